@@ -1,0 +1,112 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseConfig } from '../config.ts';
+import { startDaemon } from '../daemon.ts';
+import type { Log, LogEntry } from '../domain/log.ts';
+import { realClock } from '../real-clock.ts';
+import { type Call, startSandbox } from '../sandbox/sandbox.ts';
+import { makeDirectory } from '../storage/files.ts';
+import { openLog } from './settings.ts';
+import { ExitCode, type Shell } from './shell.ts';
+
+const PERSON = { userId: '1234', name: 'Anna' };
+const CLIENT = { clientId: 'demo-client', clientSecret: 'demo-client-secret' };
+const STEP_EVERY_MS = 30_000;
+/** How long `--once` waits for its weight before it calls that a failure. */
+const PATIENCE_MS = 20_000;
+
+/** What happens behind each call, for somebody who watches. */
+const STATIONS: Readonly<Record<string, string>> = {
+  requesttoken: 'weighbridge trades the refresh token for a new pair, and stores it before it uses it',
+  getmeas: 'weighbridge asks Withings for the measures',
+};
+
+/** The whole chain on loopback: a Withings sandbox, the daemon, a person, a scale. Leaves nothing behind. */
+export async function demo(
+  shell: Shell,
+  options: { readonly once?: boolean; readonly json?: boolean },
+): Promise<ExitCode> {
+  const directory = await mkdtemp(join(tmpdir(), 'weighbridge-demo-'));
+  try {
+    return await play(shell, directory, options);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function play(
+  shell: Shell,
+  directory: string,
+  options: { readonly once?: boolean; readonly json?: boolean },
+): Promise<ExitCode> {
+  const { userId, name } = PERSON;
+  const tell = (line: string) => {
+    if (!options.json) shell.say(`  ${line}`);
+  };
+  const onCall = ({ form }: Call) => {
+    const station = STATIONS[form.get('action') ?? ''];
+    if (station !== undefined) tell(station);
+  };
+
+  await using sandbox = await startSandbox({ clock: realClock, client: CLIENT, onCall });
+  tell(`a Withings sandbox listens on ${sandbox.url.host}`);
+  await makeDirectory(`${directory}/tokens`);
+  await writeFile(`${directory}/tokens/${userId}`, `${sandbox.grants.link(userId)}\n`, { mode: 0o600 });
+  tell(`${name} is linked: her refresh token is in tokens/${userId}`);
+
+  const { config } = parseConfig({
+    HOST: '127.0.0.1',
+    PORT: '0',
+    WITHINGS_CLIENT_ID: CLIENT.clientId,
+    WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,
+    WITHINGS_API_URL: sandbox.url.href,
+    TOKENS_DIR: `${directory}/tokens`,
+    DATA_DIR: `${directory}/data`,
+    USER_NAMES: `${userId}:${name}`,
+    LOG_FORMAT: options.json ? 'json' : 'text',
+  });
+  if (config?.withings.credentials === undefined) throw new Error('the demo is misconfigured');
+  const weights = createWeightLog(openLog(shell, config));
+  const { credentials } = config.withings;
+  await using daemon = await startDaemon({ ...config, withings: { ...config.withings, credentials } }, weights.log);
+
+  const callbackUrl = `http://127.0.0.1:${daemon.publicAddress.port}${config.callback.path}`;
+  if (!(await sandbox.subscribe(userId, callbackUrl, 1))) throw new Error(`${callbackUrl} does not answer`);
+  tell('Withings has asked for the head of the callback URL, got 200, and calls it from now on');
+
+  let kilograms = 81.25;
+  while (!shell.signal.aborted) {
+    const arrived = weights.next();
+    tell(`${name} steps on the scale; Withings stores ${kilograms.toFixed(2)} kg and calls weighbridge`);
+    const date = Math.floor(Date.now() / 1000) - 2;
+    void sandbox.weigh(userId, { kilograms, date });
+    if (options.once) return await within(shell, arrived);
+    void arrived.then(() => tell(`the next step on the scale is in ${STEP_EVERY_MS / 1000} s; Ctrl-C ends the demo`));
+    await realClock.sleep(STEP_EVERY_MS, shell.signal);
+    kilograms = Math.round((kilograms + (Math.random() - 0.5) * 0.8) * 100) / 100;
+  }
+  return ExitCode.done;
+}
+
+async function within(shell: Shell, arrived: Promise<void>): Promise<ExitCode> {
+  const patience = new AbortController();
+  const late = realClock.sleep(PATIENCE_MS, patience.signal).then(() => ExitCode.failed);
+  const code = await Promise.race([arrived.then(() => ExitCode.done), late]);
+  patience.abort();
+  if (code === ExitCode.failed) shell.say(`error: no weight arrived within ${PATIENCE_MS / 1000} s`);
+  return code;
+}
+
+/** Passes everything on, and notices when a weight has been logged. */
+function createWeightLog(log: Log): { readonly log: Log; readonly next: () => Promise<void> } {
+  const waiting: (() => void)[] = [];
+  const info = (entry: LogEntry) => {
+    log.info(entry);
+    if (entry.event === 'reading' && entry['weight'] !== undefined) for (const resolve of waiting.splice(0)) resolve();
+  };
+  return {
+    log: { ...log, info },
+    next: () => new Promise<void>((resolve) => waiting.push(resolve)),
+  };
+}

@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { parseRefreshToken, parseUserId, type RefreshToken, type UserId } from '../domain/token.ts';
+import { makeDirectory } from '../storage/files.ts';
+import { createTokenFiles } from '../storage/token-files.ts';
+import { readSettings } from './settings.ts';
+import { ExitCode, type Shell } from './shell.ts';
+
+/**
+ * Stores the login that a token call by hand has answered.
+ *
+ * @param file the JSON that curl printed; standard input without it
+ */
+export async function importLogin(shell: Shell, file: string | undefined): Promise<ExitCode> {
+  const config = readSettings(shell, 'files');
+  if (config === undefined) return ExitCode.configuration;
+  const text = file === undefined ? await shell.readInput() : await readFile(file, 'utf8');
+  const answer = readAnswer(text);
+  if (typeof answer === 'string') {
+    shell.say(`error: ${answer}`);
+    return ExitCode.failed;
+  }
+  const { userId, refreshToken } = answer;
+  const { tokens: directory } = config.directories;
+  await makeDirectory(directory);
+  const tokens = createTokenFiles(directory);
+  await using _lock = await tokens.lock(userId, shell.signal);
+  await using slot = await tokens.reserve(userId, undefined);
+  await slot.save(refreshToken);
+  shell.print(`${directory}/${userId}`);
+  shell.say(`User ${userId} is linked. A running weighbridge notices within a minute.`);
+  return ExitCode.done;
+}
+
+/** The login in the answer of a token call, or what is wrong with it. */
+function readAnswer(text: string): { readonly userId: UserId; readonly refreshToken: RefreshToken } | string {
+  if (text.trim() === '') return 'nothing came in; pass on what the token call printed';
+  const answer = parseJson(text);
+  if (answer === undefined) return 'this is not JSON; pass on what the token call printed, as it is';
+  const { status = 0, error = '', errors, body = answer } = answer;
+  const said = error || errors?.[0]?.message || '';
+  if (Number(status) !== 0 || said !== '') return `Withings answered ${status} "${said}"; ${explain(said)}`;
+  const userId = parseUserId(body.userid);
+  const refreshToken = parseRefreshToken(body.refresh_token);
+  if (userId === undefined) return 'there is no userid in it';
+  if (refreshToken === undefined) return 'there is no refresh_token in it';
+  return { userId, refreshToken };
+}
+
+interface TokenAnswer {
+  readonly status?: unknown;
+  readonly error?: string;
+  readonly errors?: readonly { readonly message?: string }[];
+  readonly body?: TokenAnswer;
+  readonly userid?: unknown;
+  readonly refresh_token?: unknown;
+}
+
+/** The outermost object in it: what stands around it came along when it was copied from a terminal. */
+function parseJson(text: string): TokenAnswer | undefined {
+  try {
+    return JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1));
+  } catch {
+    return undefined;
+  }
+}
+
+function explain(error: string): string {
+  if (/redirect/i.test(error)) return 'the callback URL must be the one in the partner dashboard, letter by letter';
+  if (/code/i.test(error)) return 'a code is valid for 30 seconds and once: open the consent link again and be quick';
+  if (/client/i.test(error)) return 'compare the client id and secret with the partner dashboard';
+  return 'open the consent link again; nothing was stored';
+}

@@ -1,0 +1,35 @@
+import { type Config, formatProblem, parseConfig } from '../config.ts';
+import type { Log } from '../domain/log.ts';
+import { createLogger } from '../logger.ts';
+import { realClock } from '../real-clock.ts';
+import type { Shell } from './shell.ts';
+
+/** Reads the settings; says everything that is wrong with them and returns nothing when something is. */
+export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config | undefined {
+  const { config, problems, warnings } = parseConfig(shell.env, needs, shell.written);
+  for (const warning of warnings) shell.say(`warning: ${warning}`);
+  for (const problem of problems) shell.say(`error: ${formatProblem(problem)}`);
+  if (problems.some((problem) => problem.got === undefined)) {
+    shell.say('The client id and secret come with an application at https://developer.withings.com/dashboard.');
+    shell.say('Put settings into the environment or a file named .env; .env.example explains them all.');
+    shell.say('"weighbridge demo" shows everything at work without any of them.');
+  }
+  return config;
+}
+
+/** The part of the route that the documentation names. Whatever else stands in the path may be the secret. */
+const ROUTE = 'withingsWebhook';
+
+/** The log of a command that runs for long, on standard output. */
+export function openLog(shell: Shell, config: Config): Log {
+  const { credentials } = config.withings;
+  const { query, path } = config.callback;
+  return createLogger({
+    ...config.log,
+    clock: realClock,
+    write: shell.print,
+    secrets: [credentials?.clientSecret ?? '', ...query.values(), ...path.split('/').filter((part) => part !== ROUTE)],
+    colour: shell.colour,
+    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  });
+}

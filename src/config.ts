@@ -1,0 +1,201 @@
+import type { People } from './domain/people.ts';
+import { WEIGHT_UNITS } from './domain/weight-unit.ts';
+import { nearest } from './nearest.ts';
+import {
+  duration,
+  integer,
+  oneOf,
+  path,
+  type Setting,
+  SettingError,
+  text,
+  trustProxy,
+  url,
+  userNames,
+} from './settings.ts';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_FORMATS = ['text', 'json'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+export interface Config {
+  readonly withings: {
+    readonly apiUrl: URL;
+    readonly credentials: { readonly clientId: string; readonly clientSecret: string } | undefined;
+  };
+  readonly callback: {
+    /** Whether `CALLBACK_URL` is set; without it Withings cannot find this daemon. */
+    readonly isPublic: boolean;
+    readonly path: string;
+    readonly query: URLSearchParams;
+  };
+  readonly listen: { readonly host: string; readonly port: number; readonly trustProxy: boolean | number | string };
+  readonly directories: { readonly tokens: string; readonly data: string };
+  readonly people: People;
+  readonly reconcileIntervalMs: number;
+  readonly announceMaxAgeMs: number;
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+}
+
+/** A setting that is missing or wrong. `got` is masked where the value is secret. */
+export interface Problem {
+  readonly name: string;
+  readonly got: string | undefined;
+  readonly message: string;
+  readonly example: string;
+}
+
+export interface Parsed {
+  readonly config: Config | undefined;
+  readonly problems: readonly Problem[];
+  /** Names that nothing here knows and that look as if something should. */
+  readonly warnings: readonly string[];
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const ROUTE = '/withingsWebhook';
+
+/** Settings that have a value when nobody sets them: the example. */
+const DEFAULTED = {
+  HOST: text('0.0.0.0'),
+  PORT: integer('3000', 0, 65_535),
+  TRUST_PROXY: trustProxy('loopback'),
+  TOKENS_DIR: text('./tokens'),
+  DATA_DIR: text('./data'),
+  WEIGHT_UNIT: oneOf('kg', WEIGHT_UNITS),
+  RECONCILE_INTERVAL: duration('6h', 60_000),
+  ANNOUNCE_MAX_AGE: duration('1h', 1_000),
+  LOG_LEVEL: oneOf('info', LOG_LEVELS),
+  LOG_FORMAT: oneOf('text', LOG_FORMATS),
+  WITHINGS_API_URL: url('https://wbsapi.withings.net'),
+} satisfies Record<string, Setting<unknown>>;
+
+const OPTIONAL = {
+  WITHINGS_CLIENT_ID: text('1a2b3c4d5e6f (from the Withings partner dashboard)'),
+  WITHINGS_CLIENT_SECRET: text('4d5e6f7a8b9c (from the Withings partner dashboard)'),
+  CALLBACK_URL: url('https://me.example.org/withingsWebhook/9f2c'),
+  WEBHOOK_PATH: path('/withingsWebhook'),
+  USER_NAMES: userNames('1234:Anna,5678:Bo'),
+} satisfies Record<string, Setting<unknown>>;
+
+/** Every setting there is. `.env.example` explains the same ones; a test holds the two together. */
+export const SETTINGS: Readonly<Record<string, Setting<unknown>>> = { ...DEFAULTED, ...OPTIONAL };
+
+/** What must not be repeated, not even to the one who typed it. */
+const SECRET: ReadonlySet<string> = new Set([
+  'WITHINGS_CLIENT_SECRET',
+  'CALLBACK_URL',
+  'WEBHOOK_PATH',
+  'WITHINGS_API_URL',
+]);
+
+/**
+ * Reads the settings from an environment. Pure; finds every problem at once. An empty value counts as unset.
+ *
+ * @param needs `withings` where the command talks to Withings, so that the client id and secret are required
+ * @param written names that somebody has written down for this program, so that an unknown one is a mistake
+ */
+export function parseConfig(
+  env: Environment,
+  needs: 'withings' | 'files' = 'withings',
+  written: readonly string[] = [],
+): Parsed {
+  const problems: Problem[] = [];
+
+  const report = (name: string, value: string, message: string) => {
+    const got = SECRET.has(name) ? `*** (${value.length} characters)` : value;
+    problems.push({ name, got, message, example: SETTINGS[name]?.example ?? '' });
+    return undefined;
+  };
+  const read = <T>(name: string, setting: Setting<T>, value: string): T | undefined => {
+    // As the documentation prints what is to be filled in.
+    if (value.includes('…')) return report(name, value, 'is not filled in');
+    try {
+      return setting.parse(value);
+    } catch (error) {
+      if (!(error instanceof SettingError)) throw error;
+      return report(name, value, error.message);
+    }
+  };
+  const given = (name: string) => env[name]?.trim() || undefined;
+  const optional = <T>(name: string, setting: Setting<T>): T | undefined => {
+    const value = given(name);
+    return value === undefined ? undefined : read(name, setting, value);
+  };
+  const defaulted = <T>(name: string, setting: Setting<T>): T =>
+    optional(name, setting) ?? setting.parse(setting.example);
+
+  const required = (name: 'WITHINGS_CLIENT_ID' | 'WITHINGS_CLIENT_SECRET') => {
+    const { example } = OPTIONAL[name];
+    if (needs === 'withings' && given(name) === undefined) {
+      problems.push({ name, got: undefined, message: 'is required', example });
+    }
+    return optional(name, OPTIONAL[name]);
+  };
+
+  const clientId = required('WITHINGS_CLIENT_ID');
+  const clientSecret = required('WITHINGS_CLIENT_SECRET');
+  const callbackUrl = optional('CALLBACK_URL', OPTIONAL.CALLBACK_URL);
+  const D = DEFAULTED;
+  const config: Config = {
+    withings: {
+      apiUrl: defaulted('WITHINGS_API_URL', D.WITHINGS_API_URL),
+      credentials: clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined,
+    },
+    callback: {
+      isPublic: callbackUrl !== undefined,
+      path: optional('WEBHOOK_PATH', OPTIONAL.WEBHOOK_PATH) ?? callbackUrl?.pathname ?? ROUTE,
+      query: callbackUrl?.searchParams ?? new URLSearchParams(),
+    },
+    listen: {
+      host: defaulted('HOST', D.HOST),
+      port: defaulted('PORT', D.PORT),
+      trustProxy: defaulted('TRUST_PROXY', D.TRUST_PROXY),
+    },
+    directories: { tokens: defaulted('TOKENS_DIR', D.TOKENS_DIR), data: defaulted('DATA_DIR', D.DATA_DIR) },
+    people: {
+      names: optional('USER_NAMES', OPTIONAL.USER_NAMES) ?? new Map(),
+      unit: defaulted('WEIGHT_UNIT', D.WEIGHT_UNIT),
+    },
+    reconcileIntervalMs: defaulted('RECONCILE_INTERVAL', D.RECONCILE_INTERVAL),
+    announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE', D.ANNOUNCE_MAX_AGE),
+    log: { level: defaulted('LOG_LEVEL', D.LOG_LEVEL), format: defaulted('LOG_FORMAT', D.LOG_FORMAT) },
+  };
+  return {
+    config: problems.length === 0 ? config : undefined,
+    problems,
+    warnings: [...unknownNames(env, written), ...guessable(callbackUrl)],
+  };
+}
+
+/** One line a problem, for the person who has to mend it. */
+export function formatProblem({ name, got, message, example }: Problem): string {
+  const instead = got === undefined ? '' : `, not "${got.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?')}"`;
+  return `${name} ${message}${instead}; for example ${name}=${example}`;
+}
+
+/** Shorter than this, a secret is no secret. */
+const SHORTEST_SECRET = 8;
+
+function guessable(callbackUrl: URL | undefined): string[] {
+  if (callbackUrl === undefined) return [];
+  const parts = [
+    ...callbackUrl.pathname.split('/').filter((part) => `/${part}` !== ROUTE),
+    ...callbackUrl.searchParams.values(),
+  ];
+  if (parts.some((part) => part.length >= SHORTEST_SECRET)) return [];
+  return ['CALLBACK_URL holds nothing that a stranger could not guess; end it with what "openssl rand -hex 16" prints'];
+}
+
+function unknownNames(env: Environment, written: readonly string[]): string[] {
+  const known = Object.keys(SETTINGS);
+  const ours = (name: string) => /^(WITHINGS|WEIGHBRIDGE|MQTT)_/.test(name) || written.includes(name);
+  return Object.keys(env)
+    .filter((name) => ours(name) && !known.includes(name))
+    .map((name) => {
+      const guess = nearest(name, known);
+      return `${name} is no setting of weighbridge${guess === undefined ? '' : `; did you mean ${guess}?`}`;
+    });
+}

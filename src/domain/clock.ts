@@ -1,0 +1,47 @@
+/** Time as a port, so that a test can be a day long and take a millisecond. */
+export interface Clock {
+  /** The wall clock. It may be wrong, and it may jump. */
+  now(): Date;
+  /** Milliseconds since some start. Never jumps; every wait and every age is measured with it. */
+  elapsedMs(): number;
+  /** Resolves after `ms`, or at once when the signal aborts. It does not reject: the caller looks at the signal. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/**
+ * A Raspberry Pi has no battery for its clock and may wake up in 1970. Before this date, which no running copy
+ * of this program can see, the clock is wrong and neither TLS nor a query by date makes sense.
+ */
+const EARLIEST = Date.UTC(2026, 0, 1);
+
+export function isPlausible(now: Date): boolean {
+  return now.getTime() >= EARLIEST;
+}
+
+/** An ISO 8601 time to the second with the offset of `timeZone` (IANA), or of UTC where the zone is not known. */
+export function formatTime(date: Date, timeZone: string | undefined): string {
+  const seconds = Math.floor(date.getTime() / 1000) * 1000;
+  const offsetMinutes = timeZone === undefined ? 0 : offsetAt(seconds, timeZone);
+  const local = new Date(seconds + offsetMinutes * 60_000).toISOString().slice(0, -'.000Z'.length);
+  const sign = offsetMinutes < 0 ? '-' : '+';
+  const hours = String(Math.floor(Math.abs(offsetMinutes) / 60)).padStart(2, '0');
+  const minutes = String(Math.abs(offsetMinutes) % 60).padStart(2, '0');
+  return `${local}${sign}${hours}:${minutes}`;
+}
+
+function offsetAt(epochMs: number, timeZone: string): number {
+  const parts = makeFormat(timeZone)?.formatToParts(epochMs);
+  if (parts === undefined) return 0;
+  const part = (type: string) => Number(parts.find((each) => each.type === type)?.value);
+  const local = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
+  return Math.round((local - epochMs) / 60_000);
+}
+
+function makeFormat(timeZone: string): Intl.DateTimeFormat | undefined {
+  const digits = { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit' } as const;
+  try {
+    return new Intl.DateTimeFormat('en-US', { ...digits, second: '2-digit', hourCycle: 'h23', timeZone });
+  } catch {
+    return undefined;
+  }
+}

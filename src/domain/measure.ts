@@ -1,0 +1,146 @@
+import type { AccessToken, UserId } from './token.ts';
+
+/** What a device measured at one moment, as Withings groups it. One weigh-in is one to four of these. */
+export interface MeasureGroup {
+  readonly groupId: number;
+  /** Whose the group is and how Withings knows: see `ATTRIBUTIONS`. */
+  readonly attribution: number;
+  readonly takenAt: Date;
+  readonly modifiedAt: Date;
+  readonly deviceId: string | undefined;
+  /** The device's name as Withings spells it. */
+  readonly model: string | undefined;
+  /** IANA name of the zone the measurement was taken in. */
+  readonly timeZone: string | undefined;
+  readonly measures: readonly Measure[];
+}
+
+export interface Measure {
+  readonly type: number;
+  /** In the unit of `MEASURE_TYPES`, exact to the digit. */
+  readonly value: number;
+  /** The part of the body, where the device tells them apart. */
+  readonly position: number | undefined;
+}
+
+/** From one moment to another, both included. */
+export interface TimeWindow {
+  readonly start: Date;
+  readonly end: Date;
+}
+
+/** Either what was measured within a window, or what was created or changed after a moment. */
+export type MeasureQuery = { readonly window: TimeWindow } | { readonly since: Date };
+
+export interface MeasureAnswer {
+  /** Withings' own clock when it answered the first page, where it said so. */
+  readonly updatedAt: Date | undefined;
+  /** Oldest first; each group once. */
+  readonly groups: readonly MeasureGroup[];
+  /** What could not be read, if anything: the field and what is wrong with it. It must be asked for again. */
+  readonly unreadable: string | undefined;
+}
+
+/** Withings' measure service. */
+export interface MeasureSource {
+  /** All pages of a query. Fails as a whole: a page that is missing is never taken for an empty one. */
+  getMeas(request: {
+    readonly userId: UserId;
+    readonly accessToken: AccessToken;
+    readonly query: MeasureQuery;
+    /** A person is waiting for this one; it goes before background work. */
+    readonly urgent: boolean;
+  }): Promise<MeasureAnswer>;
+}
+
+interface MeasureType {
+  readonly key: string;
+  readonly unit: string;
+}
+
+/** The measure types Withings documents or sends, by number. New ones appear without notice: see `measureKey`. */
+export const MEASURE_TYPES: Readonly<Record<number, MeasureType>> = {
+  1: { key: 'weight', unit: 'kg' },
+  4: { key: 'height', unit: 'm' },
+  5: { key: 'fat_free_mass', unit: 'kg' },
+  6: { key: 'fat_ratio', unit: '%' },
+  8: { key: 'fat_mass', unit: 'kg' },
+  9: { key: 'diastolic_bp', unit: 'mmHg' },
+  10: { key: 'systolic_bp', unit: 'mmHg' },
+  11: { key: 'heart_rate', unit: 'bpm' },
+  12: { key: 'temperature', unit: '°C' },
+  54: { key: 'spo2', unit: '%' },
+  71: { key: 'body_temperature', unit: '°C' },
+  73: { key: 'skin_temperature', unit: '°C' },
+  76: { key: 'muscle_mass', unit: 'kg' },
+  77: { key: 'hydration', unit: 'kg' },
+  88: { key: 'bone_mass', unit: 'kg' },
+  91: { key: 'pulse_wave_velocity', unit: 'm/s' },
+  123: { key: 'vo2_max', unit: 'ml/min/kg' },
+  130: { key: 'afib_ecg', unit: '' },
+  135: { key: 'qrs_interval', unit: 's' },
+  136: { key: 'pr_interval', unit: 's' },
+  137: { key: 'qt_interval', unit: 's' },
+  138: { key: 'qtc_interval', unit: 's' },
+  139: { key: 'afib_ppg', unit: '' },
+  147: { key: 'urine_ph', unit: '' },
+  148: { key: 'urine_specific_gravity', unit: '' },
+  151: { key: 'urine_nitrites', unit: 'µmol/L' },
+  155: { key: 'vascular_age', unit: 'years' },
+  158: { key: 'nerve_score_left_foot', unit: '' },
+  159: { key: 'nerve_score_right_foot', unit: '' },
+  167: { key: 'nerve_health_score', unit: '' },
+  168: { key: 'extracellular_water', unit: 'kg' },
+  169: { key: 'intracellular_water', unit: 'kg' },
+  170: { key: 'visceral_fat', unit: '' },
+  173: { key: 'segment_fat_free_mass', unit: 'kg' },
+  174: { key: 'segment_fat_mass', unit: 'kg' },
+  175: { key: 'segment_muscle_mass', unit: 'kg' },
+  196: { key: 'nerve_response_score', unit: '' },
+  197: { key: 'electrodermal_left_foot', unit: '' },
+  198: { key: 'electrodermal_right_foot', unit: '' },
+  204: { key: 'urine_ketones', unit: 'mmol/L' },
+  205: { key: 'urine_vitamin_c', unit: 'mmol/L' },
+  226: { key: 'basal_metabolic_rate', unit: 'kcal' },
+  227: { key: 'metabolic_age', unit: 'years' },
+  229: { key: 'skin_conductance', unit: 'µS' },
+  248: { key: 'urine_calcium', unit: 'mmol/L' },
+  249: { key: 'urine_creatinine', unit: 'mmol/L' },
+  251: { key: 'urine_calcium_creatinine_ratio', unit: 'mmol/mmol' },
+};
+
+/** 6 (between the legs) and 7 (undocumented, on every Body Scan composition value) mean the whole body, like no position. */
+const WHOLE_BODY: ReadonlySet<number | undefined> = new Set([undefined, 6, 7]);
+
+/** The name of a measure in the journal: `weight`, `segment_muscle_mass_12`, or `type_999` for a number without a name. */
+export function measureKey(measure: Pick<Measure, 'type' | 'position'>): string {
+  const key = MEASURE_TYPES[measure.type]?.key ?? `type_${measure.type}`;
+  return WHOLE_BODY.has(measure.position) ? key : `${key}_${measure.position}`;
+}
+
+/** How sure Withings is about whose a group is. Groups without `announced` are journalled and told nobody. */
+export const ATTRIBUTIONS: Readonly<Record<number, { readonly meaning: string; readonly announced: boolean }>> = {
+  0: { meaning: 'measured by the device', announced: true },
+  1: { meaning: "ambiguous: may be another household member's", announced: false },
+  2: { meaning: 'entered by hand', announced: true },
+  3: { meaning: 'picked by the user', announced: true },
+  4: { meaning: 'entered when the account was made, may be inaccurate', announced: false },
+  5: { meaning: 'best of several blood pressures', announced: true },
+  7: { meaning: 'confirmed by the user', announced: true },
+  8: { meaning: 'measured by the device', announced: true },
+  10: { meaning: 'one foot of a pulse wave measurement', announced: true },
+  15: { meaning: 'measured under guidance', announced: true },
+  17: { meaning: 'measured under guidance', announced: true },
+};
+
+export const AMBIGUOUS = 1;
+export const MANUAL = 2;
+
+/**
+ * `value` × 10^`exponent`, exact: 81250 and −3 give 81.25. Multiplying with a power of ten does not
+ * (7235 × 10 ** -2 is 72.35000000000001), reading a decimal does.
+ */
+export function decimal(value: number, exponent: number): number {
+  const [digits, own = '0'] = String(value).split('e');
+  return Number(`${digits}e${Number(own) + exponent}`);
+}

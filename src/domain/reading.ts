@@ -1,0 +1,76 @@
+import { AMBIGUOUS, ATTRIBUTIONS, type MeasureGroup, measureKey } from './measure.ts';
+import type { UserId } from './token.ts';
+
+/** One person's measure group, decoded: what is journalled, logged and published. Values are in SI units. */
+export interface Reading {
+  readonly userId: UserId;
+  readonly groupId: number;
+  readonly takenAt: Date;
+  readonly modifiedAt: Date;
+  readonly attribution: number;
+  /** The group may belong to another member of the household. */
+  readonly ambiguous: boolean;
+  readonly deviceId: string | undefined;
+  readonly model: string | undefined;
+  readonly timeZone: string | undefined;
+  /** By the keys of `measureKey`. Where a group carries a key twice, the last one counts. */
+  readonly measures: Readonly<Record<string, number>>;
+}
+
+export function toReading(userId: UserId, group: MeasureGroup): Reading {
+  const { groupId, takenAt, modifiedAt, attribution, deviceId, model, timeZone } = group;
+  return {
+    userId,
+    groupId,
+    takenAt,
+    modifiedAt,
+    attribution,
+    ambiguous: attribution === AMBIGUOUS,
+    deviceId,
+    model,
+    timeZone,
+    measures: Object.fromEntries(group.measures.map((measure) => [measureKey(measure), measure.value])),
+  };
+}
+
+/** Whether the reading may be told as this person's. An attribution nobody has described yet is trusted. */
+export function isAnnounced(reading: Reading): boolean {
+  return ATTRIBUTIONS[reading.attribution]?.announced ?? true;
+}
+
+/** Kilograms, where the reading has a weight. */
+export function weightOf(reading: Reading): number | undefined {
+  return reading.measures['weight'];
+}
+
+/** A reading that has just become part of the journal, and what it follows there. */
+export interface JournalEntry {
+  readonly reading: Reading;
+  /** The person's weight before this one in time, in kilograms. */
+  readonly previousWeight: number | undefined;
+  /** What the same group said until now, where Withings has changed it. */
+  readonly replaces: { readonly weight: number | undefined; readonly announced: boolean } | undefined;
+  /** The same person has a weight of the same moment: this is another part of one weigh-in. */
+  readonly besideWeight: boolean;
+}
+
+/**
+ * Every measure group, once per user, group and modification, for ever.
+ * Several processes may append to one journal.
+ */
+export interface Journal {
+  /**
+   * Adds what the journal does not hold yet and returns just that, in the given order.
+   * When it returns, the readings survive a power cut; when it fails, none of them was added.
+   */
+  append(readings: readonly Reading[]): Promise<readonly JournalEntry[]>;
+  /** When the newest of the user's readings was changed: where to go on when there is no cursor. */
+  newestModification(userId: UserId): Date | undefined;
+}
+
+/** How far a user's readings have been fetched: Withings' own time of the last run that was processed whole. */
+export interface CursorStore {
+  /** Undefined when there is none. Where a broken file holds no time, a safe guess, which the log tells of. */
+  load(userId: UserId): Promise<Date | undefined>;
+  save(userId: UserId, cursor: Date): Promise<void>;
+}

@@ -1,0 +1,39 @@
+/**
+ * What can be done about a failure. Everything that decides on retrying decides by this, never by a class or a text.
+ *
+ * - `retry`: it passes by itself; try again with back-off.
+ * - `throttled`: asked too often; wait for `waitMs`.
+ * - `access`: the access token is refused; rotate once and replay once.
+ * - `login`: the person must link again; trying hourly does no harm.
+ * - `unlinked`: the person is not linked here any more; stop until they are.
+ * - `settings`: the operator must change something; trying hourly does no harm.
+ * - `defect`: we asked for something that does not exist; waiting will not mend it.
+ */
+export type Recovery = 'retry' | 'throttled' | 'access' | 'login' | 'unlinked' | 'settings' | 'defect';
+
+/** A failure that somebody can do something about: what, to whom, and what comes next. Never carries a secret. */
+export class Trouble extends Error {
+  override readonly name = 'Trouble';
+  /** Stable, for scripts: `token_refused`, `disk_full`… */
+  readonly code: string;
+  readonly recovery: Recovery;
+  /** What the reader should do next, as a sentence. */
+  readonly hint: string | undefined;
+  readonly waitMs: number | undefined;
+
+  constructor(
+    message: string,
+    facts: {
+      readonly code: string;
+      readonly recovery: Recovery;
+      readonly hint?: string | undefined;
+      readonly waitMs?: number | undefined;
+    },
+  ) {
+    super(message);
+    this.code = facts.code;
+    this.recovery = facts.recovery;
+    this.hint = facts.hint;
+    this.waitMs = facts.waitMs;
+  }
+}

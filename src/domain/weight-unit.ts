@@ -1,0 +1,27 @@
+import { decimal } from './measure.ts';
+
+/** How people want to read a weight. Data is always kilograms. */
+export const WEIGHT_UNITS = ['kg', 'lb', 'st'] as const;
+export type WeightUnit = (typeof WEIGHT_UNITS)[number];
+
+/** The international pound in kilograms, by definition since 1959. */
+const POUND = 0.45359237;
+const POUNDS_PER_STONE = 14;
+
+/** `81.25 kg`, `179.1 lb`, `12 st 11.1 lb`. */
+export function formatWeight(kilograms: number, unit: WeightUnit): string {
+  if (unit === 'kg') return `${decimal(Math.round(decimal(kilograms, 2)), -2).toFixed(2)} kg`;
+  const tenths = Math.round((kilograms / POUND) * 10);
+  if (unit === 'lb') return `${(tenths / 10).toFixed(1)} lb`;
+  const tenthsPerStone = POUNDS_PER_STONE * 10;
+  const stones = Math.floor(tenths / tenthsPerStone);
+  return `${stones} st ${((tenths % tenthsPerStone) / 10).toFixed(1)} lb`;
+}
+
+/** A difference with its sign: `+0.40`, `-0.9`. Stones are too coarse for a difference, so it is told in pounds. */
+export function formatChange(kilograms: number, unit: WeightUnit): string {
+  const digits = unit === 'kg' ? 2 : 1;
+  const rounded = (unit === 'kg' ? kilograms : kilograms / POUND).toFixed(digits);
+  const unsigned = rounded.replace('-', '');
+  return `${Number(rounded) < 0 ? '-' : '+'}${unsigned}${unit === 'st' ? ' lb' : ''}`;
+}

@@ -1,0 +1,116 @@
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import type { Log } from '../domain/log.ts';
+import { type Notification, parseNotification } from '../domain/notification.ts';
+import { type CallbackGate, createCallbackGate } from './callback-gate.ts';
+
+/** A notification is a hundred bytes. */
+const MOST_BODY_BYTES = 4096;
+const NOT_A_FORM = 'send a form (application/x-www-form-urlencoded, utf-8, not compressed)';
+
+export interface PublicAppOptions {
+  /** The route, as it arrives here. */
+  readonly path: string;
+  /** The parameters of the callback URL, which every request must bring. */
+  readonly query: URLSearchParams;
+  /** Express' `trust proxy`: whose word about a client's address counts. */
+  readonly trustProxy: boolean | number | string;
+  /** Gets every well-formed notification, after it has been answered. Nobody waits for it. */
+  readonly onNotification: (notification: Notification) => void;
+  readonly log: Log;
+}
+
+/**
+ * The port that faces the internet. Everything but the callback path is 404; nothing it is sent is trusted,
+ * and nothing is done before the answer is out: Withings allows 2 s (developer guide, notifications).
+ */
+export function createPublicApp(options: PublicAppOptions): Express {
+  const { path, query, trustProxy, onNotification, log } = options;
+  const gate = createCallbackGate(path, query);
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('trust proxy', trustProxy);
+  app.set('query parser', false);
+
+  app.use((request, response, next) => {
+    const [, raw = '', given = ''] = /^([^?]*)\??(.*)$/.exec(request.url) ?? [];
+    response.locals['gate'] = gate.check(new URLSearchParams(given));
+    if (!gate.isPath(raw) || response.locals['gate'] === 'wrong') notFound(response);
+    else next();
+  });
+
+  app.use((request, response, next) => {
+    const { method } = request;
+    if (method === 'POST') next();
+    else if (response.locals['gate'] === 'missing') notFound(response);
+    // Withings probes with HEAD before it stores a subscription, and takes 204 and 405 for unreachable.
+    else if (method === 'HEAD' || method === 'GET') response.status(200).end();
+    else response.status(405).set('allow', 'GET, HEAD, POST').end();
+  });
+
+  app.use(
+    express.urlencoded({ extended: false, inflate: false, limit: MOST_BODY_BYTES, parameterLimit: MOST_BODY_BYTES }),
+  );
+
+  app.post('/{*any}', (request, response) => {
+    if (response.locals['gate'] === 'missing' && checkForm(gate, request) !== 'right') return notFound(response);
+    if (request.body === undefined && !isForm(request)) return refuse(response, 415, NOT_A_FORM);
+    const notification = parseNotification(request.body ?? {});
+    if ('malformed' in notification) return refuse(response, 400, notification.malformed);
+    response.once('close', () => {
+      try {
+        onNotification(notification);
+      } catch (error) {
+        reportDefect(log, error);
+      }
+    });
+    response.type('text/plain').send('ok');
+  });
+
+  app.use(createErrorAnswer(log));
+  return app;
+}
+
+/** Also when there is no body, which `request.is` would deny. */
+function isForm(request: Request): boolean {
+  return /^application\/x-www-form-urlencoded *(;|$)/i.test(request.get('content-type') ?? '');
+}
+
+function checkForm(gate: CallbackGate, request: Request): ReturnType<CallbackGate['check']> {
+  const form = new URLSearchParams();
+  for (const [name, value] of Object.entries(request.body ?? {})) {
+    for (const each of Array.isArray(value) ? value : [value]) form.append(name, String(each));
+  }
+  return gate.check(form);
+}
+
+/** What the body parser could not read. A stranger who has not shown the secret learns nothing from it. */
+function createErrorAnswer(log: Log): ErrorRequestHandler {
+  return (error: unknown, _request, response: Response, _next) => {
+    const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
+    if (status >= 500) reportDefect(log, error);
+    if (response.headersSent) response.destroy();
+    else if (response.locals['gate'] !== 'right') notFound(response);
+    else refuse(response, REASONS[status] === undefined && status < 500 ? 400 : status, REASONS[status] ?? '');
+  };
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'the request cannot be read',
+  413: `a notification has at most ${MOST_BODY_BYTES} bytes`,
+  415: NOT_A_FORM,
+};
+
+function reportDefect(log: Log, error: unknown): void {
+  const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  log.error({ event: 'defect', text: `this is a defect of weighbridge, please report it: ${where}` });
+}
+
+/** What is left of a refused request is not worth reading, so the connection goes with it. */
+function notFound(response: Response): void {
+  response.status(404).set('connection', 'close').end();
+}
+
+function refuse(response: Response, status: number, reason: string): void {
+  response.status(status).set('connection', 'close').type('text/plain').send(reason);
+}

@@ -1,0 +1,96 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { addAbortSignal } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { Command, CommanderError } from 'commander';
+import { parse } from 'dotenv';
+import { ExitCode, type Run, type Shell } from './cli/shell.ts';
+import { Trouble } from './domain/trouble.ts';
+import { readVersion } from './version.ts';
+
+/** The process edge: arguments, `.env`, signals and the exit code. Nothing else touches `process`. */
+
+/** A stop takes 10 s at most; whatever is stuck then is safe to leave (a login by the token rule). */
+const STOP_DEADLINE_MS = 8_000;
+
+const stop = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    if (stop.signal.aborted) process.exit(ExitCode.failed);
+    stop.abort();
+    setTimeout(() => process.exit(ExitCode.done), STOP_DEADLINE_MS).unref();
+  });
+}
+// A reader that has gone away (`| head`) is no reason to lose a weigh-in.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+const dotenv = readDotenv();
+const shell: Shell = {
+  env: { ...dotenv, ...process.env },
+  written: Object.keys(dotenv),
+  signal: stop.signal,
+  print: (line) => void process.stdout.write(`${line}\n`),
+  say: (line) => void process.stderr.write(`${line}\n`),
+  readInput: () => text(addAbortSignal(stop.signal, process.stdin)),
+  colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
+};
+
+function readDotenv(): Record<string, string> {
+  try {
+    return parse(readFileSync('.env'));
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (!isMissing) process.stderr.write(`warning: cannot read .env: ${error}\n`);
+    return {};
+  }
+}
+
+async function run(command: Run): Promise<void> {
+  try {
+    process.exitCode = await command(shell);
+  } catch (error) {
+    process.exitCode = ExitCode.failed;
+    if (error instanceof Trouble)
+      shell.say(`error: ${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`);
+    else if (error instanceof Error && 'code' in error) shell.say(`error: ${error.message}`);
+    else
+      shell.say(`this is a defect of weighbridge, please report it: ${error instanceof Error ? error.stack : error}`);
+  }
+}
+
+/** Commands are loaded when they run, so that `--help` does not wait for a web server. */
+function describeProgram(): Command {
+  const program = new Command('weighbridge')
+    .description('Withings calls when somebody has stepped on the scale; this logs the weight and passes it on.')
+    .version(readVersion())
+    .showSuggestionAfterError()
+    .exitOverride();
+  program
+    .command('serve', { isDefault: true })
+    .description('run the daemon (also with no command)')
+    .allowExcessArguments()
+    .action((_options, command: Command) => {
+      const [unknown] = command.args;
+      if (unknown !== undefined) command.error(`error: unknown command '${unknown}'`);
+      return run(async (at) => (await import('./cli/serve.ts')).serve(at));
+    });
+  program
+    .command('demo')
+    .description('watch the whole way of a weigh-in, with no account and no scale')
+    .option('--once', 'one weigh-in, then end')
+    .option('--json', 'the log as JSON, one object a line, and nothing else')
+    .action((options) => run(async (at) => (await import('./cli/demo.ts')).demo(at, options)));
+  program
+    .command('import')
+    .argument('[file]', 'the JSON that the token call answered (standard input without it)')
+    .description('store the login that a token call by hand has answered')
+    .action((file) => run(async (at) => (await import('./cli/import.ts')).importLogin(at, file)));
+  return program;
+}
+
+try {
+  await describeProgram().parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
+}

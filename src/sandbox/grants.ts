@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+
+/** Withings' developer guide, OAuth: how long each thing lives. */
+const ACCESS_MS = 3 * 3_600_000;
+const REFRESH_MS = 365 * 86_400_000;
+const OVERLAP_MS = 8 * 3_600_000;
+const CODE_MS = 30_000;
+
+export interface TokenPair {
+  readonly userId: string;
+  readonly accessToken: string;
+  readonly refreshToken: string;
+}
+
+/** The logins, by Withings' rules. */
+export interface Grants {
+  /** A code as the consent page hands out: half a minute, once. */
+  authorize(userId: string): string;
+  exchange(code: string): TokenPair | undefined;
+  /** A new pair for a refresh token that is alive. The previous one lives on for 8 hours, or until the new access token is used. */
+  refresh(refreshToken: string): TokenPair | undefined;
+  /** Whose data a call with this access token may see; using it ends the previous refresh token. */
+  use(accessToken: string): string | undefined;
+  /** Whether a refresh with this token would work. Changes nothing. */
+  accepts(refreshToken: string): boolean;
+  /** A refresh token as one has it after the consent. */
+  link(userId: string): string;
+  /** The user takes the consent back. */
+  unlink(userId: string): void;
+  /** Ends all access tokens, as if three hours had passed. */
+  expireAccess(): void;
+}
+
+interface Login {
+  readonly userId: string;
+  refreshToken: string;
+  refreshDiesAt: number;
+  previous: { readonly refreshToken: string; readonly diesAt: number } | undefined;
+  /** The access token that came with `refreshToken`. */
+  newestAccess: string;
+}
+
+export function createGrants(now: () => number): Grants {
+  const codes = new Map<string, { readonly userId: string; readonly diesAt: number }>();
+  const logins = new Set<Login>();
+  const accesses = new Map<string, { readonly login: Login; readonly diesAt: number }>();
+
+  const issue = (login: Login): TokenPair => {
+    login.refreshToken = token();
+    login.refreshDiesAt = now() + REFRESH_MS;
+    login.newestAccess = token();
+    accesses.set(login.newestAccess, { login, diesAt: now() + ACCESS_MS });
+    return { userId: login.userId, accessToken: login.newestAccess, refreshToken: login.refreshToken };
+  };
+
+  const start = (userId: string): TokenPair => {
+    const login: Login = { userId, refreshToken: '', refreshDiesAt: 0, previous: undefined, newestAccess: '' };
+    logins.add(login);
+    return issue(login);
+  };
+
+  const find = (refreshToken: string) =>
+    [...logins].find(
+      (login) =>
+        (login.refreshToken === refreshToken && now() < login.refreshDiesAt) ||
+        (login.previous?.refreshToken === refreshToken && now() < login.previous.diesAt),
+    );
+
+  return {
+    authorize(userId) {
+      const code = token();
+      codes.set(code, { userId, diesAt: now() + CODE_MS });
+      return code;
+    },
+    exchange(code) {
+      const found = codes.get(code);
+      codes.delete(code);
+      return found === undefined || now() >= found.diesAt ? undefined : start(found.userId);
+    },
+    refresh(refreshToken) {
+      const login = find(refreshToken);
+      if (login === undefined) return undefined;
+      if (login.refreshToken === refreshToken) login.previous = { refreshToken, diesAt: now() + OVERLAP_MS };
+      return issue(login);
+    },
+    use(accessToken) {
+      const found = accesses.get(accessToken);
+      if (found === undefined || now() >= found.diesAt || !logins.has(found.login)) return undefined;
+      if (found.login.newestAccess === accessToken) found.login.previous = undefined;
+      return found.login.userId;
+    },
+    accepts: (refreshToken) => find(refreshToken) !== undefined,
+    link: (userId) => start(userId).refreshToken,
+    unlink(userId) {
+      for (const login of logins) if (login.userId === userId) logins.delete(login);
+    },
+    expireAccess: () => accesses.clear(),
+  };
+}
+
+function token(): string {
+  return randomBytes(20).toString('hex');
+}

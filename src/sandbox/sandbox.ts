@@ -1,0 +1,178 @@
+import { once, setMaxListeners } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import type { Clock } from '../domain/clock.ts';
+import { type Answer, NOT_IMPLEMENTED, refused } from './answer.ts';
+import { createGrants, type Grants } from './grants.ts';
+import { createGuard, type Limits, WITHINGS_LIMITS } from './guard.ts';
+import { createMeasures, type Measures, type RawGroup } from './measures.ts';
+import { type Client, consent, requestToken } from './oauth.ts';
+import { type WeighIn, weighInGroups } from './scale.ts';
+import { createSubscriptions } from './subscriptions.ts';
+
+/** Page size is undocumented; small pages catch a client that does not turn them. */
+const PAGE_SIZE = 250;
+const DRIP_MS = 20;
+
+export interface SandboxOptions {
+  readonly clock: Clock;
+  readonly client: Client;
+  readonly port?: number;
+  readonly limits?: Limits;
+  readonly pageSize?: number;
+  /**
+   * Asked about every call before it is carried out, without an answer, and afterwards, with it. What it returns is
+   * sent in place of the answer.
+   * `hang` leaves the caller without one, `drip` sends it a letter at a time.
+   */
+  readonly fault?: (call: Call, answer: Answer | undefined) => Fault | undefined;
+  /** Told of every call when it is answered. */
+  readonly onCall?: (call: Call, answer: Answer | undefined) => void;
+}
+
+export type Fault = 'hang' | 'cut' | { readonly httpStatus?: number; readonly text: string; readonly drip?: boolean };
+
+export interface Call {
+  readonly path: string;
+  readonly form: URLSearchParams;
+  readonly accessToken: string;
+  /** Milliseconds since 1970, by the sandbox's clock. */
+  readonly at: number;
+}
+
+/** A Withings on loopback: the calls that weighbridge makes, with the rules they are subject to. */
+export interface Sandbox extends AsyncDisposable {
+  readonly url: URL;
+  readonly grants: Grants;
+  readonly measures: Measures;
+  /** Subscribes a callback as the notify service would be asked to; says whether it was reachable. */
+  subscribe(userId: string, callbackUrl: string, appli: number): Promise<boolean>;
+  /** Somebody steps on the scale: the groups are stored, and the subscribers told. */
+  weigh(userId: string, weighIn: WeighIn): Promise<readonly RawGroup[]>;
+  /** Stores groups without telling anybody, as when a notification was lost. */
+  store(userId: string, weighIn: WeighIn): readonly RawGroup[];
+  tell(userId: string, groups: readonly RawGroup[]): Promise<void>;
+}
+
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const { clock, client, limits = WITHINGS_LIMITS, pageSize = PAGE_SIZE } = options;
+  const stop = new AbortController();
+  // Each notification that is waiting for its next try listens to it.
+  setMaxListeners(0, stop.signal);
+  const now = () => clock.now().getTime();
+  const grants = createGrants(now);
+  const guard = createGuard(limits, now);
+  const measures = createMeasures({ now, pageSize });
+  const subscriptions = createSubscriptions({ clock, signal: stop.signal });
+  let nextGroup = 7_811_000_101;
+
+  const data = async (path: string, form: URLSearchParams, accessToken: string): Promise<Answer> => {
+    const userId = grants.use(accessToken);
+    if (userId === undefined) {
+      return refused(401, 'XRequestID: Not provided invalid_token: The access token provided is invalid');
+    }
+    const same = guard(userId, `${path} ${sorted(form)}`);
+    if (same !== undefined) return same;
+    if (path === '/notify') return await subscriptions.call(userId, form);
+    return form.get('action') === 'getmeas' ? measures.getMeas(userId, form) : NOT_IMPLEMENTED;
+  };
+
+  const answer = async ({ path, form, accessToken }: Call): Promise<Answer | undefined> => {
+    if (path === '/v2/oauth2') return guard('', `${path} ${sorted(form)}`) ?? requestToken(grants, client, form);
+    if (path !== '/measure' && path !== '/notify') return undefined;
+    return await data(path, form, accessToken);
+  };
+
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    const url = new URL(request.url ?? '/', 'http://sandbox');
+    if (request.method === 'GET' && url.pathname === '/oauth2_user/authorize2') {
+      consent(grants, client, url.searchParams, response);
+      return;
+    }
+    const call = await readCall(request, url.pathname, now());
+    if (misbehave(response, options.fault?.(call, undefined))) return;
+    const result = await answer(call);
+    options.onCall?.(call, result);
+    if (misbehave(response, result && options.fault?.(call, result))) return;
+    response.writeHead(result === undefined ? 404 : 200, { 'content-type': 'application/json' });
+    response.end(result && JSON.stringify(result));
+  };
+
+  const server = createServer((request, response) => void handle(request, response).catch(() => response.destroy()));
+  server.listen(options.port ?? 0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+
+  const store = (userId: string, weighIn: WeighIn) => {
+    const groups = weighInGroups(nextGroup, Math.floor(now() / 1000), weighIn);
+    nextGroup += groups.length;
+    for (const group of groups) measures.put(userId, group);
+    return groups;
+  };
+  const tell = async (userId: string, groups: readonly RawGroup[]) => {
+    await Promise.all(groups.map((group) => subscriptions.tell(userId, group)));
+  };
+
+  return {
+    url: new URL(`http://127.0.0.1:${port}`),
+    grants,
+    measures,
+    async subscribe(userId, callbackurl, appli) {
+      const form = new URLSearchParams({ action: 'subscribe', callbackurl, appli: String(appli) });
+      return (await subscriptions.call(userId, form)).status === 0;
+    },
+    async weigh(userId, weighIn) {
+      const groups = store(userId, weighIn);
+      await tell(userId, groups);
+      return groups;
+    },
+    store,
+    tell,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** Only a POST with a form has parameters; anything else arrives empty-handed. */
+async function readCall(request: IncomingMessage, path: string, at: number): Promise<Call> {
+  const { method, headers } = request;
+  const isForm = /^application\/x-www-form-urlencoded\b/.test(headers['content-type'] ?? '');
+  const sent = await text(request);
+  const form = new URLSearchParams(method === 'POST' && isForm ? sent : '');
+  const accessToken = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
+  return { path, form, accessToken, at };
+}
+
+function sorted(form: URLSearchParams): string {
+  const copy = new URLSearchParams(form);
+  copy.sort();
+  return copy.toString();
+}
+
+function misbehave(response: ServerResponse, fault: Fault | undefined): boolean {
+  if (fault === undefined) return false;
+  if (fault === 'cut') response.destroy();
+  else if (fault !== 'hang') {
+    response.writeHead(fault.httpStatus ?? 200);
+    if (fault.drip) drip(response, fault.text);
+    else response.end(fault.text);
+  }
+  return true;
+}
+
+/** A letter every so often, for as long as the caller listens. */
+function drip(response: ServerResponse, text: string): void {
+  let sent = 0;
+  const timer = setInterval(() => {
+    if (response.destroyed || sent === text.length) clearInterval(timer);
+    if (sent === text.length) response.end();
+    else response.write(text.charAt(sent++));
+  }, DRIP_MS);
+  response.once('close', () => clearInterval(timer));
+}

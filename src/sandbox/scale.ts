@@ -1,0 +1,48 @@
+import type { RawGroup } from './measures.ts';
+
+/** What somebody who steps on the scale brings along. */
+export interface WeighIn {
+  readonly kilograms: number;
+  /** Seconds since 1970. */
+  readonly date: number;
+  readonly attrib?: number;
+  readonly model?: string;
+}
+
+/**
+ * One weigh-in in two groups, as a Body+ with a pulse sensor sends them: the same moment, another `grpid`, and
+ * whatever power of ten each value happens to come in.
+ *
+ * @param grpid the first group's; the second has the next one
+ * @param stored when the data has reached Withings, in seconds since 1970
+ */
+export function weighInGroups(grpid: number, stored: number, weighIn: WeighIn): RawGroup[] {
+  const { kilograms, date, attrib = 0, model = 'Body+' } = weighIn;
+  const grams = Math.round(kilograms * 1000);
+  const fatRatio = 17_300 + (grams % 700);
+  const fatGrams = Math.round((grams * fatRatio) / 100_000);
+  const common = {
+    attrib,
+    date,
+    created: stored,
+    modified: stored,
+    category: 1,
+    deviceid: 'b7f0c2c4b1d94e0c8a4f00000000000000000001',
+    model,
+    modelid: 5,
+    timezone: 'Europe/Vienna',
+  };
+  const composition = [
+    { value: grams, type: 1, unit: -3 },
+    { value: fatRatio, type: 6, unit: -3 },
+    { value: Math.round(fatGrams / 10), type: 8, unit: -2, position: 7 },
+    { value: Math.round((grams - fatGrams) / 10), type: 5, unit: -2, position: 7 },
+    { value: Math.round((grams - fatGrams) * 0.095), type: 76, unit: -2, position: 7 },
+    { value: 301, type: 88, unit: -2, position: 7 },
+  ];
+  const pulse = [{ value: 58 + (grams % 9), type: 11, unit: 0 }];
+  return [
+    { ...common, grpid, measures: composition },
+    { ...common, grpid: grpid + 1, measures: pulse },
+  ];
+}

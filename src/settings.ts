@@ -1,0 +1,129 @@
+import { isIP } from 'node:net';
+import { parseUserId, type UserId } from './domain/token.ts';
+
+/** A value that is not what a setting takes; the message says what it takes. */
+export class SettingError extends Error {
+  override readonly name = 'SettingError';
+}
+
+/** How the text of one setting is read, and an example that is accepted. */
+export interface Setting<T> {
+  readonly parse: (text: string) => T;
+  readonly example: string;
+}
+
+function setting<T>(example: string, parse: (text: string) => T): Setting<T> {
+  return { parse, example };
+}
+
+export function text(example: string): Setting<string> {
+  return setting(example, (value) => value);
+}
+
+export function integer(example: string, from: number, to: number): Setting<number> {
+  return setting(example, (value) => {
+    const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
+    if (!(number >= from && number <= to)) throw new SettingError(`must be a number from ${from} to ${to}`);
+    return number;
+  });
+}
+
+export function oneOf<const T extends string>(example: T, values: readonly T[]): Setting<T> {
+  return setting(example, (value) => {
+    const found = values.find((each) => each === value);
+    if (found === undefined) throw new SettingError(`must be one of ${values.join(', ')}`);
+    return found;
+  });
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Timers count to 2^31 ms. */
+const LONGEST_MS = 24 * 86_400_000;
+
+/** `30m`, `6h`, `1d`, in milliseconds. */
+export function duration(example: string, leastMs: number): Setting<number> {
+  return setting(example, (value) => {
+    const [, count, unit = ''] = /^([0-9]+) *([smhd])$/.exec(value) ?? [];
+    const ms = Number(count) * (UNIT_MS[unit] ?? Number.NaN);
+    if (!(ms >= leastMs && ms <= LONGEST_MS)) {
+      throw new SettingError(
+        `must be a number and s, m, h or d, from ${leastMs / 1000}s to ${LONGEST_MS / 86_400_000}d`,
+      );
+    }
+    return ms;
+  });
+}
+
+export function url(example: string): Setting<URL> {
+  return setting(example, (value) => {
+    const parsed = URL.canParse(value) ? new URL(value) : undefined;
+    if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) throw new SettingError('must be a whole URL');
+    if (parsed.username !== '' || parsed.password !== '' || parsed.hash !== '')
+      throw new SettingError('must have neither a user nor a #');
+    if (parsed.protocol !== 'https:' && !isLoopback(parsed.hostname)) {
+      throw new SettingError('must begin with https:// (plain http is for this machine alone)');
+    }
+    return parsed;
+  });
+}
+
+/** Plain http is fine where nothing leaves the machine: the sandbox, a test. */
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || (isIP(hostname) === 4 && hostname.startsWith('127.'));
+}
+
+export function path(example: string): Setting<string> {
+  return setting(example, (value) => {
+    if (!/^\/[^\s?#]*$/.test(value)) throw new SettingError('must begin with / and have neither ? nor #');
+    return value;
+  });
+}
+
+const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal'];
+
+/** Express' `trust proxy`: true, false, a number of hops, or addresses, subnets and their names. */
+export function trustProxy(example: string): Setting<boolean | number | string> {
+  return setting(example, (value) => {
+    if (value === 'true' || value === 'false') return value === 'true';
+    if (/^[0-9]$/.test(value)) return Number(value);
+    for (const item of value.split(',').map((each) => each.trim())) {
+      const [address = '', bits = '1', ...rest] = item.split('/');
+      const widest = isIP(address) === 6 ? 128 : 32;
+      const isSubnet =
+        isIP(address) !== 0 &&
+        !/:.*[%.]/.test(address) &&
+        rest.length === 0 &&
+        /^[1-9][0-9]{0,2}$/.test(bits) &&
+        Number(bits) <= widest;
+      if (!isSubnet && !PROXY_NAMES.includes(item)) {
+        throw new SettingError(
+          `must be ${PROXY_NAMES.join(', ')}, addresses like 10.0.0.1/8, a number of hops, true or false`,
+        );
+      }
+    }
+    return value;
+  });
+}
+
+/** `1234:Anna,5678:Bo` */
+export function userNames(example: string): Setting<ReadonlyMap<UserId, string>> {
+  return setting(example, (value) => {
+    const names = new Map<UserId, string>();
+    for (const item of list(value)) {
+      const [, id, name] = /^([0-9]+) *: *(.+)$/.exec(item) ?? [];
+      const userId = parseUserId(id);
+      if (userId === undefined || name === undefined)
+        throw new SettingError('must be user ids with names, comma-separated');
+      if (names.has(userId)) throw new SettingError(`names user ${userId} twice`);
+      names.set(userId, name);
+    }
+    return names;
+  });
+}
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}

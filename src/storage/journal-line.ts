@@ -1,0 +1,70 @@
+import { formatTime } from '../domain/clock.ts';
+import { AMBIGUOUS } from '../domain/measure.ts';
+import type { Reading } from '../domain/reading.ts';
+import { parseUserId } from '../domain/token.ts';
+
+/** One line of the journal, without its newline. Times are seconds, as at Withings. */
+export function formatLine(reading: Reading): string {
+  return JSON.stringify({
+    userid: reading.userId,
+    grpid: reading.groupId,
+    date: formatTime(reading.takenAt, reading.timeZone),
+    timestamp: toSeconds(reading.takenAt),
+    modified: toSeconds(reading.modifiedAt),
+    attrib: reading.attribution,
+    ambiguous: reading.ambiguous,
+    deviceid: reading.deviceId ?? null,
+    model: reading.model ?? null,
+    measures: reading.measures,
+  });
+}
+
+/** Undefined for a line that is not a reading. The zone is not kept: `date` says the offset. */
+export function parseLine(text: string): Reading | undefined {
+  let line: unknown;
+  try {
+    line = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(line)) return undefined;
+  const { grpid, timestamp, modified, attrib, deviceid, model, measures } = line;
+  const userId = parseUserId(line['userid']);
+  if (userId === undefined || !isRecord(measures)) return undefined;
+  if (!isInteger(grpid) || !isTime(timestamp) || !isTime(modified) || !isInteger(attrib)) return undefined;
+  return {
+    userId,
+    groupId: grpid,
+    takenAt: new Date(timestamp * 1000),
+    modifiedAt: new Date(modified * 1000),
+    attribution: attrib,
+    ambiguous: attrib === AMBIGUOUS,
+    deviceId: typeof deviceid === 'string' ? deviceid : undefined,
+    model: typeof model === 'string' ? model : undefined,
+    timeZone: undefined,
+    measures: Object.fromEntries(Object.entries(measures).filter(isMeasure)),
+  };
+}
+
+function toSeconds(date: Date): number {
+  return Math.floor(date.getTime() / 1000);
+}
+
+function isMeasure(entry: [string, unknown]): entry is [string, number] {
+  return typeof entry[1] === 'number' && Number.isFinite(entry[1]);
+}
+
+/** The last second a `Date` can hold. */
+const LAST_SECOND = 8_640_000_000_000;
+
+function isTime(value: unknown): value is number {
+  return isInteger(value) && Math.abs(value) <= LAST_SECOND;
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

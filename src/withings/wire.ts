@@ -1,0 +1,163 @@
+import { decimal, type Measure, type MeasureGroup } from '../domain/measure.ts';
+import { parseAccessToken, parseRefreshToken, parseUserId, type TokenSet } from '../domain/token.ts';
+
+/** A field that is not what it should be; the message names it. */
+export class WireError extends Error {
+  override readonly name = 'WireError';
+}
+
+/** Every answer's outer shape. Success is status 0 and nothing else. */
+export interface Envelope {
+  readonly status: number;
+  readonly error: string;
+  readonly body: unknown;
+}
+
+export interface MeasurePage {
+  readonly updatedAt: Date | undefined;
+  readonly groups: readonly MeasureGroup[];
+  readonly nextOffset: number | undefined;
+  /** The first group that cannot be read, and why. The others can. */
+  readonly unreadable: string | undefined;
+}
+
+/** Withings: three hours. It has never been seen to say anything else. */
+const DEFAULT_EXPIRES_S = 10_800;
+/** Goals have the category 2. */
+const REAL_MEASURES = 1;
+
+export function parseEnvelope(text: string): Envelope {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    throw new WireError('the answer is not JSON');
+  }
+  const fields = record(answer, 'the answer');
+  return {
+    status: integer(fields['status'], 'status'),
+    error: typeof fields['error'] === 'string' ? oneLine(fields['error']) : '',
+    body: fields['body'],
+  };
+}
+
+/** The pause that a 601 asks for, where it says so. */
+export function parseWaitSeconds(body: unknown): number | undefined {
+  const seconds = isRecord(body) ? body['wait_seconds'] : undefined;
+  return typeof seconds === 'number' && seconds > 0 ? seconds : undefined;
+}
+
+export function parseTokenSet(body: unknown): TokenSet {
+  const fields = record(body, 'body');
+  const accessToken = parseAccessToken(fields['access_token']);
+  if (accessToken === undefined) throw new WireError('body.access_token is not a token');
+  const refreshToken = parseRefreshToken(fields['refresh_token']);
+  if (refreshToken === undefined) throw new WireError('body.refresh_token is not a token');
+  const expires = fields['expires_in'];
+  const expiresInS = typeof expires === 'number' && expires > 0 ? expires : DEFAULT_EXPIRES_S;
+  return { userId: parseUserId(fields['userid']), accessToken, refreshToken, expiresInMs: expiresInS * 1000 };
+}
+
+export function parseMeasurePage(body: unknown): MeasurePage {
+  const fields = record(body, 'body');
+  const zone = text(fields['timezone']);
+  const groups: MeasureGroup[] = [];
+  let unreadable: string | undefined;
+  for (const [index, group] of array(fields['measuregrps'], 'body.measuregrps').entries()) {
+    try {
+      const parsed = parseGroup(group, `measuregrps[${index}]`, zone);
+      if (parsed !== undefined) groups.push(parsed);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      unreadable ??= error.message;
+    }
+  }
+  const updatedAt = fields['updatetime'] === undefined ? undefined : seconds(fields['updatetime'], 'body.updatetime');
+  // 0 and 1 here, true and false on sister services; both keys are absent when there is one page
+  const nextOffset = fields['more'] ? integer(fields['offset'], 'body.offset') : undefined;
+  return { updatedAt, groups, nextOffset, unreadable };
+}
+
+function parseGroup(value: unknown, path: string, accountZone: string | undefined): MeasureGroup | undefined {
+  const fields = record(value, path);
+  if (integer(fields['category'] ?? REAL_MEASURES, `${path}.category`) !== REAL_MEASURES) return undefined;
+  const takenAt = seconds(fields['date'], `${path}.date`);
+  const changed = ['modified', 'created'].find((name) => (fields[name] ?? null) !== null);
+  return {
+    groupId: integer(fields['grpid'], `${path}.grpid`),
+    attribution: integer(fields['attrib'] ?? 0, `${path}.attrib`),
+    takenAt,
+    modifiedAt: changed === undefined ? takenAt : seconds(fields[changed], `${path}.${changed}`),
+    deviceId: text(fields['deviceid']),
+    model: text(fields['model']) ?? modelNumber(fields['modelid'] ?? fields['model_id']),
+    timeZone: text(fields['timezone']) ?? accountZone,
+    measures: array(fields['measures'], `${path}.measures`).map((measure, index) =>
+      parseMeasure(measure, `${path}.measures[${index}]`),
+    ),
+  };
+}
+
+function parseMeasure(value: unknown, path: string): Measure {
+  const fields = record(value, path);
+  const exponent = integer(fields['unit'], `${path}.unit`);
+  const real = decimal(finite(fields['value'], `${path}.value`), exponent);
+  const position = fields['position'] ?? undefined;
+  return {
+    type: integer(fields['type'], `${path}.type`),
+    value: finite(real, `${path}.value`),
+    position: position === undefined ? undefined : integer(position, `${path}.position`),
+  };
+}
+
+/** A device without a name goes by its number. */
+function modelNumber(id: unknown): string | undefined {
+  return typeof id === 'number' ? `model_${id}` : undefined;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function record(value: unknown, path: string): Readonly<Record<string, unknown>> {
+  if (!isRecord(value)) throw new WireError(`${path} is not an object`);
+  return value;
+}
+
+function array(value: unknown, path: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw new WireError(`${path} is not a list`);
+  return value;
+}
+
+function finite(value: unknown, path: string): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw new WireError(`${path} is not a number`);
+  return value;
+}
+
+/** Some integers have been documented as strings, so both are read. */
+function integer(value: unknown, path: string): number {
+  const number = typeof value === 'string' && /^-?[0-9]+$/.test(value) ? Number(value) : value;
+  if (typeof number !== 'number' || !Number.isSafeInteger(number)) throw new WireError(`${path} is not an integer`);
+  return number;
+}
+
+/** 2100-01-01. Milliseconds in place of seconds are later. */
+const LAST_SECOND = 4_102_444_800;
+
+function seconds(value: unknown, path: string): Date {
+  const number = integer(value, path);
+  if (number <= 0 || number > LAST_SECOND) throw new WireError(`${path} is not a time`);
+  return new Date(number * 1000);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? printable(value) : undefined;
+}
+
+/** Foreign text, on one line and of a length fit for a log. */
+function printable(value: string): string {
+  return oneLine(value).slice(0, 200);
+}
+
+function oneLine(value: string): string {
+  return value.replace(/[\p{C}\p{Z}]/gu, ' ').trim();
+}
