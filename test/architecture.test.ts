@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { temporaryDirectory } from './support/temporary.ts';
+
+/** The tests run from dist/test. */
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const BIOME = join(ROOT, 'node_modules/.bin/biome');
+
+const IMPORTS = 'lint/style/noRestrictedImports';
+const GLOBALS = 'lint/style/noRestrictedGlobals';
+const CYCLES = 'lint/suspicious/noImportCycles';
+const BARREL = 'lint/performance/noBarrelFile';
+const PROTOCOL = 'lint/style/useNodejsImportProtocol';
+
+interface Case {
+  readonly file: string;
+  readonly code: string;
+  /** The rule that must object; undefined where nothing may. */
+  readonly rule: string | undefined;
+}
+
+const uses = (name: string) => `import { it } from '${name}';\n\nexport const used = it;\n`;
+
+const row = (rule: string | undefined, folder: string, ...names: readonly string[]): Case[] =>
+  names.map((name) => ({ file: `${folder}${slug(name)}.ts`, code: uses(name), rule }));
+const slug = (name: string) => `imports-${name.replaceAll(/[^a-z]+/gi, '-')}`;
+
+const CASES: readonly Case[] = [
+  ...row(IMPORTS, 'src/domain/', '../app/pace.ts', '../config.ts', '../storage/files.ts', 'node:fs', 'qs', 'axios'),
+  ...row(undefined, 'src/domain/', './token.ts'),
+  ...row(IMPORTS, 'src/app/', 'node:fs', 'node:fs/promises', '../http/listen.ts', '../config.ts', 'axios', 'mqtt'),
+  ...row(undefined, 'src/app/', './pace.ts', '../domain/token.ts'),
+
+  ...row(IMPORTS, 'src/withings/', '../app/pace.ts', '../storage/files.ts', '../config.ts', 'express', 'node:process'),
+  ...row(undefined, 'src/withings/', './wire.ts', '../domain/token.ts', 'axios', 'qs', 'node:https'),
+  ...row(IMPORTS, 'src/http/', '../app/pace.ts', '../storage/files.ts', '../config.ts', 'axios', 'node:process'),
+  ...row(undefined, 'src/http/', './listen.ts', '../domain/token.ts', 'express', 'node:http', 'node:fs/promises'),
+  ...row(IMPORTS, 'src/storage/', '../app/pace.ts', '../http/listen.ts', '../config.ts', 'express', 'node:process'),
+  ...row(undefined, 'src/storage/', './files.ts', '../domain/token.ts', 'node:fs/promises'),
+  ...row(IMPORTS, 'src/sandbox/', '../app/pace.ts', '../withings/wire.ts', '../config.ts', 'qs', 'node:process'),
+  ...row(undefined, 'src/sandbox/', './grants.ts', '../domain/token.ts', 'node:http'),
+
+  ...row(IMPORTS, 'src/', 'express', 'axios', 'qs', 'mqtt', 'commander', 'dotenv', 'node:process'),
+  ...row(IMPORTS, 'src/', 'axios/lib/axios.js', 'express/lib/express.js'),
+  ...row(IMPORTS, 'src/cli/', 'express', 'axios', 'commander', 'dotenv', 'node:process'),
+  ...row(undefined, 'src/cli/', '../daemon.ts', '../storage/files.ts', 'node:fs/promises'),
+  ...row(PROTOCOL, 'src/', 'process'),
+  { file: 'src/environment.ts', code: 'export const home = process.env;\n', rule: GLOBALS },
+  { file: 'src/cli/environment.ts', code: 'export const home = process.env;\n', rule: GLOBALS },
+  {
+    file: 'src/main.ts',
+    code: "import { it } from 'commander';\n\nexport const used = [it, process.env];\n",
+    rule: undefined,
+  },
+
+  { file: 'src/app/type-only.ts', code: "export type { A } from '../http/listen.ts';\n", rule: IMPORTS },
+  { file: 'src/app/late.ts', code: "export const late = () => import('../http/listen.ts');\n", rule: IMPORTS },
+  { file: 'src/domain/egg.ts', code: uses('./hen.ts'), rule: CYCLES },
+  { file: 'src/domain/hen.ts', code: uses('./egg.ts'), rule: CYCLES },
+  { file: 'src/domain/index.ts', code: "export { a } from './token.ts';\n", rule: BARREL },
+  { file: 'src/domain/all.ts', code: "export * from './token.ts';\n", rule: BARREL },
+];
+
+const canRun = spawnSync(BIOME, ['--version']).status === 0;
+
+describe('the linter', { skip: canRun ? false : 'biome does not run on this machine' }, () => {
+  let objections: ReadonlyMap<string, readonly string[]>;
+  before(async () => {
+    objections = await lint(CASES);
+  });
+
+  for (const { file, code, rule } of CASES) {
+    it(`${rule === undefined ? 'accepts' : 'refuses'} in ${file}: ${code.trim().split('\n')[0]}`, () => {
+      const found = objections.get(file) ?? [];
+      if (rule === undefined) assert.deepEqual(found, []);
+      else assert.ok(found.includes(rule), `${rule} does not object, only: ${found}`);
+    });
+  }
+});
+
+/** Lints the files with the project's own settings, in a directory of their own; the rules that object to each. */
+async function lint(files: readonly Case[]): Promise<ReadonlyMap<string, readonly string[]>> {
+  await using directory = await temporaryDirectory();
+  await cp(join(ROOT, 'biome.json'), join(directory.path, 'biome.json'));
+  for (const { file, code } of files) {
+    await mkdir(join(directory.path, dirname(file)), { recursive: true });
+    await writeFile(join(directory.path, file), code);
+  }
+  const args = ['lint', '--vcs-enabled=false', '--reporter=json', '--max-diagnostics=none'];
+  const { stdout, stderr } = spawnSync(BIOME, args, { cwd: directory.path, encoding: 'utf8' });
+  assert.ok(stdout.startsWith('{'), `biome does not accept biome.json:\n${stderr}`);
+  const report: { diagnostics: { category: string; location: { path: string } }[] } = JSON.parse(stdout);
+  const found = new Map<string, string[]>();
+  for (const { category, location } of report.diagnostics) {
+    found.set(location.path, [...(found.get(location.path) ?? []), category]);
+  }
+  return found;
+}

@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { parse } from 'dotenv';
+import express from 'express';
+import { type Config, formatProblem, type Parsed, parseConfig, SETTINGS } from '../src/config.ts';
+
+const CREDENTIALS = { WITHINGS_CLIENT_ID: 'my-id', WITHINGS_CLIENT_SECRET: 'my-secret' };
+const NAMES = Object.keys(SETTINGS);
+
+function accepted(settings: Record<string, string>): Config {
+  const { config, problems } = parseConfig({ ...CREDENTIALS, ...settings });
+  assert.deepEqual(problems, []);
+  assert.ok(config);
+  return config;
+}
+
+function refused(settings: Record<string, string>): Parsed {
+  const parsed = parseConfig({ ...CREDENTIALS, ...settings });
+  assert.equal(parsed.config, undefined);
+  return parsed;
+}
+
+describe('the settings', () => {
+  it('have the defaults of the contract', () => {
+    assert.deepEqual(accepted({}), {
+      withings: {
+        apiUrl: new URL('https://wbsapi.withings.net'),
+        credentials: { clientId: 'my-id', clientSecret: 'my-secret' },
+      },
+      callback: { isPublic: false, path: '/withingsWebhook', query: new URLSearchParams() },
+      listen: { host: '0.0.0.0', port: 3000, trustProxy: 'loopback' },
+      directories: { tokens: './tokens', data: './data' },
+      people: { names: new Map(), unit: 'kg' },
+      reconcileIntervalMs: 6 * 3_600_000,
+      announceMaxAgeMs: 3_600_000,
+      log: { level: 'info', format: 'text' },
+    });
+  });
+
+  it('count as unset when they are empty or blank', () => {
+    const empty = Object.fromEntries(NAMES.map((name) => [name, '']));
+    const blank = Object.fromEntries(NAMES.map((name) => [name, ' ']));
+    for (const settings of [empty, blank]) assert.deepEqual(accepted({ ...settings, ...CREDENTIALS }), accepted({}));
+    const { problems } = parseConfig(empty);
+    assert.deepEqual(problems.map(({ name }) => name).sort(), Object.keys(CREDENTIALS).sort());
+  });
+
+  it('report every problem at once', () => {
+    const wrong = {
+      CALLBACK_URL: 'nonsense',
+      WEBHOOK_PATH: 'nonsense',
+      WITHINGS_API_URL: 'nonsense',
+      PORT: '80a',
+      TRUST_PROXY: 'nonsense',
+      USER_NAMES: 'nonsense',
+      WEIGHT_UNIT: 'nonsense',
+      RECONCILE_INTERVAL: 'nonsense',
+      ANNOUNCE_MAX_AGE: 'nonsense',
+      LOG_LEVEL: 'nonsense',
+      LOG_FORMAT: 'nonsense',
+    };
+    const { problems } = parseConfig(wrong);
+    const names = [...Object.keys(CREDENTIALS), ...Object.keys(wrong)];
+    assert.deepEqual(problems.map(({ name }) => name).sort(), names.sort());
+  });
+
+  it('do not require the client id and secret of a command that only works on files', () => {
+    const { config, problems } = parseConfig({}, 'files');
+    assert.deepEqual(problems, []);
+    assert.equal(config?.withings.credentials, undefined);
+    assert.ok(config);
+  });
+
+  it('require the client id and the secret each', () => {
+    for (const missing of Object.keys(CREDENTIALS)) {
+      const [problem, ...others] = refused({ [missing]: '' }).problems;
+      assert.deepEqual([problem?.name, problem?.got, others], [missing, undefined, []]);
+    }
+  });
+});
+
+const GOOD: readonly [name: string, value: string, read: (config: Config) => unknown, expected: unknown][] = [
+  ['HOST', '127.0.0.1', ({ listen }) => listen.host, '127.0.0.1'],
+  ['HOST', '::1', ({ listen }) => listen.host, '::1'],
+  ['PORT', '0', ({ listen }) => listen.port, 0],
+  ['PORT', ' 8080 ', ({ listen }) => listen.port, 8080],
+  ['PORT', '65535', ({ listen }) => listen.port, 65_535],
+  ['TRUST_PROXY', 'true', ({ listen }) => listen.trustProxy, true],
+  ['TRUST_PROXY', 'false', ({ listen }) => listen.trustProxy, false],
+  ['TRUST_PROXY', '2', ({ listen }) => listen.trustProxy, 2],
+  ['TRUST_PROXY', 'loopback, 10.0.0.0/8, ::1/128', ({ listen }) => listen.trustProxy, 'loopback, 10.0.0.0/8, ::1/128'],
+  ['TOKENS_DIR', '/var/lib/my tokens', ({ directories }) => directories.tokens, '/var/lib/my tokens'],
+  ['DATA_DIR', '/var/lib/data', ({ directories }) => directories.data, '/var/lib/data'],
+  [
+    'USER_NAMES',
+    '1234:Anna, 5678: Bo B.,',
+    ({ people }) => [...people.names],
+    [
+      ['1234', 'Anna'],
+      ['5678', 'Bo B.'],
+    ],
+  ],
+  ['WEIGHT_UNIT', 'lb', ({ people }) => people.unit, 'lb'],
+  ['WEIGHT_UNIT', 'st', ({ people }) => people.unit, 'st'],
+  ['RECONCILE_INTERVAL', '30m', (config) => config.reconcileIntervalMs, 1_800_000],
+  ['RECONCILE_INTERVAL', '1d', (config) => config.reconcileIntervalMs, 86_400_000],
+  ['ANNOUNCE_MAX_AGE', '90s', (config) => config.announceMaxAgeMs, 90_000],
+  ['LOG_LEVEL', 'debug', ({ log }) => log.level, 'debug'],
+  ['LOG_LEVEL', 'error', ({ log }) => log.level, 'error'],
+  ['LOG_FORMAT', 'json', ({ log }) => log.format, 'json'],
+  ['WITHINGS_API_URL', 'http://127.0.0.1:4000', ({ withings }) => withings.apiUrl.href, 'http://127.0.0.1:4000/'],
+];
+
+const BAD: Readonly<Record<string, readonly string[]>> = {
+  PORT: ['80a', '-1', '65536', '3e3', '0x50', '80.0', '80 81', '٣'],
+  TRUST_PROXY: [
+    'proxy',
+    '10.0.0.1/33',
+    '10.0.0.1/8/9',
+    '10.0.0.0/0',
+    '::/0',
+    '::1/129',
+    'loopback,',
+    '300.1.1.1',
+    '-1',
+  ],
+  USER_NAMES: ['Anna', '1234', '1234:', ':Anna', 'x1:Anna', '1234:Anna,1234:Bo', '../1:Anna'],
+  WEIGHT_UNIT: ['pounds', 'toString'],
+  RECONCILE_INTERVAL: ['6', 'h', '0h', '-1h', '1.5h', '6 hours', '59s', '25d', '999999999999d'],
+  ANNOUNCE_MAX_AGE: ['1', '0s', '1w'],
+  LOG_LEVEL: ['verbose', 'constructor'],
+  LOG_FORMAT: ['xml'],
+  WITHINGS_API_URL: ['wbsapi.withings.net', 'ftp://wbsapi.withings.net', 'https://'],
+  CALLBACK_URL: [
+    'me.example.org/hook',
+    'http://me.example.org/hook',
+    'https://me:pw@example.org/hook',
+    'https://:pw@example.org/hook',
+    'https://me.example.org/hook#top',
+    'javascript:alert(1)',
+  ],
+  WEBHOOK_PATH: ['hook', 'https://me.example.org/hook', '/hook?key=1', '/hook#top', '/my hook'],
+};
+
+describe('the value of a setting', () => {
+  for (const [name, value, read, expected] of GOOD) {
+    it(`may be ${name}=${value}`, () => assert.deepEqual(read(accepted({ [name]: value })), expected));
+  }
+
+  for (const [name, values] of Object.entries(BAD)) {
+    for (const value of values) {
+      it(`may not be ${name}=${value}`, () => {
+        const { problems } = refused({ [name]: value });
+        assert.deepEqual(
+          problems.map((problem) => problem.name),
+          [name],
+        );
+      });
+    }
+  }
+
+  it('is taken by Express wherever TRUST_PROXY is accepted', () => {
+    const values = ['1', '9', 'uniquelocal', '127.0.0.1', '10.0.0.1/8', '10.0.0.1/32', 'fe80::1', '::/1', '0.0.0.0/1'];
+    for (const value of values) {
+      const { trustProxy } = accepted({ TRUST_PROXY: value }).listen;
+      assert.doesNotThrow(() => express().set('trust proxy', trustProxy), `TRUST_PROXY=${value}`);
+    }
+  });
+});
+
+describe('a problem', () => {
+  it('names the setting, the value got and an example that is accepted', () => {
+    const [problem] = refused({ PORT: '80a' }).problems;
+    assert.ok(problem);
+    assert.equal(problem.got, '80a');
+    assert.equal(accepted({ PORT: problem.example }).listen.port, 3000);
+    const line = formatProblem(problem);
+    for (const part of ['PORT', '"80a"', `PORT=${problem.example}`]) assert.ok(line.includes(part), line);
+    assert.ok(!line.includes('\n'));
+  });
+
+  it('masks a secret', () => {
+    const settings = { CALLBACK_URL: 'http://me.example.org/hush-hush?key=hush-hush', WEBHOOK_PATH: 'hush-hush' };
+    const { problems } = refused(settings);
+    assert.equal(problems.length, 2);
+    for (const problem of problems) {
+      assert.ok(!JSON.stringify(problem).includes('hush'), problem.name);
+      assert.ok(!formatProblem(problem).includes('hush'), problem.name);
+    }
+  });
+});
+
+describe('a name that is no setting', () => {
+  it('is a warning with the nearest known name, and no problem', () => {
+    const { config, problems, warnings } = parseConfig({ ...CREDENTIALS, WITHINGS_CLIENT_SECRT: 'hush-hush' });
+    assert.ok(config);
+    assert.deepEqual(problems, []);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /WITHINGS_CLIENT_SECRT\b.*WITHINGS_CLIENT_SECRET\b/);
+    assert.doesNotMatch(warnings[0] ?? '', /hush/);
+  });
+
+  it('is a warning without a guess when nothing is near', () => {
+    const { warnings } = parseConfig({ ...CREDENTIALS, WEIGHBRIDGE_COLOUR_OF_THE_SCALE: 'red', MQTT_COLOUR: 'red' });
+    assert.equal(warnings.length, 2);
+    for (const warning of warnings) assert.doesNotMatch(warning, /did you mean/);
+  });
+
+  it('is left alone when it may belong to another program', () => {
+    assert.deepEqual(parseConfig({ ...CREDENTIALS, PATH: '/bin', PROT: '80', HTTP_PORT: '80' }).warnings, []);
+  });
+});
+
+describe('CALLBACK_URL', () => {
+  it('gives the route and the parameters that every request must bring', () => {
+    const { callback } = accepted({ CALLBACK_URL: 'https://me.example.org/hook/9f2c?key=a%20b&key=c&home=1' });
+    assert.equal(callback.isPublic, true);
+    assert.equal(callback.path, '/hook/9f2c');
+    assert.deepEqual(
+      [...callback.query],
+      [
+        ['key', 'a b'],
+        ['key', 'c'],
+        ['home', '1'],
+      ],
+    );
+  });
+
+  it('yields the route to WEBHOOK_PATH, and keeps its parameters', () => {
+    const { callback } = accepted({ CALLBACK_URL: 'https://me.example.org/hook?key=1', WEBHOOK_PATH: '/behind/proxy' });
+    assert.equal(callback.path, '/behind/proxy');
+    assert.equal(callback.query.get('key'), '1');
+  });
+
+  it('may be plain http on loopback only', () => {
+    for (const host of ['localhost:3000', '127.0.0.1', '[::1]:80']) accepted({ CALLBACK_URL: `http://${host}/hook` });
+    for (const host of ['127.example.org', 'localhost.example.org', '192.168.1.2']) {
+      refused({ CALLBACK_URL: `http://${host}/hook` });
+    }
+  });
+});
+
+describe('.env.example', () => {
+  const text = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
+  const uncommented = parse(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''));
+
+  it('sets nothing as it is shipped', () => assert.deepEqual(parse(text), {}));
+
+  it('shows every setting, and nothing that is none', () => {
+    assert.deepEqual(Object.keys(uncommented).sort(), NAMES.toSorted());
+  });
+
+  it('shows values that are accepted', () => {
+    const { problems, warnings } = parseConfig(uncommented);
+    assert.deepEqual([problems, warnings], [[], []]);
+  });
+
+  it('shows the defaults where there are defaults', () => {
+    const { people, ...shown } = accepted(uncommented);
+    const defaults = accepted({});
+    assert.equal(people.unit, defaults.people.unit);
+    assert.equal(shown.withings.apiUrl.href, defaults.withings.apiUrl.href);
+    const { withings: _credentials, callback: _examples, ...others } = shown;
+    const { withings, callback, people: _names, ...expected } = defaults;
+    assert.deepEqual(others, expected);
+    assert.equal(uncommented['WEBHOOK_PATH'], callback.path);
+    assert.ok(withings.credentials);
+  });
+
+  it('explains each setting in the lines above it', () => {
+    for (const block of text.split('\n\n').filter((each) => /^# [A-Z_]+=/m.test(each))) {
+      assert.match(block, /^# [^=]+\n/, block);
+    }
+  });
+});

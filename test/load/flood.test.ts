@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { floodDaemon } from '../support/flood-run.ts';
+import { STRANGERS, type Stranger } from '../support/stranger.ts';
+
+const MOST_GROWTH_MB = 120;
+
+const CASES: Readonly<Record<string, readonly Stranger[]>> = {
+  'about somebody linked': ['the same window of somebody linked', 'ever-changing windows of somebody linked'],
+  'about users nobody knows': ['users nobody knows'],
+  'without the secret': ['without the secret'],
+  'everything there is, at once': Object.keys(STRANGERS) as Stranger[],
+};
+
+describe('a stranger who posts as fast as loopback allows', () => {
+  for (const [what, strangers] of Object.entries(CASES)) {
+    it(`costs nothing that matters, posting ${what}`, async (test) => {
+      const report = await floodDaemon({ strangers, seconds: 1, pipelined: 1 });
+      const { calls, mostCalls, logLines, probed, weighInMs, memory, perSecond } = report;
+      test.diagnostic(`${perSecond} a second, ${probed.count} real ones, worst ${probed.worstMs} ms`);
+      assert.ok(perSecond > 20, `only ${perSecond} requests a second`);
+      assert.deepEqual(
+        [...report.answers.keys()].filter((status) => status >= 500),
+        [],
+      );
+      assert.ok(calls.getmeas <= mostCalls.getmeas, `${calls.getmeas} calls of getmeas`);
+      assert.ok(calls.requesttoken <= mostCalls.requesttoken, `${calls.requesttoken} refreshes`);
+      assert.ok(logLines <= 80, `${logLines} lines in the log`);
+      assert.deepEqual(probed.others, []);
+      assert.ok(probed.worstMs < 2_000, `a real notification waited ${probed.worstMs} ms`);
+      assert.ok(weighInMs < 5_000, `a real weigh-in took ${weighInMs} ms to the log`);
+      assert.ok(memory.after - memory.before < MOST_GROWTH_MB, `from ${memory.before} to ${memory.after} MB`);
+    });
+  }
+});

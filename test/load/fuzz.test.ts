@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import { type FuzzReport, fuzz } from '../support/fuzz.ts';
+import { startHome } from '../support/home.ts';
+import { sendRaw } from '../support/raw-client.ts';
+
+const SEED = 20261120;
+const INPUTS = 3_000;
+/** What the heap may take before it is collected; a leak of 30 KB an input would be more. */
+const MOST_GROWTH_MB = 90;
+
+describe('the public port, sent three thousand inputs that nobody would send', () => {
+  let report: FuzzReport;
+  before(async () => {
+    report = await fuzz({ inputs: INPUTS, seed: SEED, slowMs: 4_000 });
+  });
+  const kinds = () => [...report.kinds.values()];
+
+  it('stays up, and a weigh-in still arrives afterwards', () => {
+    assert.equal(
+      kinds().reduce((sum, { inputs }) => sum + inputs, 0),
+      INPUTS,
+    );
+    assert.equal(
+      kinds().reduce((sum, { ends }) => sum + (ends.get('unreachable') ?? 0), 0),
+      0,
+    );
+  });
+
+  it('blames nothing on itself', () => {
+    const statuses = new Set(kinds().flatMap(({ answers }) => [...answers.keys()]));
+    assert.deepEqual([...statuses].filter((status) => status >= 500).sort(), []);
+    assert.deepEqual(report.defects, []);
+  });
+
+  it('says little about strangers', () => {
+    assert.ok(report.complaints.length <= 60, `${report.complaints.length} lines`);
+  });
+
+  it('answers the real notifications in between within the 2 s that Withings allows', () => {
+    assert.ok(report.probed.count >= 10, `only ${report.probed.count} were sent`);
+    assert.deepEqual(report.probed.others, []);
+    assert.ok(report.probed.worstMs < 2_000, `${report.probed.worstMs} ms`);
+  });
+
+  it('keeps nothing of it in memory', () => {
+    const { before, after } = report.memory;
+    assert.ok(after - before < MOST_GROWTH_MB, `from ${before} to ${after} MB`);
+  });
+});
+
+describe('a target that is no URL at all', () => {
+  it('is answered 404 and makes nobody print a word', async () => {
+    await using home = await startHome();
+    await using daemon = await home.serve({ LOG_LEVEL: 'info' });
+    const input = {
+      kind: '',
+      pieces: ['GET https://u:p HTTP/1.1\r\nHost: x\r\n\r\n'],
+      pauseMs: 0,
+      ending: 'wait',
+    } as const;
+    const { statuses } = await sendRaw(Number(new URL(daemon.url).port), input, { silenceMs: 2_000, totalMs: 2_000 });
+    assert.deepEqual(statuses, [404]);
+    daemon.child.kill('SIGTERM');
+    assert.equal((await daemon.exited).stderr, '');
+  });
+});

@@ -1,0 +1,59 @@
+import { strict as assert } from 'node:assert';
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { CLIENT, startHome } from './support/home.ts';
+import { MAIN } from './support/program.ts';
+
+const README = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
+
+/** The shell blocks of the manual way, in their order. */
+const BLOCKS = [...README.matchAll(/<!-- test: manual -->\n```sh\n(.*?)```/gs)].map(([, block = '']) => block);
+
+async function bash(
+  script: string,
+  { cwd, input = '' }: { readonly cwd: string; readonly input?: string },
+): Promise<string> {
+  const child = spawn('bash', ['-euo', 'pipefail', '-c', script], { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
+  child.stdin.end(input);
+  return await text(child.stdout);
+}
+
+const curl = spawnSync('curl', ['--version']);
+const skip = curl.error === undefined ? false : 'the manual way needs curl';
+
+test('the manual way of the README links a person whose next weigh-in is then logged', { skip }, async () => {
+  await using home = await startHome();
+  await using daemon = await home.serve();
+  const [values = '', link = '', exchange = '', subscribe = '', hand = ''] = BLOCKS.map((block) =>
+    block
+      .replace(/https:\/\/(wbsapi\.withings\.net|account\.withings\.com)/g, home.sandbox.url.origin)
+      .replace('node dist/src/main.js', `'${process.execPath}' '${MAIN}'`),
+  );
+  const set = values
+    .replace("CLIENT_ID='…'", `CLIENT_ID='${CLIENT.clientId}'`)
+    .replace("CLIENT_SECRET='…'", `CLIENT_SECRET='${CLIENT.clientSecret}'`)
+    .replace("CALLBACK_URL='https://…'", `CALLBACK_URL='${daemon.url}'`);
+  const cwd = home.directory;
+
+  const consent = await fetch((await bash(set + link, { cwd })).trim(), { redirect: 'manual' });
+  const landed = new URL(consent.headers.get('location') ?? '');
+  assert.equal((await fetch(landed)).status, 200, 'the browser ends on a page');
+  const code = landed.searchParams.get('code') ?? '';
+
+  const answered = await bash(set + exchange + subscribe, { cwd, input: `${code}\n` });
+  assert.match(answered, /^\{"status":0,.*\n\{"status":0,/);
+  assert.match(await bash(set + hand, { cwd }), /tokens\/1234/);
+
+  await home.sandbox.weigh('1234', { kilograms: 81.25, date: Math.floor(Date.now() / 1000) - 60 });
+  await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.25);
+});
+
+test('the settings of the README are those that the program knows', async () => {
+  const { SETTINGS } = await import('../src/config.ts');
+  const [, section = ''] = /## Settings\n(.*?)\n## /s.exec(README) ?? [];
+  const documented = [...section.matchAll(/`([A-Z]+_[A-Z_]+|HOST|PORT)`/g)].map(([, name]) => name);
+  assert.deepEqual([...new Set(documented)].sort(), Object.keys(SETTINGS).sort());
+});

@@ -1,0 +1,122 @@
+import { strict as assert } from 'node:assert';
+import type { Answer } from '../../src/sandbox/answer.ts';
+import type { Call, Sandbox } from '../../src/sandbox/sandbox.ts';
+import { readToken } from '../../src/storage/token-files.ts';
+import type { JournalLine } from './home.ts';
+import type { LogLine } from './program.ts';
+
+const MINUTE_MS = 60_000;
+const SAME_CALL_MS = 10_000;
+const MOST_CALLS = 120;
+
+/** Watches the calls that arrive at Withings; `asserted` fails when they broke its rules. */
+export function watchCalls() {
+  const calls: { readonly at: number; readonly key: string }[] = [];
+  const rotations = { count: 0 };
+  const lives = [{ from: 0, programs: 1 }];
+  return {
+    rotations,
+    /** So many programs run from now on: each keeps to the limit per minute, and none knows what others sent. */
+    begin(programs: number): void {
+      lives.push({ from: calls.length, programs });
+    },
+    /** For the sandbox's `fault`: every call comes by here first. */
+    arrived({ path, form, accessToken, at }: Call): void {
+      calls.push({ at, key: `${path} ${form} ${accessToken}` });
+    },
+    answered({ path }: Call, answer: Answer | undefined): void {
+      if (path === '/v2/oauth2' && answer?.status === 0) rotations.count += 1;
+    },
+    get count() {
+      return calls.length;
+    },
+    busiestMinute: () => busiest(calls.map(({ at }) => at)),
+    assertRules(): void {
+      const last = new Map<string, number>();
+      for (const { at, key } of calls) {
+        const before = last.get(key);
+        assert(
+          before === undefined || at - before >= SAME_CALL_MS,
+          `the same call after ${at - (before ?? 0)} ms: ${key}`,
+        );
+        last.set(key, at);
+      }
+      for (const [index, { from, programs }] of lives.entries()) {
+        const most = busiest(calls.slice(from, lives[index + 1]?.from).map(({ at }) => at));
+        assert(most <= MOST_CALLS * programs, `${most} calls in one minute`);
+      }
+    },
+  };
+}
+
+function busiest(times: readonly number[]): number {
+  let first = 0;
+  let most = 0;
+  for (const [index, at] of times.entries()) {
+    while ((times[first] ?? at) <= at - MINUTE_MS) first += 1;
+    most = Math.max(most, index - first + 1);
+  }
+  return most;
+}
+
+export function assertOnce(journal: readonly JournalLine[]): void {
+  const keys = journal.map(({ userid, grpid, modified }) => `${userid} ${grpid} ${modified}`);
+  assert.equal(new Set(keys).size, keys.length, 'something is in the journal twice');
+}
+
+/** The journal holds what Withings has, once per group and modification. */
+export function assertJournal(sandbox: Sandbox, people: readonly string[], journal: readonly JournalLine[]): void {
+  assertOnce(journal);
+  const held = new Set(journal.map(({ userid, grpid, modified }) => `${userid} ${grpid} ${modified}`));
+  for (const person of people) {
+    for (const { grpid, modified } of sandbox.measures.of(person)) {
+      assert(held.has(`${person} ${grpid} ${modified}`), `group ${grpid} of ${person} is lost`);
+    }
+  }
+}
+
+/** What Withings had when it gave the time that is now the cursor will not be asked for again for ever. */
+export function assertKept(sandbox: Sandbox, person: string, journal: readonly JournalLine[], cursor: number): void {
+  const held = new Set(journal.map(({ userid, grpid }) => `${userid} ${grpid}`));
+  for (const { grpid, created } of sandbox.measures.of(person)) {
+    assert(created >= cursor || held.has(`${person} ${grpid}`), `the cursor of ${person} is ahead of group ${grpid}`);
+  }
+}
+
+/** Whatever was told is on the disk, and was told once; within a fetch, the oldest first. */
+export function assertTold(lines: readonly LogLine[], journal: readonly JournalLine[], toldBefore: Set<string>): void {
+  const onDisk = new Set(journal.map(({ userid, grpid }) => `${userid} ${grpid}`));
+  const lastOf = new Map<unknown, string>();
+  for (const line of lines) {
+    if (line.event === 'fetched') lastOf.delete(line['userid']);
+    if (line.event !== 'reading') continue;
+    const { userid, grpid, date, level } = line;
+    const key = `${userid} ${grpid}`;
+    assert(onDisk.has(key), `${key} was told and is not on the disk`);
+    if (level === 'info') {
+      assert(!toldBefore.has(key), `${key} was told twice`);
+      toldBefore.add(key);
+    }
+    const before = lastOf.get(userid);
+    assert(before === undefined || Date.parse(before) <= Date.parse(String(date)), `${key} was told out of order`);
+    lastOf.set(userid, String(date));
+  }
+}
+
+/** Withings would accept the login that the file holds now. */
+export function assertLogin(sandbox: Sandbox, person: string, tokenFile: string): void {
+  const token = readToken(tokenFile);
+  assert(token !== undefined && sandbox.grants.accepts(token), `the login of ${person} is lost`);
+}
+
+/** No file, and nothing that was printed, holds a secret; the token files themselves may. */
+export function assertNoSecrets(
+  texts: readonly { readonly path: string; readonly text: string }[],
+  secrets: Iterable<string>,
+): void {
+  const all = [...secrets];
+  for (const { path, text } of texts) {
+    if (/tokens\/[0-9]+$/.test(path)) continue;
+    for (const secret of all) assert(!text.includes(secret), `${path} holds a secret`);
+  }
+}

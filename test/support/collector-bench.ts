@@ -1,0 +1,70 @@
+import type { AccessTokens } from '../../src/app/access-tokens.ts';
+import { createCollect } from '../../src/app/collect.ts';
+import { createCollector } from '../../src/app/collector.ts';
+import { createTroubles } from '../../src/app/troubles.ts';
+import type { MeasureAnswer, MeasureGroup, MeasureQuery } from '../../src/domain/measure.ts';
+import type { JournalEntry } from '../../src/domain/reading.ts';
+import type { UserId } from '../../src/domain/token.ts';
+import { createFakeClock } from './fake-clock.ts';
+import { createMemoryCursors, createMemoryJournal } from './memory-journal.ts';
+import { accessToken } from './people.ts';
+import { createRecordingLog } from './recording-log.ts';
+
+/** One call of getMeas, as it was made. */
+export interface RecordedCall {
+  readonly atMs: number;
+  readonly userId: UserId;
+  readonly query: MeasureQuery;
+  readonly token: string;
+  readonly urgent: boolean;
+}
+
+/**
+ * A collector over in-memory ports and a clock that stands still. `answer` plays Withings' measure service; it may
+ * throw, or return a promise that is settled later.
+ */
+export function createCollectorBench(answer: (call: RecordedCall) => MeasureAnswer | Promise<MeasureAnswer>) {
+  const clock = createFakeClock();
+  const log = createRecordingLog();
+  const journal = createMemoryJournal();
+  const { cursors, ...cursorStore } = createMemoryCursors();
+  const calls: RecordedCall[] = [];
+  const announced: JournalEntry[] = [];
+  const tokens = { issued: 0, held: new Map<UserId, string>(), failure: undefined as Error | undefined };
+  const accessTokens: AccessTokens = {
+    get(userId) {
+      if (tokens.failure !== undefined) return Promise.reject(tokens.failure);
+      const held = tokens.held.get(userId) ?? `access-${++tokens.issued}`;
+      tokens.held.set(userId, held);
+      return Promise.resolve(accessToken(held));
+    },
+    forget: (userId) => void tokens.held.delete(userId),
+    refuse: () => Promise.resolve(),
+    hasOtherLogin: () => Promise.resolve(false),
+  };
+  const measures = {
+    async getMeas(request: { userId: UserId; accessToken: string; query: MeasureQuery; urgent: boolean }) {
+      const { userId, query, urgent } = request;
+      const call = { atMs: clock.elapsedMs(), userId, query, token: request.accessToken, urgent };
+      calls.push(call);
+      return await answer(call);
+    },
+  };
+  const collect = createCollect({
+    accessTokens,
+    measures,
+    journal,
+    cursors: cursorStore,
+    clock,
+    announce: (entries) => void announced.push(...entries),
+    log,
+  });
+  const troubles = createTroubles({ clock, log, people: { names: new Map(), unit: 'kg' } });
+  const collector = createCollector({ collect, troubles, clock, random: () => 1, log });
+  return { clock, log, journal, cursors, calls, announced, tokens, collector, collect };
+}
+
+/** What getMeas returns when all is well. */
+export function answerOf(groups: readonly MeasureGroup[], updatedAt: Date): MeasureAnswer {
+  return { groups, updatedAt, unreadable: undefined };
+}

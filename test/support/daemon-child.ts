@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { createAccessTokens } from '../../src/app/access-tokens.ts';
+import { createPace } from '../../src/app/pace.ts';
+import { parseConfig } from '../../src/config.ts';
+import { startDaemon } from '../../src/daemon.ts';
+import type { Clock } from '../../src/domain/clock.ts';
+import type { Log, LogEntry } from '../../src/domain/log.ts';
+import { parseUserId } from '../../src/domain/token.ts';
+import { createLogger } from '../../src/logger.ts';
+import { createTokenFiles } from '../../src/storage/token-files.ts';
+import { createWithingsClient } from '../../src/withings/client.ts';
+import { createFastClock } from './fast-clock.ts';
+
+/**
+ * The daemon in a process of its own whose time passes fast, and whose wall clock may be wrong; see `torture.ts`.
+ * With `rotate USERID` it rotates one login in its place, as a command beside the daemon does.
+ */
+const { speed, startMs, wrongByMs } = JSON.parse(process.env['TEST_CLOCK'] ?? '{}');
+const fast = createFastClock({ speed, startMs });
+const clock: Clock = { ...fast, now: () => new Date(fast.now().getTime() + wrongByMs) };
+
+const { config } = parseConfig(process.env);
+if (config?.withings.credentials === undefined) throw new Error('misconfigured');
+const { credentials } = config.withings;
+const settings = { ...config, withings: { ...config.withings, credentials } };
+const masked = createLogger({
+  ...config.log,
+  clock,
+  write: (line) => void process.stdout.write(`${line}\n`),
+  secrets: [credentials.clientSecret],
+  colour: false,
+  timeZone: 'UTC',
+});
+/** Also as it was before the logger masked it: what must not be printed must not come so far. */
+const bare =
+  (level: keyof Log) =>
+  (entry: LogEntry): void => {
+    process.stderr.write(`${JSON.stringify(entry)}\n`);
+    masked[level](entry);
+  };
+const log: Log = { debug: bare('debug'), info: bare('info'), warn: bare('warn'), error: bare('error') };
+const stop = new AbortController();
+process.once('SIGTERM', () => {
+  stop.abort();
+  setTimeout(() => process.exit(0), 8_000).unref();
+});
+
+async function serve(): Promise<void> {
+  await using _daemon = await startDaemon(settings, log, { clock });
+  if (!stop.signal.aborted) await once(stop.signal, 'abort');
+}
+
+async function rotate(person: string): Promise<void> {
+  const userId = parseUserId(person);
+  if (userId === undefined) throw new Error('no user');
+  const { signal } = stop;
+  const { apiUrl } = settings.withings;
+  const client = createWithingsClient({ apiUrl, ...credentials, pace: createPace({ clock, signal }), clock, signal });
+  const tokens = createTokenFiles(settings.directories.tokens);
+  const accessToken = await createAccessTokens({ tokens, issuer: client, clock, log }).get(userId, { urgent: true });
+  const window = { start: new Date(startMs), end: fast.now() };
+  await client.getMeas({ userId, accessToken, query: { window }, urgent: true });
+}
+
+try {
+  await (process.argv[2] === 'rotate' ? rotate(process.argv[3] ?? '') : serve());
+} catch (error) {
+  log.error({ event: 'ended', text: error instanceof Error ? error.message : String(error) });
+  process.exitCode = 1;
+}

@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { type Home, type RunningDaemon, startHome } from './home.ts';
+import { type Memory, watchMemory } from './memory.ts';
+import { ask, type Probed, probeDuring } from './probe.ts';
+import { type Answers, FLOODED, type Flood, notification, type Stranger } from './stranger.ts';
+
+/** The person who is really told about meanwhile, and the one who steps on the scale. */
+const REAL = '56785678';
+const WEIGHED = '90129012';
+
+const now = () => Math.floor(Date.now() / 1000);
+
+export interface FloodReport {
+  readonly answers: ReadonlyMap<number, number>;
+  readonly perSecond: number;
+  /** The calls to Withings during the flood, by action, and how many the coalescing rule allows. */
+  readonly calls: Readonly<Record<'getmeas' | 'requesttoken', number>>;
+  readonly mostCalls: Readonly<Record<'getmeas' | 'requesttoken', number>>;
+  readonly logLines: number;
+  readonly probed: Probed;
+  /** From the notification of somebody who has stepped on the scale to the line in the log. */
+  readonly weighInMs: number;
+  /** The same for the person the stranger posts about; undefined when the flood ended first. */
+  readonly floodedWeighInMs: number | undefined;
+  readonly memory: Memory;
+}
+
+export interface FloodOptions {
+  readonly strangers: readonly Stranger[];
+  readonly seconds: number;
+  /** How many requests are sent at once on a connection. */
+  readonly pipelined?: number;
+  /** People who are linked besides. */
+  readonly others?: number;
+  readonly logLevel?: 'info' | 'debug';
+}
+
+/** Lets strangers post at once and as fast as they can, with a real weigh-in in the middle. */
+export async function floodDaemon(options: FloodOptions): Promise<FloodReport> {
+  const { strangers, seconds, pipelined = 10, others = 0, logLevel = 'info' } = options;
+  const calls = { getmeas: 0, requesttoken: 0 };
+  await using home = await startHome({
+    onCall: ({ form }) => {
+      const action = form.get('action');
+      if (action === 'getmeas' || action === 'requesttoken') calls[action] += 1;
+    },
+  });
+  const people = [FLOODED, REAL, WEIGHED];
+  for (const userId of people) await home.link(userId);
+  await using daemon = await home.serve({ LOG_LEVEL: logLevel });
+  for (let tries = 0; calls.getmeas < people.length && tries < 500; tries += 1) await sleep(20);
+  for (let index = 0; index < others; index += 1) await home.link(String(3e9 + index));
+
+  const probe = { url: daemon.url, body: notification(REAL, now() - 100), everyMs: 100 };
+  const settle = async () => {
+    for (let count = 0; count < 100; count += 1) await ask(probe.url, probe.body);
+  };
+  const { memory, result } = await watchMemory(daemon.child.pid, settle, async () => {
+    const earlier = { ...calls, lines: daemon.lines.length };
+    const { probed, result: flooded } = await probeDuring(probe, () =>
+      run(home, daemon, { strangers, seconds, pipelined }),
+    );
+    const made = {
+      getmeas: calls.getmeas - earlier.getmeas,
+      requesttoken: calls.requesttoken - earlier.requesttoken,
+    };
+    return { ...flooded, probed, calls: made, logLines: daemon.lines.length - earlier.lines };
+  });
+  return { ...result, memory, mostCalls: mostCalls(people.length, seconds) };
+}
+
+/** Two at once where each asks for something else, one that follows, and one every 12 s. A login can be tried hourly. */
+function mostCalls(people: number, seconds: number) {
+  return { getmeas: people * (3 + Math.ceil(seconds / 12)), requesttoken: 1 };
+}
+
+async function run(home: Home, daemon: RunningDaemon, flood: Omit<Flood, 'url'>) {
+  const { seconds } = flood;
+  const posting = postElsewhere({ ...flood, url: daemon.url });
+  await sleep(seconds * 400);
+  const floodedWeighIn = weighIn(home, daemon, FLOODED);
+  const weighInMs = await weighIn(home, daemon, WEIGHED);
+  const answers = await posting;
+  const perSecond = Math.round([...answers.values()].reduce((sum, times) => sum + times, 0) / seconds);
+  const floodedWeighInMs = await Promise.race([floodedWeighIn, Promise.resolve(undefined)]);
+  return { answers, perSecond, weighInMs, floodedWeighInMs };
+}
+
+async function postElsewhere(flood: Flood): Promise<Answers> {
+  const worker = new Worker(new URL('./stranger-worker.js', import.meta.url), { workerData: flood });
+  const [answers] = await once(worker, 'message');
+  return answers;
+}
+
+async function weighIn(home: Home, daemon: RunningDaemon, userId: string): Promise<number> {
+  const date = now() - 60;
+  const [group] = home.sandbox.store(userId, { kilograms: 81.25, date });
+  const startedAt = performance.now();
+  await ask(daemon.url, notification(userId, date));
+  // The line of somebody whose fetches are spaced may come after the flood, when nobody waits for it any more.
+  await daemon.reading(group?.grpid ?? 0).catch(() => undefined);
+  return Math.round(performance.now() - startedAt);
+}

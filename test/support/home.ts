@@ -1,0 +1,123 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { realClock } from '../../src/real-clock.ts';
+import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { type LogLine, type Program, startProgram } from './program.ts';
+import { temporaryDirectory } from './temporary.ts';
+
+export const CLIENT = { clientId: 'test-client', clientSecret: 'test-client-secret-7f3a' };
+export const URL_SECRET = 'url-secret-9c41';
+export const CALLBACK_PATH = `/withingsWebhook/${URL_SECRET}`;
+
+/** A Withings, a directory with `tokens/` and `data/`, and the real daemon in a process of its own, as often as wanted. */
+export interface Home extends AsyncDisposable {
+  readonly sandbox: Sandbox;
+  readonly directory: string;
+  /** Puts a login into `tokens/` as a person does. */
+  link(userId: string): Promise<string>;
+  /** Starts `weighbridge serve`, and waits for nothing. */
+  start(env?: Readonly<Record<string, string>>, args?: readonly string[]): Program;
+  /** Starts `weighbridge serve` and waits until it listens. */
+  serve(env?: Readonly<Record<string, string>>): Promise<RunningDaemon>;
+  tokenFile(userId: string): Promise<string>;
+  /** The journal, line by line, decoded. */
+  journal(): Promise<JournalLine[]>;
+  /** Everything below the directory: path and content. */
+  files(): Promise<{ readonly path: string; readonly text: string }[]>;
+}
+
+export interface JournalLine {
+  readonly userid: string;
+  readonly grpid: number;
+  readonly modified: number;
+  readonly timestamp: number;
+  readonly measures: Readonly<Record<string, number>>;
+}
+
+export interface RunningDaemon extends Program {
+  readonly url: string;
+  /** Sends a notification as Withings does and returns the status of the answer. */
+  notify(fields: Readonly<Record<string, string | number>>): Promise<number>;
+  /** The line of the reading with this group. */
+  reading(grpid: number): Promise<LogLine>;
+}
+
+/** Where it lives, where that is not a directory of its own, and which program, where it is not `weighbridge`. */
+export interface HomeOptions extends Partial<SandboxOptions> {
+  readonly place?: AsyncDisposable & { readonly path: string };
+  readonly script?: string;
+}
+
+export async function startHome({ place, script, ...options }: HomeOptions = {}): Promise<Home> {
+  const temporary = place ?? (await temporaryDirectory());
+  const directory = temporary.path;
+  const tokens = join(directory, 'tokens');
+  await mkdir(tokens, { mode: 0o700 });
+  const sandbox = await startSandbox({ clock: realClock, client: CLIENT, ...options });
+
+  const start = (env: Readonly<Record<string, string>> = {}, args: readonly string[] = ['serve']) =>
+    startProgram(args, {
+      cwd: directory,
+      ...(script === undefined ? {} : { script }),
+      env: {
+        WITHINGS_CLIENT_ID: CLIENT.clientId,
+        WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,
+        WITHINGS_API_URL: sandbox.url.href,
+        CALLBACK_URL: `http://127.0.0.1${CALLBACK_PATH}`,
+        HOST: '127.0.0.1',
+        PORT: '0',
+        LOG_FORMAT: 'json',
+        LOG_LEVEL: 'debug',
+        ...env,
+      },
+    });
+
+  const serve = async (env: Readonly<Record<string, string>> = {}): Promise<RunningDaemon> => {
+    const program = start(env);
+    const { public: bound } = await program.line(({ event }) => event === 'listening');
+    const { port } = bound as { readonly port: number };
+    const url = `http://127.0.0.1:${port}${CALLBACK_PATH}`;
+    return {
+      ...program,
+      url,
+      async notify(fields) {
+        const body = new URLSearchParams(
+          Object.entries(fields).map(([name, value]): [string, string] => [name, `${value}`]),
+        );
+        const answer = await fetch(url, { method: 'POST', body });
+        await answer.arrayBuffer();
+        return answer.status;
+      },
+      reading: (grpid) => program.line((line) => line['grpid'] === grpid),
+    };
+  };
+
+  return {
+    sandbox,
+    directory,
+    async link(userId) {
+      const token = sandbox.grants.link(userId);
+      await writeFile(join(tokens, userId), `${token}\n`);
+      return token;
+    },
+    start,
+    serve,
+    tokenFile: (userId) => readFile(join(tokens, userId), 'utf8'),
+    async journal() {
+      const text = await readFile(join(directory, 'data/measures.jsonl'), 'utf8');
+      return text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line));
+    },
+    async files() {
+      const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+      const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+      return await Promise.all(paths.map(async (path) => ({ path, text: await readFile(path, 'utf8') })));
+    },
+    async [Symbol.asyncDispose]() {
+      await sandbox[Symbol.asyncDispose]();
+      await temporary[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { lockFile } from '../../src/storage/lock.ts';
+
+/** Another process that uses a lock; see `lock.test.ts`. */
+const [, , task, path = '', file = '', times = '0'] = process.argv;
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+/** Holds the lock until its standard input ends, whatever signals come. */
+async function hold(): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => say(signal));
+  await using _lock = await lockFile(path);
+  say('held');
+  await once(process.stdin.resume(), 'end');
+}
+
+/** Adds one to the number in a file, over and over, as only one process at a time may. */
+async function count(): Promise<void> {
+  for (let time = 0; time < Number(times); time += 1) {
+    await using _lock = await lockFile(path);
+    await writeFile(file, `${Number(await readFile(file, 'utf8')) + 1}`);
+  }
+}
+
+/** Gives up at the very moment when the lock has been given, but word of it has not arrived. */
+async function abortLate(): Promise<void> {
+  const stop = new AbortController();
+  const locking = lockFile(path, stop.signal);
+  for (let look = 0; look < 1000; look += 1) {
+    if (spawnSync('flock', ['--nonblock', path, 'true']).status !== 0) break;
+  }
+  stop.abort();
+  await locking.then(
+    (lock) => lock[Symbol.asyncDispose](),
+    () => undefined,
+  );
+  const [status] = await once(spawn('flock', ['--wait', '3', path, 'true']), 'close');
+  say(status === 0 ? 'free' : 'leaked');
+}
+
+await ({ hold, count, 'abort-late': abortLate }[task ?? ''] ?? hold)();

@@ -1,0 +1,27 @@
+import type { CursorStore, Journal, Reading } from '../../src/domain/reading.ts';
+import type { UserId } from '../../src/domain/token.ts';
+import { createJournalIndex } from '../../src/storage/journal-index.ts';
+
+/** A journal that forgets with the test; `lines` is what the file would hold. */
+export function createMemoryJournal(): Journal & { readonly lines: readonly Reading[] } {
+  const index = createJournalIndex();
+  const lines: Reading[] = [];
+  return {
+    lines,
+    append(readings) {
+      const added = readings.filter((reading) => index.isNew(reading));
+      lines.push(...added);
+      return Promise.resolve(index.add(added));
+    },
+    newestModification: (userId) => index.newestModification(userId),
+  };
+}
+
+export function createMemoryCursors(): CursorStore & { readonly cursors: Map<UserId, Date> } {
+  const cursors = new Map<UserId, Date>();
+  return {
+    cursors,
+    load: (userId) => Promise.resolve(cursors.get(userId)),
+    save: (userId, cursor) => Promise.resolve(void cursors.set(userId, cursor)),
+  };
+}

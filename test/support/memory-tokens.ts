@@ -1,0 +1,56 @@
+import type { RefreshToken, TokenStore, UserId } from '../../src/domain/token.ts';
+
+/** Logins that live as long as the test does; keeps the contract of the token files. */
+export function createMemoryTokens(
+  tokens: Map<UserId, RefreshToken> = new Map(),
+  now: () => number = Date.now,
+): TokenStore {
+  const tried = new Map<UserId, { readonly token: RefreshToken | undefined; readonly at: number }>();
+  /** When the last one in each user's queue is done. */
+  const queues = new Map<UserId, Promise<void>>();
+
+  return {
+    list: async () => [...tokens.keys()],
+    load: async (userId) => tokens.get(userId),
+    async lock(userId, signal) {
+      const turn = queues.get(userId) ?? Promise.resolve();
+      const { promise: released, resolve: release } = makeLatch();
+      queues.set(
+        userId,
+        turn.then(() => released),
+      );
+      try {
+        await Promise.race([turn, aborted(signal)]);
+      } catch (error) {
+        release();
+        throw error;
+      }
+      return { [Symbol.asyncDispose]: async () => release() };
+    },
+    async reserve(userId, current) {
+      const before = tried.get(userId);
+      const isSame = current !== undefined && before?.token === current;
+      return {
+        triedMsAgo: isSame ? now() - before.at : undefined,
+        sending: async () => void tried.set(userId, { token: current, at: now() }),
+        save: async (token) => void tokens.set(userId, token),
+        [Symbol.asyncDispose]: async () => undefined,
+      };
+    },
+  };
+}
+
+function makeLatch(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal?.aborted === true) reject(signal.reason);
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}

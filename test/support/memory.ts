@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** The memory of another process that is in RAM, in MB; 0 when there is no such process. */
+export async function residentMegabytes(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 102.4) / 10;
+}
+
+/** What a process takes before, at most meanwhile, and after something, in MB. */
+export interface Memory {
+  readonly before: number;
+  readonly peak: number;
+  readonly after: number;
+  /** Ten looks while it ran, evenly spread: what grows for ever shows, what only waits to be collected does not. */
+  readonly course: readonly number[];
+}
+
+/**
+ * Looks four times a second while something runs. Both ends follow some requests like any others, so that neither
+ * counts the first compilation nor what the next collection takes away.
+ *
+ * @param settle sends a few requests
+ */
+export async function watchMemory<T>(
+  pid: number | undefined,
+  settle: () => Promise<unknown>,
+  run: () => Promise<T>,
+): Promise<{ readonly memory: Memory; readonly result: T }> {
+  await settle();
+  const before = await residentMegabytes(pid);
+  const seen: number[] = [before];
+  const look = async () => void seen.push(await residentMegabytes(pid));
+  const looking = setInterval(() => void look(), 250);
+  try {
+    const result = await run();
+    await look();
+    await sleep(200);
+    await settle();
+    const course = Array.from({ length: 10 }, (_, at) => seen[Math.floor(((at + 1) / 10) * (seen.length - 1))] ?? 0);
+    return { memory: { before, peak: Math.max(...seen), after: await residentMegabytes(pid), course }, result };
+  } finally {
+    clearInterval(looking);
+  }
+}

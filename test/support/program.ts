@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+
+/** The real program in a process of its own. */
+export interface Program extends AsyncDisposable {
+  readonly child: ChildProcess;
+  /** Everything it has printed so far, both streams. */
+  readonly output: () => string;
+  /** The first JSON log line, past or to come, that this is true of. Rejects when the program ends first. */
+  line(isIt: (line: LogLine) => boolean): Promise<LogLine>;
+  readonly lines: readonly LogLine[];
+  readonly exited: Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
+}
+
+export type LogLine = Readonly<Record<string, unknown>> & { readonly event: string };
+
+export interface ProgramOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly input?: string;
+  readonly uid?: number;
+  /** Another program than `weighbridge`. */
+  readonly script?: string;
+}
+
+/** Starts `weighbridge`. It gets no environment but what is given here, and PATH. */
+export function startProgram(
+  args: readonly string[],
+  { env = {}, cwd, input, uid, script = MAIN }: ProgramOptions,
+): Program {
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd,
+    env: { PATH, TZ: 'UTC', ...env },
+    ...(uid && { uid, gid: uid }),
+  });
+  child.stdin.end(input ?? '');
+  let stdout = '';
+  let stderr = '';
+  const lines: LogLine[] = [];
+  const watchers = new Set<() => void>();
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const reader = createInterface({ input: child.stdout });
+  reader.on('line', (text) => {
+    stdout += `${text}\n`;
+    if (text.startsWith('{') && text.endsWith('}')) lines.push(JSON.parse(text));
+    for (const watch of watchers) watch();
+  });
+  const exited = Promise.all([once(child, 'close'), once(reader, 'close')]).then(([[code]]) => ({
+    code,
+    stdout,
+    stderr,
+  }));
+
+  return {
+    child,
+    lines,
+    output: () => stdout + stderr,
+    exited,
+    async line(isIt) {
+      const found = new Promise<LogLine>((resolve) => {
+        const watch = () => {
+          const line = lines.find(isIt);
+          if (line === undefined) return;
+          watchers.delete(watch);
+          resolve(line);
+        };
+        watchers.add(watch);
+        watch();
+      });
+      const ended = exited.then(() => {
+        throw new Error(`the program ended first:\n${stdout}${stderr}`);
+      });
+      ended.catch(() => undefined);
+      return await Promise.race([found, ended]);
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** Runs `weighbridge` to its end. */
+export async function runProgram(args: readonly string[], options: ProgramOptions) {
+  return await startProgram(args, options).exited;
+}

@@ -1,0 +1,58 @@
+import { createPace } from '../../src/app/pace.ts';
+import { rotateToken } from '../../src/app/rotate-token.ts';
+import type { TokenIssuer } from '../../src/domain/token.ts';
+import { parseUserId } from '../../src/domain/token.ts';
+import { realClock } from '../../src/real-clock.ts';
+import { createTokenFiles } from '../../src/storage/token-files.ts';
+import { createWithingsClient } from '../../src/withings/client.ts';
+import { watchFiles } from './watched-files.ts';
+
+/**
+ * Another process that rotates a login once and then uses the access token for the first time; see
+ * `token-rule.test.ts`. It kills itself, as a power cut would, right before the file operation `dieBefore` (counted
+ * from 0), or when the answer of the refresh has arrived.
+ */
+export interface RotateTask {
+  readonly apiUrl: string;
+  readonly directory: string;
+  readonly userId: string;
+  readonly dieBefore?: number;
+  readonly dieAfterRefresh?: boolean;
+}
+
+async function die(): Promise<never> {
+  process.kill(process.pid, 'SIGKILL');
+  return await new Promise<never>(() => undefined);
+}
+
+const task: RotateTask = JSON.parse(process.argv[2] ?? '{}');
+const { signal } = new AbortController();
+const client = createWithingsClient({
+  apiUrl: new URL(task.apiUrl),
+  clientId: 'id',
+  clientSecret: 'secret',
+  pace: createPace({ clock: realClock, signal }),
+  clock: realClock,
+  signal,
+});
+let operations = 0;
+const files = watchFiles(async (_operation, run) => {
+  if (operations === task.dieBefore) await die();
+  operations += 1;
+  return await run();
+});
+const issuer: TokenIssuer = {
+  async refresh(refreshToken, options) {
+    const next = await client.refresh(refreshToken, options);
+    if (task.dieAfterRefresh === true) await die();
+    return next;
+  },
+};
+const userId = parseUserId(task.userId);
+if (userId === undefined) throw new Error('no user');
+
+// The sandbox's guard is off, so there is nothing to wait for.
+const clock = { ...realClock, sleep: async () => undefined };
+const ports = { tokens: createTokenFiles(task.directory, files), issuer, clock };
+const { accessToken } = await rotateToken(ports, userId, { urgent: true });
+await client.getMeas({ userId, accessToken, query: { since: new Date('2026-11-20') }, urgent: true });

@@ -1,0 +1,83 @@
+import { connect } from 'node:net';
+
+/** What came back, by status. */
+export type Answers = Map<number, number>;
+
+/** The person whom strangers post about. */
+export const FLOODED = '1234';
+const CONNECTIONS = 20;
+
+const now = () => Math.floor(Date.now() / 1000);
+const any = (below: number) => Math.floor(Math.random() * below);
+export const notification = (userId: string, date: number, appli = 1) =>
+  `userid=${userId}&appli=${appli}&startdate=${date}&enddate=${date + 1}`;
+
+/** What a stranger may post; those who know the URL are the ones to fear. */
+export const STRANGERS = {
+  'the same window of somebody linked': () => notification(FLOODED, 1_795_154_462),
+  'ever-changing windows of somebody linked': () => notification(FLOODED, now() - any(80_000)),
+  'ever-changing categories of somebody linked': () => notification(FLOODED, now(), any(1e6)),
+  'profiles that were unlinked': () => `userid=${FLOODED}&appli=46&action=unlink`,
+  'users nobody knows': () => notification(String(1e9 + any(1e9)), now()),
+  'without the secret': () => notification(FLOODED, now()),
+} as const;
+export type Stranger = keyof typeof STRANGERS;
+
+export interface Flood {
+  readonly url: string;
+  readonly strangers: readonly Stranger[];
+  readonly seconds: number;
+  /** How many requests are sent at once on a connection. */
+  readonly pipelined: number;
+}
+
+/** All strangers post at once, each over a few connections, as fast as the answers come; counts the answers. */
+export async function postForAWhile({ url, strangers, seconds, pipelined }: Flood): Promise<Answers> {
+  const answers: Answers = new Map();
+  const endsAtMs = performance.now() + seconds * 1000;
+  const post = async (name: Stranger) => {
+    const target = new URL(name === 'without the secret' ? `${url}-not` : url);
+    while (performance.now() < endsAtMs)
+      await onOneConnection(target, STRANGERS[name], { endsAtMs, pipelined, answers });
+  };
+  await Promise.all(strangers.flatMap((name) => Array.from({ length: CONNECTIONS }, () => post(name))));
+  return answers;
+}
+
+/** Ends when the other side hangs up, which is how it treats strangers without the secret, or when time is over. */
+async function onOneConnection(
+  { hostname, port, pathname }: URL,
+  nextBody: () => string,
+  {
+    endsAtMs,
+    pipelined,
+    answers,
+  }: { readonly endsAtMs: number; readonly pipelined: number; readonly answers: Answers },
+): Promise<void> {
+  const head = `POST ${pathname} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n`;
+  const request = () => {
+    const body = nextBody();
+    return `${head}Content-Length: ${body.length}\r\n\r\n${body}`;
+  };
+  const requests = () => Array.from({ length: pipelined }, request).join('');
+  const socket = connect(Number(port), hostname);
+  let rest = '';
+  let outstanding = pipelined;
+  socket.setTimeout(5_000, () => socket.destroy());
+  socket.on('error', () => undefined);
+  socket.on('data', (chunk) => {
+    rest += chunk.toString('latin1');
+    for (const [, status] of rest.matchAll(/HTTP\/1\.1 (\d{3}) /g)) {
+      answers.set(Number(status), (answers.get(Number(status)) ?? 0) + 1);
+      outstanding -= 1;
+    }
+    rest = rest.slice(rest.lastIndexOf('HTTP/1.1 ') + 1).slice(-500);
+    if (performance.now() >= endsAtMs) socket.destroy();
+    else if (outstanding <= 0) {
+      outstanding += pipelined;
+      socket.write(requests());
+    }
+  });
+  socket.write(requests());
+  await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+}

@@ -1,0 +1,91 @@
+import type { FileHandle } from 'node:fs/promises';
+import { type FileSystem, nodeFiles } from '../../src/storage/files.ts';
+
+/** One file operation that storage is about to do. */
+export interface Operation {
+  readonly name: string;
+  /** The first path it is about; a handle's is the one it was opened with. */
+  readonly path: string;
+  readonly args: readonly unknown[];
+  readonly handle: FileHandle | undefined;
+}
+
+/** Node's file system, with `around` in charge of every operation: it may record, fail, cut short, or never come back. */
+export function watchFiles(
+  around: (operation: Operation, run: () => Promise<unknown>) => Promise<unknown>,
+): FileSystem {
+  const watch = <F extends (...args: never[]) => Promise<unknown>>(name: string, call: F): F =>
+    new Proxy(call, {
+      apply: (target, self, args) =>
+        around({ name, path: String(args[0]), args, handle: undefined }, async () => Reflect.apply(target, self, args)),
+    });
+  return {
+    open: new Proxy(nodeFiles.open, {
+      async apply(target, self, args) {
+        const path = String(args[0]);
+        const run = async () => watchHandle(await Reflect.apply(target, self, args), path, around);
+        return await around({ name: 'open', path, args, handle: undefined }, run);
+      },
+    }),
+    readFile: watch('readFile', nodeFiles.readFile),
+    readdir: watch('readdir', nodeFiles.readdir),
+    rename: watch('rename', nodeFiles.rename),
+    rm: watch('rm', nodeFiles.rm),
+    stat: watch('stat', nodeFiles.stat),
+  };
+}
+
+function watchHandle(handle: FileHandle, path: string, around: Parameters<typeof watchFiles>[0]): FileHandle {
+  return new Proxy(handle, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (typeof name !== 'string') return value.bind(target);
+      return (...args: unknown[]) =>
+        around({ name, path, args, handle }, async () => Reflect.apply(value, target, args));
+    },
+  });
+}
+
+/** An error as the kernel reports it. */
+export function diskError(code: string): Error {
+  return Object.assign(new Error(`${code}: as the test wants it`), { code });
+}
+
+export interface FailingFiles {
+  readonly files: FileSystem;
+  /** What the failing operation was; undefined while it has not come to it. */
+  readonly failed: () => Operation | undefined;
+}
+
+/** Fails at operation number `index`, counted from 0, and at no other. */
+export function failAt(index: number, code: string): FailingFiles {
+  let count = -1;
+  let failed: Operation | undefined;
+  const files = watchFiles(async (operation, run) => {
+    count += 1;
+    if (count !== index) return await run();
+    failed = operation;
+    // A close that fails has let go of the file all the same.
+    if (operation.name === 'close') await run();
+    throw diskError(code);
+  });
+  return { files, failed: () => failed };
+}
+
+/** Files that fail at their first operation, then at their second, and so on; the last ones come through unharmed. */
+export async function* failOneByOne(code: string): AsyncGenerator<FailingFiles> {
+  for (let index = 0; ; index += 1) {
+    const failing = failAt(index, code);
+    yield failing;
+    if (failing.failed() === undefined) return;
+  }
+}
+
+/** What a promise was rejected with; undefined when it was not. */
+export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  return await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
