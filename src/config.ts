@@ -1,13 +1,17 @@
+import type { Appli } from './domain/notification.ts';
 import type { People } from './domain/people.ts';
 import { WEIGHT_UNITS } from './domain/weight-unit.ts';
 import { nearest } from './nearest.ts';
 import {
+  applis,
   duration,
   integer,
+  isLoopback,
   oneOf,
   path,
   type Setting,
   SettingError,
+  scopes,
   text,
   trustProxy,
   url,
@@ -22,15 +26,20 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 export interface Config {
   readonly withings: {
     readonly apiUrl: URL;
+    readonly accountUrl: URL;
+    readonly scopes: readonly string[];
+    readonly applis: readonly Appli[];
     readonly credentials: { readonly clientId: string; readonly clientSecret: string } | undefined;
   };
   readonly callback: {
-    /** Whether `CALLBACK_URL` is set; without it Withings cannot find this daemon. */
-    readonly isPublic: boolean;
+    /** `CALLBACK_URL`, letter by letter as Withings knows it; without it Withings cannot find this daemon. */
+    readonly url: string | undefined;
     readonly path: string;
     readonly query: URLSearchParams;
   };
   readonly listen: { readonly host: string; readonly port: number; readonly trustProxy: boolean | number | string };
+  /** The private port; a port of 0 turns it off. */
+  readonly status: { readonly host: string; readonly port: number; readonly password: string | undefined };
   readonly directories: { readonly tokens: string; readonly data: string };
   readonly people: People;
   readonly reconcileIntervalMs: number;
@@ -62,14 +71,19 @@ const DEFAULTED = {
   HOST: text('0.0.0.0'),
   PORT: integer('3000', 0, 65_535),
   TRUST_PROXY: trustProxy('loopback'),
+  STATUS_HOST: text('127.0.0.1'),
+  STATUS_PORT: integer('3001', 0, 65_535),
   TOKENS_DIR: text('./tokens'),
   DATA_DIR: text('./data'),
   WEIGHT_UNIT: oneOf('kg', WEIGHT_UNITS),
   RECONCILE_INTERVAL: duration('6h', 60_000),
   ANNOUNCE_MAX_AGE: duration('1h', 1_000),
+  SCOPES: scopes('user.info,user.metrics'),
+  APPLIS: applis('1'),
   LOG_LEVEL: oneOf('info', LOG_LEVELS),
   LOG_FORMAT: oneOf('text', LOG_FORMATS),
   WITHINGS_API_URL: url('https://wbsapi.withings.net'),
+  WITHINGS_ACCOUNT_URL: url('https://account.withings.com'),
 } satisfies Record<string, Setting<unknown>>;
 
 const OPTIONAL = {
@@ -78,6 +92,7 @@ const OPTIONAL = {
   CALLBACK_URL: url('https://me.example.org/withingsWebhook/9f2c'),
   WEBHOOK_PATH: path('/withingsWebhook'),
   USER_NAMES: userNames('1234:Anna,5678:Bo'),
+  STATUS_PASSWORD: text('correct-horse-battery-staple'),
 } satisfies Record<string, Setting<unknown>>;
 
 /** Every setting there is. `.env.example` explains the same ones; a test holds the two together. */
@@ -88,7 +103,9 @@ const SECRET: ReadonlySet<string> = new Set([
   'WITHINGS_CLIENT_SECRET',
   'CALLBACK_URL',
   'WEBHOOK_PATH',
+  'STATUS_PASSWORD',
   'WITHINGS_API_URL',
+  'WITHINGS_ACCOUNT_URL',
 ]);
 
 /**
@@ -139,13 +156,26 @@ export function parseConfig(
   const clientSecret = required('WITHINGS_CLIENT_SECRET');
   const callbackUrl = optional('CALLBACK_URL', OPTIONAL.CALLBACK_URL);
   const D = DEFAULTED;
+  const status = {
+    host: defaulted('STATUS_HOST', D.STATUS_HOST),
+    port: defaulted('STATUS_PORT', D.STATUS_PORT),
+    password: optional('STATUS_PASSWORD', OPTIONAL.STATUS_PASSWORD),
+  };
+  if (status.port !== 0 && status.password === undefined && !isLoopback(status.host)) {
+    const { example } = OPTIONAL.STATUS_PASSWORD;
+    const message = 'is required where STATUS_HOST is not this machine alone';
+    problems.push({ name: 'STATUS_PASSWORD', got: undefined, message, example });
+  }
   const config: Config = {
     withings: {
       apiUrl: defaulted('WITHINGS_API_URL', D.WITHINGS_API_URL),
+      accountUrl: defaulted('WITHINGS_ACCOUNT_URL', D.WITHINGS_ACCOUNT_URL),
+      scopes: defaulted('SCOPES', D.SCOPES),
+      applis: defaulted('APPLIS', D.APPLIS),
       credentials: clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined,
     },
     callback: {
-      isPublic: callbackUrl !== undefined,
+      url: callbackUrl === undefined ? undefined : given('CALLBACK_URL'),
       path: optional('WEBHOOK_PATH', OPTIONAL.WEBHOOK_PATH) ?? callbackUrl?.pathname ?? ROUTE,
       query: callbackUrl?.searchParams ?? new URLSearchParams(),
     },
@@ -154,6 +184,7 @@ export function parseConfig(
       port: defaulted('PORT', D.PORT),
       trustProxy: defaulted('TRUST_PROXY', D.TRUST_PROXY),
     },
+    status,
     directories: { tokens: defaulted('TOKENS_DIR', D.TOKENS_DIR), data: defaulted('DATA_DIR', D.DATA_DIR) },
     people: {
       names: optional('USER_NAMES', OPTIONAL.USER_NAMES) ?? new Map(),

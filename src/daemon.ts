@@ -1,24 +1,17 @@
-import { setMaxListeners } from 'node:events';
-import { createAccessTokens } from './app/access-tokens.ts';
-import { createAnnouncer } from './app/announce.ts';
-import { createCollect } from './app/collect.ts';
 import { createCollector } from './app/collector.ts';
 import { createIntake } from './app/intake.ts';
+import { keepSubscribed } from './app/keep-subscribed.ts';
 import { createLinkedUsers } from './app/linked-users.ts';
-import { createPace } from './app/pace.ts';
 import { reconcileForever } from './app/reconcile.ts';
 import { createTroubles } from './app/troubles.ts';
-import type { Config } from './config.ts';
+import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
 import type { Clock } from './domain/clock.ts';
+import type { LinkFailed } from './domain/link.ts';
 import type { Log } from './domain/log.ts';
 import { listen } from './http/listen.ts';
+import { createProof } from './http/proof.ts';
 import { createPublicApp } from './http/public-app.ts';
 import { realClock } from './real-clock.ts';
-import { createCursorFiles, sweepCursorFiles } from './storage/cursor-files.ts';
-import { makeDirectory } from './storage/files.ts';
-import { openJournal } from './storage/journal.ts';
-import { createTokenFiles, sweepTokenFiles } from './storage/token-files.ts';
-import { createWithingsClient } from './withings/client.ts';
 
 export interface Daemon extends AsyncDisposable {
   /** Where the public port is bound. */
@@ -38,39 +31,33 @@ export interface DaemonOverrides {
  * @throws Trouble when it cannot start: a directory that cannot be written, a port that is taken
  */
 export async function startDaemon(
-  config: Config & { readonly withings: { readonly credentials: NonNullable<Config['withings']['credentials']> } },
+  config: WithingsConfig,
   log: Log,
   { clock = realClock, random = Math.random }: DaemonOverrides = {},
 ): Promise<Daemon> {
-  const { directories, withings, callback } = config;
-  const cursorDirectory = `${directories.data}/cursors`;
-  await makeDirectory(directories.tokens);
-  await makeDirectory(cursorDirectory);
-  await sweepTokenFiles(directories.tokens);
-  await sweepCursorFiles(cursorDirectory);
-  const tokens = createTokenFiles(directories.tokens);
-  const journal = await openJournal(`${directories.data}/measures.jsonl`, log);
-  const cursors = createCursorFiles(cursorDirectory, log);
-
+  const { people, reconcileIntervalMs: intervalMs } = config;
   const stop = new AbortController();
   const { signal } = stop;
-  // Every call that waits for its turn listens to it.
-  setMaxListeners(0, signal);
-  const pace = createPace({ clock, signal });
-  const client = createWithingsClient({ apiUrl: withings.apiUrl, ...withings.credentials, pace, clock, signal });
-  const accessTokens = createAccessTokens({ tokens, issuer: client, clock, log });
-  const announce = createAnnouncer({ log, clock, people: config.people, maxAgeMs: config.announceMaxAgeMs });
-  const collect = createCollect({ accessTokens, measures: client, journal, cursors, clock, announce, log });
-  const troubles = createTroubles({ clock, log, people: config.people });
+  await makeDirectories(config.directories);
+  await sweepDirectories(config.directories);
+  const { tokens, accessTokens, records, callback, ...core } = createCore(config, log, { clock, signal });
+  const journal = await core.openJournal();
+  const collect = core.createCollect(journal);
+  const troubles = createTroubles({ clock, log, people, records });
   const collector = createCollector({ collect, troubles, clock, random, log });
   const linkedUsers = createLinkedUsers({ tokens, clock });
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
+  const linker = callback?.createLinker(journal, (userId) => collector.reconcile(userId, { urgent: true }));
 
   const app = createPublicApp({
-    path: callback.path,
-    query: callback.query,
+    path: config.callback.path,
+    query: config.callback.query,
     trustProxy: config.listen.trustProxy,
     onNotification: (notification) => void intake(notification),
+    onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_CALLBACK_URL,
+    prove: createProof(config.withings.credentials.clientSecret),
+    people,
+    clock,
     log,
   });
   const listener = await listen(app, config.listen);
@@ -80,17 +67,31 @@ export async function startDaemon(
     text: `listening on ${host}:${port}`,
     public: { host, port },
   });
-  const { reconcileIntervalMs: intervalMs } = config;
-  const reconciling = reconcileForever({ linkedUsers, accessTokens, collector, intervalMs, clock, log, signal });
+  const common = { linkedUsers, collector, intervalMs, clock, signal };
+  const running = [reconcileForever({ ...common, accessTokens, log })];
+  if (callback !== undefined) {
+    const { subscriptions } = callback;
+    running.push(
+      keepSubscribed({ ...common, subscriptions, troubles: createTroubles({ clock, log, people }), random }),
+    );
+  }
 
   return {
     publicAddress: { host, port },
     async [Symbol.asyncDispose]() {
       const closed = listener[Symbol.asyncDispose]();
       stop.abort();
+      await linker?.[Symbol.asyncDispose]();
       await collector[Symbol.asyncDispose]();
-      await reconciling;
+      await Promise.all(running);
       await closed;
     },
   };
 }
+
+const NO_CALLBACK_URL: LinkFailed = {
+  kind: 'failed',
+  code: 'no_callback_url',
+  problem: 'weighbridge does not know the address under which it is reached from outside.',
+  remedy: 'Set CALLBACK_URL to the callback URL in the Withings partner dashboard, and restart weighbridge.',
+};

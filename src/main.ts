@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { Command, CommanderError } from 'commander';
 import { parse } from 'dotenv';
 import { ExitCode, type Run, type Shell } from './cli/shell.ts';
-import { Trouble } from './domain/trouble.ts';
+import { explain, Trouble } from './domain/trouble.ts';
 import { readVersion } from './version.ts';
 
 /** The process edge: arguments, `.env`, signals and the exit code. Nothing else touches `process`. */
@@ -32,6 +33,7 @@ const shell: Shell = {
   print: (line) => void process.stdout.write(`${line}\n`),
   say: (line) => void process.stderr.write(`${line}\n`),
   readInput: () => text(addAbortSignal(stop.signal, process.stdin)),
+  readLines: () => createInterface({ input: addAbortSignal(stop.signal, process.stdin) }),
   colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
 };
 
@@ -50,8 +52,7 @@ async function run(command: Run): Promise<void> {
     process.exitCode = await command(shell);
   } catch (error) {
     process.exitCode = ExitCode.failed;
-    if (error instanceof Trouble)
-      shell.say(`error: ${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`);
+    if (error instanceof Trouble) shell.say(`error: ${explain(error)}`);
     else if (error instanceof Error && 'code' in error) shell.say(`error: ${error.message}`);
     else
       shell.say(`this is a defect of weighbridge, please report it: ${error instanceof Error ? error.stack : error}`);
@@ -80,6 +81,37 @@ function describeProgram(): Command {
     .option('--once', 'one weigh-in, then end')
     .option('--json', 'the log as JSON, one object a line, and nothing else')
     .action((options) => run(async (at) => (await import('./cli/demo.ts')).demo(at, options)));
+  program
+    .command('login')
+    .description('link a person: prints the link to open, and does the rest')
+    .option('--demo-user', "Withings' own demo account in place of yours")
+    .option('--paste', 'take the address that the browser ends on by hand, where it cannot reach this computer')
+    .option('--no-subscribe', 'do not ask Withings to call')
+    .action((options) => run(async (at) => (await import('./cli/login.ts')).login(at, options)));
+  program
+    .command('token')
+    .argument('<userid>')
+    .description('print an access token that is good for a call now, for curl and scripts')
+    .option('--json', "the answer of OAuth's token endpoint, refresh token included")
+    .action((userId, options) => run(async (at) => (await import('./cli/token.ts')).printToken(at, userId, options)));
+  program
+    .command('subscribe')
+    .argument('[userid]')
+    .description('ask Withings to call when there is something new (everybody without USERID)')
+    .action((userId) => run(async (at) => (await import('./cli/subscriptions.ts')).subscribe(at, userId)));
+  program
+    .command('unsubscribe')
+    .argument('[userid]')
+    .description('ask Withings not to call any more')
+    .action((userId) => run(async (at) => (await import('./cli/subscriptions.ts')).unsubscribe(at, userId)));
+  program
+    .command('subscriptions')
+    .argument('[userid]')
+    .description('list whom Withings calls about what')
+    .option('--json', 'one JSON object a line')
+    .action((userId, options) =>
+      run(async (at) => (await import('./cli/subscriptions.ts')).listSubscriptions(at, userId, options)),
+    );
   program
     .command('import')
     .argument('[file]', 'the JSON that the token call answered (standard input without it)')

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { type Appli, MEASURE_APPLIS } from './domain/notification.ts';
 import { parseUserId, type UserId } from './domain/token.ts';
 
 /** A value that is not what a setting takes; the message says what it takes. */
@@ -67,9 +68,9 @@ export function url(example: string): Setting<URL> {
   });
 }
 
-/** Plain http is fine where nothing leaves the machine: the sandbox, a test. */
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || (isIP(hostname) === 4 && hostname.startsWith('127.'));
+/** Whether nothing that is sent there leaves the machine. */
+export function isLoopback(hostname: string): boolean {
+  return /^(localhost|\[?::1\]?)$/.test(hostname) || (isIP(hostname) === 4 && hostname.startsWith('127.'));
 }
 
 export function path(example: string): Setting<string> {
@@ -119,6 +120,30 @@ export function userNames(example: string): Setting<ReadonlyMap<UserId, string>>
     }
     return names;
   });
+}
+
+/** `user.info,user.metrics` */
+export function scopes(example: string): Setting<readonly string[]> {
+  return setting(example, (value) => {
+    const names = list(value);
+    if (!names.every((name) => /^[a-z]+(\.[a-z]+)+$/.test(name)) || names.length === 0)
+      throw new SettingError('must be scopes, comma-separated');
+    return [...new Set(names)];
+  });
+}
+
+/** `1,4` */
+export function applis(example: string): Setting<readonly Appli[]> {
+  return setting(example, (value) => {
+    const numbers = list(value).map(Number);
+    if (!numbers.every(isMeasureAppli) || numbers.length === 0)
+      throw new SettingError(`must be any of ${[...MEASURE_APPLIS].join(', ')}, comma-separated`);
+    return [...new Set(numbers)];
+  });
+}
+
+function isMeasureAppli(number: number): number is Appli {
+  return MEASURE_APPLIS.has(number);
 }
 
 function list(value: string): string[] {

@@ -26,10 +26,14 @@ describe('the settings', () => {
     assert.deepEqual(accepted({}), {
       withings: {
         apiUrl: new URL('https://wbsapi.withings.net'),
+        accountUrl: new URL('https://account.withings.com'),
+        scopes: ['user.info', 'user.metrics'],
+        applis: [1],
         credentials: { clientId: 'my-id', clientSecret: 'my-secret' },
       },
-      callback: { isPublic: false, path: '/withingsWebhook', query: new URLSearchParams() },
+      callback: { url: undefined, path: '/withingsWebhook', query: new URLSearchParams() },
       listen: { host: '0.0.0.0', port: 3000, trustProxy: 'loopback' },
+      status: { host: '127.0.0.1', port: 3001, password: undefined },
       directories: { tokens: './tokens', data: './data' },
       people: { names: new Map(), unit: 'kg' },
       reconcileIntervalMs: 6 * 3_600_000,
@@ -59,6 +63,10 @@ describe('the settings', () => {
       ANNOUNCE_MAX_AGE: 'nonsense',
       LOG_LEVEL: 'nonsense',
       LOG_FORMAT: 'nonsense',
+      SCOPES: 'nonsense',
+      APPLIS: 'nonsense',
+      STATUS_PORT: 'nonsense',
+      WITHINGS_ACCOUNT_URL: 'nonsense',
     };
     const { problems } = parseConfig(wrong);
     const names = [...Object.keys(CREDENTIALS), ...Object.keys(wrong)];
@@ -214,8 +222,9 @@ describe('a name that is no setting', () => {
 
 describe('CALLBACK_URL', () => {
   it('gives the route and the parameters that every request must bring', () => {
-    const { callback } = accepted({ CALLBACK_URL: 'https://me.example.org/hook/9f2c?key=a%20b&key=c&home=1' });
-    assert.equal(callback.isPublic, true);
+    const given = 'https://me.example.org/hook/9f2c?key=a%20b&key=c&home=1';
+    const { callback } = accepted({ CALLBACK_URL: given });
+    assert.equal(callback.url, given);
     assert.equal(callback.path, '/hook/9f2c');
     assert.deepEqual(
       [...callback.query],
@@ -261,9 +270,10 @@ describe('.env.example', () => {
     const defaults = accepted({});
     assert.equal(people.unit, defaults.people.unit);
     assert.equal(shown.withings.apiUrl.href, defaults.withings.apiUrl.href);
-    const { withings: _credentials, callback: _examples, ...others } = shown;
-    const { withings, callback, people: _names, ...expected } = defaults;
+    const { withings: _credentials, callback: _examples, status: _password, ...others } = shown;
+    const { withings, callback, people: _names, status, ...expected } = defaults;
     assert.deepEqual(others, expected);
+    assert.deepEqual({ ...shown.status, password: undefined }, status);
     assert.equal(uncommented['WEBHOOK_PATH'], callback.path);
     assert.ok(withings.credentials);
   });

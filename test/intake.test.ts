@@ -37,6 +37,7 @@ function createBench(users: UserId[]) {
     forget: (userId: UserId) => void forgotten.push(userId),
     refuse: () => Promise.resolve(),
     hasOtherLogin: () => Promise.resolve(false),
+    adopt: () => Promise.resolve(),
   };
   const linkedUsers = createLinkedUsers({ tokens, clock });
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });

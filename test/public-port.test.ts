@@ -9,6 +9,7 @@ import type { Notification } from '../src/domain/notification.ts';
 import { Trouble } from '../src/domain/trouble.ts';
 import { listen } from '../src/http/listen.ts';
 import { createPublicApp, type PublicAppOptions } from '../src/http/public-app.ts';
+import { realClock } from '../src/real-clock.ts';
 import { createRecordingLog } from './support/recording-log.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
@@ -27,6 +28,10 @@ async function openPort(options: Partial<PublicAppOptions> = {}) {
     path: PATH,
     query: new URLSearchParams(),
     trustProxy: 'loopback',
+    onRedirect: () => Promise.resolve('working'),
+    prove: (nonce) => `proof of ${nonce}`,
+    people: { names: new Map(), unit: 'kg' },
+    clock: realClock,
     log,
     onNotification: (notification) => {
       handed.push(notification);

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { CLIENT, startHome } from './support/home.ts';
+import { freePort } from './support/free-port.ts';
+import { CALLBACK_PATH, CLIENT, startHome } from './support/home.ts';
 import { MAIN } from './support/program.ts';
 
 const README = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
@@ -26,7 +27,9 @@ const skip = curl.error === undefined ? false : 'the manual way needs curl';
 
 test('the manual way of the README links a person whose next weigh-in is then logged', { skip }, async () => {
   await using home = await startHome();
-  await using daemon = await home.serve();
+  const port = await freePort();
+  const env = { PORT: `${port}`, CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}` };
+  await using daemon = await home.serve(env);
   const [values = '', link = '', exchange = '', subscribe = '', hand = ''] = BLOCKS.map((block) =>
     block
       .replace(/https:\/\/(wbsapi\.withings\.net|account\.withings\.com)/g, home.sandbox.url.origin)
@@ -40,7 +43,8 @@ test('the manual way of the README links a person whose next weigh-in is then lo
 
   const consent = await fetch((await bash(set + link, { cwd })).trim(), { redirect: 'manual' });
   const landed = new URL(consent.headers.get('location') ?? '');
-  assert.equal((await fetch(landed)).status, 200, 'the browser ends on a page');
+  const page = await fetch(landed);
+  assert.match(await page.text(), /by hand: copy/, 'the browser ends on a page that does not use up the code');
   const code = landed.searchParams.get('code') ?? '';
 
   const answered = await bash(set + exchange + subscribe, { cwd, input: `${code}\n` });
@@ -54,6 +58,7 @@ test('the manual way of the README links a person whose next weigh-in is then lo
 test('the settings of the README are those that the program knows', async () => {
   const { SETTINGS } = await import('../src/config.ts');
   const [, section = ''] = /## Settings\n(.*?)\n## /s.exec(README) ?? [];
-  const documented = [...section.matchAll(/`([A-Z]+_[A-Z_]+|HOST|PORT)`/g)].map(([, name]) => name);
+  const rows = [...section.matchAll(/^\| (`[A-Z].*?) \|/gm)].map(([, names = '']) => names);
+  const documented = rows.flatMap((names) => [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name));
   assert.deepEqual([...new Set(documented)].sort(), Object.keys(SETTINGS).sort());
 });

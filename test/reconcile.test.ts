@@ -40,6 +40,7 @@ function start(options: { readonly users: UserId[]; readonly takesMs?: number })
     forget: () => undefined,
     refuse: () => Promise.resolve(),
     hasOtherLogin: () => Promise.resolve(logins.linkedAgain),
+    adopt: () => Promise.resolve(),
   };
   const linkedUsers = createLinkedUsers({ tokens, clock });
   const { signal } = stop;

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createAccessTokens } from '../src/app/access-tokens.ts';
 import { createPace } from '../src/app/pace.ts';
-import { rotateToken } from '../src/app/rotate-token.ts';
+import { obtainLogin } from '../src/app/rotate-token.ts';
 import type { Clock } from '../src/domain/clock.ts';
 import type { MeasureSource } from '../src/domain/measure.ts';
 import type { TokenIssuer } from '../src/domain/token.ts';
@@ -14,6 +14,7 @@ import { Trouble } from '../src/domain/trouble.ts';
 import { realClock } from '../src/real-clock.ts';
 import { WITHINGS_LIMITS } from '../src/sandbox/guard.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/sandbox.ts';
+import { createAccessFiles } from '../src/storage/access-files.ts';
 import { createTokenFiles, readToken } from '../src/storage/token-files.ts';
 import { createWithingsClient } from '../src/withings/client.ts';
 import { createFakeClock } from './support/fake-clock.ts';
@@ -42,10 +43,12 @@ async function setUp(options: Partial<SandboxOptions> = {}) {
   });
   const directory = await temporaryDirectory();
   const tokens = createTokenFiles(directory.path);
+  const accesses = createAccessFiles(directory.path);
   await put(tokens, ANNA, sandbox.grants.link(ANNA));
   return {
     sandbox,
     tokens,
+    accesses,
     refreshes,
     directory: directory.path,
     file: `${directory.path}/${ANNA}`,
@@ -71,7 +74,7 @@ function connect(sandbox: Sandbox, clock: Clock = impatient): TokenIssuer & Meas
 }
 
 /** Lets another process rotate once and use what it got; says how that process ended. */
-async function rotateElsewhere(place: Place, how: Pick<RotateTask, 'dieBefore' | 'dieAfterRefresh'> = {}) {
+async function rotateElsewhere(place: Place, how: Pick<RotateTask, 'dieBefore' | 'dieAfterRefresh' | 'alone'> = {}) {
   const task: RotateTask = { apiUrl: place.sandbox.url.href, directory: place.directory, userId: ANNA, ...how };
   const child = spawn(process.execPath, [CHILD, JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit'] });
   const [code, signal] = await once(child, 'exit');
@@ -89,12 +92,14 @@ async function assertLoginLives({ sandbox, file }: Place, when: string) {
 async function assertNextRunWorks(place: Place, when: string) {
   const withings = connect(place.sandbox);
   const { tokens } = place;
-  const { accessToken } = await rotateToken({ tokens, issuer: withings, clock: impatient }, ANNA, { urgent: true });
+  const accesses = { ...place.accesses, load: async () => undefined };
+  const ports = { tokens, accesses, issuer: withings, clock: impatient };
+  const { accessToken } = await obtainLogin(ports, ANNA, { urgent: true });
   await withings.getMeas({ userId: ANNA, accessToken, query: { since: new Date('2026-11-20') }, urgent: true });
   await assertLoginLives(place, `in the run after one that was killed ${when}`);
   const names = await readdir(place.directory);
   assert.deepEqual(
-    names.filter((name) => !name.endsWith('.lock')),
+    names.filter((name) => !/\.(lock|access)$/.test(name)),
     [ANNA],
     when,
   );
@@ -128,8 +133,9 @@ describe('no login is lost', () => {
     let isCut = true;
     const fault: SandboxOptions['fault'] = (_call, answer) => (isCut && answer !== undefined ? 'cut' : undefined);
     await using place = await setUp({ fault });
-    const { tokens } = place;
-    const rotating = rotateToken({ tokens, issuer: connect(place.sandbox), clock: impatient }, ANNA, { urgent: true });
+    const { tokens, accesses } = place;
+    const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
+    const rotating = obtainLogin(ports, ANNA, { urgent: true });
     await assert.rejects(rotating, { recovery: 'retry' });
     isCut = false;
     assert.equal(place.refreshes.length, 1);
@@ -142,8 +148,9 @@ describe('no login is lost', () => {
       for await (const { files, failed } of failOneByOne(code)) {
         await using place = await setUp();
         const tokens = createTokenFiles(place.directory, files);
-        const ports = { tokens, issuer: connect(place.sandbox), clock: impatient };
-        const failure = await failureOf(rotateToken(ports, ANNA, { urgent: true }));
+        const { accesses } = place;
+        const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
+        const failure = await failureOf(obtainLogin(ports, ANNA, { urgent: true }));
         const operation = failed();
         if (operation === undefined) continue;
         const when = `with ${code} at ${operation.name} ${operation.path}`;
@@ -162,7 +169,8 @@ describe('no login is lost', () => {
       return await run();
     });
     const tokens = createTokenFiles(place.directory, full);
-    const rotating = rotateToken({ tokens, issuer: connect(place.sandbox), clock: impatient }, ANNA, { urgent: true });
+    const ports = { tokens, accesses: place.accesses, issuer: connect(place.sandbox), clock: impatient };
+    const rotating = obtainLogin(ports, ANNA, { urgent: true });
     await assert.rejects(rotating, { code: 'disk_full', recovery: 'retry' });
     assert.equal(place.refreshes.length, 0);
     assert.equal(await readFile(place.file, 'utf8'), before);
@@ -173,8 +181,9 @@ describe('no login is lost', () => {
     await using place = await setUp();
     place.sandbox.grants.unlink(ANNA);
     const before = await readFile(place.file, 'utf8');
-    const { tokens } = place;
-    const rotating = rotateToken({ tokens, issuer: connect(place.sandbox), clock: impatient }, ANNA, { urgent: true });
+    const { tokens, accesses } = place;
+    const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
+    const rotating = obtainLogin(ports, ANNA, { urgent: true });
     await assert.rejects(rotating, { recovery: 'login' });
     assert.equal(await readFile(place.file, 'utf8'), before);
     assert.deepEqual((await readdir(place.directory)).sort(), ['.1234.lock', ANNA]);
@@ -192,7 +201,8 @@ test('the access token is given to nobody before the refresh token is on the dis
     return result;
   });
   const tokens = createTokenFiles(place.directory, files);
-  const ports = { tokens, issuer: connect(place.sandbox), clock: impatient, log: createRecordingLog() };
+  const accesses = { load: async () => undefined, save: async () => undefined };
+  const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient, log: createRecordingLog() };
   const before = await readFile(place.file, 'utf8');
   const accessToken = await createAccessTokens(ports)
     .get(ANNA, { urgent: true })
@@ -224,11 +234,12 @@ test('a login that was tried and not replaced is sent again when 12 s have passe
       return fake.sleep(ms, signal);
     },
   };
-  const ports = { tokens: place.tokens, issuer: connect(place.sandbox, clock), clock };
+  const { tokens, accesses } = place;
+  const ports = { tokens, accesses, issuer: connect(place.sandbox, clock), clock };
   const late = once(t.signal, 'abort').then(() => assert.fail('it waits for ever'));
   late.catch(() => undefined);
   const slept = once(sleeps, 'sleep');
-  const rotating = rotateToken(ports, ANNA, { urgent: true });
+  const rotating = obtainLogin(ports, ANNA, { urgent: true });
   const [ms] = await Promise.race([slept, rotating.then(() => assert.fail('it did not wait'))]);
   // File times are kept with fractions of a millisecond.
   assert.ok(ms < 10_001 && ms > 11_999 - (Date.now() - triedAt), `it waits ${ms} ms`);
@@ -242,8 +253,9 @@ test('a login that was tried and not replaced is sent again when 12 s have passe
 describe('at once', () => {
   test('20 who need an access token get one rotation', async () => {
     await using place = await setUp();
-    const ports = { tokens: place.tokens, issuer: connect(place.sandbox), clock: impatient, log: createRecordingLog() };
-    const access = createAccessTokens(ports);
+    const { tokens, accesses } = place;
+    const issuer = connect(place.sandbox);
+    const access = createAccessTokens({ tokens, accesses, issuer, clock: impatient, log: createRecordingLog() });
     const got = await Promise.all(Array.from({ length: 20 }, () => access.get(ANNA, { urgent: true })));
     assert.equal(new Set(got).size, 1);
     assert.equal(place.refreshes.length, 1);
@@ -252,18 +264,21 @@ describe('at once', () => {
     await assertLoginLives(place, 'after 20 at once');
   });
 
-  test('several processes that rotate take turns: each gets an access token that works', async () => {
+  test('several processes get one rotation between them, and each an access token that works', async () => {
     await using place = await setUp();
     const ended = await Promise.all([1, 2, 3].map(() => rotateElsewhere(place)));
     assert.deepEqual(ended, [0, 0, 0]);
-    assert.equal(place.refreshes.length, 3);
+    assert.equal(place.refreshes.length, 1);
     await assertLoginLives(place, 'after three processes');
     await assertNextRunWorks(place, 'after three processes');
   });
 
   test('one that is killed does not keep the others out', async () => {
     await using place = await setUp();
-    const ended = await Promise.all([rotateElsewhere(place, { dieAfterRefresh: true }), rotateElsewhere(place)]);
+    const ended = await Promise.all([
+      rotateElsewhere(place, { dieAfterRefresh: true, alone: true }),
+      rotateElsewhere(place),
+    ]);
     assert.equal(ended[0], 'SIGKILL');
     await assertLoginLives(place, 'after one of two was killed');
     await assertNextRunWorks(place, 'beside another');

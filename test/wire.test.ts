@@ -164,7 +164,9 @@ describe('a token answer', () => {
     test(`of a ${name} has both tokens and the user, whatever the type of the id`, () => {
       const { status, body: tokens } = parseEnvelope(answers[name] ?? '');
       assert.equal(status, 0);
-      assert.deepEqual(parseTokenSet(tokens), { userId, accessToken, refreshToken, expiresInMs: 10_800_000 });
+      const scope = 'user.info,user.metrics';
+      const expected = { userId, accessToken, refreshToken, expiresInMs: 10_800_000, scope };
+      assert.deepEqual(parseTokenSet(tokens), expected);
     });
   }
 

@@ -98,6 +98,7 @@ describe('a refresh', () => {
       accessToken: 'ACCESS-TWO',
       refreshToken: 'REFRESH-TWO',
       expiresInMs: 10_800_000,
+      scope: 'user.info,user.metrics',
     });
   });
 

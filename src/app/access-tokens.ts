@@ -1,13 +1,9 @@
-import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
-import type { AccessToken, RefreshToken, TokenIssuer, TokenStore, UserId } from '../domain/token.ts';
+import type { AccessToken, RefreshToken, UserId } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
-import { rotateToken } from './rotate-token.ts';
+import { type Login, MARGIN_MS, obtainLogin, storeLogin, type TokenPorts } from './rotate-token.ts';
 
-/** A token that ends this soon is not worth a call that may take as long. */
-const MARGIN_MS = 120_000;
-
-/** Access tokens, in memory only: a restart costs one rotation per user, when first needed. */
+/** Access tokens: asked of the memory first, then of what the processes share, then of Withings. */
 export interface AccessTokens {
   /** A token that is good for a call now; rotates when there is none. Asked twice at once, it rotates once. */
   get(userId: UserId, options: { readonly urgent: boolean }): Promise<AccessToken>;
@@ -17,51 +13,65 @@ export interface AccessTokens {
   refuse(userId: UserId): Promise<void>;
   /** Whether the stored login is another one than Withings refused last: somebody has linked again. */
   hasOtherLogin(userId: UserId): Promise<boolean>;
+  /** Stores a login that somebody has just consented to, in the place of any before it. */
+  adopt(login: Login): Promise<void>;
 }
 
-export function createAccessTokens(ports: {
-  readonly tokens: TokenStore;
-  readonly issuer: TokenIssuer;
-  readonly clock: Clock;
-  readonly log: Log;
-}): AccessTokens {
+export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): AccessTokens {
   const { tokens, clock, log } = ports;
   const held = new Map<UserId, { readonly token: AccessToken; readonly goodUntilMs: number }>();
-  const rotating = new Map<UserId, Promise<AccessToken>>();
-  const refused = new Map<UserId, RefreshToken | undefined>();
+  const obtaining = new Map<UserId, Promise<AccessToken>>();
+  const refusedLogins = new Map<UserId, RefreshToken | undefined>();
+  const refusedAccesses = new Map<UserId, AccessToken>();
 
-  const rotate = async (userId: UserId, urgent: boolean) => {
+  const hold = (userId: UserId, { accessToken, expiresInMs }: Login, startedMs: number) => {
+    held.set(userId, { token: accessToken, goodUntilMs: startedMs + expiresInMs - MARGIN_MS });
+    refusedLogins.delete(userId);
+    refusedAccesses.delete(userId);
+  };
+
+  const obtain = async (userId: UserId, urgent: boolean) => {
     const startedMs = clock.elapsedMs();
     try {
-      const next = await rotateToken(ports, userId, { urgent });
-      held.set(userId, { token: next.accessToken, goodUntilMs: startedMs + next.expiresInMs - MARGIN_MS });
-      refused.delete(userId);
-      log.debug({ event: 'refresh', text: `rotated the login of user ${userId}`, userid: userId });
-      return next.accessToken;
+      const before = await readable(userId);
+      const login = await obtainLogin(ports, userId, { urgent, refused: refusedAccesses.get(userId) });
+      hold(userId, login, startedMs);
+      const how = login.refreshToken === before ? 'shared' : 'rotated';
+      log.debug({ event: 'refresh', text: `${how} the login of user ${userId}`, userid: userId });
+      return login.accessToken;
     } catch (error) {
       if (error instanceof Trouble && error.recovery === 'login') await refuse(userId);
       throw error;
     }
   };
 
-  const refuse = async (userId: UserId) => void refused.set(userId, await readable(userId));
+  const refuse = async (userId: UserId) => void refusedLogins.set(userId, await readable(userId));
   const readable = (userId: UserId) => tokens.load(userId).catch(() => undefined);
 
   return {
     async get(userId, { urgent }) {
       const current = held.get(userId);
       if (current !== undefined && clock.elapsedMs() < current.goodUntilMs) return current.token;
-      const running = rotating.get(userId) ?? rotate(userId, urgent).finally(() => rotating.delete(userId));
-      rotating.set(userId, running);
+      const running = obtaining.get(userId) ?? obtain(userId, urgent).finally(() => obtaining.delete(userId));
+      obtaining.set(userId, running);
       return await running;
     },
     forget(userId, token) {
-      if (token === undefined || held.get(userId)?.token === token) held.delete(userId);
+      const current = held.get(userId)?.token;
+      const refused = token ?? current;
+      if (refused === undefined) return;
+      refusedAccesses.set(userId, refused);
+      if (refused === current) held.delete(userId);
     },
     refuse,
     async hasOtherLogin(userId) {
       const stored = await readable(userId);
-      return stored !== undefined && stored !== refused.get(userId);
+      return stored !== undefined && stored !== refusedLogins.get(userId);
+    },
+    async adopt(login) {
+      const startedMs = clock.elapsedMs();
+      await storeLogin(ports, login);
+      hold(login.userId, login, startedMs);
     },
   };
 }

@@ -6,6 +6,7 @@ import type { UserId } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
 import type { AccessTokens } from './access-tokens.ts';
 import { createQueries } from './queries.ts';
+import type { WithAccess } from './with-access.ts';
 
 /** A person who has just been linked sees their last weigh-in; years of history do not pour out. */
 const FIRST_LOOK_MS = 24 * 3_600_000;
@@ -28,7 +29,8 @@ export interface Collect {
 }
 
 export function createCollect(ports: {
-  readonly accessTokens: AccessTokens;
+  readonly accessTokens: Pick<AccessTokens, 'get'>;
+  readonly withAccess: WithAccess;
   readonly measures: MeasureSource;
   readonly journal: Journal;
   readonly cursors: CursorStore;
@@ -36,18 +38,8 @@ export function createCollect(ports: {
   readonly announce: (entries: readonly JournalEntry[]) => void;
   readonly log: Log;
 }): Collect {
-  const { accessTokens, measures, journal, cursors, clock, announce, log } = ports;
+  const { accessTokens, withAccess, measures, journal, cursors, clock, announce, log } = ports;
   const queries = createQueries(clock);
-
-  const ask = async (userId: UserId, urgent: boolean, query: MeasureQuery) => {
-    const accessToken = await accessTokens.get(userId, { urgent });
-    try {
-      return await measures.getMeas({ userId, accessToken, query, urgent });
-    } catch (error) {
-      if (error instanceof Trouble && error.recovery === 'access') accessTokens.forget(userId, accessToken);
-      throw error;
-    }
-  };
 
   /** A day back, or further where the journal ends earlier. */
   const firstLook = (userId: UserId, now: Date) => {
@@ -55,21 +47,8 @@ export function createCollect(ports: {
     return new Date(Math.min(dayBefore, journal.newestModification(userId)?.getTime() ?? dayBefore));
   };
 
-  /** One refresh, one replay: a second refusal is about the login, not about the token. */
-  const fetch = async (userId: UserId, urgent: boolean, query: () => MeasureQuery) => {
-    try {
-      return await ask(userId, urgent, query());
-    } catch (error) {
-      if (!(error instanceof Trouble && error.recovery === 'access')) throw error;
-    }
-    try {
-      return await ask(userId, urgent, query());
-    } catch (error) {
-      if (!(error instanceof Trouble && error.recovery === 'access')) throw error;
-      await accessTokens.refuse(userId);
-      throw accessRefused(userId);
-    }
-  };
+  const fetch = (userId: UserId, urgent: boolean, query: () => MeasureQuery) =>
+    withAccess(userId, { urgent }, (account) => measures.getMeas({ ...account, query: query() }));
 
   const keep = async (userId: UserId, answer: MeasureAnswer): Promise<Collected> => {
     const entries = await journal.append(answer.groups.map((group) => toReading(userId, group)));
@@ -119,13 +98,5 @@ function unreadable(what: string): Trouble {
     code: 'unreadable',
     recovery: 'retry',
     hint,
-  });
-}
-
-function accessRefused(userId: UserId): Trouble {
-  return new Trouble(`Withings refuses the fresh access token of user ${userId}`, {
-    code: 'access_refused',
-    recovery: 'login',
-    hint: 'link the account again',
   });
 }

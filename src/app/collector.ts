@@ -2,7 +2,7 @@ import { type Clock, isPlausible } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import type { TimeWindow } from '../domain/measure.ts';
 import type { UserId } from '../domain/token.ts';
-import { Trouble } from '../domain/trouble.ts';
+import { asTrouble, Trouble } from '../domain/trouble.ts';
 import type { Collect, Collected } from './collect.ts';
 import { createFetchQueue, type FetchQueue, type Request, type TakenRequest } from './fetch-queue.ts';
 import { createLanes } from './lanes.ts';
@@ -22,10 +22,12 @@ export interface Collector extends AsyncDisposable {
   /** Somebody says that there is something to fetch; without a window, ask for everything since the cursor. */
   notify(userId: UserId, window: TimeWindow | undefined): void;
   /**
-   * Asks for everything since the cursor, in the background. Resolves after one attempt, whatever its end, or at
-   * once where it is not time for one.
+   * Asks for everything since the cursor. Resolves after one attempt, whatever its end, or at once where it is not
+   * time for one.
+   *
+   * @param options.urgent somebody waits for it; otherwise it is background work
    */
-  reconcile(userId: UserId): Promise<void>;
+  reconcile(userId: UserId, options?: { readonly urgent: boolean }): Promise<void>;
   /** The people who must link again before anything can be fetched. */
   needLogin(): UserId[];
 }
@@ -141,7 +143,7 @@ export function createCollector(ports: {
       await work();
       return undefined;
     } catch (error) {
-      const trouble = error instanceof Trouble ? error : defect(error);
+      const trouble = asTrouble(error);
       if (!stopping) fail(queue, request ?? queue.take(), trouble);
       return trouble;
     }
@@ -172,11 +174,11 @@ export function createCollector(ports: {
         urgent: true,
       });
     },
-    reconcile(userId) {
+    reconcile(userId, { urgent } = { urgent: false }) {
       const worker = workerOf(userId);
       worker.queue.forgetLogin();
       const attempted = new Promise<void>((resolve) => worker.waiters.push(resolve));
-      ask(worker, { windows: [], since: true, urgent: false });
+      ask(worker, { windows: [], since: true, urgent });
       const nowMs = clock.elapsedMs();
       return worker.queue.dueMs(nowMs) > nowMs ? Promise.resolve() : attempted;
     },
@@ -198,15 +200,5 @@ function clockIsWrong(now: Date): Trouble {
     recovery: 'retry',
     hint: 'waiting until it is set; check the network and "timedatectl"',
     waitMs: CLOCK_RETRY_MS,
-  });
-}
-
-/** A programmer's mistake. The person's queue stays alive, and the log says where to look. */
-function defect(error: unknown): Trouble {
-  const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return new Trouble(`this is a defect of weighbridge: ${where}`, {
-    code: 'defect',
-    recovery: 'defect',
-    hint: 'please report it',
   });
 }

@@ -1,31 +1,108 @@
-import type { Clock } from '../domain/clock.ts';
-import type { TokenIssuer, TokenSet, TokenStore, UserId } from '../domain/token.ts';
+import { type Clock, isPlausible } from '../domain/clock.ts';
+import type {
+  AccessStore,
+  AccessToken,
+  RefreshToken,
+  TokenIssuer,
+  TokenSet,
+  TokenStore,
+  UserId,
+} from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
 import { SAME_CALL_MS } from './pace.ts';
+
+/** A token that ends this soon is not worth a call that may take as long. */
+export const MARGIN_MS = 120_000;
+/** Withings: three hours. Whatever claims to live much longer was written while the clock was wrong. */
+const LONGEST_MS = 24 * 3_600_000;
+
+export interface TokenPorts {
+  readonly tokens: TokenStore;
+  readonly accesses: AccessStore;
+  readonly issuer: TokenIssuer;
+  readonly clock: Clock;
+}
+
+/** A stored login, and an access token that came with it. */
+export type Login = TokenSet & { readonly userId: UserId };
+
+/**
+ * A login whose access token is good for a call now. What another process on this machine has obtained is shared;
+ * otherwise it is rotated, and once only, however many processes ask.
+ *
+ * @param options.refused an access token that Withings has refused
+ * @throws Trouble `not_linked`, `foreign_login`, and whatever the store or Withings has to say
+ */
+export async function obtainLogin(
+  ports: TokenPorts,
+  userId: UserId,
+  options: { readonly urgent: boolean; readonly refused?: AccessToken | undefined },
+): Promise<Login> {
+  const { tokens } = ports;
+  const stored = await tokens.load(userId);
+  if (stored === undefined) throw notLinked(userId);
+  const shared = await findShared(ports, userId, stored, options.refused);
+  if (shared !== undefined) return shared;
+  await using _lock = await tokens.lock(userId);
+  const current = await tokens.load(userId);
+  if (current === undefined) throw notLinked(userId);
+  const meanwhile = await findShared(ports, userId, current, options.refused);
+  return meanwhile ?? (await rotate(ports, userId, current, options));
+}
 
 /**
  * The token rule. Withings keeps the previous refresh token alive for 8 hours, or until the new access token is
  * first used. So: make room → refresh → save durably → and only then let anybody use the new access token.
- * Killed between any two of these steps, the file holds a token that Withings accepts.
- *
- * @throws Trouble `not_linked`, `foreign_login`, and whatever the store or Withings has to say
+ * Killed between any two of these steps, the file holds a token that Withings accepts. It needs the user's lock.
  */
-export async function rotateToken(
-  ports: { readonly tokens: TokenStore; readonly issuer: TokenIssuer; readonly clock: Clock },
+async function rotate(
+  ports: TokenPorts,
   userId: UserId,
-  options: { readonly urgent: boolean },
-): Promise<TokenSet> {
+  current: RefreshToken,
+  { urgent }: { readonly urgent: boolean },
+): Promise<Login> {
   const { tokens, issuer, clock } = ports;
-  await using _lock = await tokens.lock(userId);
-  const current = await tokens.load(userId);
-  if (current === undefined) throw notLinked(userId);
   await using slot = await tokens.reserve(userId, current);
   if (slot.triedMsAgo !== undefined) await clock.sleep(SAME_CALL_MS - slot.triedMsAgo);
   // No abort beyond this point: what Withings answers now is the login.
-  const next = await issuer.refresh(current, { ...options, sending: () => slot.sending() });
+  const next = await issuer.refresh(current, { urgent, sending: () => slot.sending() });
   await slot.save(next.refreshToken);
   if (next.userId !== undefined && next.userId !== userId) throw foreignLogin(userId, next.userId);
-  return next;
+  const login = { ...next, userId };
+  await share(ports, login);
+  return login;
+}
+
+/** Stores a login that somebody has just consented to, in the place of any before it. */
+export async function storeLogin(ports: Omit<TokenPorts, 'issuer'>, login: Login): Promise<void> {
+  const { tokens } = ports;
+  await using _lock = await tokens.lock(login.userId);
+  await using slot = await tokens.reserve(login.userId, undefined);
+  await slot.save(login.refreshToken);
+  await share(ports, login);
+}
+
+/** Where this fails the others rotate for themselves. */
+async function share({ accesses, clock }: Pick<TokenPorts, 'accesses' | 'clock'>, login: Login): Promise<void> {
+  const { userId, refreshToken, accessToken, expiresInMs, scope } = login;
+  const now = clock.now();
+  if (!isPlausible(now)) return;
+  const expiresAt = new Date(now.getTime() + expiresInMs);
+  await accesses.save(userId, refreshToken, { accessToken, expiresAt, scope }).catch(() => undefined);
+}
+
+async function findShared(
+  { accesses, clock }: Pick<TokenPorts, 'accesses' | 'clock'>,
+  userId: UserId,
+  refreshToken: RefreshToken,
+  refused: AccessToken | undefined,
+): Promise<Login | undefined> {
+  const shared = await accesses.load(userId, refreshToken);
+  if (shared === undefined || shared.accessToken === refused) return undefined;
+  const { accessToken, expiresAt, scope } = shared;
+  const expiresInMs = expiresAt.getTime() - clock.now().getTime();
+  if (expiresInMs <= MARGIN_MS || expiresInMs > LONGEST_MS) return undefined;
+  return { userId, refreshToken, accessToken, expiresInMs, scope };
 }
 
 function notLinked(userId: UserId): Trouble {

@@ -2,7 +2,8 @@ import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { nameOf, type People } from '../domain/people.ts';
 import type { UserId } from '../domain/token.ts';
-import type { Trouble } from '../domain/trouble.ts';
+import { explain, type Trouble } from '../domain/trouble.ts';
+import type { Records } from './records.ts';
 
 /** The same trouble is told again after this time: never silent, never a flood. */
 const REMIND_MS = 6 * 3_600_000;
@@ -18,38 +19,46 @@ export function createTroubles({
   clock,
   log,
   people,
+  records,
 }: {
   readonly clock: Clock;
   readonly log: Log;
   readonly people: People;
+  /** Where a login that does not work any more is noted, for whoever asks later. */
+  readonly records?: Records;
 }): Troubles {
   interface Known {
     readonly trouble: Trouble;
     readonly sinceMs: number;
-    toldMs: number;
+    readonly toldMs: number;
   }
   const known = new Map<string, Known>();
   const about = (userId: UserId, { code }: Trouble) => (SHARED.has(code) ? '' : `${nameOf(userId, people)}: `);
 
+  const noteLogin = (userId: UserId, reason: string | undefined) =>
+    void records?.change(userId, (before) => {
+      const needsLogin = reason === undefined ? undefined : { since: before.needsLogin?.since ?? clock.now(), reason };
+      return { ...before, needsLogin };
+    });
+
   return {
     report(userId, trouble) {
+      if (trouble.recovery === 'login') noteLogin(userId, trouble.message);
       const key = keyOf(userId, trouble);
       const nowMs = clock.elapsedMs();
       const before = known.get(key);
-      const level = trouble.recovery === 'retry' || trouble.recovery === 'throttled' ? 'warn' : 'error';
-      const silent = before !== undefined && nowMs - before.toldMs < REMIND_MS;
-      log[silent ? 'debug' : level]({
+      const isNews = before === undefined || nowMs - before.toldMs >= REMIND_MS;
+      if (isNews)
+        known.set(key, { trouble: before?.trouble ?? trouble, sinceMs: before?.sinceMs ?? nowMs, toldMs: nowMs });
+      log[isNews ? levelOf(trouble) : 'debug']({
         event: trouble.recovery === 'login' ? 'needs_login' : 'trouble',
-        text: [about(userId, trouble) + trouble.message, ...(trouble.hint === undefined ? [] : [trouble.hint])].join(
-          '; ',
-        ),
+        text: about(userId, trouble) + explain(trouble),
         code: trouble.code,
         userid: userId,
       });
-      if (before === undefined) known.set(key, { trouble, sinceMs: nowMs, toldMs: nowMs });
-      else if (!silent) before.toldMs = nowMs;
     },
     over(userId) {
+      noteLogin(userId, undefined);
       for (const [key, { trouble, sinceMs }] of known) {
         if (key !== keyOf(userId, trouble)) continue;
         known.delete(key);
@@ -65,8 +74,12 @@ export function createTroubles({
   };
 }
 
+function levelOf({ recovery }: Trouble): 'warn' | 'error' {
+  return recovery === 'retry' || recovery === 'throttled' ? 'warn' : 'error';
+}
+
 /** An outage or a full disk is everybody's and need not be told for each; a login is one person's. */
-const SHARED: ReadonlySet<string> = new Set([
+export const SHARED: ReadonlySet<string> = new Set([
   'unreachable',
   'bad_answer',
   'throttled',

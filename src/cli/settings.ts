@@ -1,4 +1,5 @@
 import { type Config, formatProblem, parseConfig } from '../config.ts';
+import { type Core, createCore, type WithingsConfig } from '../core.ts';
 import type { Log } from '../domain/log.ts';
 import { createLogger } from '../logger.ts';
 import { realClock } from '../real-clock.ts';
@@ -15,6 +16,23 @@ export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config 
     shell.say('"weighbridge demo" shows everything at work without any of them.');
   }
   return config;
+}
+
+/** The same for a command that talks to Withings. */
+export function readWithingsSettings(shell: Shell): WithingsConfig | undefined {
+  const config = readSettings(shell, 'withings');
+  const credentials = config?.withings.credentials;
+  return config && credentials && { ...config, withings: { ...config.withings, credentials } };
+}
+
+/** What a command is made of that works once and ends; what it logs goes to standard error. */
+export function openCommand(
+  shell: Shell,
+): { readonly config: WithingsConfig; readonly core: Core; readonly log: Log } | undefined {
+  const config = readWithingsSettings(shell);
+  if (config === undefined) return undefined;
+  const log = openLog({ ...shell, print: shell.say, colour: false }, config);
+  return { config, log, core: createCore(config, log, { clock: realClock, signal: shell.signal }) };
 }
 
 /** The part of the route that the documentation names. Whatever else stands in the path may be the secret. */

@@ -12,6 +12,8 @@ export interface Shell {
   readonly say: (line: string) => void;
   /** Everything on standard input. */
   readonly readInput: () => Promise<string>;
+  /** Standard input line by line, as it is typed. */
+  readonly readLines: () => AsyncIterable<string>;
   /** Whether standard output understands colours and wants them. */
   readonly colour: boolean;
 }

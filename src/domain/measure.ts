@@ -1,4 +1,4 @@
-import type { AccessToken, UserId } from './token.ts';
+import type { Account } from './token.ts';
 
 /** What a device measured at one moment, as Withings groups it. One weigh-in is one to four of these. */
 export interface MeasureGroup {
@@ -44,13 +44,7 @@ export interface MeasureAnswer {
 /** Withings' measure service. */
 export interface MeasureSource {
   /** All pages of a query. Fails as a whole: a page that is missing is never taken for an empty one. */
-  getMeas(request: {
-    readonly userId: UserId;
-    readonly accessToken: AccessToken;
-    readonly query: MeasureQuery;
-    /** A person is waiting for this one; it goes before background work. */
-    readonly urgent: boolean;
-  }): Promise<MeasureAnswer>;
+  getMeas(request: Account & { readonly query: MeasureQuery }): Promise<MeasureAnswer>;
 }
 
 interface MeasureType {

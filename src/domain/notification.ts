@@ -24,6 +24,17 @@ export const Appli = {
   glucose: 58,
   heartRateVariability: 62,
 } as const;
+export type Appli = (typeof Appli)[keyof typeof Appli];
+
+/** What people call a category. */
+export const APPLI_NAMES: Readonly<Record<number, string>> = {
+  [Appli.weight]: 'weight',
+  [Appli.temperature]: 'temperature',
+  [Appli.bloodPressure]: 'blood pressure',
+  [Appli.profile]: 'profile',
+  [Appli.glucose]: 'glucose',
+  [Appli.heartRateVariability]: 'heart rate variability',
+};
 
 /** Those whose data getmeas returns. */
 export const MEASURE_APPLIS: ReadonlySet<number> = new Set([

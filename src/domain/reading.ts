@@ -66,6 +66,13 @@ export interface Journal {
   append(readings: readonly Reading[]): Promise<readonly JournalEntry[]>;
   /** When the newest of the user's readings was changed: where to go on when there is no cursor. */
   newestModification(userId: UserId): Date | undefined;
+  /** The newest weight that is surely this user's. */
+  lastWeighIn(userId: UserId): WeighIn | undefined;
+}
+
+export interface WeighIn {
+  readonly kilograms: number;
+  readonly takenAt: Date;
 }
 
 /** How far a user's readings have been fetched: Withings' own time of the last run that was processed whole. */

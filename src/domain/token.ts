@@ -14,6 +14,8 @@ export interface TokenSet {
   readonly accessToken: AccessToken;
   readonly refreshToken: RefreshToken;
   readonly expiresInMs: number;
+  /** What the person has granted, comma-separated, where Withings says so. */
+  readonly scope: string | undefined;
 }
 
 /**
@@ -64,8 +66,27 @@ export interface TokenReservation extends AsyncDisposable {
   save(token: RefreshToken): Promise<void>;
 }
 
-/** Withings' token endpoint. Trades a refresh token for a new pair; the old one lives on for 8 hours at most. */
+/** An access token that several processes share. */
+export interface SharedAccess {
+  readonly accessToken: AccessToken;
+  readonly expiresAt: Date;
+  readonly scope: string | undefined;
+}
+
+/**
+ * Where an access token is kept for other processes, for as long as it lives. It may be lost at any time: then
+ * whoever needs one rotates.
+ */
+export interface AccessStore {
+  /** The one that came with this refresh token; undefined when there is none, or when it cannot be read. */
+  load(userId: UserId, refreshToken: RefreshToken): Promise<SharedAccess | undefined>;
+  /** Call it under the user's lock, after the refresh token has been saved. */
+  save(userId: UserId, refreshToken: RefreshToken, access: SharedAccess): Promise<void>;
+}
+
+/** Withings' token endpoint. */
 export interface TokenIssuer {
+  /** Trades a refresh token for a new pair; the old one lives on for 8 hours at most. */
   refresh(
     refreshToken: RefreshToken,
     options: {
@@ -74,4 +95,18 @@ export interface TokenIssuer {
       readonly sending?: (() => Promise<void>) | undefined;
     },
   ): Promise<TokenSet>;
+  /**
+   * Trades the code that the consent page has handed out, which is good for 30 s and once.
+   *
+   * @param redirectUri the one that the consent link named, letter by letter
+   */
+  exchange(code: string, redirectUri: string): Promise<TokenSet & { readonly userId: UserId }>;
+}
+
+/** On whose behalf Withings is asked. */
+export interface Account {
+  readonly userId: UserId;
+  readonly accessToken: AccessToken;
+  /** A person is waiting for it; it goes before background work. */
+  readonly urgent: boolean;
 }

@@ -37,3 +37,19 @@ export class Trouble extends Error {
     this.waitMs = facts.waitMs;
   }
 }
+
+/** What happened, and what to do about it. */
+export function explain({ message, hint }: Trouble): string {
+  return hint === undefined ? message : `${message}; ${hint}`;
+}
+
+/** What was thrown, as a trouble. Anything else than one is a programmer's mistake; it says where to look. */
+export function asTrouble(error: unknown): Trouble {
+  if (error instanceof Trouble) return error;
+  const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new Trouble(`this is a defect of weighbridge: ${where}`, {
+    code: 'defect',
+    recovery: 'defect',
+    hint: 'please report it',
+  });
+}

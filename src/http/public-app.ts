@@ -1,7 +1,12 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import type { Clock } from '../domain/clock.ts';
+import type { LinkOutcome, Redirect } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
 import { type Notification, parseNotification } from '../domain/notification.ts';
+import type { People } from '../domain/people.ts';
 import { type CallbackGate, createCallbackGate } from './callback-gate.ts';
+import { sendOutcome } from './pages.ts';
+import { NONCE_HEADER, PROOF_HEADER } from './proof.ts';
 
 /** A notification is a hundred bytes. */
 const MOST_BODY_BYTES = 4096;
@@ -16,15 +21,24 @@ export interface PublicAppOptions {
   readonly trustProxy: boolean | number | string;
   /** Gets every well-formed notification, after it has been answered. Nobody waits for it. */
   readonly onNotification: (notification: Notification) => void;
+  /** Gets what a browser brings back from the consent page. Waits for the outcome for as long as `patience` does. */
+  readonly onRedirect: (redirect: Redirect, patience: Promise<void>) => Promise<LinkOutcome | 'working'>;
+  /** Proves to whoever knows the secret in the URL that this is the daemon, and not somebody's login page. */
+  readonly prove: (nonce: string) => string;
+  readonly people: People;
+  readonly clock: Pick<Clock, 'sleep'>;
   readonly log: Log;
 }
+
+/** Well below what proxies and this port's own limits allow an answer. */
+const PATIENCE_MS = 8_000;
 
 /**
  * The port that faces the internet. Everything but the callback path is 404; nothing it is sent is trusted,
  * and nothing is done before the answer is out: Withings allows 2 s (developer guide, notifications).
  */
 export function createPublicApp(options: PublicAppOptions): Express {
-  const { path, query, trustProxy, onNotification, log } = options;
+  const { path, query, trustProxy, onNotification, onRedirect, prove, people, clock, log } = options;
   const gate = createCallbackGate(path, query);
   const app = express();
   app.disable('x-powered-by');
@@ -33,9 +47,8 @@ export function createPublicApp(options: PublicAppOptions): Express {
   app.set('query parser', false);
 
   app.use((request, response, next) => {
-    const [, raw = '', given = ''] = /^([^?]*)\??(.*)$/.exec(request.url) ?? [];
-    response.locals['gate'] = gate.check(new URLSearchParams(given));
-    if (!gate.isPath(raw) || response.locals['gate'] === 'wrong') notFound(response);
+    response.locals['gate'] = gate.check(parametersOf(request));
+    if (!gate.isPath(request.url.replace(/\?.*$/s, '')) || response.locals['gate'] === 'wrong') notFound(response);
     else next();
   });
 
@@ -43,9 +56,28 @@ export function createPublicApp(options: PublicAppOptions): Express {
     const { method } = request;
     if (method === 'POST') next();
     else if (response.locals['gate'] === 'missing') notFound(response);
+    else if (method === 'GET' && isRedirect(parametersOf(request))) next();
     // Withings probes with HEAD before it stores a subscription, and takes 204 and 405 for unreachable.
-    else if (method === 'HEAD' || method === 'GET') response.status(200).end();
-    else response.status(405).set('allow', 'GET, HEAD, POST').end();
+    else if (method === 'HEAD' || method === 'GET') {
+      const nonce = request.get(NONCE_HEADER);
+      if (nonce !== undefined) response.set(PROOF_HEADER, prove(nonce));
+      response.status(200).end();
+    } else response.status(405).set('allow', 'GET, HEAD, POST').end();
+  });
+
+  app.get('/{*any}', async (request, response) => {
+    // What is fetched beforehand must not use up a code that is good for one use.
+    if (request.get('sec-purpose') !== undefined || request.get('purpose') === 'prefetch') {
+      response.status(503).set('cache-control', 'no-store').end();
+      return;
+    }
+    const parameters = parametersOf(request);
+    const read = (name: string) => parameters.get(name) ?? undefined;
+    const redirect = { code: read('code'), state: read('state'), error: read('error') };
+    const answered = new AbortController();
+    const outcome = await onRedirect(redirect, clock.sleep(PATIENCE_MS, answered.signal));
+    answered.abort();
+    sendOutcome(response, outcome, people);
   });
 
   app.use(
@@ -69,6 +101,16 @@ export function createPublicApp(options: PublicAppOptions): Express {
 
   app.use(createErrorAnswer(log));
   return app;
+}
+
+function parametersOf({ url }: Request): URLSearchParams {
+  const start = url.indexOf('?');
+  return new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
+}
+
+/** Whether a browser comes back from the consent page: with a code, or with the reason why there is none. */
+function isRedirect(parameters: URLSearchParams): boolean {
+  return parameters.has('code') || parameters.has('error');
 }
 
 /** Also when there is no body, which `request.is` would deny. */

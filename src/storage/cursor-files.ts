@@ -1,7 +1,7 @@
 import type { Log } from '../domain/log.ts';
 import type { CursorStore } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
-import { type FileSystem, isMissing, nodeFiles, replaceFile, storageTrouble, TEMPORARY } from './files.ts';
+import { type FileSystem, isMissing, nodeFiles, replaceFile, storageTrouble } from './files.ts';
 
 /** 9999-12-31: no cursor lies after it, whatever a broken disk says. */
 const LATEST_SECONDS = 253_402_300_799;
@@ -44,11 +44,4 @@ export function createCursorFiles(directory: string, log: Log, files: FileSystem
       }
     },
   };
-}
-
-/** Removes what a killed process left half-written. */
-export async function sweepCursorFiles(directory: string, files: FileSystem = nodeFiles): Promise<void> {
-  for (const name of await files.readdir(directory)) {
-    if (name.endsWith(TEMPORARY)) await files.rm(`${directory}/${name}`, { force: true });
-  }
 }

@@ -19,7 +19,7 @@ export const nodeFiles: FileSystem = { open, readFile, readdir, rename, rm, stat
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 /** How the name of a file ends that is not whole yet. */
-export const TEMPORARY = '.tmp';
+const TEMPORARY = '.tmp';
 
 /** Makes the directory where it is missing, 0700, and makes sure that it can be used. */
 export async function makeDirectory(path: string): Promise<void> {
@@ -86,6 +86,13 @@ async function writeFromStart(handle: FileHandle, bytes: Buffer): Promise<number
 export async function replaceFile(files: FileSystem, target: string, text: string): Promise<void> {
   await using place = await reserve(files, target, `${target}.${randomBytes(4).toString('hex')}${TEMPORARY}`);
   await place.commit(text);
+}
+
+/** Removes what a killed process left half-written. Not for files that several processes write. */
+export async function sweepTemporaryFiles(directory: string, files: FileSystem = nodeFiles): Promise<void> {
+  for (const name of await files.readdir(directory)) {
+    if (name.endsWith(TEMPORARY)) await files.rm(`${directory}/${name}`, { force: true });
+  }
 }
 
 /** Without this a new name may be gone after a power cut although its file was synced. */

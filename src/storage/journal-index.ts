@@ -1,4 +1,4 @@
-import { isAnnounced, type JournalEntry, type Reading, weightOf } from '../domain/reading.ts';
+import { isAnnounced, type JournalEntry, type Reading, type WeighIn, weightOf } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
 
 /** What is remembered of a group, as little as answers the questions below: years of them stay in memory. */
@@ -16,6 +16,7 @@ export interface JournalIndex {
   /** Takes readings in, in their order, and says what each of them follows. */
   add(readings: readonly Reading[]): JournalEntry[];
   newestModification(userId: UserId): Date | undefined;
+  lastWeighIn(userId: UserId): WeighIn | undefined;
   clear(): void;
 }
 
@@ -59,6 +60,13 @@ export function createJournalIndex(): JournalIndex {
       let newestMs = 0;
       for (const { modifiedMs } of users.get(userId)?.values() ?? []) newestMs = Math.max(newestMs, modifiedMs);
       return newestMs === 0 ? undefined : new Date(newestMs);
+    },
+    lastWeighIn(userId) {
+      let last: { readonly weight: number; readonly takenMs: number } | undefined;
+      for (const { weight, takenMs, announced } of users.get(userId)?.values() ?? []) {
+        if (weight !== undefined && announced && takenMs > (last?.takenMs ?? 0)) last = { weight, takenMs };
+      }
+      return last && { kilograms: last.weight, takenAt: new Date(last.takenMs) };
     },
     clear: () => users.clear(),
   };

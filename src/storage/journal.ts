@@ -134,6 +134,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
       });
     },
     newestModification: (userId) => index.newestModification(userId),
+    lastWeighIn: (userId) => index.lastWeighIn(userId),
   };
 }
 

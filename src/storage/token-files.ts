@@ -15,7 +15,8 @@ import { lockFile } from './lock.ts';
  * One file per user, named by the user id: the refresh token and a newline, mode 0600.
  *
  * Beside it `.<userid>.lock` is what processes lock, and tells which token was sent to Withings last (as the start
- * of its SHA-256) and when; `.<userid>.tmp` is the next token file while it is being written.
+ * of its SHA-256) and when; `.<userid>.tmp` is the next token file while it is being written. `.<userid>.access` is
+ * what `access-files.ts` keeps there.
  *
  * @param directory where the files are; it exists
  */
@@ -79,7 +80,7 @@ const SWEEP_PATIENCE_MS = 1_000;
 /** Removes what a killed process left half-written, where nobody is at work. */
 export async function sweepTokenFiles(directory: string, files: FileSystem = nodeFiles): Promise<void> {
   for (const name of await files.readdir(directory)) {
-    const userId = parseUserId(/^\.([0-9]+)\.tmp$/.exec(name)?.[1]);
+    const userId = parseUserId(/^\.([0-9]+)\.(access\.)?tmp$/.exec(name)?.[1]);
     if (userId === undefined) continue;
     try {
       await using _lock = await lockFile(`${directory}/.${userId}.lock`, AbortSignal.timeout(SWEEP_PATIENCE_MS));
@@ -144,6 +145,6 @@ async function writeTry(files: FileSystem, path: string, token: RefreshToken): P
   }
 }
 
-function fingerprint(token: RefreshToken): string {
+export function fingerprint(token: RefreshToken): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 16);
 }

@@ -7,7 +7,7 @@ export interface Refusal {
   readonly waitSeconds: number | undefined;
 }
 
-export type Endpoint = '/v2/oauth2' | '/measure' | '/notify';
+export type Endpoint = '/v2/oauth2' | '/v2/signature' | '/measure' | '/notify';
 
 /**
  * Withings publishes families of numbers, no more. Numbers of one family can mean different things on different
@@ -31,10 +31,8 @@ export function classify(endpoint: Endpoint, refusal: Refusal): Trouble {
   const { status, error } = refusal;
   const said = `Withings answers ${status}${error === '' ? '' : ` "${error}"`} on ${endpoint}`;
   if (THROTTLED.has(status)) return throttled(said, refusal.waitSeconds);
-  if (endpoint === '/v2/oauth2') {
-    const known = classifyTokenRefusal(refusal, said);
-    if (known !== undefined) return known;
-  }
+  const known = classifyByEndpoint(endpoint, refusal, said);
+  if (known !== undefined) return known;
   if (AUTHENTICATION.has(status) || (INVALID_PARAMETERS.has(status) && /invalid_token|invalid token/i.test(error))) {
     return new Trouble(said, { code: 'access_refused', recovery: 'access' });
   }
@@ -49,14 +47,44 @@ export function classify(endpoint: Endpoint, refusal: Refusal): Trouble {
   return new Trouble(said, { code: 'withings_error', recovery: 'retry', hint: 'trying again by itself' });
 }
 
+function classifyByEndpoint(endpoint: Endpoint, refusal: Refusal, said: string): Trouble | undefined {
+  switch (endpoint) {
+    case '/v2/oauth2':
+      return classifyTokenRefusal(refusal, said);
+    case '/v2/signature':
+      return INVALID_PARAMETERS.has(refusal.status) || AUTHENTICATION.has(refusal.status)
+        ? wrongClient(said)
+        : undefined;
+    case '/notify':
+      return classifyNotifyRefusal(refusal, said);
+    case '/measure':
+      return undefined;
+  }
+}
+
+/** Old documentation: 293 the callback URL is missing, invalid or not reachable, 343 it does not exist. */
+const UNREACHABLE_CALLBACK = numbers('293, 343');
+/** Old documentation: 286 no such subscription, 294 nothing to delete. */
+const NO_SUBSCRIPTION = numbers('286, 294');
+
+function classifyNotifyRefusal({ status }: Refusal, said: string): Trouble | undefined {
+  if (UNREACHABLE_CALLBACK.has(status)) {
+    const hint =
+      'Withings asks the callback URL for its head before it subscribes, and got no 200 from outside; "weighbridge doctor" finds out why; trying again by itself';
+    return new Trouble(said, { code: 'callback_unreachable', recovery: 'retry', hint });
+  }
+  if (NO_SUBSCRIPTION.has(status)) {
+    return new Trouble(said, { code: 'no_subscription', recovery: 'defect', hint: 'there is nothing to remove' });
+  }
+  return undefined;
+}
+
 /** Here 503 is not "service unavailable" but bad input, and only the text says which. */
 function classifyTokenRefusal({ status, error }: Refusal, said: string): Trouble | undefined {
-  if (status === 342 || (INVALID_PARAMETERS.has(status) && /client|signature/i.test(error))) {
-    return new Trouble(`${said}: the client id or the client secret is wrong`, {
-      code: 'wrong_client',
-      recovery: 'settings',
-      hint: 'compare WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET with the partner dashboard; the logins are not the cause',
-    });
+  if (status === 342 || (INVALID_PARAMETERS.has(status) && /client|signature/i.test(error))) return wrongClient(said);
+  if (INVALID_PARAMETERS.has(status) && /redirect/i.test(error)) {
+    const hint = 'CALLBACK_URL must be the callback URL in the partner dashboard, letter by letter';
+    return new Trouble(said, { code: 'redirect_mismatch', recovery: 'settings', hint });
   }
   if (/invalid code/i.test(error)) {
     const hint = 'a code is valid for 30 seconds and once; open the consent link again';
@@ -68,6 +96,14 @@ function classifyTokenRefusal({ status, error }: Refusal, said: string): Trouble
     return new Trouble(`${said}: the refresh token is refused`, { code: 'token_refused', recovery: 'login', hint });
   }
   return undefined;
+}
+
+function wrongClient(said: string): Trouble {
+  return new Trouble(`${said}: the client id or the client secret is wrong`, {
+    code: 'wrong_client',
+    recovery: 'settings',
+    hint: 'compare WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET with the partner dashboard; the logins are not the cause',
+  });
 }
 
 function throttled(said: string, waitSeconds: number | undefined): Trouble {

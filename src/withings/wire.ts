@@ -1,5 +1,6 @@
 import { decimal, type Measure, type MeasureGroup } from '../domain/measure.ts';
-import { parseAccessToken, parseRefreshToken, parseUserId, type TokenSet } from '../domain/token.ts';
+import type { Subscription } from '../domain/subscription.ts';
+import { parseAccessToken, parseRefreshToken, parseUserId, type TokenSet, type UserId } from '../domain/token.ts';
 
 /** A field that is not what it should be; the message names it. */
 export class WireError extends Error {
@@ -55,7 +56,32 @@ export function parseTokenSet(body: unknown): TokenSet {
   if (refreshToken === undefined) throw new WireError('body.refresh_token is not a token');
   const expires = fields['expires_in'];
   const expiresInS = typeof expires === 'number' && expires > 0 ? expires : DEFAULT_EXPIRES_S;
-  return { userId: parseUserId(fields['userid']), accessToken, refreshToken, expiresInMs: expiresInS * 1000 };
+  const userId = parseUserId(fields['userid']);
+  return { userId, accessToken, refreshToken, expiresInMs: expiresInS * 1000, scope: text(fields['scope']) };
+}
+
+/** The answer to a code, which also says who has consented. */
+export function parseGrant(body: unknown): TokenSet & { readonly userId: UserId } {
+  const { userId, ...tokens } = parseTokenSet(body);
+  if (userId === undefined) throw new WireError('body.userid is not a user id');
+  return { userId, ...tokens };
+}
+
+export function parseSubscriptions(body: unknown): readonly Subscription[] {
+  return array(record(body, 'body')['profiles'], 'body.profiles').map((value, index) => {
+    const path = `profiles[${index}]`;
+    const fields = record(value, path);
+    const callbackUrl = fields['callbackurl'];
+    if (typeof callbackUrl !== 'string') throw new WireError(`${path}.callbackurl is not a text`);
+    const appli = integer(fields['appli'], `${path}.appli`);
+    return { appli, callbackUrl, comment: text(fields['comment']) };
+  });
+}
+
+export function parseNonce(body: unknown): string {
+  const nonce = text(record(body, 'body')['nonce']);
+  if (nonce === undefined) throw new WireError('body.nonce is missing');
+  return nonce;
 }
 
 export function parseMeasurePage(body: unknown): MeasurePage {

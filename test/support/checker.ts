@@ -109,6 +109,9 @@ export function assertLogin(sandbox: Sandbox, person: string, tokenFile: string)
   assert(token !== undefined && sandbox.grants.accepts(token), `the login of ${person} is lost`);
 }
 
+/** The files that tokens are kept in, for their owner alone. */
+export const HOLDS_TOKENS = /tokens\/([0-9]+|\.[0-9]+\.access)$/;
+
 /** No file, and nothing that was printed, holds a secret; the token files themselves may. */
 export function assertNoSecrets(
   texts: readonly { readonly path: string; readonly text: string }[],
@@ -116,7 +119,7 @@ export function assertNoSecrets(
 ): void {
   const all = [...secrets];
   for (const { path, text } of texts) {
-    if (/tokens\/[0-9]+$/.test(path)) continue;
+    if (HOLDS_TOKENS.test(path)) continue;
     for (const secret of all) assert(!text.includes(secret), `${path} holds a secret`);
   }
 }

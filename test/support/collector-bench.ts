@@ -2,6 +2,7 @@ import type { AccessTokens } from '../../src/app/access-tokens.ts';
 import { createCollect } from '../../src/app/collect.ts';
 import { createCollector } from '../../src/app/collector.ts';
 import { createTroubles } from '../../src/app/troubles.ts';
+import { createWithAccess } from '../../src/app/with-access.ts';
 import type { MeasureAnswer, MeasureGroup, MeasureQuery } from '../../src/domain/measure.ts';
 import type { JournalEntry } from '../../src/domain/reading.ts';
 import type { UserId } from '../../src/domain/token.ts';
@@ -41,6 +42,7 @@ export function createCollectorBench(answer: (call: RecordedCall) => MeasureAnsw
     forget: (userId) => void tokens.held.delete(userId),
     refuse: () => Promise.resolve(),
     hasOtherLogin: () => Promise.resolve(false),
+    adopt: () => Promise.resolve(),
   };
   const measures = {
     async getMeas(request: { userId: UserId; accessToken: string; query: MeasureQuery; urgent: boolean }) {
@@ -52,6 +54,7 @@ export function createCollectorBench(answer: (call: RecordedCall) => MeasureAnsw
   };
   const collect = createCollect({
     accessTokens,
+    withAccess: createWithAccess(accessTokens),
     measures,
     journal,
     cursors: cursorStore,

@@ -7,6 +7,7 @@ import type { Clock } from '../../src/domain/clock.ts';
 import type { Log, LogEntry } from '../../src/domain/log.ts';
 import { parseUserId } from '../../src/domain/token.ts';
 import { createLogger } from '../../src/logger.ts';
+import { createAccessFiles } from '../../src/storage/access-files.ts';
 import { createTokenFiles } from '../../src/storage/token-files.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
 import { createFastClock } from './fast-clock.ts';
@@ -57,8 +58,12 @@ async function rotate(person: string): Promise<void> {
   const { apiUrl } = settings.withings;
   const client = createWithingsClient({ apiUrl, ...credentials, pace: createPace({ clock, signal }), clock, signal });
   const tokens = createTokenFiles(settings.directories.tokens);
-  const accessToken = await createAccessTokens({ tokens, issuer: client, clock, log }).get(userId, { urgent: true });
-  const window = { start: new Date(startMs), end: fast.now() };
+  const accesses = createAccessFiles(settings.directories.tokens);
+  const accessTokens = createAccessTokens({ tokens, accesses, issuer: client, clock, log });
+  accessTokens.forget(userId, await accessTokens.get(userId, { urgent: true }));
+  const accessToken = await accessTokens.get(userId, { urgent: true });
+  // Several of these at once ask with the same access token, and must not ask for the same.
+  const window = { start: new Date(startMs - process.pid * 1000), end: fast.now() };
   await client.getMeas({ userId, accessToken, query: { window }, urgent: true });
 }
 

@@ -36,7 +36,7 @@ export async function killRounds(options: { readonly rounds: number; readonly se
     },
   });
   const port = await freePort();
-  const env = { PORT: String(port), CALLBACK_URL: `http://127.0.0.1${CALLBACK_PATH}` };
+  const env = { PORT: String(port), CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}` };
   for (const person of PEOPLE) await home.link(person);
   await subscribeAll(home, env);
   const told: number[] = [];

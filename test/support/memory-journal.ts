@@ -14,6 +14,7 @@ export function createMemoryJournal(): Journal & { readonly lines: readonly Read
       return Promise.resolve(index.add(added));
     },
     newestModification: (userId) => index.newestModification(userId),
+    lastWeighIn: (userId) => index.lastWeighIn(userId),
   };
 }
 

@@ -1,8 +1,9 @@
 import { createPace } from '../../src/app/pace.ts';
-import { rotateToken } from '../../src/app/rotate-token.ts';
+import { obtainLogin } from '../../src/app/rotate-token.ts';
 import type { TokenIssuer } from '../../src/domain/token.ts';
 import { parseUserId } from '../../src/domain/token.ts';
 import { realClock } from '../../src/real-clock.ts';
+import { createAccessFiles } from '../../src/storage/access-files.ts';
 import { createTokenFiles } from '../../src/storage/token-files.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
 import { watchFiles } from './watched-files.ts';
@@ -18,6 +19,8 @@ export interface RotateTask {
   readonly userId: string;
   readonly dieBefore?: number;
   readonly dieAfterRefresh?: boolean;
+  /** Rotates although another process may have an access token to share. */
+  readonly alone?: boolean;
 }
 
 async function die(): Promise<never> {
@@ -42,6 +45,7 @@ const files = watchFiles(async (_operation, run) => {
   return await run();
 });
 const issuer: TokenIssuer = {
+  ...client,
   async refresh(refreshToken, options) {
     const next = await client.refresh(refreshToken, options);
     if (task.dieAfterRefresh === true) await die();
@@ -53,6 +57,9 @@ if (userId === undefined) throw new Error('no user');
 
 // The sandbox's guard is off, so there is nothing to wait for.
 const clock = { ...realClock, sleep: async () => undefined };
-const ports = { tokens: createTokenFiles(task.directory, files), issuer, clock };
-const { accessToken } = await rotateToken(ports, userId, { urgent: true });
+const tokens = createTokenFiles(task.directory, files);
+const shared = createAccessFiles(task.directory, files);
+const accesses = task.alone ? { ...shared, load: async () => undefined } : shared;
+const ports = { tokens, accesses, issuer, clock };
+const { accessToken } = await obtainLogin(ports, userId, { urgent: true });
 await client.getMeas({ userId, accessToken, query: { since: new Date('2026-11-20') }, urgent: true });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { API_FAULTS, type ApiFault } from './api-faults.ts';
-import { assertJournal, assertKept, assertLogin, assertOnce, assertTold, watchCalls } from './checker.ts';
+import { assertJournal, assertKept, assertLogin, assertOnce, assertTold, HOLDS_TOKENS, watchCalls } from './checker.ts';
 import { createFastClock } from './fast-clock.ts';
 import { freePort } from './free-port.ts';
 import { CLIENT, type Home, type JournalLine, startHome, URL_SECRET } from './home.ts';
@@ -219,7 +219,7 @@ export async function torture(options: {
     (await home.files()).filter(({ path }) => path.endsWith('.tmp')),
     [],
   );
-  for (const { path, text } of await home.files()) if (!/tokens\/\d+$/.test(path)) assertSilent(text, issued);
+  for (const { path, text } of await home.files()) if (!HOLDS_TOKENS.test(path)) assertSilent(text, issued);
   calls.assertRules();
   const { rotations, count, busiestMinute } = calls;
   const figures = { rotations: rotations.count, calls: count, busiestMinute: busiestMinute() };

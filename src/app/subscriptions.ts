@@ -1,0 +1,119 @@
+import type { Clock } from '../domain/clock.ts';
+import type { Log } from '../domain/log.ts';
+import { APPLI_NAMES } from '../domain/notification.ts';
+import { nameOf, type People } from '../domain/people.ts';
+import { isOurs, OUR_COMMENT, type Subscription, type SubscriptionService } from '../domain/subscription.ts';
+import type { UserId } from '../domain/token.ts';
+import { Trouble } from '../domain/trouble.ts';
+import { createKeyedMutex } from './keyed-mutex.ts';
+import type { Records } from './records.ts';
+import type { WithAccess } from './with-access.ts';
+
+/** Withings asks for the callback's head on each subscribe, and rapid ones fail more often: clients in the field wait 5 s. */
+const BETWEEN_SUBSCRIBES_MS = 5_000;
+const BETWEEN_REVOKES_MS = 1_000;
+
+type Urgency = { readonly urgent: boolean };
+
+/** What Withings calls this daemon about. Every call here may fail with a `Trouble`. */
+export interface Subscriptions {
+  list(userId: UserId, options: Urgency): Promise<readonly Subscription[]>;
+  /**
+   * Adds what is missing, and then removes what led here once and does not any more. Somebody else's subscriptions
+   * are not touched.
+   */
+  heal(userId: UserId, options: Urgency): Promise<void>;
+  /** Removes all of ours, and nobody else's. Resolves with how many there were. */
+  remove(userId: UserId, options: Urgency): Promise<number>;
+}
+
+export function createSubscriptions(ports: {
+  readonly service: SubscriptionService;
+  readonly withAccess: WithAccess;
+  readonly records: Records;
+  /** The callback URL, letter by letter. */
+  readonly callbackUrl: string;
+  readonly applis: readonly number[];
+  readonly people: People;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}): Subscriptions {
+  const { service, withAccess, records, callbackUrl, applis, people, clock, log, signal } = ports;
+  const ours = new URL(callbackUrl);
+  const inTurn = createKeyedMutex();
+  const isWanted = (each: Subscription) => each.callbackUrl === callbackUrl && applis.includes(each.appli);
+
+  const list = (userId: UserId, options: Urgency) => withAccess(userId, options, service.list);
+
+  const pause = async (ms: number) => {
+    await clock.sleep(ms, signal);
+    signal.throwIfAborted();
+  };
+
+  const add = async (userId: UserId, options: Urgency, missing: readonly number[]) => {
+    for (const [index, appli] of missing.entries()) {
+      if (index > 0) await pause(BETWEEN_SUBSCRIBES_MS);
+      const subscription = { appli, callbackUrl, comment: OUR_COMMENT };
+      await withAccess(userId, options, (account) => service.subscribe(account, subscription));
+    }
+    if (missing.length === 0) return;
+    const categories = missing.map(nameAppli).join(', ');
+    const text = `${nameOf(userId, people)}: Withings calls from now on about ${categories}`;
+    log.info({ event: 'subscribed', text, userid: userId, applis: missing });
+  };
+
+  const revoke = async (userId: UserId, options: Urgency, unwanted: readonly Subscription[]) => {
+    for (const subscription of unwanted) {
+      await pause(BETWEEN_REVOKES_MS);
+      await withAccess(userId, options, (account) => service.revoke(account, subscription)).catch(ignoreIfGone);
+      const text = `${nameOf(userId, people)}: removed an old subscription of ours to ${nameAppli(subscription.appli)}`;
+      log.info({ event: 'unsubscribed', text, userid: userId, appli: subscription.appli });
+    }
+  };
+
+  const note = (userId: UserId, applis: readonly number[], reason?: string) =>
+    records.change(userId, (before) => {
+      const since = before.subscription?.hitch?.since ?? clock.now();
+      const hitch = reason === undefined ? undefined : { since, reason };
+      return { ...before, subscription: { applis, hitch } };
+    });
+
+  const heal = async (userId: UserId, options: Urgency) => {
+    try {
+      const present = await list(userId, options);
+      const missing = applis.filter((appli) => !present.some((each) => isWanted(each) && each.appli === appli));
+      await add(userId, options, missing);
+      await note(userId, applis);
+      const outdated = present.filter((each) => isOurs(each, ours) && !isWanted(each));
+      await revoke(userId, options, outdated);
+    } catch (error) {
+      if (error instanceof Trouble && error.code === 'callback_unreachable') await note(userId, [], error.message);
+      throw error;
+    }
+  };
+
+  const remove = async (userId: UserId, options: Urgency) => {
+    const present = await list(userId, options);
+    const unwanted = present.filter((each) => isOurs(each, ours));
+    await revoke(userId, options, unwanted);
+    await records.change(userId, (before) => ({ ...before, subscription: undefined }));
+    return unwanted.length;
+  };
+
+  return {
+    list,
+    heal: (userId, options) => inTurn(userId, () => heal(userId, options)),
+    remove: (userId, options) => inTurn(userId, () => remove(userId, options)),
+  };
+}
+
+/** `weight (1)` */
+export function nameAppli(appli: number): string {
+  const name = APPLI_NAMES[appli];
+  return name === undefined ? `category ${appli}` : `${name} (${appli})`;
+}
+
+function ignoreIfGone(error: unknown): void {
+  if (!(error instanceof Trouble && error.code === 'no_subscription')) throw error;
+}

@@ -1,0 +1,197 @@
+import { once } from 'node:events';
+import { type Callback, type Core, makeDirectories, type WithingsConfig } from '../core.ts';
+import { formatTime } from '../domain/clock.ts';
+import type { Linked, LinkFailed, LinkOutcome, Redirect } from '../domain/link.ts';
+import type { Log } from '../domain/log.ts';
+import { nameOf, type People } from '../domain/people.ts';
+import type { UserId } from '../domain/token.ts';
+import { Trouble } from '../domain/trouble.ts';
+import { formatWeight } from '../domain/weight-unit.ts';
+import { listen } from '../http/listen.ts';
+import { probeCallback } from '../http/probe.ts';
+import { createProof } from '../http/proof.ts';
+import { createPublicApp } from '../http/public-app.ts';
+import { realClock } from '../real-clock.ts';
+import { openCommand } from './settings.ts';
+import { ExitCode, type Shell } from './shell.ts';
+
+/** How often to look whether a running daemon has linked somebody. */
+const LOOK_MS = 500;
+
+export interface LoginOptions {
+  /** Withings' own demo account in place of one's own. */
+  readonly demoUser?: boolean;
+  /** The redirected address is typed in here, because the browser cannot come back by itself. */
+  readonly paste?: boolean;
+  readonly subscribe: boolean;
+}
+
+interface Setting {
+  readonly shell: Shell;
+  readonly config: WithingsConfig;
+  readonly core: Core;
+  readonly callback: Callback;
+  readonly log: Log;
+}
+
+/** Links one person: prints the consent link, and takes care of what comes back. */
+export async function login(shell: Shell, options: LoginOptions): Promise<ExitCode> {
+  const command = openCommand(shell);
+  if (command === undefined) return ExitCode.configuration;
+  const { config, core, log } = command;
+  const { callback } = core;
+  if (callback === undefined) {
+    shell.say('error: CALLBACK_URL is required: the browser comes back to it from the consent page');
+    return ExitCode.configuration;
+  }
+  await makeDirectories(config.directories);
+  const setting = { shell, config, core, callback, log };
+  const { link, id, expiresAt } = callback.consent.request({
+    demo: options.demoUser ?? false,
+    subscribe: options.subscribe,
+  });
+  const show = () => {
+    shell.say('Open this link in a browser, log in at Withings, choose the person and say yes:');
+    shell.print(link.href);
+  };
+  if (options.paste) return await byHand(setting, show);
+  const waitMs = expiresAt.getTime() - realClock.now().getTime();
+  const patience = AbortSignal.any([shell.signal, AbortSignal.timeout(waitMs)]);
+  return await byBrowser(setting, show, id, patience);
+}
+
+/** Serves the callback, or leaves that to the daemon that does. */
+async function byBrowser(setting: Setting, show: () => void, id: string, patience: AbortSignal): Promise<ExitCode> {
+  const { shell, core, config } = setting;
+  try {
+    const code = await besideNobody(setting, show, patience);
+    if (code !== undefined) return code;
+  } catch (error) {
+    if (!(error instanceof Trouble && error.code === 'port_taken')) throw error;
+    if (!(await isOurDaemon(config))) throw error;
+    shell.say('A weighbridge is running here and will answer the browser.');
+    show();
+    const userId = await linkedBy(core, id, patience);
+    if (userId !== undefined) {
+      shell.say(`${nameOf(userId, config.people)} is linked; the page in the browser shows the last weight.`);
+      return ExitCode.done;
+    }
+  }
+  if (!shell.signal.aborted) shell.say(NOBODY_CAME);
+  return ExitCode.failed;
+}
+
+const NOBODY_CAME = `error: nobody came back from the consent page, and the link is too old now.
+Withings shows "redirect_uri_mismatch"? CALLBACK_URL must be the callback URL of your application in the partner
+dashboard, letter by letter. The browser cannot reach the callback URL? "weighbridge doctor" finds out why.`;
+
+/** No daemon is running: this process answers the browser, until somebody is linked. */
+async function besideNobody(setting: Setting, show: () => void, patience: AbortSignal): Promise<ExitCode | undefined> {
+  const { shell, config, log } = setting;
+  const linked = new AbortController();
+  await using linker = await openLinker(setting);
+  const tell = (outcome: LinkOutcome | 'working') => {
+    if (outcome === 'working') return;
+    say(shell, outcome, config.people);
+    if (outcome.kind === 'linked') linked.abort();
+  };
+  const app = createPublicApp({
+    path: config.callback.path,
+    query: config.callback.query,
+    trustProxy: config.listen.trustProxy,
+    // A hint at most: the daemon asks for everything when it starts.
+    onNotification: () => undefined,
+    onRedirect: async (redirect, patience) => {
+      const outcome = await linker.link(redirect, patience);
+      tell(outcome);
+      return outcome;
+    },
+    prove: createProof(config.withings.credentials.clientSecret),
+    people: config.people,
+    clock: realClock,
+    log,
+  });
+  await using _listener = await listen(app, config.listen);
+  show();
+  const end = AbortSignal.any([patience, linked.signal]);
+  if (!end.aborted) await once(end, 'abort');
+  return linked.signal.aborted ? ExitCode.done : undefined;
+}
+
+/** The browser ends on an address that it cannot open; the person copies it. */
+async function byHand(setting: Setting, show: () => void): Promise<ExitCode> {
+  const { shell, config } = setting;
+  await using linker = await openLinker(setting);
+  show();
+  shell.say('The browser ends on a page that it cannot open. Copy its address, paste it here, and be quick:');
+  shell.say('Withings gives half a minute.');
+  for await (const line of shell.readLines()) {
+    const redirect = readRedirect(line.trim());
+    const outcome = redirect === undefined ? NOT_AN_ADDRESS : await linker.link(redirect, forever());
+    if (outcome === 'working') break;
+    say(shell, outcome, config.people);
+    if (outcome.kind === 'linked') return ExitCode.done;
+  }
+  return ExitCode.failed;
+}
+
+const NOT_AN_ADDRESS: LinkFailed = {
+  kind: 'failed',
+  code: 'not_an_address',
+  problem: 'This is not the address that Withings has sent the browser to.',
+  remedy: 'Copy the whole address, with everything behind the question mark.',
+};
+
+async function openLinker({ core, callback }: Setting) {
+  const journal = await core.openJournal();
+  const collect = core.createCollect(journal);
+  return callback.createLinker(journal, async (userId) => void (await collect.since(userId, { urgent: true })));
+}
+
+function readRedirect(line: string): Redirect | undefined {
+  if (!URL.canParse(line)) return undefined;
+  const { searchParams } = new URL(line);
+  const read = (name: string) => searchParams.get(name) ?? undefined;
+  return { code: read('code'), state: read('state'), error: read('error') };
+}
+
+/** Whether what listens on our port is a daemon with our client secret. */
+async function isOurDaemon({ listen: { host, port }, callback, withings }: WithingsConfig): Promise<boolean> {
+  const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
+  const query = callback.query.size === 0 ? '' : `?${callback.query}`;
+  const { isOurs } = await probeCallback(
+    `http://${name}:${port}${callback.path}${query}`,
+    createProof(withings.credentials.clientSecret),
+  );
+  return isOurs;
+}
+
+/** Who has been linked by this link, as soon as somebody has. */
+async function linkedBy(core: Core, id: string, patience: AbortSignal): Promise<UserId | undefined> {
+  while (!patience.aborted) {
+    for (const userId of await core.tokens.list()) {
+      if ((await core.records.of(userId)).linkedBy === id) return userId;
+    }
+    await realClock.sleep(LOOK_MS, patience);
+  }
+  return undefined;
+}
+
+function say(shell: Shell, outcome: LinkOutcome, people: People): void {
+  if (outcome.kind === 'failed') shell.say(`${outcome.problem} ${outcome.remedy}`);
+  else shell.say(describe(outcome, people));
+}
+
+function describe({ userId, again, lastWeighIn, hitches }: Linked, people: People): string {
+  const lines = [`${nameOf(userId, people)} is linked${again ? ' again' : ''}.`];
+  if (lastWeighIn !== undefined) {
+    const { kilograms, takenAt } = lastWeighIn;
+    lines.push(`Last weigh-in: ${formatWeight(kilograms, people.unit)}, ${formatTime(takenAt, undefined)}`);
+  }
+  lines.push(...hitches);
+  return lines.join('\n');
+}
+
+function forever(): Promise<void> {
+  return new Promise(() => undefined);
+}

@@ -1,0 +1,79 @@
+import { nameAppli, type Subscriptions } from '../app/subscriptions.ts';
+import { makeDirectories, type WithingsConfig } from '../core.ts';
+import { nameOf } from '../domain/people.ts';
+import { isOurs } from '../domain/subscription.ts';
+import type { UserId } from '../domain/token.ts';
+import { asTrouble, explain } from '../domain/trouble.ts';
+import { readPeople } from './person.ts';
+import { openCommand } from './settings.ts';
+import { ExitCode, type Shell } from './shell.ts';
+
+type Work = (
+  userId: UserId,
+  subscriptions: Subscriptions,
+  config: WithingsConfig & { readonly callbackUrl: string },
+) => Promise<void>;
+
+/** Asks Withings to call about whatever is missing. */
+export async function subscribe(shell: Shell, argument: string | undefined): Promise<ExitCode> {
+  return await forEach(shell, argument, async (userId, subscriptions, { people, withings }) => {
+    await subscriptions.heal(userId, { urgent: true });
+    shell.say(`${nameOf(userId, people)}: Withings calls about ${withings.applis.map(nameAppli).join(', ')}`);
+  });
+}
+
+/** Asks Withings not to call any more. A running daemon asks for it again within hours. */
+export async function unsubscribe(shell: Shell, argument: string | undefined): Promise<ExitCode> {
+  return await forEach(shell, argument, async (userId, subscriptions, { people }) => {
+    const count = await subscriptions.remove(userId, { urgent: true });
+    shell.say(`${nameOf(userId, people)}: ${count === 0 ? 'there was no subscription of ours' : `removed ${count}`}`);
+  });
+}
+
+/** Prints whom Withings calls about what. The secret in our own callback URL is not printed. */
+export async function listSubscriptions(
+  shell: Shell,
+  argument: string | undefined,
+  options: { readonly json?: boolean },
+): Promise<ExitCode> {
+  return await forEach(shell, argument, async (userId, subscriptions, { people, callbackUrl }) => {
+    for (const each of await subscriptions.list(userId, { urgent: true })) {
+      const { host } = new URL(each.callbackUrl);
+      const ours = isOurs(each, new URL(callbackUrl));
+      const current = each.callbackUrl === callbackUrl;
+      const whose = current ? 'ours' : ours ? 'ours, outdated' : "somebody else's";
+      const fields = { userid: userId, appli: each.appli, host, ours, current, comment: each.comment };
+      shell.print(
+        options.json
+          ? JSON.stringify(fields)
+          : `${nameOf(userId, people)}  ${nameAppli(each.appli)}  ${host}  ${whose}`,
+      );
+    }
+  });
+}
+
+/** One after the other; who fails does not keep the others from their turn. */
+async function forEach(shell: Shell, argument: string | undefined, work: Work): Promise<ExitCode> {
+  const command = openCommand(shell);
+  if (command === undefined) return ExitCode.configuration;
+  const { config, core } = command;
+  const { url: callbackUrl } = config.callback;
+  if (core.callback === undefined || callbackUrl === undefined) {
+    shell.say('error: CALLBACK_URL is required: Withings calls nobody without it');
+    return ExitCode.configuration;
+  }
+  await makeDirectories(config.directories);
+  const people = await readPeople(shell, core.tokens, argument);
+  if (people === undefined) return ExitCode.failed;
+  let code: ExitCode = ExitCode.done;
+  for (const userId of people) {
+    try {
+      await work(userId, core.callback.subscriptions, { ...config, callbackUrl });
+    } catch (error) {
+      if (shell.signal.aborted) return ExitCode.failed;
+      shell.say(`error: ${nameOf(userId, config.people)}: ${explain(asTrouble(error))}`);
+      code = ExitCode.failed;
+    }
+  }
+  return code;
+}

@@ -1,0 +1,29 @@
+import { parseUserId } from '../domain/token.ts';
+import { openCommand } from './settings.ts';
+import { ExitCode, type Shell } from './shell.ts';
+
+/** Prints an access token that is good for a call now, rotating only where no process on this machine has one. */
+export async function printToken(
+  shell: Shell,
+  argument: string,
+  options: { readonly json?: boolean },
+): Promise<ExitCode> {
+  const userId = parseUserId(argument);
+  if (userId === undefined) {
+    shell.say(`error: "${argument}" is no user id; "weighbridge users" lists them`);
+    return ExitCode.usage;
+  }
+  const command = openCommand(shell);
+  if (command === undefined) return ExitCode.configuration;
+  const { accessToken, refreshToken, expiresInMs, scope } = await command.core.obtainLogin(userId);
+  const answer = {
+    userid: userId,
+    access_token: accessToken,
+    refresh_token: refreshToken,
+    expires_in: Math.floor(expiresInMs / 1000),
+    scope,
+    token_type: 'Bearer',
+  };
+  shell.print(options.json ? JSON.stringify(answer) : accessToken);
+  return ExitCode.done;
+}

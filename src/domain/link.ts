@@ -1,0 +1,48 @@
+import type { WeighIn } from './reading.ts';
+import type { UserId } from './token.ts';
+
+/** What came of somebody's consent. */
+export type LinkOutcome = Linked | LinkFailed;
+
+export interface Linked {
+  readonly kind: 'linked';
+  readonly userId: UserId;
+  /** There was a login before, which this one replaces. */
+  readonly again: boolean;
+  readonly lastWeighIn: WeighIn | undefined;
+  /** Whether Withings calls when there is a new weight; `later` where that is left to somebody else. */
+  readonly subscribed: 'yes' | 'no' | 'later';
+  /** What did not work besides, in words. It is tried again by itself. */
+  readonly hitches: readonly string[];
+}
+
+export interface LinkFailed {
+  readonly kind: 'failed';
+  /** `state_forged`, `code_refused`… */
+  readonly code: string;
+  readonly problem: string;
+  readonly remedy: string;
+}
+
+/** What the browser brings back from the consent page. */
+export interface Redirect {
+  readonly code: string | undefined;
+  readonly state: string | undefined;
+  /** Withings' word for a consent that was not given. */
+  readonly error: string | undefined;
+}
+
+/** What a state says, whoever signed it with the client secret. */
+export interface ConsentRequest {
+  /** Of this one link. */
+  readonly id: string;
+  readonly expiresAt: Date;
+  readonly subscribe: boolean;
+}
+
+/** Makes consent links, and recognises the state of one. Two processes with the same settings recognise each other's. */
+export interface Consent {
+  /** @param options.demo Withings' own demo user in place of an account */
+  request(options: { readonly demo: boolean; readonly subscribe: boolean }): ConsentRequest & { readonly link: URL };
+  read(state: string): ConsentRequest | 'forged' | 'expired';
+}

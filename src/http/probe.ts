@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { NONCE_HEADER, PROOF_HEADER } from './proof.ts';
+
+/** Longer than Withings waits. */
+const TIMEOUT_MS = 10_000;
+
+/** What a HEAD request to a callback URL has met. */
+export interface Probe {
+  /** Undefined where nothing answered. */
+  readonly status: number | undefined;
+  /** The answer came from a daemon with our client secret, and not from somebody in front of it. */
+  readonly isOurs: boolean;
+  /** Where it was sent on to, if it was. */
+  readonly location: string | undefined;
+  readonly ms: number;
+  /** Why nothing answered, as Node names it. */
+  readonly error: string | undefined;
+}
+
+/**
+ * Asks for the head of a callback URL as Withings does, without following redirects.
+ *
+ * @param prove what only our daemon makes of a nonce
+ */
+export async function probeCallback(url: string, prove: (nonce: string) => string): Promise<Probe> {
+  const nonce = randomBytes(16).toString('hex');
+  const startedMs = performance.now();
+  const elapsedMs = () => Math.round(performance.now() - startedMs);
+  try {
+    const answer = await fetch(url, {
+      method: 'HEAD',
+      redirect: 'manual',
+      headers: { [NONCE_HEADER]: nonce },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const isOurs = answer.headers.get(PROOF_HEADER) === prove(nonce);
+    const location = answer.headers.get('location') ?? undefined;
+    return { status: answer.status, isOurs, location, ms: elapsedMs(), error: undefined };
+  } catch (error) {
+    return { status: undefined, isOurs: false, location: undefined, ms: elapsedMs(), error: reasonOf(error) };
+  }
+}
+
+/** `fetch` hides the reason behind "fetch failed". */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return 'ETIMEDOUT';
+  const { cause } = error;
+  if (cause instanceof Error && 'code' in cause && cause.code !== undefined) return String(cause.code);
+  return cause instanceof Error ? cause.message : error.message;
+}

@@ -1,0 +1,10 @@
+import { createHmac } from 'node:crypto';
+
+/** A request may ask with the one; the answer carries the other. */
+export const NONCE_HEADER = 'weighbridge-nonce';
+export const PROOF_HEADER = 'weighbridge-proof';
+
+/** What only a daemon with this client secret can make of a nonce. */
+export function createProof(clientSecret: string): (nonce: string) => string {
+  return (nonce) => createHmac('sha256', clientSecret).update(`weighbridge proof 1\n${nonce}`).digest('hex');
+}

@@ -1,0 +1,41 @@
+import { type AccessStore, parseAccessToken, type UserId } from '../domain/token.ts';
+import { type FileSystem, nodeFiles, reserve } from './files.ts';
+import { fingerprint } from './token-files.ts';
+
+/**
+ * One file per user beside the token file, `.<userid>.access`, for this user's eyes only: the access token with what
+ * tells which refresh token it came with, so that one left over from before a crash is not taken for the newest.
+ *
+ * @param directory where the token files are; it exists
+ */
+export function createAccessFiles(directory: string, files: FileSystem = nodeFiles): AccessStore {
+  const path = (userId: UserId) => `${directory}/.${userId}.access`;
+  return {
+    async load(userId, refreshToken) {
+      try {
+        const fields = JSON.parse((await files.readFile(path(userId))).toString('utf8'));
+        const { refresh, access_token, expires_at, scope } = fields;
+        const accessToken = parseAccessToken(access_token);
+        if (refresh !== fingerprint(refreshToken) || accessToken === undefined || !Number.isSafeInteger(expires_at))
+          return undefined;
+        return {
+          accessToken,
+          expiresAt: new Date(expires_at * 1000),
+          scope: typeof scope === 'string' ? scope : undefined,
+        };
+      } catch {
+        return undefined;
+      }
+    },
+    async save(userId, refreshToken, { accessToken, expiresAt, scope }) {
+      const fields = {
+        refresh: fingerprint(refreshToken),
+        access_token: accessToken,
+        expires_at: Math.floor(expiresAt.getTime() / 1000),
+        scope,
+      };
+      await using place = await reserve(files, path(userId), `${path(userId)}.tmp`);
+      await place.commit(`${JSON.stringify(fields)}\n`);
+    },
+  };
+}

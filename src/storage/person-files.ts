@@ -1,0 +1,69 @@
+import { type Hitch, NOTHING_KNOWN, type PersonState, type PersonStore } from '../domain/person.ts';
+import type { UserId } from '../domain/token.ts';
+import { type FileSystem, nodeFiles, replaceFile, storageTrouble } from './files.ts';
+
+/**
+ * One file per user, JSON. Nothing in it is irreplaceable: a file that cannot be read counts as none.
+ *
+ * @param directory where the files are; it exists
+ */
+export function createPersonFiles(directory: string, files: FileSystem = nodeFiles): PersonStore {
+  const path = (userId: UserId) => `${directory}/${userId}`;
+  return {
+    async load(userId) {
+      try {
+        return decode(JSON.parse((await files.readFile(path(userId))).toString('utf8')));
+      } catch {
+        return NOTHING_KNOWN;
+      }
+    },
+    async save(userId, state) {
+      try {
+        await replaceFile(files, path(userId), `${JSON.stringify(encode(state))}\n`);
+      } catch (error) {
+        throw storageTrouble(`write ${path(userId)}`, error);
+      }
+    },
+  };
+}
+
+function encode({ linkedAt, linkedBy, needsLogin, subscription }: PersonState) {
+  return { linked_at: linkedAt, linked_by: linkedBy, needs_login: needsLogin, subscription };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function decode(fields: Fields): PersonState {
+  const { subscription } = fields;
+  return {
+    linkedAt: date(fields['linked_at']),
+    linkedBy: text(fields['linked_by']),
+    needsLogin: hitch(fields['needs_login']),
+    subscription: isFields(subscription)
+      ? { applis: numbers(subscription['applis']), hitch: hitch(subscription['hitch']) }
+      : undefined,
+  };
+}
+
+function hitch(value: unknown): Hitch | undefined {
+  if (!isFields(value)) return undefined;
+  const since = date(value['since']);
+  return since && { since, reason: text(value['reason']) ?? '' };
+}
+
+function date(value: unknown): Date | undefined {
+  const parsed = new Date(typeof value === 'string' ? value : Number.NaN);
+  return Number.isNaN(parsed.getTime()) ? undefined : parsed;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function numbers(value: unknown): readonly number[] {
+  return Array.isArray(value) ? value.filter(Number.isInteger) : [];
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null;
+}

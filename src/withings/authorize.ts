@@ -1,0 +1,60 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../domain/clock.ts';
+import type { Consent, ConsentRequest } from '../domain/link.ts';
+
+/** Time to log in at Withings and to find the password for it. */
+const LIFETIME_MS = 15 * 60_000;
+/** Two processes, or a clock that is set meanwhile. */
+const CLOCK_SLACK_MS = 5 * 60_000;
+/** 128 bits: nobody guesses it within its lifetime. */
+const SIGNATURE_BYTES = 16;
+const ID_BYTES = 9;
+const PURPOSE = 'weighbridge consent state 1';
+
+/**
+ * The consent page and its state. The state is signed with the client secret, so whoever knows that can tell whether a
+ * consent was asked for here, without sharing anything else. That each is good for one consent only is up to the caller.
+ *
+ * @param options.redirectUri the callback URL as registered with Withings, letter by letter
+ */
+export function createConsent(options: {
+  readonly accountUrl: URL;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly redirectUri: string;
+  readonly scopes: readonly string[];
+  readonly clock: Pick<Clock, 'now'>;
+}): Consent {
+  const { accountUrl, clientId, clientSecret, redirectUri, scopes, clock } = options;
+  const sign = (text: string) =>
+    createHmac('sha256', clientSecret).update(`${PURPOSE}\n${text}`).digest().subarray(0, SIGNATURE_BYTES);
+
+  return {
+    request({ demo, subscribe }) {
+      const id = randomBytes(ID_BYTES).toString('base64url');
+      const expiresS = Math.floor((clock.now().getTime() + LIFETIME_MS) / 1000);
+      const text = `${id}.${expiresS.toString(36)}.${subscribe ? 's' : 'n'}`;
+      const link = new URL(`${accountUrl.pathname.replace(/\/$/, '')}/oauth2_user/authorize2`, accountUrl);
+      link.search = new URLSearchParams({
+        response_type: 'code',
+        client_id: clientId,
+        scope: scopes.join(','),
+        redirect_uri: redirectUri,
+        state: `${text}.${sign(text).toString('base64url')}`,
+        ...(demo ? { mode: 'demo' } : {}),
+      }).toString();
+      return { link, id, expiresAt: new Date(expiresS * 1000), subscribe };
+    },
+
+    read(state): ConsentRequest | 'forged' | 'expired' {
+      const [, text = '', id = '', expires = '', mode, signature = ''] =
+        /^(([\w-]{12})\.([0-9a-z]{1,10})\.([sn]))\.([\w-]{22})$/.exec(state) ?? [];
+      const given = Buffer.from(signature, 'base64url');
+      if (given.length !== SIGNATURE_BYTES || !timingSafeEqual(given, sign(text))) return 'forged';
+      const expiresAt = new Date(Number.parseInt(expires, 36) * 1000);
+      const leftMs = expiresAt.getTime() - clock.now().getTime();
+      if (leftMs <= 0 || leftMs > LIFETIME_MS + CLOCK_SLACK_MS) return 'expired';
+      return { id, expiresAt, subscribe: mode === 's' };
+    },
+  };
+}

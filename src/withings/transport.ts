@@ -1,0 +1,139 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import axios, { type AxiosResponse } from 'axios';
+import qs from 'qs';
+import type { Clock } from '../domain/clock.ts';
+import type { Account } from '../domain/token.ts';
+import { badAnswer, classify, type Endpoint, unreachable } from './errors.ts';
+import { type Envelope, parseEnvelope, parseWaitSeconds, WireError } from './wire.ts';
+
+/** A page of measures is some hundred kilobytes. */
+const MOST_BYTES = 8 * 1024 * 1024;
+/** Of Withings' words about a failure. */
+const MOST_ERROR_LETTERS = 200;
+
+export interface TransportOptions {
+  readonly apiUrl: URL;
+  /** What Withings' words about a failure must not repeat. */
+  readonly clientSecret: string;
+  /** Asked before every call; told when Withings has had enough. */
+  readonly pace: {
+    turn(call: { readonly key: string; readonly urgent: boolean }): Promise<void>;
+    pause(ms: number): void;
+  };
+  /** Measures how long an answer may take. */
+  readonly clock: Pick<Clock, 'sleep'>;
+  /** Ends waiting for a turn when it aborts, and every call that does not carry a login. */
+  readonly signal: AbortSignal;
+}
+
+export interface Call {
+  readonly endpoint: Endpoint;
+  readonly form: Readonly<Record<string, string | number>>;
+  readonly urgent: boolean;
+  readonly timeoutMs: number;
+  /** Its answer is a login: the program's end does not cut it off. */
+  readonly bringsLogin?: boolean;
+  readonly sending?: (() => Promise<void>) | undefined;
+  /** Whose data it is; a token call has no one but its own arguments. */
+  readonly account?: Account;
+}
+
+/** Sends one call and returns the body of its answer; anything but status 0 is thrown. */
+export type Transport = (call: Call) => Promise<unknown>;
+
+/**
+ * Form-encoded POSTs to Withings' public API. Every failure leaves as a `Trouble` without a cause: an axios error
+ * prints the form and the Authorization header, and both are secret. A call that the program's end cuts off rejects
+ * with the signal's reason.
+ */
+export function createTransport(options: TransportOptions): Transport {
+  const { apiUrl, clientSecret, pace, clock, signal } = options;
+  const http = axios.create({
+    // Calls are hours apart. A connection kept open for so long fails when it is used again.
+    httpAgent: new HttpAgent({ keepAlive: false }),
+    httpsAgent: new HttpsAgent({ keepAlive: false }),
+    adapter: 'http',
+    proxy: false,
+    maxRedirects: 0,
+    maxContentLength: MOST_BYTES,
+    responseType: 'text',
+    transformResponse: (data: unknown) => data,
+    validateStatus: () => true,
+  });
+
+  const post: Transport = async (call) => {
+    const { endpoint, form, urgent, account } = call;
+    const body = qs.stringify(form);
+    await pace.turn({ key: `${endpoint} ${account?.userId ?? ''} ${body}`, urgent });
+    await call.sending?.();
+    const secrets = [clientSecret, account?.accessToken, form['refresh_token'], form['code'], form['callbackurl']];
+    const { status, error, body: answer } = read(endpoint, await send(call, body));
+    if (status === 0) return answer;
+    const waitSeconds = parseWaitSeconds(answer);
+    const trouble = classify(endpoint, {
+      status,
+      error: withoutSecrets(error, secrets).slice(0, MOST_ERROR_LETTERS),
+      waitSeconds,
+    });
+    // "Too many requests" is about the application, so everybody waits; "same arguments" is about one call.
+    if (trouble.waitMs !== undefined && !/^same arguments/i.test(error)) pace.pause(trouble.waitMs);
+    throw trouble;
+  };
+
+  const send = async ({ endpoint, account, timeoutMs, bringsLogin }: Call, body: string) => {
+    const stop = bringsLogin ? undefined : signal;
+    const url = new URL(apiUrl.pathname.replace(/\/$/, '') + endpoint, apiUrl);
+    const abort = new AbortController();
+    const onStop = () => abort.abort();
+    const patience = new AbortController();
+    const timedOut = clock.sleep(timeoutMs, patience.signal).then(onStop);
+    stop?.addEventListener('abort', onStop);
+    try {
+      stop?.throwIfAborted();
+      return await http.post<string>(url.href, body, {
+        headers: {
+          'content-type': 'application/x-www-form-urlencoded',
+          accept: 'application/json',
+          ...(account === undefined ? {} : { authorization: `Bearer ${account.accessToken}` }),
+        },
+        signal: abort.signal,
+      });
+    } catch (error) {
+      stop?.throwIfAborted();
+      throw unreachable(url.host, abort.signal.aborted ? `no answer in ${timeoutMs / 1000} s` : errorCode(error));
+    } finally {
+      patience.abort();
+      await timedOut;
+      stop?.removeEventListener('abort', onStop);
+    }
+  };
+
+  return post;
+}
+
+/** HTTP errors come from the front end. Two of them mean what a status of the API means. */
+function read(endpoint: Endpoint, { status, headers, data }: AxiosResponse<string>): Envelope {
+  if (status === 429) return { status: 601, error: 'HTTP 429', body: { wait_seconds: Number(headers['retry-after']) } };
+  if (status === 401) return { status: 401, error: 'HTTP 401', body: undefined };
+  if (status !== 200) throw badAnswer(endpoint, `HTTP ${status}`);
+  return judged(endpoint, () => parseEnvelope(data));
+}
+
+/** Runs a parser; what it finds wrong is a bad answer of Withings'. */
+export function judged<T>(endpoint: Endpoint, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw error instanceof WireError ? badAnswer(endpoint, `something unexpected (${error.message})`) : error;
+  }
+}
+
+function errorCode(error: unknown): string {
+  const code = axios.isAxiosError(error) ? error.code : undefined;
+  return code ?? 'no answer';
+}
+
+function withoutSecrets(text: string, secrets: readonly (string | number | undefined)[]): string {
+  return secrets.reduce<string>((clean, secret) => (secret ? clean.replaceAll(String(secret), '***') : clean), text);
+}
