@@ -33,9 +33,18 @@ const shell: Shell = {
   print: (line) => void process.stdout.write(`${line}\n`),
   say: (line) => void process.stderr.write(`${line}\n`),
   readInput: () => text(addAbortSignal(stop.signal, process.stdin)),
-  readLines: () => createInterface({ input: addAbortSignal(stop.signal, process.stdin) }),
+  readLines,
   colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
 };
+
+async function* readLines(): AsyncGenerator<string> {
+  try {
+    yield* createInterface({ input: addAbortSignal(stop.signal, process.stdin) });
+  } finally {
+    // Somebody may go on typing, and nobody listens any more.
+    process.stdin.destroy();
+  }
+}
 
 function readDotenv(): Record<string, string> {
   try {

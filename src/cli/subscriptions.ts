@@ -4,6 +4,7 @@ import { nameOf } from '../domain/people.ts';
 import { isOurs } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble, explain } from '../domain/trouble.ts';
+import { realClock } from '../real-clock.ts';
 import { readPeople } from './person.ts';
 import { openCommand } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
@@ -65,10 +66,12 @@ async function forEach(shell: Shell, argument: string | undefined, work: Work): 
   await makeDirectories(config.directories);
   const people = await readPeople(shell, core.tokens, argument);
   if (people === undefined) return ExitCode.failed;
+  const { subscriptions } = core.callback;
   let code: ExitCode = ExitCode.done;
   for (const userId of people) {
+    const attempt = () => work(userId, subscriptions, { ...config, callbackUrl });
     try {
-      await work(userId, core.callback.subscriptions, { ...config, callbackUrl });
+      await attempt().catch((error) => waitOnce(shell, error).then(attempt));
     } catch (error) {
       if (shell.signal.aborted) return ExitCode.failed;
       shell.say(`error: ${nameOf(userId, config.people)}: ${explain(asTrouble(error))}`);
@@ -76,4 +79,12 @@ async function forEach(shell: Shell, argument: string | undefined, work: Work): 
     }
   }
   return code;
+}
+
+/** Withings does not answer the same question twice in 10 s, and a daemon may just have asked it. */
+async function waitOnce(shell: Shell, error: unknown): Promise<void> {
+  const { recovery, waitMs = 0 } = asTrouble(error);
+  if (recovery !== 'throttled') throw error;
+  shell.say(`Withings has just been asked; waiting ${Math.ceil(waitMs / 1000)} s…`);
+  await realClock.sleep(waitMs, shell.signal);
 }

@@ -8,7 +8,7 @@ import { createGuard, type Limits, WITHINGS_LIMITS } from './guard.ts';
 import { createMeasures, type Measures, type RawGroup } from './measures.ts';
 import { type Client, consent, requestToken } from './oauth.ts';
 import { type WeighIn, weighInGroups } from './scale.ts';
-import { createSubscriptions } from './subscriptions.ts';
+import { createSubscriptions, type Subscriptions } from './subscriptions.ts';
 
 /** Page size is undocumented; small pages catch a client that does not turn them. */
 const PAGE_SIZE = 250;
@@ -45,6 +45,7 @@ export interface Sandbox extends AsyncDisposable {
   readonly url: URL;
   readonly grants: Grants;
   readonly measures: Measures;
+  readonly subscriptions: Subscriptions;
   /** Subscribes a callback as the notify service would be asked to; says whether it was reachable. */
   subscribe(userId: string, callbackUrl: string, appli: number): Promise<boolean>;
   /** Somebody steps on the scale: the groups are stored, and the subscribers told. */
@@ -118,6 +119,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     url: new URL(`http://127.0.0.1:${port}`),
     grants,
     measures,
+    subscriptions,
     async subscribe(userId, callbackurl, appli) {
       const form = new URLSearchParams({ action: 'subscribe', callbackurl, appli: String(appli) });
       return (await subscriptions.call(userId, form)).status === 0;

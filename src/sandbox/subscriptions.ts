@@ -17,7 +17,7 @@ const CATEGORIES: Readonly<Record<number, readonly number[]>> = {
   4: [9, 10, 11, 54],
 };
 
-interface Subscription {
+export interface Subscription {
   readonly userId: string;
   readonly appli: number;
   readonly callbackurl: string;
@@ -29,6 +29,10 @@ export interface Subscriptions {
   call(userId: string, form: URLSearchParams): Promise<Answer>;
   /** Tells every subscriber whose category the group belongs to. Resolves when each was told, or given up. */
   tell(userId: string, group: RawGroup): Promise<void>;
+  of(userId: string): readonly Subscription[];
+  /** Puts one there, or takes it away, without asking or telling anybody. */
+  put(subscription: Subscription): void;
+  drop(isIt: (subscription: Subscription) => boolean): void;
 }
 
 export function createSubscriptions({
@@ -77,6 +81,13 @@ export function createSubscriptions({
   };
 
   return {
+    of: (userId) => all.filter((each) => each.userId === userId),
+    put(subscription) {
+      all = [...all, subscription];
+    },
+    drop(isIt) {
+      all = all.filter((each) => !isIt(each));
+    },
     async call(userId, form) {
       const action = form.get('action');
       if (action === 'subscribe') return await subscribe(userId, form);

@@ -24,13 +24,15 @@ const THROTTLED = numbers('601');
 
 /** Without `wait_seconds`, the pause after which calls have been seen to work again. */
 const THROTTLE_MS = 60_000;
+/** The same arguments are refused for 10 s; two more, because the count runs from the arrival. */
+const SAME_ARGUMENTS_MS = 12_000;
 const LONGEST_THROTTLE_MS = 3_600_000;
 
 /** What a non-zero status means and what helps. Unknown numbers are taken for a passing fault. */
 export function classify(endpoint: Endpoint, refusal: Refusal): Trouble {
   const { status, error } = refusal;
   const said = `Withings answers ${status}${error === '' ? '' : ` "${error}"`} on ${endpoint}`;
-  if (THROTTLED.has(status)) return throttled(said, refusal.waitSeconds);
+  if (THROTTLED.has(status)) return throttled(said, refusal);
   const known = classifyByEndpoint(endpoint, refusal, said);
   if (known !== undefined) return known;
   if (AUTHENTICATION.has(status) || (INVALID_PARAMETERS.has(status) && /invalid_token|invalid token/i.test(error))) {
@@ -106,8 +108,9 @@ function wrongClient(said: string): Trouble {
   });
 }
 
-function throttled(said: string, waitSeconds: number | undefined): Trouble {
-  const waitMs = Math.min(waitSeconds === undefined ? THROTTLE_MS : waitSeconds * 1000, LONGEST_THROTTLE_MS);
+function throttled(said: string, { error, waitSeconds }: Refusal): Trouble {
+  const usualMs = /^same arguments/i.test(error) ? SAME_ARGUMENTS_MS : THROTTLE_MS;
+  const waitMs = Math.min(waitSeconds === undefined ? usualMs : waitSeconds * 1000, LONGEST_THROTTLE_MS);
   const hint = `waiting ${Math.ceil(waitMs / 1000)} s`;
   return new Trouble(said, { code: 'throttled', recovery: 'throttled', waitMs, hint });
 }

@@ -17,6 +17,8 @@ export interface Home extends AsyncDisposable {
   link(userId: string): Promise<string>;
   /** Starts `weighbridge serve`, and waits for nothing. */
   start(env?: Readonly<Record<string, string>>, args?: readonly string[]): Program;
+  /** Starts a command whose standard input the test writes to. */
+  typed(env: Readonly<Record<string, string>>, args: readonly string[]): Program;
   /** Starts `weighbridge serve` and waits until it listens. */
   serve(env?: Readonly<Record<string, string>>): Promise<RunningDaemon>;
   tokenFile(userId: string): Promise<string>;
@@ -55,9 +57,10 @@ export async function startHome({ place, script, ...options }: HomeOptions = {})
   await mkdir(tokens, { mode: 0o700 });
   const sandbox = await startSandbox({ clock: realClock, client: CLIENT, ...options });
 
-  const start = (env: Readonly<Record<string, string>> = {}, args: readonly string[] = ['serve']) =>
+  const begin = (args: readonly string[], env: Readonly<Record<string, string>>, input?: null) =>
     startProgram(args, {
       cwd: directory,
+      ...(input === undefined ? {} : { input }),
       ...(script === undefined ? {} : { script }),
       env: {
         WITHINGS_CLIENT_ID: CLIENT.clientId,
@@ -73,6 +76,8 @@ export async function startHome({ place, script, ...options }: HomeOptions = {})
         ...env,
       },
     });
+
+  const start = (env: Readonly<Record<string, string>> = {}, args: readonly string[] = ['serve']) => begin(args, env);
 
   const serve = async (env: Readonly<Record<string, string>> = {}): Promise<RunningDaemon> => {
     const program = start(env);
@@ -103,6 +108,7 @@ export async function startHome({ place, script, ...options }: HomeOptions = {})
       return token;
     },
     start,
+    typed: (env, args) => begin(args, env, null),
     serve,
     tokenFile: (userId) => readFile(join(tokens, userId), 'utf8'),
     async journal() {

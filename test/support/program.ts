@@ -8,6 +8,8 @@ export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 /** The real program in a process of its own. */
 export interface Program extends AsyncDisposable {
   readonly child: ChildProcess;
+  /** The lines of its standard output, past and to come. */
+  texts(): AsyncIterable<string>;
   /** Everything it has printed so far, both streams. */
   readonly output: () => string;
   /** The first JSON log line, past or to come, that this is true of. Rejects when the program ends first. */
@@ -21,7 +23,8 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly event: stri
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd: string;
-  readonly input?: string;
+  /** Null where the test writes to the standard input itself. */
+  readonly input?: string | null;
   readonly uid?: number;
   /** Another program than `weighbridge`. */
   readonly script?: string;
@@ -38,7 +41,7 @@ export function startProgram(
     env: { PATH, TZ: 'UTC', ...env },
     ...(uid && { uid, gid: uid }),
   });
-  child.stdin.end(input ?? '');
+  if (input !== null) child.stdin.end(input ?? '');
   let stdout = '';
   let stderr = '';
   const lines: LogLine[] = [];
@@ -63,6 +66,22 @@ export function startProgram(
     lines,
     output: () => stdout + stderr,
     exited,
+    async *texts() {
+      for (let at = 0; ; ) {
+        const lines = stdout.split('\n').slice(0, -1);
+        for (const line of lines.slice(at)) yield line;
+        at = lines.length;
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        await new Promise<void>((resolve) => {
+          const watch = () => {
+            watchers.delete(watch);
+            resolve();
+          };
+          watchers.add(watch);
+          void exited.then(watch);
+        });
+      }
+    },
     async line(isIt) {
       const found = new Promise<LogLine>((resolve) => {
         const watch = () => {

@@ -1,0 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Follows a link as a browser does, and keeps the page it ends on. A page that asks to be looked at again is. */
+export async function browse(
+  link: string | URL,
+): Promise<{ readonly status: number; readonly text: string; readonly url: URL }> {
+  for (let target = link; ; ) {
+    const answer = await fetch(target);
+    const text = await answer.text();
+    if (!text.includes('http-equiv="refresh"')) return { status: answer.status, text, url: new URL(answer.url) };
+    target = answer.url;
+    await sleep(500);
+  }
+}
+
+/** Where the consent page sends the browser, without going there. */
+export async function consent(link: string | URL, as?: string): Promise<URL> {
+  const url = new URL(link);
+  if (as !== undefined) url.searchParams.set('as', as);
+  const answer = await fetch(url, { redirect: 'manual' });
+  await answer.arrayBuffer();
+  return new URL(answer.headers.get('location') ?? '');
+}
