@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
+import { toReading } from '../src/domain/reading.ts';
 import { Trouble } from '../src/domain/trouble.ts';
 import { answerOf, createCollectorBench, type RecordedCall } from './support/collector-bench.ts';
 import { ANNA, BO, weighIn } from './support/people.ts';
@@ -404,4 +405,17 @@ test('disposing waits for the fetch in hand and begins no other', async () => {
   await bench.clock.advance(HOUR);
   assert.equal(bench.calls.length, 1);
   assert.equal(bench.journal.lines.length, 1);
+});
+
+test('what was missed while nobody ran does not wait behind notifications that bring nothing new', async () => {
+  const missed = weighIn(80, new Date(TAKEN.getTime() - 3 * HOUR));
+  const bench = createCollectorBench(({ query }) => answerOf('since' in query ? [missed] : [GROUP], TAKEN));
+  await bench.journal.append([toReading(ANNA, GROUP)]);
+  bench.collector.notify(ANNA, WINDOW);
+  await bench.clock.advance(SECOND);
+  bench.collector.notify(ANNA, { start: new Date(TAKEN.getTime() - HOUR), end: TAKEN });
+  await bench.clock.advance(SECOND);
+  void bench.collector.reconcile(ANNA);
+  await bench.clock.advance(SECOND);
+  assert.equal(bench.journal.lines.length, 2);
 });
