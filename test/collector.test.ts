@@ -96,6 +96,25 @@ test('half an hour after a flood of rumours, a notification is fetched at once a
   assert.equal(bench.calls.length, before + 1);
 });
 
+test('a weigh-in of somebody whom a stranger keeps lying about is there within twenty minutes', async () => {
+  const start = Date.parse('2026-11-20T06:00:00Z');
+  for (const minutes of [0, 1, 7, 30, 55]) {
+    const takenAt = new Date(start + minutes * MINUTE);
+    const group = weighIn(81.25, takenAt);
+    const bench = createCollectorBench(({ query }) => {
+      const isAsked = 'since' in query || (query.window.start < takenAt && query.window.end > takenAt);
+      return answerOf(isAsked && bench.clock.now() >= takenAt ? [group] : [], bench.clock.now());
+    });
+    for (let second = 0; second < (minutes + 20) * 60; second += 1) {
+      const lie = new Date(start - ((second * 7_919) % 80_000) * SECOND);
+      bench.collector.notify(ANNA, { start: lie, end: new Date(lie.getTime() + SECOND) });
+      if (second === minutes * 60) bench.collector.notify(ANNA, { start: takenAt, end: takenAt });
+      await bench.clock.advance(SECOND);
+    }
+    assert.equal(bench.journal.lines.length, 1, `after ${minutes} min`);
+  }
+});
+
 test('a second weigh-in right after the first is fetched at once', async () => {
   const bench = createCollectorBench(() => answerOf([GROUP], TAKEN));
   await bench.collector.reconcile(ANNA);

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import type { Call, Fault } from '../src/sandbox/sandbox.ts';
 import { flood } from './support/flood.ts';
 import { CLIENT, startHome, URL_SECRET } from './support/home.ts';
+import { patient } from './support/patience.ts';
 
 const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
 const isRefresh = ({ form }: Call) => form.get('action') === 'requesttoken';
@@ -43,9 +44,10 @@ test('the answer does not wait for Withings: it is there while Withings says not
   await using home = await startHome({ fault: () => 'hang' });
   await home.link('1234');
   await using daemon = await home.serve();
+  const mostMs = patient(2_000);
   const startedAt = performance.now();
   assert.equal(await daemon.notify({ userid: 1234, appli: 1, startdate: secondsAgo(9), enddate: secondsAgo(8) }), 200);
-  assert(performance.now() - startedAt < 2000);
+  assert(performance.now() - startedAt < mostMs);
 });
 
 function weigh(sandbox: Awaited<ReturnType<typeof startHome>>['sandbox'], kilograms: number, date = secondsAgo(100)) {
