@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { API_FAULTS } from './support/api-faults.ts';
 import { assertJournal, assertLogin, assertTold } from './support/checker.ts';
-import { createFastClock } from './support/fast-clock.ts';
+import { createFastClock, type WrongClock } from './support/fast-clock.ts';
 import { type Home, type HomeOptions, startHome } from './support/home.ts';
 import type { Program } from './support/program.ts';
 import { mountSmallDisk, NO_MOUNT } from './support/small-disk.ts';
@@ -15,14 +15,13 @@ const SPEED = 60;
 const HOUR_MS = 3_600_000;
 const PEOPLE = ['1234'];
 
-/** A home whose time passes fast; `start` says by how much the daemon's own clock is wrong. */
+/** A home whose time passes fast; `start` says what is wrong with the daemon's own clock. */
 async function startFastHome(options: HomeOptions = {}) {
-  const startMs = Date.now();
-  const clock = createFastClock({ speed: SPEED, startMs });
+  const clock = createFastClock({ speed: SPEED, startMs: Date.now() });
   const home = await startHome({ clock, script: CHILD, ...options });
   await home.link('1234');
-  const start = (wrongByMs = 0, args?: readonly string[]) =>
-    home.start({ TEST_CLOCK: JSON.stringify({ speed: SPEED, startMs, wrongByMs }), RECONCILE_INTERVAL: '10m' }, args);
+  const start = (wrong: WrongClock = {}, args?: readonly string[]) =>
+    home.start({ TEST_CLOCK: JSON.stringify({ ...clock.time, ...wrong }), RECONCILE_INTERVAL: '10m' }, args);
   const step = (kilograms: number) =>
     home.sandbox.store('1234', { kilograms, date: Math.floor(clock.now().getTime() / 1000) - 60 });
   return { home, clock, start, step, [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() };
@@ -79,7 +78,7 @@ describe('a clock', { concurrency: true }, () => {
       await using bench = await startFastHome();
       bench.step(80);
       {
-        await using daemon = bench.start(wrongByMs);
+        await using daemon = bench.start({ wrongByMs });
         await daemon.line(isWeight(80));
         bench.step(81);
         await daemon.line(isWeight(81));
@@ -91,11 +90,46 @@ describe('a clock', { concurrency: true }, () => {
     });
   }
 
+  for (const [how, jumpMs] of [
+    ['an hour ahead', HOUR_MS],
+    ['an hour back', -HOUR_MS],
+    ['a year ahead', 365 * 24 * HOUR_MS],
+    ['a year back', -365 * 24 * HOUR_MS],
+  ] as const) {
+    test(`that jumps ${how} while it runs loses nothing, nor does setting it right`, async () => {
+      await using bench = await startFastHome();
+      bench.step(80);
+      {
+        await using daemon = bench.start({ jumpMs });
+        await daemon.line(isWeight(80));
+        daemon.child.kill('SIGUSR2');
+        bench.step(81);
+        // So far back, the time may be one that cannot be.
+        await Promise.race([daemon.line(isWeight(81)), daemon.line(({ code }) => code === 'clock_wrong')]);
+      }
+      bench.step(82);
+      await using daemon = bench.start();
+      await daemon.line(isWeight(82));
+      await assertAllWell(bench.home, [daemon]);
+    });
+  }
+
+  test('in 1970 goes on by itself as soon as it is set right', async () => {
+    await using bench = await startFastHome();
+    bench.step(80);
+    const startedAt = Date.now();
+    await using daemon = bench.start({ wrongByMs: -startedAt, jumpMs: startedAt });
+    await daemon.line(({ code }) => code === 'clock_wrong');
+    daemon.child.kill('SIGUSR2');
+    await daemon.line(isWeight(80));
+    await assertAllWell(bench.home, [daemon]);
+  });
+
   test('in 1970 asks for nothing and says so; when it is right, everything is there', async () => {
     await using bench = await startFastHome();
     bench.step(80);
     {
-      await using daemon = bench.start(-Date.now());
+      await using daemon = bench.start({ wrongByMs: -Date.now() });
       assert.match(String((await daemon.line(({ code }) => code === 'clock_wrong'))['text']), /clock says 19/);
       assert.equal(
         daemon.lines.some(({ event }) => event === 'fetched'),
@@ -122,7 +156,7 @@ describe('several on one directory', { concurrency: true }, () => {
     await using bench = await startFastHome();
     await using daemon = bench.start();
     await daemon.line(({ event }) => event === 'fetched');
-    const commands = Array.from({ length: 5 }, () => bench.start(0, ['rotate', '1234']).exited);
+    const commands = Array.from({ length: 5 }, () => bench.start({}, ['rotate', '1234']).exited);
     bench.step(81);
     for (const { code, stdout } of await Promise.all(commands)) assert.equal(code, 0, stdout);
     await daemon.line(isWeight(81));

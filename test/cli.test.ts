@@ -4,6 +4,7 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { patient } from './support/patience.ts';
 import { type Program, runProgram, startProgram } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 
@@ -229,11 +230,12 @@ async function serve(env: Readonly<Record<string, string>> = {}) {
 
 /** Sends the signal and returns the exit code; fails when the end is long in coming. */
 async function stops({ child, exited }: Program, signal: NodeJS.Signals, limitMs = 4_000): Promise<number | null> {
+  const mostMs = patient(limitMs);
   const since = performance.now();
   child.kill(signal);
   const { code } = await exited;
   const tookMs = performance.now() - since;
-  assert.ok(tookMs < limitMs, `it took ${Math.round(tookMs)} ms`);
+  assert.ok(tookMs < mostMs, `it took ${Math.round(tookMs)} ms`);
   return code;
 }
 
@@ -353,10 +355,11 @@ describe('import', () => {
 describe('demo', () => {
   it('prints one weight, exits 0 within 5 s and leaves nothing behind', async () => {
     await using directory = await temporaryDirectory();
+    const mostMs = patient(5_000);
     const since = performance.now();
     const { code, stdout, stderr } = await runDemo(['--once'], directory.path);
     assert.equal(code, 0, stderr);
-    assert.ok(performance.now() - since < 5_000);
+    assert.ok(performance.now() - since < mostMs);
     const weights = linesOf(stdout).filter((line) => /\bweight\b/.test(line));
     assert.equal(weights.length, 1, stdout);
     assert.match(

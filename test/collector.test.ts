@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
+import { toReading } from '../src/domain/reading.ts';
 import { Trouble } from '../src/domain/trouble.ts';
 import { answerOf, createCollectorBench, type RecordedCall } from './support/collector-bench.ts';
 import { ANNA, BO, weighIn } from './support/people.ts';
@@ -93,6 +94,25 @@ test('half an hour after a flood of rumours, a notification is fetched at once a
   bench.collector.notify(ANNA, WINDOW);
   await bench.clock.advance(0);
   assert.equal(bench.calls.length, before + 1);
+});
+
+test('a weigh-in of somebody whom a stranger keeps lying about is there within twenty minutes', async () => {
+  const start = Date.parse('2026-11-20T06:00:00Z');
+  for (const minutes of [0, 1, 7, 30, 55]) {
+    const takenAt = new Date(start + minutes * MINUTE);
+    const group = weighIn(81.25, takenAt);
+    const bench = createCollectorBench(({ query }) => {
+      const isAsked = 'since' in query || (query.window.start < takenAt && query.window.end > takenAt);
+      return answerOf(isAsked && bench.clock.now() >= takenAt ? [group] : [], bench.clock.now());
+    });
+    for (let second = 0; second < (minutes + 20) * 60; second += 1) {
+      const lie = new Date(start - ((second * 7_919) % 80_000) * SECOND);
+      bench.collector.notify(ANNA, { start: lie, end: new Date(lie.getTime() + SECOND) });
+      if (second === minutes * 60) bench.collector.notify(ANNA, { start: takenAt, end: takenAt });
+      await bench.clock.advance(SECOND);
+    }
+    assert.equal(bench.journal.lines.length, 1, `after ${minutes} min`);
+  }
 });
 
 test('a second weigh-in right after the first is fetched at once', async () => {
@@ -404,4 +424,17 @@ test('disposing waits for the fetch in hand and begins no other', async () => {
   await bench.clock.advance(HOUR);
   assert.equal(bench.calls.length, 1);
   assert.equal(bench.journal.lines.length, 1);
+});
+
+test('what was missed while nobody ran does not wait behind notifications that bring nothing new', async () => {
+  const missed = weighIn(80, new Date(TAKEN.getTime() - 3 * HOUR));
+  const bench = createCollectorBench(({ query }) => answerOf('since' in query ? [missed] : [GROUP], TAKEN));
+  await bench.journal.append([toReading(ANNA, GROUP)]);
+  bench.collector.notify(ANNA, WINDOW);
+  await bench.clock.advance(SECOND);
+  bench.collector.notify(ANNA, { start: new Date(TAKEN.getTime() - HOUR), end: TAKEN });
+  await bench.clock.advance(SECOND);
+  void bench.collector.reconcile(ANNA);
+  await bench.clock.advance(SECOND);
+  assert.equal(bench.journal.lines.length, 2);
 });

@@ -48,6 +48,13 @@ test('the cursor does not move past a group that cannot be read, and what can be
   assert.match(bench.log.texts('trouble')[0] ?? '', /measuregrps\[3\]\.date/);
 });
 
+test('the cursor stays when something was changed while the answer was read, which may have hidden something else', async () => {
+  const bench = createCollectorBench(() => answerOf([weighIn(81, TAKEN, { modifiedAt: UPDATED })], UPDATED));
+  await bench.collector.reconcile(ANNA);
+  assert.equal(bench.cursors.has(ANNA), false);
+  assert.equal(bench.journal.lines.length, 1);
+});
+
 test('the cursor never runs ahead of our clock, whatever Withings says its time is', async () => {
   const bench = createCollectorBench(() => answerOf([], new Date('2099-01-01T00:00:00Z')));
   await bench.collector.reconcile(ANNA);

@@ -5,7 +5,8 @@ import { describe, test } from 'node:test';
 import type { Call, Fault } from '../src/sandbox/sandbox.ts';
 import { HOLDS_TOKENS } from './support/checker.ts';
 import { flood } from './support/flood.ts';
-import { CLIENT, startHome, URL_SECRET } from './support/home.ts';
+import { CLIENT, type Home, startHome, URL_SECRET } from './support/home.ts';
+import { patient } from './support/patience.ts';
 
 const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
 const isRefresh = ({ form }: Call) => form.get('action') === 'requesttoken';
@@ -44,9 +45,10 @@ test('the answer does not wait for Withings: it is there while Withings says not
   await using home = await startHome({ fault: () => 'hang' });
   await home.link('1234');
   await using daemon = await home.serve();
+  const mostMs = patient(2_000);
   const startedAt = performance.now();
   assert.equal(await daemon.notify({ userid: 1234, appli: 1, startdate: secondsAgo(9), enddate: secondsAgo(8) }), 200);
-  assert(performance.now() - startedAt < 2000);
+  assert(performance.now() - startedAt < mostMs);
 });
 
 function weigh(sandbox: Awaited<ReturnType<typeof startHome>>['sandbox'], kilograms: number, date = secondsAgo(100)) {
@@ -205,6 +207,32 @@ test('SIGTERM ends it with exit 0 within ten seconds, even while Withings does n
   daemon.child.kill('SIGTERM');
   assert.equal((await daemon.exited).code, 0);
   assert(performance.now() - startedAt < 10_000);
+});
+
+test('a group that slips into a page already read, because another is changed, comes with the next start', async () => {
+  const state = { changed: false };
+  await using home: Home = await startHome({
+    pageSize: 2,
+    onCall: ({ form }) => {
+      const [first] = home.sandbox.measures.of('1234');
+      if (form.get('action') !== 'getmeas' || state.changed || first === undefined) return;
+      state.changed = true;
+      home.sandbox.measures.put('1234', { ...first, modified: secondsAgo(0) });
+    },
+  });
+  await home.link('1234');
+  for (const hours of [20, 19]) {
+    for (const group of home.sandbox.store('1234', { kilograms: 80, date: secondsAgo(hours * 3600) }))
+      home.sandbox.measures.put('1234', { ...group, modified: group.date + (group.grpid % 2) });
+  }
+  for (const slips of [true, false]) {
+    await using daemon = await home.serve();
+    await daemon.line(({ event }) => event === 'fetched');
+    daemon.child.kill('SIGTERM');
+    await daemon.exited;
+    const held = new Set((await home.journal()).map(({ grpid }) => grpid));
+    assert.equal(held.size, slips ? 3 : 4);
+  }
 });
 
 test('nothing that a run has written anywhere holds a secret it used', async () => {

@@ -15,8 +15,7 @@ const { values } = parseArgs({
 });
 const SPEED = 30;
 const CHILD = fileURLToPath(new URL('./support/daemon-child.js', import.meta.url));
-const startMs = Date.now();
-const clock = createFastClock({ speed: SPEED, startMs });
+const clock = createFastClock({ speed: SPEED, startMs: Date.now() });
 const calls = watchCalls();
 await using home = await startHome({
   clock,
@@ -30,7 +29,7 @@ await using home = await startHome({
 const users = Number(values.users);
 for (let user = 1; user <= users; user += 1) await home.link(String(user));
 
-const env = { TEST_CLOCK: JSON.stringify({ speed: SPEED, startMs, wrongByMs: 0 }), LOG_LEVEL: 'info' };
+const env = { TEST_CLOCK: JSON.stringify(clock.time), LOG_LEVEL: 'info' };
 const startedAt = performance.now();
 await using daemon = home.start(env);
 const { public: bound } = await daemon.line(({ event }) => event === 'listening');

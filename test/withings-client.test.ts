@@ -489,13 +489,13 @@ describe('the end of the program', () => {
     await ended;
   });
 
-  test('keeps a data call from being sent', { timeout: 2_000 }, async () => {
+  test('keeps a data call from being sent', { timeout: 10_000 }, async () => {
     await using server = await startScriptedServer(hang);
     await assert.rejects(createClient(server.url, { signal: AbortSignal.abort() }).getMeas());
     assert.deepEqual(server.received, []);
   });
 
-  test('keeps the next page from being asked for', { timeout: 2_000 }, async () => {
+  test('keeps the next page from being asked for', { timeout: 10_000 }, async () => {
     const stop = new AbortController();
     const pace = { turn: async () => void (server.received.length === 1 && stop.abort()), pause: () => {} };
     await using server = await startScriptedServer(page([], { more: 1, offset: 300 }), hang);

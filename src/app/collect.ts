@@ -78,6 +78,7 @@ export function createCollect(ports: {
       const updatedAt = plausible(answer.updatedAt);
       if (updatedAt !== undefined && updatedAt < from) answer = await changedSince(firstLook(userId, updatedAt));
       const collected = await keep(userId, answer);
+      if (changedMeanwhile(answer)) return collected;
       // Never ahead of either clock: too early costs a few groups asked for again, too late loses them.
       const next = Math.min(plausible(answer.updatedAt)?.getTime() ?? 0, clock.now().getTime());
       if (next > 0 && next !== cursor?.getTime()) await cursors.save(userId, new Date(next));
@@ -89,6 +90,14 @@ export function createCollect(ports: {
 /** An answer without a time, or with one before this program existed, moves no cursor. */
 function plausible(updatedAt: Date | undefined): Date | undefined {
   return updatedAt !== undefined && isPlausible(updatedAt) ? updatedAt : undefined;
+}
+
+/**
+ * A group that is changed while the pages are turned moves to their end, and those behind it move up: one of them into
+ * a page that was read before. So the cursor stays, and everything is asked for again the next time.
+ */
+function changedMeanwhile({ groups, updatedAt }: MeasureAnswer): boolean {
+  return updatedAt !== undefined && groups.some(({ modifiedAt }) => modifiedAt >= updatedAt);
 }
 
 /** What could be read is in the journal; the cursor stays, so that the rest is asked for until it can be read. */

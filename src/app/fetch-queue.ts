@@ -85,6 +85,8 @@ export function createFetchQueue(userId: UserId): FetchQueue {
   let running: TakenRequest | undefined;
   let overtaken = false;
 
+  /** Everything since the cursor has been fetched: what was missed while nobody ran is there. */
+  let caughtUp = false;
   let lastFetchMs = Number.NEGATIVE_INFINITY;
   let lastWindows: readonly TimeWindow[] = [];
   let windowFetchesMs: readonly number[] = [];
@@ -96,9 +98,10 @@ export function createFetchQueue(userId: UserId): FetchQueue {
 
   /**
    * A burst of any size is one fetch at once and one 12 s later, because a weigh-in is stored in several groups.
-   * What is about another moment does not wait, once.
+   * What is about another moment does not wait, once; nor does the first look at what was missed.
    */
   const earliestMs = (nowMs: number) => {
+    if (since && !caughtUp) return nowMs;
     const spacingMs = SPACINGS_MS[Math.min(fruitless, SPACINGS_MS.length - 1)] ?? SAME_CALL_MS;
     const isNew = !areCovered(windows, lastWindows);
     const recent = windowFetchesMs.filter((at) => at > nowMs - spacingMs);
@@ -146,6 +149,7 @@ export function createFetchQueue(userId: UserId): FetchQueue {
       running = undefined;
       lastFetchMs = startedMs;
       lastWindows = request.windows;
+      caughtUp ||= request.since;
       if (request.windows.length > 0) windowFetchesMs = [...windowFetchesMs.slice(1 - AT_ONCE), startedMs];
       fruitless = fruitful ? 0 : fruitless + 1;
       failures = 0;

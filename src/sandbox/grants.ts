@@ -23,6 +23,8 @@ export interface Grants {
   use(accessToken: string): string | undefined;
   /** Whether a refresh with this token would work. Changes nothing. */
   accepts(refreshToken: string): boolean;
+  /** For how much longer it would, in milliseconds: a year for the newest, less than the overlap for the one before. */
+  livesForMs(refreshToken: string): number;
   /** A refresh token as one has it after the consent. */
   link(userId: string): string;
   /** The user takes the consent back. */
@@ -90,6 +92,11 @@ export function createGrants(now: () => number): Grants {
       return found.login.userId;
     },
     accepts: (refreshToken) => find(refreshToken) !== undefined,
+    livesForMs(refreshToken) {
+      const login = find(refreshToken);
+      if (login === undefined) return 0;
+      return (login.refreshToken === refreshToken ? login.refreshDiesAt : (login.previous?.diesAt ?? 0)) - now();
+    },
     link: (userId) => start(userId).refreshToken,
     unlink(userId) {
       for (const login of logins) if (login.userId === userId) logins.delete(login);

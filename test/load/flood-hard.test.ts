@@ -3,14 +3,16 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { floodDaemon } from '../support/flood-run.ts';
 import { startHome } from '../support/home.ts';
+import { patient } from '../support/patience.ts';
 import { STRANGERS, type Stranger } from '../support/stranger.ts';
 
 describe('a stranger who knows how it is built', () => {
   it('does not delay a real notification by sending many requests at once', async () => {
     const strangers = Object.keys(STRANGERS) as Stranger[];
+    const mostMs = patient(2_000);
     const { probed } = await floodDaemon({ strangers, seconds: 3, pipelined: 10 });
     assert.deepEqual(probed.others, []);
-    assert.ok(probed.worstMs < 2_000, `a real notification waited ${probed.worstMs} ms`);
+    assert.ok(probed.worstMs < mostMs, `a real notification waited ${probed.worstMs} ms`);
   });
 
   it('does not fill the memory by making up users where many are linked', async () => {
@@ -25,9 +27,9 @@ describe('a stranger who knows how it is built', () => {
     await using daemon = await home.serve({ LOG_LEVEL: 'info' });
     for (let index = 0; index < 60; index += 1) await daemon.notify({ userid: 1e9 + index, appli: 1 });
     const told = () => daemon.lines.filter(({ event }) => event === 'unknown_user').length;
-    for (let tries = 0; told() < 50 && tries < 100; tries += 1) await sleep(50);
+    for (let tries = 0; told() < 50 && tries < 400; tries += 1) await sleep(50);
     await daemon.notify({ userid: 1234, appli: 46, action: 'unlink' });
     const heard = daemon.line(({ event }) => event === 'unlinked').then(() => true);
-    assert.ok(await Promise.race([heard, sleep(1_000, false)]), 'the unlinking was not heard');
+    assert.ok(await Promise.race([heard, sleep(patient(1_000), false)]), 'the unlinking was not heard');
   });
 });

@@ -7,6 +7,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CALLBACK_PATH, startHome } from '../support/home.ts';
 import { residentMegabytes, watchMemory } from '../support/memory.ts';
+import { patient } from '../support/patience.ts';
 import { ask, probeDuring } from '../support/probe.ts';
 
 const SOCKETS = 2_500;
@@ -31,6 +32,7 @@ describe('thousands of open sockets', { skip: enoughDescriptors(SOCKETS + 200) }
     await home.link('1234');
     await using daemon = await home.serve({ LOG_LEVEL: 'info' });
     const { pid } = daemon.child;
+    const mostMs = patient(2_000);
     const settle = async () => {
       for (let count = 0; count < 100; count += 1) await ask(daemon.url, NOTIFICATION);
     };
@@ -44,7 +46,7 @@ describe('thousands of open sockets', { skip: enoughDescriptors(SOCKETS + 200) }
     test.diagnostic(`${probed.count} real notifications, worst answer ${probed.worstMs} ms`);
     test.diagnostic(`memory ${memory.before} MB before, ${memory.peak} at most, ${memory.after} after`);
     assert.deepEqual(probed.others, []);
-    assert.ok(probed.worstMs < 2_000, `${probed.worstMs} ms`);
+    assert.ok(probed.worstMs < mostMs, `${probed.worstMs} ms`);
     assert.ok(Math.max(...Object.values(lives)) < LONGEST_MS, worst.join(', '));
     assert.ok(memory.after - memory.before < MOST_GROWTH_MB, `from ${memory.before} to ${memory.after} MB`);
   });
@@ -64,7 +66,7 @@ describe('a stranger who takes every descriptor', { skip: limitCanBeLowered() },
     const { groups, body } = weighIn(home);
     const { status, ms } = await ask(daemon.url, body);
     test.diagnostic(`a real notification was answered ${status} after ${ms} ms, at ${await residentMegabytes(pid)} MB`);
-    await Promise.race([daemon.reading(groups[0]?.grpid ?? 0), sleep(4_000)]);
+    await Promise.race([daemon.reading(groups[0]?.grpid ?? 0), sleep(patient(4_000))]);
     for (const socket of sockets) socket.destroy();
     assert.equal(status, 200);
     assert.equal(

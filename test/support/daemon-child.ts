@@ -3,22 +3,22 @@ import { createAccessTokens } from '../../src/app/access-tokens.ts';
 import { createPace } from '../../src/app/pace.ts';
 import { parseConfig } from '../../src/config.ts';
 import { startDaemon } from '../../src/daemon.ts';
-import type { Clock } from '../../src/domain/clock.ts';
 import type { Log, LogEntry } from '../../src/domain/log.ts';
 import { parseUserId } from '../../src/domain/token.ts';
 import { createLogger } from '../../src/logger.ts';
 import { createAccessFiles } from '../../src/storage/access-files.ts';
 import { createTokenFiles } from '../../src/storage/token-files.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
-import { createFastClock } from './fast-clock.ts';
+import { createFastClock, createWrongClock, type FastTime, type WrongClock } from './fast-clock.ts';
 
 /**
  * The daemon in a process of its own whose time passes fast, and whose wall clock may be wrong; see `torture.ts`.
  * With `rotate USERID` it rotates one login in its place, as a command beside the daemon does.
+ * From the line `started` on it knows the signals: SIGUSR2 lets its wall clock jump.
  */
-const { speed, startMs, wrongByMs } = JSON.parse(process.env['TEST_CLOCK'] ?? '{}');
-const fast = createFastClock({ speed, startMs });
-const clock: Clock = { ...fast, now: () => new Date(fast.now().getTime() + wrongByMs) };
+const time: FastTime & WrongClock = JSON.parse(process.env['TEST_CLOCK'] ?? '{}');
+const fast = createFastClock(time);
+const clock = createWrongClock(fast, time);
 
 const { config } = parseConfig(process.env);
 if (config?.withings.credentials === undefined) throw new Error('misconfigured');
@@ -45,6 +45,8 @@ process.once('SIGTERM', () => {
   stop.abort();
   setTimeout(() => process.exit(0), 8_000).unref();
 });
+process.on('SIGUSR2', () => clock.jump());
+log.debug({ event: 'started', text: 'started' });
 
 async function serve(): Promise<void> {
   await using _daemon = await startDaemon(settings, log, { clock });
@@ -63,7 +65,7 @@ async function rotate(person: string): Promise<void> {
   accessTokens.forget(userId, await accessTokens.get(userId, { urgent: true }));
   const accessToken = await accessTokens.get(userId, { urgent: true });
   // Several of these at once ask with the same access token, and must not ask for the same.
-  const window = { start: new Date(startMs - process.pid * 1000), end: fast.now() };
+  const window = { start: new Date(time.startMs - process.pid * 1000), end: fast.now() };
   await client.getMeas({ userId, accessToken, query: { window }, urgent: true });
 }
 

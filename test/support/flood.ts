@@ -3,6 +3,35 @@ import { connect } from 'node:net';
 /** What came back, by status. */
 export type Statuses = Map<number, number>;
 
+function requestOf(url: string, body: string) {
+  const { hostname, port, pathname, search } = new URL(url);
+  const head = [
+    `POST ${pathname}${search} HTTP/1.1`,
+    `Host: ${hostname}`,
+    'Content-Type: application/x-www-form-urlencoded',
+  ];
+  const request = `${head.join('\r\n')}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  return { hostname, port, request };
+}
+
+/** Sends the same POST over a few connections until the other side hangs up, and returns what came back on each. */
+export async function floodToTheEnd(url: string, body: string, connections = 20): Promise<readonly string[]> {
+  const { hostname, port, request } = requestOf(url, body);
+  const send = () =>
+    new Promise<string>((resolve) => {
+      const socket = connect(Number(port), hostname);
+      let text = '';
+      socket.on('error', () => undefined);
+      socket.on('close', () => resolve(text));
+      socket.on('data', (chunk) => {
+        text += chunk.toString('latin1');
+        if (text.endsWith('\r\n\r\nok')) socket.write(request);
+      });
+      socket.write(request);
+    });
+  return await Promise.all(Array.from({ length: connections }, send));
+}
+
 /**
  * Sends the same POST many times over a few connections, as fast as the answers come, and counts the answers.
  * Much cheaper for the sender than an HTTP client.
@@ -12,13 +41,7 @@ export async function flood(
   body: string,
   { count, connections = 20 }: { readonly count: number; readonly connections?: number },
 ): Promise<Statuses> {
-  const { hostname, port, pathname, search } = new URL(url);
-  const head = [
-    `POST ${pathname}${search} HTTP/1.1`,
-    `Host: ${hostname}`,
-    'Content-Type: application/x-www-form-urlencoded',
-  ];
-  const request = `${head.join('\r\n')}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  const { hostname, port, request } = requestOf(url, body);
   const statuses: Statuses = new Map();
   const send = (times: number) =>
     new Promise<void>((resolve, reject) => {

@@ -8,3 +8,10 @@ export function createRandom(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** A seed made of others, so that each concern can have a generator of its own: the same parts give the same (FNV-1a). */
+export function seedFrom(...parts: readonly (string | number)[]): number {
+  let hash = 0x811c9dc5;
+  for (const letter of parts.join('/')) hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193);
+  return hash >>> 0;
+}

@@ -1,75 +1,76 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { RawGroup } from '../../src/sandbox/measures.ts';
+import { readToken } from '../../src/storage/token-files.ts';
 import { API_FAULTS, type ApiFault } from './api-faults.ts';
-import { assertJournal, assertKept, assertLogin, assertOnce, assertTold, HOLDS_TOKENS, watchCalls } from './checker.ts';
+import {
+  assertJournal,
+  assertKept,
+  assertLogin,
+  assertNoSecrets,
+  assertOnce,
+  assertTold,
+  assertTrue,
+  HOLDS_TOKENS,
+  watchCalls,
+} from './checker.ts';
 import { createFastClock } from './fast-clock.ts';
 import { freePort } from './free-port.ts';
-import { CLIENT, type Home, type JournalLine, startHome, URL_SECRET } from './home.ts';
+import { CALLBACK_PATH, CLIENT, type JournalLine, startHome, URL_SECRET } from './home.ts';
+import { createHousehold } from './household.ts';
 import type { Program } from './program.ts';
-import { createRandom } from './random.ts';
+import { createRandom, seedFrom } from './random.ts';
+import { SABOTAGES } from './sabotage.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
+import {
+  CLOCKS,
+  COMMAND,
+  FULL_DISK,
+  MID_STEP,
+  NO_NETWORK,
+  PEOPLE,
+  type Plan,
+  planRound,
+  READ_ONLY_DISK,
+  SECOND_DAEMON,
+  type Step,
+} from './torture-plan.ts';
 
 const CHILD = fileURLToPath(new URL('./daemon-child.js', import.meta.url));
-const PEOPLE = ['1234', '5678', '9012'];
 /** Hours of weigh-ins in minutes; the rules about seconds still leave room for a process to start. */
 const SPEED = 30;
-const DAY_MS = 86_400_000;
-/** By which the wall clock of one life is wrong. */
-const CLOCKS: Readonly<Record<string, number>> = {
-  'a clock at 1970': -Date.now() + 5_000,
-  'a clock an hour ahead': 3_600_000,
-  'a clock an hour behind': -3_600_000,
-  'a clock a year ahead': 365 * DAY_MS,
-  'a clock months behind': -150 * DAY_MS,
-};
-const DISKS = ['a full disk', 'a read-only disk'];
-const SABOTAGES: Readonly<Record<string, (home: Home, person: string) => Promise<void>>> = {
-  'a torn journal line': (home) => appendFile(join(home.directory, 'data/measures.jsonl'), '{"userid":"1234","grp'),
-  'a garbage cursor': (home, person) => writeFile(join(home.directory, `data/cursors/${person}`), '\0\0garbage'),
-  'an empty cursor': (home, person) => writeFile(join(home.directory, `data/cursors/${person}`), ''),
-  'a half-written token': (home, person) => writeFile(join(home.directory, `tokens/.${person}.tmp`), 'half'),
-  'a stale lock': (home, person) => writeFile(join(home.directory, `tokens/.${person}.lock`), 'pid 1, long ago'),
-};
-const COMPANIONS = ['a second daemon', 'a command beside it'];
-/** A start without a network is an outage from the first call on. */
-const NO_NETWORK = 'no network';
-/** The kill comes a few milliseconds after a call was answered: before, amid and behind what is written then. */
-const MID_STEP = 'SIGKILL in mid-step';
+const HOUR_MS = 3_600_000;
+/** A long downtime leaves a login that is not the newest at least so much of its 8 hours, for the lives to come. */
+const LEAST_LOGIN_MS = 4 * HOUR_MS;
+/** A kill in mid-step comes at most so long after the answer. */
 const STEP_MS = 12;
 /** Small, so that there are pages to turn. */
 const PAGE_SIZE = 30;
-/** How much later than their time of change some groups show up. */
-const LATE_SECONDS = 5_400;
-const LIFE_MS = { least: 300, most: 3_500 };
-/** At the end, for the daemon that is left alone: a minute of outage by the fast clock, and half an hour. */
+/** A minute by the fast clock. */
 const OUTAGE_MS = 2_000;
-const PATIENCE_MS = 60_000;
+/** How long everything takes to be there after an outage: in the first lives, and after all the others. */
+const HEALED_MS = { first: 20_000, last: 60_000 };
+/** How soon a weigh-in is logged that Withings tells of: in the first life, and where others have been told of late. */
+const HEARD_MS = { first: 10_000, last: 25_000 };
+const SECRETS = [CLIENT.clientSecret, URL_SECRET];
 
 export interface TortureReport {
   readonly rounds: number;
   readonly faults: ReadonlyMap<string, number>;
   readonly weighIns: number;
+  readonly changes: number;
   readonly rotations: number;
   readonly calls: number;
   readonly busiestMinute: number;
   readonly groups: number;
   readonly told: number;
   readonly worstStopMs: number;
-}
-
-/** What one life of the daemon has to put up with. */
-interface Plan {
-  readonly api: string | undefined;
-  readonly clock: string | undefined;
-  readonly disk: string | undefined;
-  readonly sabotage: string | undefined;
-  readonly companion: string | undefined;
-  readonly lengthMs: number;
-  readonly end: 'SIGKILL' | 'SIGTERM' | typeof MID_STEP;
+  readonly worstHeardMs: number;
+  readonly hours: number;
 }
 
 /**
@@ -80,17 +81,19 @@ export async function torture(options: {
   readonly seed: number;
   readonly isOver: (rounds: number) => boolean;
 }): Promise<TortureReport> {
-  const random = createRandom(options.seed);
-  const startMs = Date.now();
-  const clock = createFastClock({ speed: SPEED, startMs });
+  const { seed, isOver } = options;
+  const clock = createFastClock({ speed: SPEED, startMs: Date.now() });
+  const startedAt = clock.now().getTime();
   const calls = watchCalls();
   const issued = new Set<string>();
   /** The times that may have become a cursor. */
   const answeredAt = new Set<string>();
-  const state: { fault: ApiFault | undefined; strike: (() => void) | undefined; violation: unknown } = {
-    fault: undefined,
-    strike: undefined,
-    violation: undefined,
+  const withings = {
+    fault: undefined as ApiFault | undefined,
+    strike: undefined as (() => void) | undefined,
+    /** Each concern draws from its own, so that the calls of one do not shift what the other draws. */
+    random: { fault: createRandom(seed), strike: createRandom(seed) },
+    violation: undefined as unknown,
   };
   await using disk = await mountSmallDisk(32 * 1024);
   await using home = await startHome({
@@ -100,191 +103,265 @@ export async function torture(options: {
     ...(disk === undefined ? {} : { place: { path: disk.path, [Symbol.asyncDispose]: async () => undefined } }),
     fault: (call, answer) => {
       if (answer === undefined) calls.arrived(call);
-      return random() < 0.6 ? state.fault?.(call, answer) : undefined;
+      return withings.random.fault() < 0.6 ? withings.fault?.(call, answer) : undefined;
     },
     onCall: (call, answer) => {
       calls.answered(call, answer);
       for (const value of Object.values(answer?.body ?? {})) if (typeof value === 'string') issued.add(value);
       try {
         if (call.path === '/measure')
-          answeredAt.add(`${assertLoginOf(home, call.accessToken)} ${answer?.body['updatetime']}`);
+          answeredAt.add(`${assertLoginOf(call.accessToken)} ${answer?.body['updatetime']}`);
       } catch (error) {
-        state.violation ??= error;
+        withings.violation ??= error;
       }
-      if (random() < 0.25) setTimeout(() => state.strike?.(), random() * STEP_MS);
+      const { strike } = withings.random;
+      if (strike() < 0.25) setTimeout(() => withings.strike?.(), strike() * STEP_MS);
     },
   });
   for (const person of PEOPLE) issued.add(await home.link(person));
-
-  const pick = <T extends string>(names: readonly T[], chance: number) =>
-    random() < chance ? names[Math.floor(random() * names.length)] : undefined;
-  const plan = (): Plan => ({
-    api: pick([...Object.keys(API_FAULTS), NO_NETWORK], 0.6),
-    clock: pick(Object.keys(CLOCKS), 0.15),
-    disk: disk === undefined ? undefined : pick(DISKS, 0.15),
-    sabotage: pick(Object.keys(SABOTAGES), 0.25),
-    companion: pick(COMPANIONS, 0.25),
-    lengthMs: LIFE_MS.least + random() * (LIFE_MS.most - LIFE_MS.least),
-    end: pick([MID_STEP, 'SIGKILL'], 0.7) ?? 'SIGTERM',
-  });
-
-  const counts = { rounds: 0, weighIns: 0, worstStopMs: 0 };
+  const household = createHousehold({ sandbox: home.sandbox, clock });
+  const port = `${await freePort()}`;
+  const url = `http://127.0.0.1:${port}${CALLBACK_PATH}`;
+  const env = { PORT: port, CALLBACK_URL: url, RECONCILE_INTERVAL: '30m' };
+  const counts = { rounds: 0, worstStopMs: 0, worstHeardMs: 0 };
   const faults = new Map<string, number>();
+  const count = (name: string | undefined) => name && faults.set(name, (faults.get(name) ?? 0) + 1);
   const told = new Set<string>();
-  const weigh = (person: string) => {
-    counts.weighIns += 1;
-    const date = Math.floor(clock.now().getTime() / 1000) - Math.floor(random() * 3600);
-    const groups = home.sandbox.store(person, { kilograms: 60 + Math.round(random() * 4000) / 100, date });
-    const lateSeconds = random() < 0.2 ? Math.floor(random() * LATE_SECONDS) : 0;
-    for (const group of groups) home.sandbox.measures.put(person, { ...group, modified: group.modified - lateSeconds });
-    return groups;
-  };
-  const step = () => {
-    const person = PEOPLE[Math.floor(random() * PEOPLE.length)] ?? '1234';
-    const groups = weigh(person);
-    if (random() < 0.7) void home.sandbox.tell(person, groups);
+
+  const start = (changes: Readonly<Record<string, string>> = {}, wrong: object = {}, args?: readonly string[]) =>
+    home.start({ ...env, TEST_CLOCK: JSON.stringify({ ...clock.time, ...wrong }), ...changes }, args);
+
+  /** A call with an access token ends the login before it, so the one that came with it must be in the file by then. */
+  const assertLoginOf = (accessToken: string) => {
+    const person = home.sandbox.grants.use(accessToken);
+    if (person !== undefined)
+      assertLogin(home.sandbox, person, readFileSync(join(home.directory, 'tokens', person), 'utf8'));
+    return person;
   };
 
-  const port = await freePort();
-  let subscribed = false;
-  for (; !options.isOver(counts.rounds); counts.rounds += 1) {
-    const life = plan();
-    for (const name of [life.api, life.clock, life.disk, life.sabotage, life.companion, life.end]) {
-      if (name !== undefined) faults.set(name, (faults.get(name) ?? 0) + 1);
+  const readCursor = async (person: string) =>
+    Number(await readFile(join(home.directory, 'data/cursors', person), 'utf8').catch(() => Number.NaN));
+
+  /** The journal as a reader takes it: without a last line that is torn. */
+  const readJournal = async (): Promise<JournalLine[]> => {
+    const text = await readFile(join(home.directory, 'data/measures.jsonl'), 'utf8').catch(() => '');
+    const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
+    return whole.filter((line) => line !== '').map((line) => JSON.parse(line));
+  };
+
+  const happen = (step: Step) => {
+    if (step.what === 'profile') {
+      count('a profile that was said to be unlinked');
+      void tellProfile(url, step.person, step.action);
+      return;
     }
-    if (counts.rounds > 0 && life.sabotage !== undefined) {
-      await SABOTAGES[life.sabotage]?.(home, PEOPLE[Math.floor(random() * PEOPLE.length)] ?? '1234');
-    }
-    await using _bad = await worsen(disk, life.disk);
-    state.fault = life.api === NO_NETWORK ? () => 'cut' : API_FAULTS[life.api ?? ''];
-    const env = { ...environment(startMs, CLOCKS[life.clock ?? ''] ?? 0), PORT: `${port}` };
-    const programs: Program[] = [home.start(env)];
-    if (life.companion === 'a second daemon') programs.push(home.start({ ...env, PORT: '0' }));
-    if (life.companion === 'a command beside it') programs.push(home.start(env, ['rotate', PEOPLE[0] ?? '']));
-    calls.begin(programs.length);
-    const stop = (signal: NodeJS.Signals) => programs.forEach(({ child }) => void child.kill(signal));
-    if (life.end === MID_STEP) state.strike = () => stop('SIGKILL');
-    const endsAt = performance.now() + life.lengthMs;
-    while (performance.now() < endsAt && programs[0]?.child.signalCode === null) {
-      await sleep(random() * 200);
-      if (random() < 0.3) step();
-      if (!subscribed) subscribed = await subscribe(home, programs[0]);
-    }
-    const stoppedAt = performance.now();
-    state.strike = undefined;
-    stop(life.end === MID_STEP ? 'SIGKILL' : life.end);
-    for (const program of programs) {
-      const { code } = await program.exited;
-      const mayFail = life.disk !== undefined || program !== programs[0];
-      if (life.end === 'SIGTERM')
-        assert(code === 0 || code === null || mayFail, `it ends with ${code}\n${program.output().slice(-2000)}`);
-      counts.worstStopMs = Math.max(counts.worstStopMs, performance.now() - stoppedAt);
-      assert(counts.worstStopMs < 10_000, `it took ${counts.worstStopMs} ms to stop`);
-    }
-    assertOnce(await readJournal(home));
+    const groups = household.perform(step);
+    if (step.isTold) void home.sandbox.tell(step.person, groups);
+  };
+
+  /** What must hold whenever nobody runs. */
+  const assertAllWell = async (programs: readonly Program[]) => {
+    const journal = await readJournal();
+    assertOnce(journal);
+    assertTrue(household.versions, journal);
     for (const person of PEOPLE) {
       assertLogin(home.sandbox, person, await home.tokenFile(person));
-      const cursor = await readCursor(home, person);
-      if (answeredAt.has(`${person} ${cursor}`)) assertKept(home.sandbox, person, await readJournal(home), cursor);
+      const cursor = await readCursor(person);
+      if (answeredAt.has(`${person} ${cursor}`)) assertKept(household.versions, person, journal, cursor);
     }
     for (const { lines, output } of programs) {
-      assertTold(lines, await readJournal(home), told);
-      assertSilent(output(), issued);
+      assertTold(lines, journal, told);
+      assertNoSecrets(output(), SECRETS, issued);
     }
     calls.assertRules();
-    if (state.violation !== undefined) throw state.violation;
-  }
+    if (withings.violation !== undefined) throw withings.violation;
+  };
 
-  // Nothing but trying again helps what the last one fails to get at its start.
-  state.fault = () => 'cut';
-  for (const person of PEOPLE) weigh(person);
-  calls.begin(1);
-  await using last = home.start({ ...environment(startMs, 0), RECONCILE_INTERVAL: '24h' });
-  await sleep(OUTAGE_MS);
-  state.fault = undefined;
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const missing = await lookForLoss(home);
-    if (state.violation !== undefined) throw state.violation;
-    if (missing === undefined) break;
-    assert(performance.now() < deadline, `${missing.message}\n${last.output().slice(-3000)}`);
-    await sleep(250);
-  }
-  last.child.kill('SIGTERM');
-  assert.equal((await last.exited).code, 0);
-  const journal = await readJournal(home);
-  assertTold(last.lines, journal, told);
-  for (const person of PEOPLE) assertLogin(home.sandbox, person, await home.tokenFile(person));
-  assert.deepEqual(
-    (await home.files()).filter(({ path }) => path.endsWith('.tmp')),
-    [],
-  );
-  for (const { path, text } of await home.files()) if (!HOLDS_TOKENS.test(path)) assertSilent(text, issued);
-  calls.assertRules();
-  const { rotations, count, busiestMinute } = calls;
-  const figures = { rotations: rotations.count, calls: count, busiestMinute: busiestMinute() };
-  return { ...counts, ...figures, faults, groups: journal.length, told: told.size };
-}
+  /** Nobody is there for hours, as far as the logins allow; who steps on the scale then is not heard. */
+  const passDowntime = async ({ downtimeMs, missed }: Plan) => {
+    const lives = PEOPLE.map(async (person) =>
+      home.sandbox.grants.livesForMs(readToken(await home.tokenFile(person)) ?? ''),
+    );
+    const ms = Math.max(0, Math.min(downtimeMs, Math.min(...(await Promise.all(lives))) - LEAST_LOGIN_MS));
+    if (ms > HOUR_MS) count('hours without power');
+    clock.skip(ms / 2);
+    for (const step of missed) if (step.what !== 'profile') household.perform(step);
+    clock.skip(ms / 2);
+  };
 
-function environment(startMs: number, wrongByMs: number): Readonly<Record<string, string>> {
-  return { TEST_CLOCK: JSON.stringify({ speed: SPEED, startMs, wrongByMs }), RECONCILE_INTERVAL: '30m' };
+  const startPrograms = ({ clock: wrong, companion }: Plan) => {
+    const programs = [start({}, CLOCKS[wrong ?? ''])];
+    if (companion === SECOND_DAEMON) programs.push(start({ PORT: '0' }, CLOCKS[wrong ?? '']));
+    if (companion === COMMAND) programs.push(start({}, CLOCKS[wrong ?? ''], ['rotate', PEOPLE[0]]));
+    calls.begin(programs.length);
+    return programs;
+  };
+
+  const live = async (life: Plan, round: number) => {
+    await passDowntime(life);
+    await SABOTAGES[life.sabotage ?? '']?.(home, life.victim);
+    await using _bad = await worsen(disk, life.disk);
+    for (const name of ['api', 'clock', 'disk', 'sabotage', 'companion', 'end'] as const) count(life[name]);
+    withings.random.fault = createRandom(seedFrom(seed, round, 'fault'));
+    withings.random.strike = createRandom(seedFrom(seed, round, 'strike'));
+    withings.fault = life.api === NO_NETWORK ? () => 'cut' : API_FAULTS[life.api ?? ''];
+    const programs = startPrograms(life);
+    const bornAt = performance.now();
+    const stop = (signal: NodeJS.Signals) => programs.forEach(({ child }) => void child.kill(signal));
+    if (life.end === MID_STEP) withings.strike = () => stop('SIGKILL');
+    /** Whoever is killed has no time to wait for; what is planned happens all the same. */
+    const until = (atMs: number) =>
+      Promise.race([sleep(bornAt + atMs - performance.now(), undefined, { ref: false }), programs[0]?.exited]);
+    if (CLOCKS[life.clock ?? '']?.jumpMs !== undefined)
+      void until(life.jumpAtMs).then(() => programs.forEach((program) => void jump(program)));
+    for (const step of life.steps) {
+      await until(step.atMs);
+      happen(step);
+    }
+    await until(life.lengthMs);
+    if (life.end === 'SIGTERM') await Promise.all(programs.map(started));
+    const stoppedAt = performance.now();
+    withings.strike = undefined;
+    stop(life.end === 'SIGTERM' ? 'SIGTERM' : 'SIGKILL');
+    for (const [index, program] of programs.entries()) {
+      await program.exited;
+      const isCommand = index > 0 && life.companion === COMMAND;
+      assert(isCommand ? hasEndedAsCommand(program, life) : hasEndedWell(program, life), describeEnd(program));
+    }
+    counts.worstStopMs = Math.max(counts.worstStopMs, performance.now() - stoppedAt);
+    assert(counts.worstStopMs < 10_000, `it took ${counts.worstStopMs} ms to stop`);
+    withings.fault = undefined;
+    await assertAllWell(programs);
+  };
+
+  const stepOnScale = (person: string) => {
+    const step = { what: 'weigh-in', atMs: 0, person, kilograms: 81.25, orElse: undefined } as const;
+    return household.perform({ ...step, agoSeconds: 60, lateSeconds: 0, isTold: true });
+  };
+
+  /** A life without trouble: what was missed is there after the start, and then, a day from the next, what it is told of. */
+  const liveInPeace = async (heardMs: number) => {
+    const missed = PEOPLE.map(stepOnScale);
+    calls.begin(1);
+    await using daemon = start({ RECONCILE_INTERVAL: '24h' });
+    for (const groups of missed) await hear(daemon, groups, heardMs);
+    for (const person of PEOPLE) await daemon.line(({ event, userid }) => event === 'fetched' && userid === person);
+    if (counts.worstHeardMs === 0) for (const person of PEOPLE) assert(await home.sandbox.subscribe(person, url, 1));
+    const waits = PEOPLE.map(async (person) => {
+      const groups = stepOnScale(person);
+      void home.sandbox.tell(person, groups);
+      return await hear(daemon, groups, heardMs);
+    });
+    counts.worstHeardMs = Math.max(counts.worstHeardMs, ...(await Promise.all(waits)));
+    daemon.child.kill('SIGTERM');
+    assert.equal((await daemon.exited).code, 0);
+    await assertAllWell([daemon]);
+  };
+
+  /** Nothing but trying again helps what it fails to get at its start. */
+  const liveThroughOutage = async (healedMs: number) => {
+    withings.fault = () => 'cut';
+    for (const person of PEOPLE) stepOnScale(person);
+    calls.begin(1);
+    await using daemon = start({ RECONCILE_INTERVAL: '24h' });
+    await sleep(OUTAGE_MS);
+    withings.fault = undefined;
+    const deadline = performance.now() + healedMs;
+    for (;;) {
+      const loss = await findLoss();
+      if (withings.violation !== undefined) throw withings.violation;
+      if (loss === undefined) break;
+      assert(performance.now() < deadline, `${loss}\n${daemon.output().slice(-3000)}`);
+      await sleep(250);
+    }
+    daemon.child.kill('SIGTERM');
+    assert.equal((await daemon.exited).code, 0);
+    await assertAllWell([daemon]);
+  };
+
+  const findLoss = async () => {
+    try {
+      assertJournal(home.sandbox, PEOPLE, await readJournal());
+      return undefined;
+    } catch (error) {
+      if (error instanceof assert.AssertionError && /lost/.test(error.message)) return error.message;
+      throw error;
+    }
+  };
+
+  await liveInPeace(HEARD_MS.first);
+  await liveThroughOutage(HEALED_MS.first);
+  for (; !isOver(counts.rounds); counts.rounds += 1) await live(planRound(seed, counts.rounds), counts.rounds);
+  await liveThroughOutage(HEALED_MS.last);
+  await liveInPeace(HEARD_MS.last);
+  assert.equal(await findLoss(), undefined);
+  for (const { path, text } of await home.files()) {
+    assert(!path.endsWith('.tmp'), `${path} is left over`);
+    assertNoSecrets(text, SECRETS, HOLDS_TOKENS.test(path) ? new Set() : issued);
+  }
+  const { rotations, busiestMinute } = calls;
+  return {
+    ...counts,
+    ...household.counts,
+    faults,
+    rotations: rotations.count,
+    calls: calls.count,
+    busiestMinute: busiestMinute(),
+    groups: (await readJournal()).length,
+    told: told.size,
+    hours: (clock.now().getTime() - startedAt) / HOUR_MS,
+  };
 }
 
 /** Makes the disk bad for one life. */
 async function worsen(disk: SmallDisk | undefined, how: string | undefined): Promise<AsyncDisposable> {
-  if (how === 'a full disk') await disk?.fill();
-  if (how === 'a read-only disk') await disk?.setReadOnly(true);
+  if (how === FULL_DISK) await disk?.fill();
+  if (how === READ_ONLY_DISK) await disk?.setReadOnly(true);
   return {
     async [Symbol.asyncDispose]() {
-      if (how === 'a full disk') await disk?.makeRoom();
-      if (how === 'a read-only disk') await disk?.setReadOnly(false);
+      if (how === FULL_DISK) await disk?.makeRoom();
+      if (how === READ_ONLY_DISK) await disk?.setReadOnly(false);
     },
   };
 }
 
-/** Once, as soon as a daemon listens. */
-async function subscribe(home: Home, program: Program | undefined): Promise<boolean> {
-  const bound = program?.lines.find(({ event }) => event === 'listening')?.['public'];
-  if (typeof bound !== 'object' || bound === null || !('port' in bound)) return false;
-  const url = `http://127.0.0.1:${bound.port}/withingsWebhook/${URL_SECRET}`;
-  for (const person of PEOPLE) if (!(await home.sandbox.subscribe(person, url, 1))) return false;
-  return true;
+/** Withings says so of somebody whose login works; it may find nobody in. */
+async function tellProfile(url: string, userid: string, action: string): Promise<void> {
+  const body = new URLSearchParams({ userid, appli: '46', action });
+  await fetch(url, { method: 'POST', body, signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
 }
 
-/** A call with an access token ends the login before it, so the one that came with it must be in the file by then. */
-function assertLoginOf(home: Home, accessToken: string): string | undefined {
-  const person = home.sandbox.grants.use(accessToken);
-  if (person !== undefined)
-    assertLogin(home.sandbox, person, readFileSync(join(home.directory, 'tokens', person), 'utf8'));
-  return person;
+/** It has ended, or knows the signals. */
+async function started(program: Program): Promise<void> {
+  await program.line(({ event }) => event === 'started').catch(() => undefined);
 }
 
-async function readCursor(home: Home, person: string): Promise<number> {
-  return Number(await readFile(join(home.directory, 'data/cursors', person), 'utf8').catch(() => Number.NaN));
+async function jump(program: Program): Promise<void> {
+  await started(program);
+  program.child.kill('SIGUSR2');
 }
 
-/** The journal as a reader takes it: without a last line that is torn. */
-async function readJournal(home: Home): Promise<JournalLine[]> {
-  const text = await readFile(join(home.directory, 'data/measures.jsonl'), 'utf8').catch(() => '');
-  return text
-    .slice(0, text.lastIndexOf('\n') + 1)
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
+/** With 0 when it is asked to; otherwise it is killed, or cannot even begin. */
+function hasEndedWell({ child, lines }: Program, { end, disk }: Plan): boolean {
+  const neverListened = !lines.some(({ event }) => event === 'listening');
+  if (disk !== undefined && neverListened && child.exitCode === 1) return true;
+  return end === 'SIGTERM' ? child.exitCode === 0 : child.signalCode === 'SIGKILL';
 }
 
-async function lookForLoss(home: Home): Promise<Error | undefined> {
-  try {
-    assertJournal(home.sandbox, PEOPLE, await readJournal(home));
-    return undefined;
-  } catch (error) {
-    if (error instanceof assert.AssertionError && /lost/.test(error.message)) return error;
-    throw error;
-  }
+/** It may fail where Withings does. */
+function hasEndedAsCommand({ child }: Program, { end }: Plan): boolean {
+  return child.exitCode === 0 || child.exitCode === 1 || (end !== 'SIGTERM' && child.signalCode === 'SIGKILL');
 }
 
-/** No token that was ever issued, and not the client secret. */
-function assertSilent(text: string, issued: ReadonlySet<string>): void {
-  assert(!text.includes(CLIENT.clientSecret), 'the client secret is printed');
-  for (const [token] of text.matchAll(/[0-9a-f]{40}/g)) assert(!issued.has(token), 'a token is printed');
+function describeEnd({ child, output }: Program): string {
+  return `it ends with ${child.exitCode ?? child.signalCode}\n${output().slice(-2000)}`;
+}
+
+/** Waits for the line of a weigh-in and says how long it took. */
+async function hear(daemon: Program, [group]: readonly RawGroup[], mostMs: number): Promise<number> {
+  const startedAt = performance.now();
+  const line = daemon.line(({ event, grpid }) => event === 'reading' && grpid === group?.grpid);
+  const heard = await Promise.race([line, sleep(mostMs, undefined, { ref: false })]);
+  assert(heard, `group ${group?.grpid} was not heard of in ${mostMs} ms\n${daemon.output().slice(-3000)}`);
+  return performance.now() - startedAt;
 }
