@@ -9,6 +9,7 @@ import { CALLBACK_PATH, startHome } from '../support/home.ts';
 import { residentMegabytes, watchMemory } from '../support/memory.ts';
 import { patient } from '../support/patience.ts';
 import { ask, probeDuring } from '../support/probe.ts';
+import { isComplaint } from '../support/program.ts';
 
 const SOCKETS = 2_500;
 /** The limits of http/listen.ts, and how often they are checked. */
@@ -73,7 +74,7 @@ describe('a stranger who takes every descriptor', { skip: limitCanBeLowered() },
       (await home.journal()).some(({ grpid }) => grpid === groups[0]?.grpid),
       true,
     );
-    const troubles = daemon.lines.filter(({ level }) => level === 'warn' || level === 'error');
+    const troubles = daemon.lines.filter(isComplaint);
     assert.deepEqual(
       troubles.map(({ text }) => text),
       [],

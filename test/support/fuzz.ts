@@ -2,6 +2,7 @@ import { type FuzzInput, fuzzInput, isSlow } from './fuzz-inputs.ts';
 import { type Home, type RunningDaemon, startHome } from './home.ts';
 import { type Memory, watchMemory } from './memory.ts';
 import { ask, type Probed, probeDuring } from './probe.ts';
+import { isComplaint } from './program.ts';
 import { type RawAnswer, sendRaw } from './raw-client.ts';
 
 /** The person the inputs are about, the one who is really told about meanwhile, and the one who weighs in afterwards. */
@@ -126,7 +127,7 @@ async function weighIn(home: Home, daemon: RunningDaemon): Promise<void> {
 }
 
 function complaintsOf({ lines, output }: RunningDaemon): string[] {
-  const logged = lines.filter(({ level }) => level === 'warn' || level === 'error').map((line) => JSON.stringify(line));
+  const logged = lines.filter(isComplaint).map((line) => JSON.stringify(line));
   const unplanned = output()
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('{'));

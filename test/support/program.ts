@@ -30,6 +30,11 @@ export interface ProgramOptions {
   readonly script?: string;
 }
 
+/** Whether something was wrong. That nobody can call is what these tests have asked for. */
+export function isComplaint({ level, event }: LogLine): boolean {
+  return (level === 'warn' || level === 'error') && event !== 'no_callback_url';
+}
+
 /** Starts `weighbridge`. It gets no environment but what is given here, and PATH. */
 export function startProgram(
   args: readonly string[],
