@@ -344,7 +344,9 @@ async function jump(program: Program): Promise<void> {
 /** With 0 when it is asked to; otherwise it is killed, or cannot even begin. */
 function hasEndedWell({ child, lines }: Program, { end, disk }: Plan): boolean {
   const neverListened = !lines.some(({ event }) => event === 'listening');
-  if (disk !== undefined && neverListened && child.exitCode === 1) return true;
+  // A signal may meet a process that has given up and is about to end with 1: nobody listens to it any more.
+  const hasGivenUp = child.exitCode === 1 || (child.signalCode === 'SIGTERM' && lines.at(-1)?.event === 'ended');
+  if (disk !== undefined && neverListened && hasGivenUp) return true;
   return end === 'SIGTERM' ? child.exitCode === 0 : child.signalCode === 'SIGKILL';
 }
 
