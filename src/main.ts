@@ -16,12 +16,13 @@ import { readVersion } from './version.ts';
 /** A stop takes 10 s at most; whatever is stuck then is safe to leave (a login by the token rule). */
 const STOP_DEADLINE_MS = 8_000;
 
+let codeWhenStuck: ExitCode = ExitCode.done;
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
     if (stop.signal.aborted) process.exit(ExitCode.failed);
     stop.abort();
-    setTimeout(() => process.exit(ExitCode.done), STOP_DEADLINE_MS).unref();
+    setTimeout(() => process.exit(codeWhenStuck), STOP_DEADLINE_MS).unref();
   });
 }
 // A reader that has gone away (`| head`) is no reason to lose a weigh-in.
@@ -35,6 +36,7 @@ const shell: Shell = {
   print: (line) => void process.stdout.write(`${line}\n`),
   say: (line) => void process.stderr.write(`${line}\n`),
   output: process.stdout,
+  terminal: process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? process.stderr : undefined,
   readInput: () => text(addAbortSignal(stop.signal, process.stdin)),
   readLines,
   colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
@@ -59,7 +61,9 @@ function readDotenv(): Record<string, string> {
   }
 }
 
-async function run(command: Run): Promise<void> {
+/** @param whenStuck the exit code where a stop is stuck in the step in hand */
+async function run(command: Run, whenStuck: ExitCode = ExitCode.done): Promise<void> {
+  codeWhenStuck = whenStuck;
   try {
     process.exitCode = await command(shell);
   } catch (error) {
@@ -155,6 +159,18 @@ function describeProgram(): Command {
     )
     .addHelpText('after', DATE_HELP)
     .action((options) => run(async (at) => (await import('./cli/export.ts')).exportJournal(at, options)));
+  program
+    .command('backfill')
+    .argument('<userid>', 'whose', userId)
+    .description("fetch somebody's history from Withings into the journal, without announcing it")
+    .addOption(since('from this day or time on (default: 2009, when the first scale was sold)'))
+    .addOption(until('up to the end of this day, or up to this time (default: a day ago)'))
+    .addHelpText('after', DATE_HELP)
+    .addHelpText('after', '\nWhat is younger than 24 hours is left to weighbridge serve, which announces it.')
+    .addHelpText('after', 'When it was stopped or killed, the same command goes on from there.')
+    .action((user, options) =>
+      run(async (at) => (await import('./cli/backfill.ts')).backfillUser(at, user, options), ExitCode.failed),
+    );
   return program;
 }
 
