@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parse } from 'dotenv';
+import { DATE_EXAMPLE, DATE_HELP, parseSince, parseUntil } from './cli/dates.ts';
 import { ExitCode, type Run, type Shell } from './cli/shell.ts';
+import { parseUserId } from './domain/token.ts';
 import { explain, Trouble } from './domain/trouble.ts';
 import { readVersion } from './version.ts';
 
@@ -14,12 +16,13 @@ import { readVersion } from './version.ts';
 /** A stop takes 10 s at most; whatever is stuck then is safe to leave (a login by the token rule). */
 const STOP_DEADLINE_MS = 8_000;
 
+let codeWhenStuck: ExitCode = ExitCode.done;
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
     if (stop.signal.aborted) process.exit(ExitCode.failed);
     stop.abort();
-    setTimeout(() => process.exit(ExitCode.done), STOP_DEADLINE_MS).unref();
+    setTimeout(() => process.exit(codeWhenStuck), STOP_DEADLINE_MS).unref();
   });
 }
 // A reader that has gone away (`| head`) is no reason to lose a weigh-in.
@@ -32,6 +35,8 @@ const shell: Shell = {
   signal: stop.signal,
   print: (line) => void process.stdout.write(`${line}\n`),
   say: (line) => void process.stderr.write(`${line}\n`),
+  output: process.stdout,
+  terminal: process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? process.stderr : undefined,
   readInput: () => text(addAbortSignal(stop.signal, process.stdin)),
   readLines,
   colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
@@ -56,7 +61,9 @@ function readDotenv(): Record<string, string> {
   }
 }
 
-async function run(command: Run): Promise<void> {
+/** @param whenStuck the exit code where a stop is stuck in the step in hand */
+async function run(command: Run, whenStuck: ExitCode = ExitCode.done): Promise<void> {
+  codeWhenStuck = whenStuck;
   try {
     process.exitCode = await command(shell);
   } catch (error) {
@@ -67,6 +74,19 @@ async function run(command: Run): Promise<void> {
       shell.say(`this is a defect of weighbridge, please report it: ${error instanceof Error ? error.stack : error}`);
   }
 }
+
+/** What cannot be read is wrong usage. */
+function argument<T>(read: (text: string) => T | undefined, example: string): (text: string) => T {
+  return (text) => {
+    const value = read(text);
+    if (value === undefined) throw new InvalidArgumentError(`It is something like ${example}.`);
+    return value;
+  };
+}
+
+const userId = argument(parseUserId, '1234');
+const since = (what: string) => new Option('--since <date>', what).argParser(argument(parseSince, DATE_EXAMPLE));
+const until = (what: string) => new Option('--until <date>', what).argParser(argument(parseUntil, DATE_EXAMPLE));
 
 /** Commands are loaded when they run, so that `--help` does not wait for a web server. */
 function describeProgram(): Command {
@@ -126,6 +146,31 @@ function describeProgram(): Command {
     .argument('[file]', 'the JSON that the token call answered (standard input without it)')
     .description('store the login that a token call by hand has answered')
     .action((file) => run(async (at) => (await import('./cli/import.ts')).importLogin(at, file)));
+  program
+    .command('export')
+    .description('print the journal as CSV or as JSON lines: each group once, by time')
+    .option('--user <userid>', 'of one person only', userId)
+    .addOption(since('from this day or time on'))
+    .addOption(until('up to the end of this day, or up to this time'))
+    .addOption(
+      new Option('--format <format>', 'CSV, or the lines of the journal as they are')
+        .choices(['csv', 'json'])
+        .default('csv'),
+    )
+    .addHelpText('after', DATE_HELP)
+    .action((options) => run(async (at) => (await import('./cli/export.ts')).exportJournal(at, options)));
+  program
+    .command('backfill')
+    .argument('<userid>', 'whose', userId)
+    .description("fetch somebody's history from Withings into the journal, without announcing it")
+    .addOption(since('from this day or time on (default: 2009, when the first scale was sold)'))
+    .addOption(until('up to the end of this day, or up to this time (default: a day ago)'))
+    .addHelpText('after', DATE_HELP)
+    .addHelpText('after', '\nWhat is younger than 24 hours is left to weighbridge serve, which announces it.')
+    .addHelpText('after', 'When it was stopped or killed, the same command goes on from there.')
+    .action((user, options) =>
+      run(async (at) => (await import('./cli/backfill.ts')).backfillUser(at, user, options), ExitCode.failed),
+    );
   return program;
 }
 

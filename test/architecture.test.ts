@@ -46,8 +46,9 @@ const CASES: readonly Case[] = [
 
   ...row(IMPORTS, 'src/', 'express', 'axios', 'qs', 'mqtt', 'commander', 'dotenv', 'node:process'),
   ...row(IMPORTS, 'src/', 'axios/lib/axios.js', 'express/lib/express.js'),
-  ...row(IMPORTS, 'src/cli/', 'express', 'axios', 'commander', 'dotenv', 'node:process'),
+  ...row(IMPORTS, 'src/cli/', 'express', 'axios', 'commander', 'dotenv', 'cli-progress', 'node:process'),
   ...row(undefined, 'src/cli/', '../daemon.ts', '../storage/files.ts', 'node:fs/promises'),
+  { file: 'src/cli/progress.ts', code: "export const late = () => import('cli-progress');\n", rule: undefined },
   ...row(PROTOCOL, 'src/', 'process'),
   { file: 'src/environment.ts', code: 'export const home = process.env;\n', rule: GLOBALS },
   { file: 'src/cli/environment.ts', code: 'export const home = process.env;\n', rule: GLOBALS },

@@ -8,7 +8,7 @@ import { patient } from './support/patience.ts';
 import { type Program, runProgram, startProgram } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 
-const COMMANDS = ['serve', 'demo', 'import'];
+const COMMANDS = ['serve', 'demo', 'import', 'export', 'backfill'];
 const NOBODY = 65_534;
 
 /** What `serve` needs to start in a directory of its own, and to stay on this machine. */
@@ -50,7 +50,7 @@ describe('help', () => {
       assert.match(stdout, expected);
       const modules = await loaded();
       assert.ok(modules.some((url) => url.includes('/node_modules/commander/')));
-      for (const name of ['express', 'axios', 'mqtt', 'qs']) {
+      for (const name of ['express', 'axios', 'mqtt', 'qs', 'cli-progress']) {
         assert.ok(!modules.some((url) => url.includes(`/node_modules/${name}/`)), `${name} is loaded`);
       }
     });

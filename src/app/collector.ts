@@ -1,8 +1,9 @@
-import { type Clock, isPlausible } from '../domain/clock.ts';
+import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import type { TimeWindow } from '../domain/measure.ts';
 import type { UserId } from '../domain/token.ts';
-import { asTrouble, Trouble } from '../domain/trouble.ts';
+import { asTrouble, type Trouble } from '../domain/trouble.ts';
+import { checkClock } from './check-clock.ts';
 import type { Collect, Collected } from './collect.ts';
 import { createFetchQueue, type FetchQueue, type Request, type TakenRequest } from './fetch-queue.ts';
 import { createLanes } from './lanes.ts';
@@ -14,8 +15,6 @@ const URGENT_LANES = 4;
 const BACKGROUND_LANES = 2;
 /** A window wider than this is no weigh-in; the cursor finds what it can be about, and it costs one page. */
 const WIDEST_WINDOW_MS = 24 * 3_600_000;
-/** How often to look whether the clock has been set. */
-const CLOCK_RETRY_MS = 30_000;
 
 /** Works off one queue per person, at most one fetch at a time in each, and tries for as long as it takes. */
 export interface Collector extends AsyncDisposable {
@@ -120,7 +119,7 @@ export function createCollector(ports: {
   /** Gets ready for a fetch before it is settled what it is about: what is asked for meanwhile joins it. */
   const prepare = (queue: FetchQueue) =>
     attempted(queue, undefined, async () => {
-      if (!isPlausible(clock.now())) throw clockIsWrong(clock.now());
+      checkClock(clock);
       await collect.prepare(queue.userId, { urgent: queue.isUrgent() });
     });
 
@@ -192,13 +191,4 @@ export function createCollector(ports: {
       for (const { waiters } of workers.values()) for (const resolve of waiters.splice(0)) resolve();
     },
   };
-}
-
-function clockIsWrong(now: Date): Trouble {
-  return new Trouble(`the clock says ${now.toISOString()}, which cannot be`, {
-    code: 'clock_wrong',
-    recovery: 'retry',
-    hint: 'waiting until it is set; check the network and "timedatectl"',
-    waitMs: CLOCK_RETRY_MS,
-  });
 }

@@ -10,6 +10,10 @@ export interface Shell {
   readonly print: (line: string) => void;
   /** One line for the person, on standard error. */
   readonly say: (line: string) => void;
+  /** Standard output, for more than a few lines: whoever writes there waits for the reader. */
+  readonly output: NodeJS.WritableStream;
+  /** Standard error, where it is a terminal that can draw a line over and over. */
+  readonly terminal: NodeJS.WritableStream | undefined;
   /** Everything on standard input. */
   readonly readInput: () => Promise<string>;
   /** Standard input line by line, as it is typed. */

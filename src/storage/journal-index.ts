@@ -13,7 +13,9 @@ interface Known {
 export interface JournalIndex {
   /** Whether the reading is new, or newer than what is known of its group. */
   isNew(reading: Reading): boolean;
-  /** Takes readings in, in their order, and says what each of them follows. */
+  /** Takes in a reading of old. */
+  learn(reading: Reading): void;
+  /** Takes readings in, in their order, and says what each of them follows; that is a look at all of the person's. */
   add(readings: readonly Reading[]): JournalEntry[];
   newestModification(userId: UserId): Date | undefined;
   lastWeighIn(userId: UserId): WeighIn | undefined;
@@ -46,6 +48,9 @@ export function createJournalIndex(): JournalIndex {
     isNew(reading) {
       const known = users.get(reading.userId)?.get(reading.groupId);
       return known === undefined || known.modifiedMs < reading.modifiedAt.getTime();
+    },
+    learn(reading) {
+      groupsOf(reading.userId).set(reading.groupId, remember(reading));
     },
     add(readings) {
       const added = readings.map((reading) => {

@@ -19,8 +19,21 @@ export function formatLine(reading: Reading): string {
   });
 }
 
-/** Undefined for a line that is not a reading. The zone is not kept: `date` says the offset. */
+/** A line as it stands in the journal, and what it says. */
+export interface JournalLine {
+  readonly text: string;
+  /** When it was measured, with the offset of the place, which `reading` does not keep. */
+  readonly date: string;
+  readonly reading: Reading;
+}
+
+/** Undefined for a line that is not a reading. */
 export function parseLine(text: string): Reading | undefined {
+  return decodeLine(text)?.reading;
+}
+
+/** Undefined for a line that is not a reading. */
+export function decodeLine(text: string): JournalLine | undefined {
   let line: unknown;
   try {
     line = JSON.parse(text);
@@ -28,14 +41,15 @@ export function parseLine(text: string): Reading | undefined {
     return undefined;
   }
   if (!isRecord(line)) return undefined;
-  const { grpid, timestamp, modified, attrib, deviceid, model, measures } = line;
+  const { grpid, date, timestamp, modified, attrib, deviceid, model, measures } = line;
   const userId = parseUserId(line['userid']);
   if (userId === undefined || !isRecord(measures)) return undefined;
   if (!isInteger(grpid) || !isTime(timestamp) || !isTime(modified) || !isInteger(attrib)) return undefined;
-  return {
+  const takenAt = new Date(timestamp * 1000);
+  const reading = {
     userId,
     groupId: grpid,
-    takenAt: new Date(timestamp * 1000),
+    takenAt,
     modifiedAt: new Date(modified * 1000),
     attribution: attrib,
     ambiguous: attrib === AMBIGUOUS,
@@ -44,6 +58,7 @@ export function parseLine(text: string): Reading | undefined {
     timeZone: undefined,
     measures: Object.fromEntries(Object.entries(measures).filter(isMeasure)),
   };
+  return { text, date: typeof date === 'string' ? date : formatTime(takenAt, undefined), reading };
 }
 
 function toSeconds(date: Date): number {

@@ -74,7 +74,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
 
   const takeLine = (line: string) => {
     const reading = parseLine(line);
-    if (reading !== undefined) index.add([reading]);
+    if (reading !== undefined) index.learn(reading);
     else if (line.trim() !== '') {
       const text = `a line of ${path} cannot be read (byte ${knownBytes}); it stays, and is passed over`;
       log.warn({ event: 'journal_unreadable', text, offset: knownBytes });

@@ -1,0 +1,99 @@
+import { type BackfillState, type BackfillWatch, backfill } from '../app/backfill.ts';
+import { makeDirectories } from '../core.ts';
+import { formatTime } from '../domain/clock.ts';
+import { nameOf } from '../domain/people.ts';
+import type { UserId } from '../domain/token.ts';
+import { explain } from '../domain/trouble.ts';
+import { realClock } from '../real-clock.ts';
+import { createBackfillFiles } from '../storage/backfill-files.ts';
+import { makeDirectory } from '../storage/files.ts';
+import { isEmptyRange } from './dates.ts';
+import { readPeople } from './person.ts';
+import { openProgress, type Progress } from './progress.ts';
+import { openCommand } from './settings.ts';
+import { ExitCode, type Shell } from './shell.ts';
+
+/** Withings was founded in June 2008, and its first scale was sold from 2009 on: no scale has measured anything before. */
+const BEFORE_THE_FIRST_SCALE = new Date('2009-01-01T00:00:00Z');
+
+/** Fetches somebody's history into the journal, beside a running daemon or without one. */
+export async function backfillUser(
+  shell: Shell,
+  userId: UserId,
+  options: { readonly since?: Date; readonly until?: Date },
+): Promise<ExitCode> {
+  const { since = BEFORE_THE_FIRST_SCALE, until } = options;
+  if (isEmptyRange({ since, until })) {
+    shell.say('error: --until must be after --since, which is 2009-01-01 where it is not given');
+    return ExitCode.usage;
+  }
+  using progress = await openProgress(shell, realClock);
+  const command = openCommand(progress.shell);
+  if (command === undefined) return ExitCode.configuration;
+  const { config, core } = command;
+  const directory = `${config.directories.data}/backfill`;
+  await makeDirectories(config.directories);
+  await makeDirectory(directory);
+  if ((await readPeople(shell, core.tokens, userId)) === undefined) return ExitCode.failed;
+
+  const { print, say, signal } = progress.shell;
+  const who = nameOf(userId, config.people);
+  const ports = {
+    withAccess: core.withAccess,
+    measures: core.client,
+    journal: await core.openJournal(),
+    store: createBackfillFiles(directory),
+    clock: realClock,
+    random: Math.random,
+    watch: createWatch(progress, who),
+    signal,
+  };
+  try {
+    const state = await backfill(ports, userId, { since, until });
+    print(summary(who, state));
+    if (state.fresh > 0 || until === undefined || until > state.end) {
+      say('What was measured or changed in the last 24 hours is left to weighbridge serve, which announces it.');
+    }
+    return state.unreadable === 0 ? ExitCode.done : ExitCode.failed;
+  } catch (error) {
+    if (error !== signal.reason) throw error;
+    say('stopped; the same command goes on from here');
+    return ExitCode.failed;
+  }
+}
+
+function createWatch({ shell, update }: Progress<Shell>, who: string): BackfillWatch {
+  let hasBegun = false;
+  return {
+    progress({ since, begin, next, end, groups, added }) {
+      if (!hasBegun && begin < end) {
+        const where = begin > since ? `, going on at ${formatDay(begin)}` : '';
+        shell.say(`fetching the history of ${who} from ${formatDay(since)} to ${formatDay(end)}${where}`);
+      }
+      hasBegun = true;
+      const done = (next.getTime() - since.getTime()) / (end.getTime() - since.getTime());
+      update(Math.min(done, 1), `up to ${formatDay(next)}: ${groups} groups, ${added} of them new`);
+    },
+    waiting(trouble, waitMs) {
+      // The hint of a throttled call is how long it waits.
+      const what = trouble.recovery === 'throttled' ? trouble.message : explain(trouble);
+      shell.say(`${what}; next try in ${Math.ceil(waitMs / 1000)} s`);
+    },
+    unreadable(window, what) {
+      const where = `between ${formatDay(window.start)} and ${formatDay(window.end)}`;
+      shell.say(`error: a group ${where} cannot be read and is left out: ${what}; please report it`);
+    },
+  };
+}
+
+function summary(who: string, { begin, end, groups, added, first, last }: BackfillState): string {
+  if (begin >= end) return `${who}: nothing to fetch`;
+  if (first === undefined || last === undefined)
+    return `${who}: no groups from ${formatDay(begin)} to ${formatDay(end)}`;
+  return `${who}: ${groups} groups from ${formatDay(first)} to ${formatDay(last)}, ${added} of them new`;
+}
+
+function formatDay(date: Date): string {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  return formatTime(date, timeZone).slice(0, '2026-01-31'.length);
+}

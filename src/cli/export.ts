@@ -1,0 +1,91 @@
+import { pipeline } from 'node:stream/promises';
+import type { UserId } from '../domain/token.ts';
+import { CSV_HEADER, formatCsvRow } from '../storage/journal-csv.ts';
+import type { JournalLine } from '../storage/journal-line.ts';
+import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal-reader.ts';
+import { isEmptyRange } from './dates.ts';
+import { readSettings } from './settings.ts';
+import { ExitCode, type Shell } from './shell.ts';
+
+/** Fewer and larger writes: a system call for each line takes longer than making it. */
+const CHUNK_LETTERS = 64 * 1024;
+
+/** Prints the journal: each group once, as its last line says, by time. It reads one file and writes none. */
+export async function exportJournal(
+  shell: Shell,
+  options: {
+    readonly user?: UserId;
+    readonly since?: Date;
+    readonly until?: Date;
+    readonly format: 'csv' | 'json';
+  },
+): Promise<ExitCode> {
+  const { user: userId, since, until, format } = options;
+  if (isEmptyRange(options)) {
+    shell.say(`error: --since must be before --until`);
+    return ExitCode.usage;
+  }
+  const config = readSettings(shell, 'files');
+  if (config === undefined) return ExitCode.configuration;
+  const path = `${config.directories.data}/measures.jsonl`;
+  await using journal = await openJournalReader(path);
+  if (journal === undefined) shell.say(`there is no journal yet: ${path}`);
+  if (journal?.unreadable !== undefined) {
+    const { count, first } = journal.unreadable;
+    shell.say(
+      `warning: ${count} of the lines of ${path} cannot be read and are passed over, the first is line ${first}`,
+    );
+  }
+  const lines = read(journal, { userId, since, until }, () =>
+    shell.say(`nothing in ${path} is of that person and time`),
+  );
+  const { names } = config.people;
+  const text = format === 'csv' ? toCsv(lines, names) : toJson(lines);
+  try {
+    await pipeline(inChunks(text), shell.output, { end: false, signal: shell.signal });
+  } catch (error) {
+    if (shell.signal.aborted) return ExitCode.failed;
+    if (!hasGoneAway(error)) throw error;
+  }
+  return ExitCode.done;
+}
+
+async function* read(
+  journal: JournalReader | undefined,
+  wanted: Wanted,
+  onNothing: () => void,
+): AsyncGenerator<JournalLine> {
+  if (journal === undefined) return;
+  let isEmpty = true;
+  for await (const line of journal.read(wanted)) {
+    isEmpty = false;
+    yield line;
+  }
+  if (isEmpty) onNothing();
+}
+
+async function* toCsv(lines: AsyncIterable<JournalLine>, names: ReadonlyMap<UserId, string>): AsyncGenerator<string> {
+  yield CSV_HEADER;
+  for await (const line of lines) yield formatCsvRow(line, names.get(line.reading.userId));
+}
+
+async function* toJson(lines: AsyncIterable<JournalLine>): AsyncGenerator<string> {
+  for await (const { text } of lines) yield `${text.trim()}\n`;
+}
+
+async function* inChunks(texts: AsyncIterable<string>): AsyncGenerator<string> {
+  let chunk = '';
+  for await (const text of texts) {
+    chunk += text;
+    if (chunk.length < CHUNK_LETTERS) continue;
+    yield chunk;
+    chunk = '';
+  }
+  if (chunk !== '') yield chunk;
+}
+
+/** The reader has seen enough, as `head` does. */
+function hasGoneAway(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ERR_STREAM_DESTROYED';
+}

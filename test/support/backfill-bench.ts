@@ -1,0 +1,130 @@
+import { createAccessTokens } from '../../src/app/access-tokens.ts';
+import { type BackfillState, type BackfillWatch, backfill } from '../../src/app/backfill.ts';
+import { createPace } from '../../src/app/pace.ts';
+import { createWithAccess } from '../../src/app/with-access.ts';
+import type { BackfillProgress, BackfillRange, BackfillStore } from '../../src/domain/backfill.ts';
+import type { Trouble } from '../../src/domain/trouble.ts';
+import { realClock } from '../../src/real-clock.ts';
+import type { RawGroup } from '../../src/sandbox/measures.ts';
+import { type Call, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { createWithingsClient } from '../../src/withings/client.ts';
+import { createJumpingClock } from './jumping-clock.ts';
+import { createMemoryJournal } from './memory-journal.ts';
+import { createMemoryTokens } from './memory-tokens.ts';
+import { ANNA, refreshToken } from './people.ts';
+import { createRecordingLog } from './recording-log.ts';
+
+export const NOW = new Date('2026-11-20T06:00:00Z');
+export const SINCE = new Date('2009-01-01T00:00:00Z');
+export const ALL: BackfillRange = { since: SINCE, until: undefined };
+
+const CLIENT = { clientId: 'id', clientSecret: 'secret' };
+
+/** A group of one weight, as it goes over the wire; it was stored a minute after it was measured. */
+export function rawGroup(grpid: number, takenAt: Date, changes: Partial<RawGroup> = {}): RawGroup {
+  const date = Math.floor(takenAt.getTime() / 1000);
+  return {
+    grpid,
+    attrib: 0,
+    date,
+    created: date + 60,
+    modified: date + 60,
+    category: 1,
+    deviceid: 'scale',
+    model: 'Body+',
+    modelid: 5,
+    timezone: 'Europe/Vienna',
+    measures: [{ value: 80_000 + (grpid % 1000), type: 1, unit: -3 }],
+    ...changes,
+  };
+}
+
+/** So many groups, evenly from one moment to another. */
+export function history(count: number, from: Date, to: Date): RawGroup[] {
+  const stepMs = (to.getTime() - from.getTime()) / count;
+  return Array.from({ length: count }, (_, index) => rawGroup(1 + index, new Date(from.getTime() + index * stepMs)));
+}
+
+/** Where a backfill was, in memory. */
+export function createMemoryProgress(): BackfillStore & { held: BackfillProgress | undefined } {
+  return {
+    held: undefined,
+    load() {
+      return Promise.resolve(this.held);
+    },
+    save(_userId, progress) {
+      this.held = progress;
+      return Promise.resolve();
+    },
+    remove() {
+      this.held = undefined;
+      return Promise.resolve();
+    },
+  };
+}
+
+/**
+ * The backfill with the real client and a Withings on loopback, whose limits hold; waiting takes no time.
+ *
+ * @param options.groups what Withings has of Anna
+ */
+export async function createBackfillBench({
+  groups = [],
+  ...options
+}: Partial<SandboxOptions> & { readonly groups?: readonly RawGroup[] } = {}) {
+  const clock = createJumpingClock(NOW);
+  const calls: (Call & { readonly status: number | undefined })[] = [];
+  const sandbox = await startSandbox({
+    clock,
+    client: CLIENT,
+    ...options,
+    onCall(call, answer) {
+      calls.push({ ...call, status: answer?.status });
+      options.onCall?.(call, answer);
+    },
+  });
+  for (const group of groups) sandbox.measures.put(ANNA, group);
+  const log = createRecordingLog();
+  const tokens = createMemoryTokens(new Map([[ANNA, refreshToken(sandbox.grants.link(ANNA))]]), () =>
+    clock.now().getTime(),
+  );
+  const journal = createMemoryJournal();
+  const store = createMemoryProgress();
+  const told = { states: [] as BackfillState[], waits: [] as [Trouble, number][], unreadable: [] as string[] };
+  const watch: BackfillWatch = {
+    progress: (state) => void told.states.push(state),
+    waiting: (trouble, waitMs) => void told.waits.push([trouble, waitMs]),
+    unreadable: (_window, what) => void told.unreadable.push(what),
+  };
+
+  return {
+    clock,
+    calls,
+    sandbox,
+    tokens,
+    journal,
+    store,
+    told,
+    /** The calls for measures that were answered. */
+    get asked() {
+      return calls.filter(({ path }) => path === '/measure');
+    },
+    /** One process, from its start to its end. */
+    async run(
+      range = ALL,
+      ports: Partial<Pick<Parameters<typeof backfill>[0], 'signal' | 'journal' | 'store' | 'clock' | 'watch'>> = {},
+    ): Promise<BackfillState> {
+      const { signal = new AbortController().signal } = ports;
+      const pace = createPace({ clock, signal });
+      // Only what the program waits for takes no time; Withings may take as long as it needs.
+      const patience = { now: clock.now, sleep: realClock.sleep };
+      const client = createWithingsClient({ apiUrl: sandbox.url, ...CLIENT, pace, clock: patience, signal });
+      const accesses = { load: async () => undefined, save: async () => undefined };
+      const accessTokens = createAccessTokens({ tokens, accesses, issuer: client, clock, log });
+      const withAccess = createWithAccess(accessTokens);
+      const common = { withAccess, measures: client, journal, store, clock, random: () => 1, watch, ...ports, signal };
+      return await backfill(common, ANNA, range);
+    },
+    [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
+  };
+}

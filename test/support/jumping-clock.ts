@@ -1,0 +1,28 @@
+import type { Clock } from '../../src/domain/clock.ts';
+
+/** A clock that is moved by sleeping, at once and by as much: for somebody who does one thing after the other. */
+export interface JumpingClock extends Clock {
+  /** Every sleep so far, in milliseconds. */
+  readonly sleeps: readonly number[];
+  /** Moves the wall clock without letting time pass. */
+  jumpTo(date: Date): void;
+}
+
+export function createJumpingClock(start: Date): JumpingClock {
+  let elapsedMs = 0;
+  let offsetMs = start.getTime();
+  const sleeps: number[] = [];
+  return {
+    sleeps,
+    now: () => new Date(offsetMs + elapsedMs),
+    elapsedMs: () => elapsedMs,
+    sleep(ms, signal) {
+      sleeps.push(ms);
+      if (signal?.aborted !== true) elapsedMs += Math.max(0, ms);
+      return new Promise((resolve) => setImmediate(resolve));
+    },
+    jumpTo(date) {
+      offsetMs = date.getTime() - elapsedMs;
+    },
+  };
+}
