@@ -40,14 +40,19 @@ const ROUTE = 'withingsWebhook';
 
 /** The log of a command that runs for long, on standard output. */
 export function openLog(shell: Shell, config: Config): Log {
-  const { credentials } = config.withings;
-  const { query, path } = config.callback;
   return createLogger({
     ...config.log,
     clock: realClock,
     write: shell.print,
-    secrets: [credentials?.clientSecret ?? '', ...query.values(), ...path.split('/').filter((part) => part !== ROUTE)],
+    secrets: secretsIn(config),
     colour: shell.colour,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   });
+}
+
+/** What a command must never print. */
+export function secretsIn({ withings, callback, status }: Config): readonly string[] {
+  const paths = [callback.path, callback.url === undefined ? '' : new URL(callback.url).pathname];
+  const parts = paths.flatMap((path) => path.split('/')).filter((part) => part !== ROUTE);
+  return [withings.credentials?.clientSecret ?? '', status.password ?? '', ...callback.query.values(), ...parts];
 }
