@@ -55,11 +55,19 @@ export interface Problem {
   readonly example: string;
 }
 
+/** A setting that does no harm at once. */
+export interface Warning {
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
 export interface Parsed {
   readonly config: Config | undefined;
+  /** What is left where there are problems, with the default in the place of each value that is wrong: to look at, not to run. */
+  readonly readable: Config;
   readonly problems: readonly Problem[];
-  /** Names that nothing here knows and that look as if something should. */
-  readonly warnings: readonly string[];
+  /** Names that nothing here knows and that look as if something should, and a secret that is none. */
+  readonly warnings: readonly Warning[];
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -196,37 +204,53 @@ export function parseConfig(
   };
   return {
     config: problems.length === 0 ? config : undefined,
+    readable: config,
     problems,
     warnings: [...unknownNames(env, written), ...guessable(callbackUrl)],
   };
 }
 
-/** One line a problem, for the person who has to mend it. */
-export function formatProblem({ name, got, message, example }: Problem): string {
+/** What is wrong, and an example of what is not. */
+export function describeProblem({ name, got, message, example }: Problem): Warning {
   const instead = got === undefined ? '' : `, not "${got.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?')}"`;
-  return `${name} ${message}${instead}; for example ${name}=${example}`;
+  return { message: `${name} ${message}${instead}`, hint: `for example ${name}=${example}` };
+}
+
+/** One line a problem, for the person who has to mend it. */
+export function formatProblem(problem: Problem): string {
+  return formatWarning(describeProblem(problem));
+}
+
+export function formatWarning({ message, hint }: Warning): string {
+  return hint === undefined ? message : `${message}; ${hint}`;
 }
 
 /** Shorter than this, a secret is no secret. */
 const SHORTEST_SECRET = 8;
 
-function guessable(callbackUrl: URL | undefined): string[] {
+function guessable(callbackUrl: URL | undefined): Warning[] {
   if (callbackUrl === undefined) return [];
   const parts = [
     ...callbackUrl.pathname.split('/').filter((part) => `/${part}` !== ROUTE),
     ...callbackUrl.searchParams.values(),
   ];
   if (parts.some((part) => part.length >= SHORTEST_SECRET)) return [];
-  return ['CALLBACK_URL holds nothing that a stranger could not guess; end it with what "openssl rand -hex 16" prints'];
+  return [
+    {
+      message: 'CALLBACK_URL holds nothing that a stranger could not guess',
+      hint: 'end it with what "openssl rand -hex 16" prints',
+    },
+  ];
 }
 
-function unknownNames(env: Environment, written: readonly string[]): string[] {
+function unknownNames(env: Environment, written: readonly string[]): Warning[] {
   const known = Object.keys(SETTINGS);
   const ours = (name: string) => /^(WITHINGS|WEIGHBRIDGE|MQTT)_/.test(name) || written.includes(name);
   return Object.keys(env)
     .filter((name) => ours(name) && !known.includes(name))
     .map((name) => {
       const guess = nearest(name, known);
-      return `${name} is no setting of weighbridge${guess === undefined ? '' : `; did you mean ${guess}?`}`;
+      const hint = guess === undefined ? undefined : `did you mean ${guess}?`;
+      return { message: `${name} is no setting of weighbridge`, hint };
     });
 }

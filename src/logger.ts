@@ -28,12 +28,7 @@ export interface LoggerOptions {
 /** Writes one line per entry: for people, or as JSON. */
 export function createLogger(options: LoggerOptions): Log {
   const { level: least, format, clock, write, colour, timeZone } = options;
-  const secrets = options.secrets
-    .filter((secret) => secret.length >= SHORTEST_SECRET)
-    // one may begin with another
-    .sort((a, b) => b.length - a.length);
-  const mask = (line: string) =>
-    secrets.reduce((all, secret) => all.replaceAll(secret, '***'), line).replace(LOOKS_SECRET, '***');
+  const mask = createMask(options.secrets);
 
   const print = (level: LogLevel, { event, text, ...fields }: LogEntry) => {
     if (ORDER[level] < ORDER[least]) return;
@@ -52,6 +47,15 @@ export function createLogger(options: LoggerOptions): Log {
   };
 }
 
+/** Blanks out what must not be printed, and whatever looks like a token. */
+export function createMask(secrets: readonly string[]): (text: string) => string {
+  const long = secrets
+    .filter((secret) => secret.length >= SHORTEST_SECRET)
+    // one may begin with another
+    .sort((a, b) => b.length - a.length);
+  return (text) => long.reduce((all, secret) => all.replaceAll(secret, '***'), text).replace(LOOKS_SECRET, '***');
+}
+
 /** Masks each text before it is escaped: afterwards a secret would no longer look like itself. */
 function toJson(entry: object, mask: (text: string) => string): string {
   const printable = (_name: string, value: unknown) => {
@@ -68,6 +72,6 @@ function toJson(entry: object, mask: (text: string) => string): string {
   }
 }
 
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return text.replace(/\s*[\r\n\u0085\u2028\u2029]+\s*/g, ' | ').replace(/\p{C}/gu, '?');
 }

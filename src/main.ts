@@ -40,6 +40,7 @@ const shell: Shell = {
   readInput: () => text(addAbortSignal(stop.signal, process.stdin)),
   readLines,
   colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
+  nodeVersion: process.version,
 };
 
 async function* readLines(): AsyncGenerator<string> {
@@ -141,6 +142,11 @@ function describeProgram(): Command {
     .action((userId, options) =>
       run(async (at) => (await import('./cli/subscriptions.ts')).listSubscriptions(at, userId, options)),
     );
+  program
+    .command('doctor')
+    .description('check everything that a set-up can get wrong, and say what to do about it')
+    .option('--json', 'one JSON object a line')
+    .action((options) => run(async (at) => (await import('./cli/doctor.ts')).doctor(at, options)));
   program
     .command('import')
     .argument('[file]', 'the JSON that the token call answered (standard input without it)')

@@ -8,7 +8,19 @@ import { patient } from './support/patience.ts';
 import { type Program, runProgram, startProgram } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 
-const COMMANDS = ['serve', 'demo', 'import', 'export', 'backfill'];
+const COMMANDS = [
+  'serve',
+  'demo',
+  'doctor',
+  'login',
+  'token',
+  'subscribe',
+  'unsubscribe',
+  'subscriptions',
+  'import',
+  'export',
+  'backfill',
+];
 const NOBODY = 65_534;
 
 /** What `serve` needs to start in a directory of its own, and to stay on this machine. */
@@ -88,6 +100,7 @@ describe('wrong usage', () => {
     [['--nonsense'], '--nonsense'],
     [['serve', '--nonsense'], '--nonsense'],
     [['demo', '--nonsense'], '--nonsense'],
+    [['doctor', '1234'], 'doctor'],
     [['import', 'one', 'two'], 'import'],
   ] as const) {
     it(`exits 2 and says what is wrong: weighbridge ${args.join(' ')}`, async () => {

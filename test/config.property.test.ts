@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import express from 'express';
 import fc from 'fast-check';
-import { type Config, formatProblem, type Problem, parseConfig, SETTINGS } from '../src/config.ts';
+import { type Config, formatProblem, formatWarning, type Problem, parseConfig, SETTINGS } from '../src/config.ts';
 import { check, text } from './support/property.ts';
 
 const NAMES = Object.keys(SETTINGS);
@@ -64,7 +64,7 @@ test('a problem and a warning are one line each, whatever the setting holds', ()
   check(
     fc.property(fc.oneof(environment, oneSetting), (env) => {
       const { problems, warnings } = parseConfig(env);
-      for (const line of [...problems.map(formatProblem), ...warnings])
+      for (const line of [...problems.map(formatProblem), ...warnings.map(formatWarning)])
         assert.doesNotMatch(line, /[\p{Cc}\u2028\u2029]/u);
     }),
   );

@@ -8,7 +8,7 @@ import type { UserId } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
 import { formatWeight } from '../domain/weight-unit.ts';
 import { listen } from '../http/listen.ts';
-import { probeCallback } from '../http/probe.ts';
+import { localCallbackUrl, probeCallback } from '../http/probe.ts';
 import { createProof } from '../http/proof.ts';
 import { createPublicApp } from '../http/public-app.ts';
 import { realClock } from '../real-clock.ts';
@@ -156,13 +156,9 @@ function readRedirect(line: string): Redirect | undefined {
 }
 
 /** Whether what listens on our port is a daemon with our client secret. */
-async function isOurDaemon({ listen: { host, port }, callback, withings }: WithingsConfig): Promise<boolean> {
-  const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
-  const query = callback.query.size === 0 ? '' : `?${callback.query}`;
-  const { isOurs } = await probeCallback(
-    `http://${name}:${port}${callback.path}${query}`,
-    createProof(withings.credentials.clientSecret),
-  );
+async function isOurDaemon({ listen, callback, withings }: WithingsConfig): Promise<boolean> {
+  const url = localCallbackUrl({ ...listen, ...callback });
+  const { isOurs } = await probeCallback(url, createProof(withings.credentials.clientSecret));
   return isOurs;
 }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { startDaemon } from '../daemon.ts';
+import { examineAtStart } from '../doctor/at-start.ts';
 import { openLog, readWithingsSettings } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
@@ -13,6 +14,9 @@ export async function serve(shell: Shell): Promise<ExitCode> {
     log.warn({ event: 'no_callback_url', text });
   }
   await using _daemon = await startDaemon(config, log);
+  for (const { text, remedy, check } of await examineAtStart(config)) {
+    log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
+  }
   if (!shell.signal.aborted) await once(shell.signal, 'abort');
   log.info({ event: 'stopping', text: 'stopping' });
   return ExitCode.done;

@@ -1,4 +1,4 @@
-import { type Config, formatProblem, parseConfig } from '../config.ts';
+import { type Config, formatProblem, formatWarning, parseConfig } from '../config.ts';
 import { type Core, createCore, type WithingsConfig } from '../core.ts';
 import type { Log } from '../domain/log.ts';
 import { createLogger } from '../logger.ts';
@@ -8,7 +8,7 @@ import type { Shell } from './shell.ts';
 /** Reads the settings; says everything that is wrong with them and returns nothing when something is. */
 export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config | undefined {
   const { config, problems, warnings } = parseConfig(shell.env, needs, shell.written);
-  for (const warning of warnings) shell.say(`warning: ${warning}`);
+  for (const warning of warnings) shell.say(`warning: ${formatWarning(warning)}`);
   for (const problem of problems) shell.say(`error: ${formatProblem(problem)}`);
   if (problems.some((problem) => problem.got === undefined)) {
     shell.say('The client id and secret come with an application at https://developer.withings.com/dashboard.');
@@ -40,14 +40,19 @@ const ROUTE = 'withingsWebhook';
 
 /** The log of a command that runs for long, on standard output. */
 export function openLog(shell: Shell, config: Config): Log {
-  const { credentials } = config.withings;
-  const { query, path } = config.callback;
   return createLogger({
     ...config.log,
     clock: realClock,
     write: shell.print,
-    secrets: [credentials?.clientSecret ?? '', ...query.values(), ...path.split('/').filter((part) => part !== ROUTE)],
+    secrets: secretsIn(config),
     colour: shell.colour,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   });
+}
+
+/** What a command must never print. */
+export function secretsIn({ withings, callback, status }: Config): readonly string[] {
+  const paths = [callback.path, callback.url === undefined ? '' : new URL(callback.url).pathname];
+  const parts = paths.flatMap((path) => path.split('/')).filter((part) => part !== ROUTE);
+  return [withings.credentials?.clientSecret ?? '', status.password ?? '', ...callback.query.values(), ...parts];
 }

@@ -20,6 +20,8 @@ export interface Shell {
   readonly readLines: () => AsyncIterable<string>;
   /** Whether standard output understands colours and wants them. */
   readonly colour: boolean;
+  /** Of Node, as `process.version` has it. */
+  readonly nodeVersion: string;
 }
 
 export const ExitCode = {

@@ -41,6 +41,24 @@ export async function probeCallback(url: string, prove: (nonce: string) => strin
   }
 }
 
+/** The callback as it is reached on this machine, past every tunnel and proxy. */
+export function localCallbackUrl(address: {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}): string {
+  const { host, port, path, query } = address;
+  return `http://${reachable(host)}:${port}${path}${query.size === 0 ? '' : `?${query}`}`;
+}
+
+/** Where to find what is bound to an address, as it stands in a URL. */
+export function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
 /** `fetch` hides the reason behind "fetch failed". */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

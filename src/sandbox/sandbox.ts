@@ -8,6 +8,7 @@ import { createGuard, type Limits, WITHINGS_LIMITS } from './guard.ts';
 import { createMeasures, type Measures, type RawGroup } from './measures.ts';
 import { type Client, consent, requestToken } from './oauth.ts';
 import { type WeighIn, weighInGroups } from './scale.ts';
+import { signature } from './signature.ts';
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts';
 
 /** Page size is undocumented; small pages catch a client that does not turn them. */
@@ -80,6 +81,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 
   const answer = async ({ path, form, accessToken }: Call): Promise<Answer | undefined> => {
     if (path === '/v2/oauth2') return guard('', `${path} ${sorted(form)}`) ?? requestToken(grants, client, form);
+    if (path === '/v2/signature') return guard('', `${path} ${sorted(form)}`) ?? signature(client, form);
     if (path !== '/measure' && path !== '/notify') return undefined;
     return await data(path, form, accessToken);
   };

@@ -127,7 +127,8 @@ function unreadable(path: string, text: string): Trouble {
 /** How long ago a token was last sent, if it was this one: the lock file says so by its text and its time. */
 async function readTry(files: FileSystem, path: string, token: RefreshToken): Promise<number | undefined> {
   const text = (await files.readFile(path)).toString('latin1');
-  const agoMs = Date.now() - (await files.stat(path)).mtimeMs;
+  // Files know fractions of a millisecond, the clock does not.
+  const agoMs = Date.now() - Math.floor((await files.stat(path)).mtimeMs);
   return text === fingerprint(token) && agoMs >= 0 ? agoMs : undefined;
 }
 

@@ -1,0 +1,55 @@
+import { arch } from 'node:os';
+import { parseConfig } from '../config.ts';
+import { examine } from '../doctor/examine.ts';
+import type { Finding, Mark } from '../doctor/finding.ts';
+import { realNetwork } from '../doctor/network.ts';
+import { createMask, oneLine } from '../logger.ts';
+import { realClock } from '../real-clock.ts';
+import { openLog, secretsIn } from './settings.ts';
+import { ExitCode, type Shell } from './shell.ts';
+
+/** Says of everything a set-up can get wrong whether it is right, and what to do where it is not. */
+export async function doctor(shell: Shell, options: { readonly json?: boolean }): Promise<ExitCode> {
+  const parsed = parseConfig(shell.env, 'withings', shell.written);
+  const config = parsed.readable;
+  const mask = createMask(secretsIn(config));
+  const world = {
+    platform: { version: shell.nodeVersion, architecture: arch() },
+    network: realNetwork,
+    clock: realClock,
+    log: openLog({ ...shell, print: shell.say, colour: false }, config),
+    signal: shell.signal,
+  };
+  const count: Record<Mark, number> = { ok: 0, warning: 0, broken: 0 };
+  for await (const finding of examine(parsed, world)) {
+    if (shell.signal.aborted) return ExitCode.failed;
+    const masked = maskAll(finding, mask);
+    count[finding.mark] += 1;
+    for (const line of options.json ? [JSON.stringify(masked)] : format(masked, shell.colour)) shell.print(line);
+  }
+  if (!options.json) shell.say(`${count.broken} broken, ${count.warning} to look at, ${count.ok} fine`);
+  return count.broken > 0 ? ExitCode.failed : ExitCode.done;
+}
+
+/** Each text before it is escaped: afterwards a secret would no longer look like itself. */
+function maskAll({ check, mark, text, remedy }: Finding, mask: (text: string) => string): Finding {
+  const masked = { check, mark, text: mask(oneLine(text)) };
+  return remedy === undefined ? masked : { ...masked, remedy: mask(oneLine(remedy)) };
+}
+
+const SIGNS: Readonly<Record<Mark, { readonly sign: string; readonly colour: string }>> = {
+  ok: { sign: '✓', colour: '\u001b[32m' },
+  warning: { sign: '!', colour: '\u001b[33m' },
+  broken: { sign: '✗', colour: '\u001b[31m' },
+};
+const PLAIN = '\u001b[0m';
+/** The longest name of a check. */
+const NAME_WIDTH = 'subscription'.length;
+
+/** One line for what was found, and one for what to do. */
+function format({ check, mark, text, remedy }: Finding, colour: boolean): readonly string[] {
+  const { sign, colour: tint } = SIGNS[mark];
+  const marked = colour ? `${tint}${sign}${PLAIN}` : sign;
+  const line = `${marked} ${check.padEnd(NAME_WIDTH)}  ${text}`;
+  return remedy === undefined ? [line] : [line, `  ${' '.repeat(NAME_WIDTH)}  → ${remedy}`];
+}

@@ -1,0 +1,19 @@
+import type { Config } from '../config.ts';
+import { isLoopback } from '../settings.ts';
+import { judgeCallbackUrl } from './callback-url.ts';
+import { lookAtDirectory } from './directory.ts';
+import type { Finding } from './finding.ts';
+
+/**
+ * What can be seen to be wrong in a few milliseconds and without the network. A directory that cannot be looked at is
+ * none of its business: whoever uses it tells.
+ */
+export async function examineAtStart({ callback, directories, withings }: Config): Promise<readonly Finding[]> {
+  const sandbox = isLoopback(withings.apiUrl.hostname);
+  const findings = [
+    ...(callback.url === undefined ? [] : judgeCallbackUrl(callback.url, { sandbox })),
+    ...(await lookAtDirectory({ check: 'tokens', path: directories.tokens }).catch(() => [])),
+    ...(await lookAtDirectory({ check: 'data', path: directories.data }).catch(() => [])),
+  ];
+  return findings.filter(({ mark }) => mark !== 'ok');
+}

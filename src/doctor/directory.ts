@@ -1,0 +1,165 @@
+import { constants } from 'node:fs';
+import { access, readdir, stat, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { asTrouble } from '../domain/trouble.ts';
+import { type FileSystem, isMissing, nodeFiles, replaceFile, storageTrouble } from '../storage/files.ts';
+import { lockFile } from '../storage/lock.ts';
+import { broken, type Finding, ok, warning } from './finding.ts';
+import { findingOf } from './trouble.ts';
+
+export interface Directory {
+  readonly check: 'tokens' | 'data';
+  readonly path: string;
+}
+
+/** What is there only while something is tried. No token, cursor or journal is named like it. */
+const TRIAL = '.doctor';
+
+const MEGABYTE = 1_000_000;
+const LITTLE_BYTES = 50 * MEGABYTE;
+/** The journal of a year is a megabyte; below this other programs decide when the disk is full. */
+const TOO_LITTLE_BYTES = 5 * MEGABYTE;
+
+/** What statfs(2) calls the file systems that live in memory: tmpfs, ramfs. */
+const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
+
+/** Whatever a directory for logins or measurements can have wrong with it. Writes a file into it and removes it again. */
+export async function checkDirectory(directory: Directory, files: FileSystem = nodeFiles): Promise<readonly Finding[]> {
+  const { check, path } = directory;
+  const misplaced = await findMisplaced(directory);
+  if (misplaced !== undefined) return [misplaced];
+  const findings: Finding[] = [];
+  try {
+    findings.push(...(await lookAtDirectory(directory)));
+    const owner = await ownerBesideRoot(path);
+    if (owner !== undefined) return [...findings, warning(check, `not tried: ${ofAnother(path, owner)}`, runAs(owner))];
+    await tryOut(directory, files);
+    findings.push(...(await lookAtFiles(directory)));
+    const room = inWords(await freeBytes(path));
+    return findings.length > 0 ? findings : [ok(check, `${path} can be written, durably; ${room} free`)];
+  } catch (error) {
+    const trouble = asTrouble(storageTrouble(`write to ${path}`, error));
+    const isTold = trouble.code === 'disk_full' && findings.some(({ mark }) => mark === 'broken');
+    return isTold ? findings : [...findings, findingOf(check, trouble)];
+  }
+}
+
+const OPEN_TO_OTHERS = 0o077;
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** What can be seen of it without writing anything, in a millisecond. Nothing where there is nothing to say. */
+export async function lookAtDirectory({ check, path }: Directory): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  const { mode } = await stat(path);
+  // That others see the names is no harm, and git makes directories so: each file is for its owner alone.
+  if ((mode & WRITABLE_BY_OTHERS) !== 0) {
+    const text = `${path} can be written by other users of this machine (mode ${octal(mode)})`;
+    findings.push(warning(check, text, `chmod 700 ${quoted(path)}`));
+  }
+  const { type } = await statfs(path);
+  if (IN_MEMORY.has(type >>> 0)) {
+    const setting = check === 'tokens' ? 'TOKENS_DIR' : 'DATA_DIR';
+    const remedy = `set ${setting} to a directory on the disk`;
+    findings.push(warning(check, `${path} is in memory: what it holds is gone after a restart of the machine`, remedy));
+  }
+  const free = await freeBytes(path);
+  if (free < LITTLE_BYTES) {
+    const isTooLittle = free < TOO_LITTLE_BYTES;
+    const text = `${isTooLittle ? 'no room' : 'little room'} is left at ${path}: ${inWords(free)}`;
+    const remedy = 'make room: "sudo apt clean", "sudo journalctl --vacuum-size=50M"; "df -h" shows it';
+    findings.push((isTooLittle ? broken : warning)(check, text, remedy));
+  }
+  return findings;
+}
+
+/**
+ * Whose a directory is, where that is somebody else and we are root: what root writes into it is out of its owner's
+ * reach, a rotated login too. Undefined otherwise.
+ */
+export async function ownerBesideRoot(path: string): Promise<number | undefined> {
+  const { uid } = await stat(path);
+  const ours = await stat('/proc/self').catch(() => undefined);
+  return ours?.uid === 0 && uid !== 0 ? uid : undefined;
+}
+
+export function ofAnother(path: string, uid: number): string {
+  return `${path} belongs to user ${uid}, and what root writes there would be out of its reach`;
+}
+
+function runAs(uid: number): string {
+  return `run this as the user that runs weighbridge: sudo -u '#${uid}' …`;
+}
+
+/** Not there, or not a directory. */
+async function findMisplaced({ check, path }: Directory): Promise<Finding | undefined> {
+  try {
+    if ((await stat(path)).isDirectory()) return undefined;
+    return broken(check, `${path} is a file`, 'move it away; there must be a directory, or nothing');
+  } catch (error) {
+    if (!isMissing(error)) return findingOf(check, asTrouble(storageTrouble(`look at ${path}`, error)));
+  }
+  const remedy =
+    'the first "weighbridge serve" or "login" makes it; if it belongs on a disk of its own, mount that first';
+  if (await canBeMade(path)) return warning(check, `${path} is not there yet`, remedy);
+  return broken(check, `${path} is not there and cannot be made`, `sudo install -d -m 700 -o "$USER" ${quoted(path)}`);
+}
+
+async function canBeMade(path: string): Promise<boolean> {
+  const above = dirname(resolve(path));
+  try {
+    await access(above, constants.W_OK | constants.X_OK);
+    return (await stat(above)).isDirectory();
+  } catch (error) {
+    return isMissing(error) && above !== dirname(above) && (await canBeMade(above));
+  }
+}
+
+/** Writes as tokens and cursors are written: synced, renamed, the directory synced. Tokens are locked as well. */
+async function tryOut({ check, path }: Directory, files: FileSystem): Promise<void> {
+  const trial = `${path}/${TRIAL}`;
+  try {
+    await replaceFile(files, trial, 'weighbridge doctor\n');
+    if (check === 'tokens') {
+      const lock = await lockFile(trial, AbortSignal.timeout(LOCK_PATIENCE_MS));
+      await lock[Symbol.asyncDispose]();
+    }
+  } finally {
+    await files.rm(trial, { force: true });
+  }
+}
+
+/** Another doctor may be at it. */
+const LOCK_PATIENCE_MS = 10_000;
+
+async function lookAtFiles({ check, path }: Directory): Promise<readonly Finding[]> {
+  const open: string[] = [];
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (!entry.isFile() || entry.name === '.gitignore') continue;
+    // A running daemon may have renamed it meanwhile.
+    const found = await stat(`${path}/${entry.name}`).catch(() => undefined);
+    if (found !== undefined && (found.mode & OPEN_TO_OTHERS) !== 0) open.push(entry.name);
+  }
+  const [first] = open;
+  if (first === undefined) return [];
+  const others = open.length === 1 ? '' : ` and ${open.length - 1} more`;
+  const text = `${path}/${first}${others} can be read by other users of this machine`;
+  return [warning(check, text, `chmod -R go= ${quoted(path)}`)];
+}
+
+async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}
+
+function octal(mode: number): string {
+  return (mode & 0o777).toString(8).padStart(4, '0');
+}
+
+function inWords(bytes: number): string {
+  return bytes < 1000 * MEGABYTE ? `${Math.floor(bytes / MEGABYTE)} MB` : `${Math.floor(bytes / (1000 * MEGABYTE))} GB`;
+}
+
+/** As a shell takes it for one word. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

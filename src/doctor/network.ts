@@ -1,0 +1,90 @@
+import { Resolver } from 'node:dns/promises';
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { isIP } from 'node:net';
+import { type ConnectionOptions, connect } from 'node:tls';
+import { type Probe, probeCallback } from '../http/probe.ts';
+import type { Certificate } from './certificate.ts';
+
+const TIMEOUT_MS = 10_000;
+
+/** Everything that a check asks outside this program but Withings' API. Each fails with the code that Node gives. */
+export interface Network {
+  /** The addresses that DNS has for a host. This machine's own list of names does not count. */
+  resolve(host: string): Promise<readonly string[]>;
+  certificateOf(url: URL): Promise<Certificate>;
+  /** What the clock of a web server says. */
+  timeAt(url: URL): Promise<Date | undefined>;
+  probe(url: string, prove: (nonce: string) => string): Promise<Probe>;
+  /** The HTTP status of the answer to a GET. */
+  statusOf(url: string): Promise<number>;
+}
+
+export const realNetwork: Network = {
+  async resolve(host) {
+    const dns = new Resolver({ timeout: TIMEOUT_MS / 4, tries: 2 });
+    const [four, six] = await Promise.allSettled([dns.resolve4(host), dns.resolve6(host)]);
+    const addresses = [four, six].flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
+    if (addresses.length === 0 && four.status === 'rejected') throw four.reason;
+    return addresses;
+  },
+  certificateOf: (url) => certificateOf(url),
+  timeAt,
+  probe: probeCallback,
+  async statusOf(url) {
+    const answer = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    await answer.arrayBuffer();
+    return answer.status;
+  },
+};
+
+/**
+ * Shakes hands and looks; nothing is said to a server that cannot be trusted.
+ *
+ * @param options other authorities than this machine's, another way to find the host
+ */
+export async function certificateOf(
+  { hostname, port }: URL,
+  options: Pick<ConnectionOptions, 'ca' | 'lookup'> = {},
+): Promise<Certificate> {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const socket = connect({
+    ...options,
+    host,
+    port: Number(port || 443),
+    ...(isIP(host) === 0 && { servername: host }),
+    rejectUnauthorized: false,
+  });
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const { authorized, authorizationError } = socket;
+    const validTo = new Date(socket.getPeerCertificate().valid_to);
+    return { validTo, distrust: authorized ? undefined : String(authorizationError) };
+  } finally {
+    socket.destroy();
+  }
+}
+
+/**
+ * A wrong clock makes every certificate look wrong, so whose it is does not matter here: nothing secret is sent, and
+ * the answer is told to a person and not used.
+ */
+async function timeAt(url: URL): Promise<Date | undefined> {
+  const ask = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const sent = ask(url, { method: 'HEAD', agent: false, rejectUnauthorized: false, signal }).end();
+  // What goes wrong after the head of the answer is of no interest.
+  sent.on('error', () => undefined);
+  const [answer] = await once(sent, 'response');
+  answer.resume();
+  const date = new Date(answer.headers.date ?? Number.NaN);
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+/** Why nobody answered. */
+export function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError' || error.name === 'AbortError') return `no answer in ${TIMEOUT_MS / 1000} s`;
+  return 'code' in error ? String(error.code) : error.message;
+}
