@@ -1,4 +1,6 @@
 import { strict as assert } from 'node:assert';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readToken } from '../../src/storage/token-files.ts';
 import { freePort } from './free-port.ts';
@@ -59,6 +61,8 @@ export async function killRounds(options: { readonly rounds: number; readonly se
     await life.exited;
     told.push(...toldBy(life));
     await assertLogins(home);
+    // Otherwise one rotation would do for all lives, and few would be killed in one.
+    for (const person of PEOPLE) await rm(join(home.directory, `tokens/.${person}.access`), { force: true });
   }
 
   const expected = PEOPLE.flatMap((person) =>
