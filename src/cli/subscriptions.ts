@@ -69,9 +69,8 @@ async function forEach(shell: Shell, argument: string | undefined, work: Work): 
   const { subscriptions } = core.callback;
   let code: ExitCode = ExitCode.done;
   for (const userId of people) {
-    const attempt = () => work(userId, subscriptions, { ...config, callbackUrl });
     try {
-      await attempt().catch((error) => waitOnce(shell, error).then(attempt));
+      await patiently(shell, () => work(userId, subscriptions, { ...config, callbackUrl }));
     } catch (error) {
       if (shell.signal.aborted) return ExitCode.failed;
       shell.say(`error: ${nameOf(userId, config.people)}: ${explain(asTrouble(error))}`);
@@ -81,10 +80,19 @@ async function forEach(shell: Shell, argument: string | undefined, work: Work): 
   return code;
 }
 
-/** Withings does not answer the same question twice in 10 s, and a daemon may just have asked it. */
-async function waitOnce(shell: Shell, error: unknown): Promise<void> {
-  const { recovery, waitMs = 0 } = asTrouble(error);
-  if (recovery !== 'throttled') throw error;
-  shell.say(`Withings has just been asked; waiting ${Math.ceil(waitMs / 1000)} s…`);
-  await realClock.sleep(waitMs, shell.signal);
+/** Somebody types a command twice, or a daemon has just asked the same. */
+const MOST_WAITS = 3;
+
+/** Withings does not answer the same question twice in 10 s. */
+async function patiently(shell: Shell, work: () => Promise<void>): Promise<void> {
+  for (let waits = 0; ; waits += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const { recovery, waitMs = 0 } = asTrouble(error);
+      if (recovery !== 'throttled' || waits === MOST_WAITS) throw error;
+      shell.say(`Withings has just been asked; waiting ${Math.ceil(waitMs / 1000)} s…`);
+      await realClock.sleep(waitMs, shell.signal);
+    }
+  }
 }

@@ -28,6 +28,9 @@ const POLICY = [
 /** How often somebody who waits for Withings looks again. */
 const LOOK_AGAIN_S = 3;
 
+/** In the zone of this machine, which is that of the household. */
+const MOMENT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeStyle: 'short' });
+
 const STATUS: Readonly<Record<string, number>> = { linked: 200, working: 202, failed: 400 };
 
 /** Answers the browser that comes back from the consent page. Its address holds the code, so it goes nowhere else. */
@@ -70,7 +73,7 @@ function describeSuccess(linked: Linked, people: People): string {
     parts.push(
       '<p>Last weigh-in:</p>',
       `<p class="weight">${escapeHtml(formatWeight(lastWeighIn.kilograms, people.unit))}</p>`,
-      `<p><time datetime="${time}">${escapeHtml(lastWeighIn.takenAt.toUTCString())}</time></p>`,
+      `<p><time datetime="${time}">${escapeHtml(MOMENT.format(lastWeighIn.takenAt))}</time></p>`,
     );
   } else if (hitches.length === 0) {
     parts.push(`<p class="note">${NO_WEIGHT}</p>`);
