@@ -31,6 +31,14 @@ test('there are never more than 120 calls in any minute, and all of them go out'
   assert.equal(mostInAMinute(went), 120);
 });
 
+test('nor do more than 120 arrive in any minute where the first are two seconds on their way and the next are not', async () => {
+  const { clock, went, call } = createBench();
+  for (let count = 0; count < 240; count += 1) void call();
+  await clock.advance(10 * MINUTE);
+  const arrived = went.map((at, index) => (index < 120 ? at + 1_999 : at));
+  assert.equal(mostInAMinute(arrived), 120);
+});
+
 test('background work leaves room, so that a person on the scale is served at once', async () => {
   const { clock, went, call } = createBench();
   for (let count = 0; count < 500; count += 1) void call({ urgent: false });

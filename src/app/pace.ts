@@ -11,7 +11,8 @@ const BACKGROUND_CALLS_PER_MINUTE = 90;
  */
 export const SAME_CALL_MS = 12_000;
 
-const MINUTE_MS = 60_000;
+/** A minute, and two seconds more: Withings counts what arrives, and a call may overtake another on its way. */
+const WINDOW_MS = 62_000;
 
 /** Says when the next call to Withings may go out. */
 export interface Pace {
@@ -28,17 +29,17 @@ export interface Pace {
 }
 
 export function createPace({ clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }): Pace {
-  /** When each call of the last minute went out, oldest first. */
+  /** When each call of the last window went out, oldest first. */
   const calls: { readonly at: number; readonly key: string }[] = [];
   let pausedUntil = 0;
 
   const waitMs = (key: string, urgent: boolean) => {
     const now = clock.elapsedMs();
-    while (calls[0] !== undefined && calls[0].at <= now - MINUTE_MS) calls.shift();
+    while (calls[0] !== undefined && calls[0].at <= now - WINDOW_MS) calls.shift();
     const limit = urgent ? CALLS_PER_MINUTE : BACKGROUND_CALLS_PER_MINUTE;
     const slot = calls.at(-limit)?.at ?? Number.NEGATIVE_INFINITY;
     const same = calls.findLast((call) => call.key === key)?.at ?? Number.NEGATIVE_INFINITY;
-    return Math.max(slot + MINUTE_MS, same + SAME_CALL_MS) - now;
+    return Math.max(slot + WINDOW_MS, same + SAME_CALL_MS) - now;
   };
 
   const checkPause = () => {
