@@ -4,6 +4,7 @@ import { WEIGHT_UNITS } from './domain/weight-unit.ts';
 import { nearest } from './nearest.ts';
 import {
   applis,
+  callbackUrl,
   duration,
   integer,
   isLoopback,
@@ -97,7 +98,7 @@ const DEFAULTED = {
 const OPTIONAL = {
   WITHINGS_CLIENT_ID: text('1a2b3c4d5e6f (from the Withings partner dashboard)'),
   WITHINGS_CLIENT_SECRET: text('4d5e6f7a8b9c (from the Withings partner dashboard)'),
-  CALLBACK_URL: url('https://me.example.org/withingsWebhook/9f2c'),
+  CALLBACK_URL: callbackUrl('https://me.example.org/withingsWebhook/9f2c'),
   WEBHOOK_PATH: path('/withingsWebhook'),
   USER_NAMES: userNames('1234:Anna,5678:Bo'),
   STATUS_PASSWORD: text('correct-horse-battery-staple'),

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { type AccessTokens, createAccessTokens } from './app/access-tokens.ts';
 import { createAnnouncer } from './app/announce.ts';
 import { type Collect, createCollect } from './app/collect.ts';
-import { createLinker, type Linker } from './app/link.ts';
+import { createLinker, type Linker, type LinkerHost } from './app/link.ts';
 import { createPace } from './app/pace.ts';
 import { createRecords, type Records } from './app/records.ts';
 import { type Login, obtainLogin } from './app/rotate-token.ts';
@@ -49,7 +49,7 @@ export interface Core {
 export interface Callback {
   readonly consent: Consent;
   readonly subscriptions: Subscriptions;
-  createLinker(journal: Journal, fetch: (userId: UserId) => Promise<void>): Linker;
+  createLinker(journal: Journal, host: LinkerHost): Linker;
 }
 
 const cursorsIn = (data: string) => `${data}/cursors`;
@@ -103,7 +103,8 @@ export function createCore(
     return {
       consent,
       subscriptions,
-      createLinker: (journal, fetch) => createLinker({ ...ports, tokens, accessTokens, subscriptions, journal, fetch }),
+      createLinker: (journal, host) =>
+        createLinker({ ...ports, ...host, tokens, accessTokens, subscriptions, journal, signal }),
     };
   };
 

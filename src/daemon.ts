@@ -1,6 +1,7 @@
+import { resolve } from 'node:path';
 import { createCollector } from './app/collector.ts';
 import { createIntake } from './app/intake.ts';
-import { keepSubscribed } from './app/keep-subscribed.ts';
+import { createKeeper } from './app/keep-subscribed.ts';
 import { createLinkedUsers } from './app/linked-users.ts';
 import { reconcileForever } from './app/reconcile.ts';
 import { createTroubles } from './app/troubles.ts';
@@ -35,7 +36,7 @@ export async function startDaemon(
   log: Log,
   { clock = realClock, random = Math.random }: DaemonOverrides = {},
 ): Promise<Daemon> {
-  const { people, reconcileIntervalMs: intervalMs } = config;
+  const { people } = config;
   const stop = new AbortController();
   const { signal } = stop;
   await makeDirectories(config.directories);
@@ -47,7 +48,20 @@ export async function startDaemon(
   const collector = createCollector({ collect, troubles, clock, random, log });
   const linkedUsers = createLinkedUsers({ tokens, clock });
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
-  const linker = callback?.createLinker(journal, (userId) => collector.reconcile(userId, { urgent: true }));
+  const common = { linkedUsers, collector, intervalMs: config.reconcileIntervalMs, clock, signal };
+  const keeper =
+    callback &&
+    createKeeper({
+      ...common,
+      subscriptions: callback.subscriptions,
+      troubles: createTroubles({ clock, log, people }),
+      random,
+    });
+  const linker = callback?.createLinker(journal, {
+    fetch: (userId) => collector.reconcile(userId, { urgent: true }),
+    onHitch: (userId) => keeper?.soon(userId),
+    isDaemon: true,
+  });
 
   const app = createPublicApp({
     path: config.callback.path,
@@ -56,6 +70,7 @@ export async function startDaemon(
     onNotification: (notification) => void intake(notification),
     onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_CALLBACK_URL,
     prove: createProof(config.withings.credentials.clientSecret),
+    place: resolve(config.directories.tokens),
     people,
     clock,
     log,
@@ -67,22 +82,17 @@ export async function startDaemon(
     text: `listening on ${host}:${port}`,
     public: { host, port },
   });
-  const common = { linkedUsers, collector, intervalMs, clock, signal };
-  const running = [reconcileForever({ ...common, accessTokens, log })];
-  if (callback !== undefined) {
-    const { subscriptions } = callback;
-    running.push(
-      keepSubscribed({ ...common, subscriptions, troubles: createTroubles({ clock, log, people }), random }),
-    );
-  }
+  const running = [reconcileForever({ ...common, accessTokens, log }), keeper?.run()];
 
   return {
     publicAddress: { host, port },
     async [Symbol.asyncDispose]() {
       const closed = listener[Symbol.asyncDispose]();
+      // The collector first: what the signal cuts off is then no trouble any more.
+      const collected = collector[Symbol.asyncDispose]();
       stop.abort();
       await linker?.[Symbol.asyncDispose]();
-      await collector[Symbol.asyncDispose]();
+      await collected;
       await Promise.all(running);
       await closed;
     },

@@ -16,17 +16,22 @@ import { readVersion } from './version.ts';
 /** A stop takes 10 s at most; whatever is stuck then is safe to leave (a login by the token rule). */
 const STOP_DEADLINE_MS = 8_000;
 
-let codeWhenStuck: ExitCode = ExitCode.done;
+let codeWhenStuck: ExitCode = ExitCode.failed;
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
     if (stop.signal.aborted) process.exit(ExitCode.failed);
     stop.abort();
-    setTimeout(() => process.exit(codeWhenStuck), STOP_DEADLINE_MS).unref();
+    setTimeout(giveUp, STOP_DEADLINE_MS).unref();
   });
 }
 // A reader that has gone away (`| head`) is no reason to lose a weigh-in.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+function giveUp(): void {
+  if (codeWhenStuck !== ExitCode.done) shell.say('error: stopped before it was done');
+  process.exit(codeWhenStuck);
+}
 
 const dotenv = readDotenv();
 const shell: Shell = {
@@ -63,7 +68,7 @@ function readDotenv(): Record<string, string> {
 }
 
 /** @param whenStuck the exit code where a stop is stuck in the step in hand */
-async function run(command: Run, whenStuck: ExitCode = ExitCode.done): Promise<void> {
+async function run(command: Run, whenStuck: ExitCode = ExitCode.failed): Promise<void> {
   codeWhenStuck = whenStuck;
   try {
     process.exitCode = await command(shell);
@@ -103,14 +108,14 @@ function describeProgram(): Command {
     .action((_options, command: Command) => {
       const [unknown] = command.args;
       if (unknown !== undefined) command.error(`error: unknown command '${unknown}'`);
-      return run(async (at) => (await import('./cli/serve.ts')).serve(at));
+      return run(async (at) => (await import('./cli/serve.ts')).serve(at), ExitCode.done);
     });
   program
     .command('demo')
     .description('watch the whole way of a weigh-in, with no account and no scale')
     .option('--once', 'one weigh-in, then end')
     .option('--json', 'the log as JSON, one object a line, and nothing else')
-    .action((options) => run(async (at) => (await import('./cli/demo.ts')).demo(at, options)));
+    .action((options) => run(async (at) => (await import('./cli/demo.ts')).demo(at, options), ExitCode.done));
   program
     .command('login')
     .description('link a person: prints the link to open, and does the rest')
@@ -174,9 +179,7 @@ function describeProgram(): Command {
     .addHelpText('after', DATE_HELP)
     .addHelpText('after', '\nWhat is younger than 24 hours is left to weighbridge serve, which announces it.')
     .addHelpText('after', 'When it was stopped or killed, the same command goes on from there.')
-    .action((user, options) =>
-      run(async (at) => (await import('./cli/backfill.ts')).backfillUser(at, user, options), ExitCode.failed),
-    );
+    .action((user, options) => run(async (at) => (await import('./cli/backfill.ts')).backfillUser(at, user, options)));
   return program;
 }
 

@@ -68,6 +68,20 @@ export function url(example: string): Setting<URL> {
   });
 }
 
+/** What Withings adds to it when a browser comes back from the consent page. */
+const TAKEN = ['code', 'state', 'error'];
+
+/** A URL whose own parameters can be told from those of a redirect. */
+export function callbackUrl(example: string): Setting<URL> {
+  const { parse } = url(example);
+  return setting(example, (value) => {
+    const parsed = parse(value);
+    const taken = TAKEN.find((name) => parsed.searchParams.has(name));
+    if (taken !== undefined) throw new SettingError(`must have no parameter named ${taken}, which is Withings'`);
+    return parsed;
+  });
+}
+
 /** Whether nothing that is sent there leaves the machine. */
 export function isLoopback(hostname: string): boolean {
   return /^(localhost|\[?::1\]?)$/.test(hostname) || (isIP(hostname) === 4 && hostname.startsWith('127.'));

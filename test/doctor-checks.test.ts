@@ -120,7 +120,7 @@ describe('the addresses of a name', () => {
 });
 
 describe('the answer to a HEAD', () => {
-  const probe = { status: 200, isOurs: true, location: undefined, ms: 80, error: undefined };
+  const probe = { status: 200, isOurs: true, isHere: true, location: undefined, ms: 80, error: undefined };
   const at = { url: `https://me.example.org/${SECRET}`, port: 3000 };
 
   it('in time and by this weighbridge is fine', () => {
@@ -133,7 +133,7 @@ describe('the answer to a HEAD', () => {
 
   for (const status of [100, 206, 301, 400, 404, 410, 429, 500, 501, 504, 521, 530, 999]) {
     it(`of status ${status} is broken, and says what to do`, () => {
-      const finding = judgeHead({ ...probe, status, isOurs: false }, at);
+      const finding = judgeHead({ ...probe, status, isOurs: false, isHere: false }, at);
       assert.equal(finding.mark, 'broken');
       assert.match(finding.text, new RegExp(`${status}`));
       assert.ok(finding.remedy);
@@ -147,7 +147,7 @@ describe('the answer to a HEAD', () => {
     `?x=${SECRET}`,
   ]) {
     it(`that leads to ${location} does not repeat the secret`, () => {
-      const finding = judgeHead({ ...probe, status: 302, isOurs: false, location }, at);
+      const finding = judgeHead({ ...probe, status: 302, isOurs: false, isHere: false, location }, at);
       assert.match(finding.text, /sent on to/);
       assert.ok(!JSON.stringify(finding).includes(SECRET));
     });

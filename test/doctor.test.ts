@@ -477,7 +477,14 @@ describe('the way in', () => {
   ] as const) {
     it(`that takes ${ms} ms is ${mark}`, async () => {
       await using setUp = await startSetUp();
-      const probe = async () => ({ status: 200, isOurs: true, location: undefined, ms, error: undefined });
+      const probe = async () => ({
+        status: 200,
+        isOurs: true,
+        isHere: true,
+        location: undefined,
+        ms,
+        error: undefined,
+      });
       const findings = await setUp.examine({ network: { probe } });
       assertFinding(findings, 'callback', mark, /and Withings allows 2 s/, /slow/);
     });

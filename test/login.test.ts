@@ -1,8 +1,9 @@
 import { strict as assert } from 'node:assert';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
 import { browse, consent } from './support/browser.ts';
 import { freePort } from './support/free-port.ts';
@@ -132,6 +133,75 @@ describe('weighbridge login', { concurrency: true }, () => {
     assert.deepEqual(home.subscriptions('1234'), []);
   });
 
+  test('--no-subscribe and unsubscribe hold beside a daemon too, until somebody subscribes again', async () => {
+    await using home = await setUp();
+    await using daemon = await home.serve({ RECONCILE_INTERVAL: '1m' });
+    {
+      await using login = home.login('--no-subscribe');
+      await browse(await linkOf(login));
+    }
+    await daemon.line(({ event, userid }) => event === 'linked' && userid === '1234');
+    const quiet = { ...home.env, LOG_FORMAT: 'text', LOG_LEVEL: 'warn' };
+    const run = async (...args: readonly string[]) => assert.equal((await home.start(quiet, args).exited).code, 0);
+    const state = async () => JSON.parse(await readFile(join(home.directory, 'data/people/1234'), 'utf8'));
+    assert.equal((await state()).leave_unsubscribed, true);
+    await run('subscribe', '1234');
+    assert.equal((await state()).leave_unsubscribed, undefined);
+    assert.equal(home.subscriptions('1234').length, 1);
+    await run('unsubscribe', '1234');
+    assert.equal((await state()).leave_unsubscribed, true);
+    assert.equal(home.subscriptions('1234').length, 0);
+  });
+
+  test('two at once: each ends with its own person, and the second takes over when the first is done', async () => {
+    await using home = await setUp();
+    await using first = home.login();
+    const links = [await linkOf(first)];
+    await using second = home.login();
+    links.push(await linkOf(second));
+    assert.match((await browse(await consent(links[0] ?? '', '1234'))).text, /1234 is linked/);
+    assert.equal((await first.exited).code, 0);
+    const landed = await consent(links[1] ?? '', '5678');
+    for (;;) {
+      const page = await browse(landed).catch(() => undefined);
+      if (page !== undefined) {
+        assert.match(page.text, /5678 is linked/);
+        break;
+      }
+      await sleep(200);
+    }
+    assert.equal((await second.exited).code, 0);
+  });
+
+  test('beside a daemon that keeps its logins elsewhere says so at once, and makes no directories', async () => {
+    await using home = await setUp();
+    await using _daemon = await home.serve();
+    const elsewhere = { ...home.env, TOKENS_DIR: './other-tokens', DATA_DIR: './other-data', LOG_FORMAT: 'text' };
+    const { code, stderr } = await home.start(elsewhere, ['login']).exited;
+    assert.equal(code, 1);
+    assert.match(stderr, /keeps its logins elsewhere/);
+    await assert.rejects(stat(join(home.directory, 'other-tokens')));
+  });
+
+  test('a daemon that is stopped in the middle stores the login, and calls nothing a defect', async () => {
+    let hold = true;
+    await using home = await setUp({
+      fault: ({ form }, answer) =>
+        hold && answer === undefined && form.get('action') === 'getmeas' ? 'hang' : undefined,
+    });
+    await using daemon = await home.serve();
+    await using login = home.login();
+    const page = browse(await linkOf(login)).catch(() => undefined);
+    await daemon.line(({ event }) => event === 'linked');
+    daemon.child.kill('SIGTERM');
+    const { code, stdout } = await daemon.exited;
+    hold = false;
+    assert.equal(code, 0);
+    assert.doesNotMatch(stdout, /defect/);
+    assert.doesNotMatch((await page)?.text ?? '', /defect|file:/);
+    await assertLinked(home, '1234');
+  });
+
   test('--demo-user asks for the demo account', async () => {
     await using home = await setUp();
     await using login = home.login('--demo-user');
@@ -251,7 +321,8 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
     await using place = await opened({ onCall: ({ form }) => grants.push(form.get('grant_type') ?? '') });
     const wrong = change(place.landed, { code: '0123456789abcdef' });
     await place.refused(wrong, /30 seconds and once/);
-    await place.refused(wrong, /has been used/);
+    // Looked at again, the page says the same; nothing is sent again.
+    await place.refused(wrong, /30 seconds and once/);
     assert.equal(exchanges(grants), 1);
   });
 
@@ -287,7 +358,7 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
     await place.refused(change(place.landed, { code: undefined, error: 'access_denied' }), /not given your consent/);
   });
 
-  test('a link that has done its work', async () => {
+  test('a link that has done its work says who is linked, whoever opens it', async () => {
     const grants: string[] = [];
     await using home = await setUp({ onCall: ({ form }) => grants.push(form.get('grant_type') ?? '') });
     await using _daemon = await home.serve();
@@ -298,8 +369,8 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
     const stored = await home.tokenFile('1234');
     for (const again of [landed, await consent(link), await consent(link, '5678')]) {
       const page = await browse(again);
-      assert.equal(page.status, 400);
-      assert.match(page.text, /has done its work/);
+      assert.equal(page.status, 409);
+      assert.match(page.text, /has done its work: Anna 1234 is linked/);
     }
     assert.equal(exchanges(grants), 1);
     assert.equal(await home.tokenFile('1234'), stored);
@@ -323,6 +394,29 @@ describe('a code is used up by nothing but the person:', { concurrency: true }, 
     const pages = await Promise.all([browse(landed), browse(landed)]);
     for (const page of pages) assert.match(page.text, /is linked/);
     assert.equal(grants.filter((grant) => grant === 'authorization_code').length, 1);
+  });
+
+  test('a page that was closed while Withings took its time: the link opened again says how it ended', async () => {
+    let hold = true;
+    await using home = await setUp({
+      fault: ({ form }, answer) =>
+        hold && answer === undefined && form.get('grant_type') === 'authorization_code' ? 'hang' : undefined,
+    });
+    await using daemon = await home.serve();
+    await using login = home.login();
+    const link = await linkOf(login);
+    const landed = await consent(link);
+    assert.equal((await fetch(landed)).status, 202);
+    // Another code of the same link waits for what comes of the first.
+    const second = await consent(link);
+    assert.equal((await fetch(second)).status, 202);
+    hold = false;
+    home.sandbox.hangUp();
+    await daemon.line(({ event }) => event === 'link_failed');
+    // The first code was sent, and its answer lost: the page says so. The second is as good as new.
+    assert.match((await browse(landed)).text, /did not answer as it should/);
+    assert.match((await browse(second)).text, /Anna 1234 is linked/);
+    assert.match((await browse(landed)).text, /has done its work: Anna 1234 is linked/);
   });
 
   test('while Withings takes its time the page waits and looks again', async () => {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
-import { keepSubscribed } from '../src/app/keep-subscribed.ts';
+import { createKeeper } from '../src/app/keep-subscribed.ts';
 import { createRecords } from '../src/app/records.ts';
 import { createSubscriptions } from '../src/app/subscriptions.ts';
 import { createTroubles } from '../src/app/troubles.ts';
@@ -27,6 +27,7 @@ function createBench({ applis = [1], users = [ANNA] }: { applis?: readonly numbe
   const stored = new Map<UserId, Subscription[]>();
   const state = {
     failure: undefined as Trouble | undefined,
+    refused: 0,
     needLogin: [] as UserId[],
     people: new Map<UserId, PersonState>(),
   };
@@ -42,6 +43,7 @@ function createBench({ applis = [1], users = [ANNA] }: { applis?: readonly numbe
     },
     async subscribe({ userId }: { userId: UserId }, subscription: Subscription) {
       arrive(`subscribe ${userId} ${subscription.appli}`);
+      if (subscription.appli === state.refused) throw notAllowed();
       stored.set(userId, [...of(userId), subscription]);
     },
     async revoke({ userId }: { userId: UserId }, { appli, callbackUrl }: Subscription) {
@@ -70,7 +72,7 @@ function createBench({ applis = [1], users = [ANNA] }: { applis?: readonly numbe
     signal: stop.signal,
   });
   const start = () =>
-    keepSubscribed({
+    createKeeper({
       subscriptions,
       linkedUsers: { has: (userId) => users.includes(userId), refresh: async () => users },
       collector: { needLogin: () => state.needLogin },
@@ -79,7 +81,7 @@ function createBench({ applis = [1], users = [ANNA] }: { applis?: readonly numbe
       clock,
       random: () => 1,
       signal: stop.signal,
-    });
+    }).run();
   const whats = () => calls.map(({ what }) => what);
   return { clock, log, calls, whats, stored, state, stop, start, subscriptions };
 }
@@ -91,6 +93,8 @@ const subscription = (callbackUrl: string, appli = 1, comment?: string): Subscri
 });
 const unreachable = () =>
   new Trouble('293', { code: 'callback_unreachable', recovery: 'retry', hint: 'no 200 from outside' });
+
+const notAllowed = () => new Trouble('277', { code: 'not_allowed', recovery: 'settings' });
 
 describe('subscriptions', () => {
   test('are listed first; what is missing is added, what led here once is removed, what is not ours is left', async () => {
@@ -133,11 +137,30 @@ describe('subscriptions', () => {
     const { stored, subscriptions, state } = createBench();
     const old = subscription('https://wb.example.net/withingsWebhook/old-secret');
     stored.set(ANNA, [old]);
-    const service = subscriptions.heal(ANNA, { urgent: true }).catch((error: unknown) => error);
-    state.failure = unreachable();
-    assert((await service) instanceof Trouble);
+    state.refused = 1;
+    await assert.rejects(subscriptions.heal(ANNA, { urgent: true }), { code: 'not_allowed' });
     assert.deepEqual(stored.get(ANNA), [old]);
-    assert.match(state.people.get(ANNA)?.subscription?.hitch?.reason ?? '', /293/);
+    assert.match(state.people.get(ANNA)?.subscription?.hitch?.reason ?? '', /277/);
+  });
+
+  test('of one category that Withings refuses keep back neither the others nor the clean-up', async () => {
+    const { stored, subscriptions, state, clock } = createBench({ applis: [4, 1] });
+    const old = subscription('https://wb.example.net/withingsWebhook/old-secret', 1);
+    const oldOfRefused = subscription('https://wb.example.net/withingsWebhook/old-secret', 4);
+    stored.set(ANNA, [old, oldOfRefused]);
+    state.refused = 4;
+    const healed = subscriptions.heal(ANNA, { urgent: true }).catch((error: unknown) => error);
+    await clock.advance(MINUTE);
+    assert((await healed) instanceof Trouble, 'it is told');
+    assert.deepEqual(stored.get(ANNA), [oldOfRefused, subscription(URL_NOW, 1, 'weighbridge')]);
+    assert.deepEqual(state.people.get(ANNA)?.subscription?.applis, [1]);
+  });
+
+  test('are recognised in any spelling of the same URL', async () => {
+    const { stored, subscriptions, whats } = createBench();
+    stored.set(ANNA, [subscription(URL_NOW.replace('wb.example.net', 'WB.example.net:443'))]);
+    await subscriptions.heal(ANNA, { urgent: true });
+    assert.deepEqual(whats(), ['list 1234']);
   });
 
   test('are all removed on demand, and nobody else’s', async () => {
@@ -259,6 +282,37 @@ describe('keeping them', () => {
     assert.deepEqual(log.texts('trouble'), []);
     await clock.advance(HOUR);
     assert(log.texts('trouble').length > 0);
+    stop.abort();
+    await ended;
+  });
+
+  test('somebody who has linked again is looked after at once, not in hours', async () => {
+    const { start, state, stored, clock, stop } = createBench();
+    const ended = start();
+    await clock.advance(MINUTE);
+    stored.set(ANNA, []);
+    state.needLogin = [ANNA];
+    await clock.advance(10 * MINUTE);
+    state.needLogin = [];
+    await clock.advance(MINUTE);
+    assert.equal(stored.get(ANNA)?.length, 1);
+    stop.abort();
+    await ended;
+  });
+
+  test('somebody whose subscriptions were removed on purpose is left alone until they are asked for again', async () => {
+    const { start, stored, clock, stop, subscriptions } = createBench();
+    const ended = start();
+    await clock.advance(MINUTE);
+    const removed = subscriptions.remove(ANNA, { urgent: true });
+    await clock.advance(MINUTE);
+    await removed;
+    await clock.advance(24 * HOUR);
+    assert.deepEqual(stored.get(ANNA), []);
+    await subscriptions.heal(ANNA, { urgent: true });
+    stored.set(ANNA, []);
+    await clock.advance(7 * HOUR);
+    assert.equal(stored.get(ANNA)?.length, 1);
     stop.abort();
     await ended;
   });

@@ -89,6 +89,42 @@ describe('weighbridge token', { concurrency: true }, () => {
     assert.equal(home.count.rotations, 2);
   });
 
+  for (const [what, change] of [
+    [
+      'that was noted while the clock was hours ahead',
+      (now: number) => ({ issued_at: now + 72_000, expires_at: now + 82_800 }),
+    ],
+    ['without a time', () => ({ issued_at: undefined })],
+    ['whose time is out of all bounds', () => ({ expires_at: 9e15 })],
+  ] as const) {
+    test(`rotates instead of printing one ${what}`, async () => {
+      await using home = await setUp({ limits: { callsPerMinute: 1000, sameArgumentsMs: 0 } });
+      const first = await home.token('1234').exited;
+      const path = join(home.directory, 'tokens/.1234.access');
+      const shared = JSON.parse(await readFile(path, 'utf8'));
+      await writeFile(path, JSON.stringify({ ...shared, ...change(Math.floor(Date.now() / 1000)) }));
+      const second = await home.token('1234').exited;
+      assert.equal(second.code, 0, second.stderr);
+      assert.notEqual(second.stdout, first.stdout);
+    });
+  }
+
+  test('stopped while Withings says nothing ends with 1 and says so: the shell goes on with nothing', async () => {
+    let asked = false;
+    await using home = await setUp({
+      fault: () => {
+        asked = true;
+        return 'hang';
+      },
+    });
+    const token = home.token('1234');
+    await until(() => asked);
+    token.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await token.exited;
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /stopped before it was done/);
+  });
+
   test('a token file that was replaced by hand counts at once', async () => {
     await using home = await setUp();
     const first = await home.token('1234').exited;

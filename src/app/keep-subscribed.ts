@@ -20,12 +20,22 @@ interface Plan {
   readonly failures: number;
 }
 
+const NOW: Plan = { dueMs: 0, failures: 0 };
+
+/** Sees to it that Withings calls. */
+export interface Keeper {
+  /** Looks after everybody until the signal aborts. */
+  run(): Promise<void>;
+  /** Somebody has linked: their turn is now, not in hours. */
+  soon(userId: UserId): void;
+}
+
 /**
- * Sees to it that Withings calls: at start, when somebody is added, and every interval, for Withings drops
- * subscriptions without a word. What fails is tried for ever. Runs until the signal aborts.
+ * At start, when somebody is added or can be asked about again, and every interval, for Withings drops subscriptions
+ * without a word. What fails is tried for ever.
  */
-export async function keepSubscribed(ports: {
-  readonly subscriptions: Subscriptions;
+export function createKeeper(ports: {
+  readonly subscriptions: Pick<Subscriptions, 'keep'>;
   readonly linkedUsers: LinkedUsers;
   readonly collector: Pick<Collector, 'needLogin'>;
   /** Of the subscriptions alone: what is over for the fetches may last here. */
@@ -34,13 +44,13 @@ export async function keepSubscribed(ports: {
   readonly clock: Clock;
   readonly random: () => number;
   readonly signal: AbortSignal;
-}): Promise<void> {
+}): Keeper {
   const { subscriptions, linkedUsers, collector, troubles, intervalMs, clock, random, signal } = ports;
-  let plans: ReadonlyMap<UserId, Plan> = new Map();
+  const plans = new Map<UserId, Plan>();
 
-  const heal = async (userId: UserId, { failures }: Plan): Promise<Plan> => {
+  const keep = async (userId: UserId, { failures }: Plan): Promise<Plan> => {
     try {
-      await subscriptions.heal(userId, { urgent: false });
+      await subscriptions.keep(userId);
       troubles.over(userId);
       return { dueMs: clock.elapsedMs() + intervalMs, failures: 0 };
     } catch (error) {
@@ -51,20 +61,35 @@ export async function keepSubscribed(ports: {
     }
   };
 
-  // The process before this one may have asked right before it ended.
-  await clock.sleep(SAME_CALL_MS, signal);
-  while (!signal.aborted) {
-    const users = isPlausible(clock.now()) ? await linkedUsers.refresh().catch(() => []) : [];
-    const dead = new Set(collector.needLogin());
-    const next = new Map<UserId, Plan>();
+  const turnOf = (userId: UserId, dead: ReadonlySet<UserId>): Plan | undefined => {
+    const plan = plans.get(userId) ?? NOW;
+    // Whoever must link again is not asked about, and first of all when they have.
+    if (dead.has(userId)) plans.set(userId, NOW);
+    return dead.has(userId) || plan.dueMs > clock.elapsedMs() ? undefined : plan;
+  };
+
+  const look = async () => {
+    const users = await linkedUsers.refresh();
+    for (const known of plans.keys()) if (!linkedUsers.has(known)) plans.delete(known);
     for (const userId of users) {
-      const plan = plans.get(userId) ?? { dueMs: 0, failures: 0 };
-      const isDue = plan.dueMs <= clock.elapsedMs() && !dead.has(userId) && !signal.aborted;
-      next.set(userId, isDue ? await heal(userId, plan) : plan);
+      if (signal.aborted) return;
+      const plan = turnOf(userId, new Set(collector.needLogin()));
+      if (plan !== undefined) plans.set(userId, await keep(userId, plan));
     }
-    if (users.length > 0) plans = next;
-    await clock.sleep(LOOK_MS, signal);
-  }
+  };
+
+  return {
+    async run() {
+      // The process before this one may have asked right before it ended.
+      await clock.sleep(SAME_CALL_MS, signal);
+      while (!signal.aborted) {
+        // A directory that cannot be read is told of by the reconcile.
+        if (isPlausible(clock.now())) await look().catch(() => undefined);
+        await clock.sleep(LOOK_MS, signal);
+      }
+    },
+    soon: (userId) => void plans.delete(userId),
+  };
 }
 
 function isToldElsewhere({ code, recovery }: Trouble): boolean {

@@ -7,6 +7,7 @@ import { isAnnounced, type Journal, toReading, type WeighIn, weightOf } from '..
 import type { TokenIssuer, TokenStore, UserId } from '../domain/token.ts';
 import { asTrouble, explain, type Trouble } from '../domain/trouble.ts';
 import type { AccessTokens } from './access-tokens.ts';
+import { patiently } from './patiently.ts';
 import type { Records } from './records.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { WithAccess } from './with-access.ts';
@@ -21,49 +22,62 @@ const MOST_CODES = 10;
 export interface Linker extends AsyncDisposable {
   /**
    * Takes what the browser brings back: the code is exchanged at once and never twice. Whoever brings the same again
-   * while it is being worked on waits for the same outcome; afterwards the link has been used.
+   * gets the same outcome.
    *
    * @param patience ends the waiting with `working`, not the work
    */
   link(redirect: Redirect, patience: Promise<void>): Promise<LinkOutcome | 'working'>;
 }
 
+/** Where it is at work. */
+export interface LinkerHost {
+  /** Fetches what is new into the journal. */
+  readonly fetch: (userId: UserId) => Promise<void>;
+  /** The subscription did not work at once. */
+  readonly onHitch?: (userId: UserId) => void;
+  /** Told of every outcome, whether somebody still waits for it or not, with the id of the link. */
+  readonly onOutcome?: (id: string, outcome: LinkOutcome) => void;
+  readonly isDaemon: boolean;
+}
+
+/** What has become of one link. */
 interface Consented {
   readonly expiresAt: Date;
   readonly codes: Set<string>;
-  running: { readonly code: string; readonly outcome: Promise<LinkOutcome> } | undefined;
-  /** It has led to a login, and somebody has been told. */
-  used: boolean;
+  /** The newest code, and what came of it, as soon as something has. */
+  attempt: { readonly code: string; readonly work: Promise<LinkOutcome>; outcome: LinkOutcome | undefined } | undefined;
+  /** Somebody has been told of the outcome. */
+  isTold: boolean;
 }
 
-export interface LinkerPorts {
+export interface LinkerPorts extends LinkerHost {
   readonly consent: Consent;
   /** The callback URL, letter by letter as the consent link names it. */
   readonly redirectUri: string;
   readonly issuer: Pick<TokenIssuer, 'exchange'>;
   readonly tokens: Pick<TokenStore, 'load'>;
   readonly accessTokens: AccessTokens;
-  readonly subscriptions: Pick<Subscriptions, 'heal'>;
+  readonly subscriptions: Pick<Subscriptions, 'heal' | 'leave'>;
   readonly withAccess: WithAccess;
   readonly measures: MeasureSource;
-  /** Fetches what is new into the journal. */
-  readonly fetch: (userId: UserId) => Promise<void>;
   readonly journal: Pick<Journal, 'lastWeighIn'>;
   readonly records: Records;
   readonly people: People;
   readonly clock: Clock;
   readonly log: Log;
+  readonly signal: AbortSignal;
 }
 
 export function createLinker(ports: LinkerPorts): Linker {
-  const { consent, redirectUri, issuer, tokens, accessTokens, subscriptions, records, people, clock, log } = ports;
+  const { consent, redirectUri, issuer, tokens, accessTokens, subscriptions, records, people, clock, log, signal } =
+    ports;
   const consented = new Map<string, Consented>();
   const working = new Set<Promise<unknown>>();
 
   const remember = ({ id, expiresAt }: ConsentRequest): Consented => {
     const now = clock.now();
     for (const [old, { expiresAt: end }] of consented) if (end < now) consented.delete(old);
-    const known = consented.get(id) ?? { expiresAt, codes: new Set(), running: undefined, used: false };
+    const known = consented.get(id) ?? { expiresAt, codes: new Set(), attempt: undefined, isTold: false };
     consented.set(id, known);
     return known;
   };
@@ -79,40 +93,37 @@ export function createLinker(ports: LinkerPorts): Linker {
       log.info({ event: 'linked', text: `${nameOf(userId, people)} is linked`, userid: userId, again });
       return await welcome(userId, again, request.subscribe);
     } catch (error) {
-      const trouble = asTrouble(error);
-      log.warn({ event: 'link_failed', text: `linking failed: ${trouble.message}`, code: trouble.code });
-      return translate(trouble);
+      return translate(asTrouble(error));
     }
   };
 
-  /** The login is safe; whatever goes wrong from here on mends itself. */
+  /** The login is safe; whatever goes wrong from here on costs nothing. */
   const welcome = async (userId: UserId, again: boolean, subscribe: boolean): Promise<Linked> => {
     const hitches: string[] = [];
     const attempt = async (work: () => Promise<void>) => {
       try {
-        await work();
+        await patiently(work, { clock, signal });
         return true;
       } catch (error) {
-        hitches.push(explain(asTrouble(error)));
+        const trouble = asTrouble(error);
+        const text = `${nameOf(userId, people)}: ${explain(trouble)}`;
+        log.warn({ event: 'trouble', text, code: trouble.code, userid: userId });
+        hitches.push(trouble.code === 'defect' ? UNEXPECTED : explain(trouble));
         return false;
       }
     };
     let lastWeighIn: WeighIn | undefined;
-    const [subscribed] = await Promise.all([
-      subscribe && attempt(() => subscriptions.heal(userId, { urgent: true })),
-      attempt(async () => {
-        await ports.fetch(userId);
-        lastWeighIn = ports.journal.lastWeighIn(userId) ?? (await lookBack(userId));
-      }),
-    ]);
-    return {
-      kind: 'linked',
-      userId,
-      again,
-      lastWeighIn,
-      hitches,
-      subscribed: subscribe ? (subscribed ? 'yes' : 'no') : 'later',
-    };
+    const subscribing = subscribe
+      ? attempt(() => subscriptions.heal(userId, { urgent: true }))
+      : subscriptions.leave(userId).then(() => false);
+    const fetching = attempt(async () => {
+      await ports.fetch(userId);
+      lastWeighIn = ports.journal.lastWeighIn(userId) ?? (await lookBack(userId));
+    });
+    const [isSubscribed] = await Promise.all([subscribing, fetching]);
+    if (subscribe && !isSubscribed) ports.onHitch?.(userId);
+    const subscribed = !subscribe ? 'later' : isSubscribed ? 'yes' : 'no';
+    return { kind: 'linked', userId, again, lastWeighIn, hitches, subscribed, isDaemon: ports.isDaemon };
   };
 
   /** Shown and not journalled: a person who has just been linked is not told their history. */
@@ -129,33 +140,58 @@ export function createLinker(ports: LinkerPorts): Linker {
     return undefined;
   };
 
-  /** The work that this consent leads to, begun now or already, or why there is none. */
-  const admit = ({ code, state }: Redirect): Consented | LinkFailed => {
-    if (state === undefined || code === undefined) return STATE_MISSING;
-    const request = consent.read(state);
-    if (request === 'forged') return STATE_FORGED;
-    if (request === 'expired') return STATE_EXPIRED;
-    const known = remember(request);
-    if (known.running?.code === code) return known;
-    if (known.used || known.running !== undefined || known.codes.size >= MOST_CODES) return STATE_USED;
-    if (known.codes.has(code)) return CODE_USED;
+  const begin = (code: string, request: ConsentRequest, known: Consented) => {
+    const work = exchange(code, request);
+    const attempt: Consented['attempt'] = { code, work, outcome: undefined };
     known.codes.add(code);
-    const outcome = exchange(code, request);
-    known.running = { code, outcome };
-    working.add(outcome);
-    void outcome.finally(() => working.delete(outcome));
+    known.attempt = attempt;
+    known.isTold = false;
+    working.add(work);
+    void work.then((outcome) => {
+      working.delete(work);
+      attempt.outcome = outcome;
+      if (outcome.kind === 'failed') tellFailure(outcome);
+      ports.onOutcome?.(request.id, outcome);
+    });
+  };
+
+  const tellFailure = ({ code, problem, remedy }: LinkFailed) =>
+    log.warn({ event: 'link_failed', text: `linking failed: ${problem} ${remedy}`, code });
+
+  /** What has become of the link that the browser comes back from, with work begun for this code where it may be. */
+  const enter = (code: string, request: ConsentRequest): Consented | LinkOutcome | 'working' => {
+    const known = remember(request);
+    const { attempt } = known;
+    const isSame = attempt?.code === code;
+    if (attempt?.outcome?.kind === 'linked' && (known.isTold || !isSame)) {
+      return { kind: 'already', userId: attempt.outcome.userId };
+    }
+    if (isSame) return known;
+    // Another code of the same link has to wait for what comes of the first.
+    if (attempt !== undefined && attempt.outcome === undefined) return 'working';
+    if (known.codes.has(code)) return CODE_USED;
+    if (known.codes.size >= MOST_CODES) return STATE_EXPIRED;
+    begin(code, request, known);
     return known;
+  };
+
+  const admit = (redirect: Redirect) => {
+    const asked = readRedirect(redirect, consent);
+    return 'kind' in asked ? asked : enter(asked.code, asked.request);
   };
 
   return {
     async link(redirect, patience) {
-      if (redirect.error !== undefined) return DENIED;
-      const known = admit(redirect);
-      if ('kind' in known) return known;
-      const outcome = await Promise.race([known.running?.outcome, patience.then(() => undefined)]);
+      const admitted = admit(redirect);
+      if (admitted === 'working') return 'working';
+      if ('kind' in admitted) {
+        if (admitted.kind === 'failed')
+          log.debug({ event: 'link_refused', text: admitted.problem, code: admitted.code });
+        return admitted;
+      }
+      const outcome = await Promise.race([admitted.attempt?.work, patience.then(() => undefined)]);
       if (outcome === undefined) return 'working';
-      known.used ||= outcome.kind === 'linked';
-      known.running = undefined;
+      admitted.isTold = true;
       return outcome;
     },
     async [Symbol.asyncDispose]() {
@@ -169,15 +205,25 @@ function isWeighIn(reading: Parameters<typeof weightOf>[0]): boolean {
 }
 
 const AGAIN = 'Ask for a new link ("weighbridge login") and open it.';
+const UNEXPECTED = 'something unexpected happened, which is in the log of weighbridge';
 
 function failed(code: string, problem: string, remedy: string = AGAIN): LinkFailed {
   return { kind: 'failed', code, problem, remedy };
 }
 
+function refused(error: string): LinkFailed {
+  const word = error.replace(/[^\w -]/g, '').slice(0, 40);
+  return failed(
+    'refused',
+    `Withings refused the request (${word}).`,
+    'Compare the scopes and the application with the partner dashboard.',
+  );
+}
+
 const DENIED = failed(
   'denied',
   'You have not given your consent, so nobody was linked.',
-  `If that was a mistake: open the link again.`,
+  'If that was a mistake: open the link again.',
 );
 const STATE_MISSING = failed('state_missing', 'This address is only a part of what Withings sends back.');
 const STATE_FORGED = failed(
@@ -186,16 +232,24 @@ const STATE_FORGED = failed(
   'Ask for a link ("weighbridge login") and open it. If you link by hand: copy the code from the address of this page.',
 );
 const STATE_EXPIRED = failed('state_expired', 'The link you opened is too old; it is good for a quarter of an hour.');
-const STATE_USED = failed(
-  'state_used',
-  'This link has done its work already, and is good for one person only.',
-  'There is nothing left to do. For another person ask for another link ("weighbridge login").',
-);
 const CODE_USED = failed(
   'code_used',
   'Withings gives out each code for one use, and this one has been used.',
   'Open the link again.',
 );
+
+/** The code, and the request that it answers; or why it answers none. */
+function readRedirect(
+  { code, state, error }: Redirect,
+  consent: Consent,
+): { readonly code: string; readonly request: ConsentRequest } | LinkFailed {
+  if (error !== undefined) return error === 'access_denied' ? DENIED : refused(error);
+  if (state === undefined || code === undefined) return STATE_MISSING;
+  const request = consent.read(state);
+  if (request === 'forged') return STATE_FORGED;
+  if (request === 'expired') return STATE_EXPIRED;
+  return { code, request };
+}
 
 /** What Withings and the disk have to say, for somebody in front of a browser. */
 function translate({ code, message, hint }: Trouble): LinkFailed {
@@ -223,6 +277,8 @@ function translate({ code, message, hint }: Trouble): LinkFailed {
     case 'unreachable':
     case 'bad_answer':
       return failed(code, `Withings did not answer as it should: ${message}.`, 'Open the link again in a minute.');
+    case 'defect':
+      return failed(code, 'Something unexpected happened.', 'It is in the log of weighbridge; please report it.');
     default:
       return failed(code, `${message}.`, hint === undefined ? AGAIN : `${hint}. Then open the link again.`);
   }

@@ -13,8 +13,10 @@ import { SAME_CALL_MS } from './pace.ts';
 
 /** A token that ends this soon is not worth a call that may take as long. */
 export const MARGIN_MS = 120_000;
-/** Withings: three hours. Whatever claims to live much longer was written while the clock was wrong. */
-const LONGEST_MS = 24 * 3_600_000;
+/** What was issued later than this from now was noted while the clock was wrong, and so was its end. */
+const CLOCK_SLACK_MS = 60_000;
+/** A rotation by another process takes as long as Withings does: minutes have been seen. */
+const STORE_TRIES = 4;
 
 export interface TokenPorts {
   readonly tokens: TokenStore;
@@ -76,10 +78,22 @@ async function rotate(
 /** Stores a login that somebody has just consented to, in the place of any before it. */
 export async function storeLogin(ports: Omit<TokenPorts, 'issuer'>, login: Login): Promise<void> {
   const { tokens } = ports;
-  await using _lock = await tokens.lock(login.userId);
+  await using _lock = await lockPatiently(tokens, login.userId);
   await using slot = await tokens.reserve(login.userId, undefined);
   await slot.save(login.refreshToken);
   await share(ports, login);
+}
+
+/** Somebody has consented just now and cannot do so again unasked: waiting is better than giving up. */
+async function lockPatiently(tokens: TokenStore, userId: UserId): Promise<AsyncDisposable> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await tokens.lock(userId);
+    } catch (error) {
+      const isHeld = error instanceof Trouble && error.code === 'lock_held';
+      if (!isHeld || tries === STORE_TRIES) throw error;
+    }
+  }
 }
 
 /** Where this fails the others rotate for themselves. */
@@ -87,8 +101,8 @@ async function share({ accesses, clock }: Pick<TokenPorts, 'accesses' | 'clock'>
   const { userId, refreshToken, accessToken, expiresInMs, scope } = login;
   const now = clock.now();
   if (!isPlausible(now)) return;
-  const expiresAt = new Date(now.getTime() + expiresInMs);
-  await accesses.save(userId, refreshToken, { accessToken, expiresAt, scope }).catch(() => undefined);
+  const shared = { accessToken, issuedAt: now, expiresAt: new Date(now.getTime() + expiresInMs), scope };
+  await accesses.save(userId, refreshToken, shared).catch(() => undefined);
 }
 
 async function findShared(
@@ -99,9 +113,10 @@ async function findShared(
 ): Promise<Login | undefined> {
   const shared = await accesses.load(userId, refreshToken);
   if (shared === undefined || shared.accessToken === refused) return undefined;
-  const { accessToken, expiresAt, scope } = shared;
-  const expiresInMs = expiresAt.getTime() - clock.now().getTime();
-  if (expiresInMs <= MARGIN_MS || expiresInMs > LONGEST_MS) return undefined;
+  const { accessToken, issuedAt, expiresAt, scope } = shared;
+  const nowMs = clock.now().getTime();
+  const expiresInMs = expiresAt.getTime() - nowMs;
+  if (issuedAt.getTime() > nowMs + CLOCK_SLACK_MS || !(expiresInMs > MARGIN_MS)) return undefined;
   return { userId, refreshToken, accessToken, expiresInMs, scope };
 }
 

@@ -4,7 +4,7 @@ import { APPLI_NAMES } from '../domain/notification.ts';
 import { nameOf, type People } from '../domain/people.ts';
 import { isOurs, OUR_COMMENT, type Subscription, type SubscriptionService } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
-import { Trouble } from '../domain/trouble.ts';
+import { asTrouble, Trouble } from '../domain/trouble.ts';
 import { createKeyedMutex } from './keyed-mutex.ts';
 import type { Records } from './records.ts';
 import type { WithAccess } from './with-access.ts';
@@ -23,8 +23,12 @@ export interface Subscriptions {
    * are not touched.
    */
   heal(userId: UserId, options: Urgency): Promise<void>;
-  /** Removes all of ours, and nobody else's. Resolves with how many there were. */
+  /** The same in the background, unless somebody has said that it shall not be. */
+  keep(userId: UserId): Promise<void>;
+  /** Removes all of ours, and nobody else's, until `heal`. Resolves with how many there were. */
   remove(userId: UserId, options: Urgency): Promise<number>;
+  /** Leaves everything as it is, until `heal`. */
+  leave(userId: UserId): Promise<void>;
 }
 
 export function createSubscriptions(ports: {
@@ -42,7 +46,9 @@ export function createSubscriptions(ports: {
   const { service, withAccess, records, callbackUrl, applis, people, clock, log, signal } = ports;
   const ours = new URL(callbackUrl);
   const inTurn = createKeyedMutex();
-  const isWanted = (each: Subscription) => each.callbackUrl === callbackUrl && applis.includes(each.appli);
+  // Withings may keep the URL in another spelling of the same.
+  const isWanted = (each: Subscription) =>
+    URL.canParse(each.callbackUrl) && new URL(each.callbackUrl).href === ours.href && applis.includes(each.appli);
 
   const list = (userId: UserId, options: Urgency) => withAccess(userId, options, service.list);
 
@@ -51,16 +57,25 @@ export function createSubscriptions(ports: {
     signal.throwIfAborted();
   };
 
+  /** Each is asked for, although one may be refused. Returns those that are there now, and what went wrong first. */
   const add = async (userId: UserId, options: Urgency, missing: readonly number[]) => {
+    const added: number[] = [];
+    let failure: Trouble | undefined;
     for (const [index, appli] of missing.entries()) {
       if (index > 0) await pause(BETWEEN_SUBSCRIBES_MS);
       const subscription = { appli, callbackUrl, comment: OUR_COMMENT };
-      await withAccess(userId, options, (account) => service.subscribe(account, subscription));
+      try {
+        await withAccess(userId, options, (account) => service.subscribe(account, subscription));
+        added.push(appli);
+      } catch (error) {
+        failure ??= asTrouble(error);
+      }
     }
-    if (missing.length === 0) return;
-    const categories = missing.map(nameAppli).join(', ');
-    const text = `${nameOf(userId, people)}: Withings calls from now on about ${categories}`;
-    log.info({ event: 'subscribed', text, userid: userId, applis: missing });
+    if (added.length > 0) {
+      const text = `${nameOf(userId, people)}: Withings calls from now on about ${added.map(nameAppli).join(', ')}`;
+      log.info({ event: 'subscribed', text, userid: userId, applis: added });
+    }
+    return { added, failure };
   };
 
   const revoke = async (userId: UserId, options: Urgency, unwanted: readonly Subscription[]) => {
@@ -72,39 +87,53 @@ export function createSubscriptions(ports: {
     }
   };
 
-  const note = (userId: UserId, applis: readonly number[], reason?: string) =>
+  const note = (userId: UserId, active: readonly number[], failure: Trouble | undefined) =>
     records.change(userId, (before) => {
       const since = before.subscription?.hitch?.since ?? clock.now();
-      const hitch = reason === undefined ? undefined : { since, reason };
-      return { ...before, subscription: { applis, hitch } };
+      const hitch = failure && { since, reason: failure.message };
+      return { ...before, subscription: { applis: active, hitch }, leaveUnsubscribed: false };
     });
 
   const heal = async (userId: UserId, options: Urgency) => {
-    try {
-      const present = await list(userId, options);
-      const missing = applis.filter((appli) => !present.some((each) => isWanted(each) && each.appli === appli));
-      await add(userId, options, missing);
-      await note(userId, applis);
-      const outdated = present.filter((each) => isOurs(each, ours) && !isWanted(each));
-      await revoke(userId, options, outdated);
-    } catch (error) {
-      if (error instanceof Trouble && error.code === 'callback_unreachable') await note(userId, [], error.message);
-      throw error;
-    }
+    const present = await list(userId, options);
+    const isPresent = (appli: number) => present.some((each) => isWanted(each) && each.appli === appli);
+    const { added, failure } = await add(
+      userId,
+      options,
+      applis.filter((appli) => !isPresent(appli)),
+    );
+    const active = applis.filter((appli) => isPresent(appli) || added.includes(appli));
+    await note(userId, active, failure);
+    // One that leads here no more goes when its category has another, or is wanted no more.
+    const isReplaced = ({ appli }: Subscription) => active.includes(appli) || !applis.includes(appli);
+    await revoke(
+      userId,
+      options,
+      present.filter((each) => isOurs(each, ours) && !isWanted(each) && isReplaced(each)),
+    );
+    if (failure !== undefined) throw failure;
   };
+
+  const setLeave = (userId: UserId) =>
+    records.change(userId, (before) => ({ ...before, subscription: undefined, leaveUnsubscribed: true }));
 
   const remove = async (userId: UserId, options: Urgency) => {
     const present = await list(userId, options);
     const unwanted = present.filter((each) => isOurs(each, ours));
     await revoke(userId, options, unwanted);
-    await records.change(userId, (before) => ({ ...before, subscription: undefined }));
+    await setLeave(userId);
     return unwanted.length;
   };
 
   return {
     list,
     heal: (userId, options) => inTurn(userId, () => heal(userId, options)),
+    async keep(userId) {
+      const { leaveUnsubscribed } = await records.of(userId);
+      if (!leaveUnsubscribed) await inTurn(userId, () => heal(userId, { urgent: false }));
+    },
     remove: (userId, options) => inTurn(userId, () => remove(userId, options)),
+    leave: setLeave,
   };
 }
 

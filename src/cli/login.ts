@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { type Callback, type Core, makeDirectories, type WithingsConfig } from '../core.ts';
 import { formatTime } from '../domain/clock.ts';
 import type { Linked, LinkFailed, LinkOutcome, Redirect } from '../domain/link.ts';
@@ -8,7 +9,7 @@ import type { UserId } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
 import { formatWeight } from '../domain/weight-unit.ts';
 import { listen } from '../http/listen.ts';
-import { localCallbackUrl, probeCallback } from '../http/probe.ts';
+import { localCallbackUrl, type Probe, probeCallback } from '../http/probe.ts';
 import { createProof } from '../http/proof.ts';
 import { createPublicApp } from '../http/public-app.ts';
 import { realClock } from '../real-clock.ts';
@@ -16,7 +17,9 @@ import { openCommand } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /** How often to look whether a running daemon has linked somebody. */
-const LOOK_MS = 500;
+const LOOK_MS = 1_000;
+/** And whether it is still there. */
+const LOOKS_PER_PROBE = 5;
 
 export interface LoginOptions {
   /** Withings' own demo account in place of one's own. */
@@ -44,7 +47,6 @@ export async function login(shell: Shell, options: LoginOptions): Promise<ExitCo
     shell.say('error: CALLBACK_URL is required: the browser comes back to it from the consent page');
     return ExitCode.configuration;
   }
-  await makeDirectories(config.directories);
   const setting = { shell, config, core, callback, log };
   const { link, id, expiresAt } = callback.consent.request({
     demo: options.demoUser ?? false,
@@ -60,22 +62,22 @@ export async function login(shell: Shell, options: LoginOptions): Promise<ExitCo
   return await byBrowser(setting, show, id, patience);
 }
 
-/** Serves the callback, or leaves that to the daemon that does. */
+/** Serves the callback, or leaves that to the daemon that does; whoever comes and goes meanwhile. */
 async function byBrowser(setting: Setting, show: () => void, id: string, patience: AbortSignal): Promise<ExitCode> {
-  const { shell, core, config } = setting;
-  try {
-    const code = await besideNobody(setting, show, patience);
-    if (code !== undefined) return code;
-  } catch (error) {
-    if (!(error instanceof Trouble && error.code === 'port_taken')) throw error;
-    if (!(await isOurDaemon(config))) throw error;
-    shell.say('A weighbridge is running here and will answer the browser.');
-    show();
-    const userId = await linkedBy(core, id, patience);
-    if (userId !== undefined) {
-      shell.say(`${nameOf(userId, config.people)} is linked; the page in the browser shows the last weight.`);
-      return ExitCode.done;
-    }
+  const { shell, config } = setting;
+  const { isOurs, isHere } = await probeHere(config);
+  if (isOurs && !isHere) throw elsewhere(config.directories.tokens);
+  let isShown = false;
+  const showOnce = () => {
+    if (!isShown) show();
+    isShown = true;
+  };
+  while (!patience.aborted) {
+    const isLinked = await besideNobody(setting, showOnce, id, patience).catch(async (error) => {
+      if (!(error instanceof Trouble && error.code === 'port_taken')) throw error;
+      return await besideDaemon(setting, showOnce, id, patience, error);
+    });
+    if (isLinked) return ExitCode.done;
   }
   if (!shell.signal.aborted) shell.say(NOBODY_CAME);
   return ExitCode.failed;
@@ -85,28 +87,56 @@ const NOBODY_CAME = `error: nobody came back from the consent page, and the link
 Withings shows "redirect_uri_mismatch"? CALLBACK_URL must be the callback URL of your application in the partner
 dashboard, letter by letter. The browser cannot reach the callback URL? "weighbridge doctor" finds out why.`;
 
-/** No daemon is running: this process answers the browser, until somebody is linked. */
-async function besideNobody(setting: Setting, show: () => void, patience: AbortSignal): Promise<ExitCode | undefined> {
+/** A daemon is running and answers the browser: waits for what it notes, for as long as it runs. */
+async function besideDaemon(
+  { shell, core, config }: Setting,
+  show: () => void,
+  id: string,
+  patience: AbortSignal,
+  portTaken: Trouble,
+): Promise<boolean> {
+  if (!(await probeHere(config)).isHere) throw portTaken;
+  shell.say('A weighbridge is running here and answers the browser.');
+  show();
+  for (let looks = 1; !patience.aborted; looks += 1) {
+    const userId = await linkedBy(core, id);
+    if (userId !== undefined) {
+      shell.say(`${nameOf(userId, config.people)} is linked; the page in the browser says how things stand.`);
+      return true;
+    }
+    await realClock.sleep(LOOK_MS, patience);
+    if (looks % LOOKS_PER_PROBE === 0 && !(await probeHere(config)).isOurs) return false;
+  }
+  return false;
+}
+
+function elsewhere(tokens: string): Trouble {
+  return new Trouble(`the weighbridge that runs here keeps its logins elsewhere than in ${resolve(tokens)}`, {
+    code: 'other_place',
+    recovery: 'settings',
+    hint: 'start login in the folder of that one, or with the same TOKENS_DIR',
+  });
+}
+
+/** No daemon is running: this process answers the browser, until the one who has this link is linked. */
+async function besideNobody(setting: Setting, show: () => void, id: string, patience: AbortSignal): Promise<boolean> {
   const { shell, config, log } = setting;
   const linked = new AbortController();
-  await using linker = await openLinker(setting);
-  const tell = (outcome: LinkOutcome | 'working') => {
-    if (outcome === 'working') return;
+  const onOutcome = (whose: string, outcome: LinkOutcome) => {
     say(shell, outcome, config.people);
-    if (outcome.kind === 'linked') linked.abort();
+    if (whose === id && outcome.kind === 'linked') linked.abort();
   };
+  await using linker = await openLinker(setting, onOutcome);
+  const { credentials } = config.withings;
   const app = createPublicApp({
     path: config.callback.path,
     query: config.callback.query,
     trustProxy: config.listen.trustProxy,
     // A hint at most: the daemon asks for everything when it starts.
     onNotification: () => undefined,
-    onRedirect: async (redirect, patience) => {
-      const outcome = await linker.link(redirect, patience);
-      tell(outcome);
-      return outcome;
-    },
-    prove: createProof(config.withings.credentials.clientSecret),
+    onRedirect: (redirect, patience) => linker.link(redirect, patience),
+    prove: createProof(credentials.clientSecret),
+    place: resolve(config.directories.tokens),
     people: config.people,
     clock: realClock,
     log,
@@ -115,7 +145,7 @@ async function besideNobody(setting: Setting, show: () => void, patience: AbortS
   show();
   const end = AbortSignal.any([patience, linked.signal]);
   if (!end.aborted) await once(end, 'abort');
-  return linked.signal.aborted ? ExitCode.done : undefined;
+  return linked.signal.aborted;
 }
 
 /** The browser ends on an address that it cannot open; the person copies it. */
@@ -130,8 +160,9 @@ async function byHand(setting: Setting, show: () => void): Promise<ExitCode> {
     const outcome = redirect === undefined ? NOT_AN_ADDRESS : await linker.link(redirect, forever());
     if (outcome === 'working') break;
     say(shell, outcome, config.people);
-    if (outcome.kind === 'linked') return ExitCode.done;
+    if (outcome.kind !== 'failed') return ExitCode.done;
   }
+  if (!shell.signal.aborted) shell.say('error: nothing more came in, and nobody was linked');
   return ExitCode.failed;
 }
 
@@ -142,10 +173,15 @@ const NOT_AN_ADDRESS: LinkFailed = {
   remedy: 'Copy the whole address, with everything behind the question mark.',
 };
 
-async function openLinker({ core, callback }: Setting) {
+async function openLinker({ config, core, callback }: Setting, onOutcome?: (id: string, outcome: LinkOutcome) => void) {
+  await makeDirectories(config.directories);
   const journal = await core.openJournal();
   const collect = core.createCollect(journal);
-  return callback.createLinker(journal, async (userId) => void (await collect.since(userId, { urgent: true })));
+  return callback.createLinker(journal, {
+    fetch: async (userId) => void (await collect.since(userId, { urgent: true })),
+    isDaemon: false,
+    ...(onOutcome && { onOutcome }),
+  });
 }
 
 function readRedirect(line: string): Redirect | undefined {
@@ -155,36 +191,33 @@ function readRedirect(line: string): Redirect | undefined {
   return { code: read('code'), state: read('state'), error: read('error') };
 }
 
-/** Whether what listens on our port is a daemon with our client secret. */
-async function isOurDaemon({ listen, callback, withings }: WithingsConfig): Promise<boolean> {
+/** Whether what listens on our port is a daemon with our client secret, and with our logins. */
+async function probeHere({ listen, callback, directories, withings }: WithingsConfig): Promise<Probe> {
   const url = localCallbackUrl({ ...listen, ...callback });
-  const { isOurs } = await probeCallback(url, createProof(withings.credentials.clientSecret));
-  return isOurs;
+  return await probeCallback(url, createProof(withings.credentials.clientSecret), resolve(directories.tokens));
 }
 
-/** Who has been linked by this link, as soon as somebody has. */
-async function linkedBy(core: Core, id: string, patience: AbortSignal): Promise<UserId | undefined> {
-  while (!patience.aborted) {
-    for (const userId of await core.tokens.list()) {
-      if ((await core.records.of(userId)).linkedBy === id) return userId;
-    }
-    await realClock.sleep(LOOK_MS, patience);
-  }
+/** Who has been linked by this link, if somebody has. */
+async function linkedBy(core: Core, id: string): Promise<UserId | undefined> {
+  for (const userId of await core.tokens.list()) if ((await core.records.of(userId)).linkedBy === id) return userId;
   return undefined;
 }
 
 function say(shell: Shell, outcome: LinkOutcome, people: People): void {
   if (outcome.kind === 'failed') shell.say(`${outcome.problem} ${outcome.remedy}`);
+  else if (outcome.kind === 'already') shell.say(`${nameOf(outcome.userId, people)} is linked already.`);
   else shell.say(describe(outcome, people));
 }
 
-function describe({ userId, again, lastWeighIn, hitches }: Linked, people: People): string {
+function describe({ userId, again, lastWeighIn, hitches, isDaemon }: Linked, people: People): string {
   const lines = [`${nameOf(userId, people)} is linked${again ? ' again' : ''}.`];
   if (lastWeighIn !== undefined) {
     const { kilograms, takenAt } = lastWeighIn;
     lines.push(`Last weigh-in: ${formatWeight(kilograms, people.unit)}, ${formatTime(takenAt, undefined)}`);
   }
   lines.push(...hitches);
+  if (!isDaemon)
+    lines.push('Start weighbridge now ("npm start", or "weighbridge serve"): Withings calls only what runs.');
   return lines.join('\n');
 }
 

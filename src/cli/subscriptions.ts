@@ -1,3 +1,4 @@
+import { patiently } from '../app/patiently.ts';
 import { nameAppli, type Subscriptions } from '../app/subscriptions.ts';
 import { makeDirectories, type WithingsConfig } from '../core.ts';
 import { nameOf } from '../domain/people.ts';
@@ -23,7 +24,7 @@ export async function subscribe(shell: Shell, argument: string | undefined): Pro
   });
 }
 
-/** Asks Withings not to call any more. A running daemon asks for it again within hours. */
+/** Asks Withings not to call any more, until it is asked to again. */
 export async function unsubscribe(shell: Shell, argument: string | undefined): Promise<ExitCode> {
   return await forEach(shell, argument, async (userId, subscriptions, { people }) => {
     const count = await subscriptions.remove(userId, { urgent: true });
@@ -39,7 +40,7 @@ export async function listSubscriptions(
 ): Promise<ExitCode> {
   return await forEach(shell, argument, async (userId, subscriptions, { people, callbackUrl }) => {
     for (const each of await subscriptions.list(userId, { urgent: true })) {
-      const { host } = new URL(each.callbackUrl);
+      const host = URL.canParse(each.callbackUrl) ? new URL(each.callbackUrl).host : '(no URL)';
       const ours = isOurs(each, new URL(callbackUrl));
       const current = each.callbackUrl === callbackUrl;
       const whose = current ? 'ours' : ours ? 'ours, outdated' : "somebody else's";
@@ -70,7 +71,9 @@ async function forEach(shell: Shell, argument: string | undefined, work: Work): 
   let code: ExitCode = ExitCode.done;
   for (const userId of people) {
     try {
-      await patiently(shell, () => work(userId, subscriptions, { ...config, callbackUrl }));
+      const onWait = (ms: number) => shell.say(`Withings has just been asked; waiting ${Math.ceil(ms / 1000)} s…`);
+      const patience = { clock: realClock, signal: shell.signal, onWait };
+      await patiently(() => work(userId, subscriptions, { ...config, callbackUrl }), patience);
     } catch (error) {
       if (shell.signal.aborted) return ExitCode.failed;
       shell.say(`error: ${nameOf(userId, config.people)}: ${explain(asTrouble(error))}`);
@@ -78,21 +81,4 @@ async function forEach(shell: Shell, argument: string | undefined, work: Work): 
     }
   }
   return code;
-}
-
-/** Somebody types a command twice, or a daemon has just asked the same. */
-const MOST_WAITS = 3;
-
-/** Withings does not answer the same question twice in 10 s. */
-async function patiently(shell: Shell, work: () => Promise<void>): Promise<void> {
-  for (let waits = 0; ; waits += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      const { recovery, waitMs = 0 } = asTrouble(error);
-      if (recovery !== 'throttled' || waits === MOST_WAITS) throw error;
-      shell.say(`Withings has just been asked; waiting ${Math.ceil(waitMs / 1000)} s…`);
-      await realClock.sleep(waitMs, shell.signal);
-    }
-  }
 }

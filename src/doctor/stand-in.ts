@@ -38,6 +38,7 @@ export async function standIn(options: StandInOptions): Promise<StandIn> {
     onNotification: () => undefined,
     onRedirect: async () => NOT_NOW,
     prove,
+    place: '',
     people: { names: new Map(), unit: 'kg' },
     clock,
     log,

@@ -2,7 +2,13 @@ import type { WeighIn } from './reading.ts';
 import type { UserId } from './token.ts';
 
 /** What came of somebody's consent. */
-export type LinkOutcome = Linked | LinkFailed;
+export type LinkOutcome = Linked | AlreadyLinked | LinkFailed;
+
+/** The link has done its work, and nothing was done again. */
+export interface AlreadyLinked {
+  readonly kind: 'already';
+  readonly userId: UserId;
+}
 
 export interface Linked {
   readonly kind: 'linked';
@@ -12,8 +18,10 @@ export interface Linked {
   readonly lastWeighIn: WeighIn | undefined;
   /** Whether Withings calls when there is a new weight; `later` where that is left to somebody else. */
   readonly subscribed: 'yes' | 'no' | 'later';
-  /** What did not work besides, in words. It is tried again by itself. */
+  /** What did not work besides, in words. */
   readonly hitches: readonly string[];
+  /** A daemon is running, which tries again by itself and answers Withings' calls. */
+  readonly isDaemon: boolean;
 }
 
 export interface LinkFailed {

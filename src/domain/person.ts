@@ -8,6 +8,8 @@ export interface PersonState {
   /** Undefined while the login works, or has not been tried. */
   readonly needsLogin: Hitch | undefined;
   readonly subscription: SubscriptionState | undefined;
+  /** Somebody has said that Withings shall not call about this person. */
+  readonly leaveUnsubscribed: boolean;
 }
 
 /** What is wrong, in words, and since when. */
@@ -34,4 +36,5 @@ export const NOTHING_KNOWN: PersonState = {
   linkedBy: undefined,
   needsLogin: undefined,
   subscription: undefined,
+  leaveUnsubscribed: false,
 };

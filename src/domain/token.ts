@@ -69,6 +69,7 @@ export interface TokenReservation extends AsyncDisposable {
 /** An access token that several processes share. */
 export interface SharedAccess {
   readonly accessToken: AccessToken;
+  readonly issuedAt: Date;
   readonly expiresAt: Date;
   readonly scope: string | undefined;
 }

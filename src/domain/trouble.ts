@@ -43,9 +43,16 @@ export function explain({ message, hint }: Trouble): string {
   return hint === undefined ? message : `${message}; ${hint}`;
 }
 
+const STOPPING = new Trouble('weighbridge is being stopped', {
+  code: 'stopping',
+  recovery: 'retry',
+  hint: 'it goes on with this when it runs again',
+});
+
 /** What was thrown, as a trouble. Anything else than one is a programmer's mistake; it says where to look. */
 export function asTrouble(error: unknown): Trouble {
   if (error instanceof Trouble) return error;
+  if (error instanceof Error && error.name === 'AbortError') return STOPPING;
   const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return new Trouble(`this is a defect of weighbridge: ${where}`, {
     code: 'defect',

@@ -31,7 +31,7 @@ const LOOK_AGAIN_S = 3;
 /** In the zone of this machine, which is that of the household. */
 const MOMENT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeStyle: 'short' });
 
-const STATUS: Readonly<Record<string, number>> = { linked: 200, working: 202, failed: 400 };
+const STATUS: Readonly<Record<string, number>> = { linked: 200, working: 202, failed: 400, already: 409 };
 
 /** Answers the browser that comes back from the consent page. Its address holds the code, so it goes nowhere else. */
 export function sendOutcome(response: Response, outcome: LinkOutcome | 'working', people: People): void {
@@ -51,11 +51,18 @@ function page(outcome: LinkOutcome | 'working', people: People): string {
   if (outcome === 'working')
     return frame('One moment', '…', WORKING, `<meta http-equiv="refresh" content="${LOOK_AGAIN_S}">`);
   if (outcome.kind === 'failed') return frame('Not linked', '✕', describeFailure(outcome));
+  if (outcome.kind === 'already') return frame('Already done', '✓', describeRepetition(nameOf(outcome.userId, people)));
   return frame('Linked', '✓', describeSuccess(outcome, people));
 }
 
 const WORKING = `<h1>One moment…</h1>
 <p>Withings is taking its time. This page looks again by itself; please leave it open.</p>`;
+
+function describeRepetition(name: string): string {
+  return `<h1>Already done</h1>
+<p>This link has done its work: ${escapeHtml(name)} is linked. Nothing was done again.</p>
+<p>For another person ask for another link (“weighbridge login”).</p>`;
+}
 
 function describeFailure({ problem, remedy }: LinkFailed): string {
   return `<h1>Not linked</h1>
@@ -65,7 +72,7 @@ function describeFailure({ problem, remedy }: LinkFailed): string {
 }
 
 function describeSuccess(linked: Linked, people: People): string {
-  const { userId, again, lastWeighIn, subscribed, hitches } = linked;
+  const { userId, again, lastWeighIn, subscribed, hitches, isDaemon } = linked;
   const name = escapeHtml(nameOf(userId, people));
   const parts = [`<h1>${name} is linked${again ? ' again' : ''}</h1>`];
   if (lastWeighIn !== undefined) {
@@ -80,7 +87,9 @@ function describeSuccess(linked: Linked, people: People): string {
   }
   parts.push(`<p>${NEXT[subscribed]}</p>`);
   for (const hitch of hitches) parts.push(`<p class="note">${escapeHtml(hitch)}</p>`);
-  if (hitches.length > 0) parts.push('<p>The login is stored. weighbridge tries the rest again by itself.</p>');
+  if (hitches.length > 0 && isDaemon)
+    parts.push('<p>The login is stored. weighbridge tries the rest again by itself.</p>');
+  if (!isDaemon) parts.push(`<p class="note">${NOT_RUNNING}</p>`);
   parts.push('<p><small>You can close this page.</small></p>');
   return parts.join('\n');
 }
@@ -88,6 +97,8 @@ function describeSuccess(linked: Linked, people: People): string {
 const NO_WEIGHT = `Withings shows no weight of the past year. Step on the scale, and wait until the weight is in the Withings
 app. If it is there and never comes here: Withings accounts made since 12 October 2026 share data with small applications
 only with a Withings+ membership.`;
+
+const NOT_RUNNING = `weighbridge is not running yet: start it (“npm start”), and it does the rest.`;
 
 const NEXT = {
   yes: 'From now on Withings calls after each weigh-in, and the weight is in the log a minute or two later.',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { NONCE_HEADER, PROOF_HEADER } from './proof.ts';
+import { NONCE_HEADER, PLACE_HEADER, PROOF_HEADER } from './proof.ts';
 
 /** Longer than Withings waits. */
 const TIMEOUT_MS = 10_000;
@@ -10,6 +10,8 @@ export interface Probe {
   readonly status: number | undefined;
   /** The answer came from a daemon with our client secret, and not from somebody in front of it. */
   readonly isOurs: boolean;
+  /** It is ours, and keeps its logins in the place that was asked about. */
+  readonly isHere: boolean;
   /** Where it was sent on to, if it was. */
   readonly location: string | undefined;
   readonly ms: number;
@@ -21,8 +23,9 @@ export interface Probe {
  * Asks for the head of a callback URL as Withings does, without following redirects.
  *
  * @param prove what only our daemon makes of a nonce
+ * @param place where the logins should be kept, as an absolute path
  */
-export async function probeCallback(url: string, prove: (nonce: string) => string): Promise<Probe> {
+export async function probeCallback(url: string, prove: (nonce: string) => string, place = ''): Promise<Probe> {
   const nonce = randomBytes(16).toString('hex');
   const startedMs = performance.now();
   const elapsedMs = () => Math.round(performance.now() - startedMs);
@@ -34,10 +37,18 @@ export async function probeCallback(url: string, prove: (nonce: string) => strin
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const isOurs = answer.headers.get(PROOF_HEADER) === prove(nonce);
+    const isHere = isOurs && answer.headers.get(PLACE_HEADER) === prove(`${nonce} ${place}`);
     const location = answer.headers.get('location') ?? undefined;
-    return { status: answer.status, isOurs, location, ms: elapsedMs(), error: undefined };
+    return { status: answer.status, isOurs, isHere, location, ms: elapsedMs(), error: undefined };
   } catch (error) {
-    return { status: undefined, isOurs: false, location: undefined, ms: elapsedMs(), error: reasonOf(error) };
+    return {
+      status: undefined,
+      isOurs: false,
+      isHere: false,
+      location: undefined,
+      ms: elapsedMs(),
+      error: reasonOf(error),
+    };
   }
 }
 

@@ -6,7 +6,7 @@ import { type Notification, parseNotification } from '../domain/notification.ts'
 import type { People } from '../domain/people.ts';
 import { type CallbackGate, createCallbackGate } from './callback-gate.ts';
 import { sendOutcome } from './pages.ts';
-import { NONCE_HEADER, PROOF_HEADER } from './proof.ts';
+import { NONCE_HEADER, PLACE_HEADER, PROOF_HEADER } from './proof.ts';
 
 /** A notification is a hundred bytes. */
 const MOST_BODY_BYTES = 4096;
@@ -25,10 +25,15 @@ export interface PublicAppOptions {
   readonly onRedirect: (redirect: Redirect, patience: Promise<void>) => Promise<LinkOutcome | 'working'>;
   /** Proves to whoever knows the secret in the URL that this is the daemon, and not somebody's login page. */
   readonly prove: (nonce: string) => string;
+  /** Where the logins are kept, as an absolute path. */
+  readonly place: string;
   readonly people: People;
   readonly clock: Pick<Clock, 'sleep'>;
   readonly log: Log;
 }
+
+/** How browsers say that they fetch a page nobody has asked for yet. */
+const PREFETCH_HEADERS = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'];
 
 /** Well below what proxies and this port's own limits allow an answer. */
 const PATIENCE_MS = 8_000;
@@ -38,7 +43,7 @@ const PATIENCE_MS = 8_000;
  * and nothing is done before the answer is out: Withings allows 2 s (developer guide, notifications).
  */
 export function createPublicApp(options: PublicAppOptions): Express {
-  const { path, query, trustProxy, onNotification, onRedirect, prove, people, clock, log } = options;
+  const { path, query, trustProxy, onNotification, onRedirect, prove, place, people, clock, log } = options;
   const gate = createCallbackGate(path, query);
   const app = express();
   app.disable('x-powered-by');
@@ -60,14 +65,17 @@ export function createPublicApp(options: PublicAppOptions): Express {
     // Withings probes with HEAD before it stores a subscription, and takes 204 and 405 for unreachable.
     else if (method === 'HEAD' || method === 'GET') {
       const nonce = request.get(NONCE_HEADER);
-      if (nonce !== undefined) response.set(PROOF_HEADER, prove(nonce));
+      if (nonce !== undefined) {
+        response.set(PROOF_HEADER, prove(nonce));
+        response.set(PLACE_HEADER, prove(`${nonce} ${place}`));
+      }
       response.status(200).end();
     } else response.status(405).set('allow', 'GET, HEAD, POST').end();
   });
 
   app.get('/{*any}', async (request, response) => {
     // What is fetched beforehand must not use up a code that is good for one use.
-    if (request.get('sec-purpose') !== undefined || request.get('purpose') === 'prefetch') {
+    if (PREFETCH_HEADERS.some((name) => request.get(name) !== undefined)) {
       response.status(503).set('cache-control', 'no-store').end();
       return;
     }

@@ -54,6 +54,8 @@ export interface Sandbox extends AsyncDisposable {
   /** Stores groups without telling anybody, as when a notification was lost. */
   store(userId: string, weighIn: WeighIn): readonly RawGroup[];
   tell(userId: string, groups: readonly RawGroup[]): Promise<void>;
+  /** Ends all connections, those that wait for an answer included. */
+  hangUp(): void;
 }
 
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
@@ -133,6 +135,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     },
     store,
     tell,
+    hangUp: () => server.closeAllConnections(),
     async [Symbol.asyncDispose]() {
       stop.abort();
       const closed = once(server, 'close');

@@ -14,23 +14,26 @@ export function createAccessFiles(directory: string, files: FileSystem = nodeFil
     async load(userId, refreshToken) {
       try {
         const fields = JSON.parse((await files.readFile(path(userId))).toString('utf8'));
-        const { refresh, access_token, expires_at, scope } = fields;
+        const { refresh, access_token, issued_at, expires_at, scope } = fields;
         const accessToken = parseAccessToken(access_token);
-        if (refresh !== fingerprint(refreshToken) || accessToken === undefined || !Number.isSafeInteger(expires_at))
-          return undefined;
+        const issuedAt = readSeconds(issued_at);
+        const expiresAt = readSeconds(expires_at);
+        if (refresh !== fingerprint(refreshToken) || !accessToken || !issuedAt || !expiresAt) return undefined;
         return {
           accessToken,
-          expiresAt: new Date(expires_at * 1000),
+          issuedAt,
+          expiresAt,
           scope: typeof scope === 'string' ? scope : undefined,
         };
       } catch {
         return undefined;
       }
     },
-    async save(userId, refreshToken, { accessToken, expiresAt, scope }) {
+    async save(userId, refreshToken, { accessToken, issuedAt, expiresAt, scope }) {
       const fields = {
         refresh: fingerprint(refreshToken),
         access_token: accessToken,
+        issued_at: Math.floor(issuedAt.getTime() / 1000),
         expires_at: Math.floor(expiresAt.getTime() / 1000),
         scope,
       };
@@ -38,4 +41,9 @@ export function createAccessFiles(directory: string, files: FileSystem = nodeFil
       await place.commit(`${JSON.stringify(fields)}\n`);
     },
   };
+}
+
+function readSeconds(value: unknown): Date | undefined {
+  const date = new Date(typeof value === 'number' ? value * 1000 : Number.NaN);
+  return Number.isNaN(date.getTime()) ? undefined : date;
 }

@@ -16,7 +16,7 @@ const HOLD = 'trap "" HUP INT TERM; umask 077; exec flock "$0" cat';
  *
  * @param path made when missing; its content does not matter
  * @param signal ends the waiting, not the lock
- * @throws Trouble `lock_failed`
+ * @throws Trouble `lock_failed`, `lock_held`
  */
 export async function lockFile(path: string, signal?: AbortSignal): Promise<AsyncDisposable> {
   signal?.throwIfAborted();
@@ -43,7 +43,7 @@ export async function lockFile(path: string, signal?: AbortSignal): Promise<Asyn
   stdin.write('.');
   const giveUp = () => void child.kill('SIGKILL');
   const tooLate = setTimeout(() => {
-    said = `another process has held it for ${PATIENCE_MS / 1000} s`;
+    said = `somebody else has held it for ${PATIENCE_MS / 1000} s`;
     giveUp();
   }, PATIENCE_MS);
   signal?.addEventListener('abort', giveUp);
@@ -70,16 +70,17 @@ function startHolder(path: string): ChildProcess {
   }
 }
 
+const HELD = /somebody else has held it/;
 const HINTS = [
   [/flock: not found/, 'install flock, which is part of util-linux'],
-  [/another process/, 'another weighbridge is waiting for an answer of Withings; it ends'],
+  [HELD, 'somebody is waiting for an answer of Withings; it ends'],
 ] as const;
 
 function lockTrouble(path: string, reason: string): Trouble {
   const hint =
     HINTS.find(([pattern]) => pattern.test(reason))?.[1] ?? 'is the directory writable, and is there room on the disk?';
   return new Trouble(`cannot lock ${path}: ${reason || 'flock ended'}`, {
-    code: 'lock_failed',
+    code: HELD.test(reason) ? 'lock_held' : 'lock_failed',
     recovery: 'retry',
     hint,
   });

@@ -27,8 +27,9 @@ export function createPersonFiles(directory: string, files: FileSystem = nodeFil
   };
 }
 
-function encode({ linkedAt, linkedBy, needsLogin, subscription }: PersonState) {
-  return { linked_at: linkedAt, linked_by: linkedBy, needs_login: needsLogin, subscription };
+function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribed }: PersonState) {
+  const fields = { linked_at: linkedAt, linked_by: linkedBy, needs_login: needsLogin, subscription };
+  return leaveUnsubscribed ? { ...fields, leave_unsubscribed: true } : fields;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -42,6 +43,7 @@ function decode(fields: Fields): PersonState {
     subscription: isFields(subscription)
       ? { applis: numbers(subscription['applis']), hitch: hitch(subscription['hitch']) }
       : undefined,
+    leaveUnsubscribed: fields['leave_unsubscribed'] === true,
   };
 }
 

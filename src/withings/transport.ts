@@ -67,7 +67,14 @@ export function createTransport(options: TransportOptions): Transport {
     const body = qs.stringify(form);
     await pace.turn({ key: `${endpoint} ${account?.userId ?? ''} ${body}`, urgent });
     await call.sending?.();
-    const secrets = [clientSecret, account?.accessToken, form['refresh_token'], form['code'], form['callbackurl']];
+    const secrets = [
+      clientSecret,
+      account?.accessToken,
+      form['refresh_token'],
+      form['code'],
+      form['callbackurl'],
+      form['redirect_uri'],
+    ];
     const { status, error, body: answer } = read(endpoint, await send(call, body));
     if (status === 0) return answer;
     const waitSeconds = parseWaitSeconds(answer);
@@ -134,6 +141,8 @@ function errorCode(error: unknown): string {
   return code ?? 'no answer';
 }
 
+/** Also where Withings repeats them as a form or a URL would write them. */
 function withoutSecrets(text: string, secrets: readonly (string | number | undefined)[]): string {
-  return secrets.reduce<string>((clean, secret) => (secret ? clean.replaceAll(String(secret), '***') : clean), text);
+  const forms = secrets.filter(Boolean).flatMap((secret) => [String(secret), encodeURIComponent(String(secret))]);
+  return forms.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
 }

@@ -12,8 +12,8 @@ const MOST_CALLS = 120;
 /**
  * Watches the calls that arrive at Withings. The limit per minute is judged for each life, times its programs, because
  * each keeps to it for itself and knows of no other: what several send, at once or one after the other, Withings bounds
- * by its 601, which each of them heeds. What arrives together is reported as the busiest minute. The same goes for the
- * list of subscriptions, the one call whose arguments cannot vary: two daemons at once may ask for it in one breath.
+ * by its 601, which each of them heeds. What arrives together is reported as the busiest minute. The same goes for
+ * data calls with the same arguments: two programs at once may ask in one breath. Nobody may send a login twice.
  */
 export function watchCalls() {
   const calls: { readonly at: number; readonly key: string }[] = [];
@@ -27,7 +27,7 @@ export function watchCalls() {
     },
     /** For the sandbox's `fault`: every call comes by here first. */
     arrived({ path, form, accessToken, at }: Call): void {
-      const isShared = path === '/notify' && (lives.at(-1)?.programs ?? 1) > 1;
+      const isShared = path !== '/v2/oauth2' && (lives.at(-1)?.programs ?? 1) > 1;
       calls.push({ at, key: `${path} ${form} ${accessToken} ${isShared ? calls.length : ''}` });
     },
     answered({ path }: Call, answer: Answer | undefined): void {
