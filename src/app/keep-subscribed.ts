@@ -29,7 +29,7 @@ export async function keepSubscribed(ports: {
   readonly linkedUsers: LinkedUsers;
   readonly collector: Pick<Collector, 'needLogin'>;
   /** Of the subscriptions alone: what is over for the fetches may last here. */
-  readonly troubles: Troubles;
+  readonly troubles: Pick<Troubles, 'report' | 'over'>;
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly random: () => number;
