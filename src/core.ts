@@ -5,7 +5,9 @@ import { type Collect, createCollect } from './app/collect.ts';
 import { createLinker, type Linker, type LinkerHost } from './app/link.ts';
 import { createPace } from './app/pace.ts';
 import { createRecords, type Records } from './app/records.ts';
+import { type RememberedPeople, rememberPeople } from './app/remembered-people.ts';
 import { type Login, obtainLogin } from './app/rotate-token.ts';
+import { readStanding, type Standing } from './app/standing.ts';
 import { createSubscriptions, type Subscriptions } from './app/subscriptions.ts';
 import { createWithAccess, type WithAccess } from './app/with-access.ts';
 import type { Config } from './config.ts';
@@ -14,6 +16,7 @@ import type { Consent } from './domain/link.ts';
 import type { Log } from './domain/log.ts';
 import type { CursorStore, Journal } from './domain/reading.ts';
 import type { TokenStore, UserId } from './domain/token.ts';
+import { cursorsIn, journalIn, peopleIn, standingPorts } from './layout.ts';
 import { createAccessFiles } from './storage/access-files.ts';
 import { createCursorFiles } from './storage/cursor-files.ts';
 import { makeDirectory, sweepTemporaryFiles } from './storage/files.ts';
@@ -38,6 +41,10 @@ export interface Core {
   readonly withAccess: WithAccess;
   readonly cursors: CursorStore;
   readonly records: Records;
+  /** What the files say of a person. */
+  readStanding(userId: UserId): Promise<Standing>;
+  /** A person's record as it was last read or changed here. */
+  readonly remembered: RememberedPeople['remembered'];
   /** Opens the journal, which takes as long as reading it does. */
   openJournal(): Promise<Journal>;
   createCollect(journal: Journal): Collect;
@@ -52,8 +59,8 @@ export interface Callback {
   createLinker(journal: Journal, host: LinkerHost): Linker;
 }
 
-const cursorsIn = (data: string) => `${data}/cursors`;
-const peopleIn = (data: string) => `${data}/people`;
+const SILENT: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+function ignore(): void {}
 
 /**
  * Makes the directories that are missing.
@@ -91,7 +98,10 @@ export function createCore(
   const accessTokens = createAccessTokens({ ...tokenPorts, log });
   const withAccess = createWithAccess(accessTokens);
   const cursors = createCursorFiles(cursorsIn(directories.data), log);
-  const records = createRecords({ people: createPersonFiles(peopleIn(directories.data)), log });
+  const remembering = rememberPeople(createPersonFiles(peopleIn(directories.data)));
+  const records = createRecords({ people: remembering, log });
+  // What is wrong with a file is said where it is used.
+  const standing = standingPorts(directories, SILENT);
   const announce = createAnnouncer({ log, clock, people, maxAgeMs: config.announceMaxAgeMs });
 
   const createCallback = (callbackUrl: string): Callback => {
@@ -116,7 +126,9 @@ export function createCore(
     withAccess,
     cursors,
     records,
-    openJournal: () => openJournal(`${directories.data}/measures.jsonl`, log),
+    readStanding: (userId) => readStanding({ ...standing, people: remembering }, userId),
+    remembered: remembering.remembered,
+    openJournal: () => openJournal(journalIn(directories.data), log),
     createCollect: (journal) =>
       createCollect({ withAccess, accessTokens, measures: client, journal, cursors, clock, announce, log }),
     callback: config.callback.url === undefined ? undefined : createCallback(config.callback.url),

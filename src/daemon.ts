@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { createCollector } from './app/collector.ts';
 import { createIntake } from './app/intake.ts';
@@ -5,18 +6,25 @@ import { createKeeper } from './app/keep-subscribed.ts';
 import { createLinkedUsers } from './app/linked-users.ts';
 import { reconcileForever } from './app/reconcile.ts';
 import { createTroubles } from './app/troubles.ts';
+import { createVitals, type VitalSigns } from './app/vitals.ts';
+import type { Config } from './config.ts';
 import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
 import type { Clock } from './domain/clock.ts';
 import type { LinkFailed } from './domain/link.ts';
 import type { Log } from './domain/log.ts';
-import { listen } from './http/listen.ts';
+import { type Address, type Listener, listen } from './http/listen.ts';
+import { createPrivateApp } from './http/private-app.ts';
 import { createProof } from './http/proof.ts';
 import { createPublicApp } from './http/public-app.ts';
 import { realClock } from './real-clock.ts';
+import { isLoopback } from './settings.ts';
+import { readVersion } from './version.ts';
 
 export interface Daemon extends AsyncDisposable {
   /** Where the public port is bound. */
-  readonly publicAddress: { readonly host: string; readonly port: number };
+  readonly publicAddress: Address;
+  /** Where the private port is; undefined when it is off. */
+  readonly privateAddress: Address | undefined;
 }
 
 export interface DaemonOverrides {
@@ -45,8 +53,20 @@ export async function startDaemon(
   const journal = await core.openJournal();
   const collect = core.createCollect(journal);
   const troubles = createTroubles({ clock, log, people, records });
-  const collector = createCollector({ collect, troubles, clock, random, log });
+  const subscriptionTroubles = createTroubles({ clock, log, people });
   const linkedUsers = createLinkedUsers({ tokens, clock });
+  const vitals = createVitals({
+    linkedUsers,
+    readStanding: core.readStanding,
+    remembered: core.remembered,
+    troubles: [troubles, subscriptionTroubles],
+    journal,
+    people,
+    hasCallback: callback !== undefined,
+    intervalMs: config.reconcileIntervalMs,
+    clock,
+  });
+  const collector = createCollector({ collect, troubles, onContact: vitals.contacted, clock, random, log });
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
   const common = { linkedUsers, collector, intervalMs: config.reconcileIntervalMs, clock, signal };
   const keeper =
@@ -54,7 +74,7 @@ export async function startDaemon(
     createKeeper({
       ...common,
       subscriptions: callback.subscriptions,
-      troubles: createTroubles({ clock, log, people }),
+      troubles: subscriptionTroubles,
       random,
     });
   const linker = callback?.createLinker(journal, {
@@ -67,7 +87,10 @@ export async function startDaemon(
     path: config.callback.path,
     query: config.callback.query,
     trustProxy: config.listen.trustProxy,
-    onNotification: (notification) => void intake(notification),
+    onNotification(notification) {
+      vitals.notified(notification.userId);
+      void intake(notification);
+    },
     onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_CALLBACK_URL,
     prove: createProof(config.withings.credentials.clientSecret),
     place: resolve(config.directories.tokens),
@@ -75,19 +98,27 @@ export async function startDaemon(
     clock,
     log,
   });
-  const listener = await listen(app, config.listen);
-  const { host, port } = listener;
+  const privateListener = await listenInPrivate(config.status, vitals, { clock, log });
+  const listener = await listen(app, config.listen).catch(async (error) => {
+    await privateListener?.[Symbol.asyncDispose]();
+    throw error;
+  });
+  const publicAddress = addressOf(listener);
+  const privateAddress = privateListener && addressOf(privateListener);
+  const status = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
   log.info({
     event: 'listening',
-    text: `listening on ${host}:${port}`,
-    public: { host, port },
+    text: `listening on ${formatAddress(publicAddress)}${status}`,
+    public: publicAddress,
+    private: privateAddress,
   });
   const running = [reconcileForever({ ...common, accessTokens, log }), keeper?.run()];
 
   return {
-    publicAddress: { host, port },
+    publicAddress,
+    privateAddress,
     async [Symbol.asyncDispose]() {
-      const closed = listener[Symbol.asyncDispose]();
+      const closed = Promise.all([listener, privateListener].map((each) => each?.[Symbol.asyncDispose]()));
       // The collector first: what the signal cuts off is then no trouble any more.
       const collected = collector[Symbol.asyncDispose]();
       stop.abort();
@@ -97,6 +128,25 @@ export async function startDaemon(
       await closed;
     },
   };
+}
+
+async function listenInPrivate(
+  { host, port, password }: Config['status'],
+  { look }: VitalSigns,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<Listener | undefined> {
+  if (port === 0) return undefined;
+  const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
+  const app = createPrivateApp({ names, password, look, version: readVersion(), clock, log });
+  return await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
+}
+
+function addressOf({ host, port }: Listener): Address {
+  return { host, port };
+}
+
+function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 const NO_CALLBACK_URL: LinkFailed = {

@@ -1,14 +1,12 @@
 import type { LogFormat, LogLevel } from './config.ts';
 import { type Clock, formatTime } from './domain/clock.ts';
 import type { Log, LogEntry } from './domain/log.ts';
+import { maskTokens } from './domain/secrets.ts';
 
 const ORDER: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 const COLOURS: Readonly<Partial<Record<LogLevel, string>>> = { warn: '\u001b[33m', error: '\u001b[31m' };
 const PLAIN = '\u001b[0m';
 
-/** Withings' tokens are 40 hexadecimal digits; whatever looks like one, or is labelled as one, is not for a log. */
-const LOOKS_SECRET =
-  /(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-f])|(?<=\b(?:Bearer |(?:access_token|refresh_token|client_secret|code)=))[^\s"&]+/gi;
 /** A secret shorter than this would blank out half of every line. */
 const SHORTEST_SECRET = 6;
 
@@ -53,7 +51,7 @@ export function createMask(secrets: readonly string[]): (text: string) => string
     .filter((secret) => secret.length >= SHORTEST_SECRET)
     // one may begin with another
     .sort((a, b) => b.length - a.length);
-  return (text) => long.reduce((all, secret) => all.replaceAll(secret, '***'), text).replace(LOOKS_SECRET, '***');
+  return (text) => maskTokens(long.reduce((all, secret) => all.replaceAll(secret, '***'), text));
 }
 
 /** Masks each text before it is escaped: afterwards a secret would no longer look like itself. */

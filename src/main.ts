@@ -130,6 +130,11 @@ function describeProgram(): Command {
     .option('--json', "the answer of OAuth's token endpoint, refresh token included")
     .action((userId, options) => run(async (at) => (await import('./cli/token.ts')).printToken(at, userId, options)));
   program
+    .command('users')
+    .description('list who is linked, and how things stand with each')
+    .option('--json', 'one JSON object a line')
+    .action((options) => run(async (at) => (await import('./cli/users.ts')).listUsers(at, options)));
+  program
     .command('subscribe')
     .argument('[userid]')
     .description('ask Withings to call when there is something new (everybody without USERID)')

@@ -13,6 +13,7 @@ const COMMANDS = [
   'demo',
   'doctor',
   'login',
+  'users',
   'token',
   'subscribe',
   'unsubscribe',
@@ -29,6 +30,7 @@ const SERVABLE = {
   WITHINGS_CLIENT_SECRET: 'hush-client-secret',
   CALLBACK_URL: 'https://me.example.org/hook/hush-path-secret?key=hush-query-secret',
   WITHINGS_API_URL: 'http://127.0.0.1:9',
+  STATUS_PORT: '0',
   HOST: '127.0.0.1',
   PORT: '0',
 };

@@ -43,6 +43,7 @@ async function surviveOutage(fault: ApiFault) {
     DATA_DIR: `${directory.path}/data`,
     HOST: '127.0.0.1',
     PORT: '0',
+    STATUS_PORT: '0',
   });
   assert(config?.withings.credentials !== undefined);
   const { credentials } = config.withings;

@@ -45,12 +45,14 @@ interface Worker {
 
 export function createCollector(ports: {
   readonly collect: Collect;
-  readonly troubles: Troubles;
+  readonly troubles: Pick<Troubles, 'report' | 'over'>;
+  /** Told whenever a fetch has worked. */
+  readonly onContact?: (userId: UserId) => void;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
 }): Collector {
-  const { collect, troubles, clock, random, log } = ports;
+  const { collect, troubles, onContact = () => undefined, clock, random, log } = ports;
   const workers = new Map<UserId, Worker>();
   const urgentLanes = createLanes(URGENT_LANES);
   const backgroundLanes = createLanes(BACKGROUND_LANES);
@@ -110,9 +112,13 @@ export function createCollector(ports: {
     if (stopping) return;
     const served = waiters.splice(0);
     const trouble = (await prepare(queue)) ?? (await fulfil(queue));
-    if (trouble === undefined) troubles.over(queue.userId);
-    // A failed attempt has taken with it what was asked for meanwhile, and may be the last for an hour.
-    else served.push(...waiters.splice(0));
+    if (trouble === undefined) {
+      troubles.over(queue.userId);
+      onContact(queue.userId);
+    } else {
+      // A failed attempt has taken with it what was asked for meanwhile, and may be the last for an hour.
+      served.push(...waiters.splice(0));
+    }
     for (const resolve of served) resolve();
   };
 

@@ -39,7 +39,7 @@ export function createKeeper(ports: {
   readonly linkedUsers: LinkedUsers;
   readonly collector: Pick<Collector, 'needLogin'>;
   /** Of the subscriptions alone: what is over for the fetches may last here. */
-  readonly troubles: Troubles;
+  readonly troubles: Pick<Troubles, 'report' | 'over'>;
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly random: () => number;

@@ -13,6 +13,18 @@ export interface Troubles {
   report(userId: UserId, trouble: Trouble): void;
   /** Everything this user's weigh-ins need has just worked. */
   over(userId: UserId): void;
+  /** Those that are not over, in the order in which they began. */
+  current(): readonly CurrentTrouble[];
+}
+
+export interface CurrentTrouble {
+  /** Undefined where it is everybody's. */
+  readonly userId: UserId | undefined;
+  readonly trouble: Trouble;
+  /** As it is told. */
+  readonly text: string;
+  /** By `clock.elapsedMs()`. */
+  readonly sinceMs: number;
 }
 
 export function createTroubles({
@@ -27,12 +39,7 @@ export function createTroubles({
   /** Where a login that does not work any more is noted, for whoever asks later. */
   readonly records?: Records;
 }): Troubles {
-  interface Known {
-    readonly trouble: Trouble;
-    readonly sinceMs: number;
-    readonly toldMs: number;
-  }
-  const known = new Map<string, Known>();
+  const known = new Map<string, CurrentTrouble & { readonly toldMs: number }>();
   const about = (userId: UserId, { code }: Trouble) => (SHARED.has(code) ? '' : `${nameOf(userId, people)}: `);
 
   const noteLogin = (userId: UserId, reason: string | undefined) =>
@@ -48,11 +55,12 @@ export function createTroubles({
       const nowMs = clock.elapsedMs();
       const before = known.get(key);
       const isNews = before === undefined || nowMs - before.toldMs >= REMIND_MS;
-      if (isNews)
-        known.set(key, { trouble: before?.trouble ?? trouble, sinceMs: before?.sinceMs ?? nowMs, toldMs: nowMs });
+      const text = about(userId, trouble) + explain(trouble);
+      const whose = SHARED.has(trouble.code) ? undefined : userId;
+      if (isNews) known.set(key, { userId: whose, trouble, text, sinceMs: nowMs, ...before, toldMs: nowMs });
       log[isNews ? levelOf(trouble) : 'debug']({
         event: trouble.recovery === 'login' ? 'needs_login' : 'trouble',
-        text: about(userId, trouble) + explain(trouble),
+        text,
         code: trouble.code,
         userid: userId,
       });
@@ -71,6 +79,7 @@ export function createTroubles({
         });
       }
     },
+    current: () => [...known.values()],
   };
 }
 

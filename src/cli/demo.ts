@@ -58,6 +58,7 @@ async function play(
   const { config } = parseConfig({
     HOST: '127.0.0.1',
     PORT: '0',
+    STATUS_PORT: '0',
     WITHINGS_CLIENT_ID: CLIENT.clientId,
     WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,
     WITHINGS_API_URL: sandbox.url.href,

@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import type { UserId } from '../domain/token.ts';
+import { journalIn } from '../layout.ts';
 import { CSV_HEADER, formatCsvRow } from '../storage/journal-csv.ts';
 import type { JournalLine } from '../storage/journal-line.ts';
 import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal-reader.ts';
@@ -27,7 +28,7 @@ export async function exportJournal(
   }
   const config = readSettings(shell, 'files');
   if (config === undefined) return ExitCode.configuration;
-  const path = `${config.directories.data}/measures.jsonl`;
+  const path = journalIn(config.directories.data);
   await using journal = await openJournalReader(path);
   if (journal === undefined) shell.say(`there is no journal yet: ${path}`);
   if (journal?.unreadable !== undefined) {

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { isSame } from './same.ts';
 
 /** The path and the query of the callback URL: whoever does not know both meets a server that has neither. */
 export interface CallbackGate {
@@ -27,10 +27,4 @@ export function createCallbackGate(path: string, query: URLSearchParams): Callba
       return given.every(({ got }) => got.length > 0) ? 'right' : 'missing';
     },
   };
-}
-
-/** Compares in a time that tells nothing about where the two differ, nor how long the secret is. */
-function isSame(one: string, other: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(one), digest(other));
 }

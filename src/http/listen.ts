@@ -16,21 +16,30 @@ const MOST_CONNECTIONS = 256;
 /** How often Node looks for requests that take too long; its own default of 30 s would triple the limits above. */
 const CHECK_MS = 1_000;
 
-export interface Listener extends AsyncDisposable {
+export interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+export interface Listener extends Address, AsyncDisposable {}
+
+/** The names of the settings that an address comes from, for whoever has to change it. */
+export interface AddressSettings {
+  readonly host: string;
+  readonly port: string;
 }
 
 /**
  * Binds, with limits that a slow or silent client cannot hold the port beyond. Disposing stops accepting and
  * lets the requests that are being answered end.
  *
- * @param port 0 for any free one
+ * @param address a port of 0 is any free one
  * @throws Trouble `port_taken`, `cannot_listen`
  */
 export async function listen(
   app: RequestListener,
-  address: { readonly host: string; readonly port: number },
+  address: Address,
+  settings: AddressSettings = { host: 'HOST', port: 'PORT' },
 ): Promise<Listener> {
   const server = createServer(
     {
@@ -44,7 +53,7 @@ export async function listen(
   );
   server.setTimeout(IDLE_TIMEOUT_MS);
   hangUpOnTheOldest(server);
-  await bind(server, address);
+  await bind(server, address, settings);
   const bound = server.address();
   const { address: host, port } = isAddress(bound) ? bound : { address: address.host, port: address.port };
   return {
@@ -92,19 +101,22 @@ function hangUpOnTheOldest(server: Server): void {
   });
 }
 
-async function bind(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+async function bind(server: Server, address: Address, settings: AddressSettings): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     // Stays: what goes wrong with accepting later on (no file descriptors) passes by itself.
-    server.on('error', (error: NodeJS.ErrnoException) => reject(listenTrouble(host, port, error.code)));
-    server.listen({ host, port }, resolve);
+    server.on('error', (error: NodeJS.ErrnoException) => reject(listenTrouble(address, settings, error.code)));
+    server.listen({ ...address }, resolve);
   });
 }
 
-function listenTrouble(host: string, port: number, code = 'unknown'): Trouble {
+function listenTrouble({ host, port }: Address, settings: AddressSettings, code = 'unknown'): Trouble {
   const [name, hint] =
     code === 'EADDRINUSE'
-      ? ['port_taken', 'something else uses this port (another weighbridge?); stop it or set PORT']
-      : ['cannot_listen', 'set HOST to an address of this machine and PORT to a free port above 1023'];
+      ? ['port_taken', `something else uses this port (another weighbridge?); stop it or set ${settings.port}`]
+      : [
+          'cannot_listen',
+          `set ${settings.host} to an address of this machine and ${settings.port} to a free port above 1023`,
+        ];
   return new Trouble(`cannot listen on ${host}:${port} (${code})`, { code: name, recovery: 'settings', hint });
 }
 

@@ -5,6 +5,7 @@ import type { Log } from '../domain/log.ts';
 import { type Notification, parseNotification } from '../domain/notification.ts';
 import type { People } from '../domain/people.ts';
 import { type CallbackGate, createCallbackGate } from './callback-gate.ts';
+import { reportDefect } from './defect.ts';
 import { sendOutcome } from './pages.ts';
 import { NONCE_HEADER, PLACE_HEADER, PROOF_HEADER } from './proof.ts';
 
@@ -150,11 +151,6 @@ const REASONS: Readonly<Record<number, string>> = {
   413: `a notification has at most ${MOST_BODY_BYTES} bytes`,
   415: NOT_A_FORM,
 };
-
-function reportDefect(log: Log, error: unknown): void {
-  const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  log.error({ event: 'defect', text: `this is a defect of weighbridge, please report it: ${where}` });
-}
 
 /** What is left of a refused request is not worth reading, so the connection goes with it. */
 function notFound(response: Response): void {

@@ -24,8 +24,20 @@ export interface JournalIndex {
 
 export function createJournalIndex(): JournalIndex {
   const users = new Map<UserId, Map<number, Known>>();
+  /** Asked for time and again, and seldom another one. */
+  const lastWeighIns = new Map<UserId, WeighIn | undefined>();
+
+  const findLastWeighIn = (userId: UserId): WeighIn | undefined => {
+    let last: { readonly weight: number; readonly takenMs: number } | undefined;
+    for (const { weight, takenMs, announced } of users.get(userId)?.values() ?? []) {
+      if (weight !== undefined && announced && takenMs > (last?.takenMs ?? 0)) last = { weight, takenMs };
+    }
+    return last && { kilograms: last.weight, takenAt: new Date(last.takenMs) };
+  };
 
   const groupsOf = (userId: UserId) => {
+    // Whoever asks for them may be about to change them.
+    lastWeighIns.delete(userId);
     const groups = users.get(userId) ?? new Map<number, Known>();
     users.set(userId, groups);
     return groups;
@@ -67,13 +79,13 @@ export function createJournalIndex(): JournalIndex {
       return newestMs === 0 ? undefined : new Date(newestMs);
     },
     lastWeighIn(userId) {
-      let last: { readonly weight: number; readonly takenMs: number } | undefined;
-      for (const { weight, takenMs, announced } of users.get(userId)?.values() ?? []) {
-        if (weight !== undefined && announced && takenMs > (last?.takenMs ?? 0)) last = { weight, takenMs };
-      }
-      return last && { kilograms: last.weight, takenAt: new Date(last.takenMs) };
+      if (!lastWeighIns.has(userId)) lastWeighIns.set(userId, findLastWeighIn(userId));
+      return lastWeighIns.get(userId);
     },
-    clear: () => users.clear(),
+    clear() {
+      users.clear();
+      lastWeighIns.clear();
+    },
   };
 }
 

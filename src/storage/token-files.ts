@@ -74,6 +74,19 @@ export function createTokenFiles(directory: string, files: FileSystem = nodeFile
   };
 }
 
+/** When the user's token file was written; undefined where nobody can tell. */
+export async function tokenWritten(
+  directory: string,
+  userId: UserId,
+  files: FileSystem = nodeFiles,
+): Promise<Date | undefined> {
+  try {
+    return (await files.stat(`${directory}/${userId}`)).mtime;
+  } catch {
+    return undefined;
+  }
+}
+
 /** How long a start waits for somebody who holds a lock. */
 const SWEEP_PATIENCE_MS = 1_000;
 

@@ -1,3 +1,4 @@
+import { maskTokens } from '../domain/secrets.ts';
 import { Trouble } from '../domain/trouble.ts';
 
 /** What Withings wrote into the envelope of a failure. */
@@ -31,7 +32,9 @@ const LONGEST_THROTTLE_MS = 3_600_000;
 /** What a non-zero status means and what helps. Unknown numbers are taken for a passing fault. */
 export function classify(endpoint: Endpoint, refusal: Refusal): Trouble {
   const { status, error } = refusal;
-  const said = `Withings answers ${status}${error === '' ? '' : ` "${error}"`} on ${endpoint}`;
+  // A careless server repeats what it was sent, and this text is shown and kept.
+  const words = error === '' ? '' : ` "${maskTokens(error)}"`;
+  const said = `Withings answers ${status}${words} on ${endpoint}`;
   if (THROTTLED.has(status)) return throttled(said, refusal);
   const known = classifyByEndpoint(endpoint, refusal, said);
   if (known !== undefined) return known;

@@ -1,0 +1,132 @@
+import { stat } from 'node:fs/promises';
+import { describeSubscription, readStanding } from '../app/standing.ts';
+import { nameAppli } from '../app/subscriptions.ts';
+import type { Config } from '../config.ts';
+import type { People } from '../domain/people.ts';
+import { isAnnounced, type WeighIn, weightOf } from '../domain/reading.ts';
+import type { UserId } from '../domain/token.ts';
+import type { LoginState, Moment, PersonVitals, SubscriptionVitals } from '../domain/vitals.ts';
+import { formatWeight } from '../domain/weight-unit.ts';
+import { encodePerson } from '../http/health.ts';
+import { journalIn, standingPorts } from '../layout.ts';
+import { realClock } from '../real-clock.ts';
+import { isMissing } from '../storage/files.ts';
+import { openJournalReader } from '../storage/journal-reader.ts';
+import { createTokenFiles } from '../storage/token-files.ts';
+import { openLog, readSettings } from './settings.ts';
+import { ExitCode, type Shell } from './shell.ts';
+import { formatTable } from './table.ts';
+
+/**
+ * Prints who is linked and how things stand with each, by what the files say: with and without a running daemon,
+ * without asking Withings, and without writing anything.
+ */
+export async function listUsers(shell: Shell, options: { readonly json?: boolean }): Promise<ExitCode> {
+  const config = readSettings(shell, 'files');
+  if (config === undefined) return ExitCode.configuration;
+  const persons = await readPersons(shell, config);
+  if (persons.length === 0) shell.say('nobody is linked yet; "weighbridge login" links somebody');
+  else if (options.json) for (const person of persons) shell.print(JSON.stringify(encodePerson(person)));
+  else for (const line of formatTable([HEADINGS, ...persons.map(rowOf(config.people))])) shell.print(line);
+  return ExitCode.done;
+}
+
+async function readPersons(shell: Shell, config: Config): Promise<PersonVitals[]> {
+  const { directories, callback, people } = config;
+  const users = await listLinked(directories.tokens);
+  const ports = standingPorts(directories, openLog({ ...shell, print: shell.say, colour: false }, config));
+  const weighIns = await readLastWeighIns(journalIn(directories.data));
+  const now = realClock.now().getTime();
+  const momentOf = (at: Date): Moment => ({ at, agoMs: Math.max(0, now - at.getTime()) });
+  const persons: PersonVitals[] = [];
+  for (const userId of users.sort((one, other) => Number(one) - Number(other))) {
+    const { record, login, lastContact } = await readStanding(ports, userId);
+    const weighIn = weighIns.get(userId);
+    persons.push({
+      userId,
+      name: people.names.get(userId),
+      login,
+      lastNotification: undefined,
+      lastContact: lastContact && momentOf(lastContact),
+      lastWeighIn: weighIn && { ...weighIn, agoMs: momentOf(weighIn.takenAt).agoMs },
+      subscription: describeSubscription(record, callback.url !== undefined),
+    });
+  }
+  return persons;
+}
+
+/** Before the first start there is no directory, which is nobody's mistake. */
+async function listLinked(directory: string): Promise<UserId[]> {
+  try {
+    await stat(directory);
+  } catch (error) {
+    if (isMissing(error)) return [];
+  }
+  return await createTokenFiles(directory).list();
+}
+
+/** The newest weight that is surely theirs, of each person in the journal. */
+async function readLastWeighIns(path: string): Promise<ReadonlyMap<UserId, WeighIn>> {
+  const last = new Map<UserId, WeighIn>();
+  await using journal = await openJournalReader(path);
+  if (journal === undefined) return last;
+  for await (const { reading } of journal.read({})) {
+    const kilograms = weightOf(reading);
+    const { userId, takenAt } = reading;
+    if (kilograms !== undefined && isAnnounced(reading)) last.set(userId, { kilograms, takenAt });
+  }
+  return last;
+}
+
+const HEADINGS = ['USER', 'NAME', 'LAST WEIGH-IN', 'LAST CONTACT', 'SUBSCRIPTION', 'LOGIN'];
+const NOTHING = '-';
+
+function rowOf({ unit }: People): (person: PersonVitals) => readonly string[] {
+  return ({ userId, name, lastWeighIn, lastContact, subscription, login }) => [
+    userId,
+    name ?? NOTHING,
+    lastWeighIn === undefined
+      ? NOTHING
+      : `${formatWeight(lastWeighIn.kilograms, unit)}, ${formatMinute(lastWeighIn.takenAt)}`,
+    lastContact === undefined ? NOTHING : formatMinute(lastContact.at),
+    describe(subscription),
+    describeLogin(login),
+  ];
+}
+
+function describe({ state, applis, since, reason }: SubscriptionVitals): string {
+  switch (state) {
+    case 'works':
+      return applis.map(nameAppli).join(', ');
+    case 'lost':
+      return `LOST${sinceWhen(since)}: ${reason}`;
+    case 'none':
+      return 'not yet';
+    case 'off':
+      return 'off (no CALLBACK_URL)';
+  }
+}
+
+function describeLogin(login: LoginState): string {
+  switch (login.state) {
+    case 'works':
+      return 'works';
+    case 'not_tried':
+      return 'not tried yet';
+    case 'needs_login':
+      return `NEEDS LOGIN${sinceWhen(login.since)}: ${login.reason}`;
+    case 'unknown':
+      return `unknown: ${login.reason}`;
+  }
+}
+
+function sinceWhen(since: Date | undefined): string {
+  return since === undefined ? '' : ` since ${formatMinute(since)}`;
+}
+
+/** `2026-11-20 07:01`, in the time zone of this computer. */
+function formatMinute(date: Date): string {
+  const digits = (number: number) => String(number).padStart(2, '0');
+  const day = [date.getFullYear(), digits(date.getMonth() + 1), digits(date.getDate())].join('-');
+  return `${day} ${digits(date.getHours())}:${digits(date.getMinutes())}`;
+}

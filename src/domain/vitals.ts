@@ -1,0 +1,67 @@
+import type { WeighIn } from './reading.ts';
+import type { UserId } from './token.ts';
+
+/** How things stand with the daemon and everybody who is linked, at one moment. */
+export interface Vitals {
+  readonly startedAt: Date;
+  readonly uptimeMs: number;
+  /** By user id. */
+  readonly people: readonly PersonVitals[];
+  /** Those that are not over, the oldest first. */
+  readonly troubles: readonly TroubleVitals[];
+}
+
+export interface PersonVitals {
+  readonly userId: UserId;
+  readonly name: string | undefined;
+  readonly login: LoginState;
+  /** When Withings has called about this person, as far as this process knows. */
+  readonly lastNotification: Moment | undefined;
+  /** When a fetch has worked. */
+  readonly lastContact: Moment | undefined;
+  readonly lastWeighIn: (WeighIn & { readonly agoMs: number }) | undefined;
+  readonly subscription: SubscriptionVitals;
+}
+
+/** A time, and how long ago that was; not negative, whatever the wall clock did in between. */
+export interface Moment {
+  readonly at: Date;
+  readonly agoMs: number;
+}
+
+/** Whether Withings takes a person's login. */
+export type LoginState =
+  | { readonly state: 'works' | 'not_tried' }
+  | { readonly state: 'needs_login'; readonly since: Date | undefined; readonly reason: string }
+  /** The token file cannot be reached, which says nothing about the login. */
+  | { readonly state: 'unknown'; readonly reason: string };
+
+/** Whether Withings calls about a person. */
+export interface SubscriptionVitals {
+  /** `off` without a callback URL, `none` before the first look. */
+  readonly state: 'works' | 'lost' | 'none' | 'off';
+  /** The categories it calls about. */
+  readonly applis: readonly number[];
+  readonly since: Date | undefined;
+  readonly reason: string | undefined;
+}
+
+export interface TroubleVitals {
+  /** Undefined where it is everybody's. */
+  readonly userId: UserId | undefined;
+  readonly code: string;
+  /** What is wrong and what to do about it. */
+  readonly text: string;
+  readonly since: Date;
+  /** It will not pass by itself, or has had its time to. */
+  readonly isLasting: boolean;
+}
+
+/** Whether nobody has to do anything. That nobody is linked yet is no failure. */
+export function isWell({ people, troubles }: Vitals): boolean {
+  return people.every(isPersonWell) && !troubles.some(({ isLasting }) => isLasting);
+}
+
+function isPersonWell({ login, subscription }: PersonVitals): boolean {
+  return login.state !== 'needs_login' && login.state !== 'unknown' && subscription.state !== 'lost';
+}
