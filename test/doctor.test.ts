@@ -310,6 +310,16 @@ describe('a subscription', () => {
     assertOnlyBroken(findings, 'subscription');
   });
 
+  it('that somebody has removed on purpose is a warning', async () => {
+    await using setUp = await startSetUp();
+    setUp.subscriptions = [];
+    await mkdir(join(setUp.data, 'people'), { recursive: true });
+    await writeFile(join(setUp.data, 'people/1234'), '{"leave_unsubscribed":true}\n', { mode: 0o600 });
+    const findings = await setUp.examine();
+    assertFinding(findings, 'subscription', 'warning', /somebody has unsubscribed/, /weighbridge subscribe 1234/);
+    assertOnlyBroken(findings);
+  });
+
   it('to an old URL of ours is a warning', async () => {
     await using setUp = await startSetUp();
     const old = {

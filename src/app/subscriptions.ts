@@ -2,7 +2,7 @@ import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { APPLI_NAMES } from '../domain/notification.ts';
 import { nameOf, type People } from '../domain/people.ts';
-import { isOurs, OUR_COMMENT, type Subscription, type SubscriptionService } from '../domain/subscription.ts';
+import { isOurs, leadsTo, OUR_COMMENT, type Subscription, type SubscriptionService } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble, Trouble } from '../domain/trouble.ts';
 import { createKeyedMutex } from './keyed-mutex.ts';
@@ -46,9 +46,7 @@ export function createSubscriptions(ports: {
   const { service, withAccess, records, callbackUrl, applis, people, clock, log, signal } = ports;
   const ours = new URL(callbackUrl);
   const inTurn = createKeyedMutex();
-  // Withings may keep the URL in another spelling of the same.
-  const isWanted = (each: Subscription) =>
-    URL.canParse(each.callbackUrl) && new URL(each.callbackUrl).href === ours.href && applis.includes(each.appli);
+  const isWanted = (each: Subscription) => leadsTo(each, ours) && applis.includes(each.appli);
 
   const list = (userId: UserId, options: Urgency) => withAccess(userId, options, service.list);
 

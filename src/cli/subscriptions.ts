@@ -2,7 +2,7 @@ import { patiently } from '../app/patiently.ts';
 import { nameAppli, type Subscriptions } from '../app/subscriptions.ts';
 import { makeDirectories, type WithingsConfig } from '../core.ts';
 import { nameOf } from '../domain/people.ts';
-import { isOurs } from '../domain/subscription.ts';
+import { isOurs, leadsTo } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble, explain } from '../domain/trouble.ts';
 import { realClock } from '../real-clock.ts';
@@ -42,7 +42,7 @@ export async function listSubscriptions(
     for (const each of await subscriptions.list(userId, { urgent: true })) {
       const host = URL.canParse(each.callbackUrl) ? new URL(each.callbackUrl).host : '(no URL)';
       const ours = isOurs(each, new URL(callbackUrl));
-      const current = each.callbackUrl === callbackUrl;
+      const current = leadsTo(each, new URL(callbackUrl));
       const whose = current ? 'ours' : ours ? 'ours, outdated' : "somebody else's";
       const fields = { userid: userId, appli: each.appli, host, ours, current, comment: each.comment };
       shell.print(

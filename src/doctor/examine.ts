@@ -187,7 +187,7 @@ async function* examinePerson({ config }: Patient, core: Core, userId: UserId): 
   try {
     const list = await listPatiently(() => subscriptions.list(userId, { urgent: true }));
     const hitch = record.subscription?.hitch?.reason;
-    yield judgeSubscriptions(list, { userId, name, callbackUrl, applis, hitch });
+    yield judgeSubscriptions(list, { userId, name, callbackUrl, applis, hitch, isLeft: record.leaveUnsubscribed });
   } catch (error) {
     yield findingOf('subscription', asTrouble(error), `${name}: `);
   }

@@ -1,5 +1,5 @@
 import { nameAppli } from '../app/subscriptions.ts';
-import { isOurs, type Subscription } from '../domain/subscription.ts';
+import { isOurs, leadsTo, type Subscription } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
 import { broken, type Finding, ok, warning } from './finding.ts';
 
@@ -14,17 +14,24 @@ export function judgeSubscriptions(
     readonly applis: readonly number[];
     /** Why the daemon could not subscribe the last time it tried. */
     readonly hitch: string | undefined;
+    /** Somebody has said that Withings shall not call. */
+    readonly isLeft: boolean;
   },
 ): Finding {
-  const { userId, name, callbackUrl, applis, hitch } = wanted;
-  const isCurrent = (each: Subscription) => each.callbackUrl === callbackUrl;
+  const { userId, name, callbackUrl, applis, hitch, isLeft } = wanted;
+  const ours = new URL(callbackUrl);
+  const isCurrent = (each: Subscription) => leadsTo(each, ours);
   const missing = applis.filter((appli) => !subscriptions.some((each) => isCurrent(each) && each.appli === appli));
+  if (missing.length > 0 && isLeft) {
+    const text = `${name}: Withings does not call, because somebody has unsubscribed`;
+    return warning('subscription', text, `"weighbridge subscribe ${userId}", if that shall change`);
+  }
   if (missing.length > 0) {
     const why = hitch === undefined ? '' : ` (${hitch})`;
     const text = `${name}: Withings does not call about ${missing.map(nameAppli).join(', ')}${why}`;
     return broken('subscription', text, `"weighbridge subscribe ${userId}"; a running one tries it every few hours`);
   }
-  const outdated = subscriptions.filter((each) => !isCurrent(each) && isOurs(each, new URL(callbackUrl)));
+  const outdated = subscriptions.filter((each) => !isCurrent(each) && isOurs(each, ours));
   if (outdated.length > 0) {
     const text = `${name}: Withings calls an old URL of this weighbridge as well`;
     return warning('subscription', text, `"weighbridge subscribe ${userId}" removes it`);

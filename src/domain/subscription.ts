@@ -19,6 +19,11 @@ export interface SubscriptionService {
 /** What marks a subscription as made by this program. */
 export const OUR_COMMENT = 'weighbridge';
 
+/** Whether a subscription leads to this very callback. Withings may keep the URL in another spelling of the same. */
+export function leadsTo({ callbackUrl }: Subscription, ours: URL): boolean {
+  return URL.canParse(callbackUrl) && new URL(callbackUrl).href === ours.href;
+}
+
 /** The route that the documentation names; what stands behind it is a secret. */
 const ROUTE = /^(.*\/withingsWebhook)\/[^/]+\/?$/;
 
