@@ -124,7 +124,7 @@ function notLinked(userId: UserId): Trouble {
   return new Trouble(`user ${userId} has no refresh token`, {
     code: 'not_linked',
     recovery: 'unlinked',
-    hint: `put a refresh token into the file ${userId} of the tokens directory`,
+    hint: 'link the account with "weighbridge login"',
   });
 }
 
