@@ -134,6 +134,12 @@ const CAUSES: Readonly<Record<string, { readonly name: string; readonly hint: st
   EEXIST: { name: 'not_a_directory', hint: 'there is a file where a directory should be' },
   ENOTDIR: { name: 'not_a_directory', hint: 'there is a file where a directory should be' },
   EROFS: { name: 'read_only', hint: 'the file system is read-only; an SD card does that when it is dying' },
-  EACCES: { name: 'no_permission', hint: 'run this as the user that owns it, or give the directory to the user that runs weighbridge' },
-  EPERM: { name: 'no_permission', hint: 'run this as the user that owns it, or give the directory to the user that runs weighbridge' },
+  EACCES: {
+    name: 'no_permission',
+    hint: 'run this as the user that owns it, or give the directory to the user that runs weighbridge',
+  },
+  EPERM: {
+    name: 'no_permission',
+    hint: 'run this as the user that owns it, or give the directory to the user that runs weighbridge',
+  },
 };
