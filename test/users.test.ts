@@ -144,6 +144,15 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     });
   }
 
+  test('shows a subscription that somebody has given up on purpose', async () => {
+    await using users = await startUsers({
+      'tokens/1234': 'a\n',
+      'data/people/1234': JSON.stringify({ leave_unsubscribed: true }),
+    });
+    const { stdout } = await users.run([], { CALLBACK_URL: 'https://me.example.org/long-enough' });
+    assert.match(stdout, / off \(unsubscribed\) /);
+  });
+
   for (const [what, content] of [
     ['is empty', ''],
     ['holds no refresh token', '<html>not a token</html>\n'],

@@ -53,7 +53,8 @@ export function describeSubscription(
   isOn: boolean,
 ): SubscriptionVitals {
   const { applis = [], hitch } = subscription ?? {};
-  if (!isOn || leaveUnsubscribed) return { state: 'off', applis: [], since: undefined, reason: undefined };
+  if (!isOn) return { state: 'off', applis: [], since: undefined, reason: 'no CALLBACK_URL' };
+  if (leaveUnsubscribed) return { state: 'off', applis: [], since: undefined, reason: 'unsubscribed' };
   if (hitch !== undefined) return { state: 'lost', applis, ...hitch };
   return { state: subscription === undefined ? 'none' : 'works', applis, since: undefined, reason: undefined };
 }

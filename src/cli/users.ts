@@ -103,7 +103,7 @@ function describe({ state, applis, since, reason }: SubscriptionVitals): string 
     case 'none':
       return 'not yet';
     case 'off':
-      return 'off (no CALLBACK_URL)';
+      return `off (${reason})`;
   }
 }
 

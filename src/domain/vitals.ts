@@ -38,7 +38,7 @@ export type LoginState =
 
 /** Whether Withings calls about a person. */
 export interface SubscriptionVitals {
-  /** `off` without a callback URL, `none` before the first look. */
+  /** `off` without a callback URL and where somebody does not want one, `none` before the first look. */
   readonly state: 'works' | 'lost' | 'none' | 'off';
   /** The categories it calls about. */
   readonly applis: readonly number[];
