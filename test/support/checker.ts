@@ -6,6 +6,8 @@ import type { JournalLine } from './home.ts';
 import type { LogLine } from './program.ts';
 
 const MINUTE_MS = 60_000;
+/** What a busy machine holds up a call by, where an hour passes in two minutes: 0.2 s, thirty times as fast. */
+const HELD_UP_MS = 6_000;
 const SAME_CALL_MS = 10_000;
 const MOST_CALLS = 120;
 
@@ -48,18 +50,19 @@ export function watchCalls() {
         last.set(key, at);
       }
       for (const [index, { from, programs }] of lives.entries()) {
-        const most = busiest(calls.slice(from, lives[index + 1]?.from).map(({ at }) => at));
+        const times = calls.slice(from, lives[index + 1]?.from).map(({ at }) => at);
+        const most = busiest(times, MINUTE_MS - HELD_UP_MS);
         assert(most <= MOST_CALLS * programs, `${most} calls in one minute`);
       }
     },
   };
 }
 
-function busiest(times: readonly number[]): number {
+function busiest(times: readonly number[], windowMs = MINUTE_MS): number {
   let first = 0;
   let most = 0;
   for (const [index, at] of times.entries()) {
-    while ((times[first] ?? at) <= at - MINUTE_MS) first += 1;
+    while ((times[first] ?? at) <= at - windowMs) first += 1;
     most = Math.max(most, index - first + 1);
   }
   return most;
