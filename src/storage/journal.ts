@@ -124,12 +124,12 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
   await locked(async () => undefined);
 
   return {
-    async append(readings) {
+    async append(readings, { history } = { history: false }) {
       if (readings.length === 0) return [];
       return await locked(async (handle) => {
         const added = onceEach(readings.filter((reading) => index.isNew(reading)));
         if (added.length === 0) return [];
-        await write(handle, added.map((reading) => `${formatLine(reading)}\n`).join(''));
+        await write(handle, added.map((reading) => `${formatLine(reading, history)}\n`).join(''));
         return index.add(added);
       });
     },
