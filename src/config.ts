@@ -1,3 +1,4 @@
+import { commandLine } from './command-line.ts';
 import type { Appli } from './domain/notification.ts';
 import type { People } from './domain/people.ts';
 import { WEIGHT_UNITS } from './domain/weight-unit.ts';
@@ -45,7 +46,16 @@ export interface Config {
   readonly people: People;
   readonly reconcileIntervalMs: number;
   readonly announceMaxAgeMs: number;
+  /** Undefined without `HOOK_COMMAND`. */
+  readonly hook: HookConfig | undefined;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+}
+
+export interface HookConfig {
+  /** A program and its arguments. */
+  readonly command: readonly string[];
+  /** What it gets of the environment: what programs need, and no setting. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** A setting that is missing or wrong. `got` is masked where the value is secret. */
@@ -102,6 +112,7 @@ const OPTIONAL = {
   WEBHOOK_PATH: path('/withingsWebhook'),
   USER_NAMES: userNames('1234:Anna,5678:Bo'),
   STATUS_PASSWORD: text('correct-horse-battery-staple'),
+  HOOK_COMMAND: commandLine("./deploy/hooks/append-csv.sh 'my weights.csv'"),
 } satisfies Record<string, Setting<unknown>>;
 
 /** Every setting there is. `.env.example` explains the same ones; a test holds the two together. */
@@ -113,6 +124,7 @@ const SECRET: ReadonlySet<string> = new Set([
   'CALLBACK_URL',
   'WEBHOOK_PATH',
   'STATUS_PASSWORD',
+  'HOOK_COMMAND',
   'WITHINGS_API_URL',
   'WITHINGS_ACCOUNT_URL',
 ]);
@@ -175,6 +187,7 @@ export function parseConfig(
     const message = 'is required where STATUS_HOST is not this machine alone';
     problems.push({ name: 'STATUS_PASSWORD', got: undefined, message, example });
   }
+  const command = optional('HOOK_COMMAND', OPTIONAL.HOOK_COMMAND);
   const config: Config = {
     withings: {
       apiUrl: defaulted('WITHINGS_API_URL', D.WITHINGS_API_URL),
@@ -201,6 +214,7 @@ export function parseConfig(
     },
     reconcileIntervalMs: defaulted('RECONCILE_INTERVAL', D.RECONCILE_INTERVAL),
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE', D.ANNOUNCE_MAX_AGE),
+    hook: command && { command, environment: inherited(env) },
     log: { level: defaulted('LOG_LEVEL', D.LOG_LEVEL), format: defaulted('LOG_FORMAT', D.LOG_FORMAT) },
   };
   return {
@@ -209,6 +223,16 @@ export function parseConfig(
     problems,
     warnings: [...unknownNames(env, written), ...guessable(callbackUrl)],
   };
+}
+
+/** Where programs, their files and their words are found, and the sound of the person who is logged in. */
+const INHERITED =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|PULSE_SERVER)$/;
+
+function inherited(env: Environment): Readonly<Record<string, string>> {
+  const isKept = (entry: [string, string | undefined]): entry is [string, string] =>
+    INHERITED.test(entry[0]) && entry[1] !== undefined;
+  return Object.fromEntries(Object.entries(env).filter(isKept));
 }
 
 /** What is wrong, and an example of what is not. */

@@ -20,7 +20,7 @@ import { cursorsIn, journalIn, peopleIn, standingPorts } from './layout.ts';
 import { createAccessFiles } from './storage/access-files.ts';
 import { createCursorFiles } from './storage/cursor-files.ts';
 import { makeDirectory, sweepTemporaryFiles } from './storage/files.ts';
-import { openJournal } from './storage/journal.ts';
+import { type OpenJournal, openJournal } from './storage/journal.ts';
 import { createPersonFiles } from './storage/person-files.ts';
 import { createTokenFiles, sweepTokenFiles } from './storage/token-files.ts';
 import { createConsent } from './withings/authorize.ts';
@@ -46,7 +46,7 @@ export interface Core {
   /** A person's record as it was last read or changed here. */
   readonly remembered: RememberedPeople['remembered'];
   /** Opens the journal, which takes as long as reading it does. */
-  openJournal(): Promise<Journal>;
+  openJournal(): Promise<OpenJournal>;
   createCollect(journal: Journal): Collect;
   /** Undefined without a callback URL. */
   readonly callback: Callback | undefined;

@@ -16,6 +16,7 @@ import { type Address, type Listener, listen } from './http/listen.ts';
 import { createPrivateApp } from './http/private-app.ts';
 import { createProof } from './http/proof.ts';
 import { createPublicApp } from './http/public-app.ts';
+import { preparePublishing } from './publishing.ts';
 import { realClock } from './real-clock.ts';
 import { isLoopback } from './settings.ts';
 import { readVersion } from './version.ts';
@@ -27,22 +28,24 @@ export interface Daemon extends AsyncDisposable {
   readonly privateAddress: Address | undefined;
 }
 
-export interface DaemonOverrides {
+export interface DaemonPorts {
+  /** Sends a signal to all processes of a group; one that is gone is fine. */
+  readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
   readonly clock?: Clock;
   /** Between 0 and 1; spreads retries. */
   readonly random?: () => number;
 }
 
 /**
- * Puts everything together and starts it: files, then the collector, the listener last. Disposing undoes it in
- * reverse: no new request, the step in hand is finished, nothing is begun.
+ * Puts everything together and starts it: files, the collector, the listener, publishers. Disposing undoes
+ * it: no new request, no new delivery, the step in hand is finished, nothing is begun.
  *
  * @throws Trouble when it cannot start: a directory that cannot be written, a port that is taken
  */
 export async function startDaemon(
   config: WithingsConfig,
   log: Log,
-  { clock = realClock, random = Math.random }: DaemonOverrides = {},
+  { signalGroup, clock = realClock, random = Math.random }: DaemonPorts,
 ): Promise<Daemon> {
   const { people } = config;
   const stop = new AbortController();
@@ -51,6 +54,7 @@ export async function startDaemon(
   await sweepDirectories(config.directories);
   const { tokens, accessTokens, records, callback, ...core } = createCore(config, log, { clock, signal });
   const journal = await core.openJournal();
+  const startPublishing = await preparePublishing(config);
   const collect = core.createCollect(journal);
   const troubles = createTroubles({ clock, log, people, records });
   const subscriptionTroubles = createTroubles({ clock, log, people });
@@ -106,6 +110,8 @@ export async function startDaemon(
   const publicAddress = addressOf(listener);
   const privateAddress = privateListener && addressOf(privateListener);
   const status = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
+  // Before anything can be fetched: what is in the journal by then is old to a publisher that starts for the first time.
+  const publishing = startPublishing({ feed: journal.feed, clock, random, log, signalGroup });
   log.info({
     event: 'listening',
     text: `listening on ${formatAddress(publicAddress)}${status}`,
@@ -122,9 +128,12 @@ export async function startDaemon(
       // The collector first: what the signal cuts off is then no trouble any more.
       const collected = collector[Symbol.asyncDispose]();
       stop.abort();
+      // Together with the rest, because a hook may take all the time there is; what comes now waits for the next start.
+      const published = publishing[Symbol.asyncDispose]();
       await linker?.[Symbol.asyncDispose]();
       await collected;
       await Promise.all(running);
+      await published;
       await closed;
     },
   };

@@ -38,6 +38,7 @@ describe('the settings', () => {
       people: { names: new Map(), unit: 'kg' },
       reconcileIntervalMs: 6 * 3_600_000,
       announceMaxAgeMs: 3_600_000,
+      hook: undefined,
       log: { level: 'info', format: 'text' },
     });
   });
@@ -61,6 +62,7 @@ describe('the settings', () => {
       WEIGHT_UNIT: 'nonsense',
       RECONCILE_INTERVAL: 'nonsense',
       ANNOUNCE_MAX_AGE: 'nonsense',
+      HOOK_COMMAND: "non'sense",
       LOG_LEVEL: 'nonsense',
       LOG_FORMAT: 'nonsense',
       SCOPES: 'nonsense',
@@ -251,6 +253,27 @@ describe('CALLBACK_URL', () => {
   });
 });
 
+describe('HOOK_COMMAND', () => {
+  it('comes with what programs need of the environment, and with no setting', () => {
+    const kept = {
+      PATH: '/bin',
+      HOME: '/home/pi',
+      LANG: 'C',
+      LC_ALL: 'C',
+      TZ: 'UTC',
+      XDG_RUNTIME_DIR: '/run/user/1000',
+    };
+    const others = { MY_PASSWORD: 'x', STATUS_PASSWORD: 'y', NODE_OPTIONS: '--inspect', LD_PRELOAD: 'z.so' };
+    const { hook } = accepted({ ...kept, ...others, HOOK_COMMAND: 'say "a word"' });
+    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept });
+  });
+
+  it('is not repeated where it is wrong: a password may be in it', () => {
+    const [problem] = refused({ HOOK_COMMAND: "post 'secret" }).problems;
+    assert.match(problem?.got ?? '', /^\*\*\* /);
+  });
+});
+
 describe('.env.example', () => {
   const text = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
   const uncommented = parse(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''));
@@ -271,8 +294,8 @@ describe('.env.example', () => {
     const defaults = accepted({});
     assert.equal(people.unit, defaults.people.unit);
     assert.equal(shown.withings.apiUrl.href, defaults.withings.apiUrl.href);
-    const { withings: _credentials, callback: _examples, status: _password, ...others } = shown;
-    const { withings, callback, people: _names, status, ...expected } = defaults;
+    const { withings: _credentials, callback: _examples, status: _password, hook: _example, ...others } = shown;
+    const { withings, callback, people: _names, status, hook: _none, ...expected } = defaults;
     assert.deepEqual(others, expected);
     assert.deepEqual({ ...shown.status, password: undefined }, status);
     assert.equal(uncommented['WEBHOOK_PATH'], callback.path);

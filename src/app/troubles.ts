@@ -39,7 +39,7 @@ export function createTroubles({
   /** Where a login that does not work any more is noted, for whoever asks later. */
   readonly records?: Records;
 }): Troubles {
-  const known = new Map<string, CurrentTrouble & { readonly toldMs: number }>();
+  const reminders = createReminders({ clock, log });
   const about = (userId: UserId, { code }: Trouble) => (SHARED.has(code) ? '' : `${nameOf(userId, people)}: `);
 
   const noteLogin = (userId: UserId, reason: string | undefined) =>
@@ -51,35 +51,93 @@ export function createTroubles({
   return {
     report(userId, trouble) {
       if (trouble.recovery === 'login') noteLogin(userId, trouble.message);
-      const key = keyOf(userId, trouble);
-      const nowMs = clock.elapsedMs();
-      const before = known.get(key);
-      const isNews = before === undefined || nowMs - before.toldMs >= REMIND_MS;
-      const text = about(userId, trouble) + explain(trouble);
       const whose = SHARED.has(trouble.code) ? undefined : userId;
-      if (isNews) known.set(key, { userId: whose, trouble, text, sinceMs: nowMs, ...before, toldMs: nowMs });
-      log[isNews ? levelOf(trouble) : 'debug']({
-        event: trouble.recovery === 'login' ? 'needs_login' : 'trouble',
-        text,
-        code: trouble.code,
-        userid: userId,
-      });
+      const told = { userId: whose, about: about(userId, trouble), fields: { userid: userId } };
+      reminders.report(keyOf(userId, trouble), trouble, told);
     },
     over(userId) {
       noteLogin(userId, undefined);
-      for (const [key, { trouble, sinceMs }] of known) {
-        if (key !== keyOf(userId, trouble)) continue;
+      reminders.over((key, trouble) => key === keyOf(userId, trouble));
+    },
+    current: reminders.current,
+  };
+}
+
+/** The same for a publisher, whose troubles are everybody's. */
+export interface PublisherTroubles {
+  report(trouble: Trouble): void;
+  /** The troubles of these codes. */
+  over(codes: ReadonlySet<string>): void;
+}
+
+export function createPublisherTroubles({
+  clock,
+  log,
+  publisher,
+}: {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly publisher: string;
+}): PublisherTroubles {
+  const reminders = createReminders({ clock, log });
+  return {
+    report: (trouble) =>
+      reminders.report(trouble.code, trouble, { userId: undefined, about: `${publisher}: `, fields: { publisher } }),
+    over: (codes) => reminders.over((code) => codes.has(code)),
+  };
+}
+
+interface Known {
+  readonly userId: UserId | undefined;
+  readonly trouble: Trouble;
+  /** Whom or what it is about, in front of the line. */
+  readonly about: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly sinceMs: number;
+  readonly toldMs: number;
+}
+
+/** Each trouble has a key; a trouble of the same key is no news for a while. */
+function createReminders({ clock, log }: { readonly clock: Clock; readonly log: Log }) {
+  const known = new Map<string, Known>();
+  return {
+    report(key: string, trouble: Trouble, told: Pick<Known, 'userId' | 'about' | 'fields'>) {
+      const { about, fields } = told;
+      const nowMs = clock.elapsedMs();
+      const before = known.get(key);
+      const isNews = before === undefined || nowMs - before.toldMs >= REMIND_MS;
+      if (isNews) {
+        known.set(key, { ...told, trouble, sinceMs: nowMs, ...before, toldMs: nowMs });
+      }
+      log[isNews ? levelOf(trouble) : 'debug']({
+        event: trouble.recovery === 'login' ? 'needs_login' : 'trouble',
+        text: about + explain(trouble),
+        code: trouble.code,
+        ...fields,
+      });
+    },
+    over(concerns: (key: string, trouble: Trouble) => boolean) {
+      for (const [key, { trouble, about, sinceMs }] of known) {
+        if (!concerns(key, trouble)) continue;
         known.delete(key);
         const minutes = Math.round((clock.elapsedMs() - sinceMs) / 60_000);
         const lasted = minutes < 1 ? '' : ` after ${minutes} min`;
         log.info({
           event: 'recovered',
-          text: `works again${lasted}: ${about(userId, trouble)}${trouble.message}`,
+          text: `works again${lasted}: ${about}${trouble.message}`,
           code: trouble.code,
         });
       }
     },
-    current: () => [...known.values()],
+    current(): readonly CurrentTrouble[] {
+      const all = [...known.values()];
+      return all.map(({ userId, trouble, about, sinceMs }) => ({
+        userId,
+        trouble,
+        text: about + explain(trouble),
+        sinceMs,
+      }));
+    },
   };
 }
 

@@ -1,7 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Log } from '../domain/log.ts';
+import type { JournalFeed } from '../domain/publisher.ts';
 import type { Journal, Reading } from '../domain/reading.ts';
 import { type FileSystem, nodeFiles, parent, storageTrouble, syncDirectory } from './files.ts';
+import { createJournalFeed, identify } from './journal-feed.ts';
 import { createJournalIndex } from './journal-index.ts';
 import { formatLine, parseLine } from './journal-line.ts';
 import { lockFile } from './lock.ts';
@@ -9,6 +11,11 @@ import { lockFile } from './lock.ts';
 const FILE_MODE = 0o600;
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 256 * 1024;
+
+/** The journal, and how publishers follow it. */
+export interface OpenJournal extends Journal {
+  readonly feed: JournalFeed;
+}
 
 /**
  * Opens the journal, reads what it holds, and repairs its end: a line that a power cut has torn is cut off.
@@ -18,7 +25,7 @@ const CHUNK_BYTES = 256 * 1024;
  *
  * @param path the file; its directory exists
  */
-export async function openJournal(path: string, log: Log, files: FileSystem = nodeFiles): Promise<Journal> {
+export async function openJournal(path: string, log: Log, files: FileSystem = nodeFiles): Promise<OpenJournal> {
   const index = createJournalIndex();
   const lockPath = `${parent(path)}/.journal.lock`;
   /** Up to where, and of which file, the index knows everything. */
@@ -29,10 +36,10 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
   const open = async (): Promise<FileHandle> => {
     const handle = await files.open(path, 'a+', FILE_MODE);
     try {
-      const { size, ino, birthtimeMs } = await handle.stat();
+      const stats = await handle.stat();
+      const { size } = stats;
       if (size === 0) await syncDirectory(files, parent(path));
-      // An inode number alone is given to the next file as soon as this one is deleted.
-      const file = `${ino} ${birthtimeMs}`;
+      const file = identify(stats);
       if (file !== knownFile || size < knownBytes) {
         index.clear();
         knownBytes = 0;
@@ -108,6 +115,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
 
   const locked = async <T>(work: (handle: FileHandle) => Promise<T>): Promise<T> => {
     await using _lock = await lockFile(lockPath);
+    const [bytesBefore, fileBefore] = [knownBytes, knownFile];
     try {
       const handle = await open();
       try {
@@ -118,18 +126,25 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
       }
     } catch (error) {
       throw storageTrouble(`write ${path}`, error);
+    } finally {
+      if (knownBytes !== bytesBefore || knownFile !== fileBefore) feed.tell();
     }
   };
 
-  await locked(async () => undefined);
+  const refresh = () => locked(async () => undefined);
+  const known = () => ({ bytes: knownBytes, file: knownFile });
+  const feed = createJournalFeed({ path, files, index, known, refresh });
+
+  await refresh();
 
   return {
-    async append(readings) {
+    feed,
+    async append(readings, { history } = { history: false }) {
       if (readings.length === 0) return [];
       return await locked(async (handle) => {
         const added = onceEach(readings.filter((reading) => index.isNew(reading)));
         if (added.length === 0) return [];
-        await write(handle, added.map((reading) => `${formatLine(reading)}\n`).join(''));
+        await write(handle, added.map((reading) => `${formatLine(reading, history)}\n`).join(''));
         return index.add(added);
       });
     },
