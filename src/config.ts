@@ -4,6 +4,7 @@ import { WEIGHT_UNITS } from './domain/weight-unit.ts';
 import { nearest } from './nearest.ts';
 import {
   applis,
+  brokerUrl,
   duration,
   integer,
   isLoopback,
@@ -13,6 +14,7 @@ import {
   SettingError,
   scopes,
   text,
+  topic,
   trustProxy,
   url,
   userNames,
@@ -44,7 +46,21 @@ export interface Config {
   readonly people: People;
   readonly reconcileIntervalMs: number;
   readonly announceMaxAgeMs: number;
+  /** Undefined without `MQTT_URL`. */
+  readonly mqtt: MqttConfig | undefined;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+}
+
+export interface MqttConfig {
+  readonly url: URL;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  /** The certificate of a certificate authority of one's own, PEM. */
+  readonly caFile: string | undefined;
+  /** The plain topic of every fresh weight. */
+  readonly channel: string | undefined;
+  readonly prefix: string;
+  readonly discoveryPrefix: string;
 }
 
 /** A setting that is missing or wrong. `got` is masked where the value is secret. */
@@ -88,6 +104,8 @@ const DEFAULTED = {
   ANNOUNCE_MAX_AGE: duration('1h', 1_000),
   SCOPES: scopes('user.info,user.metrics'),
   APPLIS: applis('1'),
+  MQTT_PREFIX: topic('weighbridge'),
+  MQTT_DISCOVERY_PREFIX: topic('homeassistant'),
   LOG_LEVEL: oneOf('info', LOG_LEVELS),
   LOG_FORMAT: oneOf('text', LOG_FORMATS),
   WITHINGS_API_URL: url('https://wbsapi.withings.net'),
@@ -101,6 +119,11 @@ const OPTIONAL = {
   WEBHOOK_PATH: path('/withingsWebhook'),
   USER_NAMES: userNames('1234:Anna,5678:Bo'),
   STATUS_PASSWORD: text('correct-horse-battery-staple'),
+  MQTT_URL: brokerUrl('mqtt://192.168.1.2'),
+  MQTT_USERNAME: text('weighbridge'),
+  MQTT_PASSWORD: text('another-horse-battery-staple'),
+  MQTT_CA_FILE: text('/etc/ssl/my-ca.pem'),
+  MQTT_CHANNEL: topic('home/weight'),
 } satisfies Record<string, Setting<unknown>>;
 
 /** Every setting there is. `.env.example` explains the same ones; a test holds the two together. */
@@ -112,6 +135,8 @@ const SECRET: ReadonlySet<string> = new Set([
   'CALLBACK_URL',
   'WEBHOOK_PATH',
   'STATUS_PASSWORD',
+  'MQTT_URL',
+  'MQTT_PASSWORD',
   'WITHINGS_API_URL',
   'WITHINGS_ACCOUNT_URL',
 ]);
@@ -174,6 +199,23 @@ export function parseConfig(
     const message = 'is required where STATUS_HOST is not this machine alone';
     problems.push({ name: 'STATUS_PASSWORD', got: undefined, message, example });
   }
+  const readMqtt = (): MqttConfig | undefined => {
+    const url = optional('MQTT_URL', OPTIONAL.MQTT_URL);
+    const rest = {
+      username: optional('MQTT_USERNAME', OPTIONAL.MQTT_USERNAME),
+      password: optional('MQTT_PASSWORD', OPTIONAL.MQTT_PASSWORD),
+      caFile: optional('MQTT_CA_FILE', OPTIONAL.MQTT_CA_FILE),
+      channel: optional('MQTT_CHANNEL', OPTIONAL.MQTT_CHANNEL),
+      prefix: defaulted('MQTT_PREFIX', D.MQTT_PREFIX),
+      discoveryPrefix: defaulted('MQTT_DISCOVERY_PREFIX', D.MQTT_DISCOVERY_PREFIX),
+    };
+    if (rest.password !== undefined && rest.username === undefined) {
+      const { example } = OPTIONAL.MQTT_USERNAME;
+      const message = 'is required where there is an MQTT_PASSWORD';
+      problems.push({ name: 'MQTT_USERNAME', got: undefined, message, example });
+    }
+    return url && { url, ...rest };
+  };
   const config: Config = {
     withings: {
       apiUrl: defaulted('WITHINGS_API_URL', D.WITHINGS_API_URL),
@@ -200,13 +242,14 @@ export function parseConfig(
     },
     reconcileIntervalMs: defaulted('RECONCILE_INTERVAL', D.RECONCILE_INTERVAL),
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE', D.ANNOUNCE_MAX_AGE),
+    mqtt: readMqtt(),
     log: { level: defaulted('LOG_LEVEL', D.LOG_LEVEL), format: defaulted('LOG_FORMAT', D.LOG_FORMAT) },
   };
   return {
     config: problems.length === 0 ? config : undefined,
     readable: config,
     problems,
-    warnings: [...unknownNames(env, written), ...guessable(callbackUrl)],
+    warnings: [...unknownNames(env, written), ...guessable(callbackUrl), ...nobodyToTell(config, given)],
   };
 }
 
@@ -240,6 +283,16 @@ function guessable(callbackUrl: URL | undefined): Warning[] {
       message: 'CALLBACK_URL holds nothing that a stranger could not guess',
       hint: 'end it with what "openssl rand -hex 16" prints',
     },
+  ];
+}
+
+/** Settings of MQTT that do nothing without a broker. */
+function nobodyToTell({ mqtt }: Config, given: (name: string) => string | undefined): Warning[] {
+  const set = Object.keys(SETTINGS).filter((name) => name.startsWith('MQTT_') && given(name) !== undefined);
+  if (mqtt !== undefined || set.length === 0 || set.includes('MQTT_URL')) return [];
+  const { example } = OPTIONAL.MQTT_URL;
+  return [
+    { message: `${set.join(' and ')} without MQTT_URL: nothing is published`, hint: `for example MQTT_URL=${example}` },
   ];
 }
 
