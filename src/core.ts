@@ -17,7 +17,7 @@ import type { TokenStore, UserId } from './domain/token.ts';
 import { createAccessFiles } from './storage/access-files.ts';
 import { createCursorFiles } from './storage/cursor-files.ts';
 import { makeDirectory, sweepTemporaryFiles } from './storage/files.ts';
-import { openJournal } from './storage/journal.ts';
+import { type OpenJournal, openJournal } from './storage/journal.ts';
 import { createPersonFiles } from './storage/person-files.ts';
 import { createTokenFiles, sweepTokenFiles } from './storage/token-files.ts';
 import { createConsent } from './withings/authorize.ts';
@@ -39,7 +39,7 @@ export interface Core {
   readonly cursors: CursorStore;
   readonly records: Records;
   /** Opens the journal, which takes as long as reading it does. */
-  openJournal(): Promise<Journal>;
+  openJournal(): Promise<OpenJournal>;
   createCollect(journal: Journal): Collect;
   /** Undefined without a callback URL. */
   readonly callback: Callback | undefined;
