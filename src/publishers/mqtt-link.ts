@@ -1,0 +1,147 @@
+import type { Clock } from '../domain/clock.ts';
+import type { Log } from '../domain/log.ts';
+import { asTrouble, explain, Trouble } from '../domain/trouble.ts';
+import type { Connection, Version } from './mqtt-connection.ts';
+import { WRONG_VERSION } from './mqtt-trouble.ts';
+
+/** The broker is often on the same machine and starts a moment later; after a while a call a minute is enough. */
+const FIRST_MS = 1_000;
+const LONGEST_MS = 60_000;
+/** A connection that ends sooner was none. */
+const STEADY_MS = 60_000;
+/** The same trouble is told again after this time. */
+const REMIND_MS = 6 * 3_600_000;
+/** When whoever found the broker away may look again: it may be back any moment, and looking costs nothing. */
+const LOOK_AGAIN_MS = 10_000;
+
+/** A broker that is called again for ever. */
+export interface Link {
+  /**
+   * The connection; where nobody knows yet whether there is one, the end of the first attempt is waited for.
+   *
+   * @throws Trouble when the broker is not there; the signal's reason when it aborts
+   */
+  connected(signal: AbortSignal): Promise<Connection>;
+  /** The same for whoever does not wait. */
+  readonly connection: Connection | undefined;
+  /** Resolves when the signal that it was made with has aborted and nothing is under way any more. */
+  readonly stopped: Promise<void>;
+}
+
+export function keepConnected(ports: {
+  readonly connect: (version: Version, signal: AbortSignal) => Promise<Connection>;
+  /** What every connection begins with. Where it fails, the connection is given up. */
+  readonly greet: (connection: Connection) => Promise<void>;
+  /** For the log. */
+  readonly host: string;
+  readonly clock: Clock;
+  /** Between 0 and 1; spreads retries. */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}): Link {
+  const { connect, greet, host, clock, random, log, signal } = ports;
+  const teller = createTeller(log, clock);
+  /** Those who wait for the end of the first attempt. */
+  const waiting = new Set<() => void>();
+  let trouble: Trouble | undefined;
+  let version: Version = 5;
+  let current: Connection | undefined;
+
+  /** The newer version first. A broker that knows only the older one says so, or hangs up. */
+  const connectEither = async (): Promise<Connection> => {
+    try {
+      return await connect(version, signal);
+    } catch (error) {
+      if (!(error instanceof Trouble && error.code === WRONG_VERSION)) throw error;
+      const other: Version = version === 5 ? 4 : 5;
+      const connection = await connect(other, signal);
+      version = other;
+      return connection;
+    }
+  };
+
+  const stopping = new Promise<undefined>((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+
+  /** From the first word to the last. */
+  const live = async (): Promise<Trouble | undefined> => {
+    const connection = await connectEither();
+    try {
+      await greet(connection);
+      teller.over(`connected to the MQTT broker ${host} (MQTT ${connection.version === 5 ? '5' : '3.1.1'})`);
+      current = connection;
+      trouble = undefined;
+      for (const wake of waiting) wake();
+      return await Promise.race([connection.ended, stopping]);
+    } finally {
+      current = undefined;
+      await connection.close();
+    }
+  };
+
+  const run = async () => {
+    for (let failures = 0; !signal.aborted; ) {
+      const startedMs = clock.elapsedMs();
+      const reason = await live().catch(asTrouble);
+      if (signal.aborted || reason === undefined) return;
+      trouble = reason;
+      for (const wake of waiting) wake();
+      teller.tell(reason);
+      failures = clock.elapsedMs() - startedMs >= STEADY_MS ? 1 : failures + 1;
+      const step = Math.min(FIRST_MS * 2 ** (failures - 1), LONGEST_MS);
+      await clock.sleep(step * (0.5 + random() / 2), signal);
+    }
+  };
+
+  return {
+    stopped: run(),
+    get connection() {
+      return current?.isOpen === true ? current : undefined;
+    },
+    async connected(patience) {
+      while (current?.isOpen !== true) {
+        patience.throwIfAborted();
+        if (trouble !== undefined) throw lookAgain(trouble);
+        if (current !== undefined) throw lookAgain(await current.ended);
+        await new Promise<void>((resolve) => {
+          const wake = () => {
+            waiting.delete(wake);
+            patience.removeEventListener('abort', wake);
+            resolve();
+          };
+          waiting.add(wake);
+          patience.addEventListener('abort', wake);
+        });
+      }
+      return current;
+    },
+  };
+}
+
+/** Tells a trouble once, reminds of it while it lasts, and says when it is over. */
+function createTeller(log: Log, clock: Clock) {
+  let known: { readonly code: string; readonly sinceMs: number; readonly toldMs: number } | undefined;
+  return {
+    tell(trouble: Trouble) {
+      const { code, recovery } = trouble;
+      const nowMs = clock.elapsedMs();
+      const isNews = known?.code !== code || nowMs - known.toldMs >= REMIND_MS;
+      if (isNews) known = { code, sinceMs: known?.sinceMs ?? nowMs, toldMs: nowMs };
+      const level = recovery === 'retry' ? 'warn' : 'error';
+      log[isNews ? level : 'debug']({ event: 'trouble', text: explain(trouble), code });
+    },
+    over(text: string) {
+      if (known === undefined) return log.info({ event: 'mqtt_connected', text });
+      const minutes = Math.round((clock.elapsedMs() - known.sinceMs) / 60_000);
+      const lasted = minutes < 1 ? '' : ` after ${minutes} min`;
+      log.info({ event: 'recovered', text: `works again${lasted}: ${text}`, code: known.code });
+      known = undefined;
+    },
+  };
+}
+
+function lookAgain({ message, code, recovery, hint }: Trouble): Trouble {
+  return new Trouble(message, { code, recovery, hint, waitMs: LOOK_AGAIN_MS });
+}
