@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { measureKey } from '../src/domain/measure.ts';
 import type { Reading } from '../src/domain/reading.ts';
 import { openJournal } from '../src/storage/journal.ts';
-import { formatLine, parseLine } from '../src/storage/journal-line.ts';
+import { decodeLine, formatLine, parseLine } from '../src/storage/journal-line.ts';
 import { userId } from './support/people.ts';
 import { altered, check, checkAsync, jsonText, text } from './support/property.ts';
 import { createRecordingLog } from './support/recording-log.ts';
@@ -61,12 +61,25 @@ const reading: fc.Arbitrary<Reading> = fc
   .chain((fields) => attributed.map((more) => ({ ...fields, ...more })));
 
 describe('a line of the journal', () => {
-  test('is one line, and says all of the reading but its zone', () => {
+  test('is one line, and says all of the reading, of its zone the offset', () => {
     check(
       fc.property(reading, (original) => {
         const written = formatLine(original);
         assert.doesNotMatch(written, /[\r\n]/);
-        assert.deepEqual(parseLine(written), { ...original, timeZone: undefined });
+        const { date }: { date: string } = JSON.parse(written);
+        assert.deepEqual(parseLine(written), { ...original, timeZone: date.slice(-'+01:00'.length) });
+      }),
+    );
+  });
+
+  test('is the same line when it is written again from what it says, history or not', () => {
+    check(
+      fc.property(reading, fc.boolean(), (original, history) => {
+        const written = formatLine(original, history);
+        const line = decodeLine(written);
+        assert.ok(line !== undefined);
+        assert.equal(line.history, history);
+        assert.equal(formatLine(line.reading, line.history), written);
       }),
     );
   });
@@ -99,7 +112,14 @@ describe('a line of the journal', () => {
 test('a journal of any bytes opens, keeps its whole lines, and remembers what is appended', async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/measures.jsonl`;
-  const lines = fc.array(fc.oneof(line, reading.map(formatLine))).map((all) => all.join('\n'));
+  const lines = fc
+    .array(
+      fc.oneof(
+        line,
+        reading.map((each) => formatLine(each)),
+      ),
+    )
+    .map((all) => all.join('\n'));
   const bytes = fc.oneof(lines.map(Buffer.from), fc.uint8Array().map(Buffer.from));
   await checkAsync(
     fc.asyncProperty(bytes, fc.array(reading, { maxLength: 5 }), async (before, readings) => {

@@ -93,6 +93,15 @@ describe('a line of the journal', () => {
     );
   });
 
+  test('says that it is history where a backfill has fetched it, and only then', async () => {
+    await using place = await setUp();
+    const journal = await place.open();
+    await journal.append([FIRST], { history: true });
+    await journal.append([SECOND]);
+    assert.match(await place.text(), /"measures":\{"weight":80\},"history":true\}\n.*"measures":\{"weight":81\}\}\n$/);
+    assert.deepEqual(await added(await place.open(), FIRST, SECOND, THIRD), [3], 'and is known like any other');
+  });
+
   test('stands in a file that only its owner reads', async () => {
     await using place = await setUp();
     await place.open();

@@ -130,7 +130,12 @@ export async function backfill(
     // By the earlier clock: with ours ahead of Withings', news would look old.
     const nowMs = Math.min(clock.now().getTime(), answer.updatedAt?.getTime() ?? Number.POSITIVE_INFINITY);
     const settled = groups.filter((group) => changedMs(group) <= nowMs - FRESH_MS);
-    const added = await patiently(() => journal.append(settled.map((group) => toReading(userId, group))));
+    const added = await patiently(() =>
+      journal.append(
+        settled.map((group) => toReading(userId, group)),
+        { history: true },
+      ),
+    );
     if (answer.unreadable !== undefined) watch.unreadable(window, answer.unreadable);
     await patiently(() => store.save(userId, { ...range, next: window.end }));
     return {

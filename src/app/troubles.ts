@@ -27,12 +27,7 @@ export function createTroubles({
   /** Where a login that does not work any more is noted, for whoever asks later. */
   readonly records?: Records;
 }): Troubles {
-  interface Known {
-    readonly trouble: Trouble;
-    readonly sinceMs: number;
-    readonly toldMs: number;
-  }
-  const known = new Map<string, Known>();
+  const reminders = createReminders({ clock, log });
   const about = (userId: UserId, { code }: Trouble) => (SHARED.has(code) ? '' : `${nameOf(userId, people)}: `);
 
   const noteLogin = (userId: UserId, reason: string | undefined) =>
@@ -44,29 +39,73 @@ export function createTroubles({
   return {
     report(userId, trouble) {
       if (trouble.recovery === 'login') noteLogin(userId, trouble.message);
-      const key = keyOf(userId, trouble);
-      const nowMs = clock.elapsedMs();
-      const before = known.get(key);
-      const isNews = before === undefined || nowMs - before.toldMs >= REMIND_MS;
-      if (isNews)
-        known.set(key, { trouble: before?.trouble ?? trouble, sinceMs: before?.sinceMs ?? nowMs, toldMs: nowMs });
-      log[isNews ? levelOf(trouble) : 'debug']({
-        event: trouble.recovery === 'login' ? 'needs_login' : 'trouble',
-        text: about(userId, trouble) + explain(trouble),
-        code: trouble.code,
-        userid: userId,
-      });
+      reminders.report(keyOf(userId, trouble), trouble, { about: about(userId, trouble), fields: { userid: userId } });
     },
     over(userId) {
       noteLogin(userId, undefined);
-      for (const [key, { trouble, sinceMs }] of known) {
-        if (key !== keyOf(userId, trouble)) continue;
+      reminders.over((key, trouble) => key === keyOf(userId, trouble));
+    },
+  };
+}
+
+/** The same for a publisher, whose troubles are everybody's. */
+export interface PublisherTroubles {
+  report(trouble: Trouble): void;
+  over(): void;
+}
+
+export function createPublisherTroubles({
+  clock,
+  log,
+  publisher,
+}: {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly publisher: string;
+}): PublisherTroubles {
+  const reminders = createReminders({ clock, log });
+  return {
+    report: (trouble) => reminders.report(trouble.code, trouble, { about: `${publisher}: `, fields: { publisher } }),
+    over: () => reminders.over(() => true),
+  };
+}
+
+interface Known {
+  readonly trouble: Trouble;
+  /** Whom or what it is about, in front of the line. */
+  readonly about: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly sinceMs: number;
+  readonly toldMs: number;
+}
+
+/** Each trouble has a key; a trouble of the same key is no news for a while. */
+function createReminders({ clock, log }: { readonly clock: Clock; readonly log: Log }) {
+  const known = new Map<string, Known>();
+  return {
+    report(key: string, trouble: Trouble, { about, fields }: Pick<Known, 'about' | 'fields'>) {
+      const nowMs = clock.elapsedMs();
+      const before = known.get(key);
+      const isNews = before === undefined || nowMs - before.toldMs >= REMIND_MS;
+      if (isNews) {
+        known.set(key, { about, fields, trouble, sinceMs: nowMs, ...before, toldMs: nowMs });
+      }
+      log[isNews ? levelOf(trouble) : 'debug']({
+        event: trouble.recovery === 'login' ? 'needs_login' : 'trouble',
+        text: about + explain(trouble),
+        code: trouble.code,
+        ...fields,
+      });
+    },
+    over(concerns: (key: string, trouble: Trouble) => boolean) {
+      for (const [key, { trouble, about, sinceMs }] of known) {
+        if (!concerns(key, trouble)) continue;
         known.delete(key);
         const minutes = Math.round((clock.elapsedMs() - sinceMs) / 60_000);
         const lasted = minutes < 1 ? '' : ` after ${minutes} min`;
         log.info({
           event: 'recovered',
-          text: `works again${lasted}: ${about(userId, trouble)}${trouble.message}`,
+          text: `works again${lasted}: ${about}${trouble.message}`,
           code: trouble.code,
         });
       }

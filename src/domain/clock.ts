@@ -18,7 +18,7 @@ export function isPlausible(now: Date): boolean {
   return now.getTime() >= EARLIEST;
 }
 
-/** An ISO 8601 time to the second with the offset of `timeZone` (IANA), or of UTC where the zone is not known. */
+/** An ISO 8601 time to the second with the offset of `timeZone` (IANA, or `+01:00`), or of UTC where it is not known. */
 export function formatTime(date: Date, timeZone: string | undefined): string {
   const seconds = Math.floor(date.getTime() / 1000) * 1000;
   const offsetMinutes = timeZone === undefined ? 0 : offsetAt(seconds, timeZone);
@@ -29,7 +29,13 @@ export function formatTime(date: Date, timeZone: string | undefined): string {
   return `${local}${sign}${hours}:${minutes}`;
 }
 
+const FIXED_OFFSET = /^([+-])([0-9]{2}):([0-9]{2})$/;
+
+/** In minutes. */
 function offsetAt(epochMs: number, timeZone: string): number {
+  // Intl of Node 20 does not know offsets as zones.
+  const [, sign, hours, minutes] = FIXED_OFFSET.exec(timeZone) ?? [];
+  if (sign !== undefined) return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
   const parts = makeFormat(timeZone)?.formatToParts(epochMs);
   if (parts === undefined) return 0;
   const part = (type: string) => Number(parts.find((each) => each.type === type)?.value);

@@ -8,7 +8,10 @@ export interface Delivery {
   readonly previousWeight: number | undefined;
   /** An older line of the same group went before: Withings has changed it. */
   readonly correction: boolean;
-  /** Older than `ANNOUNCE_MAX_AGE` now, or a correction, or nobody's for sure: states may change, nothing is announced. */
+  /**
+   * Older than `ANNOUNCE_MAX_AGE` now, or a correction of what could be told before, or nobody's for sure: states may
+   * change, nothing is announced.
+   */
   readonly late: boolean;
 }
 
@@ -21,7 +24,10 @@ export interface Publisher extends AsyncDisposable {
   readonly name: string;
   /**
    * Resolves when the other side has it. What fails with a `Trouble` is tried again with back-off, for ever; a
-   * publisher that gives up on one delivery resolves, and says so in the log.
+   * publisher that gives up on one delivery resolves, and says so in the log. Where the other side cannot be reached it
+   * fails, and does not wait: only then is the trouble told, and a stop does not wait for it.
+   *
+   * @param signal aborts when the time that a stop gives the delivery in hand is over
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<void>;
 }
@@ -37,6 +43,43 @@ export interface OffsetStore {
 export interface JournalOffset {
   readonly bytes: number;
   readonly file: string;
+}
+
+/** What the journal knows about a reading that it holds. */
+export interface ReadingContext {
+  /** Kilograms: the same person's weight before this one in time. */
+  readonly previousWeight: number | undefined;
+  /** An older line of the same group went before. */
+  readonly correction: boolean;
+  /** One of those could be told as this person's. */
+  readonly announcedBefore: boolean;
+}
+
+/** One reading of the journal, and the place behind its line. */
+export interface FeedLine {
+  readonly reading: Reading;
+  /** A backfill has fetched it. */
+  readonly history: boolean;
+  readonly next: JournalOffset;
+}
+
+/** The journal as a publisher follows it, each at its own place. What it gives is on the disk and never changes. */
+export interface JournalFeed {
+  /** Where the journal ends, as far as this process knows. */
+  end(): JournalOffset;
+  /**
+   * The next lines, a page of them, after a look at what other processes have appended. Where the journal is not the
+   * one that `from` is a place of, it begins at the beginning, and `isRestart` says so.
+   */
+  read(from: JournalOffset): Promise<{
+    readonly lines: readonly FeedLine[];
+    /** Where to go on: behind the last line, and whatever is no reading after it. */
+    readonly next: JournalOffset;
+    readonly isRestart: boolean;
+  }>;
+  contextOf(reading: Reading): ReadingContext;
+  /** Calls `wake` whenever this process has learnt of more, until it is disposed. */
+  onGrowth(wake: () => void): Disposable;
 }
 
 /** What somebody who joins now should know: each person's newest value of each quantity. */

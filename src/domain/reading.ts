@@ -12,6 +12,7 @@ export interface Reading {
   readonly ambiguous: boolean;
   readonly deviceId: string | undefined;
   readonly model: string | undefined;
+  /** IANA name of the zone it was taken in, or its offset (`+01:00`), which is all that the journal keeps of it. */
   readonly timeZone: string | undefined;
   /** By the keys of `measureKey`. Where a group carries a key twice, the last one counts. */
   readonly measures: Readonly<Record<string, number>>;
@@ -62,8 +63,10 @@ export interface Journal {
   /**
    * Adds what the journal does not hold yet and returns just that, in the given order.
    * When it returns, the readings survive a power cut; when it fails, none of them was added.
+   *
+   * @param options.history they are of old, and their lines say so: no publisher is to have them
    */
-  append(readings: readonly Reading[]): Promise<readonly JournalEntry[]>;
+  append(readings: readonly Reading[], options?: { readonly history: boolean }): Promise<readonly JournalEntry[]>;
   /** When the newest of the user's readings was changed: where to go on when there is no cursor. */
   newestModification(userId: UserId): Date | undefined;
   /** The newest weight that is surely this user's. */

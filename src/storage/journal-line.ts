@@ -3,8 +3,12 @@ import { AMBIGUOUS } from '../domain/measure.ts';
 import type { Reading } from '../domain/reading.ts';
 import { parseUserId } from '../domain/token.ts';
 
-/** One line of the journal, without its newline. Times are seconds, as at Withings. */
-export function formatLine(reading: Reading): string {
+/**
+ * One line of the journal, without its newline. Times are seconds, as at Withings.
+ *
+ * @param history marks a line that no publisher is to have
+ */
+export function formatLine(reading: Reading, history = false): string {
   return JSON.stringify({
     userid: reading.userId,
     grpid: reading.groupId,
@@ -16,14 +20,17 @@ export function formatLine(reading: Reading): string {
     deviceid: reading.deviceId ?? null,
     model: reading.model ?? null,
     measures: reading.measures,
+    ...(history ? { history } : {}),
   });
 }
 
 /** A line as it stands in the journal, and what it says. */
 export interface JournalLine {
   readonly text: string;
-  /** When it was measured, with the offset of the place, which `reading` does not keep. */
+  /** When it was measured, with the offset of the place. */
   readonly date: string;
+  /** A backfill has fetched it: no publisher is to have it. */
+  readonly history: boolean;
   readonly reading: Reading;
 }
 
@@ -41,11 +48,12 @@ export function decodeLine(text: string): JournalLine | undefined {
     return undefined;
   }
   if (!isRecord(line)) return undefined;
-  const { grpid, date, timestamp, modified, attrib, deviceid, model, measures } = line;
+  const { grpid, timestamp, modified, attrib, deviceid, model, measures } = line;
   const userId = parseUserId(line['userid']);
   if (userId === undefined || !isRecord(measures)) return undefined;
   if (!isInteger(grpid) || !isTime(timestamp) || !isTime(modified) || !isInteger(attrib)) return undefined;
   const takenAt = new Date(timestamp * 1000);
+  const date = typeof line['date'] === 'string' ? line['date'] : undefined;
   const reading = {
     userId,
     groupId: grpid,
@@ -55,11 +63,14 @@ export function decodeLine(text: string): JournalLine | undefined {
     ambiguous: attrib === AMBIGUOUS,
     deviceId: typeof deviceid === 'string' ? deviceid : undefined,
     model: typeof model === 'string' ? model : undefined,
-    timeZone: undefined,
+    timeZone: date === undefined ? undefined : OFFSET.exec(date)?.[0],
     measures: Object.fromEntries(Object.entries(measures).filter(isMeasure)),
   };
-  return { text, date: typeof date === 'string' ? date : formatTime(takenAt, undefined), reading };
+  return { text, date: date ?? formatTime(takenAt, undefined), history: line['history'] === true, reading };
 }
+
+/** Where a time ends. */
+const OFFSET = /[+-][0-9]{2}:[0-9]{2}$/;
 
 function toSeconds(date: Date): number {
   return Math.floor(date.getTime() / 1000);

@@ -1,8 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Log } from '../domain/log.ts';
-import type { LatestValues } from '../domain/publisher.ts';
+import type { JournalFeed, LatestValues } from '../domain/publisher.ts';
 import type { Journal, Reading } from '../domain/reading.ts';
 import { type FileSystem, nodeFiles, parent, storageTrouble, syncDirectory } from './files.ts';
+import { createJournalFeed, identify } from './journal-feed.ts';
 import { createJournalIndex } from './journal-index.ts';
 import { formatLine, parseLine } from './journal-line.ts';
 import { createLatestValues } from './latest-values.ts';
@@ -12,8 +13,9 @@ const FILE_MODE = 0o600;
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 256 * 1024;
 
-/** The journal, and what it says of everybody now. */
+/** The journal, how publishers follow it, and what it says of everybody now. */
 export interface OpenJournal extends Journal {
+  readonly feed: JournalFeed;
   readonly latest: LatestValues;
 }
 
@@ -37,10 +39,10 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
   const open = async (): Promise<FileHandle> => {
     const handle = await files.open(path, 'a+', FILE_MODE);
     try {
-      const { size, ino, birthtimeMs } = await handle.stat();
+      const stats = await handle.stat();
+      const { size } = stats;
       if (size === 0) await syncDirectory(files, parent(path));
-      // An inode number alone is given to the next file as soon as this one is deleted.
-      const file = `${ino} ${birthtimeMs}`;
+      const file = identify(stats);
       if (file !== knownFile || size < knownBytes) {
         index.clear();
         latest.clear();
@@ -119,6 +121,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
 
   const locked = async <T>(work: (handle: FileHandle) => Promise<T>): Promise<T> => {
     await using _lock = await lockFile(lockPath);
+    const [bytesBefore, fileBefore] = [knownBytes, knownFile];
     try {
       const handle = await open();
       try {
@@ -129,19 +132,26 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
       }
     } catch (error) {
       throw storageTrouble(`write ${path}`, error);
+    } finally {
+      if (knownBytes !== bytesBefore || knownFile !== fileBefore) feed.tell();
     }
   };
 
-  await locked(async () => undefined);
+  const refresh = () => locked(async () => undefined);
+  const known = () => ({ bytes: knownBytes, file: knownFile });
+  const feed = createJournalFeed({ path, files, index, known, refresh });
+
+  await refresh();
 
   return {
+    feed,
     latest,
-    async append(readings) {
+    async append(readings, { history } = { history: false }) {
       if (readings.length === 0) return [];
       return await locked(async (handle) => {
         const added = onceEach(readings.filter((reading) => index.isNew(reading)));
         if (added.length === 0) return [];
-        await write(handle, added.map((reading) => `${formatLine(reading)}\n`).join(''));
+        await write(handle, added.map((reading) => `${formatLine(reading, history)}\n`).join(''));
         for (const reading of added) latest.learn(reading);
         return index.add(added);
       });

@@ -2,15 +2,21 @@ import type { CursorStore, Journal, Reading } from '../../src/domain/reading.ts'
 import type { UserId } from '../../src/domain/token.ts';
 import { createJournalIndex } from '../../src/storage/journal-index.ts';
 
-/** A journal that forgets with the test; `lines` is what the file would hold. */
-export function createMemoryJournal(): Journal & { readonly lines: readonly Reading[] } {
+/** A journal that forgets with the test; `lines` is what the file would hold, `history` those of a backfill. */
+export function createMemoryJournal(): Journal & {
+  readonly lines: readonly Reading[];
+  readonly history: readonly Reading[];
+} {
   const index = createJournalIndex();
   const lines: Reading[] = [];
+  const history: Reading[] = [];
   return {
     lines,
-    append(readings) {
+    history,
+    append(readings, options) {
       const added = readings.filter((reading) => index.isNew(reading));
       lines.push(...added);
+      if (options?.history === true) history.push(...added);
       return Promise.resolve(index.add(added));
     },
     newestModification: (userId) => index.newestModification(userId),

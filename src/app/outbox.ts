@@ -1,0 +1,179 @@
+import { type Clock, isPlausible } from '../domain/clock.ts';
+import type { Log } from '../domain/log.ts';
+import type { Delivery, JournalFeed, JournalOffset, OffsetStore, Publisher } from '../domain/publisher.ts';
+import { isAnnounced, type Reading } from '../domain/reading.ts';
+import { asTrouble, type Trouble } from '../domain/trouble.ts';
+import { backoffMs } from './backoff.ts';
+import type { PublisherTroubles } from './troubles.ts';
+
+/** How soon what another process has appended (a backfill, a login) is found; what this one appends is known at once. */
+const LOOK_MS = 30_000;
+/** A broker that restarts is back within seconds; one that is away for days is asked every ten minutes. */
+const BACKOFF = { firstMs: 1_000, longestMs: 600_000 };
+/** What a stop leaves to the delivery in hand, of the 8 s that `main` gives the whole. */
+const STOP_MS = 5_000;
+/** Behind by more than this, some 200 lines, the place is saved once in `SAVE_EVERY_MS` and not after each delivery. */
+const FAR_BEHIND_BYTES = 64 * 1024;
+const SAVE_EVERY_MS = 1_000;
+/** A delivery that only ever meets a defect of ours must not hold up the others for ever, nor get lost in an outage. */
+const GIVE_UP_MS = 24 * 3_600_000;
+
+/**
+ * Follows the journal from the place where it left off, and gives its publisher one reading after the other: in order,
+ * at least once, trying for as long as it takes. Without a place it begins at the end of the journal as it is now.
+ *
+ * It ends when it is disposed: nothing new is begun, and the delivery in hand has a few seconds to finish.
+ */
+export function startOutbox(ports: {
+  readonly publisher: Publisher;
+  readonly feed: JournalFeed;
+  readonly offsets: OffsetStore;
+  readonly troubles: PublisherTroubles;
+  readonly clock: Clock;
+  /** Between 0 and 1; spreads retries. */
+  readonly random: () => number;
+  readonly log: Log;
+  /** `ANNOUNCE_MAX_AGE` */
+  readonly maxAgeMs: number;
+}): AsyncDisposable {
+  const { publisher, feed, offsets, troubles, clock, random, log, maxAgeMs } = ports;
+  const { name } = publisher;
+  const endAtStart = feed.end();
+  const stopping = new AbortController();
+  /** Ends the delivery in hand. */
+  const cutting = new AbortController();
+  let alarm: AbortController | undefined;
+  let hasGrown = false;
+  let isUnsaved = false;
+  let savedMs = Number.NEGATIVE_INFINITY;
+
+  /** Does it, again and again until it is done. Undefined when the outbox was told to stop before that. */
+  const patiently = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
+    for (let failures = 1; ; failures += 1) {
+      try {
+        const done = await work();
+        troubles.over();
+        return done;
+      } catch (error) {
+        // What a stop has cut off fails for no reason of its own.
+        if (cutting.signal.aborted) return undefined;
+        const trouble = asTrouble(error);
+        troubles.report(trouble);
+        await clock.sleep(trouble.waitMs ?? backoffMs(failures, random(), BACKOFF), stopping.signal);
+        if (stopping.signal.aborted) return undefined;
+      }
+    }
+  };
+
+  const save = async (place: JournalOffset) => {
+    await offsets.save(name, place);
+    isUnsaved = false;
+    savedMs = clock.elapsedMs();
+  };
+
+  /** Where to begin. It is saved before anything is delivered: a kill must not pass over what comes meanwhile. */
+  const begin = async (): Promise<JournalOffset> => {
+    const place = await patiently(async () => {
+      const known = await offsets.load(name);
+      if (known === undefined) await save(endAtStart);
+      return known ?? endAtStart;
+    });
+    return place ?? endAtStart;
+  };
+
+  const describe = (reading: Reading): Delivery => {
+    const { previousWeight, correction, announcedBefore } = feed.contextOf(reading);
+    const now = clock.now();
+    const isOld = now.getTime() - reading.takenAt.getTime() > maxAgeMs || !isPlausible(now);
+    return { reading, previousWeight, correction, late: isOld || announcedBefore || !isAnnounced(reading) };
+  };
+
+  /** Whether the place behind it is reached; it is not where a stop has cut it off. */
+  const deliver = async (reading: Reading, next: JournalOffset): Promise<boolean> => {
+    if (stopping.signal.aborted) return false;
+    const startedMs = clock.elapsedMs();
+    const done = await patiently(async () => {
+      try {
+        // Age and context are those of this moment, also where it is the tenth try.
+        await publisher.deliver(describe(reading), cutting.signal);
+      } catch (error) {
+        const trouble = asTrouble(error);
+        if (trouble.recovery !== 'defect' || clock.elapsedMs() - startedMs < GIVE_UP_MS) throw trouble;
+        tellPassedOver(reading, trouble);
+      }
+      return true;
+    });
+    if (done === true) await keep(next);
+    return done === true;
+  };
+
+  /** Delivers the lines of one page, and returns the place behind what was delivered. */
+  const turnPage = async (from: JournalOffset): Promise<JournalOffset> => {
+    const page = await patiently(() => feed.read(from));
+    if (page === undefined) return from;
+    if (page.isRestart && from.bytes > 0) tellRestart();
+    let place = page.isRestart ? { ...page.next, bytes: 0 } : from;
+    for (const { reading, history, next } of page.lines) {
+      if (!history && !(await deliver(reading, next))) return place;
+      place = next;
+    }
+    return page.next;
+  };
+
+  const keep = async (place: JournalOffset) => {
+    isUnsaved = true;
+    const isFarBehind = feed.end().bytes - place.bytes > FAR_BEHIND_BYTES;
+    if (!isFarBehind || clock.elapsedMs() - savedMs >= SAVE_EVERY_MS) await patiently(() => save(place));
+  };
+
+  const tellPassedOver = ({ groupId }: Reading, { message }: Trouble) => {
+    const text = `${name}: gave up on the reading ${groupId} after a day, and goes on with the next: ${message}`;
+    log.error({ event: 'passed_over', text, publisher: name, grpid: groupId });
+  };
+
+  const tellRestart = () => {
+    const text = `${name}: the journal is not the file it was; all of it is passed on, what is old marked as late`;
+    log.warn({ event: 'journal_replaced', text, publisher: name });
+  };
+
+  const rest = async () => {
+    if (hasGrown || stopping.signal.aborted) return;
+    alarm = new AbortController();
+    await clock.sleep(LOOK_MS, alarm.signal);
+    alarm = undefined;
+  };
+
+  const run = async () => {
+    let place = await begin();
+    while (!stopping.signal.aborted) {
+      hasGrown = false;
+      const next = await turnPage(place);
+      const isThrough = next.bytes === place.bytes && next.file === place.file;
+      place = next;
+      if (!isThrough) continue;
+      if (isUnsaved) await patiently(() => save(next));
+      await rest();
+    }
+    // Where even this fails, a few are delivered again.
+    if (isUnsaved) await save(place).catch(() => undefined);
+  };
+
+  const growth = feed.onGrowth(() => {
+    hasGrown = true;
+    alarm?.abort();
+  });
+  const running = run();
+
+  return {
+    async [Symbol.asyncDispose]() {
+      growth[Symbol.dispose]();
+      stopping.abort();
+      alarm?.abort();
+      const finished = new AbortController();
+      const deadline = clock.sleep(STOP_MS, finished.signal).then(() => cutting.abort());
+      await running;
+      finished.abort();
+      await deadline;
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import { startOutbox } from '../../src/app/outbox.ts';
+import { createPublisherTroubles } from '../../src/app/troubles.ts';
+import type { Delivery, OffsetStore, Publisher } from '../../src/domain/publisher.ts';
+import type { Reading } from '../../src/domain/reading.ts';
+import { toReading } from '../../src/domain/reading.ts';
+import { type OpenJournal, openJournal } from '../../src/storage/journal.ts';
+import { createOffsetFiles } from '../../src/storage/offset-files.ts';
+import { createFakeClock, type FakeClock } from './fake-clock.ts';
+import { ANNA, weighIn } from './people.ts';
+import { createRecordingLog } from './recording-log.ts';
+import { temporaryDirectory } from './temporary.ts';
+
+export const HOUR_MS = 3_600_000;
+
+/** A publisher that remembers what it was given; `fail` says what is wrong with the other side. */
+export function createMemoryPublisher(name = 'test') {
+  const got: Delivery[] = [];
+  return {
+    name,
+    got,
+    /** Of each delivery that went through, the group. */
+    get groups() {
+      return got.map(({ reading }) => reading.groupId);
+    },
+    tries: 0,
+    fail: undefined as (() => unknown) | undefined,
+    /** Where a delivery takes its time. */
+    wait: undefined as ((signal: AbortSignal) => Promise<void>) | undefined,
+    async deliver(delivery: Delivery, signal: AbortSignal): Promise<void> {
+      this.tries += 1;
+      await this.wait?.(signal);
+      const error = this.fail?.();
+      if (error !== undefined) throw error;
+      got.push(delivery);
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+/** A real journal with outboxes behind it, and a clock that stands still until it is told to go on. */
+export async function createOutboxBench() {
+  const directory = await temporaryDirectory();
+  const clock = createFakeClock();
+  const log = createRecordingLog();
+  const path = `${directory.path}/measures.jsonl`;
+  const files = createOffsetFiles(directory.path, log);
+  const saves: string[] = [];
+  const offsets: OffsetStore = {
+    load: files.load,
+    async save(publisher, offset) {
+      await files.save(publisher, offset);
+      saves.push(publisher);
+    },
+  };
+  const open = () => openJournal(path, log);
+  return {
+    clock,
+    log,
+    path,
+    directory: directory.path,
+    offsets,
+    saves,
+    journal: await open(),
+    open,
+    start(publisher: Publisher, journal: OpenJournal, ports: { offsets?: OffsetStore; maxAgeMs?: number } = {}) {
+      const troubles = createPublisherTroubles({ clock, log, publisher: publisher.name });
+      const common = {
+        publisher,
+        feed: journal.feed,
+        offsets,
+        troubles,
+        clock,
+        random: () => 1,
+        log,
+        maxAgeMs: HOUR_MS,
+      };
+      return startOutbox({ ...common, ...ports });
+    },
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+/** Anna's weigh-in so many minutes before (the clock starts at six). */
+export function reading(clock: FakeClock, kilograms: number, minutesAgo = 2, changes: Partial<Reading> = {}): Reading {
+  const takenAt = new Date(clock.now().getTime() - minutesAgo * 60_000);
+  return { ...toReading(ANNA, weighIn(kilograms, takenAt)), ...changes };
+}
+
+/** Lets real files be read and written, until it is so. */
+export async function until(isSo: () => boolean | Promise<boolean>, what = 'what is waited for'): Promise<void> {
+  for (const endsAt = Date.now() + 20_000; !(await isSo()); ) {
+    if (Date.now() > endsAt) throw new Error(`in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
