@@ -11,6 +11,7 @@ import type { Log } from './domain/log.ts';
 import { listen } from './http/listen.ts';
 import { createProof } from './http/proof.ts';
 import { createPublicApp } from './http/public-app.ts';
+import { startPublishing } from './publishing.ts';
 import { realClock } from './real-clock.ts';
 
 export interface Daemon extends AsyncDisposable {
@@ -49,6 +50,7 @@ export async function startDaemon(
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
   const linker = callback?.createLinker(journal, (userId) => collector.reconcile(userId, { urgent: true }));
 
+  const publishing = await startPublishing(config, { journal, linkedUsers, records, clock, random, log });
   const app = createPublicApp({
     path: config.callback.path,
     query: config.callback.query,
@@ -60,7 +62,10 @@ export async function startDaemon(
     clock,
     log,
   });
-  const listener = await listen(app, config.listen);
+  const listener = await listen(app, config.listen).catch(async (error) => {
+    await publishing[Symbol.asyncDispose]();
+    throw error;
+  });
   const { host, port } = listener;
   log.info({
     event: 'listening',
@@ -84,6 +89,7 @@ export async function startDaemon(
       await linker?.[Symbol.asyncDispose]();
       await collector[Symbol.asyncDispose]();
       await Promise.all(running);
+      await publishing[Symbol.asyncDispose]();
       await closed;
     },
   };

@@ -147,7 +147,7 @@ for (const { name, start, says, skip } of BROKERS) {
       await eventually(bench, () => bench.log.texts('recovered').length > 0);
       await bench.deliver(next);
       assert.equal((await retainedOn(broker.url)).get(WEIGHT), value(81.05, '05:11'));
-      assert.match(bench.log.texts('recovered').join(), /works again after \d+ min: connected to the MQTT broker/);
+      assert.match(bench.log.texts('recovered').join(), /works again after \d+ min: mqtt: the MQTT broker/);
     });
   });
 }
@@ -161,7 +161,7 @@ describe('MQTT', () => {
     assert.equal(trouble.waitMs, 10_000, 'it may be back any moment');
     await bench.clock.advance(600_000);
     assert.deepEqual(told(bench), [
-      `the MQTT broker 127.0.0.1:${port} cannot be reached (ECONNREFUSED); nothing listens there: is the broker running, and is it this port (usually 1883, with TLS 8883)?`,
+      `mqtt: the MQTT broker 127.0.0.1:${port} cannot be reached (ECONNREFUSED); nothing listens there: is the broker running, and is it this port (usually 1883, with TLS 8883)?`,
     ]);
   });
 

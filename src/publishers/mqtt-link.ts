@@ -1,6 +1,6 @@
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
-import { asTrouble, explain, Trouble } from '../domain/trouble.ts';
+import { asTrouble, Trouble } from '../domain/trouble.ts';
 import type { Connection, Version } from './mqtt-connection.ts';
 import { WRONG_VERSION } from './mqtt-trouble.ts';
 
@@ -9,10 +9,14 @@ const FIRST_MS = 1_000;
 const LONGEST_MS = 60_000;
 /** A connection that ends sooner was none. */
 const STEADY_MS = 60_000;
-/** The same trouble is told again after this time. */
-const REMIND_MS = 6 * 3_600_000;
 /** When whoever found the broker away may look again: it may be back any moment, and looking costs nothing. */
 const LOOK_AGAIN_MS = 10_000;
+
+/** Where it is told that the broker is away: once, with a reminder while it lasts, and when it is over. */
+export interface LinkTroubles {
+  report(trouble: Trouble): void;
+  over(): void;
+}
 
 /** A broker that is called again for ever. */
 export interface Link {
@@ -38,10 +42,10 @@ export function keepConnected(ports: {
   /** Between 0 and 1; spreads retries. */
   readonly random: () => number;
   readonly log: Log;
+  readonly troubles: LinkTroubles;
   readonly signal: AbortSignal;
 }): Link {
-  const { connect, greet, host, clock, random, log, signal } = ports;
-  const teller = createTeller(log, clock);
+  const { connect, greet, host, clock, random, log, troubles, signal } = ports;
   /** Those who wait for the end of the first attempt. */
   const waiting = new Set<() => void>();
   let trouble: Trouble | undefined;
@@ -70,7 +74,9 @@ export function keepConnected(ports: {
     const connection = await connectEither();
     try {
       await greet(connection);
-      teller.over(`connected to the MQTT broker ${host} (MQTT ${connection.version === 5 ? '5' : '3.1.1'})`);
+      troubles.over();
+      const text = `connected to the MQTT broker ${host} (MQTT ${connection.version === 5 ? '5' : '3.1.1'})`;
+      log.info({ event: 'mqtt_connected', text });
       current = connection;
       trouble = undefined;
       for (const wake of waiting) wake();
@@ -88,7 +94,7 @@ export function keepConnected(ports: {
       if (signal.aborted || reason === undefined) return;
       trouble = reason;
       for (const wake of waiting) wake();
-      teller.tell(reason);
+      troubles.report(reason);
       failures = clock.elapsedMs() - startedMs >= STEADY_MS ? 1 : failures + 1;
       const step = Math.min(FIRST_MS * 2 ** (failures - 1), LONGEST_MS);
       await clock.sleep(step * (0.5 + random() / 2), signal);
@@ -116,28 +122,6 @@ export function keepConnected(ports: {
         });
       }
       return current;
-    },
-  };
-}
-
-/** Tells a trouble once, reminds of it while it lasts, and says when it is over. */
-function createTeller(log: Log, clock: Clock) {
-  let known: { readonly code: string; readonly sinceMs: number; readonly toldMs: number } | undefined;
-  return {
-    tell(trouble: Trouble) {
-      const { code, recovery } = trouble;
-      const nowMs = clock.elapsedMs();
-      const isNews = known?.code !== code || nowMs - known.toldMs >= REMIND_MS;
-      if (isNews) known = { code, sinceMs: known?.sinceMs ?? nowMs, toldMs: nowMs };
-      const level = recovery === 'retry' ? 'warn' : 'error';
-      log[isNews ? level : 'debug']({ event: 'trouble', text: explain(trouble), code });
-    },
-    over(text: string) {
-      if (known === undefined) return log.info({ event: 'mqtt_connected', text });
-      const minutes = Math.round((clock.elapsedMs() - known.sinceMs) / 60_000);
-      const lasted = minutes < 1 ? '' : ` after ${minutes} min`;
-      log.info({ event: 'recovered', text: `works again${lasted}: ${text}`, code: known.code });
-      known = undefined;
     },
   };
 }

@@ -6,7 +6,7 @@ import { asTrouble, explain } from '../domain/trouble.ts';
 import { birthTopics } from './home-assistant.ts';
 import { type BoardPorts, createBoard } from './mqtt-board.ts';
 import { type BrokerOptions, type Connection, connect } from './mqtt-connection.ts';
-import { keepConnected } from './mqtt-link.ts';
+import { keepConnected, type LinkTroubles } from './mqtt-link.ts';
 import { createTopics, OFFLINE, ONLINE, weighInMessages } from './mqtt-messages.ts';
 
 export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
@@ -14,6 +14,7 @@ export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
   readonly prefix: string;
   /** The topic of the plain form. */
   readonly channel: string | undefined;
+  readonly troubles: LinkTroubles;
   readonly clock: Clock;
   /** Between 0 and 1; spreads retries. */
   readonly random: () => number;
@@ -29,7 +30,7 @@ const BIRTH_MS = 5_000;
  * Home Assistant needs to find them; fresh weigh-ins are announced and not kept. Connects in the background, for ever.
  */
 export function createMqttPublisher(options: MqttOptions): Publisher {
-  const { broker, prefix, discoveryPrefix, channel, people, clock, random, log } = options;
+  const { broker, prefix, discoveryPrefix, channel, people, troubles, clock, random, log } = options;
   const stop = new AbortController();
   const { signal } = stop;
   const topics = createTopics(prefix);
@@ -76,6 +77,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     clock,
     random,
     log,
+    troubles,
     signal,
   });
 

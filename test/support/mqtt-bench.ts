@@ -1,3 +1,4 @@
+import { createPublisherTroubles } from '../../src/app/troubles.ts';
 import { NOTHING_KNOWN, type PersonState } from '../../src/domain/person.ts';
 import type { Delivery, Publisher } from '../../src/domain/publisher.ts';
 import { type Reading, toReading } from '../../src/domain/reading.ts';
@@ -68,6 +69,7 @@ export function startMqttBench(
     linkedUsers: () => Promise.resolve([...home.linked]),
     stateOf: (userId) => Promise.resolve(home.states.get(userId) ?? NOTHING_KNOWN),
     store: home.retained,
+    troubles: createPublisherTroubles({ clock, log, publisher: 'mqtt' }),
     clock,
     random: () => 0,
     log,
