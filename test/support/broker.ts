@@ -74,11 +74,21 @@ export async function listenTo(url: string, login: Login = {}): Promise<Listener
   };
 }
 
+let sentinels = 0;
+
 /** What everybody finds who comes now. */
 export async function retainedOn(url: string, login?: Login): Promise<ReadonlyMap<string, string>> {
+  await using first = await listenTo(url, login);
+  // One more that is kept: a broker that hands them over at its leisure does so in the order they came.
+  sentinels += 1;
+  const sentinel = `test/kept/${sentinels}`;
+  await first.publish(sentinel, 'last', true);
   await using listener = await listenTo(url, login);
+  await listener.hears(({ topic, retain }) => topic === sentinel && retain);
   await listener.caughtUp();
-  return new Map(listener.heard.filter(({ retain }) => retain).map(({ topic, payload }) => [topic, payload]));
+  await first.publish(sentinel, '', true);
+  const kept = listener.heard.filter(({ topic, retain }) => retain && topic !== sentinel);
+  return new Map(kept.map(({ topic, payload }) => [topic, payload]));
 }
 
 export interface Broker extends AsyncDisposable {
