@@ -1,3 +1,4 @@
+import { commandLine } from './command-line.ts';
 import type { Appli } from './domain/notification.ts';
 import type { People } from './domain/people.ts';
 import { WEIGHT_UNITS } from './domain/weight-unit.ts';
@@ -48,6 +49,8 @@ export interface Config {
   readonly announceMaxAgeMs: number;
   /** Undefined without `MQTT_URL`. */
   readonly mqtt: MqttConfig | undefined;
+  /** Undefined without `HOOK_COMMAND`. */
+  readonly hook: HookConfig | undefined;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }
 
@@ -61,6 +64,13 @@ export interface MqttConfig {
   readonly channel: string | undefined;
   readonly prefix: string;
   readonly discoveryPrefix: string;
+}
+
+export interface HookConfig {
+  /** A program and its arguments. */
+  readonly command: readonly string[];
+  /** What it gets of the environment: what programs need, and no setting. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** A setting that is missing or wrong. `got` is masked where the value is secret. */
@@ -124,6 +134,7 @@ const OPTIONAL = {
   MQTT_PASSWORD: text('another-horse-battery-staple'),
   MQTT_CA_FILE: text('/etc/ssl/my-ca.pem'),
   MQTT_CHANNEL: topic('home/weight'),
+  HOOK_COMMAND: commandLine("./deploy/hooks/append-csv.sh 'my weights.csv'"),
 } satisfies Record<string, Setting<unknown>>;
 
 /** Every setting there is. `.env.example` explains the same ones; a test holds the two together. */
@@ -137,6 +148,7 @@ const SECRET: ReadonlySet<string> = new Set([
   'STATUS_PASSWORD',
   'MQTT_URL',
   'MQTT_PASSWORD',
+  'HOOK_COMMAND',
   'WITHINGS_API_URL',
   'WITHINGS_ACCOUNT_URL',
 ]);
@@ -216,6 +228,7 @@ export function parseConfig(
     }
     return url && { url, ...rest };
   };
+  const command = optional('HOOK_COMMAND', OPTIONAL.HOOK_COMMAND);
   const config: Config = {
     withings: {
       apiUrl: defaulted('WITHINGS_API_URL', D.WITHINGS_API_URL),
@@ -243,6 +256,7 @@ export function parseConfig(
     reconcileIntervalMs: defaulted('RECONCILE_INTERVAL', D.RECONCILE_INTERVAL),
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE', D.ANNOUNCE_MAX_AGE),
     mqtt: readMqtt(),
+    hook: command && { command, environment: inherited(env) },
     log: { level: defaulted('LOG_LEVEL', D.LOG_LEVEL), format: defaulted('LOG_FORMAT', D.LOG_FORMAT) },
   };
   return {
@@ -251,6 +265,16 @@ export function parseConfig(
     problems,
     warnings: [...unknownNames(env, written), ...guessable(callbackUrl), ...nobodyToTell(config, given)],
   };
+}
+
+/** Where programs, their files and their words are found, and the sound of the person who is logged in. */
+const INHERITED =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|PULSE_SERVER)$/;
+
+function inherited(env: Environment): Readonly<Record<string, string>> {
+  const isKept = (entry: [string, string | undefined]): entry is [string, string] =>
+    INHERITED.test(entry[0]) && entry[1] !== undefined;
+  return Object.fromEntries(Object.entries(env).filter(isKept));
 }
 
 /** What is wrong, and an example of what is not. */

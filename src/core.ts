@@ -54,8 +54,6 @@ export interface Callback {
 
 const cursorsIn = (data: string) => `${data}/cursors`;
 const peopleIn = (data: string) => `${data}/people`;
-/** How far each publisher has come, and what it has left where it publishes. */
-export const publishersIn = (data: string) => `${data}/publishers`;
 
 /**
  * Makes the directories that are missing.
@@ -63,13 +61,13 @@ export const publishersIn = (data: string) => `${data}/publishers`;
  * @throws Trouble when one cannot be written
  */
 export async function makeDirectories({ tokens, data }: Config['directories']): Promise<void> {
-  for (const directory of [tokens, cursorsIn(data), peopleIn(data), publishersIn(data)]) await makeDirectory(directory);
+  for (const directory of [tokens, cursorsIn(data), peopleIn(data)]) await makeDirectory(directory);
 }
 
 /** Removes what a killed process left half-written. For the daemon alone: others may be writing. */
 export async function sweepDirectories({ tokens, data }: Config['directories']): Promise<void> {
   await sweepTokenFiles(tokens);
-  for (const directory of [cursorsIn(data), peopleIn(data), publishersIn(data)]) await sweepTemporaryFiles(directory);
+  for (const directory of [cursorsIn(data), peopleIn(data)]) await sweepTemporaryFiles(directory);
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Log } from './domain/log.ts';
 import { listen } from './http/listen.ts';
 import { createProof } from './http/proof.ts';
 import { createPublicApp } from './http/public-app.ts';
-import { startPublishing } from './publishing.ts';
+import { preparePublishing } from './publishing.ts';
 import { realClock } from './real-clock.ts';
 
 export interface Daemon extends AsyncDisposable {
@@ -19,22 +19,24 @@ export interface Daemon extends AsyncDisposable {
   readonly publicAddress: { readonly host: string; readonly port: number };
 }
 
-export interface DaemonOverrides {
+export interface DaemonPorts {
+  /** Sends a signal to all processes of a group; one that is gone is fine. */
+  readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
   readonly clock?: Clock;
   /** Between 0 and 1; spreads retries. */
   readonly random?: () => number;
 }
 
 /**
- * Puts everything together and starts it: files, then the collector, the listener last. Disposing undoes it in
- * reverse: no new request, the step in hand is finished, nothing is begun.
+ * Puts everything together and starts it: files, the collector, the listener, publishers. Disposing undoes
+ * it: no new request, no new delivery, the step in hand is finished, nothing is begun.
  *
  * @throws Trouble when it cannot start: a directory that cannot be written, a port that is taken
  */
 export async function startDaemon(
   config: WithingsConfig,
   log: Log,
-  { clock = realClock, random = Math.random }: DaemonOverrides = {},
+  { signalGroup, clock = realClock, random = Math.random }: DaemonPorts,
 ): Promise<Daemon> {
   const { people, reconcileIntervalMs: intervalMs } = config;
   const stop = new AbortController();
@@ -43,6 +45,7 @@ export async function startDaemon(
   await sweepDirectories(config.directories);
   const { tokens, accessTokens, records, callback, ...core } = createCore(config, log, { clock, signal });
   const journal = await core.openJournal();
+  const startPublishing = await preparePublishing(config);
   const collect = core.createCollect(journal);
   const troubles = createTroubles({ clock, log, people, records });
   const collector = createCollector({ collect, troubles, clock, random, log });
@@ -50,7 +53,6 @@ export async function startDaemon(
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
   const linker = callback?.createLinker(journal, (userId) => collector.reconcile(userId, { urgent: true }));
 
-  const publishing = await startPublishing(config, { journal, linkedUsers, records, clock, random, log });
   const app = createPublicApp({
     path: config.callback.path,
     query: config.callback.query,
@@ -62,11 +64,10 @@ export async function startDaemon(
     clock,
     log,
   });
-  const listener = await listen(app, config.listen).catch(async (error) => {
-    await publishing[Symbol.asyncDispose]();
-    throw error;
-  });
+  const listener = await listen(app, config.listen);
   const { host, port } = listener;
+  // Before anything can be fetched: what is in the journal by then is old to a publisher that starts for the first time.
+  const publishing = startPublishing({ journal, linkedUsers, records, clock, random, log, signalGroup });
   log.info({
     event: 'listening',
     text: `listening on ${host}:${port}`,
@@ -86,10 +87,12 @@ export async function startDaemon(
     async [Symbol.asyncDispose]() {
       const closed = listener[Symbol.asyncDispose]();
       stop.abort();
+      // Together with the rest, because a hook may take all the time there is; what comes now waits for the next start.
+      const published = publishing[Symbol.asyncDispose]();
       await linker?.[Symbol.asyncDispose]();
       await collector[Symbol.asyncDispose]();
       await Promise.all(running);
-      await publishing[Symbol.asyncDispose]();
+      await published;
       await closed;
     },
   };

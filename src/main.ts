@@ -40,8 +40,17 @@ const shell: Shell = {
   readInput: () => text(addAbortSignal(stop.signal, process.stdin)),
   readLines,
   colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
+  signalGroup,
   nodeVersion: process.version,
 };
+
+function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
 
 async function* readLines(): AsyncGenerator<string> {
   try {

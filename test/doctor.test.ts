@@ -530,6 +530,7 @@ describe('what is printed', () => {
         colour: true,
         output: process.stdout,
         terminal: undefined,
+        signalGroup: () => undefined,
         nodeVersion: process.version,
       },
       {},

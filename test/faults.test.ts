@@ -56,6 +56,7 @@ async function surviveOutage(fault: ApiFault) {
   {
     await using daemon = await startDaemon({ ...config, withings: { ...config.withings, credentials } }, log, {
       clock,
+      signalGroup: () => undefined,
     });
     const url = `http://127.0.0.1:${daemon.publicAddress.port}${config.callback.path}`;
     assert(await sandbox.subscribe('1234', url, 1));

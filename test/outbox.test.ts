@@ -3,7 +3,7 @@ import { readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:f
 import { describe, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { Publisher } from '../src/domain/publisher.ts';
+import { GIVEN_UP, type Publisher } from '../src/domain/publisher.ts';
 import { Trouble } from '../src/domain/trouble.ts';
 import { formatLine } from '../src/storage/journal-line.ts';
 import { createMemoryPublisher, createOutboxBench, HOUR_MS, reading, until } from './support/outbox-bench.ts';
@@ -300,6 +300,31 @@ describe('a publisher that fails', () => {
     assert.deepEqual(one.groups, three.groups);
   });
 
+  test('and gives up on one delivery is told so, goes on with the next, and is over with that', async () => {
+    await using bench = await createOutboxBench();
+    const { journal, clock, log } = bench;
+    const publisher = createMemoryPublisher();
+    const readings = [reading(clock, 81), reading(clock, 82)];
+    publisher.fail = AWAY;
+    await using _outbox = bench.start(publisher, journal);
+    await journal.append(readings);
+    await until(() => clock.sleepers === 1 && publisher.tries === 1);
+    publisher.fail = () =>
+      publisher.tries === 2 ? new Trouble('enough', { code: GIVEN_UP, recovery: 'defect', hint: 'look' }) : undefined;
+    await clock.advance(1_000);
+    await until(() => publisher.got.length === 1);
+    assert.deepEqual(publisher.groups, [readings[1]?.groupId]);
+    assert.deepEqual(
+      log.entries.filter(({ level }) => level !== 'debug').map(({ level, event }) => [level, event]),
+      [
+        ['warn', 'trouble'],
+        ['error', 'given_up'],
+        ['info', 'recovered'],
+      ],
+    );
+    assert.match(log.texts('given_up').join(), /^test: gave up on the reading \d+, and goes on .*: enough; look$/);
+  });
+
   test('by a mistake of ours says so, is tried again, and given up after a day so that the others go on', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock, log } = bench;
@@ -314,10 +339,10 @@ describe('a publisher that fails', () => {
       /^test: this is a defect of weighbridge: TypeError/,
     );
     await clock.advance(23 * HOUR_MS);
-    assert.equal(log.texts('passed_over').length, 0);
+    assert.equal(log.texts('given_up').length, 0);
     await clock.advance(2 * HOUR_MS);
-    await until(() => log.texts('passed_over').length === 1);
-    assert.match(log.texts('passed_over').join(), new RegExp(`^test: gave up on the reading ${poison.groupId} after`));
+    await until(() => log.texts('given_up').length === 1);
+    assert.match(log.texts('given_up').join(), new RegExp(`^test: gave up on the reading ${poison.groupId}, and`));
     publisher.fail = undefined;
     await journal.append([good]);
     await until(() => publisher.got.length === 1);

@@ -1,6 +1,7 @@
 import { type Clock, formatTime } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
-import { ATTRIBUTIONS, MANUAL, MEASURE_TYPES } from '../domain/measure.ts';
+import { ATTRIBUTIONS, MANUAL } from '../domain/measure.ts';
+import { listMeasures } from '../domain/measures-text.ts';
 import { nameOf, type People } from '../domain/people.ts';
 import { isAnnounced, type JournalEntry, type Reading, weightOf } from '../domain/reading.ts';
 import { formatChange, formatWeight, type WeightUnit } from '../domain/weight-unit.ts';
@@ -59,17 +60,6 @@ function describe(entry: JournalEntry, unit: WeightUnit) {
   }
   const change = previousWeight === undefined ? '' : ` (${formatChange(weight - previousWeight, unit)})`;
   return { level: 'info', event: 'reading', what: `weight ${formatWeight(weight, unit)}${change}` } as const;
-}
-
-function listMeasures(reading: Reading, unit: WeightUnit): string {
-  return Object.entries(reading.measures)
-    .map(([key, value]) => (key === 'weight' ? formatWeight(value, unit) : `${key} ${value}${unitSuffix(key)}`))
-    .join(', ');
-}
-
-function unitSuffix(key: string): string {
-  const unit = Object.values(MEASURE_TYPES).find((type) => type.key === key)?.unit;
-  return unit ? ` ${unit}` : '';
 }
 
 function measuredAt(reading: Reading): string {

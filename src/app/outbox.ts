@@ -1,8 +1,15 @@
 import { type Clock, isPlausible } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
-import type { Delivery, JournalFeed, JournalOffset, OffsetStore, Publisher } from '../domain/publisher.ts';
+import {
+  type Delivery,
+  GIVEN_UP,
+  type JournalFeed,
+  type JournalOffset,
+  type OffsetStore,
+  type Publisher,
+} from '../domain/publisher.ts';
 import { isAnnounced, type Reading } from '../domain/reading.ts';
-import { asTrouble, type Trouble } from '../domain/trouble.ts';
+import { asTrouble, explain, Trouble } from '../domain/trouble.ts';
 import { backoffMs } from './backoff.ts';
 import type { PublisherTroubles } from './troubles.ts';
 
@@ -42,27 +49,40 @@ export function startOutbox(ports: {
   const stopping = new AbortController();
   /** Ends the delivery in hand. */
   const cutting = new AbortController();
+  /** The troubles of deliveries that are not over: one that was given up on did not end them. */
+  const failing = new Set<string>();
   let alarm: AbortController | undefined;
   let hasGrown = false;
   let isUnsaved = false;
   let savedMs = Number.NEGATIVE_INFINITY;
 
-  /** Does it, again and again until it is done. Undefined when the outbox was told to stop before that. */
-  const patiently = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
+  /**
+   * Does it, again and again until it is done. Undefined when the outbox was told to stop before that.
+   *
+   * @param met the codes of the troubles that are over when it is done
+   * @throws Trouble `GIVEN_UP`
+   */
+  const patiently = async <T>(work: () => Promise<T>, met = new Set<string>()): Promise<T | undefined> => {
     for (let failures = 1; ; failures += 1) {
       try {
         const done = await work();
-        troubles.over();
+        troubles.over(met);
+        met.clear();
         return done;
       } catch (error) {
         // What a stop has cut off fails for no reason of its own.
         if (cutting.signal.aborted) return undefined;
-        const trouble = asTrouble(error);
-        troubles.report(trouble);
-        await clock.sleep(trouble.waitMs ?? backoffMs(failures, random(), BACKOFF), stopping.signal);
+        await waitAfter(asTrouble(error), failures, met);
         if (stopping.signal.aborted) return undefined;
       }
     }
+  };
+
+  const waitAfter = async (trouble: Trouble, failures: number, met: Set<string>) => {
+    if (trouble.code === GIVEN_UP) throw trouble;
+    troubles.report(trouble);
+    met.add(trouble.code);
+    await clock.sleep(trouble.waitMs ?? backoffMs(failures, random(), BACKOFF), stopping.signal);
   };
 
   const save = async (place: JournalOffset) => {
@@ -88,23 +108,31 @@ export function startOutbox(ports: {
     return { reading, previousWeight, correction, late: isOld || announcedBefore || !isAnnounced(reading) };
   };
 
+  /** Age and context are those of this moment, also where it is the tenth try. */
+  const attempt = async (reading: Reading, startedMs: number): Promise<true> => {
+    try {
+      await publisher.deliver(describe(reading), cutting.signal);
+      return true;
+    } catch (error) {
+      const { message, hint, recovery } = asTrouble(error);
+      if (recovery !== 'defect' || clock.elapsedMs() - startedMs < GIVE_UP_MS) throw error;
+      throw new Trouble(message, { code: GIVEN_UP, recovery, hint });
+    }
+  };
+
   /** Whether the place behind it is reached; it is not where a stop has cut it off. */
   const deliver = async (reading: Reading, next: JournalOffset): Promise<boolean> => {
     if (stopping.signal.aborted) return false;
     const startedMs = clock.elapsedMs();
-    const done = await patiently(async () => {
-      try {
-        // Age and context are those of this moment, also where it is the tenth try.
-        await publisher.deliver(describe(reading), cutting.signal);
-      } catch (error) {
-        const trouble = asTrouble(error);
-        if (trouble.recovery !== 'defect' || clock.elapsedMs() - startedMs < GIVE_UP_MS) throw trouble;
-        tellPassedOver(reading, trouble);
-      }
-      return true;
-    });
-    if (done === true) await keep(next);
-    return done === true;
+    try {
+      const done = await patiently(() => attempt(reading, startedMs), failing);
+      if (done === undefined) return false;
+    } catch (error) {
+      const text = `gave up on the reading ${reading.groupId}, and goes on with the next: ${explain(asTrouble(error))}`;
+      log.error({ event: 'given_up', text: `${name}: ${text}`, publisher: name, grpid: reading.groupId });
+    }
+    await keep(next);
+    return true;
   };
 
   /** Delivers the lines of one page, and returns the place behind what was delivered. */
@@ -124,11 +152,6 @@ export function startOutbox(ports: {
     isUnsaved = true;
     const isFarBehind = feed.end().bytes - place.bytes > FAR_BEHIND_BYTES;
     if (!isFarBehind || clock.elapsedMs() - savedMs >= SAVE_EVERY_MS) await patiently(() => save(place));
-  };
-
-  const tellPassedOver = ({ groupId }: Reading, { message }: Trouble) => {
-    const text = `${name}: gave up on the reading ${groupId} after a day, and goes on with the next: ${message}`;
-    log.error({ event: 'passed_over', text, publisher: name, grpid: groupId });
   };
 
   const tellRestart = () => {

@@ -51,7 +51,8 @@ export function createTroubles({
 /** The same for a publisher, whose troubles are everybody's. */
 export interface PublisherTroubles {
   report(trouble: Trouble): void;
-  over(): void;
+  /** The troubles of these codes. */
+  over(codes: ReadonlySet<string>): void;
 }
 
 export function createPublisherTroubles({
@@ -66,7 +67,7 @@ export function createPublisherTroubles({
   const reminders = createReminders({ clock, log });
   return {
     report: (trouble) => reminders.report(trouble.code, trouble, { about: `${publisher}: `, fields: { publisher } }),
-    over: () => reminders.over(() => true),
+    over: (codes) => reminders.over((code) => codes.has(code)),
   };
 }
 

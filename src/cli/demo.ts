@@ -69,7 +69,11 @@ async function play(
   if (config?.withings.credentials === undefined) throw new Error('the demo is misconfigured');
   const weights = createWeightLog(openLog(shell, config));
   const { credentials } = config.withings;
-  await using daemon = await startDaemon({ ...config, withings: { ...config.withings, credentials } }, weights.log);
+  await using daemon = await startDaemon(
+    { ...config, withings: { ...config.withings, credentials } },
+    weights.log,
+    shell,
+  );
 
   const callbackUrl = `http://127.0.0.1:${daemon.publicAddress.port}${config.callback.path}`;
   if (!(await sandbox.subscribe(userId, callbackUrl, 1))) throw new Error(`${callbackUrl} does not answer`);

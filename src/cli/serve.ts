@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { startDaemon } from '../daemon.ts';
 import { examineAtStart } from '../doctor/at-start.ts';
+import { checkHook, isPath } from '../doctor/hook.ts';
 import { openLog, readWithingsSettings } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
@@ -8,12 +9,20 @@ import { ExitCode, type Shell } from './shell.ts';
 export async function serve(shell: Shell): Promise<ExitCode> {
   const config = readWithingsSettings(shell);
   if (config === undefined) return ExitCode.configuration;
+  const [program = ''] = config.hook?.command ?? [];
+  if (config.hook !== undefined && isPath(program)) {
+    const { mark, text, remedy } = await checkHook(config.hook);
+    if (mark === 'broken') {
+      shell.say(`error: ${text}; ${remedy}`);
+      return ExitCode.configuration;
+    }
+  }
   const log = openLog(shell, config);
   if (config.callback.url === undefined) {
     const text = 'CALLBACK_URL is not set: weighbridge listens, but Withings cannot know where';
     log.warn({ event: 'no_callback_url', text });
   }
-  await using _daemon = await startDaemon(config, log);
+  await using _daemon = await startDaemon(config, log, shell);
   for (const { text, remedy, check } of await examineAtStart(config)) {
     log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
   }

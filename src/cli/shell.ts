@@ -20,6 +20,8 @@ export interface Shell {
   readonly readLines: () => AsyncIterable<string>;
   /** Whether standard output understands colours and wants them. */
   readonly colour: boolean;
+  /** Sends a signal to all processes of a group; one that is gone is fine. */
+  readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
   /** Of Node, as `process.version` has it. */
   readonly nodeVersion: string;
 }

@@ -19,6 +19,7 @@ import { checkDns } from './dns.ts';
 import { type Finding, notChecked, warning } from './finding.ts';
 import { judgeHead, judgeSilence } from './head.ts';
 import { checkHealth } from './health.ts';
+import { checkHook } from './hook.ts';
 import { checkLogin, checkTokenFile } from './login.ts';
 import { codeOf, type Network } from './network.ts';
 import { checkFlock, judgeNode, type Platform } from './platform.ts';
@@ -52,6 +53,7 @@ export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Fin
   yield await checkFlock();
   const core = yield* examineWithings(patient);
   for (const check of ['tokens', 'data'] as const) yield* await examineDirectory(patient, check);
+  if (patient.config.hook !== undefined) yield await checkHook(patient.config.hook);
   yield* examineCallback(patient);
   yield* examinePeople(patient, core);
 }

@@ -10,6 +10,7 @@ export type Check =
   | 'client'
   | 'tokens'
   | 'data'
+  | 'hook'
   | 'daemon'
   | 'callback'
   | 'dns'

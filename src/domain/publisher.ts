@@ -24,12 +24,23 @@ export interface Publisher extends AsyncDisposable {
   readonly name: string;
   /**
    * Resolves when the other side has it. What fails with a `Trouble` is tried again with back-off, for ever; a
-   * publisher that gives up on one delivery resolves, and says so in the log. Where the other side cannot be reached it
+   * publisher that gives up on one delivery fails with the code `GIVEN_UP`: that is told, and the next follows. Where the other side cannot be reached it
    * fails, and does not wait: only then is the trouble told, and a stop does not wait for it.
    *
    * @param signal aborts when the time that a stop gives the delivery in hand is over
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<void>;
+}
+
+/** Of the trouble that says that, and why, a publisher will not be given this delivery again. */
+export const GIVEN_UP = 'given_up';
+
+/** Where a publisher leaves what it has given up on, for somebody to look at. */
+export interface Parking {
+  /** Of the file, for the person who looks. */
+  readonly path: string;
+  /** Keeps one line of JSON, durably. */
+  park(line: string): Promise<void>;
 }
 
 /** How far a publisher has come in the journal. */

@@ -15,7 +15,8 @@ const LOOK_AGAIN_MS = 10_000;
 /** Where it is told that the broker is away: once, with a reminder while it lasts, and when it is over. */
 export interface LinkTroubles {
   report(trouble: Trouble): void;
-  over(): void;
+  /** The troubles of these codes. */
+  over(codes: ReadonlySet<string>): void;
 }
 
 /** A broker that is called again for ever. */
@@ -49,6 +50,8 @@ export function keepConnected(ports: {
   /** Those who wait for the end of the first attempt. */
   const waiting = new Set<() => void>();
   let trouble: Trouble | undefined;
+  /** What has been wrong since it last worked. */
+  const met = new Set<string>();
   let version: Version = 5;
   let current: Connection | undefined;
 
@@ -74,7 +77,8 @@ export function keepConnected(ports: {
     const connection = await connectEither();
     try {
       await greet(connection);
-      troubles.over();
+      troubles.over(met);
+      met.clear();
       const text = `connected to the MQTT broker ${host} (MQTT ${connection.version === 5 ? '5' : '3.1.1'})`;
       log.info({ event: 'mqtt_connected', text });
       current = connection;
@@ -94,6 +98,7 @@ export function keepConnected(ports: {
       if (signal.aborted || reason === undefined) return;
       trouble = reason;
       for (const wake of waiting) wake();
+      met.add(reason.code);
       troubles.report(reason);
       failures = clock.elapsedMs() - startedMs >= STEADY_MS ? 1 : failures + 1;
       const step = Math.min(FIRST_MS * 2 ** (failures - 1), LONGEST_MS);

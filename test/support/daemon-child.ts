@@ -49,7 +49,10 @@ process.on('SIGUSR2', () => clock.jump());
 log.debug({ event: 'started', text: 'started' });
 
 async function serve(): Promise<void> {
-  await using _daemon = await startDaemon(settings, log, { clock });
+  await using _daemon = await startDaemon(settings, log, {
+    clock,
+    signalGroup: (pid, signal) => void process.kill(-pid, signal),
+  });
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
 }
 

@@ -1,0 +1,50 @@
+import { type Setting, SettingError } from './settings.ts';
+
+/** White space, '…', "…", \x, or anything else that means itself. */
+const PIECE = /(\s+)|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^\s'"\\]+)/y;
+/** What would mean something to a shell. There is none, and taken literally it would surprise. */
+const FOR_A_SHELL = /[|&;<>()$`]/;
+
+/** A program and its arguments. Quotes and backslashes work as in a shell, and nothing else does. */
+export function commandLine(example: string): Setting<readonly string[]> {
+  return { example, parse: splitWords };
+}
+
+function splitWords(text: string): readonly string[] {
+  const words: string[] = [];
+  let word: string | undefined;
+  const endWord = () => {
+    if (word !== undefined) words.push(word);
+    word = undefined;
+  };
+  for (PIECE.lastIndex = 0; PIECE.lastIndex < text.length; ) {
+    const [piece, space, single, double, escaped, plain = ''] = PIECE.exec(text) ?? [];
+    if (piece === undefined) throw new SettingError('has a quote that is not closed, or ends with a backslash');
+    if (space !== undefined) endWord();
+    else word = (word ?? home(plain)) + (single ?? unquote(double) ?? escaped ?? literal(plain));
+  }
+  endWord();
+  if (!words[0]) throw new SettingError('must begin with a program');
+  return words;
+}
+
+/** A word begins. */
+function home(plain: string): '' {
+  return plain.startsWith('~') ? refuse('~') : '';
+}
+
+function unquote(double: string | undefined): string | undefined {
+  const [meant] = /[$`]/.exec(double?.replace(/\\[\s\S]/g, '') ?? '') ?? [];
+  return meant === undefined ? double?.replace(/\\(["\\$`])/g, '$1') : refuse(meant);
+}
+
+function literal(plain: string): string {
+  const [meant] = FOR_A_SHELL.exec(plain) ?? [];
+  return meant === undefined ? plain : refuse(meant);
+}
+
+function refuse(sign: string): never {
+  throw new SettingError(
+    `holds ${sign}, which only a shell understands, and there is none: put it in single quotes, or run sh -c '…'`,
+  );
+}

@@ -1,0 +1,35 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import type { HookConfig } from '../config.ts';
+import { broken, type Finding, ok } from './finding.ts';
+
+/** Whether the program of `HOOK_COMMAND` can be run: the path it is, or the first of that name in `PATH`. */
+export async function checkHook({ command: [program = ''], environment }: HookConfig): Promise<Finding> {
+  const directories = (environment['PATH'] ?? '').split(':').map((directory) => directory || '.');
+  const paths = isPath(program) ? [program] : directories.map((directory) => `${directory}/${program}`);
+  const states = await Promise.all(paths.map(stateOf));
+  if (states.includes('runnable')) return ok('hook', `${program} can be run`);
+  if (states.includes('other')) {
+    const remedy = `"chmod +x" it, if it is a program, and look who may read its directory`;
+    return broken('hook', `HOOK_COMMAND begins with ${program}, which is no program that this user may run`, remedy);
+  }
+  const where = isPath(program) ? 'does not exist' : 'is not in PATH';
+  const remedy = 'begin it with the path of the program; a relative one counts from the folder weighbridge starts in';
+  return broken('hook', `HOOK_COMMAND begins with ${program}, which ${where}`, remedy);
+}
+
+/** As execvp(3) sees it: a name without a slash is looked up in `PATH`, at every run anew. */
+export function isPath(program: string): boolean {
+  return program.includes('/');
+}
+
+async function stateOf(path: string): Promise<'runnable' | 'other' | 'missing'> {
+  try {
+    if (!(await stat(path)).isFile()) return 'other';
+    await access(path, constants.X_OK);
+    return 'runnable';
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'other';
+  }
+}

@@ -1,0 +1,15 @@
+import { MEASURE_TYPES } from './measure.ts';
+import type { Reading } from './reading.ts';
+import { formatWeight, type WeightUnit } from './weight-unit.ts';
+
+/** `81.25 kg, fat_ratio 17.3 %`: everything a reading holds, for people. */
+export function listMeasures(reading: Reading, unit: WeightUnit): string {
+  return Object.entries(reading.measures)
+    .map(([key, value]) => (key === 'weight' ? formatWeight(value, unit) : `${key} ${value}${unitSuffix(key)}`))
+    .join(', ');
+}
+
+function unitSuffix(key: string): string {
+  const unit = Object.values(MEASURE_TYPES).find((type) => type.key === key)?.unit;
+  return unit ? ` ${unit}` : '';
+}

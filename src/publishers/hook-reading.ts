@@ -1,0 +1,70 @@
+import { formatTime } from '../domain/clock.ts';
+import { listMeasures } from '../domain/measures-text.ts';
+import type { People } from '../domain/people.ts';
+import type { Delivery } from '../domain/publisher.ts';
+import { weightOf } from '../domain/reading.ts';
+import { formatChange, formatWeight } from '../domain/weight-unit.ts';
+
+/** What a hook gets on its standard input, one line of JSON: the line of the journal, and what is worth knowing beside it. */
+export function toJson(delivery: Delivery, people: People): string {
+  const { reading, previousWeight, late, correction } = delivery;
+  return JSON.stringify({
+    userid: reading.userId,
+    grpid: reading.groupId,
+    date: formatTime(reading.takenAt, reading.timeZone),
+    timestamp: toSeconds(reading.takenAt),
+    modified: toSeconds(reading.modifiedAt),
+    attrib: reading.attribution,
+    ambiguous: reading.ambiguous,
+    deviceid: reading.deviceId ?? null,
+    model: reading.model ?? null,
+    measures: reading.measures,
+    name: people.names.get(reading.userId) ?? null,
+    weight: weightOf(reading) ?? null,
+    previous_weight: previousWeight ?? null,
+    change: changeOf(delivery) ?? null,
+    late,
+    correction,
+    text: describe(delivery, people),
+  });
+}
+
+/** The main fields as environment variables; one that is not known is not set. */
+export function toVariables(delivery: Delivery, people: People): Readonly<Record<string, string>> {
+  const { reading, late } = delivery;
+  const values = {
+    WEIGHBRIDGE_USERID: reading.userId,
+    WEIGHBRIDGE_NAME: people.names.get(reading.userId),
+    WEIGHBRIDGE_WEIGHT: weightOf(reading),
+    WEIGHBRIDGE_CHANGE: changeOf(delivery),
+    WEIGHBRIDGE_DATE: formatTime(reading.takenAt, reading.timeZone),
+    WEIGHBRIDGE_LATE: late,
+    WEIGHBRIDGE_GRPID: reading.groupId,
+    WEIGHBRIDGE_TEXT: describe(delivery, people),
+  };
+  const known = Object.entries(values).filter(([, value]) => value !== undefined);
+  // A variable ends at a zero byte, and Node refuses one.
+  return Object.fromEntries(known.map(([name, value]) => [name, String(value).replaceAll('\0', '')]));
+}
+
+/** In kilograms. */
+function changeOf({ reading, previousWeight }: Delivery): number | undefined {
+  const weight = weightOf(reading);
+  if (weight === undefined || previousWeight === undefined) return undefined;
+  // Scales weigh to 10 g at best, and 81.65 - 81.25 is 0.4000000000000057.
+  return Number((weight - previousWeight).toFixed(3));
+}
+
+/** `Anna 81.25 kg (+0.40)`, in the unit that the household wants to read. */
+function describe(delivery: Delivery, { names, unit }: People): string {
+  const { reading } = delivery;
+  const who = names.get(reading.userId) ?? reading.userId;
+  const weight = weightOf(reading);
+  if (weight === undefined) return `${who} ${listMeasures(reading, unit)}`;
+  const change = changeOf(delivery);
+  return `${who} ${formatWeight(weight, unit)}${change === undefined ? '' : ` (${formatChange(change, unit)})`}`;
+}
+
+function toSeconds(date: Date): number {
+  return Math.floor(date.getTime() / 1000);
+}
