@@ -221,11 +221,6 @@ export function parseConfig(
       prefix: defaulted('MQTT_PREFIX', D.MQTT_PREFIX),
       discoveryPrefix: defaulted('MQTT_DISCOVERY_PREFIX', D.MQTT_DISCOVERY_PREFIX),
     };
-    if (rest.password !== undefined && rest.username === undefined) {
-      const { example } = OPTIONAL.MQTT_USERNAME;
-      const message = 'is required where there is an MQTT_PASSWORD';
-      problems.push({ name: 'MQTT_USERNAME', got: undefined, message, example });
-    }
     return url && { url, ...rest };
   };
   const command = optional('HOOK_COMMAND', OPTIONAL.HOOK_COMMAND);
@@ -263,7 +258,7 @@ export function parseConfig(
     config: problems.length === 0 ? config : undefined,
     readable: config,
     problems,
-    warnings: [...unknownNames(env, written), ...guessable(callbackUrl), ...nobodyToTell(config, given)],
+    warnings: [...unknownNames(env, written), ...guessable(callbackUrl), ...halfSet(given)],
   };
 }
 
@@ -310,14 +305,16 @@ function guessable(callbackUrl: URL | undefined): Warning[] {
   ];
 }
 
-/** Settings of MQTT that do nothing without a broker. */
-function nobodyToTell({ mqtt }: Config, given: (name: string) => string | undefined): Warning[] {
+/** Settings of MQTT that do nothing without another one. */
+function halfSet(given: (name: string) => string | undefined): Warning[] {
   const set = Object.keys(SETTINGS).filter((name) => name.startsWith('MQTT_') && given(name) !== undefined);
-  if (mqtt !== undefined || set.length === 0 || set.includes('MQTT_URL')) return [];
-  const { example } = OPTIONAL.MQTT_URL;
-  return [
-    { message: `${set.join(' and ')} without MQTT_URL: nothing is published`, hint: `for example MQTT_URL=${example}` },
+  const warn = (message: string, name: 'MQTT_URL' | 'MQTT_USERNAME') => [
+    { message, hint: `for example ${name}=${OPTIONAL[name].example}` },
   ];
+  if (set.length === 0) return [];
+  if (!set.includes('MQTT_URL')) return warn(`${set.join(' and ')} without MQTT_URL: nothing is published`, 'MQTT_URL');
+  if (!set.includes('MQTT_PASSWORD') || set.includes('MQTT_USERNAME')) return [];
+  return warn('MQTT_PASSWORD without MQTT_USERNAME: most brokers refuse that', 'MQTT_USERNAME');
 }
 
 function unknownNames(env: Environment, written: readonly string[]): Warning[] {
