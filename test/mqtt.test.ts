@@ -251,6 +251,19 @@ describe('MQTT', () => {
     assert.ok(performance.now() - startedMs < 5_000);
   });
 
+  it('does so too where the broker has accepted the connection and nothing after it', async () => {
+    let asked = 0;
+    const authorizePublish = () => {
+      asked += 1;
+    };
+    await using broker = await startAedes({ authorizePublish });
+    const bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    while (asked === 0) await bench.clock.advance(1);
+    const startedMs = performance.now();
+    await bench[Symbol.asyncDispose]();
+    assert.ok(performance.now() - startedMs < 5_000);
+  });
+
   it('stops at once although nobody has answered yet', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');

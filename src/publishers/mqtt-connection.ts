@@ -80,12 +80,19 @@ export async function connect(options: BrokerOptions, version: Version, signal: 
     reason = reasonCode;
   });
   const closed = new Promise<void>((resolve) => client.once('close', resolve));
-  const isUp = await Promise.race([
-    new Promise<true>((resolve) => client.once('connect', () => resolve(true))),
-    new Promise<false>((resolve) => client.once('error', () => resolve(false))),
-    closed.then(() => false as const),
-    aborted(signal).then(() => false as const),
-  ]);
+  const isUp = await new Promise<boolean>((resolve) => {
+    const settle = (up: boolean) => {
+      signal.removeEventListener('abort', giveUp);
+      resolve(up);
+    };
+    const giveUp = () => settle(false);
+    signal.addEventListener('abort', giveUp);
+    client
+      .once('connect', () => settle(true))
+      .once('error', giveUp)
+      .once('close', giveUp);
+    if (signal.aborted) giveUp();
+  });
   if (!isUp) {
     // Whatever is under way must not come up any more.
     client.end(true);
@@ -131,6 +138,15 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
     if (error !== undefined) throw refused(topic, url, error);
   };
 
+  const sayGoodBye = async () => {
+    const timer = setTimeout(() => client.end(true), CLOSE_MS);
+    await publish(will).catch(() => undefined);
+    client.end(false);
+    await ended;
+    clearTimeout(timer);
+  };
+  let closing: Promise<void> | undefined;
+
   return {
     version,
     ended,
@@ -146,12 +162,9 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
       const error = await answered((done) => client.subscribe([...topics], { qos: 1 }, done));
       if (error !== undefined) throw refused(topics.join(' and '), url, error);
     },
-    async close() {
-      const timer = setTimeout(() => client.end(true), CLOSE_MS);
-      await publish(will).catch(() => undefined);
-      client.end(false);
-      await ended;
-      clearTimeout(timer);
+    close() {
+      closing ??= sayGoodBye();
+      return closing;
     },
   };
 }
@@ -193,13 +206,6 @@ async function readCertificate(path: string): Promise<Buffer> {
 /** The package's own words for a CONNACK that has not come in time. */
 function isSilence(failure: unknown): boolean {
   return failure instanceof Error && failure.message === 'connack timeout';
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 function hungUp(url: URL): Trouble {

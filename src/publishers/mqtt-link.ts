@@ -53,7 +53,19 @@ export function keepConnected(ports: {
   /** What has been wrong since it last worked. */
   const met = new Set<string>();
   let version: Version = 5;
+  /** The connection, from its first moment on, and while it is of use to others. */
+  let open: Connection | undefined;
   let current: Connection | undefined;
+
+  const wakeAll = () => {
+    for (const wake of waiting) wake();
+  };
+  const onStop = () => {
+    wakeAll();
+    // Also in the middle of the greeting, which a broker that has fallen silent would hold up.
+    void open?.close();
+  };
+  signal.addEventListener('abort', onStop, { once: true });
 
   /** The newer version first. A broker that knows only the older one says so, or hangs up. */
   const connectEither = async (): Promise<Connection> => {
@@ -68,14 +80,12 @@ export function keepConnected(ports: {
     }
   };
 
-  const stopping = new Promise<undefined>((resolve) => {
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-
-  /** From the first word to the last. */
-  const live = async (): Promise<Trouble | undefined> => {
+  /** From the first word to the last; returns why it has ended. */
+  const live = async (): Promise<Trouble> => {
     const connection = await connectEither();
+    open = connection;
     try {
+      if (signal.aborted) await connection.close();
       await greet(connection);
       troubles.over(met);
       met.clear();
@@ -83,9 +93,10 @@ export function keepConnected(ports: {
       log.info({ event: 'mqtt_connected', text });
       current = connection;
       trouble = undefined;
-      for (const wake of waiting) wake();
-      return await Promise.race([connection.ended, stopping]);
+      wakeAll();
+      return await connection.ended;
     } finally {
+      open = undefined;
       current = undefined;
       await connection.close();
     }
@@ -95,9 +106,9 @@ export function keepConnected(ports: {
     for (let failures = 0; !signal.aborted; ) {
       const startedMs = clock.elapsedMs();
       const reason = await live().catch(asTrouble);
-      if (signal.aborted || reason === undefined) return;
+      if (signal.aborted) return;
       trouble = reason;
-      for (const wake of waiting) wake();
+      wakeAll();
       met.add(reason.code);
       troubles.report(reason);
       failures = clock.elapsedMs() - startedMs >= STEADY_MS ? 1 : failures + 1;
@@ -114,6 +125,7 @@ export function keepConnected(ports: {
     async connected(patience) {
       while (current?.isOpen !== true) {
         patience.throwIfAborted();
+        signal.throwIfAborted();
         if (trouble !== undefined) throw lookAgain(trouble);
         if (current !== undefined) throw lookAgain(await current.ended);
         await new Promise<void>((resolve) => {

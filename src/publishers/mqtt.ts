@@ -49,20 +49,21 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     const onBirth = (_topic: string, payload: string) => {
       if (payload === ONLINE) void meetHomeAssistant(connection);
     };
-    await connection.subscribe(birthTopics(discoveryPrefix), onBirth).catch(tellUnlessLost);
+    await connection.subscribe(birthTopics(discoveryPrefix), onBirth).catch(tellUnlessLost(connection));
     deliveredMs = clock.elapsedMs();
   };
 
   const meetHomeAssistant = async (connection: Connection) => {
     await clock.sleep(BIRTH_MS * random(), signal);
-    if (link.connection === connection) await inTurn(() => board.introduce(connection)).catch(tellUnlessLost);
+    if (link.connection === connection)
+      await inTurn(() => board.introduce(connection)).catch(tellUnlessLost(connection));
   };
 
   /** A connection that has ended has told why. */
-  const tellUnlessLost = (error: unknown) => {
+  const tellUnlessLost = (connection: Connection) => (error: unknown) => {
     const trouble = asTrouble(error);
-    const isTold = link.connection === undefined && trouble.recovery !== 'defect';
-    log[isTold ? 'debug' : 'warn']({ event: 'trouble', text: explain(trouble), code: trouble.code });
+    const isNews = connection.isOpen || trouble.recovery === 'defect';
+    log[isNews ? 'warn' : 'debug']({ event: 'trouble', text: explain(trouble), code: trouble.code });
   };
 
   const link = keepConnected({
@@ -93,7 +94,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
         await board.look(connection);
         if (isIdle) await board.follow(connection);
       };
-      await inTurn(work).catch(tellUnlessLost);
+      await inTurn(work).catch(tellUnlessLost(connection));
     }
   };
   const watched = watch();
@@ -114,7 +115,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     async deliver(delivery, until) {
       deliveries += 1;
       try {
-        const connection = await link.connected(AbortSignal.any([until, signal]));
+        const connection = await link.connected(until);
         await inTurn(() => publish(connection, delivery));
       } finally {
         deliveries -= 1;
