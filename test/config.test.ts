@@ -63,6 +63,7 @@ describe('the settings', () => {
       WEIGHT_UNIT: 'nonsense',
       RECONCILE_INTERVAL: 'nonsense',
       ANNOUNCE_MAX_AGE: 'nonsense',
+      HOOK_COMMAND: "non'sense",
       LOG_LEVEL: 'nonsense',
       LOG_FORMAT: 'nonsense',
       SCOPES: 'nonsense',
@@ -311,6 +312,27 @@ describe('a topic', () => {
       for (const right of ['a', 'a/b c', 'zuhause/Küche']) accepted({ MQTT_URL: 'mqtt://broker', [name]: right });
     });
   }
+});
+
+describe('HOOK_COMMAND', () => {
+  it('comes with what programs need of the environment, and with no setting', () => {
+    const kept = {
+      PATH: '/bin',
+      HOME: '/home/pi',
+      LANG: 'C',
+      LC_ALL: 'C',
+      TZ: 'UTC',
+      XDG_RUNTIME_DIR: '/run/user/1000',
+    };
+    const others = { MY_PASSWORD: 'x', STATUS_PASSWORD: 'y', NODE_OPTIONS: '--inspect', LD_PRELOAD: 'z.so' };
+    const { hook } = accepted({ ...kept, ...others, HOOK_COMMAND: 'say "a word"' });
+    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept });
+  });
+
+  it('is not repeated where it is wrong: a password may be in it', () => {
+    const [problem] = refused({ HOOK_COMMAND: "post 'secret" }).problems;
+    assert.match(problem?.got ?? '', /^\*\*\* /);
+  });
 });
 
 describe('.env.example', () => {

@@ -65,8 +65,9 @@ export function createHook({
       const key = `${userId} ${groupId} ${modifiedAt.getTime()}`;
       if (key !== tried.key) tried = { key, failures: 0 };
       const problem = await run(delivery, signal);
-      signal.throwIfAborted();
       if (problem === undefined) return;
+      // It was the stop that ended it.
+      signal.throwIfAborted();
       const what = `${program} ${problem}, with the reading ${groupId} of ${nameOf(userId, people)}`;
       const waitMs = WAITS_MS[tried.failures];
       if (waitMs !== undefined) {

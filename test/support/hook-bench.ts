@@ -1,0 +1,69 @@
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import type { Clock } from '../../src/domain/clock.ts';
+import type { Delivery } from '../../src/domain/publisher.ts';
+import type { Reading } from '../../src/domain/reading.ts';
+import { createHook } from '../../src/publishers/hook.ts';
+import { realClock } from '../../src/real-clock.ts';
+import { createParkedFile } from '../../src/storage/parked-file.ts';
+import { ANNA } from './people.ts';
+import { createRecordingLog } from './recording-log.ts';
+import { temporaryDirectory } from './temporary.ts';
+
+export const READING: Reading = {
+  userId: ANNA,
+  groupId: 6123456789,
+  takenAt: new Date(1795154462_000),
+  modifiedAt: new Date(1795154570_000),
+  attribution: 0,
+  ambiguous: false,
+  deviceId: 'd1',
+  model: 'Body+',
+  timeZone: '+01:00',
+  measures: { weight: 81.65, fat_ratio: 17.3 },
+};
+export const DELIVERY: Delivery = { reading: READING, previousWeight: 81.25, late: false, correction: false };
+
+export const signalGroup = (pid: number, signal: NodeJS.Signals): void => {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended by itself.
+  }
+};
+
+/** Puts a shell script where it can be run. */
+export async function writeScript(path: string, script: string): Promise<string> {
+  await writeFile(path, `#!/bin/sh\n${script}\n`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+/** The hook publisher with a script of the test's behind it, in a directory of its own. */
+export async function createHookBench(
+  script: string | undefined,
+  { clock = realClock, command }: { readonly clock?: Clock; readonly command?: readonly string[] } = {},
+) {
+  const directory = await temporaryDirectory();
+  const program = `${directory.path}/hook.sh`;
+  if (script !== undefined) await writeScript(program, script);
+  const log = createRecordingLog();
+  const parked = `${directory.path}/hook.parked.jsonl`;
+  const hook = createHook({
+    command: command ?? [program, directory.path],
+    environment: { PATH: process.env['PATH'] ?? '', TZ: 'UTC' },
+    people: { names: new Map([[ANNA, 'Anna']]), unit: 'kg' },
+    parking: createParkedFile(parked),
+    signalGroup,
+    clock,
+    log,
+  });
+  const { signal } = new AbortController();
+  return {
+    directory: directory.path,
+    program,
+    log,
+    deliver: (delivery = DELIVERY, until = signal) => hook.deliver(delivery, until),
+    read: (name: string) => readFile(`${directory.path}/${name}`, 'utf8'),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
