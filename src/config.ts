@@ -5,6 +5,7 @@ import { WEIGHT_UNITS } from './domain/weight-unit.ts';
 import { nearest } from './nearest.ts';
 import {
   applis,
+  brokerUrl,
   callbackUrl,
   duration,
   integer,
@@ -15,6 +16,7 @@ import {
   SettingError,
   scopes,
   text,
+  topic,
   trustProxy,
   url,
   userNames,
@@ -46,9 +48,23 @@ export interface Config {
   readonly people: People;
   readonly reconcileIntervalMs: number;
   readonly announceMaxAgeMs: number;
+  /** Undefined without `MQTT_URL`. */
+  readonly mqtt: MqttConfig | undefined;
   /** Undefined without `HOOK_COMMAND`. */
   readonly hook: HookConfig | undefined;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+}
+
+export interface MqttConfig {
+  readonly url: URL;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  /** The certificate of a certificate authority of one's own, PEM. */
+  readonly caFile: string | undefined;
+  /** The plain topic of every fresh weight. */
+  readonly channel: string | undefined;
+  readonly prefix: string;
+  readonly discoveryPrefix: string;
 }
 
 export interface HookConfig {
@@ -99,6 +115,8 @@ const DEFAULTED = {
   ANNOUNCE_MAX_AGE: duration('1h', 1_000),
   SCOPES: scopes('user.info,user.metrics'),
   APPLIS: applis('1'),
+  MQTT_PREFIX: topic('weighbridge'),
+  MQTT_DISCOVERY_PREFIX: topic('homeassistant'),
   LOG_LEVEL: oneOf('info', LOG_LEVELS),
   LOG_FORMAT: oneOf('text', LOG_FORMATS),
   WITHINGS_API_URL: url('https://wbsapi.withings.net'),
@@ -112,6 +130,11 @@ const OPTIONAL = {
   WEBHOOK_PATH: path('/withingsWebhook'),
   USER_NAMES: userNames('1234:Anna,5678:Bo'),
   STATUS_PASSWORD: text('correct-horse-battery-staple'),
+  MQTT_URL: brokerUrl('mqtt://192.168.1.2'),
+  MQTT_USERNAME: text('weighbridge'),
+  MQTT_PASSWORD: text('another-horse-battery-staple'),
+  MQTT_CA_FILE: text('/etc/ssl/my-ca.pem'),
+  MQTT_CHANNEL: topic('home/weight'),
   HOOK_COMMAND: commandLine("./deploy/hooks/append-csv.sh 'my weights.csv'"),
 } satisfies Record<string, Setting<unknown>>;
 
@@ -124,6 +147,8 @@ const SECRET: ReadonlySet<string> = new Set([
   'CALLBACK_URL',
   'WEBHOOK_PATH',
   'STATUS_PASSWORD',
+  'MQTT_URL',
+  'MQTT_PASSWORD',
   'HOOK_COMMAND',
   'WITHINGS_API_URL',
   'WITHINGS_ACCOUNT_URL',
@@ -187,6 +212,18 @@ export function parseConfig(
     const message = 'is required where STATUS_HOST is not this machine alone';
     problems.push({ name: 'STATUS_PASSWORD', got: undefined, message, example });
   }
+  const readMqtt = (): MqttConfig | undefined => {
+    const url = optional('MQTT_URL', OPTIONAL.MQTT_URL);
+    const rest = {
+      username: optional('MQTT_USERNAME', OPTIONAL.MQTT_USERNAME),
+      password: optional('MQTT_PASSWORD', OPTIONAL.MQTT_PASSWORD),
+      caFile: optional('MQTT_CA_FILE', OPTIONAL.MQTT_CA_FILE),
+      channel: optional('MQTT_CHANNEL', OPTIONAL.MQTT_CHANNEL),
+      prefix: defaulted('MQTT_PREFIX', D.MQTT_PREFIX),
+      discoveryPrefix: defaulted('MQTT_DISCOVERY_PREFIX', D.MQTT_DISCOVERY_PREFIX),
+    };
+    return url && { url, ...rest };
+  };
   const command = optional('HOOK_COMMAND', OPTIONAL.HOOK_COMMAND);
   const config: Config = {
     withings: {
@@ -214,6 +251,7 @@ export function parseConfig(
     },
     reconcileIntervalMs: defaulted('RECONCILE_INTERVAL', D.RECONCILE_INTERVAL),
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE', D.ANNOUNCE_MAX_AGE),
+    mqtt: readMqtt(),
     hook: command && { command, environment: inherited(env) },
     log: { level: defaulted('LOG_LEVEL', D.LOG_LEVEL), format: defaulted('LOG_FORMAT', D.LOG_FORMAT) },
   };
@@ -221,7 +259,7 @@ export function parseConfig(
     config: problems.length === 0 ? config : undefined,
     readable: config,
     problems,
-    warnings: [...unknownNames(env, written), ...guessable(callbackUrl)],
+    warnings: [...unknownNames(env, written), ...guessable(callbackUrl), ...halfSet(given)],
   };
 }
 
@@ -266,6 +304,18 @@ function guessable(callbackUrl: URL | undefined): Warning[] {
       hint: 'end it with what "openssl rand -hex 16" prints',
     },
   ];
+}
+
+/** Settings of MQTT that do nothing without another one. */
+function halfSet(given: (name: string) => string | undefined): Warning[] {
+  const set = Object.keys(SETTINGS).filter((name) => name.startsWith('MQTT_') && given(name) !== undefined);
+  const warn = (message: string, name: 'MQTT_URL' | 'MQTT_USERNAME') => [
+    { message, hint: `for example ${name}=${OPTIONAL[name].example}` },
+  ];
+  if (set.length === 0) return [];
+  if (!set.includes('MQTT_URL')) return warn(`${set.join(' and ')} without MQTT_URL: nothing is published`, 'MQTT_URL');
+  if (!set.includes('MQTT_PASSWORD') || set.includes('MQTT_USERNAME')) return [];
+  return warn('MQTT_PASSWORD without MQTT_USERNAME: most brokers refuse that', 'MQTT_USERNAME');
 }
 
 function unknownNames(env: Environment, written: readonly string[]): Warning[] {

@@ -111,7 +111,7 @@ export async function startDaemon(
   const privateAddress = privateListener && addressOf(privateListener);
   const status = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
   // Before anything can be fetched: what is in the journal by then is old to a publisher that starts for the first time.
-  const publishing = startPublishing({ feed: journal.feed, clock, random, log, signalGroup });
+  const publishing = startPublishing({ journal, linkedUsers, records, clock, random, log, signalGroup });
   log.info({
     event: 'listening',
     text: `listening on ${formatAddress(publicAddress)}${status}`,

@@ -1,16 +1,23 @@
+import type { LinkedUsers } from './app/linked-users.ts';
 import { startOutbox } from './app/outbox.ts';
-import { createPublisherTroubles } from './app/troubles.ts';
+import type { Records } from './app/records.ts';
+import { createPublisherTroubles, type PublisherTroubles } from './app/troubles.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './domain/clock.ts';
 import type { Log } from './domain/log.ts';
-import type { JournalFeed, Publisher } from './domain/publisher.ts';
+import type { Publisher } from './domain/publisher.ts';
 import { makeDirectory, sweepTemporaryFiles } from './storage/files.ts';
+import type { OpenJournal } from './storage/journal.ts';
 import { createOffsetFiles } from './storage/offset-files.ts';
 import { createParkedFile } from './storage/parked-file.ts';
+import { createRetainedFile } from './storage/retained-file.ts';
+import { readVersion } from './version.ts';
 
 /** What publishers and their outboxes need of the daemon. */
 export interface PublishingPorts {
-  readonly feed: JournalFeed;
+  readonly journal: OpenJournal;
+  readonly linkedUsers: LinkedUsers;
+  readonly records: Records;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -32,12 +39,14 @@ export async function preparePublishing(config: Config): Promise<(ports: Publish
     await sweepTemporaryFiles(directory);
   }
   return (ports) => {
-    const { log, clock } = ports;
+    const { journal, log, clock } = ports;
     const offsets = createOffsetFiles(directory, log);
-    const started = makers.map((make) => {
-      const publisher = make(ports);
-      const troubles = createPublisherTroubles({ clock, log, publisher: publisher.name });
-      const outbox = startOutbox({ ...ports, publisher, offsets, troubles, maxAgeMs: config.announceMaxAgeMs });
+    const maxAgeMs = config.announceMaxAgeMs;
+    const started = makers.map(({ name, make }) => {
+      // One for both: a broker that is away is told of once, by whoever notices.
+      const troubles = createPublisherTroubles({ clock, log, publisher: name });
+      const publisher = make({ ...ports, troubles });
+      const outbox = startOutbox({ ...ports, publisher, feed: journal.feed, offsets, troubles, maxAgeMs });
       return { outbox, publisher };
     });
     const stop = async ({ outbox, publisher }: (typeof started)[number]) => {
@@ -48,14 +57,35 @@ export async function preparePublishing(config: Config): Promise<(ports: Publish
   };
 }
 
-type MakePublisher = (ports: PublishingPorts) => Publisher;
+interface Maker {
+  readonly name: string;
+  readonly make: (ports: PublishingPorts & { readonly troubles: PublisherTroubles }) => Publisher;
+}
 
-async function loadPublishers({ hook, people }: Config, directory: string): Promise<readonly MakePublisher[]> {
-  const makers: MakePublisher[] = [];
+async function loadPublishers({ mqtt, hook, people }: Config, directory: string): Promise<readonly Maker[]> {
+  const makers: Maker[] = [];
+  if (mqtt !== undefined) {
+    const { createMqttPublisher } = await import('./publishers/mqtt.ts');
+    const { url, username, password, caFile, ...topics } = mqtt;
+    const store = createRetainedFile(`${directory}/mqtt.retained`);
+    const make: Maker['make'] = ({ journal, linkedUsers, records, ...ports }) =>
+      createMqttPublisher({
+        ...ports,
+        ...topics,
+        broker: { url, username, password, caFile },
+        people,
+        version: readVersion(),
+        linkedUsers: () => linkedUsers.refresh(),
+        stateOf: (userId) => records.of(userId),
+        latest: journal.latest,
+        store,
+      });
+    makers.push({ name: 'mqtt', make });
+  }
   if (hook !== undefined) {
     const { createHook } = await import('./publishers/hook.ts');
     const parking = createParkedFile(`${directory}/hook.parked.jsonl`);
-    makers.push((ports) => createHook({ ...ports, ...hook, people, parking }));
+    makers.push({ name: 'hook', make: (ports) => createHook({ ...ports, ...hook, people, parking }) });
   }
   return makers;
 }

@@ -82,6 +82,39 @@ export function callbackUrl(example: string): Setting<URL> {
   });
 }
 
+const BROKER_PROTOCOLS: ReadonlySet<string> = new Set(['mqtt:', 'mqtts:', 'ws:', 'wss:']);
+
+/** Where an MQTT broker is: `mqtt://192.168.1.2`, `wss://broker.example.org/mqtt`. */
+export function brokerUrl(example: string): Setting<URL> {
+  return setting(example, (value) => {
+    const parsed = URL.canParse(value) ? new URL(value) : undefined;
+    if (parsed === undefined || !BROKER_PROTOCOLS.has(parsed.protocol) || parsed.hostname === '')
+      throw new SettingError('must begin with mqtt://, mqtts://, ws:// or wss://, and name a host');
+    if (parsed.username !== '' || parsed.password !== '')
+      throw new SettingError('must have no user in it; that is what MQTT_USERNAME and MQTT_PASSWORD are for');
+    const hasPath = !/^\/?$/.test(parsed.pathname) && !parsed.protocol.startsWith('ws');
+    if (hasPath || parsed.search !== '' || parsed.hash !== '')
+      throw new SettingError('must end with the host and its port; ws:// and wss:// may have a path');
+    return parsed;
+  });
+}
+
+/** MQTT allows 65,535; no broker's own limit is below this. */
+const LONGEST_TOPIC_BYTES = 256;
+
+/** A topic to publish on, or the beginning of several: MQTT 5, section 4.7. */
+export function topic(example: string): Setting<string> {
+  return setting(example, (value) => {
+    if (/[+#\p{Cc}\p{Cs}]/u.test(value) || value.startsWith('$') || Buffer.byteLength(value) > LONGEST_TOPIC_BYTES)
+      throw new SettingError(
+        `must be a topic of at most ${LONGEST_TOPIC_BYTES} bytes with neither + nor #, nor $ in front`,
+      );
+    if (value.startsWith('/') || value.endsWith('/') || value.includes('//'))
+      throw new SettingError('must not begin or end with /, nor have // in it');
+    return value;
+  });
+}
+
 /** Whether nothing that is sent there leaves the machine. */
 export function isLoopback(hostname: string): boolean {
   return /^(localhost|\[?::1\]?)$/.test(hostname) || (isIP(hostname) === 4 && hostname.startsWith('127.'));

@@ -44,6 +44,7 @@ const CASES: readonly Case[] = [
   ...row(IMPORTS, 'src/sandbox/', '../app/pace.ts', '../withings/wire.ts', '../config.ts', 'qs', 'node:process'),
   ...row(undefined, 'src/sandbox/', './grants.ts', '../domain/token.ts', 'node:http'),
   ...row(IMPORTS, 'src/publishers/', '../app/pace.ts', '../storage/files.ts', '../config.ts', 'axios', 'node:process'),
+  ...row(undefined, 'src/publishers/', './home-assistant.ts', '../domain/token.ts', 'mqtt', 'node:fs/promises'),
   ...row(undefined, 'src/publishers/', './hook-run.ts', '../domain/token.ts', 'node:child_process'),
   ...row(IMPORTS, 'src/doctor/', '../cli/shell.ts', '../daemon.ts', '../sandbox/grants.ts', '../withings/client.ts'),
   ...row(IMPORTS, 'src/doctor/', 'axios', 'express', 'node:process'),

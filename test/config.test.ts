@@ -38,6 +38,7 @@ describe('the settings', () => {
       people: { names: new Map(), unit: 'kg' },
       reconcileIntervalMs: 6 * 3_600_000,
       announceMaxAgeMs: 3_600_000,
+      mqtt: undefined,
       hook: undefined,
       log: { level: 'info', format: 'text' },
     });
@@ -253,6 +254,66 @@ describe('CALLBACK_URL', () => {
   });
 });
 
+describe('MQTT_URL', () => {
+  it('turns MQTT on, with what goes with it', () => {
+    const url = 'wss://broker.example.org:8443/mqtt';
+    const login = { MQTT_USERNAME: 'anna', MQTT_PASSWORD: 'a password', MQTT_CA_FILE: '/etc/ca.pem' };
+    assert.deepEqual(accepted({ MQTT_URL: url, ...login, MQTT_CHANNEL: 'home/scale', MQTT_PREFIX: 'a/b' }).mqtt, {
+      url: new URL(url),
+      username: 'anna',
+      password: 'a password',
+      caFile: '/etc/ca.pem',
+      channel: 'home/scale',
+      prefix: 'a/b',
+      discoveryPrefix: 'homeassistant',
+    });
+  });
+
+  for (const url of [
+    'mqtt://192.168.1.2',
+    'mqtts://broker:8884',
+    'ws://broker/mqtt',
+    'mqtt://[::1]:1883',
+    'mqtt://broker/',
+  ])
+    it(`may be ${url}`, () => assert.ok(accepted({ MQTT_URL: url }).mqtt));
+  for (const url of [
+    'broker',
+    'broker:1883',
+    'http://broker',
+    'mqtt:broker',
+    'mqtt://',
+    'mqtt://broker/topic',
+    'mqtt://broker?x=1',
+  ])
+    it(`may not be ${url}`, () => void refused({ MQTT_URL: url }));
+
+  it('holds no password, and none that was typed there is repeated', () => {
+    const { problems } = refused({ MQTT_URL: 'mqtt://anna:hidden@broker' });
+    assert.match(problems.map(formatProblem).join(), /MQTT_USERNAME and MQTT_PASSWORD/);
+    assert.doesNotMatch(problems.map(formatProblem).join(), /hidden/);
+  });
+
+  it('is missed where only the rest is set, and a user name where only the password is', () => {
+    const warn = (settings: Record<string, string>) =>
+      parseConfig({ ...CREDENTIALS, ...settings })
+        .warnings.map(formatWarning)
+        .join();
+    assert.match(warn({ MQTT_CHANNEL: 'a', MQTT_PREFIX: 'b' }), /MQTT_PREFIX and MQTT_CHANNEL without MQTT_URL/);
+    assert.match(warn({ MQTT_URL: 'mqtt://broker', MQTT_PASSWORD: 'x' }), /MQTT_PASSWORD without MQTT_USERNAME/);
+  });
+});
+
+describe('a topic', () => {
+  for (const name of ['MQTT_PREFIX', 'MQTT_DISCOVERY_PREFIX', 'MQTT_CHANNEL']) {
+    it(`is none with what MQTT keeps for itself: ${name}`, () => {
+      for (const wrong of ['a/+', '#', 'a/#/b', '$SYS/x', '/a', 'a/', 'a//b', 'a\u0000b', 'x'.repeat(257)])
+        refused({ MQTT_URL: 'mqtt://broker', [name]: wrong });
+      for (const right of ['a', 'a/b c', 'zuhause/Küche']) accepted({ MQTT_URL: 'mqtt://broker', [name]: right });
+    });
+  }
+});
+
 describe('HOOK_COMMAND', () => {
   it('comes with what programs need of the environment, and with no setting', () => {
     const kept = {
@@ -294,10 +355,11 @@ describe('.env.example', () => {
     const defaults = accepted({});
     assert.equal(people.unit, defaults.people.unit);
     assert.equal(shown.withings.apiUrl.href, defaults.withings.apiUrl.href);
-    const { withings: _credentials, callback: _examples, status: _password, hook: _example, ...others } = shown;
-    const { withings, callback, people: _names, status, hook: _none, ...expected } = defaults;
+    const { withings: _credentials, callback: _examples, status: _password, mqtt, hook: _command, ...others } = shown;
+    const { withings, callback, people: _names, status, mqtt: _none, hook: _neither, ...expected } = defaults;
     assert.deepEqual(others, expected);
     assert.deepEqual({ ...shown.status, password: undefined }, status);
+    assert.deepEqual([mqtt?.prefix, mqtt?.discoveryPrefix], ['weighbridge', 'homeassistant']);
     assert.equal(uncommented['WEBHOOK_PATH'], callback.path);
     assert.ok(withings.credentials);
   });

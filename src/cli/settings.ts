@@ -51,8 +51,9 @@ export function openLog(shell: Shell, config: Config): Log {
 }
 
 /** What a command must never print. */
-export function secretsIn({ withings, callback, status }: Config): readonly string[] {
+export function secretsIn({ withings, callback, status, mqtt }: Config): readonly string[] {
   const paths = [callback.path, callback.url === undefined ? '' : new URL(callback.url).pathname];
   const parts = paths.flatMap((path) => path.split('/')).filter((part) => part !== ROUTE);
-  return [withings.credentials?.clientSecret ?? '', status.password ?? '', ...callback.query.values(), ...parts];
+  const passwords = [withings.credentials?.clientSecret, status.password, mqtt?.password];
+  return [...passwords.filter((each) => each !== undefined), ...callback.query.values(), ...parts];
 }

@@ -1,20 +1,22 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Log } from '../domain/log.ts';
-import type { JournalFeed } from '../domain/publisher.ts';
+import type { JournalFeed, LatestValues } from '../domain/publisher.ts';
 import type { Journal, Reading } from '../domain/reading.ts';
 import { type FileSystem, nodeFiles, parent, storageTrouble, syncDirectory } from './files.ts';
 import { createJournalFeed, identify } from './journal-feed.ts';
 import { createJournalIndex } from './journal-index.ts';
 import { formatLine, parseLine } from './journal-line.ts';
+import { createLatestValues } from './latest-values.ts';
 import { lockFile } from './lock.ts';
 
 const FILE_MODE = 0o600;
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 256 * 1024;
 
-/** The journal, and how publishers follow it. */
+/** The journal, how publishers follow it, and what it says of everybody now. */
 export interface OpenJournal extends Journal {
   readonly feed: JournalFeed;
+  readonly latest: LatestValues;
 }
 
 /**
@@ -27,6 +29,7 @@ export interface OpenJournal extends Journal {
  */
 export async function openJournal(path: string, log: Log, files: FileSystem = nodeFiles): Promise<OpenJournal> {
   const index = createJournalIndex();
+  const latest = createLatestValues();
   const lockPath = `${parent(path)}/.journal.lock`;
   /** Up to where, and of which file, the index knows everything. */
   let knownBytes = 0;
@@ -42,6 +45,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
       const file = identify(stats);
       if (file !== knownFile || size < knownBytes) {
         index.clear();
+        latest.clear();
         knownBytes = 0;
         knownFile = file;
       }
@@ -81,8 +85,10 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
 
   const takeLine = (line: string) => {
     const reading = parseLine(line);
-    if (reading !== undefined) index.learn(reading);
-    else if (line.trim() !== '') {
+    if (reading !== undefined) {
+      index.learn(reading);
+      latest.learn(reading);
+    } else if (line.trim() !== '') {
       const text = `a line of ${path} cannot be read (byte ${knownBytes}); it stays, and is passed over`;
       log.warn({ event: 'journal_unreadable', text, offset: knownBytes });
     }
@@ -139,12 +145,14 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
 
   return {
     feed,
+    latest,
     async append(readings, { history } = { history: false }) {
       if (readings.length === 0) return [];
       return await locked(async (handle) => {
         const added = onceEach(readings.filter((reading) => index.isNew(reading)));
         if (added.length === 0) return [];
         await write(handle, added.map((reading) => `${formatLine(reading, history)}\n`).join(''));
+        for (const reading of added) latest.learn(reading);
         return index.add(added);
       });
     },

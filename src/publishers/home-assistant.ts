@@ -1,0 +1,230 @@
+import { MEASURE_TYPES } from '../domain/measure.ts';
+import type { UserId } from '../domain/token.ts';
+import type { WeightUnit } from '../domain/weight-unit.ts';
+import { type Topics, WEIGH_IN } from './mqtt-messages.ts';
+
+/**
+ * What Home Assistant is told about a person over MQTT discovery of devices (2024.12 and later):
+ * https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery. One device a person, one sensor a quantity.
+ */
+export interface DeviceOptions {
+  readonly userId: UserId;
+  /** What the household calls the person. */
+  readonly name: string | undefined;
+  /** The quantities that have appeared in the person's readings. */
+  readonly quantities: readonly string[];
+  /** What weights are to be shown in; they are sent in kilograms. */
+  readonly unit: WeightUnit;
+  readonly topics: Topics;
+  /** Of weighbridge. */
+  readonly version: string;
+}
+
+type Component = Readonly<Record<string, unknown>>;
+
+/** Where Home Assistant says that it has started: its default, and where people move it to with the prefix. */
+export function birthTopics(discoveryPrefix: string): readonly string[] {
+  return [...new Set(['homeassistant/status', `${discoveryPrefix}/status`])];
+}
+
+export function deviceTopic(discoveryPrefix: string, userId: UserId): string {
+  return `${discoveryPrefix}/device/${objectId(userId)}/config`;
+}
+
+export function devicePayload({ userId, name, quantities, unit, topics, version }: DeviceOptions): string {
+  const id = objectId(userId);
+  const prefix = slug(name ?? '') || `withings_${userId}`;
+  const common = (key: string, label: string) => ({ unique_id: `${id}_${key}`, name: label });
+  const sensors = quantities.map((key): [string, Component] => {
+    const { label, ...facts } = describeQuantity(key);
+    const topic = topics.value(userId, key);
+    const weights = facts.device_class === 'weight' && unit !== 'kg' ? { suggested_unit_of_measurement: unit } : {};
+    return [
+      key,
+      {
+        platform: 'sensor',
+        ...common(key, label),
+        default_entity_id: `sensor.${prefix}_${key}`,
+        ...facts,
+        ...weights,
+        // Two equal weights on two days are two weigh-ins.
+        ...(key === 'weight' && { force_update: true }),
+        state_topic: topic,
+        value_template: '{{ value_json.value }}',
+        json_attributes_topic: topic,
+        json_attributes_template: "{{ {'measured_at': value_json.measured_at} | tojson }}",
+      },
+    ];
+  });
+  return JSON.stringify({
+    device: { identifiers: [id], name: name ?? `Withings ${userId}`, manufacturer: 'Withings', sw_version: version },
+    origin: { name: 'weighbridge', sw_version: version },
+    availability_topic: topics.status,
+    qos: 1,
+    components: {
+      ...Object.fromEntries(sensors),
+      ...(quantities.includes('weight') && {
+        measured_at: {
+          platform: 'sensor',
+          ...common('measured_at', 'Last weigh-in'),
+          default_entity_id: `sensor.${prefix}_measured_at`,
+          device_class: 'timestamp',
+          state_topic: topics.value(userId, 'weight'),
+          value_template: '{{ value_json.measured_at }}',
+        },
+      }),
+      weigh_in: {
+        platform: 'event',
+        ...common('weigh_in', 'Weigh-in'),
+        default_entity_id: `event.${prefix}_weigh_in`,
+        icon: 'mdi:scale-bathroom',
+        event_types: [WEIGH_IN],
+        state_topic: topics.event(userId),
+      },
+      needs_login: problem('needs_login', 'Login'),
+      subscription_lost: problem('subscription_lost', 'Subscription'),
+      linked_at: {
+        platform: 'sensor',
+        ...common('linked_at', 'Linked since'),
+        default_entity_id: `sensor.${prefix}_linked_at`,
+        device_class: 'timestamp',
+        entity_category: 'diagnostic',
+        state_topic: topics.health(userId),
+        value_template: '{{ value_json.linked_at }}',
+      },
+    },
+  });
+
+  /** On while something is wrong; the reason is an attribute. */
+  function problem(key: string, label: string): Component {
+    return {
+      platform: 'binary_sensor',
+      ...common(key, label),
+      default_entity_id: `binary_sensor.${prefix}_${key}`,
+      device_class: 'problem',
+      entity_category: 'diagnostic',
+      state_topic: topics.health(userId),
+      value_template: `{{ 'ON' if value_json.${key} else 'OFF' }}`,
+      json_attributes_topic: topics.health(userId),
+      json_attributes_template: "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}",
+    };
+  }
+}
+
+interface Quantity {
+  readonly label: string;
+  readonly device_class?: string;
+  readonly unit_of_measurement?: string;
+  readonly state_class?: 'measurement';
+  readonly suggested_display_precision?: number;
+  readonly enabled_by_default?: false;
+}
+
+const MEASUREMENT = { state_class: 'measurement' } as const;
+const MASS = {
+  device_class: 'weight',
+  unit_of_measurement: 'kg',
+  suggested_display_precision: 2,
+  ...MEASUREMENT,
+} as const;
+const WATER = { device_class: 'weight', unit_of_measurement: 'kg', ...MEASUREMENT, enabled_by_default: false } as const;
+const TEMPERATURE = {
+  device_class: 'temperature',
+  unit_of_measurement: '°C',
+  suggested_display_precision: 1,
+  ...MEASUREMENT,
+} as const;
+const whole = (unit: string) =>
+  ({ unit_of_measurement: unit, suggested_display_precision: 0, ...MEASUREMENT }) as const;
+
+/**
+ * Device classes, units and state classes as Home Assistant's own Withings integration has them (core,
+ * `withings/sensor.py`), so that statistics survive a change from one to the other.
+ */
+const QUANTITIES: Readonly<Record<string, Quantity>> = {
+  weight: { label: 'Weight', ...MASS },
+  height: { label: 'Height', device_class: 'distance', unit_of_measurement: 'm', ...MEASUREMENT },
+  fat_free_mass: { label: 'Fat free mass', ...MASS },
+  fat_ratio: { label: 'Fat ratio', unit_of_measurement: '%', suggested_display_precision: 2, ...MEASUREMENT },
+  fat_mass: { label: 'Fat mass', ...MASS },
+  diastolic_bp: { label: 'Diastolic blood pressure', ...whole('mmHg') },
+  systolic_bp: { label: 'Systolic blood pressure', ...whole('mmHg') },
+  heart_rate: { label: 'Heart rate', ...whole('bpm') },
+  temperature: { label: 'Temperature', ...TEMPERATURE },
+  spo2: { label: 'Blood oxygen', ...whole('%') },
+  body_temperature: { label: 'Body temperature', ...TEMPERATURE },
+  skin_temperature: { label: 'Skin temperature', ...TEMPERATURE },
+  muscle_mass: { label: 'Muscle mass', ...MASS },
+  hydration: { label: 'Hydration', ...WATER },
+  bone_mass: { label: 'Bone mass', ...MASS },
+  pulse_wave_velocity: {
+    label: 'Pulse wave velocity',
+    device_class: 'speed',
+    unit_of_measurement: 'm/s',
+    suggested_display_precision: 2,
+    ...MEASUREMENT,
+  },
+  vo2_max: { label: 'VO2 max', unit_of_measurement: 'ml/min/kg', ...MEASUREMENT },
+  vascular_age: { label: 'Vascular age', ...MEASUREMENT },
+  extracellular_water: { label: 'Extracellular water', ...WATER },
+  intracellular_water: { label: 'Intracellular water', ...WATER },
+  visceral_fat: { label: 'Visceral fat', ...MEASUREMENT },
+  // `energy` would forbid the state class: it is for what adds up.
+  basal_metabolic_rate: { label: 'Basal metabolic rate', ...whole('kcal/d') },
+  metabolic_age: { label: 'Metabolic age', ...MEASUREMENT },
+  // Numbers of a classification, which have no mean.
+  afib_ecg: { label: 'Atrial fibrillation (ECG)' },
+  afib_ppg: { label: 'Atrial fibrillation (PPG)' },
+};
+
+/** Where on the body: Withings' numbers of positions. */
+const POSITIONS: Readonly<Record<string, string>> = {
+  0: 'right wrist',
+  1: 'left wrist',
+  2: 'right arm',
+  3: 'left arm',
+  4: 'right foot',
+  5: 'left foot',
+  10: 'left leg',
+  11: 'right leg',
+  12: 'torso',
+  13: 'left hand',
+  14: 'right hand',
+};
+
+/** By the key of the journal; what Home Assistant has no class for goes by Withings' unit, and a number without a name by none. */
+function describeQuantity(key: string): Quantity {
+  const known = QUANTITIES[key];
+  if (known !== undefined) return known;
+  const [, base = key, position] = /^(.*[a-z].*?)_([0-9]+)$/.exec(key) ?? [];
+  const isType = base === 'type';
+  const unit = isType ? '' : unitOf(base);
+  const label =
+    sentence(isType ? key : base) + (position === undefined || isType ? '' : ` ${POSITIONS[position] ?? position}`);
+  if (unit === 'kg') return { label, ...MASS, enabled_by_default: false };
+  return { label, ...(unit !== '' && { unit_of_measurement: unit }), ...MEASUREMENT };
+}
+
+function unitOf(key: string): string {
+  return Object.values(MEASURE_TYPES).find((type) => type.key === key)?.unit ?? '';
+}
+
+function sentence(key: string): string {
+  const words = key.replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Home Assistant allows `[a-zA-Z0-9_-]`. */
+function objectId(userId: UserId): string {
+  return `weighbridge_${userId}`;
+}
+
+/** `Bärbel` → `barbel`, as Home Assistant makes ids of names; nothing where no letter is left. */
+function slug(name: string): string {
+  return name
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_+|_+$/g, '');
+}

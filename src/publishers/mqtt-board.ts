@@ -1,0 +1,211 @@
+import type { Log } from '../domain/log.ts';
+import type { People } from '../domain/people.ts';
+import type { PersonState } from '../domain/person.ts';
+import type { LatestValues } from '../domain/publisher.ts';
+import type { Reading } from '../domain/reading.ts';
+import type { RetainedStore, Value } from '../domain/retained.ts';
+import type { UserId } from '../domain/token.ts';
+import { explain, Trouble } from '../domain/trouble.ts';
+import { devicePayload, deviceTopic } from './home-assistant.ts';
+import type { Connection } from './mqtt-connection.ts';
+import { healthPayload, isQuantity, ONLINE, type Topics, valuePayload } from './mqtt-messages.ts';
+
+/** What stands with the broker for whoever comes later: retained topics, and what is on them. */
+export interface Board {
+  /**
+   * Reads what an earlier life has left, once. Of whom that knows nothing, values begin with what stands in the journal
+   * now; what comes into it later is put up when it is delivered, so that everybody sees it in its order.
+   */
+  open(): Promise<void>;
+  /** Everything again, for a broker that knows nothing; and what is not wanted any more is cleared. */
+  fill(connection: Connection): Promise<void>;
+  /** Tells Home Assistant again what there is. */
+  introduce(connection: Connection): Promise<void>;
+  /** Puts a reading's values up, unless a later one stands there. False for a person who is not linked. */
+  put(connection: Connection, reading: Reading): Promise<boolean>;
+  /** Puts up what the journal says now. */
+  follow(connection: Connection): Promise<void>;
+  /** Who has come, who has gone, and how things stand with them. */
+  look(connection: Connection): Promise<void>;
+}
+
+export interface BoardPorts {
+  readonly topics: Topics;
+  readonly discoveryPrefix: string;
+  readonly people: People;
+  /** Of weighbridge, for Home Assistant. */
+  readonly version: string;
+  readonly linkedUsers: () => Promise<readonly UserId[]>;
+  readonly stateOf: (userId: UserId) => Promise<PersonState>;
+  readonly latest: LatestValues;
+  readonly store: RetainedStore;
+  readonly log: Log;
+}
+
+export function createBoard(ports: BoardPorts): Board {
+  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, store, log } = ports;
+  /** The people on the board, by what was last said of their health on this connection. */
+  const shown = new Map<UserId, string>();
+  const values = new Map<UserId, Map<string, Value>>();
+  /** Every topic that may hold something. What is on its way counts: it may have arrived. */
+  let standing: ReadonlySet<string> = new Set();
+  let isOpen = false;
+  let saved = '';
+  let toldOf = '';
+
+  const valuesOf = (userId: UserId) => {
+    const known = values.get(userId) ?? new Map<string, Value>();
+    values.set(userId, known);
+    return known;
+  };
+  const topicsOf = (userId: UserId) => [
+    deviceTopic(discoveryPrefix, userId),
+    topics.health(userId),
+    ...[...valuesOf(userId).keys()].map((key) => topics.value(userId, key)),
+  ];
+
+  /** A disk that does not take it is told of and no more: what has been measured goes before. */
+  const remember = async () => {
+    const retained = { topics: standing, values };
+    const text = JSON.stringify([...standing, ...[...values].map(([id, each]) => [id, ...each])]);
+    if (text === saved) return;
+    try {
+      await store.save(retained);
+      saved = text;
+    } catch (error) {
+      tellOnce('cannot note what the MQTT broker keeps', error);
+    }
+  };
+
+  const tellOnce = (what: string, error: unknown) => {
+    if (!(error instanceof Trouble)) throw error;
+    const text = `${what}: ${explain(error)}`;
+    log[text === toldOf ? 'debug' : 'warn']({ event: 'trouble', text, code: error.code });
+    toldOf = text;
+  };
+
+  /** Publishes what is to stay. A broker that forbids one topic may still take the others. */
+  const post = async (connection: Connection, topic: string, payload: string) => {
+    try {
+      await connection.publish({ topic, payload, retain: true });
+    } catch (error) {
+      if (!(error instanceof Trouble) || error.code !== 'mqtt_publish') throw error;
+      tellOnce('MQTT', error);
+    }
+  };
+
+  const postDevice = async (connection: Connection, userId: UserId) => {
+    const quantities = [...valuesOf(userId).keys()].sort();
+    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, topics, version };
+    await post(connection, deviceTopic(discoveryPrefix, userId), devicePayload(facts));
+  };
+  const postValue = async (connection: Connection, userId: UserId, key: string) => {
+    const value = values.get(userId)?.get(key);
+    if (value !== undefined) await post(connection, topics.value(userId, key), valuePayload(value));
+  };
+  const postHealth = async (connection: Connection, userId: UserId) => {
+    const health = healthPayload(await stateOf(userId));
+    if (shown.get(userId) === health) return;
+    await post(connection, topics.health(userId), health);
+    shown.set(userId, health);
+  };
+
+  const postPerson = async (connection: Connection, userId: UserId) => {
+    standing = new Set([...standing, ...topicsOf(userId)]);
+    await remember();
+    await postDevice(connection, userId);
+    for (const key of valuesOf(userId).keys()) await postValue(connection, userId, key);
+    await postHealth(connection, userId);
+  };
+
+  /** Takes down everything that nobody in `staying` needs: the device first, so that its sensors do not see a void. */
+  const clear = async (connection: Connection, staying: readonly UserId[]) => {
+    for (const known of [shown, values])
+      for (const userId of known.keys()) if (!staying.includes(userId)) known.delete(userId);
+    const wanted = new Set(staying.flatMap(topicsOf));
+    const gone = [...standing].filter((topic) => !wanted.has(topic));
+    for (const topic of [...gone.filter(isDevice), ...gone.filter((each) => !isDevice(each))])
+      await post(connection, topic, '');
+    standing = new Set([...standing].filter((topic) => wanted.has(topic)));
+    await remember();
+  };
+
+  /** Sets values and publishes them; the device first where there is a quantity more. */
+  const set = async (connection: Connection, userId: UserId, changes: ReadonlyMap<string, Value>) => {
+    const known = valuesOf(userId);
+    const isNew = [...changes.keys()].some((key) => !known.has(key));
+    for (const [key, value] of changes) known.set(key, value);
+    if (isNew) {
+      standing = new Set([...standing, ...topicsOf(userId)]);
+      await remember();
+      await postDevice(connection, userId);
+    }
+    for (const key of changes.keys()) await postValue(connection, userId, key);
+    await remember();
+  };
+
+  const newestOf = (userId: UserId) => new Map([...latest.of(userId)].filter(([key]) => isQuantity(key)));
+
+  return {
+    async open() {
+      if (isOpen) return;
+      const before = await store.load();
+      standing = before.topics;
+      for (const [userId, each] of before.values) values.set(userId, new Map(each));
+      for (const userId of await linkedUsers()) {
+        if (!values.has(userId)) values.set(userId, newestOf(userId));
+      }
+      isOpen = true;
+      await remember();
+    },
+    async fill(connection) {
+      shown.clear();
+      const linked = await linkedUsers();
+      await post(connection, topics.status, ONLINE);
+      await clear(connection, linked);
+      for (const userId of linked) await postPerson(connection, userId);
+    },
+    async introduce(connection) {
+      for (const userId of shown.keys()) await postDevice(connection, userId);
+    },
+    async put(connection, { userId, takenAt, measures }) {
+      if (!shown.has(userId)) {
+        if (!(await linkedUsers()).includes(userId)) return false;
+        await postPerson(connection, userId);
+      }
+      const known = valuesOf(userId);
+      const isNews = ([key, value]: readonly [string, number]) => {
+        const before = known.get(key);
+        if (before === undefined || before.takenAt < takenAt) return isQuantity(key);
+        // Said once more it would be one more weigh-in to Home Assistant.
+        return before.takenAt.getTime() === takenAt.getTime() && before.value !== value;
+      };
+      const changes = Object.entries(measures)
+        .filter(isNews)
+        .map(([key, value]) => [key, { value, takenAt }] as const);
+      await set(connection, userId, new Map(changes));
+      return true;
+    },
+    async follow(connection) {
+      for (const userId of shown.keys()) {
+        const known = valuesOf(userId);
+        const isOther = ([key, { value, takenAt }]: readonly [string, Value]) =>
+          known.get(key)?.value !== value || known.get(key)?.takenAt.getTime() !== takenAt.getTime();
+        const changes = [...newestOf(userId)].filter(isOther);
+        if (changes.length > 0) await set(connection, userId, new Map(changes));
+      }
+    },
+    async look(connection) {
+      const linked = await linkedUsers();
+      if ([...shown.keys()].some((userId) => !linked.includes(userId))) await clear(connection, linked);
+      for (const userId of linked) {
+        if (shown.has(userId)) await postHealth(connection, userId);
+        else await postPerson(connection, userId);
+      }
+    },
+  };
+}
+
+function isDevice(topic: string): boolean {
+  return topic.endsWith('/config');
+}

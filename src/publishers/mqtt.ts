@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../domain/clock.ts';
+import type { Delivery, Publisher } from '../domain/publisher.ts';
+import { isAnnounced } from '../domain/reading.ts';
+import { asTrouble, explain } from '../domain/trouble.ts';
+import { birthTopics } from './home-assistant.ts';
+import { type BoardPorts, createBoard } from './mqtt-board.ts';
+import { type BrokerOptions, type Connection, connect } from './mqtt-connection.ts';
+import { keepConnected, type LinkTroubles } from './mqtt-link.ts';
+import { createTopics, OFFLINE, ONLINE, weighInMessages } from './mqtt-messages.ts';
+
+export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
+  readonly broker: Omit<BrokerOptions, 'clientId' | 'will'>;
+  readonly prefix: string;
+  /** The topic of the plain form. */
+  readonly channel: string | undefined;
+  readonly troubles: LinkTroubles;
+  readonly clock: Clock;
+  /** Between 0 and 1; spreads retries. */
+  readonly random: () => number;
+}
+
+/** How often it is looked who is linked and how things stand with them. */
+const LOOK_MS = 60_000;
+/** Home Assistant has just started, and everybody answers its birth message. */
+const BIRTH_MS = 5_000;
+
+/**
+ * Passes readings on to an MQTT broker. Values stay there (retained), each on a topic of its own, together with what
+ * Home Assistant needs to find them; fresh weigh-ins are announced and not kept. Connects in the background, for ever.
+ */
+export function createMqttPublisher(options: MqttOptions): Publisher {
+  const { broker, prefix, discoveryPrefix, channel, people, troubles, clock, random, log } = options;
+  const stop = new AbortController();
+  const { signal } = stop;
+  const topics = createTopics(prefix);
+  const board = createBoard({ ...options, topics });
+  const inTurn = createTurns();
+  // At once, not when the broker is there: what comes meanwhile is to be seen. Where it fails, the greeting tells.
+  void inTurn(() => board.open()).catch(() => undefined);
+  let deliveries = 0;
+  let deliveredMs = clock.elapsedMs();
+
+  const greet = async (connection: Connection) => {
+    await inTurn(async () => {
+      await board.open();
+      await board.fill(connection);
+    });
+    const onBirth = (_topic: string, payload: string) => {
+      if (payload === ONLINE) void meetHomeAssistant(connection);
+    };
+    await connection.subscribe(birthTopics(discoveryPrefix), onBirth).catch(tellUnlessLost(connection));
+    deliveredMs = clock.elapsedMs();
+  };
+
+  const meetHomeAssistant = async (connection: Connection) => {
+    await clock.sleep(BIRTH_MS * random(), signal);
+    if (link.connection === connection)
+      await inTurn(() => board.introduce(connection)).catch(tellUnlessLost(connection));
+  };
+
+  /** A connection that has ended has told why. */
+  const tellUnlessLost = (connection: Connection) => (error: unknown) => {
+    const trouble = asTrouble(error);
+    const isNews = connection.isOpen || trouble.recovery === 'defect';
+    log[isNews ? 'warn' : 'debug']({ event: 'trouble', text: explain(trouble), code: trouble.code });
+  };
+
+  const link = keepConnected({
+    connect: (version, until) =>
+      connect(
+        { ...broker, clientId: clientIdOf(prefix), will: { topic: topics.status, payload: OFFLINE, retain: true } },
+        version,
+        until,
+      ),
+    greet,
+    host: broker.url.host,
+    clock,
+    random,
+    log,
+    troubles,
+    signal,
+  });
+
+  /** What no delivery tells of: people come and go, logins end, and history is fetched that nobody is given. */
+  const watch = async () => {
+    for (;;) {
+      await clock.sleep(LOOK_MS, signal);
+      if (signal.aborted) return;
+      const { connection } = link;
+      if (connection === undefined) continue;
+      const isIdle = deliveries === 0 && clock.elapsedMs() - deliveredMs >= LOOK_MS;
+      const work = async () => {
+        await board.look(connection);
+        if (isIdle) await board.follow(connection);
+      };
+      await inTurn(work).catch(tellUnlessLost(connection));
+    }
+  };
+  const watched = watch();
+
+  /** Values first, so that whoever hears of a weigh-in finds them. */
+  const publish = async (connection: Connection, delivery: Delivery) => {
+    const { reading } = delivery;
+    const { userId } = reading;
+    // What Withings takes back is seen when the board next follows the journal.
+    if (!isAnnounced(reading)) return;
+    if (!(await board.put(connection, reading)) || delivery.late) return;
+    const messages = weighInMessages(delivery, { topics, channel, name: people.names.get(userId) });
+    for (const message of messages) await connection.publish(message);
+  };
+
+  return {
+    name: 'mqtt',
+    async deliver(delivery, until) {
+      deliveries += 1;
+      try {
+        const connection = await link.connected(until);
+        await inTurn(() => publish(connection, delivery));
+      } finally {
+        deliveries -= 1;
+        deliveredMs = clock.elapsedMs();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await Promise.all([link.stopped, watched]);
+    },
+  };
+}
+
+/** At most 23 letters and digits, which every broker has to accept: MQTT 3.1.1, section 3.1.3.1. */
+function clientIdOf(prefix: string): string {
+  return `weighbridge${createHash('sha256').update(prefix).digest('hex').slice(0, 12)}`;
+}
+
+/** One piece of work at a time, in the order they came. */
+function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work, work);
+    last = turn;
+    return turn;
+  };
+}

@@ -1,0 +1,61 @@
+import type { Retained, RetainedStore, Value } from '../domain/retained.ts';
+import { parseUserId } from '../domain/token.ts';
+import { type FileSystem, nodeFiles, replaceFile, storageTrouble } from './files.ts';
+
+/**
+ * A small JSON file. What it costs to lose it is small as well: topics of people who are gone stay with the broker.
+ *
+ * @param path the file; its directory exists
+ */
+export function createRetainedFile(path: string, files: FileSystem = nodeFiles): RetainedStore {
+  return {
+    async load() {
+      try {
+        return decode(JSON.parse((await files.readFile(path)).toString('utf8')));
+      } catch {
+        return { topics: new Set(), values: new Map() };
+      }
+    },
+    async save(retained) {
+      try {
+        await replaceFile(files, path, `${JSON.stringify(encode(retained))}\n`);
+      } catch (error) {
+        throw storageTrouble(`write ${path}`, error);
+      }
+    },
+  };
+}
+
+function encode({ topics, values }: Retained) {
+  const people = [...values].map(([userId, each]) => [
+    userId,
+    Object.fromEntries([...each].map(([key, { value, takenAt }]) => [key, { value, measured_at: takenAt }])),
+  ]);
+  return { topics: [...topics], values: Object.fromEntries(people) };
+}
+
+function decode(record: unknown): Retained {
+  const { topics, values } = fields(record);
+  const people = Object.entries(fields(values)).flatMap(([id, each]) => {
+    const userId = parseUserId(id);
+    return userId === undefined ? [] : [[userId, decodeValues(each)] as const];
+  });
+  return {
+    topics: new Set(Array.isArray(topics) ? topics.filter((each) => typeof each === 'string') : []),
+    values: new Map(people),
+  };
+}
+
+function decodeValues(record: unknown): ReadonlyMap<string, Value> {
+  const known = Object.entries(fields(record)).flatMap(([key, each]) => {
+    const { value, measured_at: at } = fields(each);
+    const takenAt = new Date(typeof at === 'string' ? at : Number.NaN);
+    const isWhole = typeof value === 'number' && !Number.isNaN(takenAt.getTime());
+    return isWhole ? [[key, { value, takenAt }] as const] : [];
+  });
+  return new Map(known);
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}

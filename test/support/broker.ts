@@ -1,0 +1,216 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { Aedes, type AedesOptions } from 'aedes';
+import mqtt, { type MqttClient } from 'mqtt';
+import { fixture } from './fixture.ts';
+import { freePort } from './free-port.ts';
+import { temporaryDirectory } from './temporary.ts';
+
+/** A message as somebody who listens to everything gets it. */
+export interface Heard {
+  readonly topic: string;
+  readonly payload: string;
+  /** It was kept by the broker, and is from before the listener came. */
+  readonly retain: boolean;
+  readonly qos: number;
+}
+
+/** Somebody who listens to everything. */
+export interface Listener extends AsyncDisposable {
+  readonly heard: readonly Heard[];
+  /** The payloads on a topic, in order. */
+  on(topic: string): string[];
+  /** Resolves when this is true of something, past or to come. */
+  hears(isIt: (message: Heard) => boolean): Promise<Heard>;
+  /** Waits until everything that was sent before has been heard. */
+  caughtUp(): Promise<void>;
+  publish(topic: string, payload: string, retain?: boolean): Promise<void>;
+}
+
+export interface Login {
+  readonly username?: string;
+  readonly password?: string;
+}
+
+export async function listenTo(url: string, login: Login = {}): Promise<Listener> {
+  const client: MqttClient = await mqtt.connectAsync(url, { ...login, reconnectPeriod: 50, protocolVersion: 4 });
+  const heard: Heard[] = [];
+  const watchers = new Set<() => void>();
+  client.on('error', () => undefined);
+  client.on('message', (topic, payload, { retain, qos }) => {
+    heard.push({ topic, payload: payload.toString(), retain, qos });
+    for (const watch of watchers) watch();
+  });
+  await client.subscribeAsync('#', { qos: 1 });
+  const hears = (isIt: (message: Heard) => boolean) =>
+    new Promise<Heard>((resolve) => {
+      const watch = () => {
+        const found = heard.find(isIt);
+        if (found === undefined) return;
+        watchers.delete(watch);
+        resolve(found);
+      };
+      watchers.add(watch);
+      watch();
+    });
+  let marks = 0;
+  return {
+    heard,
+    on: (topic) => heard.filter((each) => each.topic === topic).map(({ payload }) => payload),
+    hears,
+    async caughtUp() {
+      marks += 1;
+      const mark = `${marks}`;
+      await client.publishAsync('test/mark', mark, { qos: 1 });
+      await hears(({ topic, payload }) => topic === 'test/mark' && payload === mark);
+    },
+    async publish(topic, payload, retain = false) {
+      await client.publishAsync(topic, payload, { qos: 1, retain });
+    },
+    [Symbol.asyncDispose]: () => client.endAsync(true),
+  };
+}
+
+let sentinels = 0;
+
+/** What everybody finds who comes now. */
+export async function retainedOn(url: string, login?: Login): Promise<ReadonlyMap<string, string>> {
+  await using first = await listenTo(url, login);
+  // One more that is kept: a broker that hands them over at its leisure does so in the order they came.
+  sentinels += 1;
+  const sentinel = `test/kept/${sentinels}`;
+  await first.publish(sentinel, 'last', true);
+  await using listener = await listenTo(url, login);
+  await listener.hears(({ topic, retain }) => topic === sentinel && retain);
+  await listener.caughtUp();
+  await first.publish(sentinel, '', true);
+  const kept = listener.heard.filter(({ topic, retain }) => retain && topic !== sentinel);
+  return new Map(kept.map(({ topic, payload }) => [topic, payload]));
+}
+
+export interface Broker extends AsyncDisposable {
+  readonly port: number;
+  readonly url: string;
+  /** Ends every connection and answers nobody, until it is started again on the same port with what it has kept. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+}
+
+export interface AedesBroker extends Broker {
+  readonly aedes: Aedes;
+}
+
+/** A broker in this process. It speaks MQTT 3.1.1 and nothing newer. */
+export async function startAedes({
+  tls = false,
+  ...options
+}: AedesOptions & { readonly tls?: boolean } = {}): Promise<AedesBroker> {
+  const aedes = await Aedes.createBroker(options);
+  const port = await freePort();
+  const sockets = new Set<Socket>();
+  const take = (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.on('error', () => undefined);
+    aedes.handle(socket);
+  };
+  let server: Server | undefined;
+  const start = async () => {
+    server = tls
+      ? createTlsServer({ cert: fixture('tls/localhost.pem'), key: fixture('tls/localhost-key.pem') }, take)
+      : createServer(take);
+    server.on('tlsClientError', () => undefined);
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+  };
+  const stop = async () => {
+    if (server === undefined) return;
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await closed;
+    server = undefined;
+  };
+  await start();
+  return {
+    aedes,
+    port,
+    url: `mqtt${tls ? 's' : ''}://127.0.0.1:${port}`,
+    start,
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop();
+      await new Promise<void>((resolve) => aedes.close(() => resolve()));
+    },
+  };
+}
+
+/** Where Debian puts it is not in everybody's PATH. */
+const PATH = `${process.env['PATH']}:/usr/sbin:/usr/local/sbin`;
+export const MOSQUITTO_IS_MISSING =
+  spawnSync('mosquitto', ['-h'], { env: { PATH } }).error === undefined ? false : 'mosquitto is not installed';
+
+/** The real Mosquitto in a process of its own, which keeps nothing on the disk but what is retained. */
+export async function startMosquitto({
+  users = {},
+}: {
+  readonly users?: Readonly<Record<string, string>>;
+} = {}): Promise<Broker> {
+  const directory = await temporaryDirectory();
+  const port = await freePort();
+  const names = Object.keys(users);
+  const lines = [
+    `listener ${port} 127.0.0.1`,
+    `allow_anonymous ${names.length === 0}`,
+    'persistence true',
+    `persistence_location ${directory.path}/`,
+    // It gives up root, and then could not write there.
+    'user root',
+    ...(names.length === 0 ? [] : [`password_file ${directory.path}/passwords`]),
+  ];
+  await writeFile(`${directory.path}/mosquitto.conf`, `${lines.join('\n')}\n`);
+  for (const name of names) {
+    const first = name === names[0] ? ['-c'] : [];
+    spawnSync('mosquitto_passwd', ['-b', ...first, `${directory.path}/passwords`, name, users[name] ?? ''], {
+      env: { PATH },
+    });
+  }
+  let end = async () => undefined as unknown;
+  const start = async () => {
+    const child = spawn('mosquitto', ['-c', `${directory.path}/mosquitto.conf`], {
+      env: { PATH },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const exited = once(child, 'exit');
+    let said = '';
+    const ready = new Promise<void>((resolve) => {
+      child.stderr.on('data', (chunk) => {
+        said += chunk;
+        if (/mosquitto version \S+ running/.test(said)) resolve();
+      });
+    });
+    const failed = exited.then(() => {
+      throw new Error(`mosquitto ended:\n${said}`);
+    });
+    failed.catch(() => undefined);
+    await Promise.race([ready, failed]);
+    end = async () => {
+      child.kill('SIGTERM');
+      await exited;
+    };
+  };
+  await start();
+  return {
+    port,
+    url: `mqtt://127.0.0.1:${port}`,
+    start,
+    stop: async () => void (await end()),
+    async [Symbol.asyncDispose]() {
+      await end();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import { createPublisherTroubles } from '../../src/app/troubles.ts';
+import { NOTHING_KNOWN, type PersonState } from '../../src/domain/person.ts';
+import type { Delivery, Publisher } from '../../src/domain/publisher.ts';
+import { type Reading, toReading } from '../../src/domain/reading.ts';
+import type { Retained, RetainedStore } from '../../src/domain/retained.ts';
+import type { UserId } from '../../src/domain/token.ts';
+import type { WeightUnit } from '../../src/domain/weight-unit.ts';
+import { createMqttPublisher, type MqttOptions } from '../../src/publishers/mqtt.ts';
+import { createLatestValues, type LatestValueIndex } from '../../src/storage/latest-values.ts';
+import { createFakeClock, type FakeClock } from './fake-clock.ts';
+import { ANNA, weighIn } from './people.ts';
+import { createRecordingLog, type RecordingLog } from './recording-log.ts';
+
+/** What outlives a publisher: who is linked, how they are, the journal, and what is noted on the disk. */
+export interface MqttHome {
+  readonly linked: Set<UserId>;
+  readonly states: Map<UserId, PersonState>;
+  readonly latest: LatestValueIndex;
+  readonly retained: RetainedStore;
+}
+
+export function createMqttHome(...linked: readonly UserId[]): MqttHome {
+  let kept: Retained = { topics: new Set(), values: new Map() };
+  return {
+    linked: new Set(linked),
+    states: new Map(),
+    latest: createLatestValues(),
+    retained: {
+      load: () => Promise.resolve(kept),
+      save: (retained) => {
+        kept = structuredClone(retained);
+        return Promise.resolve();
+      },
+    },
+  };
+}
+
+/** A publisher with everything around it but the outbox. Its clock stands still, unless it is told to go on. */
+export interface MqttBench extends AsyncDisposable {
+  readonly publisher: Publisher;
+  readonly log: RecordingLog;
+  readonly clock: FakeClock;
+  /** Takes a reading into the journal and delivers it. */
+  deliver(reading: Reading, changes?: Partial<Omit<Delivery, 'reading'>>): Promise<void>;
+}
+
+export function startMqttBench(
+  url: string,
+  home: MqttHome,
+  {
+    broker = {},
+    unit = 'kg',
+    ...changes
+  }: Partial<Omit<MqttOptions, 'broker'>> & {
+    readonly broker?: Partial<MqttOptions['broker']>;
+    readonly unit?: WeightUnit;
+  } = {},
+): MqttBench {
+  const log = createRecordingLog();
+  const clock = createFakeClock();
+  const publisher = createMqttPublisher({
+    broker: { url: new URL(url), username: undefined, password: undefined, caFile: undefined, ...broker },
+    prefix: 'weighbridge',
+    discoveryPrefix: 'homeassistant',
+    channel: undefined,
+    people: { names: new Map([[ANNA, 'Anna']]), unit },
+    version: '1.2.3',
+    latest: home.latest,
+    linkedUsers: () => Promise.resolve([...home.linked]),
+    stateOf: (userId) => Promise.resolve(home.states.get(userId) ?? NOTHING_KNOWN),
+    store: home.retained,
+    troubles: createPublisherTroubles({ clock, log, publisher: 'mqtt' }),
+    clock,
+    random: () => 0,
+    log,
+    ...changes,
+  });
+  return {
+    publisher,
+    log,
+    clock,
+    async deliver(reading, delivery = {}) {
+      // What the journal says at the start is read at once, before anything comes into it.
+      await clock.advance(0);
+      home.latest.learn(reading);
+      const fresh = { previousWeight: undefined, correction: false, late: false, ...delivery };
+      await publisher.deliver({ reading, ...fresh }, new AbortController().signal);
+    },
+    [Symbol.asyncDispose]: () => publisher[Symbol.asyncDispose](),
+  };
+}
+
+export function reading(userId: UserId, kilograms: number, takenAt: string, changes: Partial<Reading> = {}): Reading {
+  return { ...toReading(userId, weighIn(kilograms, new Date(takenAt))), ...changes };
+}
