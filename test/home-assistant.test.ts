@@ -154,16 +154,6 @@ describe('Home Assistant', () => {
           json_attributes_topic: health,
           json_attributes_template: reason,
         },
-        linked_at: {
-          platform: 'sensor',
-          unique_id: 'weighbridge_1234_linked_at',
-          name: 'Linked since',
-          default_entity_id: 'sensor.anna_linked_at',
-          device_class: 'timestamp',
-          entity_category: 'diagnostic',
-          state_topic: health,
-          value_template: '{{ value_json.linked_at }}',
-        },
       },
     });
   });

@@ -241,6 +241,18 @@ describe('MQTT', () => {
     assert.equal(listener.on(EVENT).length, 1);
   });
 
+  it('announces a weigh-in once where the broker forbids the plain topic, and tells so', {
+    skip: MOSQUITTO_IS_MISSING,
+  }, async () => {
+    await using broker = await startMosquitto({ rights: ['weighbridge/#', 'homeassistant/#', 'test/#'] });
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
+    for (const minute of ['05:58', '05:59']) await bench.deliver(reading(ANNA, 81.25, at(minute)));
+    await listener.caughtUp();
+    assert.equal(listener.on(EVENT).length, 2);
+    assert.match(bench.log.texts('trouble').join('\n'), /home\/weight/);
+  });
+
   it('stops within its time although the broker has fallen silent', async () => {
     await using broker = await startAedes();
     const bench = startMqttBench(broker.url, createMqttHome(ANNA));

@@ -5,6 +5,8 @@ set -eu
 
 file=${1:-weights.csv}
 [ -n "${WEIGHBRIDGE_WEIGHT:-}" ] || exit 0
+# It may be somebody else's: when Withings knows whose, it comes again.
+[ "${WEIGHBRIDGE_AMBIGUOUS:-false}" = false ] || exit 0
 
 # A name may hold commas and quotes.
 name=$(printf '%s' "${WEIGHBRIDGE_NAME:-}" | sed 's/"/""/g')

@@ -83,15 +83,6 @@ export function devicePayload({ userId, name, quantities, unit, topics, version 
       },
       needs_login: problem('needs_login', 'Login'),
       subscription_lost: problem('subscription_lost', 'Subscription'),
-      linked_at: {
-        platform: 'sensor',
-        ...common('linked_at', 'Linked since'),
-        default_entity_id: `sensor.${prefix}_linked_at`,
-        device_class: 'timestamp',
-        entity_category: 'diagnostic',
-        state_topic: topics.health(userId),
-        value_template: '{{ value_json.linked_at }}',
-      },
     },
   });
 

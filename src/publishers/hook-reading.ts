@@ -39,6 +39,7 @@ export function toVariables(delivery: Delivery, people: People): Readonly<Record
     WEIGHBRIDGE_CHANGE: changeOf(delivery),
     WEIGHBRIDGE_DATE: formatTime(reading.takenAt, reading.timeZone),
     WEIGHBRIDGE_LATE: late,
+    WEIGHBRIDGE_AMBIGUOUS: reading.ambiguous,
     WEIGHBRIDGE_GRPID: reading.groupId,
     WEIGHBRIDGE_TEXT: describe(delivery, people),
   };

@@ -9,8 +9,10 @@ import { type End, runProgram, type SignalGroup } from './hook-run.ts';
 /** Saying a sentence or calling a server takes seconds; whoever hangs for longer hangs. */
 const TIME_LIMIT_MS = 30_000;
 const MINUTE_MS = 60_000;
-/** Until the next try after each failure: a hiccup costs seconds, and an hour is enough for a server to come back. */
-const WAITS_MS = [10_000, MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS, 40 * MINUTE_MS];
+/** Until the next try after each failure. In all well below the hour after which the readings behind it are late. */
+const WAITS_MS = [10_000, MINUTE_MS, 5 * MINUTE_MS];
+/** Where a reading was parked, the program is broken: those behind it do not wait for it as long. */
+const BROKEN_WAITS_MS = [10_000];
 /** The program is not there, or may not be run: no fault of the reading, which waits until that is mended. */
 const NOT_RUNNABLE = new Set(['ENOENT', 'EACCES', 'ENOTDIR', 'ENOEXEC', 'ELOOP', 'EPERM']);
 /** The machine has no room for another process. */
@@ -40,6 +42,7 @@ export function createHook({
 }): Publisher {
   /** The reading in hand, and how often the program has failed with it. */
   let tried = { key: '', failures: 0 };
+  let waits = WAITS_MS;
 
   const run = async (delivery: Delivery, signal: AbortSignal): Promise<string | undefined> => {
     const { userId: userid, groupId: grpid } = delivery.reading;
@@ -65,17 +68,21 @@ export function createHook({
       const key = `${userId} ${groupId} ${modifiedAt.getTime()}`;
       if (key !== tried.key) tried = { key, failures: 0 };
       const problem = await run(delivery, signal);
-      if (problem === undefined) return;
+      if (problem === undefined) {
+        waits = WAITS_MS;
+        return;
+      }
       // It was the stop that ended it.
       signal.throwIfAborted();
       const what = `${program} ${problem}, with the reading ${groupId} of ${nameOf(userId, people)}`;
-      const waitMs = WAITS_MS[tried.failures];
+      const waitMs = waits[tried.failures];
       if (waitMs !== undefined) {
         tried = { key, failures: tried.failures + 1 };
         const hint = `next try in ${describeWait(waitMs)}`;
         throw new Trouble(what, { code: 'hook_failed', recovery: 'retry', hint, waitMs });
       }
       await parking.park(toJson(delivery, people));
+      waits = BROKEN_WAITS_MS;
       const hint = `the reading is kept in ${parking.path}; when the program is mended, run it by hand with that line as its input`;
       throw new Trouble(what, { code: GIVEN_UP, recovery: 'defect', hint });
     },

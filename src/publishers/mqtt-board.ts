@@ -7,11 +7,13 @@ import type { RetainedStore, Value } from '../domain/retained.ts';
 import type { UserId } from '../domain/token.ts';
 import { explain, Trouble } from '../domain/trouble.ts';
 import { devicePayload, deviceTopic } from './home-assistant.ts';
-import type { Connection } from './mqtt-connection.ts';
+import type { Connection, Message } from './mqtt-connection.ts';
 import { healthPayload, isQuantity, ONLINE, type Topics, valuePayload } from './mqtt-messages.ts';
 
 /** What stands with the broker for whoever comes later: retained topics, and what is on them. */
 export interface Board {
+  /** Publishes it, if the broker lets this user; that it does not is told and no more. */
+  say(connection: Connection, message: Message): Promise<void>;
   /**
    * Reads what an earlier life has left, once. Of whom that knows nothing, values begin with what stands in the journal
    * now; what comes into it later is put up when it is delivered, so that everybody sees it in its order.
@@ -84,15 +86,19 @@ export function createBoard(ports: BoardPorts): Board {
     toldOf = text;
   };
 
-  /** Publishes what is to stay. A broker that forbids one topic may still take the others. */
-  const post = async (connection: Connection, topic: string, payload: string) => {
+  /** A broker that forbids one topic may still take the others, and will not change its mind when it is asked again. */
+  const say = async (connection: Connection, message: Message) => {
     try {
-      await connection.publish({ topic, payload, retain: true });
+      await connection.publish(message);
     } catch (error) {
       if (!(error instanceof Trouble) || error.code !== 'mqtt_publish') throw error;
       tellOnce('MQTT', error);
     }
   };
+
+  /** Publishes what is to stay. */
+  const post = (connection: Connection, topic: string, payload: string) =>
+    say(connection, { topic, payload, retain: true });
 
   const postDevice = async (connection: Connection, userId: UserId) => {
     const quantities = [...valuesOf(userId).keys()].sort();
@@ -147,6 +153,7 @@ export function createBoard(ports: BoardPorts): Board {
   const newestOf = (userId: UserId) => new Map([...latest.of(userId)].filter(([key]) => isQuantity(key)));
 
   return {
+    say,
     async open() {
       if (isOpen) return;
       const before = await store.load();

@@ -125,7 +125,7 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
     try {
       const error = await Promise.race([done, over]);
       // A client that has ended gives every open call back with an error of its own.
-      if (error !== undefined && !client.connected) throw await ended;
+      if (error !== undefined && (!client.connected || client.disconnecting)) throw await ended;
       return error;
     } finally {
       clearTimeout(timer);

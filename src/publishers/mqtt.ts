@@ -107,7 +107,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     if (!isAnnounced(reading)) return;
     if (!(await board.put(connection, reading)) || delivery.late) return;
     const messages = weighInMessages(delivery, { topics, channel, name: people.names.get(userId) });
-    for (const message of messages) await connection.publish(message);
+    for (const message of messages) await board.say(connection, message);
   };
 
   return {

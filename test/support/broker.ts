@@ -156,8 +156,11 @@ export const MOSQUITTO_IS_MISSING =
 /** The real Mosquitto in a process of its own, which keeps nothing on the disk but what is retained. */
 export async function startMosquitto({
   users = {},
+  rights,
 }: {
   readonly users?: Readonly<Record<string, string>>;
+  /** The topics that may be used; all without it. */
+  readonly rights?: readonly string[];
 } = {}): Promise<Broker> {
   const directory = await temporaryDirectory();
   const port = await freePort();
@@ -170,7 +173,13 @@ export async function startMosquitto({
     // It gives up root, and then could not write there.
     'user root',
     ...(names.length === 0 ? [] : [`password_file ${directory.path}/passwords`]),
+    ...(rights === undefined ? [] : [`acl_file ${directory.path}/rights`]),
   ];
+  if (rights !== undefined) {
+    await writeFile(`${directory.path}/rights`, rights.map((topic) => `topic readwrite ${topic}\n`).join(''), {
+      mode: 0o600,
+    });
+  }
   await writeFile(`${directory.path}/mosquitto.conf`, `${lines.join('\n')}\n`);
   for (const name of names) {
     const first = name === names[0] ? ['-c'] : [];
