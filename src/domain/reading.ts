@@ -1,3 +1,4 @@
+import { formatTime } from './clock.ts';
 import { AMBIGUOUS, ATTRIBUTIONS, type MeasureGroup, measureKey } from './measure.ts';
 import type { UserId } from './token.ts';
 
@@ -32,6 +33,26 @@ export function toReading(userId: UserId, group: MeasureGroup): Reading {
     timeZone,
     measures: Object.fromEntries(group.measures.map((measure) => [measureKey(measure), measure.value])),
   };
+}
+
+/** How a reading looks from outside, in the journal and to a hook. Times are seconds since 1970, as at Withings. */
+export function toRecord(reading: Reading): Readonly<Record<string, unknown>> {
+  return {
+    userid: reading.userId,
+    grpid: reading.groupId,
+    date: formatTime(reading.takenAt, reading.timeZone),
+    timestamp: toSeconds(reading.takenAt),
+    modified: toSeconds(reading.modifiedAt),
+    attrib: reading.attribution,
+    ambiguous: reading.ambiguous,
+    deviceid: reading.deviceId ?? null,
+    model: reading.model ?? null,
+    measures: reading.measures,
+  };
+}
+
+function toSeconds(date: Date): number {
+  return Math.floor(date.getTime() / 1000);
 }
 
 /** Whether the reading may be told as this person's. An attribution nobody has described yet is trusted. */

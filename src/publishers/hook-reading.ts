@@ -2,23 +2,14 @@ import { formatTime } from '../domain/clock.ts';
 import { listMeasures } from '../domain/measures-text.ts';
 import type { People } from '../domain/people.ts';
 import type { Delivery } from '../domain/publisher.ts';
-import { weightOf } from '../domain/reading.ts';
+import { toRecord, weightOf } from '../domain/reading.ts';
 import { formatChange, formatWeight } from '../domain/weight-unit.ts';
 
 /** What a hook gets on its standard input, one line of JSON: the line of the journal, and what is worth knowing beside it. */
 export function toJson(delivery: Delivery, people: People): string {
   const { reading, previousWeight, late, correction } = delivery;
   return JSON.stringify({
-    userid: reading.userId,
-    grpid: reading.groupId,
-    date: formatTime(reading.takenAt, reading.timeZone),
-    timestamp: toSeconds(reading.takenAt),
-    modified: toSeconds(reading.modifiedAt),
-    attrib: reading.attribution,
-    ambiguous: reading.ambiguous,
-    deviceid: reading.deviceId ?? null,
-    model: reading.model ?? null,
-    measures: reading.measures,
+    ...toRecord(reading),
     name: people.names.get(reading.userId) ?? null,
     weight: weightOf(reading) ?? null,
     previous_weight: previousWeight ?? null,
@@ -64,8 +55,4 @@ function describe(delivery: Delivery, { names, unit }: People): string {
   if (weight === undefined) return `${who} ${listMeasures(reading, unit)}`;
   const change = changeOf(delivery);
   return `${who} ${formatWeight(weight, unit)}${change === undefined ? '' : ` (${formatChange(change, unit)})`}`;
-}
-
-function toSeconds(date: Date): number {
-  return Math.floor(date.getTime() / 1000);
 }

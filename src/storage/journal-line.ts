@@ -1,25 +1,16 @@
 import { formatTime } from '../domain/clock.ts';
 import { AMBIGUOUS } from '../domain/measure.ts';
-import type { Reading } from '../domain/reading.ts';
+import { type Reading, toRecord } from '../domain/reading.ts';
 import { parseUserId } from '../domain/token.ts';
 
 /**
- * One line of the journal, without its newline. Times are seconds, as at Withings.
+ * One line of the journal, without its newline.
  *
  * @param history marks a line that no publisher is to have
  */
 export function formatLine(reading: Reading, history = false): string {
   return JSON.stringify({
-    userid: reading.userId,
-    grpid: reading.groupId,
-    date: formatTime(reading.takenAt, reading.timeZone),
-    timestamp: toSeconds(reading.takenAt),
-    modified: toSeconds(reading.modifiedAt),
-    attrib: reading.attribution,
-    ambiguous: reading.ambiguous,
-    deviceid: reading.deviceId ?? null,
-    model: reading.model ?? null,
-    measures: reading.measures,
+    ...toRecord(reading),
     ...(history ? { history } : {}),
   });
 }
@@ -71,10 +62,6 @@ export function decodeLine(text: string): JournalLine | undefined {
 
 /** Where a time ends. */
 const OFFSET = /[+-][0-9]{2}:[0-9]{2}$/;
-
-function toSeconds(date: Date): number {
-  return Math.floor(date.getTime() / 1000);
-}
 
 function isMeasure(entry: [string, unknown]): entry is [string, number] {
   return typeof entry[1] === 'number' && Number.isFinite(entry[1]);
