@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -7,7 +7,7 @@ import { GIVEN_UP, type Publisher } from '../src/domain/publisher.ts';
 import { Trouble } from '../src/domain/trouble.ts';
 import { formatLine } from '../src/storage/journal-line.ts';
 import { createMemoryPublisher, createOutboxBench, HOUR_MS, reading, until } from './support/outbox-bench.ts';
-import { BO } from './support/people.ts';
+import { ANNA, BO } from './support/people.ts';
 
 const AWAY = () => new Trouble('cannot reach the other side', { code: 'unreachable', recovery: 'retry' });
 /** What `--expose-gc` gives, without the flag. */
@@ -81,7 +81,10 @@ describe('an outbox', () => {
     await journal.append([reading(clock, 81)]);
     await until(() => bench.saves.length === 2);
     const { size, ino, birthtimeMs } = await stat(bench.path);
-    assert.equal(await readFile(`${bench.directory}/test`, 'utf8'), `${size} ${ino} ${birthtimeMs}\n`);
+    const [place, mark, ...rest] = (await readFile(`${bench.directory}/test`, 'utf8')).split('\n');
+    assert.equal(place, `${size} ${ino} ${birthtimeMs}`);
+    assert.match(mark ?? '', new RegExp(`^${size} ${size} [0-9a-f]{16}$`));
+    assert.deepEqual(rest, ['']);
     assert.equal((await stat(`${bench.directory}/test`)).mode & 0o777, 0o600);
     await journal.append([reading(clock, 82), reading(clock, 83)], { history: true });
     await clock.advance(10 * LOOK_MS);
@@ -218,7 +221,7 @@ describe('a delivery', () => {
     await journal.append([told]);
     const publisher = createMemoryPublisher();
     await using _outbox = bench.start(publisher, await bench.open());
-    await until(() => bench.saves.length === 1);
+    await until(() => clock.sleepers === 1);
     await journal.append([{ ...told, modifiedAt: clock.now() }]);
     await clock.advance(LOOK_MS);
     await until(() => publisher.got.length === 1);
@@ -387,6 +390,111 @@ describe('a journal', () => {
     });
   }
 
+  for (const [which, more] of [
+    ['a copy', 0],
+    ['a copy that has gone on', 1],
+  ] as const) {
+    test(`that is ${which} of what it was is gone on with from the same place`, async () => {
+      await using bench = await createOutboxBench();
+      const { journal, clock, log } = bench;
+      const publisher = createMemoryPublisher();
+      {
+        await using _outbox = bench.start(publisher, journal);
+        await journal.append(Array.from({ length: 9 }, (_, at) => reading(clock, 80 + at)));
+        await until(() => publisher.got.length === 9);
+      }
+      const missed = reading(clock, 70);
+      if (more > 0) await journal.append([missed]);
+      await copyFile(bench.path, `${bench.path}.new`);
+      await rename(`${bench.path}.new`, bench.path);
+      const again = await bench.open();
+      await using _again = bench.start(publisher, again);
+      const next = reading(clock, 71);
+      await again.append([next]);
+      await until(() => publisher.got.length === 10 + more);
+      const came = more > 0 ? [missed, next] : [next];
+      assert.deepEqual(
+        publisher.groups.slice(9),
+        came.map(({ groupId }) => groupId),
+      );
+      await until(async () => (await bench.offsets.load('test'))?.bytes === (await stat(bench.path)).size);
+      assert.equal((await bench.offsets.load('test'))?.file, again.feed.end().file);
+      assert.deepEqual(log.texts('journal_replaced'), [
+        'test: the journal is a copy of what it was; goes on where it was',
+      ]);
+    });
+  }
+
+  for (const [how, restore] of [
+    ['as another file', rename],
+    ['into the same file', copyFile],
+  ] as const) {
+    test(`that was restored from an older backup, ${how}, is delivered again as far as the backup may be younger than what is known of it`, async () => {
+      await using bench = await createOutboxBench();
+      const { journal, clock, log } = bench;
+      const publisher = createMemoryPublisher();
+      const readings = Array.from({ length: 40 }, (_, at) => reading(clock, 80 + at));
+      {
+        await using _outbox = bench.start(publisher, journal);
+        await journal.append(readings.slice(0, 30));
+        await copyFile(bench.path, `${bench.path}.backup`);
+        await journal.append(readings.slice(30));
+        await until(() => publisher.got.length === 40);
+      }
+      await restore(`${bench.path}.backup`, bench.path);
+      const again = await bench.open();
+      await using _again = bench.start(publisher, again);
+      await until(() => log.texts('journal_replaced').length === 1);
+      const fetchedAgain = readings.slice(30);
+      await again.append(fetchedAgain);
+      await until(() => publisher.groups.at(-1) === readings.at(-1)?.groupId && publisher.got.length > 40);
+      const redelivered = publisher.groups.slice(40);
+      const all = readings.map(({ groupId }) => groupId);
+      assert.deepEqual(redelivered, all.slice(-redelivered.length), 'in order, and without a gap');
+      assert.ok(redelivered.length >= 10 && redelivered.length <= 25, `${redelivered.length} of 40`);
+      assert.match(log.texts('journal_replaced').join(), /not what it was; the end of it is passed on again/);
+    });
+  }
+
+  test('whose last line somebody has changed is delivered again from there', async () => {
+    await using bench = await createOutboxBench();
+    const { journal, clock } = bench;
+    const publisher = createMemoryPublisher();
+    const readings = [reading(clock, 80), reading(clock, 81), reading(clock, 82)];
+    {
+      await using _outbox = bench.start(publisher, journal);
+      await journal.append(readings);
+      await until(() => publisher.got.length === 3);
+    }
+    await writeFile(bench.path, (await readFile(bench.path, 'utf8')).replace('"weight":82', '"weight":83'));
+    await using _again = bench.start(publisher, await bench.open());
+    await until(() => publisher.got.length === 4);
+    assert.equal(publisher.got[3]?.reading.measures['weight'], 83);
+  });
+
+  test('of another household with as many bytes is delivered from its beginning', async () => {
+    await using bench = await createOutboxBench();
+    const { journal, clock } = bench;
+    const publisher = createMemoryPublisher();
+    {
+      await using _outbox = bench.start(publisher, journal);
+      await journal.append([reading(clock, 80), reading(clock, 81)]);
+      await until(() => publisher.got.length === 2);
+    }
+    const other = (await readFile(bench.path, 'utf8')).replaceAll(`"userid":"${ANNA}"`, `"userid":"${BO}"`);
+    await writeFile(`${bench.path}.new`, other);
+    await rename(`${bench.path}.new`, bench.path);
+    await using _again = bench.start(publisher, await bench.open());
+    await until(() => publisher.got.length === 4);
+    assert.deepEqual(
+      publisher.got.slice(2).map(({ reading: { userId, measures } }) => [userId, measures['weight']]),
+      [
+        [BO, 80],
+        [BO, 81],
+      ],
+    );
+  });
+
   test('that is gone is waited for, without a word', async () => {
     await using bench = await createOutboxBench();
     const publisher = createMemoryPublisher();
@@ -411,6 +519,33 @@ describe('a place', () => {
     await until(() => publisher.got.length === 1);
     assert.equal(log.texts('offset_unreadable').length, 1);
     assert.equal(log.texts('journal_replaced').length, 0);
+  });
+
+  test('without marks counts in its own file, is marked at the first look, and is not to be found in a copy', async () => {
+    await using bench = await createOutboxBench();
+    const { journal, clock } = bench;
+    await journal.append([reading(clock, 80), reading(clock, 81)]);
+    const { bytes, file } = journal.feed.end();
+    const old = async () => {
+      await writeFile(`${bench.directory}/test`, `${bytes} ${file}\n`);
+      return bench.saves.length;
+    };
+    const publisher = createMemoryPublisher();
+    {
+      const saves = await old();
+      await using _outbox = bench.start(publisher, journal);
+      await until(() => bench.saves.length > saves);
+    }
+    assert.deepEqual(publisher.got, []);
+    assert.deepEqual(
+      (await bench.offsets.load('test'))?.marks.map((mark) => mark.bytes),
+      [bytes],
+    );
+    await copyFile(bench.path, `${bench.path}.new`);
+    await rename(`${bench.path}.new`, bench.path);
+    await old();
+    await using _again = bench.start(publisher, await bench.open());
+    await until(() => publisher.got.length === 2);
   });
 
   test('that cannot be saved is told, and nothing is delivered twice meanwhile', async () => {

@@ -50,7 +50,7 @@ export function startOutbox(ports: {
 }): Outbox {
   const { publisher, feed, offsets, troubles, clock, random, log, maxAgeMs } = ports;
   const { name } = publisher;
-  const endAtStart = feed.end();
+  const endAtStart = { ...feed.end(), marks: [] };
   const stopping = new AbortController();
   /** Ends the delivery in hand. */
   const cutting = new AbortController();
@@ -147,8 +147,9 @@ export function startOutbox(ports: {
   const turnPage = async (from: JournalOffset): Promise<JournalOffset> => {
     const page = await patiently(() => feed.read(from));
     if (page === undefined) return from;
-    if (page.isRestart && from.bytes > 0) tellRestart();
-    let place = page.isRestart ? { ...page.next, bytes: 0 } : from;
+    if (page.from !== from) isUnsaved = true;
+    if (page.from.file !== from.file || page.from.bytes !== from.bytes) tellMoved(from, page.from);
+    let place = page.from;
     for (const { reading, history, next } of page.lines) {
       if (!history && !(await deliver(reading, next))) return place;
       place = next;
@@ -163,9 +164,14 @@ export function startOutbox(ports: {
     if (!isFarBehind || clock.elapsedMs() - savedMs >= SAVE_EVERY_MS) await patiently(() => save(place));
   };
 
-  const tellRestart = () => {
-    const text = `${name}: the journal is not the file it was; all of it is passed on, what is old marked as late`;
-    log.warn({ event: 'journal_replaced', text, publisher: name });
+  const tellMoved = (from: JournalOffset, to: JournalOffset) => {
+    if (from.bytes === 0) return;
+    const isCopy = to.bytes === from.marks[0]?.bytes;
+    const how = isCopy
+      ? 'a copy of what it was; goes on where it was'
+      : `not what it was; ${to.bytes === 0 ? 'all' : 'the end'} of it is passed on again, what is old marked as late`;
+    const text = `${name}: the journal is ${how}`;
+    log[isCopy ? 'info' : 'warn']({ event: 'journal_replaced', text, publisher: name, offset: to.bytes });
   };
 
   const rest = async () => {

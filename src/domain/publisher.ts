@@ -54,6 +54,16 @@ export interface OffsetStore {
 export interface JournalOffset {
   readonly bytes: number;
   readonly file: string;
+  /** By which the place, or one before it, is found in a copy of the file; the newest first. */
+  readonly marks: readonly JournalMark[];
+}
+
+/** What stands before a place that was passed. */
+export interface JournalMark {
+  readonly bytes: number;
+  /** Of how many bytes before it this is the hash. */
+  readonly length: number;
+  readonly hash: string;
 }
 
 /** What the journal knows about a reading that it holds. */
@@ -77,20 +87,23 @@ export interface FeedLine {
 /** The journal as a publisher follows it, each at its own place. What it gives is on the disk and never changes. */
 export interface JournalFeed {
   /** Where the journal ends, as far as this process knows. */
-  end(): JournalOffset;
-  /**
-   * The next lines, a page of them, after a look at what other processes have appended. Where the journal is not the
-   * one that `from` is a place of, it begins at the beginning, and `isRestart` says so.
-   */
-  read(from: JournalOffset): Promise<{
-    readonly lines: readonly FeedLine[];
-    /** Where to go on: behind the last line, and whatever is no reading after it. */
-    readonly next: JournalOffset;
-    readonly isRestart: boolean;
-  }>;
+  end(): Omit<JournalOffset, 'marks'>;
+  /** The next lines, a page of them, after a look at what other processes have appended. */
+  read(from: JournalOffset): Promise<JournalPage>;
   contextOf(reading: Reading): ReadingContext;
   /** Calls `wake` whenever this process has learnt of more, until it is disposed. */
   onGrowth(wake: () => void): Disposable;
+}
+
+export interface JournalPage {
+  /**
+   * Where it begins: at the place that was asked for. In another file the same place, where the same stands before it;
+   * else the newest place before it of which that is true, or the beginning.
+   */
+  readonly from: JournalOffset;
+  readonly lines: readonly FeedLine[];
+  /** Where to go on: behind the last line, and whatever is no reading after it. */
+  readonly next: JournalOffset;
 }
 
 /** What somebody who joins now should know: each person's newest value of each quantity. */

@@ -1,13 +1,16 @@
 import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import type { FeedLine, JournalFeed, JournalOffset } from '../domain/publisher.ts';
+import type { FeedLine, JournalFeed, JournalOffset, JournalPage } from '../domain/publisher.ts';
 import { type FileSystem, isMissing, storageTrouble } from './files.ts';
 import type { JournalIndex } from './journal-index.ts';
 import { decodeLine } from './journal-line.ts';
+import { addMark, isMarked, markOf, readMark } from './journal-mark.ts';
 
 const NEWLINE = 0x0a;
 /** Some 200 lines: what one publisher holds in memory, however far it lags behind. */
 const PAGE_BYTES = 64 * 1024;
+
+type JournalEnd = ReturnType<JournalFeed['end']>;
 
 /** Which file it is. An inode number alone is given to the next file as soon as this one is deleted. */
 export function identify({ ino, birthtimeMs }: Stats): string {
@@ -25,7 +28,7 @@ export function createJournalFeed(journal: {
   readonly path: string;
   readonly files: FileSystem;
   readonly index: Pick<JournalIndex, 'contextOf'>;
-  readonly known: () => JournalOffset;
+  readonly known: () => JournalEnd;
   readonly refresh: () => Promise<void>;
 }): JournalFeed & { readonly tell: () => void } {
   const { path, files, index, known, refresh } = journal;
@@ -38,33 +41,32 @@ export function createJournalFeed(journal: {
     if (stats.size !== bytes || identify(stats) !== file) await refresh();
   };
 
-  const readFrom = async (handle: FileHandle, begin: number, end: JournalOffset) => {
+  const readFrom = async (handle: FileHandle, from: JournalOffset, end: JournalEnd): Promise<JournalPage> => {
     let size = PAGE_BYTES;
     for (;;) {
-      const room = Math.min(size, end.bytes - begin);
-      const { bytesRead, buffer } = await handle.read(Buffer.alloc(room), 0, room, begin);
+      const room = Math.min(size, end.bytes - from.bytes);
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(room), 0, room, from.bytes);
       const whole = buffer.subarray(0, buffer.lastIndexOf(NEWLINE, bytesRead - 1) + 1);
       // A line that is longer than a page.
-      if (whole.length > 0 || bytesRead < size) return splitLines(whole, begin, end.file);
+      if (whole.length > 0 || bytesRead < size) return splitLines(whole, from);
       size *= 2;
     }
   };
 
   return {
     end: known,
-    async read(from) {
+    async read(asked) {
+      const nothing = { from: asked, lines: [], next: asked };
       try {
         await look();
         await using handle = await files.open(path, 'r');
         const end = known();
         // Another file has taken its place since the look, and is looked at the next time.
-        if (identify(await handle.stat()) !== end.file) return { lines: [], next: from, isRestart: false };
-        const isRestart = !(await isPlace(handle, from, end));
-        const begin = isRestart ? 0 : from.bytes;
-        if (begin === end.bytes) return { lines: [], next: { ...end, bytes: begin }, isRestart };
-        return { ...(await readFrom(handle, begin, end)), isRestart };
+        if (identify(await handle.stat()) !== end.file) return nothing;
+        const from = await findPlace(handle, asked, end);
+        return from.bytes === end.bytes ? { from, lines: [], next: from } : await readFrom(handle, from, end);
       } catch (error) {
-        if (isMissing(error)) return { lines: [], next: from, isRestart: false };
+        if (isMissing(error)) return nothing;
         throw storageTrouble(`read ${path}`, error);
       }
     },
@@ -79,22 +81,33 @@ export function createJournalFeed(journal: {
   };
 }
 
-/** Whether it lies between two lines of this file, as far as can be seen: an editor may have kept the file. */
-async function isPlace(handle: FileHandle, { bytes, file }: JournalOffset, end: JournalOffset): Promise<boolean> {
-  if (file !== end.file || bytes > end.bytes) return false;
-  if (bytes === 0) return true;
+/** The place in this file: it may be a copy, or an editor may have kept the file and not what is in it. */
+async function findPlace(handle: FileHandle, place: JournalOffset, end: JournalEnd): Promise<JournalOffset> {
+  const { bytes, file, marks } = place;
+  const isHere = file === end.file && bytes <= end.bytes && (bytes === 0 || (await isBehindLine(handle, bytes)));
+  // Nothing better can be said of a place that nobody has marked.
+  if (isHere && marks.length === 0) return bytes === 0 ? place : { ...place, marks: [await readMark(handle, bytes)] };
+  for (const [at, mark] of marks.entries()) {
+    if (mark.bytes > end.bytes || !(await isMarked(handle, mark))) continue;
+    return isHere && at === 0 ? place : { bytes: mark.bytes, file: end.file, marks: marks.slice(at) };
+  }
+  return { bytes: 0, file: end.file, marks: [] };
+}
+
+async function isBehindLine(handle: FileHandle, bytes: number): Promise<boolean> {
   const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, bytes - 1);
   return buffer[0] === NEWLINE;
 }
 
-function splitLines(bytes: Buffer, begin: number, file: string) {
+function splitLines(bytes: Buffer, from: JournalOffset): JournalPage {
   const lines: FeedLine[] = [];
-  let from = 0;
-  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
-    const line = decodeLine(bytes.subarray(from, end).toString('utf8'));
-    from = end + 1;
-    if (line !== undefined)
-      lines.push({ reading: line.reading, history: line.history, next: { bytes: begin + from, file } });
+  let next = from;
+  for (let begin = 0, end = bytes.indexOf(NEWLINE); end !== -1; begin = end + 1, end = bytes.indexOf(NEWLINE, begin)) {
+    const line = decodeLine(bytes.subarray(begin, end).toString('utf8'));
+    next = { ...next, bytes: from.bytes + end + 1 };
+    if (line === undefined) continue;
+    next = { ...next, marks: addMark(next.marks, markOf(bytes.subarray(0, end + 1), next.bytes)) };
+    lines.push({ reading: line.reading, history: line.history, next });
   }
-  return { lines, next: { bytes: begin + from, file } };
+  return { from, lines, next };
 }

@@ -10,6 +10,7 @@ import { createAccessFiles } from '../../src/storage/access-files.ts';
 import { createTokenFiles } from '../../src/storage/token-files.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
 import { createFastClock, createWrongClock, type FastTime, type WrongClock } from './fast-clock.ts';
+import { signalGroup } from './hook-bench.ts';
 
 /**
  * The daemon in a process of its own whose time passes fast, and whose wall clock may be wrong; see `torture.ts`.
@@ -51,7 +52,7 @@ log.debug({ event: 'started', text: 'started' });
 async function serve(): Promise<void> {
   await using _daemon = await startDaemon(settings, log, {
     clock,
-    signalGroup: (pid, signal) => void process.kill(-pid, signal),
+    signalGroup,
   });
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
 }
