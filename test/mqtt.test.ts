@@ -11,6 +11,7 @@ import {
   MOSQUITTO_IS_MISSING,
   retainedOn,
   startAedes,
+  startFreezer,
   startMosquitto,
 } from './support/broker.ts';
 import { freePort } from './support/free-port.ts';
@@ -274,6 +275,33 @@ describe('MQTT', () => {
     const startedMs = performance.now();
     await bench[Symbol.asyncDispose]();
     assert.ok(performance.now() - startedMs < 5_000);
+  });
+
+  it('stops when the time of the delivery in hand is over, although the broker has frozen in the middle of it', async () => {
+    await using broker = await startAedes();
+    await using freezer = await startFreezer(broker);
+    const bench = startMqttBench(freezer.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:58')));
+    freezer.freeze();
+    const cut = new AbortController();
+    const startedMs = performance.now();
+    const delivered = bench.deliver(reading(ANNA, 81.05, at('05:59')), {}, cut.signal);
+    delivered.catch(() => undefined);
+    await bench.clock.advance(1);
+    cut.abort();
+    assert.equal((await failure(delivered)).recovery, 'retry');
+    await bench[Symbol.asyncDispose]();
+    assert.ok(performance.now() - startedMs < 12_000, 'it would be told after 20 s that the broker has lost it');
+    assert.deepEqual(told(bench), [], 'a stop is no trouble');
+  });
+
+  it('stops although the broker takes its good-bye and does not hang up', async () => {
+    await using broker = await startAedes();
+    await using freezer = await startFreezer(broker, { hangsUp: false });
+    const bench = startMqttBench(freezer.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:58')));
+    await bench[Symbol.asyncDispose]();
+    assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
   });
 
   it('stops at once although nobody has answered yet', async () => {

@@ -607,17 +607,25 @@ describe('a stop', () => {
     );
   });
 
-  test('cuts the delivery in hand off after 5 s, without a word; it is delivered after the next start', async () => {
+  test('cuts the delivery in hand off when the time is over that the publisher has for that, without a word; it is delivered after the next start', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock, log } = bench;
-    const publisher = createMemoryPublisher();
+    const publisher = { ...createMemoryPublisher(), stopMs: 3_000 };
+    let isCut = false;
     publisher.wait = (signal) =>
-      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => {
+          isCut = true;
+          reject(signal.reason);
+        }),
+      );
     const outbox = bench.start(publisher, journal);
     await journal.append([reading(clock, 81)]);
     await until(() => publisher.tries === 1);
     const stopped = outbox[Symbol.asyncDispose]();
-    await clock.advance(5_000);
+    await clock.advance(2_999);
+    assert.equal(isCut, false);
+    await clock.advance(1);
     await stopped;
     assert.deepEqual(log.texts('trouble'), []);
     publisher.wait = undefined;

@@ -17,8 +17,6 @@ import type { PublisherTroubles } from './publisher-troubles.ts';
 const LOOK_MS = 30_000;
 /** A broker that restarts is back within seconds; one that is away for days is asked every ten minutes. */
 const BACKOFF = { firstMs: 1_000, longestMs: 600_000 };
-/** What a stop leaves to the delivery in hand, of the 8 s that `main` gives the whole. */
-const STOP_MS = 5_000;
 /** Behind by more than this, some 200 lines, the place is saved once in `SAVE_EVERY_MS` and not after each delivery. */
 const FAR_BEHIND_BYTES = 64 * 1024;
 const SAVE_EVERY_MS = 1_000;
@@ -214,7 +212,7 @@ export function startOutbox(ports: {
       stopping.abort();
       alarm?.abort();
       const finished = new AbortController();
-      const deadline = clock.sleep(STOP_MS, finished.signal).then(() => cutting.abort());
+      const deadline = clock.sleep(publisher.stopMs, finished.signal).then(() => cutting.abort());
       await running;
       finished.abort();
       await deadline;

@@ -22,10 +22,13 @@ export interface Delivery {
 export interface Publisher extends AsyncDisposable {
   /** Of its offset file: `mqtt`, `hook`. */
   readonly name: string;
+  /** What a stop leaves to the delivery in hand, of the 8 s that `main` gives the whole. */
+  readonly stopMs: number;
   /**
    * Resolves when the other side has it. What fails with a `Trouble` is tried again with back-off, for ever; a
-   * publisher that gives up on one delivery fails with the code `GIVEN_UP`: that is told, and the next follows. Where the other side cannot be reached it
-   * fails, and does not wait: only then is the trouble told, and a stop does not wait for it.
+   * publisher that gives up on one delivery fails with the code `GIVEN_UP`: that is told, and the next follows. Where
+   * the other side cannot be reached it fails, and does not wait: only then is the trouble told, and a stop does not
+   * wait for it.
    *
    * @param signal aborts when the time that a stop gives the delivery in hand is over
    */

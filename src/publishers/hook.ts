@@ -8,6 +8,8 @@ import { type End, runProgram, type SignalGroup } from './hook-run.ts';
 
 /** Saying a sentence or calling a server takes seconds; whoever hangs for longer hangs. */
 const TIME_LIMIT_MS = 30_000;
+/** Time for a sentence that is being said. */
+const STOP_MS = 5_000;
 const MINUTE_MS = 60_000;
 /** Until the next try after each failure. In all well below the hour after which the readings behind it are late. */
 const WAITS_MS = [10_000, MINUTE_MS, 5 * MINUTE_MS];
@@ -63,6 +65,7 @@ export function createHook({
 
   return {
     name: 'hook',
+    stopMs: STOP_MS,
     async deliver(delivery, signal) {
       const { userId, groupId, modifiedAt } = delivery.reading;
       const key = `${userId} ${groupId} ${modifiedAt.getTime()}`;

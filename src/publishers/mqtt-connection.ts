@@ -113,21 +113,30 @@ export async function connect(options: BrokerOptions, version: Version, signal: 
 }
 
 function open(client: MqttClient, version: Version, { url, will }: BrokerOptions, ended: Promise<Trouble>): Connection {
+  /** Those who wait for an acknowledgement; one listener for all, because a connection lasts for months. */
+  const waiting = new Set<(trouble: Trouble) => void>();
+  void ended.then((trouble) => {
+    for (const fail of waiting) fail(trouble);
+  });
+  /** `client.end` does nothing where the client is about to end in a friendly way already. */
+  const hangUp = () => void client.stream.destroy();
+
   /** Does it, unless the connection ends first. */
   const answered = async (send: (done: (error?: Error | null) => void) => void): Promise<Error | undefined> => {
-    let timer: NodeJS.Timeout | undefined;
-    const over = ended.then((trouble) => Promise.reject(trouble));
-    const done = new Promise<Error | undefined>((resolve) => {
-      // Another connection may do better; the error comes over `ended`.
-      timer = setTimeout(() => client.end(true), ACKNOWLEDGE_MS);
-      send((error) => resolve(error ?? undefined));
-    });
+    // Another connection may do better; the error comes over `ended`.
+    const timer = setTimeout(hangUp, ACKNOWLEDGE_MS);
+    let fail: (trouble: Trouble) => void = () => undefined;
     try {
-      const error = await Promise.race([done, over]);
+      const error = await new Promise<Error | undefined>((resolve, reject) => {
+        fail = reject;
+        waiting.add(fail);
+        send((failure) => resolve(failure ?? undefined));
+      });
       // A client that has ended gives every open call back with an error of its own.
       if (error !== undefined && (!client.connected || client.disconnecting)) throw await ended;
       return error;
     } finally {
+      waiting.delete(fail);
       clearTimeout(timer);
     }
   };
@@ -139,7 +148,7 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
   };
 
   const sayGoodBye = async () => {
-    const timer = setTimeout(() => client.end(true), CLOSE_MS);
+    const timer = setTimeout(hangUp, CLOSE_MS);
     await publish(will).catch(() => undefined);
     client.end(false);
     await ended;

@@ -20,6 +20,8 @@ export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
   readonly random: () => number;
 }
 
+/** A broker acknowledges within milliseconds; one that has frozen does not after a minute either. */
+const STOP_MS = 2_000;
 /** How often it is looked who is linked and how things stand with them. */
 const LOOK_MS = 60_000;
 /** Home Assistant has just started, and everybody answers its birth message. */
@@ -112,12 +114,17 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 
   return {
     name: 'mqtt',
+    stopMs: STOP_MS,
     async deliver(delivery, until) {
       deliveries += 1;
+      // What is on its way to a broker that has frozen comes back when the connection ends.
+      const onCut = () => stop.abort();
+      until.addEventListener('abort', onCut, { once: true });
       try {
         const connection = await link.connected(until);
         await inTurn(() => publish(connection, delivery));
       } finally {
+        until.removeEventListener('abort', onCut);
         deliveries -= 1;
         deliveredMs = clock.elapsedMs();
       }

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { Aedes, type AedesOptions } from 'aedes';
 import mqtt, { type MqttClient } from 'mqtt';
@@ -144,6 +144,46 @@ export async function startAedes({
     async [Symbol.asyncDispose]() {
       await stop();
       await new Promise<void>((resolve) => aedes.close(() => resolve()));
+    },
+  };
+}
+
+/**
+ * Stands between a client and a broker. It freezes as a machine does whose disk hangs: nothing gets through any more, and
+ * nobody hangs up.
+ *
+ * @param options.hangsUp false where it does not hang up when the broker does, frozen or not
+ */
+export async function startFreezer(
+  broker: Pick<Broker, 'port'>,
+  { hangsUp = true }: { readonly hangsUp?: boolean } = {},
+): Promise<AsyncDisposable & { readonly url: string; freeze(): void }> {
+  let isFrozen = false;
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const upstream = connect({ port: broker.port, host: '127.0.0.1', allowHalfOpen: true });
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => undefined);
+      from.on('data', (chunk) => void (isFrozen || to.write(chunk)));
+      from.on('end', () => void (isFrozen || (from === upstream && !hangsUp) || to.end()));
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  return {
+    url: `mqtt://127.0.0.1:${port}`,
+    freeze() {
+      isFrozen = true;
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
     },
   };
 }

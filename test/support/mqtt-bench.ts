@@ -41,7 +41,7 @@ export interface MqttBench extends AsyncDisposable {
   readonly log: RecordingLog;
   readonly clock: FakeClock;
   /** Takes a reading into the journal and delivers it. */
-  deliver(reading: Reading, changes?: Partial<Omit<Delivery, 'reading'>>): Promise<void>;
+  deliver(reading: Reading, changes?: Partial<Omit<Delivery, 'reading'>>, signal?: AbortSignal): Promise<void>;
 }
 
 export function startMqttBench(
@@ -79,12 +79,12 @@ export function startMqttBench(
     publisher,
     log,
     clock,
-    async deliver(reading, delivery = {}) {
+    async deliver(reading, delivery = {}, signal = new AbortController().signal) {
       // What the journal says at the start is read at once, before anything comes into it.
       await clock.advance(0);
       home.latest.learn(reading);
       const fresh = { previousWeight: undefined, correction: false, late: false, ...delivery };
-      await publisher.deliver({ reading, ...fresh }, new AbortController().signal);
+      await publisher.deliver({ reading, ...fresh }, signal);
     },
     [Symbol.asyncDispose]: () => publisher[Symbol.asyncDispose](),
   };

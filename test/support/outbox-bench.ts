@@ -17,6 +17,7 @@ export function createMemoryPublisher(name = 'test') {
   const got: Delivery[] = [];
   return {
     name,
+    stopMs: 5_000,
     got,
     /** Of each delivery that went through, the group. */
     get groups() {
