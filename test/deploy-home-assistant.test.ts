@@ -69,6 +69,21 @@ describe('what is there for Home Assistant', () => {
     assert.deepEqual(Object.keys(speak?.['data'] as Fields), ['media_player_entity_id', 'message']);
   });
 
+  it('lets somebody choose up to which age a weigh-in is said, and takes an hour where nobody does', () => {
+    const { blueprint, variables, conditions } = parse('say-the-weight.yaml');
+    const { max_age: maxAge } = (blueprint as { readonly input: Readonly<Record<string, Fields>> }).input;
+    assert.equal(maxAge?.['default'], 1);
+    assert.deepEqual(variables, { max_age_hours: new Input('max_age') });
+    assert.match(JSON.stringify(conditions), /timedelta\(hours=max_age_hours\)/);
+  });
+
+  it('calls a person without a name what the device is called', () => {
+    for (const name of ['say-the-weight.yaml', 'automation.yaml']) {
+      const uses = read(name).match(/to_state\.attributes\.name\b[^}]*/g) ?? [];
+      assert.deepEqual(uses, ["to_state.attributes.name or device_attr(trigger.entity_id, 'name') "]);
+    }
+  });
+
   it('is about entities that there are', () => {
     const options = {
       userId: ANNA,
@@ -83,8 +98,9 @@ describe('what is there for Home Assistant', () => {
     const known = Object.values<Fields>(components).map((component) => component['default_entity_id']);
     for (const name of ['automation.yaml', 'card.yaml']) {
       parse(name);
-      for (const [entity] of read(name).matchAll(/\b(sensor|binary_sensor|event)\.anna_[a-z_]+/g))
-        assert.ok(known.includes(entity), entity);
+      const used = [...read(name).matchAll(/\b(sensor|binary_sensor|event)\.anna_[a-z_]+/g)];
+      assert.ok(used.length > 1);
+      for (const [entity] of used) assert.ok(known.includes(entity), entity);
     }
   });
 });

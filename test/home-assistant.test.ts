@@ -116,7 +116,7 @@ describe('Home Assistant', () => {
           platform: 'sensor',
           unique_id: 'weighbridge_1234_measured_at',
           name: 'Last weigh-in',
-          default_entity_id: 'sensor.anna_measured_at',
+          default_entity_id: 'sensor.anna_last_weigh_in',
           device_class: 'timestamp',
           state_topic: weight,
           value_template: '{{ value_json.measured_at }}',
@@ -134,7 +134,7 @@ describe('Home Assistant', () => {
           platform: 'binary_sensor',
           unique_id: 'weighbridge_1234_needs_login',
           name: 'Login',
-          default_entity_id: 'binary_sensor.anna_needs_login',
+          default_entity_id: 'binary_sensor.anna_login',
           device_class: 'problem',
           entity_category: 'diagnostic',
           state_topic: health,
@@ -146,7 +146,7 @@ describe('Home Assistant', () => {
           platform: 'binary_sensor',
           unique_id: 'weighbridge_1234_subscription_lost',
           name: 'Subscription',
-          default_entity_id: 'binary_sensor.anna_subscription_lost',
+          default_entity_id: 'binary_sensor.anna_subscription',
           device_class: 'problem',
           entity_category: 'diagnostic',
           state_topic: health,
@@ -215,6 +215,18 @@ describe('Home Assistant', () => {
     assert.equal(idOf('安娜'), 'sensor.withings_1234_weight');
     assert.equal(idOf(undefined), 'sensor.withings_1234_weight');
     assert.equal(device({ name: undefined }).device['name'], 'Withings 1234');
+  });
+
+  // https://developers.home-assistant.io/blog/2022/07/10/entity_naming and …/2023/07/21/change-naming-mqtt-entities: the
+  // id is made of the name of the device and that of the entity.
+  it('is asked for the ids that it makes of the names by itself, as it does before 2025.10', () => {
+    const { device: about, components } = device({ name: 'Anna Lena', quantities: ALL });
+    const ids = Object.values(components).map(({ platform, name, default_entity_id: id }) => {
+      const words = `${about['name']} ${name}`.toLowerCase().match(/[a-z0-9]+/g) ?? [];
+      assert.equal(id, `${platform}.${words.join('_')}`);
+      return id;
+    });
+    assert.equal(new Set(ids).size, ids.length);
   });
 
   it('is heard where it says that it has started, wherever discovery was moved to', () => {

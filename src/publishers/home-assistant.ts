@@ -33,8 +33,15 @@ export function deviceTopic(discoveryPrefix: string, userId: UserId): string {
 
 export function devicePayload({ userId, name, quantities, unit, topics, version }: DeviceOptions): string {
   const id = objectId(userId);
-  const prefix = slug(name ?? '') || `withings_${userId}`;
-  const common = (key: string, label: string) => ({ unique_id: `${id}_${key}`, name: label });
+  const deviceName = name ?? `Withings ${userId}`;
+  const prefix = slug(deviceName) || `withings_${userId}`;
+  // The id that Home Assistant makes of the two names by itself before 2025.10, which does not know this option.
+  const common = (platform: string, key: string, label: string) => ({
+    platform,
+    unique_id: `${id}_${key}`,
+    name: label,
+    default_entity_id: `${platform}.${prefix}_${slug(label)}`,
+  });
   const sensors = quantities.map((key): [string, Component] => {
     const { label, ...facts } = describeQuantity(key);
     const topic = topics.value(userId, key);
@@ -42,9 +49,7 @@ export function devicePayload({ userId, name, quantities, unit, topics, version 
     return [
       key,
       {
-        platform: 'sensor',
-        ...common(key, label),
-        default_entity_id: `sensor.${prefix}_${key}`,
+        ...common('sensor', key, label),
         ...facts,
         ...weights,
         // Two equal weights on two days are two weigh-ins.
@@ -57,7 +62,7 @@ export function devicePayload({ userId, name, quantities, unit, topics, version 
     ];
   });
   return JSON.stringify({
-    device: { identifiers: [id], name: name ?? `Withings ${userId}`, manufacturer: 'Withings', sw_version: version },
+    device: { identifiers: [id], name: deviceName, manufacturer: 'Withings', sw_version: version },
     origin: { name: 'weighbridge', sw_version: version },
     availability_topic: topics.status,
     qos: 1,
@@ -65,18 +70,14 @@ export function devicePayload({ userId, name, quantities, unit, topics, version 
       ...Object.fromEntries(sensors),
       ...(quantities.includes('weight') && {
         measured_at: {
-          platform: 'sensor',
-          ...common('measured_at', 'Last weigh-in'),
-          default_entity_id: `sensor.${prefix}_measured_at`,
+          ...common('sensor', 'measured_at', 'Last weigh-in'),
           device_class: 'timestamp',
           state_topic: topics.value(userId, 'weight'),
           value_template: '{{ value_json.measured_at }}',
         },
       }),
       weigh_in: {
-        platform: 'event',
-        ...common('weigh_in', 'Weigh-in'),
-        default_entity_id: `event.${prefix}_weigh_in`,
+        ...common('event', 'weigh_in', 'Weigh-in'),
         icon: 'mdi:scale-bathroom',
         event_types: [WEIGH_IN],
         state_topic: topics.event(userId),
@@ -89,9 +90,7 @@ export function devicePayload({ userId, name, quantities, unit, topics, version 
   /** On while something is wrong; the reason is an attribute. */
   function problem(key: string, label: string): Component {
     return {
-      platform: 'binary_sensor',
-      ...common(key, label),
-      default_entity_id: `binary_sensor.${prefix}_${key}`,
+      ...common('binary_sensor', key, label),
       device_class: 'problem',
       entity_category: 'diagnostic',
       state_topic: topics.health(userId),
