@@ -21,6 +21,7 @@ import {
   url,
   userNames,
 } from './settings.ts';
+import { findTopicClash } from './topic-clash.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -222,6 +223,8 @@ export function parseConfig(
       prefix: defaulted('MQTT_PREFIX', D.MQTT_PREFIX),
       discoveryPrefix: defaulted('MQTT_DISCOVERY_PREFIX', D.MQTT_DISCOVERY_PREFIX),
     };
+    const clash = url && findTopicClash(rest);
+    if (clash !== undefined) report(clash.name, clash.value, clash.message);
     return url && { url, ...rest };
   };
   const command = optional('HOOK_COMMAND', OPTIONAL.HOOK_COMMAND);

@@ -314,6 +314,50 @@ describe('a topic', () => {
   }
 });
 
+describe('topics', () => {
+  const problem = (settings: Record<string, string>) =>
+    refused({ MQTT_URL: 'mqtt://broker', ...settings })
+      .problems.map(formatProblem)
+      .join('\n');
+
+  for (const settings of [
+    { MQTT_PREFIX: 'homeassistant' },
+    { MQTT_PREFIX: 'ha', MQTT_DISCOVERY_PREFIX: 'ha' },
+    { MQTT_PREFIX: 'homeassistant', MQTT_DISCOVERY_PREFIX: 'ha' },
+    { MQTT_DISCOVERY_PREFIX: 'weighbridge' },
+  ]) {
+    it(`may not be those on which Home Assistant says whether it is on: ${JSON.stringify(settings)}`, () => {
+      assert.match(
+        problem(settings),
+        /^MQTT_PREFIX must be another than Home Assistant's: on \S+\/status it says .*for example/,
+      );
+    });
+  }
+
+  for (const [channel, settings] of [
+    ['weighbridge/status', {}],
+    ['weighbridge/1234/weight', {}],
+    ['home/1234/event', { MQTT_PREFIX: 'home' }],
+    ['homeassistant/status', {}],
+    ['ha/status', { MQTT_DISCOVERY_PREFIX: 'ha' }],
+    ['homeassistant/device/weighbridge_1234/config', {}],
+  ] as const) {
+    it(`have one meaning each, so MQTT_CHANNEL may not be ${channel}`, () => {
+      assert.match(
+        problem({ MQTT_CHANNEL: channel, ...settings }),
+        /^MQTT_CHANNEL must be a topic on which nothing else/,
+      );
+    });
+  }
+
+  it('may lie beside each other, and mean nothing without a broker', () => {
+    for (const MQTT_CHANNEL of ['weighbridge', 'weighbridge/weight', 'homeassistant/weight', 'status'])
+      accepted({ MQTT_URL: 'mqtt://broker', MQTT_CHANNEL });
+    accepted({ MQTT_URL: 'mqtt://broker', MQTT_PREFIX: 'homeassistant/weighbridge' });
+    accepted({ MQTT_PREFIX: 'homeassistant' });
+  });
+});
+
 describe('HOOK_COMMAND', () => {
   it('comes with what programs need of the environment, and with no setting', () => {
     const kept = {

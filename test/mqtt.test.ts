@@ -402,7 +402,7 @@ describe('MQTT', () => {
     await using bench = startMqttBench(broker.url, home);
     await bench.deliver(reading(ANNA, 81.05, at('05:02')));
     const kept = [...(await retainedOn(broker.url)).keys()].sort();
-    assert.deepEqual(kept, [CONFIG, 'old/status', 'weighbridge/1234/health', WEIGHT, 'weighbridge/status']);
+    assert.deepEqual(kept, [CONFIG, 'weighbridge/1234/health', WEIGHT, 'weighbridge/status']);
   });
 
   it('introduces a quantity that appears for the first time, before its value', async () => {
@@ -437,6 +437,27 @@ describe('MQTT', () => {
     assert.equal(listener.on('weighbridge/1234/height').length, 1);
   });
 
+  it('goes on with those who were linked while that cannot be seen, also from an earlier life, and says so once', async () => {
+    await using broker = await startAedes();
+    const home = createMqttHome(ANNA);
+    {
+      await using bench = startMqttBench(broker.url, home);
+      await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    }
+    const blind = new Trouble('cannot read ./tokens (EACCES)', { code: 'no_permission', recovery: 'settings' });
+    let isBlind = true;
+    const linkedUsers = () => (isBlind ? Promise.reject(blind) : Promise.resolve([...home.linked]));
+    await using bench = startMqttBench(broker.url, home, { linkedUsers });
+    await bench.deliver(reading(ANNA, 81.05, at('05:02')));
+    await bench.clock.advance(3_600_000);
+    assert.deepEqual(told(bench), ['mqtt: cannot read ./tokens (EACCES)'], 'sixty looks');
+    const kept = await retainedOn(broker.url);
+    assert.deepEqual([kept.get('weighbridge/status'), kept.get(WEIGHT)], ['online', value(81.05, '05:02')]);
+    isBlind = false;
+    await eventually(bench, () => bench.log.texts('recovered').length > 0);
+    assert.equal(bench.log.texts('recovered').length, 1);
+  });
+
   it('tells how things stand with a person when that has changed', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
@@ -465,7 +486,7 @@ describe('MQTT', () => {
     const store = { ...home.retained, save: () => Promise.reject(full) };
     await using bench = startMqttBench(broker.url, home, { store });
     await bench.deliver(reading(ANNA, 81.25, at('05:01')));
-    assert.deepEqual(told(bench), ['cannot note what the MQTT broker keeps: cannot write x (ENOSPC)']);
+    assert.deepEqual(told(bench), ['mqtt: cannot write x (ENOSPC)']);
   });
 });
 

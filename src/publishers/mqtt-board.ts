@@ -1,14 +1,15 @@
-import type { Log } from '../domain/log.ts';
 import type { People } from '../domain/people.ts';
 import type { PersonState } from '../domain/person.ts';
 import type { LatestValues } from '../domain/publisher.ts';
 import type { Reading } from '../domain/reading.ts';
 import type { RetainedStore, Value } from '../domain/retained.ts';
 import type { UserId } from '../domain/token.ts';
-import { explain, Trouble } from '../domain/trouble.ts';
+import { Trouble } from '../domain/trouble.ts';
 import { devicePayload, deviceTopic } from './home-assistant.ts';
 import type { Connection, Message } from './mqtt-connection.ts';
+import type { LinkTroubles } from './mqtt-link.ts';
 import { healthPayload, isQuantity, ONLINE, type Topics, valuePayload } from './mqtt-messages.ts';
+import { REFUSED } from './mqtt-trouble.ts';
 
 /** What stands with the broker for whoever comes later: retained topics, and what is on them. */
 export interface Board {
@@ -41,11 +42,11 @@ export interface BoardPorts {
   readonly stateOf: (userId: UserId) => Promise<PersonState>;
   readonly latest: LatestValues;
   readonly store: RetainedStore;
-  readonly log: Log;
+  readonly troubles: LinkTroubles;
 }
 
 export function createBoard(ports: BoardPorts): Board {
-  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, store, log } = ports;
+  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, store, troubles } = ports;
   /** The people on the board, by what was last said of their health on this connection. */
   const shown = new Map<UserId, string>();
   const values = new Map<UserId, Map<string, Value>>();
@@ -53,7 +54,10 @@ export function createBoard(ports: BoardPorts): Board {
   let standing: ReadonlySet<string> = new Set();
   let isOpen = false;
   let saved = '';
-  let toldOf = '';
+  /** Who was linked at the last look that worked. */
+  let linked: readonly UserId[] | undefined;
+  /** The topics that the broker does not take from this user. */
+  const refused = new Set<string>();
 
   const valuesOf = (userId: UserId) => {
     const known = values.get(userId) ?? new Map<string, Value>();
@@ -66,33 +70,51 @@ export function createBoard(ports: BoardPorts): Board {
     ...[...valuesOf(userId).keys()].map((key) => topics.value(userId, key)),
   ];
 
-  /** A disk that does not take it is told of and no more: what has been measured goes before. */
+  /**
+   * Does what the rest does not depend on. Where it fails, that is told and no more.
+   *
+   * @param code of its trouble, which is over when it works
+   */
+  const attempt = async (code: string, work: () => Promise<void>) => {
+    try {
+      await work();
+      troubles.over(new Set([code]));
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error;
+      const { message, recovery, hint } = error;
+      troubles.report(new Trouble(message, { code, recovery, hint }));
+    }
+  };
+
+  /** What has been measured goes before. */
   const remember = async () => {
     const retained = { topics: standing, values };
     const text = JSON.stringify([...standing, ...[...values].map(([id, each]) => [id, ...each])]);
     if (text === saved) return;
-    try {
+    await attempt('mqtt_note', async () => {
       await store.save(retained);
       saved = text;
-    } catch (error) {
-      tellOnce('cannot note what the MQTT broker keeps', error);
-    }
+    });
   };
 
-  const tellOnce = (what: string, error: unknown) => {
-    if (!(error instanceof Trouble)) throw error;
-    const text = `${what}: ${explain(error)}`;
-    log[text === toldOf ? 'debug' : 'warn']({ event: 'trouble', text, code: error.code });
-    toldOf = text;
+  /** Where that cannot be seen now, whoever was linked when it could, in an earlier life if need be. */
+  const whoIsLinked = async () => {
+    await attempt('mqtt_people', async () => {
+      linked = await linkedUsers();
+    });
+    return linked ?? [...values.keys()];
   };
 
   /** A broker that forbids one topic may still take the others, and will not change its mind when it is asked again. */
   const say = async (connection: Connection, message: Message) => {
+    const { topic } = message;
     try {
       await connection.publish(message);
+      if (refused.delete(topic) && refused.size === 0) troubles.over(new Set([REFUSED]));
     } catch (error) {
-      if (!(error instanceof Trouble) || error.code !== 'mqtt_publish') throw error;
-      tellOnce('MQTT', error);
+      if (!(error instanceof Trouble) || error.code !== REFUSED) throw error;
+      refused.add(topic);
+      troubles.report(error);
     }
   };
 
@@ -128,7 +150,7 @@ export function createBoard(ports: BoardPorts): Board {
   const clear = async (connection: Connection, staying: readonly UserId[]) => {
     for (const known of [shown, values])
       for (const userId of known.keys()) if (!staying.includes(userId)) known.delete(userId);
-    const wanted = new Set(staying.flatMap(topicsOf));
+    const wanted = new Set([topics.status, ...staying.flatMap(topicsOf)]);
     const gone = [...standing].filter((topic) => !wanted.has(topic));
     for (const topic of [...gone.filter(isDevice), ...gone.filter((each) => !isDevice(each))])
       await post(connection, topic, '');
@@ -159,7 +181,7 @@ export function createBoard(ports: BoardPorts): Board {
       const before = await store.load();
       standing = before.topics;
       for (const [userId, each] of before.values) values.set(userId, new Map(each));
-      for (const userId of await linkedUsers()) {
+      for (const userId of await whoIsLinked()) {
         if (!values.has(userId)) values.set(userId, newestOf(userId));
       }
       isOpen = true;
@@ -167,17 +189,19 @@ export function createBoard(ports: BoardPorts): Board {
     },
     async fill(connection) {
       shown.clear();
-      const linked = await linkedUsers();
+      standing = new Set([...standing, topics.status]);
+      await remember();
       await post(connection, topics.status, ONLINE);
-      await clear(connection, linked);
-      for (const userId of linked) await postPerson(connection, userId);
+      const staying = await whoIsLinked();
+      await clear(connection, staying);
+      for (const userId of staying) await postPerson(connection, userId);
     },
     async introduce(connection) {
       for (const userId of shown.keys()) await postDevice(connection, userId);
     },
     async put(connection, { userId, takenAt, measures }) {
       if (!shown.has(userId)) {
-        if (!(await linkedUsers()).includes(userId)) return false;
+        if (!(await whoIsLinked()).includes(userId)) return false;
         await postPerson(connection, userId);
       }
       const known = valuesOf(userId);
@@ -203,9 +227,9 @@ export function createBoard(ports: BoardPorts): Board {
       }
     },
     async look(connection) {
-      const linked = await linkedUsers();
-      if ([...shown.keys()].some((userId) => !linked.includes(userId))) await clear(connection, linked);
-      for (const userId of linked) {
+      const staying = await whoIsLinked();
+      if ([...shown.keys()].some((userId) => !staying.includes(userId))) await clear(connection, staying);
+      for (const userId of staying) {
         if (shown.has(userId)) await postHealth(connection, userId);
         else await postPerson(connection, userId);
       }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import { Trouble } from '../domain/trouble.ts';
-import { asBrokerTrouble, lost, refused, WRONG_VERSION } from './mqtt-trouble.ts';
+import { asBrokerTrouble, lost, refused, unheard, WRONG_VERSION } from './mqtt-trouble.ts';
 
 export interface Message {
   readonly topic: string;
@@ -169,7 +169,7 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
         if (!retain) onMessage(topic, payload.toString('utf8'));
       });
       const error = await answered((done) => client.subscribe([...topics], { qos: 1 }, done));
-      if (error !== undefined) throw refused(topics.join(' and '), url, error);
+      if (error !== undefined) throw unheard(topics, url, error);
     },
     close() {
       closing ??= sayGoodBye();

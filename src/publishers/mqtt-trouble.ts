@@ -2,6 +2,10 @@ import { Trouble } from '../domain/trouble.ts';
 
 /** The broker does not speak this version of MQTT, or hangs up without a word, as some do then. */
 export const WRONG_VERSION = 'mqtt_version';
+/** The broker does not take one topic. */
+export const REFUSED = 'mqtt_publish';
+/** The broker does not let us listen to a topic. */
+export const UNHEARD = 'mqtt_subscribe';
 /** What a broker says when it takes a connection away: another client has come with the same name. */
 const TAKEN_OVER = 142;
 
@@ -104,10 +108,27 @@ export function lost(url: URL, reason: number | undefined): Trouble {
 
 /** The broker answers, and takes the connection but not the message. */
 export function refused(topic: string, url: URL, error: Error): Trouble {
-  const reason = 'code' in error ? ` (reason ${error.code})` : '';
-  return new Trouble(`the MQTT broker ${url.host} does not take ${topic}${reason}`, {
-    code: 'mqtt_publish',
+  const hint = 'allow this user to write there, or see the limits of the broker';
+  return new Trouble(`the MQTT broker ${url.host} does not take ${topic}${reasonOf(error)}`, {
+    code: REFUSED,
     recovery: 'settings',
-    hint: 'allow this user to write there, or see the limits of the broker',
+    hint,
   });
+}
+
+/** The broker does not let us listen. */
+export function unheard(topics: readonly string[], url: URL, error: Error): Trouble {
+  const hint = 'allow this user to read there; until then a Home Assistant that restarts may show nothing for a while';
+  return new Trouble(
+    `the MQTT broker ${url.host} does not let us listen to ${topics.join(' and ')}${reasonOf(error)}`,
+    {
+      code: UNHEARD,
+      recovery: 'settings',
+      hint,
+    },
+  );
+}
+
+function reasonOf(error: Error): string {
+  return 'code' in error ? ` (reason ${error.code})` : '';
 }

@@ -1,23 +1,25 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../domain/clock.ts';
+import type { Log } from '../domain/log.ts';
 import type { Delivery, Publisher } from '../domain/publisher.ts';
 import { isAnnounced } from '../domain/reading.ts';
 import { asTrouble, explain } from '../domain/trouble.ts';
 import { birthTopics } from './home-assistant.ts';
 import { type BoardPorts, createBoard } from './mqtt-board.ts';
 import { type BrokerOptions, type Connection, connect } from './mqtt-connection.ts';
-import { keepConnected, type LinkTroubles } from './mqtt-link.ts';
+import { keepConnected } from './mqtt-link.ts';
 import { createTopics, OFFLINE, ONLINE, weighInMessages } from './mqtt-messages.ts';
+import { UNHEARD } from './mqtt-trouble.ts';
 
 export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
   readonly broker: Omit<BrokerOptions, 'clientId' | 'will'>;
   readonly prefix: string;
   /** The topic of the plain form. */
   readonly channel: string | undefined;
-  readonly troubles: LinkTroubles;
   readonly clock: Clock;
   /** Between 0 and 1; spreads retries. */
   readonly random: () => number;
+  readonly log: Log;
 }
 
 /** A broker acknowledges within milliseconds; one that has frozen does not after a minute either. */
@@ -51,7 +53,9 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     const onBirth = (_topic: string, payload: string) => {
       if (payload === ONLINE) void meetHomeAssistant(connection);
     };
-    await connection.subscribe(birthTopics(discoveryPrefix), onBirth).catch(tellUnlessLost(connection));
+    await connection
+      .subscribe(birthTopics(discoveryPrefix), onBirth)
+      .then(() => troubles.over(new Set([UNHEARD])), tellUnlessLost(connection));
     deliveredMs = clock.elapsedMs();
   };
 
@@ -64,8 +68,9 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   /** A connection that has ended has told why. */
   const tellUnlessLost = (connection: Connection) => (error: unknown) => {
     const trouble = asTrouble(error);
-    const isNews = connection.isOpen || trouble.recovery === 'defect';
-    log[isNews ? 'warn' : 'debug']({ event: 'trouble', text: explain(trouble), code: trouble.code });
+    if (connection.isOpen || trouble.recovery === 'defect') troubles.report(trouble);
+    else log.debug({ event: 'trouble', text: explain(trouble), code: trouble.code });
+    return trouble.code;
   };
 
   const link = keepConnected({
@@ -86,6 +91,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 
   /** What no delivery tells of: people come and go, logins end, and history is fetched that nobody is given. */
   const watch = async () => {
+    const met = new Set<string>();
     for (;;) {
       await clock.sleep(LOOK_MS, signal);
       if (signal.aborted) return;
@@ -95,8 +101,10 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       const work = async () => {
         await board.look(connection);
         if (isIdle) await board.follow(connection);
+        troubles.over(met);
+        met.clear();
       };
-      await inTurn(work).catch(tellUnlessLost(connection));
+      await inTurn(work).catch((error) => met.add(tellUnlessLost(connection)(error)));
     }
   };
   const watched = watch();
