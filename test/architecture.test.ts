@@ -47,8 +47,9 @@ const CASES: readonly Case[] = [
   ...row(undefined, 'src/publishers/', './home-assistant.ts', '../domain/token.ts', 'mqtt', 'node:fs/promises'),
   ...row(undefined, 'src/publishers/', './hook-run.ts', '../domain/token.ts', 'node:child_process'),
   ...row(IMPORTS, 'src/doctor/', '../cli/shell.ts', '../daemon.ts', '../sandbox/grants.ts', '../withings/client.ts'),
-  ...row(IMPORTS, 'src/doctor/', 'axios', 'express', 'node:process'),
+  ...row(IMPORTS, 'src/doctor/', '../publishers/mqtt.ts', 'axios', 'express', 'mqtt', 'node:process'),
   ...row(undefined, 'src/doctor/', './finding.ts', '../core.ts', '../http/probe.ts', '../app/pace.ts', 'node:tls'),
+  ...row(undefined, 'src/doctor/', '../publishers/mqtt-connection.ts'),
 
   ...row(IMPORTS, 'src/', 'express', 'axios', 'qs', 'mqtt', 'commander', 'dotenv', 'node:process'),
   ...row(IMPORTS, 'src/', 'axios/lib/axios.js', 'express/lib/express.js'),

@@ -10,6 +10,7 @@ import { reachable } from '../http/probe.ts';
 import { createProof } from '../http/proof.ts';
 import { isLoopback } from '../settings.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
+import { checkBroker } from './broker.ts';
 import { judgeCallbackUrl } from './callback-url.ts';
 import { judgeCertificate } from './certificate.ts';
 import { checkClient } from './client.ts';
@@ -53,7 +54,9 @@ export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Fin
   yield await checkFlock();
   const core = yield* examineWithings(patient);
   for (const check of ['tokens', 'data'] as const) yield* await examineDirectory(patient, check);
-  if (patient.config.hook !== undefined) yield await checkHook(patient.config.hook);
+  const { hook, mqtt } = patient.config;
+  if (hook !== undefined) yield await checkHook(hook);
+  if (mqtt !== undefined) yield await checkBroker(mqtt, world.signal);
   yield* examineCallback(patient);
   yield* examinePeople(patient, core);
 }

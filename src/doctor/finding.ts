@@ -11,6 +11,7 @@ export type Check =
   | 'tokens'
   | 'data'
   | 'hook'
+  | 'mqtt'
   | 'daemon'
   | 'callback'
   | 'dns'

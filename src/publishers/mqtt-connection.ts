@@ -18,8 +18,8 @@ export interface BrokerOptions {
   readonly caFile: string | undefined;
   /** The same in every life: a broker that still holds the connection of the one before ends it first. */
   readonly clientId: string;
-  /** What the broker publishes when we are gone without a word. */
-  readonly will: Message;
+  /** What the broker publishes when we are gone without a word, if anything. */
+  readonly will: Message | undefined;
 }
 
 /** MQTT 5 and MQTT 3.1.1, by their numbers on the wire. */
@@ -35,7 +35,7 @@ export interface Connection {
   readonly isOpen: boolean;
   /** Resolves with the reason when it has ended; it never rejects. */
   readonly ended: Promise<Trouble>;
-  /** Says what the will says, and good-bye. Takes a second at most; then the broker carries out the will itself. */
+  /** Says what the will says, if there is one, and good-bye. Takes a second at most; then the broker carries out the will itself. */
   close(): Promise<void>;
 }
 
@@ -55,6 +55,23 @@ const PROTOCOLS: Readonly<
   'ws:': { protocol: 'ws', port: 80 },
   'wss:': { protocol: 'wss', port: 443 },
 };
+
+/**
+ * Connects with the version that is preferred, or with the other one: a broker that does not know a version says so, or
+ * hangs up.
+ */
+export async function connectEither(
+  options: BrokerOptions,
+  preferred: Version,
+  signal: AbortSignal,
+): Promise<Connection> {
+  try {
+    return await connect(options, preferred, signal);
+  } catch (error) {
+    if (!(error instanceof Trouble && error.code === WRONG_VERSION)) throw error;
+    return await connect(options, preferred === 5 ? 4 : 5, signal);
+  }
+}
 
 /**
  * Connects once. The package is loaded here and nowhere else, so that whoever has no broker does not pay for it.
@@ -149,7 +166,7 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
 
   const sayGoodBye = async () => {
     const timer = setTimeout(hangUp, CLOSE_MS);
-    await publish(will).catch(() => undefined);
+    if (will !== undefined) await publish(will).catch(() => undefined);
     client.end(false);
     await ended;
     clearTimeout(timer);
@@ -198,7 +215,9 @@ function describe(options: BrokerOptions, version: Version, ca: Buffer | undefin
     // One connection is one attempt; who connects again, and when, is decided in one place.
     reconnectPeriod: 0,
     resubscribe: false,
-    will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: will.retain },
+    ...(will !== undefined && {
+      will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: will.retain },
+    }),
   };
 }
 

@@ -2,7 +2,6 @@ import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { asTrouble, Trouble } from '../domain/trouble.ts';
 import type { Connection, Version } from './mqtt-connection.ts';
-import { WRONG_VERSION } from './mqtt-trouble.ts';
 
 /** The broker is often on the same machine and starts a moment later; after a while a call a minute is enough. */
 const FIRST_MS = 1_000;
@@ -36,7 +35,8 @@ export interface Link {
 }
 
 export function keepConnected(ports: {
-  readonly connect: (version: Version, signal: AbortSignal) => Promise<Connection>;
+  /** With that version, or another where the broker does not know it. */
+  readonly connect: (preferred: Version, signal: AbortSignal) => Promise<Connection>;
   /** What every connection begins with. Where it fails, the connection is given up. */
   readonly greet: (connection: Connection) => Promise<void>;
   /** For the log. */
@@ -54,6 +54,7 @@ export function keepConnected(ports: {
   let trouble: Trouble | undefined;
   /** What has been wrong since it last worked. */
   const met = new Set<string>();
+  /** The newer one first, and then the one that the broker knows. */
   let version: Version = 5;
   /** The connection, from its first moment on, and while it is of use to others. */
   let open: Connection | undefined;
@@ -69,22 +70,10 @@ export function keepConnected(ports: {
   };
   signal.addEventListener('abort', onStop, { once: true });
 
-  /** The newer version first. A broker that knows only the older one says so, or hangs up. */
-  const connectEither = async (): Promise<Connection> => {
-    try {
-      return await connect(version, signal);
-    } catch (error) {
-      if (!(error instanceof Trouble && error.code === WRONG_VERSION)) throw error;
-      const other: Version = version === 5 ? 4 : 5;
-      const connection = await connect(other, signal);
-      version = other;
-      return connection;
-    }
-  };
-
   /** From the first word to the last; returns why it has ended. */
   const live = async (): Promise<Trouble> => {
-    const connection = await connectEither();
+    const connection = await connect(version, signal);
+    version = connection.version;
     open = connection;
     try {
       if (signal.aborted) await connection.close();

@@ -56,9 +56,9 @@ const REASONS: Readonly<Record<number, Facts>> = {
 const UNREACHABLE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there: is the broker running, and is it this port (usually 1883, with TLS 8883)?',
   ENOTFOUND: 'there is no such name; compare MQTT_URL, or take the address in its place',
-  EAI_AGAIN: 'names cannot be looked up now; it goes on by itself',
+  EAI_AGAIN: 'names cannot be looked up now; is there a network, and does its DNS work?',
   EHOSTUNREACH: 'this machine is not to be reached; is it on, and in this network?',
-  ENETUNREACH: 'there is no network; it goes on by itself',
+  ENETUNREACH: 'there is no network that leads there',
   ETIMEDOUT: 'nobody answers; compare MQTT_URL, and is there a firewall?',
 };
 
@@ -96,7 +96,11 @@ function judge(error: unknown): Facts {
     return settings('mqtt_tls', `does not speak TLS there (${name})`, hint);
   }
   const what = error instanceof Error ? error.message : String(error);
-  return passing('mqtt_unreachable', `cannot be reached (${what})`, 'it is tried again for ever; compare MQTT_URL');
+  return passing(
+    'mqtt_unreachable',
+    `cannot be reached (${what})`,
+    'compare MQTT_URL with the address of the broker, and look into its log',
+  );
 }
 
 /** The broker was there, and is not any more. */

@@ -6,7 +6,7 @@ import { isAnnounced } from '../domain/reading.ts';
 import { asTrouble, explain } from '../domain/trouble.ts';
 import { birthTopics } from './home-assistant.ts';
 import { type BoardPorts, createBoard } from './mqtt-board.ts';
-import { type BrokerOptions, type Connection, connect } from './mqtt-connection.ts';
+import { type BrokerOptions, type Connection, connectEither } from './mqtt-connection.ts';
 import { keepConnected } from './mqtt-link.ts';
 import { createTopics, OFFLINE, ONLINE, weighInMessages } from './mqtt-messages.ts';
 import { UNHEARD } from './mqtt-trouble.ts';
@@ -75,7 +75,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 
   const link = keepConnected({
     connect: (version, until) =>
-      connect(
+      connectEither(
         { ...broker, clientId: clientIdOf(prefix), will: { topic: topics.status, payload: OFFLINE, retain: true } },
         version,
         until,
