@@ -210,6 +210,38 @@ describe('MQTT', () => {
     assert.match((await failure(lost.deliver(reading(ANNA, 81.25, at('05:01'))))).message, /\/nowhere\/ca\.pem/);
   });
 
+  it('comes through web sockets, to the path that MQTT_URL names and to no other', async () => {
+    await using broker = await startAedes({ path: '/mqtt' });
+    const bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    const kept = await retainedOn(broker.url);
+    assert.deepEqual([kept.get('weighbridge/status'), kept.get(WEIGHT)], ['online', value(81.25, '05:01')]);
+    await bench[Symbol.asyncDispose]();
+    assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
+    await using elsewhere = startMqttBench(broker.url.replace('/mqtt', '/other'), createMqttHome(ANNA));
+    const trouble = await failure(elsewhere.deliver(reading(ANNA, 81.25, at('05:01'))));
+    assert.match(trouble.message, /cannot be reached|hangs up/);
+  });
+
+  it('comes through web sockets with TLS, and trusts one’s own certificate authority there too', async () => {
+    await using broker = await startAedes({ path: '/mqtt', tls: true });
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { broker: { caFile: CA_FILE } });
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    await using stranger = startMqttBench(broker.url, createMqttHome(ANNA));
+    assert.equal((await failure(stranger.deliver(reading(ANNA, 81.25, at('05:01'))))).code, 'mqtt_certificate');
+  });
+
+  it('is away behind web sockets too, and comes back', async () => {
+    await using broker = await startAedes({ path: '/mqtt' });
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    await broker.stop();
+    await failure(bench.deliver(reading(ANNA, 81.05, at('05:02'))));
+    await broker.start();
+    await eventually(bench, () => bench.log.texts('recovered').length > 0);
+    await bench.deliver(reading(ANNA, 81.05, at('05:02')));
+  });
+
   it('says when it is TLS that is missing, on either side', async () => {
     await using plain = await startAedes();
     await using tls = await startAedes({ tls: true });
@@ -277,32 +309,37 @@ describe('MQTT', () => {
     assert.ok(performance.now() - startedMs < 5_000);
   });
 
-  it('stops when the time of the delivery in hand is over, although the broker has frozen in the middle of it', async () => {
-    await using broker = await startAedes();
-    await using freezer = await startFreezer(broker);
-    const bench = startMqttBench(freezer.url, createMqttHome(ANNA));
-    await bench.deliver(reading(ANNA, 81.25, at('05:58')));
-    freezer.freeze();
-    const cut = new AbortController();
-    const startedMs = performance.now();
-    const delivered = bench.deliver(reading(ANNA, 81.05, at('05:59')), {}, cut.signal);
-    delivered.catch(() => undefined);
-    await bench.clock.advance(1);
-    cut.abort();
-    assert.equal((await failure(delivered)).recovery, 'retry');
-    await bench[Symbol.asyncDispose]();
-    assert.ok(performance.now() - startedMs < 12_000, 'it would be told after 20 s that the broker has lost it');
-    assert.deepEqual(told(bench), [], 'a stop is no trouble');
-  });
+  for (const [way, options] of [
+    ['', {}],
+    [' behind web sockets', { path: '/mqtt' }],
+  ] as const) {
+    it(`stops when the time of the delivery in hand is over, although the broker${way} has frozen in the middle of it`, async () => {
+      await using broker = await startAedes(options);
+      await using freezer = await startFreezer(broker);
+      const bench = startMqttBench(freezer.url, createMqttHome(ANNA));
+      await bench.deliver(reading(ANNA, 81.25, at('05:58')));
+      freezer.freeze();
+      const cut = new AbortController();
+      const startedMs = performance.now();
+      const delivered = bench.deliver(reading(ANNA, 81.05, at('05:59')), {}, cut.signal);
+      delivered.catch(() => undefined);
+      await bench.clock.advance(1);
+      cut.abort();
+      assert.equal((await failure(delivered)).recovery, 'retry');
+      await bench[Symbol.asyncDispose]();
+      assert.ok(performance.now() - startedMs < 12_000, 'it would be told after 20 s that the broker has lost it');
+      assert.deepEqual(told(bench), [], 'a stop is no trouble');
+    });
 
-  it('stops although the broker takes its good-bye and does not hang up', async () => {
-    await using broker = await startAedes();
-    await using freezer = await startFreezer(broker, { hangsUp: false });
-    const bench = startMqttBench(freezer.url, createMqttHome(ANNA));
-    await bench.deliver(reading(ANNA, 81.25, at('05:58')));
-    await bench[Symbol.asyncDispose]();
-    assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
-  });
+    it(`stops although the broker${way} takes its good-bye and does not hang up`, async () => {
+      await using broker = await startAedes(options);
+      await using freezer = await startFreezer(broker, { hangsUp: false });
+      const bench = startMqttBench(freezer.url, createMqttHome(ANNA));
+      await bench.deliver(reading(ANNA, 81.25, at('05:58')));
+      await bench[Symbol.asyncDispose]();
+      assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
+    });
+  }
 
   it('stops at once although nobody has answered yet', async () => {
     const silent = createServer().listen(0, '127.0.0.1');

@@ -1,10 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { Aedes, type AedesOptions } from 'aedes';
 import mqtt, { type MqttClient } from 'mqtt';
+import { createWebSocketStream, WebSocketServer } from 'ws';
 import { fixture } from './fixture.ts';
 import { freePort } from './free-port.ts';
 import { temporaryDirectory } from './temporary.ts';
@@ -103,25 +106,36 @@ export interface AedesBroker extends Broker {
   readonly aedes: Aedes;
 }
 
-/** A broker in this process. It speaks MQTT 3.1.1 and nothing newer. */
+/** A broker in this process. It speaks MQTT 3.1.1 and nothing newer; with a path it is reached by web sockets there. */
 export async function startAedes({
   tls = false,
+  path,
   ...options
-}: AedesOptions & { readonly tls?: boolean } = {}): Promise<AedesBroker> {
+}: AedesOptions & { readonly tls?: boolean; readonly path?: string } = {}): Promise<AedesBroker> {
   const aedes = await Aedes.createBroker(options);
   const port = await freePort();
   const sockets = new Set<Socket>();
-  const take = (socket: Socket) => {
+  const keep = (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
+  };
+  const take = (socket: Socket) => {
+    keep(socket);
     aedes.handle(socket);
+  };
+  const certificate = () => ({ cert: fixture('tls/localhost.pem'), key: fixture('tls/localhost-key.pem') });
+  const createWebServer = () => {
+    const web = tls ? createHttpsServer(certificate()) : createHttpServer();
+    new WebSocketServer({ server: web, ...(path !== undefined && { path }) }).on('connection', (socket) =>
+      aedes.handle(createWebSocketStream(socket).on('error', () => undefined)),
+    );
+    return web.on('connection', keep);
   };
   let server: Server | undefined;
   const start = async () => {
-    server = tls
-      ? createTlsServer({ cert: fixture('tls/localhost.pem'), key: fixture('tls/localhost-key.pem') }, take)
-      : createServer(take);
+    if (path !== undefined) server = createWebServer();
+    else server = tls ? createTlsServer(certificate(), take) : createServer(take);
     server.on('tlsClientError', () => undefined);
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
@@ -138,7 +152,7 @@ export async function startAedes({
   return {
     aedes,
     port,
-    url: `mqtt${tls ? 's' : ''}://127.0.0.1:${port}`,
+    url: `${path === undefined ? 'mqtt' : 'ws'}${tls ? 's' : ''}://127.0.0.1:${port}${path ?? ''}`,
     start,
     stop,
     async [Symbol.asyncDispose]() {
@@ -155,7 +169,7 @@ export async function startAedes({
  * @param options.hangsUp false where it does not hang up when the broker does, frozen or not
  */
 export async function startFreezer(
-  broker: Pick<Broker, 'port'>,
+  broker: Pick<Broker, 'port' | 'url'>,
   { hangsUp = true }: { readonly hangsUp?: boolean } = {},
 ): Promise<AsyncDisposable & { readonly url: string; freeze(): void }> {
   let isFrozen = false;
@@ -175,7 +189,7 @@ export async function startFreezer(
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   return {
-    url: `mqtt://127.0.0.1:${port}`,
+    url: broker.url.replace(`:${broker.port}`, `:${port}`),
     freeze() {
       isFrozen = true;
     },
