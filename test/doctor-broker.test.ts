@@ -2,18 +2,18 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { MqttConfig } from '../src/config.ts';
 import { checkBroker } from '../src/doctor/broker.ts';
 import { explain } from '../src/domain/trouble.ts';
 import { asBrokerTrouble } from '../src/publishers/mqtt-trouble.ts';
 import { listenTo, MOSQUITTO_IS_MISSING, startAedes, startMosquitto } from './support/broker.ts';
 import { assertFinding, startSetUp } from './support/examination.ts';
+import { fixturePath } from './support/fixture.ts';
 import { freePort } from './support/free-port.ts';
 import { createMqttHome, startMqttBench } from './support/mqtt-bench.ts';
 import { ANNA } from './support/people.ts';
 
-const CA_FILE = fileURLToPath(new URL('../../test/fixtures/tls/ca.pem', import.meta.url));
+const CA_FILE = fixturePath('tls/ca.pem');
 
 const check = (url: string, changes: Partial<MqttConfig> = {}, timeoutMs = 60_000) =>
   checkBroker(

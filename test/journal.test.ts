@@ -7,6 +7,7 @@ import { Trouble } from '../src/domain/trouble.ts';
 import { type FileSystem, nodeFiles } from '../src/storage/files.ts';
 import { openJournal } from '../src/storage/journal.ts';
 import { createRecordingLog } from './support/recording-log.ts';
+import { READING } from './support/sample-reading.ts';
 import { mountSmallDisk, NO_MOUNT } from './support/small-disk.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 import { diskError, failOneByOne, failureOf, watchFiles } from './support/watched-files.ts';
@@ -17,20 +18,8 @@ const LINE =
   '{"userid":"1234","grpid":6123456789,"date":"2026-11-20T07:01:02+01:00","timestamp":1795154462,"modified":1795154570,' +
   '"attrib":0,"ambiguous":false,"deviceid":"d1","model":"Body+",' +
   '"measures":{"weight":81.25,"fat_ratio":17.3,"muscle_mass":63.1}}\n';
-const READING: Reading = {
-  userId: ANNA,
-  groupId: 6123456789,
-  takenAt: new Date(1795154462_000),
-  modifiedAt: new Date(1795154570_000),
-  attribution: 0,
-  ambiguous: false,
-  deviceId: 'd1',
-  model: 'Body+',
-  timeZone: 'Europe/Vienna',
-  measures: { weight: 81.25, fat_ratio: 17.3, muscle_mass: 63.1 },
-};
 
-/** A weigh-in so many minutes after the one above. */
+/** A weigh-in so many minutes after that of the line. */
 function weighIn(groupId: number, minute: number, weight: number, more: Partial<Reading> = {}): Reading {
   const takenAt = new Date(READING.takenAt.getTime() + minute * 60_000);
   return { ...READING, groupId, takenAt, modifiedAt: takenAt, measures: { weight }, ...more };

@@ -2,7 +2,6 @@ import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { NOTHING_KNOWN } from '../src/domain/person.ts';
 import { Trouble } from '../src/domain/trouble.ts';
 import {
@@ -14,6 +13,7 @@ import {
   startFreezer,
   startMosquitto,
 } from './support/broker.ts';
+import { fixturePath } from './support/fixture.ts';
 import { freePort } from './support/free-port.ts';
 import { createMqttHome, type MqttBench, reading, startMqttBench } from './support/mqtt-bench.ts';
 import { ANNA, BO } from './support/people.ts';
@@ -21,7 +21,7 @@ import { ANNA, BO } from './support/people.ts';
 const CONFIG = 'homeassistant/device/weighbridge_1234/config';
 const WEIGHT = 'weighbridge/1234/weight';
 const EVENT = 'weighbridge/1234/event';
-const CA_FILE = fileURLToPath(new URL('../../test/fixtures/tls/ca.pem', import.meta.url));
+const CA_FILE = fixturePath('tls/ca.pem');
 
 const at = (time: string) => `2026-11-20T${time}:00Z`;
 const value = (kilograms: number, time: string) => JSON.stringify({ value: kilograms, measured_at: at(time) });

@@ -250,6 +250,26 @@ test('a login that was tried and not replaced is sent again when 12 s have passe
   await assertLoginLives(place, 'after the second try');
 });
 
+test('the log says whether a login was rotated or shared, and no file is read for that', async () => {
+  await using place = await setUp();
+  const issuer = connect(place.sandbox);
+  const log = createRecordingLog();
+  let loads = 0;
+  const tokens: typeof place.tokens = {
+    ...place.tokens,
+    load: (userId) => {
+      loads += 1;
+      return place.tokens.load(userId);
+    },
+  };
+  const ports = { tokens, accesses: place.accesses, issuer, clock: impatient, log };
+  await createAccessTokens(ports).get(ANNA, { urgent: true });
+  assert.equal(loads, 2, 'before the lock and under it');
+  await createAccessTokens(ports).get(ANNA, { urgent: true });
+  assert.equal(loads, 3);
+  assert.deepEqual(log.texts('refresh'), ['rotated the login of user 1234', 'shared the login of user 1234']);
+});
+
 describe('at once', () => {
   test('20 who need an access token get one rotation', async () => {
     await using place = await setUp();

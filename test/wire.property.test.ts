@@ -3,24 +3,14 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decimal, type MeasureGroup, measureKey } from '../src/domain/measure.ts';
 import { parseEnvelope, parseMeasurePage, parseTokenSet, parseWaitSeconds, WireError } from '../src/withings/wire.ts';
+import { GROUP as WEIGH_IN } from './support/fixture.ts';
 import { altered, anything, check, jsonText } from './support/property.ts';
 
 const LAST_SECOND = 4_102_444_800;
 const TOKEN = /^[A-Za-z0-9._~+/=-]{1,1024}$/;
 const TOKENS = { userid: 1234, access_token: 'acc', refresh_token: 'xxyyzz', expires_in: 10_800 };
 const MEASURE = { value: 72180, type: 1, unit: -3, position: 7 };
-const GROUP = {
-  grpid: 8122000301,
-  attrib: 0,
-  date: 1793685500,
-  created: 1793685569,
-  modified: 1793685570,
-  category: 1,
-  deviceid: 'DEV-SCALE',
-  model: 'Body+',
-  timezone: 'Europe/Lisbon',
-  measures: [MEASURE],
-};
+const GROUP = { ...WEIGH_IN, measures: [MEASURE] };
 const PAGE = { updatetime: 1793780000, timezone: 'Europe/Vienna', more: 0, offset: 0, measuregrps: [GROUP] };
 
 const someMeasures = fc.array(altered(MEASURE), { maxLength: 2 }).map((measures) => ({ ...GROUP, measures }));

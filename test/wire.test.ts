@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { toReading } from '../src/domain/reading.ts';
 import type { UserId } from '../src/domain/token.ts';
 import { parseEnvelope, parseMeasurePage, parseTokenSet, parseWaitSeconds, WireError } from '../src/withings/wire.ts';
-import { fixture, fixtures } from './support/fixture.ts';
+import { fixture, fixtures, GROUP } from './support/fixture.ts';
 
 const userId = '27182818' as UserId;
 const TAKEN = new Date('2026-11-03T05:58:20Z');
@@ -20,20 +20,6 @@ function readings(answer: string) {
 function page(fields: Readonly<Record<string, unknown>>) {
   return parseMeasurePage({ updatetime: 1793780000, timezone: 'Europe/Vienna', measuregrps: [], ...fields });
 }
-
-const GROUP = {
-  grpid: 8122000301,
-  attrib: 0,
-  date: 1793685500,
-  created: 1793685569,
-  modified: 1793685570,
-  category: 1,
-  deviceid: 'DEV-SCALE',
-  model: 'Body+',
-  modelid: 5,
-  timezone: 'Europe/Lisbon',
-  measures: [{ value: 72180, type: 1, unit: -3 }],
-};
 
 /** The only group of a page, with these changes, decoded. */
 function group(changes: Readonly<Record<string, unknown>>) {

@@ -33,10 +33,9 @@ export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): A
   const obtain = async (userId: UserId, urgent: boolean) => {
     const startedMs = clock.elapsedMs();
     try {
-      const before = await readable(userId);
       const login = await obtainLogin(ports, userId, { urgent, refused: refusedAccesses.get(userId) });
       hold(userId, login, startedMs);
-      const how = login.refreshToken === before ? 'shared' : 'rotated';
+      const how = login.rotated ? 'rotated' : 'shared';
       log.debug({ event: 'refresh', text: `${how} the login of user ${userId}`, userid: userId });
       return login.accessToken;
     } catch (error) {

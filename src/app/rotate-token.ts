@@ -28,6 +28,9 @@ export interface TokenPorts {
 /** A stored login, and an access token that came with it. */
 export type Login = TokenSet & { readonly userId: UserId };
 
+/** A login to use now, and whether it had to be rotated for that. */
+export type Obtained = Login & { readonly rotated: boolean };
+
 /**
  * A login whose access token is good for a call now. What another process on this machine has obtained is shared;
  * otherwise it is rotated, and once only, however many processes ask.
@@ -39,17 +42,18 @@ export async function obtainLogin(
   ports: TokenPorts,
   userId: UserId,
   options: { readonly urgent: boolean; readonly refused?: AccessToken | undefined },
-): Promise<Login> {
+): Promise<Obtained> {
   const { tokens } = ports;
   const stored = await tokens.load(userId);
   if (stored === undefined) throw notLinked(userId);
   const shared = await findShared(ports, userId, stored, options.refused);
-  if (shared !== undefined) return shared;
+  if (shared !== undefined) return { ...shared, rotated: false };
   await using _lock = await tokens.lock(userId);
   const current = await tokens.load(userId);
   if (current === undefined) throw notLinked(userId);
   const meanwhile = await findShared(ports, userId, current, options.refused);
-  return meanwhile ?? (await rotate(ports, userId, current, options));
+  if (meanwhile !== undefined) return { ...meanwhile, rotated: false };
+  return { ...(await rotate(ports, userId, current, options)), rotated: true };
 }
 
 /**

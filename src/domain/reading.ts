@@ -65,6 +65,14 @@ export function weightOf(reading: Reading): number | undefined {
   return reading.measures['weight'];
 }
 
+/** By how many kilograms it differs from the weight before, where both are known. */
+export function weightChange(reading: Reading, previousWeight: number | undefined): number | undefined {
+  const weight = weightOf(reading);
+  if (weight === undefined || previousWeight === undefined) return undefined;
+  // Grams are the finest that scales weigh in, and 81.65 - 81.25 is 0.4000000000000057.
+  return Number((weight - previousWeight).toFixed(3));
+}
+
 /** A reading that has just become part of the journal, and what it follows there. */
 export interface JournalEntry {
   readonly reading: Reading;

@@ -2,7 +2,7 @@ import { formatTime } from '../domain/clock.ts';
 import { listMeasures } from '../domain/measures-text.ts';
 import type { People } from '../domain/people.ts';
 import type { Delivery } from '../domain/publisher.ts';
-import { toRecord, weightOf } from '../domain/reading.ts';
+import { toRecord, weightChange, weightOf } from '../domain/reading.ts';
 import { formatChange, formatWeight } from '../domain/weight-unit.ts';
 
 /** What a hook gets on its standard input, one line of JSON: the line of the journal, and what is worth knowing beside it. */
@@ -13,7 +13,7 @@ export function toJson(delivery: Delivery, people: People): string {
     name: people.names.get(reading.userId) ?? null,
     weight: weightOf(reading) ?? null,
     previous_weight: previousWeight ?? null,
-    change: changeOf(delivery) ?? null,
+    change: weightChange(reading, previousWeight) ?? null,
     late,
     correction,
     text: describe(delivery, people),
@@ -22,12 +22,12 @@ export function toJson(delivery: Delivery, people: People): string {
 
 /** The main fields as environment variables; one that is not known is not set. */
 export function toVariables(delivery: Delivery, people: People): Readonly<Record<string, string>> {
-  const { reading, late } = delivery;
+  const { reading, previousWeight, late } = delivery;
   const values = {
     WEIGHBRIDGE_USERID: reading.userId,
     WEIGHBRIDGE_NAME: people.names.get(reading.userId),
     WEIGHBRIDGE_WEIGHT: weightOf(reading),
-    WEIGHBRIDGE_CHANGE: changeOf(delivery),
+    WEIGHBRIDGE_CHANGE: weightChange(reading, previousWeight),
     WEIGHBRIDGE_DATE: formatTime(reading.takenAt, reading.timeZone),
     WEIGHBRIDGE_LATE: late,
     WEIGHBRIDGE_AMBIGUOUS: reading.ambiguous,
@@ -39,20 +39,12 @@ export function toVariables(delivery: Delivery, people: People): Readonly<Record
   return Object.fromEntries(known.map(([name, value]) => [name, String(value).replaceAll('\0', '')]));
 }
 
-/** In kilograms. */
-function changeOf({ reading, previousWeight }: Delivery): number | undefined {
-  const weight = weightOf(reading);
-  if (weight === undefined || previousWeight === undefined) return undefined;
-  // Scales weigh to 10 g at best, and 81.65 - 81.25 is 0.4000000000000057.
-  return Number((weight - previousWeight).toFixed(3));
-}
-
 /** `Anna 81.25 kg (+0.40)`, in the unit that the household wants to read. */
 function describe(delivery: Delivery, { names, unit }: People): string {
-  const { reading } = delivery;
+  const { reading, previousWeight } = delivery;
   const who = names.get(reading.userId) ?? reading.userId;
   const weight = weightOf(reading);
   if (weight === undefined) return `${who} ${listMeasures(reading, unit)}`;
-  const change = changeOf(delivery);
+  const change = weightChange(reading, previousWeight);
   return `${who} ${formatWeight(weight, unit)}${change === undefined ? '' : ` (${formatChange(change, unit)})`}`;
 }

@@ -1,7 +1,7 @@
 import { decimal } from '../domain/measure.ts';
 import type { PersonState } from '../domain/person.ts';
 import type { Delivery } from '../domain/publisher.ts';
-import { type Reading, weightOf } from '../domain/reading.ts';
+import { type Reading, weightChange, weightOf } from '../domain/reading.ts';
 import type { Value } from '../domain/retained.ts';
 import type { UserId } from '../domain/token.ts';
 import type { Message } from './mqtt-connection.ts';
@@ -83,8 +83,7 @@ function eventPayload(
     event_type: WEIGH_IN,
     weight_kg: kilograms,
     previous_weight_kg: before ?? null,
-    // Grams are the finest that scales measure in.
-    change_kg: before === undefined ? null : Number((kilograms - before).toFixed(3)),
+    change_kg: weightChange(reading, before) ?? null,
     measured_at: formatUtc(reading.takenAt),
     userid: reading.userId,
     name: name ?? null,

@@ -7,17 +7,12 @@ import { realClock } from '../../src/real-clock.ts';
 import { createParkedFile } from '../../src/storage/parked-file.ts';
 import { ANNA } from './people.ts';
 import { createRecordingLog } from './recording-log.ts';
+import { READING as SAMPLE } from './sample-reading.ts';
 import { temporaryDirectory } from './temporary.ts';
 
+/** As the journal has it: of the time zone it keeps the offset. */
 export const READING: Reading = {
-  userId: ANNA,
-  groupId: 6123456789,
-  takenAt: new Date(1795154462_000),
-  modifiedAt: new Date(1795154570_000),
-  attribution: 0,
-  ambiguous: false,
-  deviceId: 'd1',
-  model: 'Body+',
+  ...SAMPLE,
   timeZone: '+01:00',
   measures: { weight: 81.65, fat_ratio: 17.3 },
 };
