@@ -17,11 +17,11 @@ export function html(strings: TemplateStringsArray, ...values: readonly Piece[])
 
 function write(piece: Piece): string {
   if (piece === undefined || piece === false) return '';
-  if (typeof piece === 'string' || typeof piece === 'number') return escape(String(piece));
+  if (typeof piece === 'string' || typeof piece === 'number') return escapeHtml(String(piece));
   if ('markup' in piece) return piece.markup;
   return piece.map(write).join('');
 }
 
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 }

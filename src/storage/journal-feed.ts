@@ -27,7 +27,7 @@ export function createJournalFeed(journal: {
   readonly index: Pick<JournalIndex, 'contextOf'>;
   readonly known: () => JournalOffset;
   readonly refresh: () => Promise<void>;
-}): JournalFeed & { readonly tell: () => void } {
+}): JournalFeed & { readonly tell: () => void; readonly look: () => Promise<void> } {
   const { path, files, index, known, refresh } = journal;
   const listeners = new Set<() => void>();
 
@@ -51,6 +51,7 @@ export function createJournalFeed(journal: {
   };
 
   return {
+    look,
     end: known,
     async read(from) {
       try {
