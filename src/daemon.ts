@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { createCollector } from './app/collector.ts';
 import { createIntake } from './app/intake.ts';
@@ -6,20 +5,18 @@ import { createKeeper } from './app/keep-subscribed.ts';
 import { createLinkedUsers } from './app/linked-users.ts';
 import { reconcileForever } from './app/reconcile.ts';
 import { createTroubles } from './app/troubles.ts';
-import { createVitals, type VitalSigns } from './app/vitals.ts';
-import type { Config } from './config.ts';
+import { createVitals } from './app/vitals.ts';
 import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
 import type { Clock } from './domain/clock.ts';
 import type { LinkFailed } from './domain/link.ts';
 import type { Log } from './domain/log.ts';
 import { type Address, type Listener, listen } from './http/listen.ts';
-import { createPrivateApp } from './http/private-app.ts';
 import { createProof } from './http/proof.ts';
 import { createPublicApp } from './http/public-app.ts';
+import type { Concern } from './page/view.ts';
 import { preparePublishing } from './publishing.ts';
 import { realClock } from './real-clock.ts';
-import { isLoopback } from './settings.ts';
-import { readVersion } from './version.ts';
+import { openStatusPort, type StatusPort } from './status-port.ts';
 
 export interface Daemon extends AsyncDisposable {
   /** Where the public port is bound. */
@@ -31,6 +28,8 @@ export interface Daemon extends AsyncDisposable {
 export interface DaemonPorts {
   /** Sends a signal to all processes of a group; one that is gone is fine. */
   readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
+  /** What can be told to be wrong with the set-up without asking anybody, for the page. */
+  readonly examine?: () => Promise<readonly Concern[]>;
   readonly clock?: Clock;
   /** Between 0 and 1; spreads retries. */
   readonly random?: () => number;
@@ -45,7 +44,7 @@ export interface DaemonPorts {
 export async function startDaemon(
   config: WithingsConfig,
   log: Log,
-  { signalGroup, clock = realClock, random = Math.random }: DaemonPorts,
+  { signalGroup, examine = nothing, clock = realClock, random = Math.random }: DaemonPorts,
 ): Promise<Daemon> {
   const { people } = config;
   const stop = new AbortController();
@@ -70,7 +69,18 @@ export async function startDaemon(
     intervalMs: config.reconcileIntervalMs,
     clock,
   });
-  const collector = createCollector({ collect, troubles, onContact: vitals.contacted, clock, random, log });
+  let statusPort: StatusPort | undefined;
+  const collector = createCollector({
+    collect,
+    troubles,
+    onContact(userId) {
+      vitals.contacted(userId);
+      statusPort?.tell();
+    },
+    clock,
+    random,
+    log,
+  });
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
   const common = { linkedUsers, collector, intervalMs: config.reconcileIntervalMs, clock, signal };
   const keeper =
@@ -93,6 +103,7 @@ export async function startDaemon(
     trustProxy: config.listen.trustProxy,
     onNotification(notification) {
       vitals.notified(notification.userId);
+      statusPort?.tell();
       void intake(notification);
     },
     onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_CALLBACK_URL,
@@ -102,13 +113,21 @@ export async function startDaemon(
     clock,
     log,
   });
-  const privateListener = await listenInPrivate(config.status, vitals, { clock, log });
+  statusPort = await openStatusPort(config, {
+    vitals,
+    journal,
+    examine,
+    consent: callback?.consent,
+    clock,
+    log,
+    signal,
+  });
   const listener = await listen(app, config.listen).catch(async (error) => {
-    await privateListener?.[Symbol.asyncDispose]();
+    await statusPort?.[Symbol.asyncDispose]();
     throw error;
   });
   const publicAddress = addressOf(listener);
-  const privateAddress = privateListener && addressOf(privateListener);
+  const privateAddress = statusPort && addressOf(statusPort);
   const status = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
   // Before anything can be fetched: what is in the journal by then is old to a publisher that starts for the first time.
   const publishing = startPublishing({ journal, linkedUsers, records, clock, random, log, signalGroup });
@@ -124,7 +143,7 @@ export async function startDaemon(
     publicAddress,
     privateAddress,
     async [Symbol.asyncDispose]() {
-      const closed = Promise.all([listener, privateListener].map((each) => each?.[Symbol.asyncDispose]()));
+      const closed = Promise.all([listener, statusPort].map((each) => each?.[Symbol.asyncDispose]()));
       // The collector first: what the signal cuts off is then no trouble any more.
       const collected = collector[Symbol.asyncDispose]();
       stop.abort();
@@ -139,23 +158,16 @@ export async function startDaemon(
   };
 }
 
-async function listenInPrivate(
-  { host, port, password }: Config['status'],
-  { look }: VitalSigns,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
-): Promise<Listener | undefined> {
-  if (port === 0) return undefined;
-  const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
-  const app = createPrivateApp({ names, password, look, version: readVersion(), clock, log });
-  return await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
-}
-
 function addressOf({ host, port }: Listener): Address {
   return { host, port };
 }
 
 function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+async function nothing(): Promise<readonly Concern[]> {
+  return [];
 }
 
 const NO_CALLBACK_URL: LinkFailed = {

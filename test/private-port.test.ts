@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import type { Vitals } from '../src/domain/vitals.ts';
 import { listen } from '../src/http/listen.ts';
+import type { Page } from '../src/http/page-routes.ts';
 import { createPrivateApp, type PrivateAppOptions } from '../src/http/private-app.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { ANNA, BO } from './support/people.ts';
@@ -53,6 +54,13 @@ const trouble = (isLasting: boolean): Vitals => ({
   troubles: [{ userId: undefined, code: 'disk_full', text: 'the disk is full', since: SINCE, isLasting }],
 });
 
+const NO_PAGE: Page = {
+  draw: () => Promise.resolve('<!doctype html>'),
+  asset: () => Promise.resolve(undefined),
+  watch: () => ({ [Symbol.dispose]: () => undefined }),
+  link: () => undefined,
+};
+
 /** The private port as the daemon sets it up. */
 async function openPort(options: Partial<PrivateAppOptions> = {}) {
   const clock = createFakeClock();
@@ -62,7 +70,9 @@ async function openPort(options: Partial<PrivateAppOptions> = {}) {
     looks += 1;
     return Promise.resolve(WELL);
   };
-  const app = createPrivateApp({ names: [], password: undefined, version: '1.2.3', look, clock, log, ...options });
+  const { signal } = new AbortController();
+  const given = { names: [], password: undefined, version: '1.2.3', look, page: NO_PAGE, signal, clock, log };
+  const app = createPrivateApp({ ...given, ...options });
   const listener = await listen(app, { host: '127.0.0.1', port: 0 });
   return { ...listener, clock, log, looks: () => looks };
 }
@@ -173,7 +183,6 @@ describe('/healthz', () => {
 
 describe('everything else', () => {
   for (const path of [
-    '/',
     '/healthz/',
     '/Healthz',
     '/healthz/x',

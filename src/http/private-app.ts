@@ -1,10 +1,13 @@
 import express, { type ErrorRequestHandler, type Express } from 'express';
+import type { Clock } from '../domain/clock.ts';
 import { isWell, type Vitals } from '../domain/vitals.ts';
 import { reportDefect } from './defect.ts';
 import { encodeHealth } from './health.ts';
+import { createPageRoutes, type PageRoutesOptions } from './page-routes.ts';
 import { createPrivateGate, type PrivateGateOptions } from './private-gate.ts';
 
-export interface PrivateAppOptions extends PrivateGateOptions {
+export interface PrivateAppOptions extends PrivateGateOptions, PageRoutesOptions {
+  readonly clock: Pick<Clock, 'elapsedMs' | 'sleep'>;
   readonly version: string;
   readonly look: () => Promise<Vitals>;
 }
@@ -38,7 +41,8 @@ export function createPrivateApp(options: PrivateAppOptions): Express {
     const vitals = await look();
     response.status(isWell(vitals) ? 200 : 503).json(encodeHealth(vitals, version));
   });
-  app.all('/healthz', (_request, response) => {
+  app.use(createPageRoutes(options));
+  app.all(['/healthz', '/', '/link', '/changes'], (_request, response) => {
     response.status(405).set({ allow: 'GET, HEAD', connection: 'close' }).end();
   });
 

@@ -6,6 +6,10 @@ import type { WeightUnit } from '../domain/weight-unit.ts';
 export const RANGES = ['month', 'quarter', 'year', 'all'] as const;
 export type Range = (typeof RANGES)[number];
 
+export function readRange(text: string | null): Range {
+  return RANGES.find((range) => range === text) ?? 'quarter';
+}
+
 /** Everything that the page says, at one moment. */
 export interface PageView {
   readonly now: Date;
@@ -37,3 +41,6 @@ export const PATHS = {
   /** Of the style sheet, the script and the icon: `/assets/NAME`. */
   assets: '/assets/',
 } as const;
+
+/** What the page loads besides itself. */
+export const ASSETS = ['page.css', 'page.js', 'icon.svg'] as const;
