@@ -53,7 +53,7 @@ export async function startDaemon(
   await sweepDirectories(config.directories);
   const { tokens, accessTokens, records, callback, ...core } = createCore(config, log, { clock, signal });
   const journal = await core.openJournal();
-  const startPublishing = await preparePublishing(config);
+  const publishers = await preparePublishing(config, { clock, log });
   const collect = core.createCollect(journal);
   const troubles = createTroubles({ clock, log, people, records });
   const subscriptionTroubles = createTroubles({ clock, log, people });
@@ -63,6 +63,7 @@ export async function startDaemon(
     readStanding: core.readStanding,
     remembered: core.remembered,
     troubles: [troubles, subscriptionTroubles],
+    publishers: publishers.signs,
     journal,
     people,
     hasCallback: callback !== undefined,
@@ -130,7 +131,7 @@ export async function startDaemon(
   const privateAddress = statusPort && addressOf(statusPort);
   const status = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
   // Before anything can be fetched: what is in the journal by then is old to a publisher that starts for the first time.
-  const publishing = startPublishing({ journal, linkedUsers, records, clock, random, log, signalGroup });
+  const publishing = publishers.start({ journal, linkedUsers, records, random, signalGroup });
   log.info({
     event: 'listening',
     text: `listening on ${formatAddress(publicAddress)}${status}`,

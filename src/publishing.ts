@@ -1,11 +1,12 @@
 import type { LinkedUsers } from './app/linked-users.ts';
-import { startOutbox } from './app/outbox.ts';
+import { type Outbox, startOutbox } from './app/outbox.ts';
+import { createPublisherTroubles, type PublisherTroubles } from './app/publisher-troubles.ts';
 import type { Records } from './app/records.ts';
-import { createPublisherTroubles, type PublisherTroubles } from './app/troubles.ts';
+import type { PublisherSigns } from './app/vitals.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './domain/clock.ts';
 import type { Log } from './domain/log.ts';
-import type { Publisher } from './domain/publisher.ts';
+import type { OffsetStore, Publisher } from './domain/publisher.ts';
 import { makeDirectory, sweepTemporaryFiles } from './storage/files.ts';
 import type { OpenJournal } from './storage/journal.ts';
 import { createOffsetFiles } from './storage/offset-files.ts';
@@ -18,48 +19,76 @@ export interface PublishingPorts {
   readonly journal: OpenJournal;
   readonly linkedUsers: LinkedUsers;
   readonly records: Records;
-  readonly clock: Clock;
   readonly random: () => number;
-  readonly log: Log;
   readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
 }
 
+/** Publishers that are ready, and begin nothing before they are told to. */
+export interface Publishing {
+  /**
+   * Starts them, each behind an outbox of its own. Disposing ends them within some 7 s: a delivery in hand may finish,
+   * no other is begun.
+   */
+  start(ports: PublishingPorts): AsyncDisposable;
+  /** How each of them stands, started or not. */
+  signs(): readonly PublisherSigns[];
+}
+
 /**
- * Gets ready to pass readings on, and begins nothing. What is not configured is not even loaded.
+ * Gets ready to pass readings on. What is not configured is not even loaded.
  *
- * @returns what starts the publishers, each behind an outbox of its own. Disposing ends them within some 7 s: a
- * delivery in hand may finish, no other is begun
  * @throws Trouble when the directory cannot be written
  */
-export async function preparePublishing(config: Config): Promise<(ports: PublishingPorts) => AsyncDisposable> {
+export async function preparePublishing(
+  config: Config,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<Publishing> {
   const directory = `${config.directories.data}/publishers`;
-  const makers = await loadPublishers(config, directory);
-  if (makers.length > 0) {
+  const loaded = await loadPublishers(config, directory);
+  if (loaded.length > 0) {
     await makeDirectory(directory);
     await sweepTemporaryFiles(directory);
   }
-  return (ports) => {
-    const { journal, log, clock } = ports;
-    const offsets = createOffsetFiles(directory, log);
-    const maxAgeMs = config.announceMaxAgeMs;
-    const started = makers.map(({ name, make }) => {
-      // One for both: a broker that is away is told of once, by whoever notices.
-      const troubles = createPublisherTroubles({ clock, log, publisher: name });
-      const publisher = make({ ...ports, troubles });
-      const outbox = startOutbox({ ...ports, publisher, feed: journal.feed, offsets, troubles, maxAgeMs });
-      return { outbox, publisher };
-    });
-    const stop = async ({ outbox, publisher }: (typeof started)[number]) => {
+  // One for both: a broker that is away is told of once, by whoever notices.
+  const makers = loaded.map((each) => ({
+    ...each,
+    troubles: createPublisherTroubles({ clock, log, publisher: each.name }),
+  }));
+  const outboxes = new Map<string, Outbox>();
+  const startOne = (
+    ports: PublishingPorts,
+    offsets: OffsetStore,
+    { name, make, troubles }: (typeof makers)[number],
+  ) => {
+    const common = { ...ports, clock, log, troubles };
+    const publisher = make(common);
+    const { feed } = ports.journal;
+    const outbox = startOutbox({ ...common, publisher, feed, offsets, maxAgeMs: config.announceMaxAgeMs });
+    outboxes.set(name, outbox);
+    return async () => {
       await outbox[Symbol.asyncDispose]();
       await publisher[Symbol.asyncDispose]();
     };
-    return { [Symbol.asyncDispose]: async () => void (await Promise.all(started.map(stop))) };
   };
+  return {
+    start(ports) {
+      const offsets = createOffsetFiles(directory, log);
+      const stops = makers.map((each) => startOne(ports, offsets, each));
+      return { [Symbol.asyncDispose]: async () => void (await Promise.all(stops.map((stop) => stop()))) };
+    },
+    signs: () => makers.map(({ name, troubles }) => ({ name, troubles, behindBytes: outboxes.get(name)?.behindBytes })),
+  };
+}
+
+interface CommonPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly troubles: PublisherTroubles;
 }
 
 interface Maker {
   readonly name: string;
-  readonly make: (ports: PublishingPorts & { readonly troubles: PublisherTroubles }) => Publisher;
+  readonly make: (ports: PublishingPorts & CommonPorts) => Publisher;
 }
 
 async function loadPublishers({ mqtt, hook, people }: Config, directory: string): Promise<readonly Maker[]> {

@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startAedes } from './support/broker.ts';
 import { freePort } from './support/free-port.ts';
 import { CALLBACK_PATH, startHome } from './support/home.ts';
 
@@ -39,6 +40,18 @@ interface Health {
       readonly reason: string | null;
     };
   }[];
+  readonly publishers: Readonly<
+    Record<
+      string,
+      {
+        readonly state: string;
+        readonly since: string | null;
+        readonly problem: string | null;
+        readonly last_contact: string | null;
+        readonly behind_bytes: number | null;
+      }
+    >
+  >;
   readonly troubles: readonly { readonly code: string; readonly text: string }[];
 }
 
@@ -131,6 +144,38 @@ describe('the private port of the daemon', { concurrency: true }, () => {
     );
     assert.deepEqual([status, health.status, health.troubles.length], [503, 'trouble', 1]);
     assert.match(health.users[0]?.subscription.reason ?? '', /293/);
+  });
+
+  test('says how the broker and the hook stand, and how far behind they are', async () => {
+    await using home = await startHome();
+    await home.link('1234');
+    await using broker = await startAedes();
+    await broker.stop();
+    const port = await freePort();
+    await using daemon = await home.serve({ STATUS_PORT: `${port}`, MQTT_URL: broker.url, HOOK_COMMAND: '/bin/true' });
+    const { health: before, status } = await askUntil(
+      port,
+      ({ health }) => health.publishers['mqtt']?.state === 'trouble',
+    );
+    assert.deepEqual([status, before.status], [200, 'ok'], 'it may pass by itself');
+    assert.match(before.publishers['mqtt']?.problem ?? '', /^mqtt: the MQTT broker .* cannot be reached/);
+    assert.deepEqual(
+      before.troubles.map(({ code, text }) => [code, text]),
+      [['mqtt_unreachable', before.publishers['mqtt']?.problem]],
+    );
+    assert.deepEqual([before.publishers['hook']?.state, before.publishers['hook']?.last_contact], ['not_tried', null]);
+    await askUntil(port, ({ health }) => health.users[0]?.login === 'works');
+    const at = Math.floor(Date.now() / 1000) - 60;
+    home.sandbox.store('1234', { kilograms: 81.25, date: at });
+    await daemon.notify({ userid: 1234, appli: 1, startdate: at, enddate: at + 1 });
+    const { health: behind } = await askUntil(port, ({ health }) => health.publishers['hook']?.state === 'works');
+    assert.ok(behind.publishers['hook']?.last_contact);
+    assert.ok((behind.publishers['mqtt']?.behind_bytes ?? 0) > 100, 'the line of the weigh-in');
+    await broker.start();
+    const { health: after } = await askUntil(port, ({ health: { publishers } }) =>
+      Object.values(publishers).every(({ state, behind_bytes: bytes }) => state === 'works' && bytes === 0),
+    );
+    assert.deepEqual([after.troubles, after.publishers['mqtt']?.problem], [[], null]);
   });
 
   test('that faces the network asks for the password, and may be asked for by the name of the machine', async () => {

@@ -16,6 +16,7 @@ const NOBODY: Vitals = {
   startedAt: new Date('2026-11-20T06:00:00Z'),
   uptimeMs: 61_500,
   people: [],
+  publishers: [],
   troubles: [],
 };
 const WELL: Vitals = {
@@ -29,6 +30,24 @@ const WELL: Vitals = {
       lastContact: { at: new Date('2026-11-20T06:00:31Z'), agoMs: 30_999 },
       lastWeighIn: { kilograms: 81.25, takenAt: new Date('2026-11-20T05:58:00Z'), agoMs: 181_500 },
       subscription: { state: 'works', applis: [1, 4], since: undefined, reason: undefined },
+    },
+  ],
+  publishers: [
+    {
+      name: 'mqtt',
+      state: 'trouble',
+      since: new Date('2026-11-20T06:00:40Z'),
+      problem: 'mqtt: the broker is away; it is called again',
+      lastContact: { at: new Date('2026-11-20T06:00:20Z'), agoMs: 41_500 },
+      behindBytes: 330,
+    },
+    {
+      name: 'hook',
+      state: 'not_tried',
+      since: undefined,
+      problem: undefined,
+      lastContact: undefined,
+      behindBytes: undefined,
     },
   ],
 };
@@ -121,6 +140,16 @@ describe('/healthz', () => {
           subscription: { state: 'works', applis: [1, 4], since: null, reason: null },
         },
       ],
+      publishers: {
+        mqtt: {
+          state: 'trouble',
+          since: '2026-11-20T06:00:40+00:00',
+          problem: 'mqtt: the broker is away; it is called again',
+          last_contact: '2026-11-20T06:00:20+00:00',
+          behind_bytes: 330,
+        },
+        hook: { state: 'not_tried', since: null, problem: null, last_contact: null, behind_bytes: null },
+      },
       troubles: [],
     });
   });

@@ -1,9 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
 import { createLinkedUsers } from '../src/app/linked-users.ts';
+import { createPublisherTroubles } from '../src/app/publisher-troubles.ts';
 import { readStanding } from '../src/app/standing.ts';
 import { createTroubles } from '../src/app/troubles.ts';
-import { createVitals } from '../src/app/vitals.ts';
+import { createVitals, type PublisherSigns } from '../src/app/vitals.ts';
 import { type Hitch, NOTHING_KNOWN, type PersonState } from '../src/domain/person.ts';
 import type { RefreshToken, UserId } from '../src/domain/token.ts';
 import { type Recovery, Trouble } from '../src/domain/trouble.ts';
@@ -46,6 +47,7 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
   };
   const fetches = createTroubles({ clock, log, people });
   const subscribing = createTroubles({ clock, log, people });
+  const publishers: PublisherSigns[] = [];
   const vitals = createVitals({
     linkedUsers: createLinkedUsers({ tokens: store, clock }),
     readStanding: (user) => {
@@ -63,6 +65,7 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
     },
     remembered: (user) => records.get(user),
     troubles: [fetches, subscribing],
+    publishers: () => publishers,
     journal: {
       lastWeighIn: (user) => (user === ANNA ? { kilograms: 81.25, takenAt: before(2 * MINUTE) } : undefined),
     },
@@ -83,7 +86,13 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
   };
   const note = (user: UserId, changes: Partial<PersonState>) =>
     records.set(user, { ...(records.get(user) ?? NOTHING_KNOWN), ...changes });
-  return { clock, logins, handedOut, written, cursors, reads, broken, note, fetches, subscribing, vitals, look, anna };
+  const publish = (name: string) => {
+    const troubles = createPublisherTroubles({ clock, log, publisher: name });
+    publishers.push({ name, troubles, behindBytes: 330 });
+    return troubles;
+  };
+  const files = { logins, handedOut, written, cursors, reads, broken, note };
+  return { clock, ...files, fetches, subscribing, publish, vitals, look, anna };
 }
 
 const trouble = (recovery: Recovery, code = 'no') => new Trouble('it broke', { code, recovery, hint: 'mend it' });
@@ -314,6 +323,66 @@ describe('a trouble', () => {
     delete broken.list;
     await clock.advance(5000);
     assert.deepEqual((await look()).troubles, []);
+  });
+});
+
+describe('a publisher', () => {
+  test('is not tried until its other side was there, and works from then on', async () => {
+    const { clock, look, publish } = createBench();
+    const mqtt = publish('mqtt');
+    const unknown = { since: undefined, problem: undefined, lastContact: undefined };
+    assert.deepEqual((await look()).publishers, [{ name: 'mqtt', state: 'not_tried', behindBytes: 330, ...unknown }]);
+    mqtt.contacted();
+    const began = clock.now();
+    await clock.advance(MINUTE);
+    mqtt.contacted();
+    const [vitals] = (await look()).publishers;
+    assert.deepEqual([vitals?.state, vitals?.since, vitals?.lastContact?.agoMs], ['works', began, 0]);
+  });
+
+  test('in trouble says since when and why, like every trouble; and works again when that is over', async () => {
+    const { clock, look, publish } = createBench();
+    const hook = publish('hook');
+    hook.contacted();
+    await clock.advance(MINUTE);
+    hook.report(trouble('retry', 'one'));
+    const began = clock.now();
+    await clock.advance(MINUTE);
+    hook.report(trouble('retry', 'two'));
+    const { publishers, troubles } = await look();
+    const [vitals] = publishers;
+    assert.deepEqual([vitals?.state, vitals?.since, vitals?.problem], ['trouble', began, 'hook: it broke; mend it']);
+    assert.deepEqual(
+      troubles.map(({ code, text, userId: user }) => [code, text, user]),
+      [
+        ['one', 'hook: it broke; mend it', undefined],
+        ['two', 'hook: it broke; mend it', undefined],
+      ],
+    );
+    hook.over(new Set(['one']));
+    assert.equal((await look()).publishers[0]?.state, 'trouble');
+    const mended = clock.now();
+    hook.over(new Set(['two']));
+    const after = await look();
+    assert.deepEqual([after.publishers[0]?.state, after.publishers[0]?.since], ['works', mended]);
+    assert.deepEqual(after.troubles, []);
+  });
+
+  test('that cannot reach the other side is no reason for alarm before a quarter of an hour is over', async () => {
+    const { clock, look, publish, logins } = createBench();
+    logins.clear();
+    const mqtt = publish('mqtt');
+    mqtt.report(trouble('retry', 'unreachable'));
+    await clock.advance(15 * MINUTE - 3000);
+    assert.equal(isWell(await look()), true);
+    await clock.advance(3000);
+    assert.equal(isWell(await look()), false, 'also where nobody is linked');
+  });
+
+  test('that somebody has to mend is a reason for alarm at once', async () => {
+    const { look, publish } = createBench();
+    publish('mqtt').report(trouble('settings', 'mqtt_login'));
+    assert.equal(isWell(await look()), false);
   });
 });
 

@@ -11,7 +11,7 @@ import {
 import { isAnnounced, type Reading } from '../domain/reading.ts';
 import { asTrouble, explain, Trouble } from '../domain/trouble.ts';
 import { backoffMs } from './backoff.ts';
-import type { PublisherTroubles } from './troubles.ts';
+import type { PublisherTroubles } from './publisher-troubles.ts';
 
 /** How soon what another process has appended (a backfill, a login) is found; what this one appends is known at once. */
 const LOOK_MS = 30_000;
@@ -24,6 +24,11 @@ const FAR_BEHIND_BYTES = 64 * 1024;
 const SAVE_EVERY_MS = 1_000;
 /** A delivery that only ever meets a defect of ours must not hold up the others for ever, nor get lost in an outage. */
 const GIVE_UP_MS = 24 * 3_600_000;
+
+export interface Outbox extends AsyncDisposable {
+  /** How much of the journal has not been delivered, as far as this process knows; undefined until the place is known. */
+  readonly behindBytes: number | undefined;
+}
 
 /**
  * Follows the journal from the place where it left off, and gives its publisher one reading after the other: in order,
@@ -42,7 +47,7 @@ export function startOutbox(ports: {
   readonly log: Log;
   /** `ANNOUNCE_MAX_AGE` */
   readonly maxAgeMs: number;
-}): AsyncDisposable {
+}): Outbox {
   const { publisher, feed, offsets, troubles, clock, random, log, maxAgeMs } = ports;
   const { name } = publisher;
   const endAtStart = feed.end();
@@ -53,6 +58,8 @@ export function startOutbox(ports: {
   const failing = new Set<string>();
   let alarm: AbortController | undefined;
   let hasGrown = false;
+  /** The place behind what has been delivered, or passed over. */
+  let reached: JournalOffset | undefined;
   let isUnsaved = false;
   let savedMs = Number.NEGATIVE_INFINITY;
 
@@ -112,6 +119,7 @@ export function startOutbox(ports: {
   const attempt = async (reading: Reading, startedMs: number): Promise<true> => {
     try {
       await publisher.deliver(describe(reading), cutting.signal);
+      troubles.contacted();
       return true;
     } catch (error) {
       const { message, hint, recovery } = asTrouble(error);
@@ -144,6 +152,7 @@ export function startOutbox(ports: {
     for (const { reading, history, next } of page.lines) {
       if (!history && !(await deliver(reading, next))) return place;
       place = next;
+      reached = next;
     }
     return page.next;
   };
@@ -169,6 +178,7 @@ export function startOutbox(ports: {
   const run = async () => {
     let place = await begin();
     while (!stopping.signal.aborted) {
+      reached = place;
       hasGrown = false;
       const next = await turnPage(place);
       const isThrough = next.bytes === place.bytes && next.file === place.file;
@@ -188,6 +198,11 @@ export function startOutbox(ports: {
   const running = run();
 
   return {
+    get behindBytes() {
+      if (reached === undefined) return undefined;
+      const { bytes, file } = feed.end();
+      return reached.file === file ? Math.max(0, bytes - reached.bytes) : bytes;
+    },
     async [Symbol.asyncDispose]() {
       growth[Symbol.dispose]();
       stopping.abort();

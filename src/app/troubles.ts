@@ -2,11 +2,9 @@ import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { nameOf, type People } from '../domain/people.ts';
 import type { UserId } from '../domain/token.ts';
-import { explain, type Trouble } from '../domain/trouble.ts';
+import type { Trouble } from '../domain/trouble.ts';
 import type { Records } from './records.ts';
-
-/** The same trouble is told again after this time: never silent, never a flood. */
-const REMIND_MS = 6 * 3_600_000;
+import { type CurrentTrouble, createReminders } from './reminders.ts';
 
 /** Tells each trouble once, reminds of it while it lasts, and says when it is over. */
 export interface Troubles {
@@ -15,16 +13,6 @@ export interface Troubles {
   over(userId: UserId): void;
   /** Those that are not over, in the order in which they began. */
   current(): readonly CurrentTrouble[];
-}
-
-export interface CurrentTrouble {
-  /** Undefined where it is everybody's. */
-  readonly userId: UserId | undefined;
-  readonly trouble: Trouble;
-  /** As it is told. */
-  readonly text: string;
-  /** By `clock.elapsedMs()`. */
-  readonly sinceMs: number;
 }
 
 export function createTroubles({
@@ -61,88 +49,6 @@ export function createTroubles({
     },
     current: reminders.current,
   };
-}
-
-/** The same for a publisher, whose troubles are everybody's. */
-export interface PublisherTroubles {
-  report(trouble: Trouble): void;
-  /** The troubles of these codes. */
-  over(codes: ReadonlySet<string>): void;
-}
-
-export function createPublisherTroubles({
-  clock,
-  log,
-  publisher,
-}: {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly publisher: string;
-}): PublisherTroubles {
-  const reminders = createReminders({ clock, log });
-  return {
-    report: (trouble) =>
-      reminders.report(trouble.code, trouble, { userId: undefined, about: `${publisher}: `, fields: { publisher } }),
-    over: (codes) => reminders.over((code) => codes.has(code)),
-  };
-}
-
-interface Known {
-  readonly userId: UserId | undefined;
-  readonly trouble: Trouble;
-  /** Whom or what it is about, in front of the line. */
-  readonly about: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly sinceMs: number;
-  readonly toldMs: number;
-}
-
-/** Each trouble has a key; a trouble of the same key is no news for a while. */
-function createReminders({ clock, log }: { readonly clock: Clock; readonly log: Log }) {
-  const known = new Map<string, Known>();
-  return {
-    report(key: string, trouble: Trouble, told: Pick<Known, 'userId' | 'about' | 'fields'>) {
-      const { about, fields } = told;
-      const nowMs = clock.elapsedMs();
-      const before = known.get(key);
-      const isNews = before === undefined || nowMs - before.toldMs >= REMIND_MS;
-      if (isNews) {
-        known.set(key, { ...told, trouble, sinceMs: nowMs, ...before, toldMs: nowMs });
-      }
-      log[isNews ? levelOf(trouble) : 'debug']({
-        event: trouble.recovery === 'login' ? 'needs_login' : 'trouble',
-        text: about + explain(trouble),
-        code: trouble.code,
-        ...fields,
-      });
-    },
-    over(concerns: (key: string, trouble: Trouble) => boolean) {
-      for (const [key, { trouble, about, sinceMs }] of known) {
-        if (!concerns(key, trouble)) continue;
-        known.delete(key);
-        const minutes = Math.round((clock.elapsedMs() - sinceMs) / 60_000);
-        const lasted = minutes < 1 ? '' : ` after ${minutes} min`;
-        log.info({
-          event: 'recovered',
-          text: `works again${lasted}: ${about}${trouble.message}`,
-          code: trouble.code,
-        });
-      }
-    },
-    current(): readonly CurrentTrouble[] {
-      const all = [...known.values()];
-      return all.map(({ userId, trouble, about, sinceMs }) => ({
-        userId,
-        trouble,
-        text: about + explain(trouble),
-        sinceMs,
-      }));
-    },
-  };
-}
-
-function levelOf({ recovery }: Trouble): 'warn' | 'error' {
-  return recovery === 'retry' || recovery === 'throttled' ? 'warn' : 'error';
 }
 
 /** An outage or a full disk is everybody's and need not be told for each; a login is one person's. */

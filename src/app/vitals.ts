@@ -4,10 +4,12 @@ import { NOTHING_KNOWN, type PersonState } from '../domain/person.ts';
 import type { Journal } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble, explain, type Recovery } from '../domain/trouble.ts';
-import type { LoginState, Moment, PersonVitals, TroubleVitals, Vitals } from '../domain/vitals.ts';
+import type { LoginState, Moment, PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../domain/vitals.ts';
 import type { LinkedUsers } from './linked-users.ts';
+import type { PublisherTroubles } from './publisher-troubles.ts';
+import type { CurrentTrouble } from './reminders.ts';
 import { describeSubscription, type Standing } from './standing.ts';
-import type { CurrentTrouble, Troubles } from './troubles.ts';
+import type { Troubles } from './troubles.ts';
 
 /** For so long the list of who is linked is taken as it was. */
 const LOOK_AGAIN_MS = 5_000;
@@ -31,6 +33,14 @@ export interface VitalSigns {
   look(): Promise<Vitals>;
 }
 
+/** A publisher as its outbox and its troubles know it. */
+export interface PublisherSigns {
+  readonly name: string;
+  readonly troubles: Pick<PublisherTroubles, 'current' | 'contact'>;
+  /** Undefined until its place in the journal is known. */
+  readonly behindBytes: number | undefined;
+}
+
 interface Seen {
   /** When first, by `clock.elapsedMs()`. */
   readonly sinceMs: number;
@@ -43,6 +53,8 @@ export function createVitals(ports: {
   /** A person's record as this process has last read or changed it. */
   readonly remembered: (userId: UserId) => PersonState | undefined;
   readonly troubles: readonly Pick<Troubles, 'current'>[];
+  /** Those that are configured. */
+  readonly publishers: () => readonly PublisherSigns[];
   readonly journal: Pick<Journal, 'lastWeighIn'>;
   readonly people: People;
   /** Withings can call at all. */
@@ -133,6 +145,17 @@ export function createVitals(ports: {
     return { userId, code: trouble.code, text, since, isLasting };
   };
 
+  const describePublisher = ({ name, troubles, behindBytes }: PublisherSigns): PublisherVitals => {
+    const current = troubles.current();
+    const { contact } = troubles;
+    const known = { name, lastContact: momentOf(contact?.lastMs), behindBytes };
+    const [first] = current;
+    if (first !== undefined)
+      return { ...known, state: 'trouble', since: momentOf(first.sinceMs)?.at, problem: current.at(-1)?.text };
+    const state = contact === undefined ? 'not_tried' : 'works';
+    return { ...known, state, since: momentOf(contact?.sinceMs)?.at, problem: undefined };
+  };
+
   /** Who has linked again does not need to, also before a fetch has shown it. */
   const isMended = ({ userId, trouble, sinceMs }: CurrentTrouble): boolean => {
     const linkedAt = userId && remembered(userId)?.linkedAt;
@@ -168,11 +191,13 @@ export function createVitals(ports: {
       const current = ports.troubles.flatMap((each) => each.current());
       const refused = new Set(current.filter(isAboutLogin).map(({ userId }) => userId));
       const persons = [...seen].map(([userId, each]) => describePerson(userId, each, refused.has(userId)));
-      const told = [...(blind === undefined ? [] : [blind]), ...troublesOf(current)];
+      const publishers = ports.publishers();
+      const ofPublishers = publishers.flatMap((each) => each.troubles.current());
+      const told = [...(blind === undefined ? [] : [blind]), ...troublesOf(current), ...ofPublishers];
       const troubles = [...told.map(describeTrouble), ...persons.flatMap(silenceOf)];
       troubles.sort((one, other) => one.since.getTime() - other.since.getTime());
       const { at: startedAt, agoMs: uptimeMs } = ago(clock.elapsedMs() - startedMs);
-      return { startedAt, uptimeMs, people: persons, troubles };
+      return { startedAt, uptimeMs, people: persons, publishers: publishers.map(describePublisher), troubles };
     },
   };
 }

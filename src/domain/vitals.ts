@@ -7,6 +7,8 @@ export interface Vitals {
   readonly uptimeMs: number;
   /** By user id. */
   readonly people: readonly PersonVitals[];
+  /** Those that are configured. */
+  readonly publishers: readonly PublisherVitals[];
   /** Those that are not over, the oldest first. */
   readonly troubles: readonly TroubleVitals[];
 }
@@ -44,6 +46,22 @@ export interface SubscriptionVitals {
   readonly applis: readonly number[];
   readonly since: Date | undefined;
   readonly reason: string | undefined;
+}
+
+/** One way on: whether readings get through to an MQTT broker, or to a hook. */
+export interface PublisherVitals {
+  /** `mqtt`, `hook` */
+  readonly name: string;
+  /** `not_tried` while nothing is known yet: before the first connection is there, before a hook has run. */
+  readonly state: 'works' | 'trouble' | 'not_tried';
+  /** Since when it works, or does not. */
+  readonly since: Date | undefined;
+  /** What is wrong and what to do about it. Stands among the troubles as well. */
+  readonly problem: string | undefined;
+  /** When the other side was last seen to be there: it took a connection, or a reading. */
+  readonly lastContact: Moment | undefined;
+  /** How much of the journal it still has before it; undefined until its place is known. */
+  readonly behindBytes: number | undefined;
 }
 
 export interface TroubleVitals {

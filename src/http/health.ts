@@ -1,15 +1,16 @@
 import { formatTime } from '../domain/clock.ts';
-import { isWell, type Moment, type PersonVitals, type Vitals } from '../domain/vitals.ts';
+import { isWell, type Moment, type PersonVitals, type PublisherVitals, type Vitals } from '../domain/vitals.ts';
 
 /** What `/healthz` answers. Names and units are part of the contract; what is not known is null. */
 export function encodeHealth(vitals: Vitals, version: string) {
-  const { startedAt, uptimeMs, people, troubles } = vitals;
+  const { startedAt, uptimeMs, people, publishers, troubles } = vitals;
   return {
     status: isWell(vitals) ? 'ok' : 'trouble',
     version,
     uptime_s: seconds(uptimeMs),
     started_at: time(startedAt),
     users: people.map(encodePerson),
+    publishers: Object.fromEntries(publishers.map((each) => [each.name, encodePublisher(each)])),
     troubles: troubles.map(({ code, text, since, userId }) => ({ code, text, since: time(since), userid: userId })),
   };
 }
@@ -32,6 +33,16 @@ export function encodePerson(person: PersonVitals) {
         ? null
         : { weight: lastWeighIn.kilograms, date: time(lastWeighIn.takenAt), age_s: seconds(lastWeighIn.agoMs) },
     subscription: { state, applis, since: since === undefined ? null : time(since), reason: reason ?? null },
+  };
+}
+
+function encodePublisher({ state, since, problem, lastContact, behindBytes }: PublisherVitals) {
+  return {
+    state,
+    since: since === undefined ? null : time(since),
+    problem: problem ?? null,
+    last_contact: moment(lastContact),
+    behind_bytes: behindBytes ?? null,
   };
 }
 

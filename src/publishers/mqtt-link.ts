@@ -17,6 +17,8 @@ export interface LinkTroubles {
   report(trouble: Trouble): void;
   /** The troubles of these codes. */
   over(codes: ReadonlySet<string>): void;
+  /** The broker is there. */
+  contacted(): void;
 }
 
 /** A broker that is called again for ever. */
@@ -87,6 +89,7 @@ export function keepConnected(ports: {
     try {
       if (signal.aborted) await connection.close();
       await greet(connection);
+      troubles.contacted();
       troubles.over(met);
       met.clear();
       const text = `connected to the MQTT broker ${host} (MQTT ${connection.version === 5 ? '5' : '3.1.1'})`;

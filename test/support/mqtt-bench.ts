@@ -1,4 +1,4 @@
-import { createPublisherTroubles } from '../../src/app/troubles.ts';
+import { createPublisherTroubles } from '../../src/app/publisher-troubles.ts';
 import { NOTHING_KNOWN, type PersonState } from '../../src/domain/person.ts';
 import type { Delivery, Publisher } from '../../src/domain/publisher.ts';
 import { type Reading, toReading } from '../../src/domain/reading.ts';

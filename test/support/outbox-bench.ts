@@ -1,5 +1,5 @@
 import { startOutbox } from '../../src/app/outbox.ts';
-import { createPublisherTroubles } from '../../src/app/troubles.ts';
+import { createPublisherTroubles } from '../../src/app/publisher-troubles.ts';
 import type { Delivery, OffsetStore, Publisher } from '../../src/domain/publisher.ts';
 import type { Reading } from '../../src/domain/reading.ts';
 import { toReading } from '../../src/domain/reading.ts';
