@@ -16,7 +16,7 @@ import { createPublicApp } from './http/public-app.ts';
 import type { Concern } from './page/view.ts';
 import { preparePublishing } from './publishing.ts';
 import { realClock } from './real-clock.ts';
-import { openStatusPort, type StatusPort } from './status-port.ts';
+import { openStatusPort } from './status-port.ts';
 
 export interface Daemon extends AsyncDisposable {
   /** Where the public port is bound. */
@@ -70,18 +70,7 @@ export async function startDaemon(
     intervalMs: config.reconcileIntervalMs,
     clock,
   });
-  let statusPort: StatusPort | undefined;
-  const collector = createCollector({
-    collect,
-    troubles,
-    onContact(userId) {
-      vitals.contacted(userId);
-      statusPort?.tell();
-    },
-    clock,
-    random,
-    log,
-  });
+  const collector = createCollector({ collect, troubles, onContact: vitals.contacted, clock, random, log });
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
   const common = { linkedUsers, collector, intervalMs: config.reconcileIntervalMs, clock, signal };
   const keeper =
@@ -104,7 +93,6 @@ export async function startDaemon(
     trustProxy: config.listen.trustProxy,
     onNotification(notification) {
       vitals.notified(notification.userId);
-      statusPort?.tell();
       void intake(notification);
     },
     onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_CALLBACK_URL,
@@ -114,27 +102,20 @@ export async function startDaemon(
     clock,
     log,
   });
-  statusPort = await openStatusPort(config, {
-    vitals,
-    journal,
-    examine,
-    consent: callback?.consent,
-    clock,
-    log,
-    signal,
-  });
+  const status = { vitals, journal, examine, consent: callback?.consent, clock, log, signal };
+  const statusPort = await openStatusPort(config, status);
   const listener = await listen(app, config.listen).catch(async (error) => {
     await statusPort?.[Symbol.asyncDispose]();
     throw error;
   });
   const publicAddress = addressOf(listener);
   const privateAddress = statusPort && addressOf(statusPort);
-  const status = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
+  const where = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
   // Before anything can be fetched: what is in the journal by then is old to a publisher that starts for the first time.
   const publishing = publishers.start({ journal, linkedUsers, records, random, signalGroup });
   log.info({
     event: 'listening',
-    text: `listening on ${formatAddress(publicAddress)}${status}`,
+    text: `listening on ${formatAddress(publicAddress)}${where}`,
     public: publicAddress,
     private: privateAddress,
   });

@@ -25,28 +25,30 @@ export interface StatusPorts {
   readonly signal: AbortSignal;
 }
 
-export interface StatusPort extends Listener {
-  /** Somebody knows that there is something to see. */
-  tell(): void;
-}
-
 /**
  * Opens the port for the household: `/healthz` and the page. What draws the page is loaded when somebody looks.
  *
  * @returns undefined where it is turned off
  * @throws Trouble when the address cannot be had
  */
-export async function openStatusPort(config: Config, ports: StatusPorts): Promise<StatusPort | undefined> {
+export async function openStatusPort(config: Config, ports: StatusPorts): Promise<Listener | undefined> {
   const { host, port, password } = config.status;
   if (port === undefined) return undefined;
   const { vitals, journal, clock, log, signal } = ports;
-  const { look } = vitals;
-  const changes = createChanges({ look, lookForMore: journal.look, feed: journal.feed, clock, signal });
+  const changes = createChanges({ vitals, lookForMore: journal.look, feed: journal.feed, clock, signal });
   const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
   const page = createPage(config, ports, changes.watch);
-  const app = createPrivateApp({ names, password, look, version: readVersion(), page, clock, log, signal });
-  const listener = await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
-  return { ...listener, tell: changes.tell };
+  const app = createPrivateApp({
+    names,
+    password,
+    look: vitals.look,
+    version: readVersion(),
+    page,
+    clock,
+    log,
+    signal,
+  });
+  return await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
 }
 
 function createPage({ callback, people }: Config, ports: StatusPorts, watch: Page['watch']): Page {

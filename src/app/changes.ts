@@ -1,6 +1,7 @@
 import type { Clock } from '../domain/clock.ts';
 import type { JournalFeed } from '../domain/publisher.ts';
 import type { Vitals } from '../domain/vitals.ts';
+import type { VitalSigns } from './vitals.ts';
 
 /** How often it is looked whether something has changed that nobody tells of: a file, a trouble, another process. */
 const LOOK_MS = 5_000;
@@ -11,20 +12,18 @@ const FLOWING: ReadonlySet<string> = new Set(['agoMs', 'uptimeMs', 'at', 'since'
 
 /** Tells whoever watches when what there is to see is not what it was. Without watchers it does nothing. */
 export interface Changes {
-  /** Somebody knows that there is something to see. */
-  tell(): void;
   watch(onChange: () => void): Disposable;
 }
 
 /** @param ports.lookForMore takes in what other processes have appended to the journal */
 export function createChanges(ports: {
-  readonly look: () => Promise<Vitals>;
+  readonly vitals: Pick<VitalSigns, 'look' | 'onSign'>;
   readonly lookForMore: () => Promise<void>;
   readonly feed: Pick<JournalFeed, 'onGrowth'>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }): Changes {
-  const { look, lookForMore, feed, clock, signal } = ports;
+  const { vitals, lookForMore, feed, clock, signal } = ports;
   const watchers = new Set<() => void>();
   let isSettling = false;
   let isLooking = false;
@@ -42,20 +41,20 @@ export function createChanges(ports: {
   const lookWhileWatched = async () => {
     isLooking = true;
     using _growth = feed.onGrowth(tell);
-    let known = fingerprint(await look());
+    using _signs = vitals.onSign(tell);
+    let known: string | undefined;
     while (watchers.size > 0 && !signal.aborted) {
+      const found = fingerprint(await vitals.look());
+      if (known !== undefined && found !== known) tell();
+      known = found;
       await clock.sleep(LOOK_MS, signal);
       // What is wrong with the journal is told by whoever writes to it.
       await lookForMore().catch(() => undefined);
-      const found = fingerprint(await look());
-      if (found !== known) tell();
-      known = found;
     }
     isLooking = false;
   };
 
   return {
-    tell,
     watch(onChange) {
       watchers.add(onChange);
       if (!isLooking) void lookWhileWatched();

@@ -24,6 +24,11 @@ export function createLive(options: {
   const watchers = new Set<Response>();
   let isBeating = false;
 
+  const end = (response: Response) => {
+    watchers.delete(response);
+    response.end();
+  };
+
   const send = (text: string) => {
     for (const response of watchers) {
       if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
@@ -42,17 +47,17 @@ export function createLive(options: {
   };
 
   signal.addEventListener('abort', () => {
-    for (const response of watchers) response.end();
+    for (const response of watchers) end(response);
   });
 
-  return (_request, response) => {
+  return (request, response) => {
     response.status(200).set({ 'content-type': 'text/event-stream', connection: 'close' });
     response.write(`retry: ${RETRY_MS}\n\n`);
-    if (signal.aborted) return void response.end();
+    if (signal.aborted || request.method === 'HEAD') return void response.end();
+    const [oldest] = watchers;
+    if (oldest !== undefined && watchers.size === MOST_WATCHERS) end(oldest);
     watchers.add(response);
     response.once('close', () => watchers.delete(response));
-    const [oldest] = watchers;
-    if (watchers.size > MOST_WATCHERS) oldest?.end();
     if (!isBeating) void beat();
   };
 }

@@ -2,6 +2,7 @@ import { type RequestHandler, Router } from 'express';
 import type { Clock } from '../domain/clock.ts';
 import type { Asset } from './assets.ts';
 import { createLive } from './live.ts';
+import { refuseMethod } from './refuse-method.ts';
 
 /** The page, as this port serves it. */
 export interface Page {
@@ -59,6 +60,7 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
   routes.get('/link', sendToWithings);
   routes.get('/changes', createLive({ watch: page.watch, clock, signal }));
   routes.get('/assets/:name', answerAsset);
+  routes.all(['/', '/link', '/changes'], refuseMethod);
   return routes;
 }
 

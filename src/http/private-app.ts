@@ -5,6 +5,7 @@ import { reportDefect } from './defect.ts';
 import { encodeHealth } from './health.ts';
 import { createPageRoutes, type PageRoutesOptions } from './page-routes.ts';
 import { createPrivateGate, type PrivateGateOptions } from './private-gate.ts';
+import { refuseMethod } from './refuse-method.ts';
 
 export interface PrivateAppOptions extends PrivateGateOptions, PageRoutesOptions {
   readonly clock: Pick<Clock, 'elapsedMs' | 'sleep'>;
@@ -41,10 +42,8 @@ export function createPrivateApp(options: PrivateAppOptions): Express {
     const vitals = await look();
     response.status(isWell(vitals) ? 200 : 503).json(encodeHealth(vitals, version));
   });
+  app.all('/healthz', refuseMethod);
   app.use(createPageRoutes(options));
-  app.all(['/healthz', '/', '/link', '/changes'], (_request, response) => {
-    response.status(405).set({ allow: 'GET, HEAD', connection: 'close' }).end();
-  });
 
   app.use((_request, response) => void response.status(404).set('connection', 'close').end());
   const answerError: ErrorRequestHandler = (error: unknown, _request, response, _next) => {
