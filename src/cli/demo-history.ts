@@ -69,7 +69,7 @@ function compose(grams: number, ratio: number, noise: number): Readonly<Record<s
     fat_free_mass: kilograms(grams - fatGrams),
     muscle_mass: kilograms((grams - fatGrams) * 0.95),
     hydration: kilograms((grams - fatGrams) * 0.71 + noise * 200),
-    bone_mass: kilograms((grams - fatGrams) * 0.05),
+    bone_mass: kilograms(3_010 + noise * 30),
     heart_rate: Math.round(61 + noise * 6),
   };
 }
