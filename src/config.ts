@@ -44,7 +44,12 @@ export interface Config {
   };
   readonly listen: { readonly host: string; readonly port: number; readonly trustProxy: boolean | number | string };
   /** The private port; a port of 0 turns it off. */
-  readonly status: { readonly host: string; readonly port: number; readonly password: string | undefined };
+  /** Without a port it is off; port 0 is any free one, as elsewhere. */
+  readonly status: {
+    readonly host: string;
+    readonly port: number | undefined;
+    readonly password: string | undefined;
+  };
   readonly directories: { readonly tokens: string; readonly data: string };
   readonly people: People;
   readonly reconcileIntervalMs: number;
@@ -205,10 +210,10 @@ export function parseConfig(
   const D = DEFAULTED;
   const status = {
     host: defaulted('STATUS_HOST', D.STATUS_HOST),
-    port: defaulted('STATUS_PORT', D.STATUS_PORT),
+    port: defaulted('STATUS_PORT', D.STATUS_PORT) || undefined,
     password: optional('STATUS_PASSWORD', OPTIONAL.STATUS_PASSWORD),
   };
-  if (status.port !== 0 && status.password === undefined && !isLoopback(status.host)) {
+  if (status.port !== undefined && status.password === undefined && !isLoopback(status.host)) {
     const { example } = OPTIONAL.STATUS_PASSWORD;
     const message = 'is required where STATUS_HOST is not this machine alone';
     problems.push({ name: 'STATUS_PASSWORD', got: undefined, message, example });

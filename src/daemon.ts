@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { createCollector } from './app/collector.ts';
 import { createIntake } from './app/intake.ts';
@@ -6,20 +5,18 @@ import { createKeeper } from './app/keep-subscribed.ts';
 import { createLinkedUsers } from './app/linked-users.ts';
 import { reconcileForever } from './app/reconcile.ts';
 import { createTroubles } from './app/troubles.ts';
-import { createVitals, type VitalSigns } from './app/vitals.ts';
-import type { Config } from './config.ts';
+import { createVitals } from './app/vitals.ts';
 import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
 import type { Clock } from './domain/clock.ts';
 import type { LinkFailed } from './domain/link.ts';
 import type { Log } from './domain/log.ts';
 import { type Address, type Listener, listen } from './http/listen.ts';
-import { createPrivateApp } from './http/private-app.ts';
 import { createProof } from './http/proof.ts';
 import { createPublicApp } from './http/public-app.ts';
+import type { Concern } from './page/view.ts';
 import { preparePublishing } from './publishing.ts';
 import { realClock } from './real-clock.ts';
-import { isLoopback } from './settings.ts';
-import { readVersion } from './version.ts';
+import { openStatusPort } from './status-port.ts';
 
 export interface Daemon extends AsyncDisposable {
   /** Where the public port is bound. */
@@ -31,6 +28,8 @@ export interface Daemon extends AsyncDisposable {
 export interface DaemonPorts {
   /** Sends a signal to all processes of a group; one that is gone is fine. */
   readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
+  /** What can be told to be wrong with the set-up without asking anybody, for the page. */
+  readonly examine?: () => Promise<readonly Concern[]>;
   readonly clock?: Clock;
   /** Between 0 and 1; spreads retries. */
   readonly random?: () => number;
@@ -45,7 +44,7 @@ export interface DaemonPorts {
 export async function startDaemon(
   config: WithingsConfig,
   log: Log,
-  { signalGroup, clock = realClock, random = Math.random }: DaemonPorts,
+  { signalGroup, examine = nothing, clock = realClock, random = Math.random }: DaemonPorts,
 ): Promise<Daemon> {
   const { people } = config;
   const stop = new AbortController();
@@ -103,19 +102,20 @@ export async function startDaemon(
     clock,
     log,
   });
-  const privateListener = await listenInPrivate(config.status, vitals, { clock, log });
+  const status = { vitals, journal, examine, consent: callback?.consent, clock, log, signal };
+  const statusPort = await openStatusPort(config, status);
   const listener = await listen(app, config.listen).catch(async (error) => {
-    await privateListener?.[Symbol.asyncDispose]();
+    await statusPort?.[Symbol.asyncDispose]();
     throw error;
   });
   const publicAddress = addressOf(listener);
-  const privateAddress = privateListener && addressOf(privateListener);
-  const status = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
+  const privateAddress = statusPort && addressOf(statusPort);
+  const where = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
   // Before anything can be fetched: what is in the journal by then is old to a publisher that starts for the first time.
   const publishing = publishers.start({ journal, linkedUsers, records, random, signalGroup });
   log.info({
     event: 'listening',
-    text: `listening on ${formatAddress(publicAddress)}${status}`,
+    text: `listening on ${formatAddress(publicAddress)}${where}`,
     public: publicAddress,
     private: privateAddress,
   });
@@ -125,7 +125,7 @@ export async function startDaemon(
     publicAddress,
     privateAddress,
     async [Symbol.asyncDispose]() {
-      const closed = Promise.all([listener, privateListener].map((each) => each?.[Symbol.asyncDispose]()));
+      const closed = Promise.all([listener, statusPort].map((each) => each?.[Symbol.asyncDispose]()));
       // The collector first: what the signal cuts off is then no trouble any more.
       const collected = collector[Symbol.asyncDispose]();
       stop.abort();
@@ -140,23 +140,16 @@ export async function startDaemon(
   };
 }
 
-async function listenInPrivate(
-  { host, port, password }: Config['status'],
-  { look }: VitalSigns,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
-): Promise<Listener | undefined> {
-  if (port === 0) return undefined;
-  const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
-  const app = createPrivateApp({ names, password, look, version: readVersion(), clock, log });
-  return await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
-}
-
 function addressOf({ host, port }: Listener): Address {
   return { host, port };
 }
 
 function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+async function nothing(): Promise<readonly Concern[]> {
+  return [];
 }
 
 const NO_CALLBACK_URL: LinkFailed = {

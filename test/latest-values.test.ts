@@ -2,8 +2,8 @@ import { strict as assert } from 'node:assert';
 import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { openJournal } from '../src/storage/journal.ts';
-import { createLatestValues } from '../src/storage/latest-values.ts';
 import { createRetainedFile } from '../src/storage/retained-file.ts';
+import { createLatest } from './support/latest.ts';
 import { reading } from './support/mqtt-bench.ts';
 import { ANNA, BO } from './support/people.ts';
 import { createRecordingLog } from './support/recording-log.ts';
@@ -13,7 +13,7 @@ const at = (time: string) => `2026-11-20T${time}:00Z`;
 
 describe('the latest values', () => {
   it('are those measured last, whatever the order of the journal', () => {
-    const latest = createLatestValues();
+    const latest = createLatest();
     latest.learn(reading(ANNA, 82, at('07:00')));
     latest.learn(reading(ANNA, 81, at('06:00'), { measures: { weight: 81, height: 1.7 } }));
     latest.learn(reading(BO, 92, at('08:00')));
@@ -24,7 +24,7 @@ describe('the latest values', () => {
   });
 
   it('follow what Withings changes and takes back, and know nothing of what is nobody’s for sure', () => {
-    const latest = createLatestValues();
+    const latest = createLatest();
     const weight = () => latest.of(ANNA).get('weight')?.value;
     const last = reading(ANNA, 82, at('07:00'));
     latest.learn(reading(ANNA, 81, at('06:00')));

@@ -1,55 +1,11 @@
 import { strict as assert } from 'node:assert';
-import { once } from 'node:events';
-import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import type { Vitals } from '../src/domain/vitals.ts';
-import { listen } from '../src/http/listen.ts';
-import { createPrivateApp, type PrivateAppOptions } from '../src/http/private-app.ts';
-import { createFakeClock } from './support/fake-clock.ts';
-import { ANNA, BO } from './support/people.ts';
-import { createRecordingLog } from './support/recording-log.ts';
+import { BO } from './support/people.ts';
+import { ask, basic, NOBODY, openPort, WELL } from './support/private-port.ts';
 
-const NOBODY: Vitals = {
-  startedAt: new Date('2026-11-20T06:00:00Z'),
-  uptimeMs: 61_500,
-  people: [],
-  publishers: [],
-  troubles: [],
-};
-const WELL: Vitals = {
-  ...NOBODY,
-  people: [
-    {
-      userId: ANNA,
-      name: 'Anna',
-      login: { state: 'works' },
-      lastNotification: { at: new Date('2026-11-20T06:00:30Z'), agoMs: 31_500 },
-      lastContact: { at: new Date('2026-11-20T06:00:31Z'), agoMs: 30_999 },
-      lastWeighIn: { kilograms: 81.25, takenAt: new Date('2026-11-20T05:58:00Z'), agoMs: 181_500 },
-      subscription: { state: 'works', applis: [1, 4], since: undefined, reason: undefined },
-    },
-  ],
-  publishers: [
-    {
-      name: 'mqtt',
-      state: 'trouble',
-      since: new Date('2026-11-20T06:00:40Z'),
-      problem: 'mqtt: the broker is away; it is called again',
-      lastContact: { at: new Date('2026-11-20T06:00:20Z'), agoMs: 41_500 },
-      behindBytes: 330,
-    },
-    {
-      name: 'hook',
-      state: 'not_tried',
-      since: undefined,
-      problem: undefined,
-      lastContact: undefined,
-      behindBytes: undefined,
-    },
-  ],
-};
 const NO_SUBSCRIPTION = { state: 'none', applis: [], since: undefined, reason: undefined } as const;
 const SINCE = new Date('2026-11-20T05:00:00Z');
 const bo = (changes: Partial<Vitals['people'][number]>): Vitals => ({
@@ -70,41 +26,6 @@ const bo = (changes: Partial<Vitals['people'][number]>): Vitals => ({
 const trouble = (isLasting: boolean): Vitals => ({
   ...WELL,
   troubles: [{ userId: undefined, code: 'disk_full', text: 'the disk is full', since: SINCE, isLasting }],
-});
-
-/** The private port as the daemon sets it up. */
-async function openPort(options: Partial<PrivateAppOptions> = {}) {
-  const clock = createFakeClock();
-  const log = createRecordingLog();
-  let looks = 0;
-  const look = () => {
-    looks += 1;
-    return Promise.resolve(WELL);
-  };
-  const app = createPrivateApp({ names: [], password: undefined, version: '1.2.3', look, clock, log, ...options });
-  const listener = await listen(app, { host: '127.0.0.1', port: 0 });
-  return { ...listener, clock, log, looks: () => looks };
-}
-
-interface Answer {
-  readonly status: number | undefined;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-/** With the Host header as it is, which fetch would not let through. */
-async function ask(
-  port: number,
-  headers: Readonly<Record<string, string>> = {},
-  { method = 'GET', path = '/healthz' }: { readonly method?: string; readonly path?: string } = {},
-): Promise<Answer> {
-  const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false }).end();
-  const [response] = await once(sent, 'response');
-  return { status: response.statusCode, headers: response.headers, body: await text(response) };
-}
-
-const basic = (password: string, user = '') => ({
-  authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
 });
 
 describe('/healthz', () => {
@@ -202,7 +123,6 @@ describe('/healthz', () => {
 
 describe('everything else', () => {
   for (const path of [
-    '/',
     '/healthz/',
     '/Healthz',
     '/healthz/x',

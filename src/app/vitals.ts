@@ -31,6 +31,16 @@ export interface VitalSigns {
   /** A fetch has worked. */
   contacted(userId: UserId): void;
   look(): Promise<Vitals>;
+  /** Calls `wake` at each of those, until it is disposed. */
+  onSign(wake: () => void): Disposable;
+}
+
+/** A publisher as its outbox and its troubles know it. */
+export interface PublisherSigns {
+  readonly name: string;
+  readonly troubles: Pick<PublisherTroubles, 'current' | 'contact'>;
+  /** Undefined until its place in the journal is known. */
+  readonly behindBytes: number | undefined;
 }
 
 /** A publisher as its outbox and its troubles know it. */
@@ -72,6 +82,10 @@ export function createVitals(ports: {
   let blind: CurrentTrouble | undefined;
   let lookedMs = Number.NEGATIVE_INFINITY;
   let looking: Promise<void> | undefined;
+  const listeners = new Set<() => void>();
+  const tell = () => {
+    for (const wake of listeners) wake();
+  };
 
   /** Who is linked, with what their files say where that is not known better. */
   const see = async (): Promise<ReadonlyMap<UserId, Seen>> => {
@@ -176,10 +190,17 @@ export function createVitals(ports: {
 
   return {
     notified(userId) {
-      if (linkedUsers.has(userId)) notifiedMs.set(userId, clock.elapsedMs());
+      if (!linkedUsers.has(userId)) return;
+      notifiedMs.set(userId, clock.elapsedMs());
+      tell();
     },
     contacted(userId) {
       contactedMs.set(userId, clock.elapsedMs());
+      tell();
+    },
+    onSign(wake) {
+      listeners.add(wake);
+      return { [Symbol.dispose]: () => void listeners.delete(wake) };
     },
     async look() {
       if (clock.elapsedMs() - lookedMs >= LOOK_AGAIN_MS) {

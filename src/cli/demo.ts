@@ -2,16 +2,23 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '../config.ts';
+import type { WithingsConfig } from '../core.ts';
 import { startDaemon } from '../daemon.ts';
 import type { Log, LogEntry } from '../domain/log.ts';
+import { parseUserId } from '../domain/token.ts';
+import { listen } from '../http/listen.ts';
+import { journalIn } from '../layout.ts';
 import { realClock } from '../real-clock.ts';
 import { type Call, startSandbox } from '../sandbox/sandbox.ts';
 import { makeDirectory } from '../storage/files.ts';
+import { openJournal } from '../storage/journal.ts';
+import { imagine } from './demo-history.ts';
+import { PEOPLE, TURNS } from './demo-people.ts';
 import { openLog } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
-const PERSON = { userId: '1234', name: 'Anna' };
 const CLIENT = { clientId: 'demo-client', clientSecret: 'demo-client-secret' };
+const CALLBACK_PATH = '/withingsWebhook/demo';
 const STEP_EVERY_MS = 30_000;
 /** How long `--once` waits for its weight before it calls that a failure. */
 const PATIENCE_MS = 20_000;
@@ -40,7 +47,6 @@ async function play(
   directory: string,
   options: { readonly once?: boolean; readonly json?: boolean },
 ): Promise<ExitCode> {
-  const { userId, name } = PERSON;
   const tell = (line: string) => {
     if (!options.json) shell.say(`  ${line}`);
   };
@@ -52,36 +58,28 @@ async function play(
   await using sandbox = await startSandbox({ clock: realClock, client: CLIENT, onCall });
   tell(`a Withings sandbox listens on ${sandbox.url.host}`);
   await makeDirectory(`${directory}/tokens`);
-  await writeFile(`${directory}/tokens/${userId}`, `${sandbox.grants.link(userId)}\n`, { mode: 0o600 });
-  tell(`${name} is linked: her refresh token is in tokens/${userId}`);
+  const people = options.once ? [PEOPLE[0]] : PEOPLE;
+  for (const { userId, name } of people) {
+    await writeFile(`${directory}/tokens/${userId}`, `${sandbox.grants.link(userId)}\n`, { mode: 0o600 });
+    tell(`${name} is linked: the refresh token is in tokens/${userId}`);
+  }
+  const config = await configure(directory, sandbox.url, options);
+  if (!options.once) await writeHistory(config);
 
-  const { config } = parseConfig({
-    HOST: '127.0.0.1',
-    PORT: '0',
-    STATUS_PORT: '0',
-    WITHINGS_CLIENT_ID: CLIENT.clientId,
-    WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,
-    WITHINGS_API_URL: sandbox.url.href,
-    TOKENS_DIR: `${directory}/tokens`,
-    DATA_DIR: `${directory}/data`,
-    USER_NAMES: `${userId}:${name}`,
-    LOG_FORMAT: options.json ? 'json' : 'text',
-  });
-  if (config?.withings.credentials === undefined) throw new Error('the demo is misconfigured');
   const weights = createWeightLog(openLog(shell, config));
-  const { credentials } = config.withings;
-  await using daemon = await startDaemon(
-    { ...config, withings: { ...config.withings, credentials } },
-    weights.log,
-    shell,
-  );
-
-  const callbackUrl = `http://127.0.0.1:${daemon.publicAddress.port}${config.callback.path}`;
-  if (!(await sandbox.subscribe(userId, callbackUrl, 1))) throw new Error(`${callbackUrl} does not answer`);
+  await using daemon = await startDaemon(config, weights.log, shell);
+  const callbackUrl = config.callback.url ?? '';
+  for (const { userId } of people) {
+    if (!(await sandbox.subscribe(userId, callbackUrl, 1))) throw new Error(`${callbackUrl} does not answer`);
+  }
   tell('Withings has asked for the head of the callback URL, got 200, and calls it from now on');
+  const { privateAddress } = daemon;
+  if (privateAddress !== undefined)
+    tell(`two years of ${people.map(({ name }) => name).join(' and ')}: http://127.0.0.1:${privateAddress.port}/`);
 
-  let kilograms = 81.25;
-  while (!shell.signal.aborted) {
+  for (let turn = 0; !shell.signal.aborted; turn += 1) {
+    const { userId, name, kilograms: usual } = TURNS[turn % TURNS.length] ?? PEOPLE[0];
+    const kilograms = turn === 0 ? usual : Math.round((usual + (Math.random() - 0.5) * 0.8) * 100) / 100;
     const arrived = weights.next();
     tell(`${name} steps on the scale; Withings stores ${kilograms.toFixed(2)} kg and calls weighbridge`);
     const date = Math.floor(Date.now() / 1000) - 2;
@@ -89,10 +87,54 @@ async function play(
     if (options.once) return await within(shell, arrived);
     void arrived.then(() => tell(`the next step on the scale is in ${STEP_EVERY_MS / 1000} s; Ctrl-C ends the demo`));
     await realClock.sleep(STEP_EVERY_MS, shell.signal);
-    kilograms = Math.round((kilograms + (Math.random() - 0.5) * 0.8) * 100) / 100;
   }
   return ExitCode.done;
 }
+
+/** The settings of somebody who has done everything right, at ports that are free. */
+async function configure(
+  directory: string,
+  withings: URL,
+  options: { readonly once?: boolean; readonly json?: boolean },
+): Promise<WithingsConfig> {
+  const port = await freePort();
+  const { config } = parseConfig({
+    HOST: '127.0.0.1',
+    PORT: `${port}`,
+    STATUS_PORT: '0',
+    WITHINGS_CLIENT_ID: CLIENT.clientId,
+    WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,
+    WITHINGS_API_URL: withings.href,
+    WITHINGS_ACCOUNT_URL: withings.href,
+    CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}`,
+    TOKENS_DIR: `${directory}/tokens`,
+    DATA_DIR: `${directory}/data`,
+    USER_NAMES: PEOPLE.map(({ userId, name }) => `${userId}:${name}`).join(','),
+    LOG_FORMAT: options.json ? 'json' : 'text',
+  });
+  if (config?.withings.credentials === undefined) throw new Error('the demo is misconfigured');
+  const { credentials } = config.withings;
+  const status = options.once ? config.status : { ...config.status, port: 0 };
+  return { ...config, status, withings: { ...config.withings, credentials } };
+}
+
+async function freePort(): Promise<number> {
+  await using listener = await listen(() => undefined, { host: '127.0.0.1', port: 0 });
+  return listener.port;
+}
+
+/** What a backfill would bring in. */
+async function writeHistory({ directories }: WithingsConfig): Promise<void> {
+  await makeDirectory(directories.data);
+  const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+  const journal = await openJournal(journalIn(directories.data), silent);
+  for (const life of PEOPLE) {
+    const userId = parseUserId(life.userId);
+    if (userId !== undefined) await journal.append(imagine({ ...life, userId }, new Date()), { history: true });
+  }
+}
+
+function ignore(): void {}
 
 async function within(shell: Shell, arrived: Promise<void>): Promise<ExitCode> {
   const patience = new AbortController();

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import type { Config } from '../config.ts';
 import { startDaemon } from '../daemon.ts';
 import { examineAtStart } from '../doctor/at-start.ts';
 import { checkHook, isPath } from '../doctor/hook.ts';
+import type { Concern } from '../page/view.ts';
 import { openLog, readWithingsSettings } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
@@ -22,11 +24,17 @@ export async function serve(shell: Shell): Promise<ExitCode> {
     const text = 'CALLBACK_URL is not set: weighbridge listens, but Withings cannot know where';
     log.warn({ event: 'no_callback_url', text });
   }
-  await using _daemon = await startDaemon(config, log, shell);
+  const { signalGroup } = shell;
+  await using _daemon = await startDaemon(config, log, { signalGroup, examine: () => examineForPage(config) });
   for (const { text, remedy, check } of await examineAtStart(config)) {
     log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
   }
   if (!shell.signal.aborted) await once(shell.signal, 'abort');
   log.info({ event: 'stopping', text: 'stopping' });
   return ExitCode.done;
+}
+
+async function examineForPage(config: Config): Promise<readonly Concern[]> {
+  const findings = await examineAtStart(config);
+  return findings.map(({ mark, text, remedy }) => ({ isBroken: mark === 'broken', text, remedy }));
 }

@@ -152,7 +152,7 @@ async function* examineAnswer(patient: Patient, url: string | undefined): AsyncG
   const prove = createProof(withings.credentials.clientSecret);
   await using someone = await standIn({ ...listen, ...callback, prove, probe: network.probe, clock, log });
   yield someone.finding;
-  if (someone.isDaemon && status.port !== 0 && !isWrong('STATUS_HOST', 'STATUS_PORT', 'STATUS_PASSWORD')) {
+  if (someone.isDaemon && status.port !== undefined && !isWrong('STATUS_HOST', 'STATUS_PORT', 'STATUS_PASSWORD')) {
     yield await checkHealth(`http://${reachable(status.host)}:${status.port}/healthz`, network.statusOf);
   }
   if (url === undefined || !someone.answers) return;

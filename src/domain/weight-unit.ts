@@ -5,8 +5,8 @@ export const WEIGHT_UNITS = ['kg', 'lb', 'st'] as const;
 export type WeightUnit = (typeof WEIGHT_UNITS)[number];
 
 /** The international pound in kilograms, by definition since 1959. */
-const POUND = 0.45359237;
-const POUNDS_PER_STONE = 14;
+export const POUND = 0.45359237;
+export const POUNDS_PER_STONE = 14;
 
 /** `81.25 kg`, `179.1 lb`, `12 st 11.1 lb`. */
 export function formatWeight(kilograms: number, unit: WeightUnit): string {

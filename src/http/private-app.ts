@@ -1,10 +1,14 @@
 import express, { type ErrorRequestHandler, type Express } from 'express';
+import type { Clock } from '../domain/clock.ts';
 import { isWell, type Vitals } from '../domain/vitals.ts';
 import { reportDefect } from './defect.ts';
 import { encodeHealth } from './health.ts';
+import { createPageRoutes, type PageRoutesOptions } from './page-routes.ts';
 import { createPrivateGate, type PrivateGateOptions } from './private-gate.ts';
+import { refuseMethod } from './refuse-method.ts';
 
-export interface PrivateAppOptions extends PrivateGateOptions {
+export interface PrivateAppOptions extends PrivateGateOptions, PageRoutesOptions {
+  readonly clock: Pick<Clock, 'elapsedMs' | 'sleep'>;
   readonly version: string;
   readonly look: () => Promise<Vitals>;
 }
@@ -38,9 +42,8 @@ export function createPrivateApp(options: PrivateAppOptions): Express {
     const vitals = await look();
     response.status(isWell(vitals) ? 200 : 503).json(encodeHealth(vitals, version));
   });
-  app.all('/healthz', (_request, response) => {
-    response.status(405).set({ allow: 'GET, HEAD', connection: 'close' }).end();
-  });
+  app.all('/healthz', refuseMethod);
+  app.use(createPageRoutes(options));
 
   app.use((_request, response) => void response.status(404).set('connection', 'close').end());
   const answerError: ErrorRequestHandler = (error: unknown, _request, response, _next) => {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { createGuesses } from './guesses.ts';
@@ -46,7 +46,7 @@ export function createPrivateGate({ names, password, clock, log }: PrivateGateOp
   return (request, response, next) => {
     const { host, authorization } = request.headers;
     if (!isOwnName(host, names)) return refuse(response, 421, 'ask by address, or as localhost');
-    if (request.headers['sec-fetch-site'] === 'cross-site') return refuse(response, 403, 'not from other sites');
+    if (isForeign(request)) return refuse(response, 403, 'not from other sites');
     if (password === undefined || checkPassword(password, authorization, response)) next();
   };
 }
@@ -60,6 +60,12 @@ function isOwnName(host: string | undefined, names: readonly string[]): boolean 
   if (bracketed !== undefined) return isIP(bracketed) === 6;
   const name = plain.toLowerCase();
   return isIP(name) === 4 || name === 'localhost' || names.some((each) => each.toLowerCase() === name);
+}
+
+/** Another site may lead somebody here by a link, and has nothing of it; it may not load, embed or ask anything. */
+function isForeign({ method, headers }: Request): boolean {
+  const isFollowedLink = headers['sec-fetch-dest'] === 'document' && (method === 'GET' || method === 'HEAD');
+  return headers['sec-fetch-site'] === 'cross-site' && !isFollowedLink;
 }
 
 /** The password of HTTP Basic (RFC 7617); undefined where there is none. */

@@ -30,7 +30,7 @@ export function createJournalFeed(journal: {
   readonly index: Pick<JournalIndex, 'contextOf'>;
   readonly known: () => JournalEnd;
   readonly refresh: () => Promise<void>;
-}): JournalFeed & { readonly tell: () => void } {
+}): JournalFeed & { readonly tell: () => void; readonly look: () => Promise<void> } {
   const { path, files, index, known, refresh } = journal;
   const listeners = new Set<() => void>();
 
@@ -54,6 +54,7 @@ export function createJournalFeed(journal: {
   };
 
   return {
+    look,
     end: known,
     async read(asked) {
       const nothing = { from: asked, lines: [], next: asked };

@@ -1,12 +1,13 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { Histories } from '../domain/history.ts';
 import type { Log } from '../domain/log.ts';
 import type { JournalFeed, LatestValues } from '../domain/publisher.ts';
 import type { Journal, Reading } from '../domain/reading.ts';
-import { type FileSystem, nodeFiles, parent, storageTrouble, syncDirectory } from './files.ts';
+import { type FileSystem, isMissing, nodeFiles, parent, storageTrouble, syncDirectory } from './files.ts';
+import { createHistories } from './histories.ts';
 import { createJournalFeed, identify } from './journal-feed.ts';
 import { createJournalIndex } from './journal-index.ts';
 import { formatLine, parseLine } from './journal-line.ts';
-import { createLatestValues } from './latest-values.ts';
 import { lockFile } from './lock.ts';
 
 const FILE_MODE = 0o600;
@@ -17,6 +18,9 @@ const CHUNK_BYTES = 256 * 1024;
 export interface OpenJournal extends Journal {
   readonly feed: JournalFeed;
   readonly latest: LatestValues;
+  readonly histories: Histories;
+  /** Takes in what other processes have appended, where there is anything. */
+  look(): Promise<void>;
 }
 
 /**
@@ -28,8 +32,8 @@ export interface OpenJournal extends Journal {
  * @param path the file; its directory exists
  */
 export async function openJournal(path: string, log: Log, files: FileSystem = nodeFiles): Promise<OpenJournal> {
-  const index = createJournalIndex();
-  const latest = createLatestValues();
+  const histories = createHistories();
+  const index = createJournalIndex(histories);
   const lockPath = `${parent(path)}/.journal.lock`;
   /** Up to where, and of which file, the index knows everything. */
   let knownBytes = 0;
@@ -45,7 +49,6 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
       const file = identify(stats);
       if (file !== knownFile || size < knownBytes) {
         index.clear();
-        latest.clear();
         knownBytes = 0;
         knownFile = file;
       }
@@ -87,7 +90,6 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
     const reading = parseLine(line);
     if (reading !== undefined) {
       index.learn(reading);
-      latest.learn(reading);
     } else if (line.trim() !== '') {
       const text = `a line of ${path} cannot be read (byte ${knownBytes}); it stays, and is passed over`;
       log.warn({ event: 'journal_unreadable', text, offset: knownBytes });
@@ -144,15 +146,23 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
   await refresh();
 
   return {
+    async look() {
+      try {
+        await feed.look();
+      } catch (error) {
+        // The next append makes it anew.
+        if (!isMissing(error)) throw storageTrouble(`read ${path}`, error);
+      }
+    },
     feed,
-    latest,
+    latest: histories,
+    histories,
     async append(readings, { history } = { history: false }) {
       if (readings.length === 0) return [];
       return await locked(async (handle) => {
         const added = onceEach(readings.filter((reading) => index.isNew(reading)));
         if (added.length === 0) return [];
         await write(handle, added.map((reading) => `${formatLine(reading, history)}\n`).join(''));
-        for (const reading of added) latest.learn(reading);
         return index.add(added);
       });
     },

@@ -1,5 +1,6 @@
 import type { CursorStore, Journal, Reading } from '../../src/domain/reading.ts';
 import type { UserId } from '../../src/domain/token.ts';
+import { createHistories } from '../../src/storage/histories.ts';
 import { createJournalIndex } from '../../src/storage/journal-index.ts';
 
 /** A journal that forgets with the test; `lines` is what the file would hold, `history` those of a backfill. */
@@ -7,7 +8,7 @@ export function createMemoryJournal(): Journal & {
   readonly lines: readonly Reading[];
   readonly history: readonly Reading[];
 } {
-  const index = createJournalIndex();
+  const index = createJournalIndex(createHistories());
   const lines: Reading[] = [];
   const history: Reading[] = [];
   return {

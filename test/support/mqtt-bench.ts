@@ -6,8 +6,8 @@ import type { Retained, RetainedStore } from '../../src/domain/retained.ts';
 import type { UserId } from '../../src/domain/token.ts';
 import type { WeightUnit } from '../../src/domain/weight-unit.ts';
 import { createMqttPublisher, type MqttOptions } from '../../src/publishers/mqtt.ts';
-import { createLatestValues, type LatestValueIndex } from '../../src/storage/latest-values.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
+import { createLatest, type Latest } from './latest.ts';
 import { ANNA, weighIn } from './people.ts';
 import { createRecordingLog, type RecordingLog } from './recording-log.ts';
 
@@ -15,7 +15,7 @@ import { createRecordingLog, type RecordingLog } from './recording-log.ts';
 export interface MqttHome {
   readonly linked: Set<UserId>;
   readonly states: Map<UserId, PersonState>;
-  readonly latest: LatestValueIndex;
+  readonly latest: Latest;
   readonly retained: RetainedStore;
 }
 
@@ -24,7 +24,7 @@ export function createMqttHome(...linked: readonly UserId[]): MqttHome {
   return {
     linked: new Set(linked),
     states: new Map(),
-    latest: createLatestValues(),
+    latest: createLatest(),
     retained: {
       load: () => Promise.resolve(kept),
       save: (retained) => {

@@ -1,0 +1,95 @@
+import type { TimedValue } from '../../domain/history.ts';
+import { type Html, html } from '../html.ts';
+import type { Quantity } from '../quantity.ts';
+import { bucketUnit } from './buckets.ts';
+import { type Course, courseOf } from './history.ts';
+import { pathsOf } from './paths.ts';
+import { drawPlot } from './plot.ts';
+import { drawTable, nameRow, type Row } from './rows.ts';
+import { scaleOf } from './scale.ts';
+import type { Span } from './span.ts';
+import { drawReadout, extent, inUnit } from './weight-chart.ts';
+
+/** As many as a picture a third as wide has room for. */
+const MOST_POINTS = 100;
+const MOST_TICKS = 3;
+const NO_VALUE = '';
+
+export interface Measured {
+  readonly quantity: Quantity;
+  readonly values: readonly TimedValue[];
+}
+
+interface Drawn {
+  readonly quantity: Quantity;
+  readonly course: Course;
+}
+
+/** One small picture for each quantity, and one table for all of them. Those without a value in this time have none. */
+export function drawSmallCharts(options: {
+  readonly id: string;
+  readonly name: string;
+  readonly caption: string;
+  readonly measured: readonly Measured[];
+  readonly span: Span;
+}): Html | undefined {
+  const { id, name, caption, measured, span } = options;
+  const drawn = measured
+    .map(({ quantity, values }): Drawn => ({ quantity, course: courseOf(values, span, MOST_POINTS) }))
+    .filter(({ course }) => course.points.length > 0);
+  if (drawn.length === 0) return undefined;
+  return html`<div class="small">
+${drawn.map((each, at) => drawSmall(each, { id, name, column: at + 1 }))}
+</div>
+${drawTable({
+  id,
+  caption: html`${caption} of <bdi>${name}</bdi>`,
+  heads: ['When', ...drawn.map(({ quantity }) => quantity.title + inUnit(quantity))],
+  rows: rowsOf(drawn, span),
+})}`;
+}
+
+function drawSmall(
+  { quantity, course }: Drawn,
+  { id, name, column }: { readonly id: string; readonly name: string; readonly column: number },
+): Html {
+  const { points, unit } = course;
+  const [lowest, highest] = extent(points.map(({ value }) => value));
+  const scale = scaleOf(quantity, lowest, highest, MOST_TICKS);
+  const tell = (value: number) => quantity.format(value) + quantity.suffix;
+  const newest = points.at(-1);
+  const row = nameRow(unit, newest?.startMs ?? 0);
+  const readout = [tell(newest?.value ?? 0), `${row.head} ${row.group}`] as const;
+  return html`<figure class="chart">
+<figcaption><h4>${quantity.title}</h4>${drawReadout(readout)}</figcaption>
+${drawPlot({
+  id: `s${id}-${quantity.key}`,
+  description: `${quantity.title} of ${name}, from ${tell(points[0]?.value ?? 0)} to ${tell(newest?.value ?? 0)}, between ${tell(lowest)} and ${tell(highest)}`,
+  paths: { ...pathsOf(course, scale, quantity.scale), band: '' },
+  valueTicks: scale.ticks,
+  timeTicks: [],
+  table: id,
+  columns: { value: column },
+  suffix: quantity.suffix,
+  count: points.length,
+  label: `${quantity.title} of ${name}, point by point`,
+  readout: readout.join(' · '),
+})}
+</figure>`;
+}
+
+/** A row for each day, week or month that has a value of anything. */
+function rowsOf(drawn: readonly Drawn[], span: Span): Row[] {
+  const rows = new Map<number, string[]>();
+  for (const [column, { quantity, course }] of drawn.entries()) {
+    for (const { startMs, value } of course.points) {
+      const cells = rows.get(startMs) ?? drawn.map(() => NO_VALUE);
+      cells[column] = quantity.format(value);
+      rows.set(startMs, cells);
+    }
+  }
+  const unit = bucketUnit(span, MOST_POINTS);
+  return [...rows]
+    .sort(([one], [other]) => one - other)
+    .map(([startMs, cells]) => ({ name: nameRow(unit, startMs), cells }));
+}

@@ -1,0 +1,126 @@
+import type { TimedValue } from '../../domain/history.ts';
+import { type Html, html } from '../html.ts';
+import type { Quantity } from '../quantity.ts';
+import { sayDay } from '../words.ts';
+import { type Course, courseOf } from './history.ts';
+import { pathsOf } from './paths.ts';
+import { drawPlot } from './plot.ts';
+import { drawTable, nameRow, type Row } from './rows.ts';
+import { scaleOf } from './scale.ts';
+import type { Span } from './span.ts';
+import { timeTicks } from './time-ticks.ts';
+
+/** More points than a screen has room for teach nobody anything. */
+const MOST_POINTS = 400;
+const MOST_TICKS = 5;
+
+/** The weight over time, big, with its trend and a table. */
+export function drawWeightChart(options: {
+  readonly id: string;
+  /** Whose. */
+  readonly name: string;
+  readonly quantity: Quantity;
+  readonly values: readonly TimedValue[];
+  readonly span: Span;
+  readonly now: Date;
+}): Html {
+  const { id, name, quantity, values, span, now } = options;
+  const course = courseOf(values, span, MOST_POINTS);
+  const { points, trend } = course;
+  const newest = points.at(-1);
+  if (newest === undefined) return drawNothing(values.at(-1), now);
+
+  const heights = trend.flatMap(({ value, spread = 0 }) => [value - spread, value + spread]);
+  const [lowest, highest] = extent([...points.map(({ value }) => value), ...heights]);
+  const scale = scaleOf(quantity, lowest, highest, MOST_TICKS);
+  const isMean = points.some(({ count }) => count > 1);
+  const rows = rowsOf(course, quantity, isMean);
+  const readout = readoutOf(rows.at(-1), quantity, isMean);
+  return html`<figure class="chart">
+<figcaption><h3>Weight</h3>${drawReadout(readout)}</figcaption>
+${drawPlot({
+  id: `s${id}`,
+  description: `Weight of ${name} ${describe(course, quantity, now)}`,
+  paths: pathsOf(course, scale, quantity.scale),
+  valueTicks: scale.ticks,
+  timeTicks: timeTicks(span),
+  table: id,
+  columns: isMean ? { value: 1, trend: 2, count: 3 } : { value: 1, trend: 2 },
+  suffix: quantity.suffix,
+  count: points.length,
+  label: `Weight of ${name}, point by point`,
+  readout: readout.join(' · '),
+})}
+<p class="legend">Dots are ${DOTS[course.unit]}, the line is the trend; about two days out of three lie in the band.</p>
+${drawTable({
+  id,
+  caption: html`Weight of <bdi>${name}</bdi>`,
+  heads: [
+    HEADS[course.unit],
+    `Weight${inUnit(quantity)}`,
+    `Trend${inUnit(quantity)}`,
+    ...(isMean ? ['Weigh-ins'] : []),
+  ],
+  rows,
+})}
+</figure>`;
+}
+
+const DOTS = { day: 'days', week: 'weeks', month: 'months' } as const;
+const HEADS = { day: 'Day', week: 'Week', month: 'Month' } as const;
+
+export function inUnit({ suffix }: Quantity): string {
+  return suffix === '' ? '' : `,${suffix}`;
+}
+
+function rowsOf({ points, trend, unit }: Course, quantity: Quantity, isMean: boolean): Row[] {
+  return points.map(({ startMs, value, count }, at) => ({
+    name: nameRow(unit, startMs),
+    cells: [
+      quantity.format(value),
+      quantity.formatTrend(trend[at]?.value ?? value),
+      ...(isMean ? [String(count)] : []),
+    ],
+  }));
+}
+
+/** As the script in the browser reads a row: the value, and the rest. */
+function readoutOf(row: Row | undefined, { suffix }: Quantity, isMean: boolean): readonly [string, ...string[]] {
+  const [value = '', trend = '', count = '1'] = row?.cells ?? [];
+  const mean = isMean && count !== '1' ? [`mean of ${count}`] : [];
+  return [value + suffix, `${row?.name.head} ${row?.name.group}`, `trend ${trend}`, ...mean];
+}
+
+export function drawReadout([value, ...rest]: readonly [string, ...string[]]): Html {
+  return html`<p class="readout"><b>${value}</b> <span>${rest.join(' · ')}</span></p>`;
+}
+
+function describe({ points, span }: Course, { format, suffix }: Quantity, now: Date): string {
+  const tell = (value: number | undefined) => (value === undefined ? '' : format(value) + suffix);
+  const [lowest, highest] = extent(points.map(({ value }) => value));
+  const day = (atMs: number) => sayDay(new Date(atMs), now);
+  const course =
+    points.length === 1
+      ? tell(lowest)
+      : `${tell(points[0]?.value)} at first, ${tell(points.at(-1)?.value)} at last, between ${tell(lowest)} and ${tell(highest)}`;
+  return `from ${day(span.fromMs)} to ${day(span.toMs)}: ${course}. The table has all values.`;
+}
+
+/** Math.min takes no lists of any length. */
+export function extent(values: readonly number[]): readonly [number, number] {
+  let [lowest, highest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
+  }
+  return [lowest, highest];
+}
+
+function drawNothing(last: TimedValue | undefined, now: Date): Html {
+  const when = last && sayDay(new Date(last.takenMs), now);
+  return html`<p class="nothing">${
+    when === undefined
+      ? 'No weight yet. It appears here a minute or two after the next step on the scale, by itself.'
+      : html`Nobody stood on the scale in this time; the last time was ${when}. <a href="?range=all">Show all</a>`
+  }</p>`;
+}

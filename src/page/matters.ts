@@ -1,0 +1,109 @@
+import type { PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../domain/vitals.ts';
+import { type Html, html } from './html.ts';
+import type { IconName } from './icons.ts';
+import { anchorOf, nameOf } from './person.ts';
+import type { PageView } from './view.ts';
+import { sayWhen, sentence } from './words.ts';
+
+/** Something that does not work, or that somebody should know. */
+export interface Matter {
+  /** `act` where somebody has to look, `pass` where waiting helps as a rule, `note` where it works all the same. */
+  readonly weight: 'act' | 'pass' | 'note';
+  readonly icon: IconName;
+  readonly title: Html;
+  readonly since: Date | undefined;
+  readonly text: string;
+}
+
+/** Everything that is wrong, each once, what needs somebody first. */
+export function mattersOf({ vitals, concerns }: PageView): Matter[] {
+  const matters = [
+    ...vitals.people.flatMap(matterOfPerson),
+    ...vitals.publishers.flatMap((publisher) => matterOfPublisher(publisher, vitals.troubles)),
+    ...vitals.troubles.filter((trouble) => !isToldOtherwise(trouble, vitals)).map(matterOfTrouble),
+    ...concerns.map(
+      ({ isBroken, text, remedy }): Matter => ({
+        weight: isBroken ? 'act' : 'note',
+        icon: 'settings',
+        title: html`${isBroken ? 'The set-up is broken' : 'The set-up could be better'}`,
+        since: undefined,
+        text: [text, ...(remedy === undefined ? [] : [remedy])].map(sentence).join(' '),
+      }),
+    ),
+  ];
+  const order = ['act', 'pass', 'note'];
+  return matters.sort((one, other) => order.indexOf(one.weight) - order.indexOf(other.weight));
+}
+
+export function drawMatter({ weight, title, since, text }: Matter, icon: Html, now: Date): Html {
+  return html`<li class="matter ${weight}">${icon}<div><strong>${title}</strong>${
+    since !== undefined && html` <span class="since">since ${sayWhen(since, now)}</span>`
+  }<p>${text}</p></div></li>`;
+}
+
+/** What to do about it stands with the person. */
+function matterOfPerson(person: PersonVitals): Matter[] {
+  const { userId, login, subscription } = person;
+  const whose = html`<a href="#${anchorOf(userId)}"><bdi>${nameOf(person)}</bdi></a>`;
+  switch (login.state) {
+    case 'needs_login': {
+      const text =
+        'Withings does not take the login any more. What is weighed meanwhile is fetched after linking again.';
+      return [{ weight: 'act', icon: 'login', title: html`${whose} must link again`, since: login.since, text }];
+    }
+    case 'unknown': {
+      const text = sentence(login.reason);
+      return [
+        { weight: 'act', icon: 'login', title: html`The login of ${whose} cannot be read`, since: undefined, text },
+      ];
+    }
+    case 'works':
+    case 'not_tried':
+      break;
+  }
+  if (subscription.state !== 'lost') return [];
+  const text = `${sentence(subscription.reason ?? 'The subscription is lost')} ${RENEWED}`;
+  const title = html`Withings does not call about ${whose}`;
+  return [{ weight: 'act', icon: 'call', title, since: subscription.since, text }];
+}
+
+const RENEWED =
+  'weighbridge asks by itself every few hours meanwhile, and tries to subscribe again; “weighbridge doctor” says whether Withings can reach this machine.';
+
+const PUBLISHERS: Readonly<Record<string, string>> = { mqtt: 'The MQTT broker', hook: 'The hook' };
+
+function matterOfPublisher(publisher: PublisherVitals, troubles: readonly TroubleVitals[]): Matter[] {
+  const { name, state, since, problem, behindBytes } = publisher;
+  if (state !== 'trouble') return [];
+  const trouble = troubles.find(({ text }) => text === problem);
+  const waiting = behindBytes === undefined || behindBytes === 0 ? '' : ` ${WAITING}`;
+  return [
+    {
+      weight: trouble === undefined || trouble.isLasting ? 'act' : 'pass',
+      icon: 'publisher',
+      title: html`${PUBLISHERS[name] ?? name} does not take readings`,
+      since,
+      text: `${sentence(problem ?? 'It is not known why')}${waiting}`,
+    },
+  ];
+}
+
+const WAITING = 'Readings wait for it and are lost to nobody.';
+
+function matterOfTrouble({ text, since, isLasting }: TroubleVitals): Matter {
+  const icon = /withings|network|reach/i.test(text) ? 'cloud' : 'settings';
+  if (isLasting) return { weight: 'act', icon, title: html`Something does not work`, since, text: sentence(text) };
+  const title = html`Something does not work right now`;
+  return { weight: 'pass', icon, title, since, text: `${sentence(text)} As a rule this passes by itself.` };
+}
+
+/** The same stands with a person or a publisher, in better words. */
+function isToldOtherwise({ userId, text }: TroubleVitals, { people, publishers }: Vitals): boolean {
+  if (publishers.some(({ state, problem }) => state === 'trouble' && problem === text)) return true;
+  const person = people.find((each) => each.userId === userId);
+  if (person === undefined) return false;
+  const { login, subscription } = person;
+  if (login.state === 'needs_login') return true;
+  if (login.state === 'unknown') return text.includes(login.reason);
+  return subscription.state === 'lost' && subscription.reason !== undefined && text.includes(subscription.reason);
+}

@@ -1,0 +1,37 @@
+import { type Html, html } from './html.ts';
+import { icon } from './icons.ts';
+import { drawMatter, type Matter, mattersOf } from './matters.ts';
+import type { PageView } from './view.ts';
+import { list } from './words.ts';
+
+/** Whether it works, in a few words. */
+export function headlineOf(view: PageView): string {
+  const matters = mattersOf(view);
+  const toDo = matters.filter(({ weight }) => weight === 'act').length;
+  if (toDo > 0) return toDo === 1 ? 'One thing needs a look' : `${toDo} things need a look`;
+  if (matters.some(({ weight }) => weight === 'pass')) return 'A hiccup; nothing to do yet';
+  return view.vitals.people.length === 0 ? 'Ready when you are' : 'Everything works';
+}
+
+/** How things stand with everything, in words. */
+export function drawOverall(view: PageView): Html {
+  const matters = mattersOf(view);
+  const isWell = matters.every(({ weight }) => weight === 'note');
+  return html`<section class="overall" aria-labelledby="overall">
+<h1 id="overall">${isWell && html`${icon('well')} `}${headlineOf(view)}</h1>
+<p>${summaryOf(view, matters)}</p>
+${matters.length > 0 && html`<ul class="matters">${matters.map((each) => drawMatter(each, icon(each.icon), view.now))}</ul>`}
+</section>`;
+}
+
+function summaryOf({ vitals: { people, publishers } }: PageView, matters: readonly Matter[]): string {
+  if (people.length === 0) return 'weighbridge runs, and nobody is linked yet. It takes a few minutes:';
+  const called = people.filter(({ subscription }) => subscription.state === 'works').length;
+  const who = people.length === 1 ? 'One person is linked' : `${people.length} people are linked`;
+  const calls = called === people.length && matters.length === 0 ? '; Withings calls after each weigh-in' : '';
+  const working = publishers.filter(({ state }) => state === 'works').map(({ name }) => PASSED_TO[name] ?? name);
+  const passed = working.length === 0 ? '' : ` Readings are passed on to ${list(working)}.`;
+  return `${who}${calls}.${passed}`;
+}
+
+const PASSED_TO: Readonly<Record<string, string>> = { mqtt: 'the MQTT broker', hook: 'the hook' };

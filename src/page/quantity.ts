@@ -1,0 +1,140 @@
+import { MEASURE_TYPES } from '../domain/measure.ts';
+import { formatChange, formatWeight, POUND, POUNDS_PER_STONE, type WeightUnit } from '../domain/weight-unit.ts';
+
+/** How a quantity is told and drawn in the household's unit. */
+export interface Quantity {
+  readonly key: string;
+  /** `Fat`, `Muscle, left arm` */
+  readonly title: string;
+  /** What a value that is measured becomes on the scale of a picture. */
+  readonly scale: number;
+  /** How small the steps of that scale may be cut. Stones have fourteen pounds. */
+  readonly steps: 'decimal' | 'stones';
+  /** The least that a picture shows from bottom to top, on that scale: noise shall not look like a storm. */
+  readonly leastSpan: number;
+  /** `81.25`, `12 st 11.1 lb`: as it stands in a table whose head says the unit where it is not in the value. */
+  readonly format: (value: number) => string;
+  /** What a scale shows is more exact than what a trend knows. */
+  readonly formatTrend: (value: number) => string;
+  /** What comes after each value: ` kg`, ` %`, or nothing. */
+  readonly suffix: string;
+}
+
+interface Facts {
+  readonly title: string;
+  readonly digits: number;
+  readonly leastSpan: number;
+}
+
+const facts = (title: string, digits: number, leastSpan: number): Facts => ({ title, digits, leastSpan });
+
+/** What a household looks at, the most important first. The first ones are shown at once, the others on demand. */
+const COMPOSITION: Readonly<Record<string, Facts>> = {
+  fat_ratio: facts('Fat', 1, 2),
+  muscle_mass: facts('Muscle', 1, 2),
+  hydration: facts('Water', 1, 2),
+  bone_mass: facts('Bone', 2, 0.4),
+  visceral_fat: facts('Visceral fat', 1, 1),
+  heart_rate: facts('Heart rate', 0, 10),
+};
+const OTHERS: Readonly<Record<string, Facts>> = {
+  pulse_wave_velocity: facts('Pulse wave velocity', 2, 1),
+  vascular_age: facts('Vascular age', 0, 4),
+  fat_mass: facts('Fat mass', 1, 2),
+  fat_free_mass: facts('Fat-free mass', 1, 2),
+  systolic_bp: facts('Systolic blood pressure', 0, 20),
+  diastolic_bp: facts('Diastolic blood pressure', 0, 20),
+  basal_metabolic_rate: facts('Basal metabolic rate', 0, 50),
+  metabolic_age: facts('Metabolic age', 0, 4),
+  spo2: facts('Oxygen in the blood', 0, 4),
+  vo2_max: facts('VO₂ max', 1, 2),
+  afib_ecg: facts('Atrial fibrillation (ECG)', 0, 4),
+  afib_ppg: facts('Atrial fibrillation (PPG)', 0, 4),
+};
+const WORDS: Readonly<Record<string, Facts>> = { ...COMPOSITION, ...OTHERS };
+const ORDER = Object.keys(WORDS);
+
+/** Withings' numbers for the parts of the body. */
+const PARTS: Readonly<Record<string, string>> = {
+  0: 'right wrist',
+  1: 'left wrist',
+  2: 'right arm',
+  3: 'left arm',
+  4: 'right foot',
+  5: 'left foot',
+  8: 'right side',
+  9: 'left side',
+  10: 'right leg',
+  11: 'left leg',
+  12: 'torso',
+};
+
+export function isComposition(key: string): boolean {
+  return key in COMPOSITION;
+}
+
+/** What else than the weight has pictures, the most important first. Nobody watches their height. */
+export function sortQuantities(keys: readonly string[]): string[] {
+  const rank = (key: string) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
+  return keys
+    .filter((key) => key !== 'weight' && key !== 'height')
+    .sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1));
+}
+
+export function quantityOf(key: string, unit: WeightUnit): Quantity {
+  if (key === 'weight') return weightIn(unit);
+  const [, name = key, part] = /^(.+?)(?:_([0-9]{1,2}))?$/.exec(key) ?? [];
+  const type = Object.values(MEASURE_TYPES).find((each) => each.key === key || each.key === name);
+  const isPart = part !== undefined && type?.key === name;
+  const known = WORDS[key] ?? facts(capitalise(isPart ? name : key), 1, 0);
+  const title = isPart ? `${known.title}, ${PARTS[part] ?? `position ${part}`}` : known.title;
+  const inPounds = type?.unit === 'kg' && unit !== 'kg';
+  const scale = inPounds ? 1 / POUND : 1;
+  const format = (value: number) => (value * scale).toFixed(known.digits);
+  const suffix = inPounds ? 'lb' : type?.unit;
+  return {
+    key,
+    title,
+    scale,
+    steps: 'decimal',
+    leastSpan: known.leastSpan * scale,
+    format,
+    formatTrend: format,
+    suffix: suffix ? ` ${suffix}` : '',
+  };
+}
+
+function weightIn(unit: WeightUnit): Quantity {
+  const scale = unit === 'kg' ? 1 : 1 / POUND;
+  const isStones = unit === 'st';
+  const suffix = isStones ? '' : ` ${unit}`;
+  const format = (kilograms: number) => formatWeight(kilograms, unit).slice(0, -suffix.length || undefined);
+  return {
+    key: 'weight',
+    title: 'Weight',
+    scale,
+    steps: isStones ? 'stones' : 'decimal',
+    leastSpan: 2 * scale,
+    format,
+    formatTrend: unit === 'kg' ? (kilograms) => kilograms.toFixed(1) : format,
+    suffix,
+  };
+}
+
+/** `12 st 7`, where a tick of so many pounds stands. */
+export function formatStones(pounds: number): string {
+  const stones = Math.floor(pounds / POUNDS_PER_STONE);
+  const rest = pounds - stones * POUNDS_PER_STONE;
+  return rest === 0 ? `${stones} st` : `${stones} st ${rest}`;
+}
+
+/** `−0.40 kg`, `+0.9 lb`, with a real minus. */
+export function tellChange(kilograms: number, unit: WeightUnit): string {
+  const change = formatChange(kilograms, unit).replace('-', '−');
+  return unit === 'st' ? change : `${change} ${unit}`;
+}
+
+function capitalise(key: string): string {
+  const words = key.replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

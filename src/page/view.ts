@@ -1,0 +1,46 @@
+import type { Histories } from '../domain/history.ts';
+import type { Vitals } from '../domain/vitals.ts';
+import type { WeightUnit } from '../domain/weight-unit.ts';
+
+/** How much of the past the pictures show. */
+export const RANGES = ['month', 'quarter', 'year', 'all'] as const;
+export type Range = (typeof RANGES)[number];
+
+export function readRange(text: string | null): Range {
+  return RANGES.find((range) => range === text) ?? 'quarter';
+}
+
+/** Everything that the page says, at one moment. */
+export interface PageView {
+  readonly now: Date;
+  readonly version: string;
+  readonly range: Range;
+  readonly unit: WeightUnit;
+  readonly vitals: Vitals;
+  readonly histories: Histories;
+  /** What is wrong with the set-up, as far as it can be told without asking anybody. */
+  readonly concerns: readonly Concern[];
+  /** What is registered with Withings, and where the browser comes back to; undefined where it is not set. */
+  readonly callbackUrl: string | undefined;
+}
+
+export interface Concern {
+  /** It does not work at all. */
+  readonly isBroken: boolean;
+  readonly text: string;
+  readonly remedy: string | undefined;
+}
+
+/** Where things are on the private port. */
+export const PATHS = {
+  page: '/',
+  /** Redirects to Withings' consent page. */
+  link: '/link',
+  /** Tells by server-sent events that the page has changed. */
+  changes: '/changes',
+  /** Of the style sheet, the script and the icon: `/assets/NAME`. */
+  assets: '/assets/',
+} as const;
+
+/** What the page loads besides itself. */
+export const ASSETS = ['page.css', 'page.js', 'icon.svg'] as const;

@@ -1,0 +1,96 @@
+import { hostname } from 'node:os';
+import { createChanges } from './app/changes.ts';
+import type { VitalSigns } from './app/vitals.ts';
+import type { Config } from './config.ts';
+import type { Clock } from './domain/clock.ts';
+import type { Consent } from './domain/link.ts';
+import type { Log } from './domain/log.ts';
+import { type Asset, readAssets } from './http/assets.ts';
+import { type Listener, listen } from './http/listen.ts';
+import type { Page } from './http/page-routes.ts';
+import { createPrivateApp } from './http/private-app.ts';
+import { ASSETS, type Concern, PATHS, readRange } from './page/view.ts';
+import { isLoopback } from './settings.ts';
+import type { OpenJournal } from './storage/journal.ts';
+import { readVersion } from './version.ts';
+
+export interface StatusPorts {
+  readonly vitals: VitalSigns;
+  readonly journal: OpenJournal;
+  /** What can be told to be wrong with the set-up without asking anybody. */
+  readonly examine: () => Promise<readonly Concern[]>;
+  readonly consent: Consent | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens the port for the household: `/healthz` and the page. What draws the page is loaded when somebody looks.
+ *
+ * @returns undefined where it is turned off
+ * @throws Trouble when the address cannot be had
+ */
+export async function openStatusPort(config: Config, ports: StatusPorts): Promise<Listener | undefined> {
+  const { host, port, password } = config.status;
+  if (port === undefined) return undefined;
+  const { vitals, journal, clock, log, signal } = ports;
+  const changes = createChanges({ vitals, lookForMore: journal.look, feed: journal.feed, clock, signal });
+  const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
+  const page = createPage(config, ports, changes.watch);
+  const app = createPrivateApp({
+    names,
+    password,
+    look: vitals.look,
+    version: readVersion(),
+    page,
+    clock,
+    log,
+    signal,
+  });
+  return await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
+}
+
+function createPage({ callback, people }: Config, ports: StatusPorts, watch: Page['watch']): Page {
+  const { vitals, journal, examine, consent, clock } = ports;
+  let loading: Promise<Loaded> | undefined;
+  const load = () => {
+    loading ??= loadPage();
+    return loading;
+  };
+
+  return {
+    watch,
+    async asset(name) {
+      return (await load()).assets.get(name);
+    },
+    async draw(parameters) {
+      const { renderPage, assets } = await load();
+      // What is wrong with the journal is told by whoever writes to it.
+      await journal.look().catch(() => undefined);
+      const view = {
+        now: clock.now(),
+        version: readVersion(),
+        range: readRange(parameters.get('range')),
+        unit: people.unit,
+        vitals: await vitals.look(),
+        histories: journal.histories,
+        concerns: await examine(),
+        callbackUrl: callback.url,
+      };
+      return renderPage(view, (name) => `${PATHS.assets}${name}?v=${assets.get(name)?.hash}`);
+    },
+    link: () => consent?.request({ demo: false, subscribe: true }).link,
+  };
+}
+
+interface Loaded {
+  readonly renderPage: typeof import('./page/status-page.ts').renderPage;
+  readonly assets: ReadonlyMap<string, Asset>;
+}
+
+async function loadPage(): Promise<Loaded> {
+  const assets = await readAssets(new URL('./page/static/', import.meta.url), ASSETS);
+  const { renderPage } = await import('./page/status-page.ts');
+  return { renderPage, assets };
+}

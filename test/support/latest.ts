@@ -1,0 +1,14 @@
+import type { LatestValues } from '../../src/domain/publisher.ts';
+import type { Reading } from '../../src/domain/reading.ts';
+import { createHistories } from '../../src/storage/histories.ts';
+import { createJournalIndex } from '../../src/storage/journal-index.ts';
+
+export interface Latest extends LatestValues {
+  learn(reading: Reading): void;
+}
+
+/** The newest values, of a journal that is in memory. */
+export function createLatest(): Latest {
+  const histories = createHistories();
+  return { of: histories.of, learn: createJournalIndex(histories).learn };
+}

@@ -1,0 +1,87 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { renderPage } from '../../src/page/status-page.ts';
+import { PATHS, type PageView, RANGES } from '../../src/page/view.ts';
+
+export const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const ASSETS = new URL('../../src/page/static/', import.meta.url);
+const TYPES: Readonly<Record<string, string>> = {
+  css: 'text/css',
+  js: 'text/javascript',
+  svg: 'image/svg+xml',
+};
+
+export interface PageServer extends AsyncDisposable {
+  readonly url: string;
+  /** What it shows from now on; everybody who follows is told. */
+  show(view: PageView): void;
+  /** How many browsers follow. */
+  readonly followers: number;
+  /** Ends or opens the way to what changes, and to the page. */
+  interrupt(isDown: boolean): void;
+}
+
+/** Serves a page as the private port does, with the same policy, and nothing behind it. */
+export async function servePage(first: PageView): Promise<PageServer> {
+  let view = first;
+  let isDown = false;
+  const followers = new Set<ServerResponse>();
+  const server = createServer(async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    response.setHeader('content-security-policy', POLICY);
+    if (isDown) return void response.writeHead(503).end();
+    if (pathname === PATHS.page) {
+      const range = RANGES.find((each) => each === searchParams.get('range')) ?? view.range;
+      response.setHeader('content-type', 'text/html; charset=utf-8');
+      return void response.end(renderPage({ ...view, range }, (name) => PATHS.assets + name));
+    }
+    if (pathname === PATHS.changes) {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+      response.write('retry: 100\n\n');
+      followers.add(response);
+      return void response.on('close', () => followers.delete(response));
+    }
+    if (pathname.startsWith(PATHS.assets)) {
+      const name = pathname.slice(PATHS.assets.length);
+      response.setHeader('content-type', TYPES[name.split('.').at(-1) ?? ''] ?? 'text/plain');
+      return void response.end(await readFile(fileURLToPath(new URL(name, ASSETS))));
+    }
+    response.setHeader('content-type', 'text/plain');
+    response.writeHead(pathname === PATHS.link ? 200 : 404).end(pathname);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    show(next) {
+      view = next;
+      for (const follower of followers) follower.write('event: change\ndata: \n\n');
+    },
+    get followers() {
+      return followers.size;
+    },
+    interrupt(down) {
+      isDown = down;
+      if (down) for (const follower of followers) follower.end();
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

@@ -1,0 +1,242 @@
+import type { Histories, TimedValue } from '../../src/domain/history.ts';
+import type { UserId } from '../../src/domain/token.ts';
+import type { PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../../src/domain/vitals.ts';
+import type { PageView } from '../../src/page/view.ts';
+import { ANNA, BO, userId } from './people.ts';
+import { createRandom } from './random.ts';
+
+/** What the pages of the tests say it is. */
+export const NOW = new Date(2026, 10, 21, 7, 4, 10);
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+export type Series = Readonly<Record<string, readonly TimedValue[]>>;
+
+export function historiesOf(people: ReadonlyMap<UserId, Series>): Histories {
+  return {
+    quantitiesOf: (user) => Object.keys(people.get(user) ?? {}),
+    valuesOf: (user, quantity) => people.get(user)?.[quantity] ?? [],
+  };
+}
+
+export const ago = (agoMs: number) => ({ at: new Date(NOW.getTime() - agoMs), agoMs });
+
+/** A person about whom there is nothing to say. */
+export function person(user: UserId, name: string | undefined, changes: Partial<PersonVitals> = {}): PersonVitals {
+  return {
+    userId: user,
+    name,
+    login: { state: 'works' },
+    lastNotification: ago(3 * MINUTE_MS),
+    lastContact: ago(2 * MINUTE_MS),
+    lastWeighIn: undefined,
+    subscription: { state: 'works', applis: [1], since: undefined, reason: undefined },
+    ...changes,
+  };
+}
+
+export function vitals(changes: Partial<Vitals> = {}): Vitals {
+  const startedAt = new Date(NOW.getTime() - 3 * DAY_MS);
+  return { startedAt, uptimeMs: 3 * DAY_MS, people: [], publishers: [], troubles: [], ...changes };
+}
+
+export function view(changes: Partial<PageView> = {}): PageView {
+  return {
+    now: NOW,
+    version: '0.1.0',
+    range: 'quarter',
+    unit: 'kg',
+    vitals: vitals(),
+    histories: historiesOf(new Map()),
+    concerns: [],
+    callbackUrl: 'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c8a4f',
+    ...changes,
+  };
+}
+
+/** A morning a day, most days, with a summer holiday and a slow change for the better. */
+export function mornings(options: {
+  readonly seed: number;
+  readonly days: number;
+  readonly from: number;
+  readonly to: number;
+  readonly composition?: boolean;
+  readonly everyDay?: boolean;
+}): Series {
+  const { days, from, to, composition = true, everyDay = false } = options;
+  const random = createRandom(options.seed);
+  const noise = () => random() + random() + random() - 1.5;
+  const series: Record<string, TimedValue[]> = {};
+  const put = (key: string, takenMs: number, value: number, digits: number) => {
+    series[key] ??= [];
+    series[key].push({ takenMs, value: Number(value.toFixed(digits)) });
+  };
+  for (let day = days - 1; day >= 0; day -= 1) {
+    const isAway = day > 118 && day < 145;
+    if (!everyDay && (isAway || random() < 0.12)) continue;
+    const { time, done } = morning(day, days, random());
+    const season = 1.1 * Math.sin((day / 365) * 2 * Math.PI);
+    const weight = from + (to - from) * done + season + noise() * 0.55;
+    put('weight', time, weight, 2);
+    if (!composition) continue;
+    const fat = 24 - 4.2 * done + season * 0.6 + noise() * 0.5;
+    put('fat_ratio', time, fat, 1);
+    put('muscle_mass', time, weight * (1 - fat / 100) * 0.95 + noise() * 0.15, 2);
+    put('hydration', time, weight * 0.53 + noise() * 0.3, 2);
+    put('bone_mass', time, 3.1 + noise() * 0.02, 2);
+    put('visceral_fat', time, 5.2 - 1.4 * done + noise() * 0.1, 1);
+    put('heart_rate', time, 61 - 3 * done + noise() * 5, 0);
+    put('pulse_wave_velocity', time, 6.9 + noise() * 0.3, 2);
+    put('fat_mass', time, (weight * fat) / 100, 2);
+    put('segment_muscle_mass_2', time, weight * 0.04 + noise() * 0.05, 2);
+  }
+  return series;
+}
+
+function morning(day: number, days: number, random: number) {
+  const time = new Date(NOW.getFullYear(), NOW.getMonth(), NOW.getDate() - day, 6, 41 + 20 * random, 12).getTime();
+  return { time, done: 1 - day / days };
+}
+
+export function withHistory(each: PersonVitals, series: Series): PersonVitals {
+  const last = series['weight']?.at(-1);
+  if (last === undefined) return each;
+  const takenAt = new Date(last.takenMs);
+  return { ...each, lastWeighIn: { kilograms: last.value, takenAt, agoMs: NOW.getTime() - last.takenMs } };
+}
+
+/** People with their histories, as one view. */
+export function household(
+  people: readonly (readonly [PersonVitals, Series])[],
+  changes: Partial<PageView> = {},
+  more: Partial<Vitals> = {},
+): PageView {
+  const histories = historiesOf(new Map(people.map(([{ userId: user }, series]) => [user, series])));
+  return view({
+    histories,
+    vitals: vitals({ people: people.map(([each, s]) => withHistory(each, s)), ...more }),
+    ...changes,
+  });
+}
+
+export const ANNAS = mornings({ seed: 7, days: 730, from: 86.5, to: 81.2 });
+export const BOS = mornings({ seed: 11, days: 730, from: 68.4, to: 70.1, composition: false });
+export const TROUBLED: TroubleVitals = {
+  userId: undefined,
+  code: 'unreachable',
+  text: 'Withings cannot be reached (ECONNREFUSED wbsapi.withings.net:443); trying again by itself',
+  since: ago(4 * MINUTE_MS).at,
+  isLasting: false,
+};
+const MQTT: PublisherVitals = {
+  name: 'mqtt',
+  state: 'works',
+  since: ago(DAY_MS).at,
+  problem: undefined,
+  lastContact: ago(MINUTE_MS),
+  behindBytes: 0,
+};
+const BROKER_DOWN = 'mqtt: the broker at mqtt://192.168.1.5:1883 cannot be reached (ECONNREFUSED); is it running?';
+
+const anna = person(ANNA, 'Anna');
+const bo = person(BO, 'Bo', { lastNotification: undefined, lastContact: ago(5 * HOUR_MS) });
+const two = [
+  [anna, ANNAS],
+  [bo, BOS],
+] as const;
+const LONELY: Series = { weight: [{ takenMs: NOW.getTime() - 3 * MINUTE_MS, value: 81.25 }] };
+const REFUSED = {
+  state: 'needs_login',
+  since: ago(21 * DAY_MS).at,
+  reason: 'Withings refuses the refresh token',
+} as const;
+const LOST = {
+  state: 'lost',
+  applis: [],
+  since: ago(26 * HOUR_MS).at,
+  reason: 'Withings cannot reach the callback URL (it got no answer)',
+} as const;
+
+const NAMES = [
+  'Maximiliane-Alexandra von und zu Hohenstaufen-Wittelsbach III',
+  'عبد الرحمن بن محمد',
+  'Zoë 👩🏽‍🚀🏳️‍🌈',
+  '<script>alert(1)</script>',
+  '"><img src=x onerror=alert(1)>',
+  'Ōoka Tadasuke 大岡忠相',
+  'Nguyễn Thị Minh Khai',
+  'a&amp;b',
+  'Wolfeschlegelsteinhausenbergerdorffwelchevoralternwarengewissenha',
+  'O’Brien',
+  'Çağla',
+  undefined,
+];
+
+/** A page for every state that people meet, by a name for it. */
+export const VIEWS: Readonly<Record<string, PageView>> = {
+  well: household(two, {}, { publishers: [MQTT] }),
+  month: household(two, { range: 'month' }),
+  year: household(two, { range: 'year' }),
+  all: household(two, { range: 'all' }),
+  pounds: household(two, { unit: 'lb' }),
+  stones: household(two, { unit: 'st', range: 'year' }),
+  alone: household([[anna, ANNAS]]),
+  'needs-login': household([[{ ...anna, login: REFUSED }, ANNAS], two[1]]),
+  'lost-subscription': household([two[0], [{ ...bo, subscription: LOST }, BOS]]),
+  'withings-down': household(two, {}, { troubles: [TROUBLED] }),
+  'withings-down-long': household(
+    two,
+    {},
+    { troubles: [{ ...TROUBLED, isLasting: true, since: ago(3 * HOUR_MS).at }] },
+  ),
+  'broker-down': household(
+    two,
+    {},
+    {
+      publishers: [{ ...MQTT, state: 'trouble', since: ago(HOUR_MS).at, problem: BROKER_DOWN, behindBytes: 990 }],
+      troubles: [
+        { ...TROUBLED, code: 'broker_unreachable', text: BROKER_DOWN, since: ago(HOUR_MS).at, isLasting: true },
+      ],
+    },
+  ),
+  'everything-wrong': household(
+    [
+      [{ ...anna, login: REFUSED }, ANNAS],
+      [
+        { ...bo, subscription: LOST, login: { state: 'unknown', reason: 'the token file cannot be read (EACCES)' } },
+        BOS,
+      ],
+    ],
+    {
+      callbackUrl: undefined,
+      concerns: [
+        {
+          isBroken: true,
+          text: 'data/ cannot be written',
+          remedy: 'give the directory to the user that runs weighbridge',
+        },
+        { isBroken: false, text: 'the callback URL has nothing in it that is hard to guess', remedy: undefined },
+      ],
+    },
+    {
+      publishers: [{ ...MQTT, state: 'trouble', since: ago(HOUR_MS).at, problem: BROKER_DOWN, behindBytes: 990 }],
+      troubles: [TROUBLED],
+    },
+  ),
+  empty: view(),
+  'empty-without-callback': view({
+    callbackUrl: undefined,
+    concerns: [{ isBroken: false, text: 'CALLBACK_URL is not set, so Withings cannot call', remedy: 'set it in .env' }],
+  }),
+  'no-weights': household([[anna, {}]]),
+  'one-weight': household([[anna, LONELY]], { range: 'month' }),
+  'old-weights': household([[anna, { weight: ANNAS['weight']?.slice(0, 200) ?? [] }]], { range: 'month' }),
+  'only-weight': household([[bo, BOS]], { range: 'year' }),
+  names: household(
+    NAMES.map((name, at) => [
+      person(userId(String(100 + at)), name),
+      at % 3 === 0 ? ANNAS : at % 3 === 1 ? BOS : LONELY,
+    ]),
+  ),
+};

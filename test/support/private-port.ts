@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import { type IncomingHttpHeaders, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import type { Vitals } from '../../src/domain/vitals.ts';
+import { listen } from '../../src/http/listen.ts';
+import type { Page } from '../../src/http/page-routes.ts';
+import { createPrivateApp, type PrivateAppOptions } from '../../src/http/private-app.ts';
+import { createFakeClock } from './fake-clock.ts';
+import { ANNA } from './people.ts';
+import { createRecordingLog } from './recording-log.ts';
+
+export const NOBODY: Vitals = {
+  startedAt: new Date('2026-11-20T06:00:00Z'),
+  uptimeMs: 61_500,
+  people: [],
+  publishers: [],
+  troubles: [],
+};
+export const WELL: Vitals = {
+  ...NOBODY,
+  people: [
+    {
+      userId: ANNA,
+      name: 'Anna',
+      login: { state: 'works' },
+      lastNotification: { at: new Date('2026-11-20T06:00:30Z'), agoMs: 31_500 },
+      lastContact: { at: new Date('2026-11-20T06:00:31Z'), agoMs: 30_999 },
+      lastWeighIn: { kilograms: 81.25, takenAt: new Date('2026-11-20T05:58:00Z'), agoMs: 181_500 },
+      subscription: { state: 'works', applis: [1, 4], since: undefined, reason: undefined },
+    },
+  ],
+  publishers: [
+    {
+      name: 'mqtt',
+      state: 'trouble',
+      since: new Date('2026-11-20T06:00:40Z'),
+      problem: 'mqtt: the broker is away; it is called again',
+      lastContact: { at: new Date('2026-11-20T06:00:20Z'), agoMs: 41_500 },
+      behindBytes: 330,
+    },
+    {
+      name: 'hook',
+      state: 'not_tried',
+      since: undefined,
+      problem: undefined,
+      lastContact: undefined,
+      behindBytes: undefined,
+    },
+  ],
+};
+/** A page with nothing on it, but for what is given. */
+export function page(parts: Partial<Page> = {}): Page {
+  return {
+    draw: () => Promise.resolve('<!doctype html>'),
+    asset: () => Promise.resolve(undefined),
+    watch: () => ({ [Symbol.dispose]: () => undefined }),
+    link: () => undefined,
+    ...parts,
+  };
+}
+
+/** The private port as the daemon sets it up. */
+export async function openPort(options: Partial<PrivateAppOptions> = {}) {
+  const clock = createFakeClock();
+  const log = createRecordingLog();
+  let looks = 0;
+  const look = () => {
+    looks += 1;
+    return Promise.resolve(WELL);
+  };
+  const { signal } = new AbortController();
+  const given = { names: [], password: undefined, version: '1.2.3', look, page: page(), signal, clock, log };
+  const app = createPrivateApp({ ...given, ...options });
+  const listener = await listen(app, { host: '127.0.0.1', port: 0 });
+  return { ...listener, clock, log, looks: () => looks };
+}
+
+export interface Answer {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** With the Host header as it is, which fetch would not let through. */
+export async function ask(
+  port: number,
+  headers: Readonly<Record<string, string>> = {},
+  { method = 'GET', path = '/healthz' }: { readonly method?: string; readonly path?: string } = {},
+): Promise<Answer> {
+  const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false }).end();
+  const [response] = await once(sent, 'response');
+  return { status: response.statusCode, headers: response.headers, body: await text(response) };
+}
+
+export const basic = (password: string, user = '') => ({
+  authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+});
