@@ -1,5 +1,5 @@
 import { type Html, html } from './html.ts';
-import { icon } from './icons.ts';
+import { drawIcon } from './icons.ts';
 import { drawMatter, type Matter, mattersOf } from './matters.ts';
 import type { PageView } from './view.ts';
 import { list } from './words.ts';
@@ -18,9 +18,9 @@ export function drawOverall(view: PageView): Html {
   const matters = mattersOf(view);
   const isWell = matters.every(({ weight }) => weight === 'note');
   return html`<section class="overall" aria-labelledby="overall">
-<h1 id="overall">${isWell && html`${icon('well')} `}${headlineOf(view)}</h1>
+<h1 id="overall">${isWell && html`${drawIcon('well')} `}${headlineOf(view)}</h1>
 <p>${summaryOf(view, matters)}</p>
-${matters.length > 0 && html`<ul class="matters">${matters.map((each) => drawMatter(each, icon(each.icon), view.now))}</ul>`}
+${matters.length > 0 && html`<ul class="matters">${matters.map((each) => drawMatter(each, view.now))}</ul>`}
 </section>`;
 }
 
