@@ -10,13 +10,14 @@ export function headlineOf(view: PageView): string {
   const toDo = matters.filter(({ weight }) => weight === 'act').length;
   if (toDo > 0) return toDo === 1 ? 'One thing needs a look' : `${toDo} things need a look`;
   if (matters.some(({ weight }) => weight === 'pass')) return 'A hiccup; nothing to do yet';
-  return view.vitals.people.length === 0 ? 'Ready when you are' : 'Everything works';
+  if (view.vitals.people.length > 0) return 'Everything works';
+  return view.callbackUrl === undefined ? 'Nearly ready' : 'Ready when you are';
 }
 
 /** How things stand with everything, in words. */
 export function drawOverall(view: PageView): Html {
   const matters = mattersOf(view);
-  const isWell = matters.every(({ weight }) => weight === 'note');
+  const isWell = matters.every(({ weight }) => weight === 'note') && view.callbackUrl !== undefined;
   return html`<section class="overall" aria-labelledby="overall">
 <h1 id="overall">${isWell && html`${drawIcon('well')} `}${headlineOf(view)}</h1>
 <p>${summaryOf(view, matters)}</p>
