@@ -10,8 +10,8 @@ import { scaleOf } from './scale.ts';
 import type { Span } from './span.ts';
 import { drawReadout, extent, inUnit, sayChange } from './weight-chart.ts';
 
-/** As many as a picture a third as wide has room for. */
-const MOST_POINTS = 120;
+/** A picture a third as wide shows how it goes, and not each day. */
+const MOST_POINTS = 60;
 const MOST_TICKS = 3;
 const NO_VALUE = '';
 
@@ -22,6 +22,8 @@ export interface Measured {
 
 interface Drawn {
   readonly quantity: Quantity;
+  /** As it was measured last, which a mean of the week is not. */
+  readonly newest: number;
   readonly course: Course;
 }
 
@@ -36,7 +38,9 @@ export function drawSmallCharts(options: {
 }): Html | undefined {
   const { id, name, caption, measured, span, now } = options;
   const drawn = measured
-    .map(({ quantity, values }): Drawn => ({ quantity, course: courseOf(values, span, MOST_POINTS) }))
+    .map(({ quantity, values }): Drawn => {
+      return { quantity, newest: values.at(-1)?.value ?? 0, course: courseOf(values, span, MOST_POINTS) };
+    })
     .filter(({ course }) => course.points.length > 0);
   if (drawn.length === 0) return undefined;
   return html`<div class="small">
@@ -51,7 +55,7 @@ ${drawTable({
 }
 
 function drawSmall(
-  { quantity, course }: Drawn,
+  { quantity, newest, course }: Drawn,
   options: { readonly id: string; readonly name: string; readonly column: number; readonly now: Date },
 ): Html {
   const { id, name, column, now } = options;
@@ -59,14 +63,13 @@ function drawSmall(
   const [lowest, highest] = extent(points.map(({ value }) => value));
   const scale = scaleOf(quantity, lowest, highest, MOST_TICKS);
   const tell = (value: number) => quantity.format(value) + quantity.suffix;
-  const newest = points.at(-1);
-  const row = nameRow(unit, newest?.startMs ?? 0);
-  const value = tell(newest?.value ?? 0);
+  const [first, last] = [points[0], points.at(-1)];
+  const { head, group } = nameRow(unit, last?.startMs ?? 0);
   return html`<figure class="chart">
-<figcaption><h4>${quantity.title}</h4>${drawReadout(value, sayChange(course, quantity, now))}</figcaption>
+<figcaption><h4>${quantity.title}</h4>${drawReadout(tell(newest), sayChange(course, quantity, now))}</figcaption>
 ${drawPlot({
   id: `s${id}-${quantity.key}`,
-  description: `${quantity.title} of ${name}, from ${tell(points[0]?.value ?? 0)} to ${value}, between ${tell(lowest)} and ${tell(highest)}`,
+  description: `${quantity.title} of ${name}, from ${tell(first?.value ?? 0)} to ${tell(last?.value ?? 0)}, between ${tell(lowest)} and ${tell(highest)}`,
   paths: { ...pathsOf(course, scale, quantity.scale), band: '' },
   valueTicks: scale.ticks,
   timeTicks: [],
@@ -75,7 +78,7 @@ ${drawPlot({
   suffix: quantity.suffix,
   count: points.length,
   label: `${quantity.title} of ${name}, point by point`,
-  newest: `${value} · ${row.head} ${row.group}`,
+  newest: `${tell(last?.value ?? 0)} · ${head} ${group}`,
 })}
 </figure>`;
 }
