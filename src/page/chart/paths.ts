@@ -36,6 +36,7 @@ type Place = readonly [x: number, y: number];
 
 /** From each place to the next one: half as long as saying where each is. */
 function draw(places: readonly Place[]): string {
+  if (places.length < 2) return '';
   const steps = places.slice(1).map(([x, y], before) => {
     const [fromX, fromY] = places[before] ?? [0, 0];
     return `${x - fromX} ${y - fromY}`;

@@ -247,6 +247,9 @@ for (const type of ['pointerdown', 'pointermove', 'pointerout', 'focusin', 'focu
   });
 }
 
+// Pressing on a picture would take the focus away again from its scrubber.
+document.addEventListener('mousedown', (event) => within(event, '.plot') && event.preventDefault());
+
 document.addEventListener('click', async (event) => {
   const link = /** @type {HTMLAnchorElement | null} */ (within(event, '.ranges a'));
   const copies = within(event, '[data-copies]');
