@@ -40,6 +40,7 @@ async function refresh() {
   if (!nextMain || filesOf(next) !== filesOf(document)) return location.reload();
   for (const { id } of all('details[open]')) next.getElementById(id)?.setAttribute('open', '');
   const before = takenOf();
+  uncover(nextMain);
   morph(main, nextMain);
   document.title = next.title;
   enhance();
@@ -149,7 +150,7 @@ function tick() {
 
 // Points
 
-/** @typedef {{ x: number, y: number, value: string, rest: string }} Point */
+/** @typedef {{ x: number, y: number, name: string, value: string, rest: string }} Point */
 /** @typedef {{ input: HTMLInputElement, points: Point[], show: (at: number) => void, rest: () => void }} Scrubber */
 /** @type {WeakMap<Element, Scrubber>} */
 const scrubbers = new WeakMap();
@@ -171,7 +172,7 @@ function pointsOf({ dataset: { table = '', value, trend, count, suffix = '' }, c
       if (trend) rest.push(`trend ${cells[Number(trend)]}`);
       if (count && cells[Number(count)] !== '1') rest.push(`mean of ${cells[Number(count)]}`);
       const [x, y] = (places[at] ?? []).slice(1).map((place) => Number(place) / 10);
-      return { x: x ?? 0, y: y ?? 0, value: cells[Number(value)] + suffix, rest: rest.join(' · ') };
+      return { x: x ?? 0, y: y ?? 0, name, value: cells[Number(value)] + suffix, rest: rest.join(' · ') };
     });
 }
 
@@ -205,22 +206,24 @@ function scrubberOf(plot) {
   };
 }
 
-/** What the script adds to the page as it comes from the server. */
+/** What is of use with this script only. @type {(page: ParentNode) => void} */
+const uncover = (page) => {
+  for (const each of all('.plot input, [data-copies]', page)) each.hidden = false;
+};
+
+/** What the script knows of the page as it is now. */
 function enhance() {
   freshMs = Date.now();
   skewMs = freshMs - Number(main.dataset.now);
-  for (const button of all('[data-copies]')) button.hidden = false;
   for (const plot of all('.plot')) {
     const before = scrubbers.get(plot);
     const scrubber = scrubberOf(plot);
     scrubbers.set(plot, scrubber);
-    scrubber.input.hidden = false;
-    if (document.activeElement !== scrubber.input) scrubber.input.value = scrubber.input.max;
     // The same day, though it may be another point by now.
-    else
-      scrubber.show(
-        scrubber.points.findIndex(({ rest }) => rest === before?.points[Number(scrubber.input.value)]?.rest),
-      );
+    const day = before?.points[Number(scrubber.input.value)]?.name;
+    const at = scrubber.points.findIndex(({ name }) => name === day);
+    if (document.activeElement === scrubber.input) scrubber.show(at === -1 ? scrubber.points.length - 1 : at);
+    else scrubber.input.value = scrubber.input.max;
   }
 }
 
@@ -271,5 +274,6 @@ addEventListener('pagehide', () => source?.close());
 addEventListener('pageshow', ({ persisted }) => persisted && follow());
 document.addEventListener('visibilitychange', follow);
 setInterval(tick, TICK_MS);
+uncover(document);
 enhance();
 follow();
