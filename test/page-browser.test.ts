@@ -71,6 +71,14 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
       `sb${ANNA}-fat_ratio`,
     ]);
     assert.ok(reached.includes('Link Anna again'), String(reached));
+    await at.page.keyboard.press('Shift+Tab');
+    assert.equal(await at.value('getComputedStyle(document.activeElement).outlineStyle'), 'solid');
+    for (let step = 0; step < 16; step += 1) {
+      if ((await at.value('document.activeElement.type')) === 'range') break;
+      await at.page.keyboard.press('Shift+Tab');
+    }
+    const outline = `getComputedStyle(document.activeElement.closest('.plot')).outlineStyle`;
+    assert.equal(await at.value(outline), 'solid');
   });
 
   it('tells the point under the mouse, as long as it is there', async () => {
