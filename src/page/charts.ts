@@ -25,8 +25,15 @@ export function drawCharts(person: PersonVitals, { histories, range, unit, now }
   const composition = others.filter(({ quantity }) => isComposition(quantity.key));
   const rest = others.filter(({ quantity }) => !isComposition(quantity.key));
 
-  const small = drawSmallCharts({ id: `b${userId}`, name, caption: 'Body composition', measured: composition, span });
-  const more = drawSmallCharts({ id: `m${userId}`, name, caption: 'More measurements', measured: rest, span });
+  const small = drawSmallCharts({
+    id: `b${userId}`,
+    name,
+    caption: 'Body composition',
+    measured: composition,
+    span,
+    now,
+  });
+  const more = drawSmallCharts({ id: `m${userId}`, name, caption: 'More measurements', measured: rest, span, now });
   return html`${drawWeightChart({ id: `w${userId}`, name, ...weight, span, now })}
 ${small !== undefined && html`<section class="composition"><h3 class="unseen">Body composition</h3>${small}</section>`}
 ${more !== undefined && html`<details class="more" id="more${userId}"><summary>More measurements</summary>${more}</details>`}`;

@@ -1,6 +1,7 @@
 import type { PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../domain/vitals.ts';
 import { type Html, html } from './html.ts';
-import type { IconName } from './icons.ts';
+import { drawIcon, type IconName } from './icons.ts';
+import { drawLinkButton } from './link-button.ts';
 import { anchorOf, nameOf } from './person.ts';
 import type { PageView } from './view.ts';
 import { sayWhen, sentence } from './words.ts';
@@ -13,12 +14,15 @@ export interface Matter {
   readonly title: Html;
   readonly since: Date | undefined;
   readonly text: string;
+  /** Where the way out begins, if it is here. */
+  readonly remedy: Html | undefined;
 }
 
 /** Everything that is wrong, each once, what needs somebody first. */
-export function mattersOf({ vitals, concerns }: PageView): Matter[] {
+export function mattersOf(view: PageView): Matter[] {
+  const { vitals, concerns } = view;
   const matters = [
-    ...vitals.people.flatMap(matterOfPerson),
+    ...vitals.people.flatMap((person) => matterOfPerson(person, view)),
     ...vitals.publishers.flatMap((publisher) => matterOfPublisher(publisher, vitals.troubles)),
     ...vitals.troubles.filter((trouble) => !isToldOtherwise(trouble, vitals)).map(matterOfTrouble),
     ...concerns.map(
@@ -28,6 +32,7 @@ export function mattersOf({ vitals, concerns }: PageView): Matter[] {
         title: html`${isBroken ? 'The set-up is broken' : 'The set-up could be better'}`,
         since: undefined,
         text: [text, ...(remedy === undefined ? [] : [remedy])].map(sentence).join(' '),
+        remedy: undefined,
       }),
     ),
   ];
@@ -35,27 +40,28 @@ export function mattersOf({ vitals, concerns }: PageView): Matter[] {
   return matters.sort((one, other) => order.indexOf(one.weight) - order.indexOf(other.weight));
 }
 
-export function drawMatter({ weight, title, since, text }: Matter, icon: Html, now: Date): Html {
-  return html`<li class="matter ${weight}">${icon}<div><strong>${title}</strong>${
+export function drawMatter({ weight, icon, title, since, text, remedy }: Matter, now: Date): Html {
+  return html`<li class="matter ${weight}">${drawIcon(icon)}<div><strong>${title}</strong>${
     since !== undefined && html` <span class="since">since ${sayWhen(since, now)}</span>`
-  }<p>${text}</p></div></li>`;
+  }<p>${text}</p>${remedy}</div></li>`;
 }
 
-/** What to do about it stands with the person. */
-function matterOfPerson(person: PersonVitals): Matter[] {
+function matterOfPerson(person: PersonVitals, view: PageView): Matter[] {
   const { userId, login, subscription } = person;
   const whose = html`<a href="#${anchorOf(userId)}"><bdi>${nameOf(person)}</bdi></a>`;
   switch (login.state) {
     case 'needs_login': {
       const text =
         'Withings does not take the login any more. What is weighed meanwhile is fetched after linking again.';
-      return [{ weight: 'act', icon: 'login', title: html`${whose} must link again`, since: login.since, text }];
+      const remedy = drawLinkButton(view, html`Link <bdi>${nameOf(person)}</bdi> again`, 'main');
+      return [
+        { weight: 'act', icon: 'login', title: html`${whose} must link again`, since: login.since, text, remedy },
+      ];
     }
     case 'unknown': {
       const text = sentence(login.reason);
-      return [
-        { weight: 'act', icon: 'login', title: html`The login of ${whose} cannot be read`, since: undefined, text },
-      ];
+      const title = html`The login of ${whose} cannot be read`;
+      return [{ weight: 'act', icon: 'login', title, since: undefined, text, remedy: undefined }];
     }
     case 'works':
     case 'not_tried':
@@ -64,11 +70,11 @@ function matterOfPerson(person: PersonVitals): Matter[] {
   if (subscription.state !== 'lost') return [];
   const text = `${sentence(subscription.reason ?? 'The subscription is lost')} ${RENEWED}`;
   const title = html`Withings does not call about ${whose}`;
-  return [{ weight: 'act', icon: 'call', title, since: subscription.since, text }];
+  return [{ weight: 'act', icon: 'call', title, since: subscription.since, text, remedy: undefined }];
 }
 
 const RENEWED =
-  'weighbridge asks by itself every few hours meanwhile, and tries to subscribe again; “weighbridge doctor” says whether Withings can reach this machine.';
+  'Meanwhile weighbridge asks every few hours, and tries to subscribe again by itself. “weighbridge doctor” says whether Withings can reach it.';
 
 const PUBLISHERS: Readonly<Record<string, string>> = { mqtt: 'The MQTT broker', hook: 'The hook' };
 
@@ -83,18 +89,34 @@ function matterOfPublisher(publisher: PublisherVitals, troubles: readonly Troubl
       icon: 'publisher',
       title: html`${PUBLISHERS[name] ?? name} does not take readings`,
       since,
-      text: `${sentence(problem ?? 'It is not known why')}${waiting}`,
+      text: `${sentence((problem ?? 'It is not known why').replace(`${name}: `, ''))}${waiting}`,
+      remedy: undefined,
     },
   ];
 }
 
-const WAITING = 'Readings wait for it and are lost to nobody.';
+const WAITING = 'Readings wait for it; none is lost.';
 
 function matterOfTrouble({ text, since, isLasting }: TroubleVitals): Matter {
-  const icon = /withings|network|reach/i.test(text) ? 'cloud' : 'settings';
-  if (isLasting) return { weight: 'act', icon, title: html`Something does not work`, since, text: sentence(text) };
+  const icon: IconName = /withings|network|reach/i.test(text) ? 'cloud' : 'settings';
+  if (isLasting)
+    return {
+      weight: 'act',
+      icon,
+      title: html`Something does not work`,
+      since,
+      text: sentence(text),
+      remedy: undefined,
+    };
   const title = html`Something does not work right now`;
-  return { weight: 'pass', icon, title, since, text: `${sentence(text)} As a rule this passes by itself.` };
+  return {
+    weight: 'pass',
+    icon,
+    title,
+    since,
+    text: `${sentence(text)} As a rule this passes by itself.`,
+    remedy: undefined,
+  };
 }
 
 /** The same stands with a person or a publisher, in better words. */

@@ -1,5 +1,5 @@
 import { type Html, html } from './html.ts';
-import { icon } from './icons.ts';
+import { drawIcon } from './icons.ts';
 import { drawMatter, type Matter, mattersOf } from './matters.ts';
 import type { PageView } from './view.ts';
 import { list } from './words.ts';
@@ -10,17 +10,18 @@ export function headlineOf(view: PageView): string {
   const toDo = matters.filter(({ weight }) => weight === 'act').length;
   if (toDo > 0) return toDo === 1 ? 'One thing needs a look' : `${toDo} things need a look`;
   if (matters.some(({ weight }) => weight === 'pass')) return 'A hiccup; nothing to do yet';
-  return view.vitals.people.length === 0 ? 'Ready when you are' : 'Everything works';
+  if (view.vitals.people.length > 0) return 'Everything works';
+  return view.callbackUrl === undefined ? 'Nearly ready' : 'Ready when you are';
 }
 
 /** How things stand with everything, in words. */
 export function drawOverall(view: PageView): Html {
   const matters = mattersOf(view);
-  const isWell = matters.every(({ weight }) => weight === 'note');
+  const isWell = matters.every(({ weight }) => weight === 'note') && view.callbackUrl !== undefined;
   return html`<section class="overall" aria-labelledby="overall">
-<h1 id="overall">${isWell && html`${icon('well')} `}${headlineOf(view)}</h1>
+<h1 id="overall">${isWell && html`${drawIcon('well')} `}${headlineOf(view)}</h1>
 <p>${summaryOf(view, matters)}</p>
-${matters.length > 0 && html`<ul class="matters">${matters.map((each) => drawMatter(each, icon(each.icon), view.now))}</ul>`}
+${matters.length > 0 && html`<ul class="matters">${matters.map((each) => drawMatter(each, view.now))}</ul>`}
 </section>`;
 }
 

@@ -13,7 +13,6 @@ import { timeWhen } from './words.ts';
 export function drawPerson(person: PersonVitals, view: PageView): Html {
   const { userId, login } = person;
   const id = anchorOf(userId);
-  const mustLink = login.state === 'needs_login';
   const label = html`Link <span class="unseen"><bdi>${nameOf(person)}</bdi> </span>again`;
   return html`<article class="person" id="${id}" aria-labelledby="n${userId}">
 <header>
@@ -22,7 +21,7 @@ ${drawWeight(person, view)}
 </header>
 ${drawCharts(person, view)}
 ${drawStanding(person, view)}
-${drawLinkButton(view, label, mustLink ? 'main' : 'quiet')}
+${drawLinkButton(view, label, login.state === 'needs_login' ? 'main' : 'quiet')}
 </article>`;
 }
 

@@ -16,6 +16,8 @@ export interface Quantity {
   readonly format: (value: number) => string;
   /** What a scale shows is more exact than what a trend knows. */
   readonly formatTrend: (value: number) => string;
+  /** How much a trend has changed, with its sign and without a unit that stands beside it anyway. */
+  readonly formatChange: (difference: number) => string;
   /** What comes after each value: ` kg`, ` %`, or nothing. */
   readonly suffix: string;
 }
@@ -100,6 +102,7 @@ export function quantityOf(key: string, unit: WeightUnit): Quantity {
     leastSpan: known.leastSpan * scale,
     format,
     formatTrend: format,
+    formatChange: (difference) => signed(difference * scale, known.digits),
     suffix: suffix ? ` ${suffix}` : '',
   };
 }
@@ -117,6 +120,7 @@ function weightIn(unit: WeightUnit): Quantity {
     leastSpan: 2 * scale,
     format,
     formatTrend: unit === 'kg' ? (kilograms) => kilograms.toFixed(1) : format,
+    formatChange: (difference) => `${signed(difference * scale, 1)} ${isStones ? 'lb' : unit}`,
     suffix,
   };
 }
@@ -132,6 +136,12 @@ export function formatStones(pounds: number): string {
 export function tellChange(kilograms: number, unit: WeightUnit): string {
   const change = formatChange(kilograms, unit).replace('-', '−');
   return unit === 'st' ? change : `${change} ${unit}`;
+}
+
+function signed(value: number, digits: number): string {
+  const rounded = value.toFixed(digits);
+  if (Number(rounded) === 0) return `±${Math.abs(Number(rounded)).toFixed(digits)}`;
+  return rounded.startsWith('-') ? rounded.replace('-', '−') : `+${rounded}`;
 }
 
 function capitalise(key: string): string {

@@ -9,9 +9,9 @@ export function drawStanding(person: PersonVitals, { now }: PageView): Html {
   const { login, subscription, lastNotification, lastContact } = person;
   return html`<dl class="standing">
 ${line('Login', sayLogin(login, now), login.state === 'needs_login' || login.state === 'unknown')}
-${line('Calls', saySubscription(subscription, now), subscription.state === 'lost')}
-${line('Last call', sayMoment(lastNotification, 'none since the start'), false)}
-${line('Last asked', sayMoment(lastContact, 'not yet'), false)}
+${line('Subscription', saySubscription(subscription, now), subscription.state === 'lost')}
+${line('Last notification', sayMoment(lastNotification, 'none since the start'), false)}
+${line('Last contact', sayMoment(lastContact, 'not yet'), false)}
 </dl>`;
 }
 

@@ -38,6 +38,12 @@ export function sayDay(date: Date, now: Date): string {
   return date.getFullYear() === now.getFullYear() ? day : `${day} ${date.getFullYear()}`;
 }
 
+/** `21 Aug`, or `Nov 2025` in another year: where there is little room. */
+export function sayDayShortly(date: Date, now: Date): string {
+  const month = (MONTHS[date.getMonth()] ?? '').slice(0, 3);
+  return date.getFullYear() === now.getFullYear() ? `${date.getDate()} ${month}` : `${month} ${date.getFullYear()}`;
+}
+
 /** Days between noons come out right where clocks were changed in between. */
 function noon(date: Date): number {
   return new Date(date.getFullYear(), date.getMonth(), date.getDate(), 12).getTime();
@@ -64,9 +70,10 @@ export function timeAgo({ at, agoMs }: Moment): Html {
   return html`<time datetime="${at.toISOString()}" data-ages>${sayAgo(agoMs)}</time>`;
 }
 
+/** What begins with a word becomes a sentence; a path or the name of a setting stays as it is. */
 export function sentence(text: string): string {
   const closed = /[.!?…]$/.test(text) ? text : `${text}.`;
-  return closed.charAt(0).toUpperCase() + closed.slice(1);
+  return /^[a-z]+ /.test(closed) ? closed.charAt(0).toUpperCase() + closed.slice(1) : closed;
 }
 
 export function list(words: readonly string[]): string {

@@ -59,6 +59,7 @@ export async function servePage(first: PageView): Promise<PageServer> {
       response.setHeader('content-type', TYPES[name.split('.').at(-1) ?? ''] ?? 'text/plain');
       return void response.end(await readFile(fileURLToPath(new URL(name, ASSETS))));
     }
+    if (pathname === '/favicon.ico') return void response.writeHead(204).end();
     response.setHeader('content-type', 'text/plain');
     response.writeHead(pathname === PATHS.link ? 200 : 404).end(pathname);
   });

@@ -18,21 +18,36 @@ export function pathsOf(course: Course, { low, high }: ValueScale, factor: numbe
   const { fromMs, toMs } = course.span;
   const x = (atMs: number) => Math.round(((atMs - fromMs) / (toMs - fromMs)) * SIDE);
   const y = (value: number) => Math.round((1 - (value * factor - low) / (high - low)) * SIDE);
-  const place = ({ atMs }: TrendPoint, value: number) => `${x(atMs)} ${y(value)}`;
-
   const lines = unbroken(course.trend, course.gapMs);
+  const around = (line: readonly TrendPoint[], side: 1 | -1): Place[] =>
+    line.map(({ atMs, value, spread = 0 }) => [x(atMs), y(value + side * spread)]);
   return {
     dots: course.points.map(({ atMs, value }) => `M${x(atMs)} ${y(value)}h0`).join(''),
-    trend: lines.map((line) => `M${line.map((point) => place(point, point.value)).join(' ')}`).join(''),
+    trend: lines.map((line) => draw(line.map(({ atMs, value }) => [x(atMs), y(value)]))).join(''),
     band: lines
       .flatMap(withSpread)
-      .map((line) => {
-        const top = line.map((point) => place(point, point.value + (point.spread ?? 0)));
-        const bottom = line.map((point) => place(point, point.value - (point.spread ?? 0)));
-        return `M${[...top, ...bottom.reverse()].join(' ')}z`;
-      })
+      .map(thin)
+      .map((line) => `${draw([...around(line, 1), ...around(line, -1).reverse()])}z`)
       .join(''),
   };
+}
+
+type Place = readonly [x: number, y: number];
+
+/** From each place to the next one: half as long as saying where each is. */
+function draw(places: readonly Place[]): string {
+  if (places.length < 2) return '';
+  const steps = places.slice(1).map(([x, y], before) => {
+    const [fromX, fromY] = places[before] ?? [0, 0];
+    return `${x - fromX} ${y - fromY}`;
+  });
+  return `M${places[0]?.join(' ')}l${steps.join(' ')}`.replaceAll(' -', '-');
+}
+
+/** The edge of a band needs no more places than make it look smooth. */
+function thin(line: readonly TrendPoint[]): TrendPoint[] {
+  const every = Math.ceil(line.length / 100);
+  return line.filter((_, at) => at % every === 0 || at === line.length - 1);
 }
 
 function unbroken(trend: readonly TrendPoint[], gapMs: number): TrendPoint[][] {

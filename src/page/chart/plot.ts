@@ -18,7 +18,8 @@ export interface Plot {
   readonly count: number;
   /** What the scrubber steps through. */
   readonly label: string;
-  readonly readout: string;
+  /** The newest point, as the script says it. */
+  readonly newest: string;
 }
 
 /**
@@ -36,7 +37,7 @@ ${plot.timeTicks.map(drawTimeTick)}${plot.valueTicks.map(drawValueTick)}
 </svg>
 <g class="cursor" visibility="hidden"><line y2="100%"/><circle r="5"/></g>
 </svg>
-<input type="range" id="${plot.id}" min="0" max="${plot.count - 1}" value="${plot.count - 1}" hidden aria-label="${plot.label}" aria-valuetext="${plot.readout}">
+<input type="range" id="${plot.id}" min="0" max="${plot.count - 1}" value="${plot.count - 1}" hidden aria-label="${plot.label}" aria-valuetext="${plot.newest}">
 </div>`;
 }
 

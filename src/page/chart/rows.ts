@@ -26,6 +26,7 @@ export interface Row {
 /** The same as the picture, to read: for whoever cannot see it, and for the script, which has no other source. */
 export function drawTable(options: {
   readonly id: string;
+  /** `Weight of Anna` */
   readonly caption: Html;
   readonly heads: readonly string[];
   /** Oldest first, as in the picture. */
@@ -33,7 +34,7 @@ export function drawTable(options: {
 }): Html {
   const { id, caption, heads, rows } = options;
   return html`<details class="values" id="d${id}">
-<summary>All values</summary>
+<summary>All values<span class="unseen">: ${caption}</span></summary>
 <div class="scroll" role="region" tabindex="0" aria-labelledby="c${id}">
 <table id="t${id}"><caption id="c${id}">${caption}</caption>
 <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>

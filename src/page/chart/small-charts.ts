@@ -8,10 +8,10 @@ import { drawPlot } from './plot.ts';
 import { drawTable, nameRow, type Row } from './rows.ts';
 import { scaleOf } from './scale.ts';
 import type { Span } from './span.ts';
-import { drawReadout, extent, inUnit } from './weight-chart.ts';
+import { drawReadout, extent, inUnit, sayChange } from './weight-chart.ts';
 
-/** As many as a picture a third as wide has room for. */
-const MOST_POINTS = 100;
+/** A picture a third as wide shows how it goes, and not each day. */
+const MOST_POINTS = 60;
 const MOST_TICKS = 3;
 const NO_VALUE = '';
 
@@ -22,6 +22,8 @@ export interface Measured {
 
 interface Drawn {
   readonly quantity: Quantity;
+  /** As it was measured last, which a mean of the week is not. */
+  readonly newest: number;
   readonly course: Course;
 }
 
@@ -32,14 +34,17 @@ export function drawSmallCharts(options: {
   readonly caption: string;
   readonly measured: readonly Measured[];
   readonly span: Span;
+  readonly now: Date;
 }): Html | undefined {
-  const { id, name, caption, measured, span } = options;
+  const { id, name, caption, measured, span, now } = options;
   const drawn = measured
-    .map(({ quantity, values }): Drawn => ({ quantity, course: courseOf(values, span, MOST_POINTS) }))
+    .map(({ quantity, values }): Drawn => {
+      return { quantity, newest: values.at(-1)?.value ?? 0, course: courseOf(values, span, MOST_POINTS) };
+    })
     .filter(({ course }) => course.points.length > 0);
   if (drawn.length === 0) return undefined;
   return html`<div class="small">
-${drawn.map((each, at) => drawSmall(each, { id, name, column: at + 1 }))}
+${drawn.map((each, at) => drawSmall(each, { id, name, column: at + 1, now }))}
 </div>
 ${drawTable({
   id,
@@ -50,21 +55,21 @@ ${drawTable({
 }
 
 function drawSmall(
-  { quantity, course }: Drawn,
-  { id, name, column }: { readonly id: string; readonly name: string; readonly column: number },
+  { quantity, newest, course }: Drawn,
+  options: { readonly id: string; readonly name: string; readonly column: number; readonly now: Date },
 ): Html {
+  const { id, name, column, now } = options;
   const { points, unit } = course;
   const [lowest, highest] = extent(points.map(({ value }) => value));
   const scale = scaleOf(quantity, lowest, highest, MOST_TICKS);
   const tell = (value: number) => quantity.format(value) + quantity.suffix;
-  const newest = points.at(-1);
-  const row = nameRow(unit, newest?.startMs ?? 0);
-  const readout = [tell(newest?.value ?? 0), `${row.head} ${row.group}`] as const;
+  const [first, last] = [points[0], points.at(-1)];
+  const { head, group } = nameRow(unit, last?.startMs ?? 0);
   return html`<figure class="chart">
-<figcaption><h4>${quantity.title}</h4>${drawReadout(readout)}</figcaption>
+<figcaption><h4>${quantity.title}</h4>${drawReadout(tell(newest), sayChange(course, quantity, now))}</figcaption>
 ${drawPlot({
   id: `s${id}-${quantity.key}`,
-  description: `${quantity.title} of ${name}, from ${tell(points[0]?.value ?? 0)} to ${tell(newest?.value ?? 0)}, between ${tell(lowest)} and ${tell(highest)}`,
+  description: `${quantity.title} of ${name}, from ${tell(first?.value ?? 0)} to ${tell(last?.value ?? 0)}, between ${tell(lowest)} and ${tell(highest)}`,
   paths: { ...pathsOf(course, scale, quantity.scale), band: '' },
   valueTicks: scale.ticks,
   timeTicks: [],
@@ -73,7 +78,7 @@ ${drawPlot({
   suffix: quantity.suffix,
   count: points.length,
   label: `${quantity.title} of ${name}, point by point`,
-  readout: readout.join(' · '),
+  newest: `${tell(last?.value ?? 0)} · ${head} ${group}`,
 })}
 </figure>`;
 }

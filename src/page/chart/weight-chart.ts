@@ -1,7 +1,7 @@
 import type { TimedValue } from '../../domain/history.ts';
 import { type Html, html } from '../html.ts';
 import type { Quantity } from '../quantity.ts';
-import { sayDay } from '../words.ts';
+import { sayDay, sayDayShortly } from '../words.ts';
 import { type Course, courseOf } from './history.ts';
 import { pathsOf } from './paths.ts';
 import { drawPlot } from './plot.ts';
@@ -35,9 +35,9 @@ export function drawWeightChart(options: {
   const scale = scaleOf(quantity, lowest, highest, MOST_TICKS);
   const isMean = points.some(({ count }) => count > 1);
   const rows = rowsOf(course, quantity, isMean);
-  const readout = readoutOf(rows.at(-1), quantity, isMean);
-  return html`<figure class="chart">
-<figcaption><h3>Weight</h3>${drawReadout(readout)}</figcaption>
+  const trendNow = `trend ${quantity.formatTrend(trend.at(-1)?.value ?? newest.value)}${quantity.suffix}`;
+  return html`<figure class="chart ${quantity.steps}">
+<figcaption><h3>Weight</h3>${drawReadout(trendNow, sayChange(course, quantity, now))}</figcaption>
 ${drawPlot({
   id: `s${id}`,
   description: `Weight of ${name} ${describe(course, quantity, now)}`,
@@ -49,9 +49,9 @@ ${drawPlot({
   suffix: quantity.suffix,
   count: points.length,
   label: `Weight of ${name}, point by point`,
-  readout: readout.join(' · '),
+  newest: tellRow(rows.at(-1), quantity, isMean),
 })}
-<p class="legend">Dots are ${DOTS[course.unit]}, the line is the trend; about two days out of three lie in the band.</p>
+<p class="legend">${points.length === 1 ? FIRST_OF_MANY : DOTS[course.unit] + LEGEND}</p>
 ${drawTable({
   id,
   caption: html`Weight of <bdi>${name}</bdi>`,
@@ -66,7 +66,13 @@ ${drawTable({
 </figure>`;
 }
 
-const DOTS = { day: 'days', week: 'weeks', month: 'months' } as const;
+const FIRST_OF_MANY = 'One weigh-in in this time. With more of them the trend shows.';
+const DOTS = {
+  day: 'Each dot is a day',
+  week: 'Each dot is the mean of a week',
+  month: 'Each dot is the mean of a month',
+} as const;
+const LEGEND = ', the line is the trend. Two days out of three lie in the band: so much up and down means nothing.';
 const HEADS = { day: 'Day', week: 'Week', month: 'Month' } as const;
 
 export function inUnit({ suffix }: Quantity): string {
@@ -84,15 +90,23 @@ function rowsOf({ points, trend, unit }: Course, quantity: Quantity, isMean: boo
   }));
 }
 
-/** As the script in the browser reads a row: the value, and the rest. */
-function readoutOf(row: Row | undefined, { suffix }: Quantity, isMean: boolean): readonly [string, ...string[]] {
-  const [value = '', trend = '', count = '1'] = row?.cells ?? [];
+/** As the script in the browser says it. */
+function tellRow(row: Row | undefined, { suffix }: Quantity, isMean: boolean): string {
+  const [value, trend, count] = row?.cells ?? [];
   const mean = isMean && count !== '1' ? [`mean of ${count}`] : [];
-  return [value + suffix, `${row?.name.head} ${row?.name.group}`, `trend ${trend}`, ...mean];
+  return [`${value}${suffix}`, `${row?.name.head} ${row?.name.group}`, `trend ${trend}`, ...mean].join(' · ');
 }
 
-export function drawReadout([value, ...rest]: readonly [string, ...string[]]): Html {
-  return html`<p class="readout"><b>${value}</b> <span>${rest.join(' · ')}</span></p>`;
+/** Beside the picture, while nobody looks at a single point: the one thing that it tells. */
+export function drawReadout(value: string, rest: string | undefined): Html {
+  return html`<p class="readout"><b>${value}</b> <span>${rest}</span></p>`;
+}
+
+/** `−1.5 kg since 21 Aug`, by the trend. */
+export function sayChange({ points, trend }: Course, quantity: Quantity, now: Date): string | undefined {
+  const [first, last] = [trend[0], trend.at(-1)];
+  if (first === undefined || last === undefined || points.length < 2) return undefined;
+  return `${quantity.formatChange(last.value - first.value)} since ${sayDayShortly(new Date(first.atMs), now)}`;
 }
 
 function describe({ points, span }: Course, { format, suffix }: Quantity, now: Date): string {

@@ -1,338 +1,279 @@
 // @ts-check
-// Makes the page live: it follows what happens, changes the range without a reload, and tells each point's value.
+// Makes the page live: follows what happens, changes the range without a reload, tells each point's value.
 // Without it everything is there all the same.
 
-const AGAIN_MS = { least: 2000, most: 60_000 };
+const LEAST_WAIT_MS = 2000;
+const MOST_WAIT_MS = 60_000;
 const TICK_MS = 20_000;
 /** `today` is yesterday tomorrow, and the pictures end now. */
 const STALE_MS = 3_600_000;
 
-/** @param {string} selector */
-const all = (selector) => [...document.querySelectorAll(selector)];
-/** @param {string} id */
+/** @type {(selector: string, root?: ParentNode) => HTMLElement[]} */
+const all = (selector, root = document) => [
+  .../** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(selector)),
+];
+/** @type {(id: string) => HTMLElement} */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+/** @type {(event: Event, selector: string) => HTMLElement | null} */
+const within = ({ target }, selector) => (target instanceof Element ? target.closest(selector) : null);
+/** @type {(text: string) => void} */
+const announce = (text) => {
+  byId('news').textContent = text;
+};
+
 const main = byId('page');
-
-// ---- The page as it is now ----
-
-/** The clock of the server, by which all times on the page go. */
-let skewMs = Date.now() - Number(main.dataset.now);
-let freshMs = Date.now();
+/** How far this clock is from the one that all times on the page go by. */
+let skewMs = 0;
+let freshMs = 0;
 /** @type {AbortController | undefined} */
-let fetching;
+let asking;
 
-/**
- * Fetches the page and takes over what has changed; whatever stays the same keeps its focus and its place.
- */
+/** Fetches the page and takes over what has changed; whatever stays the same keeps its focus and its place. */
 async function refresh() {
-  fetching?.abort();
-  fetching = new AbortController();
-  const answer = await fetch(location.href, { signal: fetching.signal, cache: 'no-store' });
+  asking?.abort();
+  asking = new AbortController();
+  const answer = await fetch(location.href, { signal: asking.signal });
   if (!answer.ok) throw new Error(String(answer.status));
   const next = new DOMParser().parseFromString(await answer.text(), 'text/html');
   const nextMain = next.getElementById('page');
-  if (nextMain === null) throw new Error('another page');
-  if (assets(next) !== assets(document)) return location.reload();
-  const before = weighIns();
-  const open = new Set(all('details[open]').map(({ id }) => id));
-  for (const details of nextMain.querySelectorAll('details')) details.open = open.has(details.id);
+  // Another version has other files.
+  if (!nextMain || filesOf(next) !== filesOf(document)) return location.reload();
+  for (const { id } of all('details[open]')) next.getElementById(id)?.setAttribute('open', '');
+  const before = takenOf();
+  uncover(nextMain);
   morph(main, nextMain);
   document.title = next.title;
-  freshMs = Date.now();
-  skewMs = freshMs - Number(main.dataset.now);
   enhance();
-  tellNews(before);
+  for (const [id, taken] of takenOf()) if (before.has(id) && before.get(id) !== taken) tellNews(byId(id));
 }
 
-/** @param {Document} page */
-function assets(page) {
-  return [...page.querySelectorAll('head [href], head [src]')].map((each) => each.outerHTML).join();
+/** @type {(page: Document) => string} */
+const filesOf = (page) =>
+  all('link, script', page)
+    .map(({ outerHTML }) => outerHTML)
+    .join();
+const takenOf = () => new Map(all('.person').map((each) => [each.id, all('.weight', each)[0]?.dataset.taken]));
+
+/** @type {(person: HTMLElement) => void} */
+function tellNews(person) {
+  announce(
+    all('h2, .weight', person)
+      .map(({ textContent }) => textContent)
+      .join(': '),
+  );
+  person.classList.add('news');
+  setTimeout(() => person.classList.remove('news'), 5000);
 }
 
-/**
- * Makes one element like another one.
- * @param {Element} old
- * @param {Element} next
- */
+/** Makes one element like another one. @type {(old: Element, next: Element) => void} */
 function morph(old, next) {
   if (old.isEqualNode(next)) return;
   for (const name of old.getAttributeNames()) if (!next.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of next.attributes) old.setAttribute(name, value);
   const theirs = [...next.childNodes];
-  for (const child of [...old.childNodes].slice(theirs.length)) child.remove();
+  while (old.childNodes.length > theirs.length) old.lastChild?.remove();
   for (const [at, their] of theirs.entries()) {
     const our = old.childNodes[at];
-    if (our === undefined) old.append(their);
-    else if (our instanceof Element && their instanceof Element && isSame(our, their)) morph(our, their);
+    if (!our) old.append(their);
+    else if (isSame(our, their)) morph(/** @type {Element} */ (our), /** @type {Element} */ (their));
     else if (!our.isEqualNode(their)) our.replaceWith(their);
   }
 }
 
-/**
- * @param {Element} our
- * @param {Element} their
- */
-const isSame = (our, their) => our.localName === their.localName && our.id === their.id;
+/** @type {(our: Node, their: Node) => boolean} */
+const isSame = (our, their) =>
+  our instanceof Element && their instanceof Element && our.localName === their.localName && our.id === their.id;
 
-// ---- Live ----
+// Live
 
 /** @type {EventSource | undefined} */
 let source;
-let againMs = AGAIN_MS.least;
-let again = 0;
-/** @type {Date | undefined} */
-let lostAt;
+let waitMs = LEAST_WAIT_MS;
+let timer = 0;
+let lostAt = '';
 
-/** A browser has six connections for a server: only pages that are looked at hold one. */
+/** A browser has six connections for a server, so only a page that is looked at holds one. */
 function follow() {
-  clearTimeout(again);
+  clearTimeout(timer);
   source?.close();
-  source = undefined;
   if (document.hidden) return;
   source = new EventSource('/changes');
-  source.onopen = () => update();
-  source.addEventListener('change', () => update());
-  source.onerror = () => {
-    lose();
-    if (source?.readyState === EventSource.CLOSED) retry();
-  };
+  // What happened before it was open has been told to nobody.
+  source.onopen = update;
+  source.addEventListener('change', update);
+  source.onerror = lose;
 }
 
-/** What happened before the connection was there has told nobody. */
-function update() {
-  refresh().then(
-    () => {
-      againMs = AGAIN_MS.least;
-      lostAt = undefined;
-      say('Live');
-    },
-    (error) => {
-      if (error.name === 'AbortError') return;
-      lose();
-      retry();
-    },
-  );
-}
-
-function retry() {
-  clearTimeout(again);
-  again = setTimeout(follow, againMs);
-  againMs = Math.min(againMs * 2, AGAIN_MS.most);
-}
-
-function lose() {
-  lostAt ??= new Date();
-  say(`Not connected since ${lostAt.toTimeString().slice(0, 5)}, trying again`);
-}
-
-/** @param {string} text */
-function say(text) {
-  const connection = byId('connection');
-  connection.classList.toggle('lost', lostAt !== undefined);
-  if (connection.textContent !== text) connection.textContent = text;
-}
-
-function weighIns() {
-  return new Map(all('.person').map((person) => [person.id, takenOf(person)]));
-}
-
-/** @param {Element} person */
-const takenOf = (person) => /** @type {HTMLElement | null} */ (person.querySelector('.weight'))?.dataset.taken;
-
-/** @param {Map<string, string | undefined>} before */
-function tellNews(before) {
-  for (const person of all('.person')) {
-    const taken = takenOf(person);
-    if (taken === undefined || !before.has(person.id) || before.get(person.id) === taken) continue;
-    const text = (/** @type {string} */ selector) => person.querySelector(selector)?.textContent?.trim() ?? '';
-    byId('news').textContent = `${text('h2')}: ${text('.weight')}`;
-    person.classList.add('news');
-    setTimeout(() => person.classList.remove('news'), 4000);
+async function update() {
+  try {
+    await refresh();
+    waitMs = LEAST_WAIT_MS;
+    lostAt = '';
+    say('Live');
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === 'AbortError')) lose();
   }
 }
 
-// ---- Times that age ----
+/** What the browser would not try again by itself is tried here. */
+function lose() {
+  lostAt ||= new Date().toTimeString().slice(0, 5);
+  say(`Not connected since ${lostAt}, trying again`);
+  clearTimeout(timer);
+  timer = setTimeout(follow, waitMs);
+  waitMs = Math.min(waitMs * 2, MOST_WAIT_MS);
+}
 
-/** @param {number} ms */
+/** @type {(text: string) => void} */
+function say(text) {
+  byId('connection').className = lostAt && 'lost';
+  byId('connection').textContent = text;
+}
+
+// Times
+
+/** As `sayAgo` in words.ts. @type {(ms: number) => string} */
 function sayAgo(ms) {
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 1) return 'just now';
-  if (minutes < 60) return ago(minutes, 'minute');
-  return minutes < 2880 ? ago(Math.floor(minutes / 60), 'hour') : ago(Math.floor(minutes / 1440), 'day');
+  const [length, unit] = minutes < 60 ? [1, 'minute'] : minutes < 2880 ? [60, 'hour'] : [1440, 'day'];
+  const count = Math.floor(minutes / length);
+  return `${count} ${unit}${count === 1 ? '' : 's'} ago`;
 }
-
-/**
- * @param {number} count
- * @param {string} unit
- */
-const ago = (count, unit) => `${count} ${unit}${count === 1 ? '' : 's'} ago`;
 
 function tick() {
   for (const time of all('time[data-ages]')) {
-    const text = sayAgo(Date.now() - skewMs - Date.parse(/** @type {HTMLTimeElement} */ (time).dateTime));
-    if (time.textContent !== text) time.textContent = text;
+    time.textContent = sayAgo(Date.now() - skewMs - Date.parse(time.getAttribute('datetime') ?? ''));
   }
-  if (!document.hidden && Date.now() - freshMs > STALE_MS) update();
+  if (!document.hidden && Date.now() - freshMs > STALE_MS) void update();
 }
 
-// ---- The points of a picture ----
+// Points
 
-/** @typedef {{ input: HTMLInputElement, points: { x: number, y: number, value: string, rest: string }[], show: (at: number) => void, rest: () => void }} Scrubber */
+/** @typedef {{ x: number, y: number, name: string, value: string, rest: string }} Point */
+/** @typedef {{ input: HTMLInputElement, points: Point[], show: (at: number) => void, rest: () => void }} Scrubber */
 /** @type {WeakMap<Element, Scrubber>} */
 const scrubbers = new WeakMap();
 
-/**
- * Where the points are is read from the picture, what they say from the table.
- * @param {HTMLElement} plot
- * @returns {Scrubber}
- */
-function scrubberOf(plot) {
-  const { table, value, trend, count, suffix = '' } = plot.dataset;
-  const input = /** @type {HTMLInputElement} */ (plot.querySelector('input'));
-  const places = [...(plot.querySelector('.dots')?.getAttribute('d') ?? '').matchAll(/M(-?\d+) (-?\d+)/g)];
-  const rows = [.../** @type {HTMLTableElement} */ (byId(table ?? '')).tBodies].flatMap((body) => {
-    const [group, ...days] = body.rows;
-    return days.map(({ cells }) => ({ cells, group: group?.textContent?.trim() }));
+/** Where the points are is read from the picture, what they say from the table. @type {(plot: HTMLElement) => Point[]} */
+function pointsOf({ dataset: { table = '', value, trend, count, suffix = '' }, children }) {
+  const bodies = all(`#${table} tbody`);
+  const rows = bodies.flatMap((body) => {
+    const [group, ...days] = all('tr', body).map((row) => [...row.children].map((cell) => cell.textContent?.trim()));
+    return days.map((cells) => ({ cells, name: `${cells[0]} ${group?.[0]}` }));
   });
-  const points = rows
+  const dots = all('.dots', children[0])[0]?.getAttribute('d') ?? '';
+  const places = [...dots.matchAll(/M(-?\d+) (-?\d+)/g)];
+  return rows
     .reverse()
-    .filter(({ cells }) => cells[Number(value)]?.textContent?.trim())
-    .map(({ cells, group }, at) => {
-      const text = (/** @type {number | string | undefined} */ column) => cells[Number(column)]?.textContent?.trim();
-      const parts = [`${text(0)} ${group}`];
-      if (trend) parts.push(`trend ${text(trend)}`);
-      if (count && text(count) !== '1') parts.push(`mean of ${text(count)}`);
-      const [, x, y] = places[at] ?? [];
-      return { x: Number(x) / 10, y: Number(y) / 10, value: text(value) + suffix, rest: parts.join(' · ') };
+    .filter(({ cells }) => cells[Number(value)])
+    .map(({ cells, name }, at) => {
+      const rest = [name];
+      if (trend) rest.push(`trend ${cells[Number(trend)]}`);
+      if (count && cells[Number(count)] !== '1') rest.push(`mean of ${cells[Number(count)]}`);
+      const [x, y] = (places[at] ?? []).slice(1).map((place) => Number(place) / 10);
+      return { x: x ?? 0, y: y ?? 0, name, value: cells[Number(value)] + suffix, rest: rest.join(' · ') };
     });
-  const cursor = /** @type {SVGGElement} */ (plot.querySelector('.cursor'));
-  const readout = plot.closest('figure')?.querySelector('.readout');
+}
 
-  /** @param {number} at */
-  const write = (at) => {
-    const point = points[at];
-    if (point === undefined || !readout) return;
-    /** @type {HTMLElement} */ (readout.firstElementChild).textContent = point.value;
-    /** @type {HTMLElement} */ (readout.lastElementChild).textContent = point.rest;
-    input.setAttribute('aria-valuetext', `${point.value} · ${point.rest}`);
-    const [line, circle] = cursor.children;
-    for (const name of ['x1', 'x2']) line?.setAttribute(name, `${point.x}%`);
-    circle?.setAttribute('cx', `${point.x}%`);
-    circle?.setAttribute('cy', `${point.y}%`);
+/** @type {(plot: HTMLElement) => Scrubber} */
+function scrubberOf(plot) {
+  const input = /** @type {HTMLInputElement} */ (plot.lastElementChild);
+  const points = pointsOf(plot);
+  const [value, rest] = all('.readout > *', plot.parentElement ?? plot);
+  const [cursor] = all('.cursor', plot);
+  const atRest = [value?.textContent ?? '', rest?.textContent ?? ''];
+  /** @type {(isVisible: boolean, texts: string[]) => void} */
+  const write = (isVisible, texts) => {
+    for (const [at, element] of [value, rest].entries()) if (element) element.textContent = texts[at] ?? '';
+    cursor?.setAttribute('visibility', isVisible ? 'visible' : 'hidden');
   };
   return {
     input,
     points,
     show(at) {
+      const point = points[at];
+      if (!point) return;
       input.value = String(at);
-      write(at);
-      cursor.setAttribute('visibility', 'visible');
+      input.setAttribute('aria-valuetext', `${point.value} · ${point.rest}`);
+      for (const [name, place] of Object.entries({ x1: point.x, x2: point.x, cx: point.x, cy: point.y }))
+        for (const shape of cursor?.children ?? []) shape.setAttribute(name, `${place}%`);
+      write(true, [point.value, point.rest]);
     },
     rest() {
-      if (document.activeElement === input) return;
-      input.value = input.max;
-      write(points.length - 1);
-      cursor.setAttribute('visibility', 'hidden');
+      if (document.activeElement !== input) write(false, atRest);
     },
   };
 }
 
-/**
- * @param {PointerEvent} event
- * @param {HTMLElement} plot
- */
-function point(event, plot) {
-  const scrubber = scrubbers.get(plot);
-  if (scrubber === undefined) return;
+/** What is of use with this script only. @type {(page: ParentNode) => void} */
+const uncover = (page) => {
+  for (const each of all('.plot input, [data-copies]', page)) each.hidden = false;
+};
+
+/** What the script knows of the page as it is now. */
+function enhance() {
+  freshMs = Date.now();
+  skewMs = freshMs - Number(main.dataset.now);
+  for (const plot of all('.plot')) {
+    const before = scrubbers.get(plot);
+    const scrubber = scrubberOf(plot);
+    scrubbers.set(plot, scrubber);
+    // The same day, though it may be another point by now.
+    const day = before?.points[Number(scrubber.input.value)]?.name;
+    const at = scrubber.points.findIndex(({ name }) => name === day);
+    if (document.activeElement === scrubber.input) scrubber.show(at === -1 ? scrubber.points.length - 1 : at);
+    else scrubber.input.value = scrubber.input.max;
+  }
+}
+
+/** @type {(event: PointerEvent, plot: HTMLElement, scrubber: Scrubber) => void} */
+function point(event, plot, { input, points, show }) {
   const { left, width } = plot.getBoundingClientRect();
   const x = ((event.clientX - left) / width) * 100;
-  const distances = scrubber.points.map((each) => Math.abs(each.x - x));
-  scrubber.show(distances.indexOf(Math.min(...distances)));
-  if (event.type === 'pointerdown') scrubber.input.focus({ preventScroll: true });
+  const distances = points.map((each) => Math.abs(each.x - x));
+  show(distances.indexOf(Math.min(...distances)));
+  if (event.type === 'pointerdown') input.focus({ preventScroll: true });
 }
 
-/** What the script adds to the page as it comes from the server. */
-function enhance() {
-  for (const button of all('[data-copies]')) /** @type {HTMLElement} */ (button).hidden = false;
-  for (const plot of /** @type {HTMLElement[]} */ (all('.plot'))) {
-    const before = scrubbers.get(plot);
-    const at = before?.points[Number(before.input.value)];
-    const scrubber = scrubberOf(plot);
-    scrubber.input.hidden = false;
-    scrubbers.set(plot, scrubber);
-    const isFocused = document.activeElement === scrubber.input;
-    // The same day, though it may be another point by now.
-    const same = isFocused ? scrubber.points.findIndex(({ rest }) => rest === at?.rest) : -1;
-    if (isFocused) scrubber.show(same === -1 ? scrubber.points.length - 1 : same);
-    else scrubber.rest();
-  }
-}
-
-// ---- What people do ----
-
-/** @param {Event} event */
-const plotOf = ({ target }) =>
-  /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest('.plot') : null);
-
-for (const type of ['pointerdown', 'pointermove']) {
+for (const type of ['pointerdown', 'pointermove', 'pointerout', 'focusin', 'focusout', 'input']) {
   document.addEventListener(type, (event) => {
-    const plot = plotOf(event);
-    if (plot !== null) point(/** @type {PointerEvent} */ (event), plot);
-  });
-}
-for (const type of ['pointerout', 'focusout']) {
-  document.addEventListener(type, (event) => {
-    const plot = plotOf(event);
-    // A finger that is lifted leaves the value to be read.
-    const isTouch = event instanceof PointerEvent && event.pointerType !== 'mouse';
-    if (plot !== null && !isTouch) setTimeout(() => scrubbers.get(plot)?.rest());
-  });
-}
-for (const type of ['input', 'focusin']) {
-  document.addEventListener(type, (event) => {
-    const plot = plotOf(event);
+    const plot = within(event, '.plot');
     const scrubber = plot && scrubbers.get(plot);
-    if (scrubber && event.target === scrubber.input) scrubber.show(Number(scrubber.input.value));
+    if (!scrubber) return;
+    const isPointer = event instanceof PointerEvent;
+    if (type === 'focusout') setTimeout(scrubber.rest);
+    // A finger that is lifted leaves the value to be read.
+    else if (type === 'pointerout') isPointer && event.pointerType === 'mouse' && scrubber.rest();
+    else if (isPointer) point(event, plot, scrubber);
+    else scrubber.show(Number(scrubber.input.value));
   });
 }
 
-document.addEventListener('click', (event) => {
-  const target = event.target instanceof Element ? event.target : undefined;
-  const link = /** @type {HTMLAnchorElement | null | undefined} */ (target?.closest('.ranges a'));
-  if (link && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)) {
+// Pressing on a picture would take the focus away again from its scrubber.
+document.addEventListener('mousedown', (event) => within(event, '.plot') && event.preventDefault());
+
+document.addEventListener('click', async (event) => {
+  const link = /** @type {HTMLAnchorElement | null} */ (within(event, '.ranges a'));
+  const copies = within(event, '[data-copies]');
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
-    void changeRange(link);
+    history.pushState(null, '', link.href);
+    await update();
+    announce(`${link.textContent} is shown`);
+  } else if (copies) {
+    // A page that comes neither from localhost nor over TLS has no clipboard but the old one.
+    getSelection()?.selectAllChildren(byId(copies.dataset.copies ?? ''));
+    copies.textContent = document.execCommand('copy') ? 'Copied' : 'Selected, to be copied';
+    announce(copies.textContent);
   }
-  const copies = /** @type {HTMLElement | null | undefined} */ (target?.closest('[data-copies]'));
-  if (copies) copy(copies);
 });
 
-/** @param {HTMLAnchorElement} link */
-async function changeRange(link) {
-  history.pushState(null, '', link.href);
-  try {
-    await refresh();
-    byId('news').textContent = `${link.textContent} is shown`;
-  } catch {
-    location.reload();
-  }
-}
-
-addEventListener('popstate', () => update());
-
-/** @param {HTMLElement} button */
-function copy(button) {
-  const code = byId(button.dataset.copies ?? '');
-  // Where the page does not come from localhost or over TLS, browsers have no clipboard for it but the old one.
-  getSelection()?.selectAllChildren(code);
-  const isDone = document.execCommand('copy');
-  button.textContent = isDone ? 'Copied' : 'Press Ctrl-C';
-  byId('news').textContent = button.textContent;
-}
-
-document.addEventListener('visibilitychange', follow);
+addEventListener('popstate', update);
 addEventListener('pagehide', () => source?.close());
 addEventListener('pageshow', ({ persisted }) => persisted && follow());
+document.addEventListener('visibilitychange', follow);
 setInterval(tick, TICK_MS);
+uncover(document);
 enhance();
 follow();
