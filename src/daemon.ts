@@ -91,9 +91,9 @@ export async function startDaemon(
     path: config.callback.path,
     query: config.callback.query,
     trustProxy: config.listen.trustProxy,
-    onNotification(notification) {
+    onNotification(notification, caller) {
       vitals.notified(notification.userId);
-      void intake(notification);
+      void intake(notification, caller);
     },
     onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_CALLBACK_URL,
     prove: createProof(config.withings.credentials.clientSecret),

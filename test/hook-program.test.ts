@@ -51,7 +51,7 @@ async function weigh(home: Home, kilograms: number, date = now() - 60): Promise<
 const notify = (daemon: { notify(fields: object): Promise<number> }, date: number) =>
   daemon.notify({ userid: 1234, appli: 1, startdate: date, enddate: date + 1 });
 
-describe('the hook of the running daemon', { concurrency: 4, timeout: 120_000 }, () => {
+describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 }, () => {
   test('runs once for each group of a weigh-in, in the folder of the daemon, and gets no secret', async () => {
     await using bench = await startHookHome('cat >> in; env >> env; echo "$1" >> args; pwd >> pwd');
     const { home } = bench;

@@ -9,6 +9,7 @@ import { ANNA, BO, userId } from './support/people.ts';
 import { createRecordingLog } from './support/recording-log.ts';
 
 const HOUR = 3_600_000;
+const CALLER = '203.0.113.9';
 const window = { start: new Date(1000), end: new Date(2000) };
 
 function createBench(users: UserId[]) {
@@ -44,7 +45,7 @@ function createBench(users: UserId[]) {
   const warnings = () => log.entries.filter(({ level }) => level === 'warn').map(({ text }) => text);
   /** Delivers all of them at the same time, and lets time pass until each is dealt with. */
   const deliver = async (...notifications: readonly Notification[]) => {
-    const done = Promise.all(notifications.map(intake));
+    const done = Promise.all(notifications.map((notification) => intake(notification, CALLER)));
     await clock.advance(2000);
     await done;
   };
@@ -63,7 +64,7 @@ test('an unknown user is warned of once an hour, and nothing else happens', asyn
   const { clock, deliver, notified, warnings } = createBench([ANNA]);
   await deliver(...Array(100).fill(about(BO, 1)));
   assert.equal(warnings().length, 1);
-  assert.match(warnings()[0] ?? '', /5678/);
+  assert.match(warnings()[0] ?? '', /5678.*called by 203\.0\.113\.9/);
   await clock.advance(HOUR);
   await deliver(about(BO, 1));
   assert.equal(warnings().length, 2);
@@ -103,7 +104,7 @@ test('the word that somebody has unlinked is not believed but tried, once an hou
     await deliver(...Array(10).fill(about(ANNA, 46, action)));
     assert.deepEqual(forgotten, [ANNA]);
     assert.deepEqual(notified, [{ userId: ANNA, window: undefined }]);
-    assert.match(warnings()[0] ?? '', new RegExp(action));
+    assert.match(warnings()[0] ?? '', new RegExp(`${action}.*called by 203`));
   }
 });
 

@@ -49,7 +49,7 @@ async function release(lock: AsyncDisposable): Promise<void> {
   await lock[Symbol.asyncDispose]();
 }
 
-describe('a lock between processes', { timeout: 60_000 }, () => {
+describe('a lock between processes', { timeout: 300_000 }, () => {
   test('is held from the moment it is given until it is given back', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
@@ -166,7 +166,7 @@ describe('a lock between processes', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a signal for the lock', { timeout: 60_000 }, () => {
+describe('a signal for the lock', { timeout: 300_000 }, () => {
   test('ends the waiting, and what was waited for is not taken', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;

@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SandboxOptions } from '../src/sandbox/sandbox.ts';
-import { browse, consent } from './support/browser.ts';
+import { browse, consent, linkOf } from './support/browser.ts';
 import { freePort } from './support/free-port.ts';
 import { CALLBACK_PATH, CLIENT, type Home, startHome } from './support/home.ts';
-import type { Program } from './support/program.ts';
 
 const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
 
@@ -29,12 +28,6 @@ async function setUp(options: Partial<SandboxOptions> = {}) {
       home.start({ ...env, LOG_FORMAT: 'text', LOG_LEVEL: 'info' }, ['login', ...args]),
     subscriptions: (userId: string) => home.sandbox.subscriptions.of(userId),
   };
-}
-
-/** The link that `login` prints. */
-async function linkOf(program: Program): Promise<URL> {
-  for await (const line of program.texts()) if (URL.canParse(line)) return new URL(line);
-  throw new Error('no link was printed');
 }
 
 async function assertLinked(home: Home, userId: string) {

@@ -23,6 +23,7 @@ const LOOPBACK = { host: '127.0.0.1', port: 0 };
 /** The public port as the daemon sets it up, and what it does in order. */
 async function openPort(options: Partial<PublicAppOptions> = {}) {
   const handed: Notification[] = [];
+  const callers: string[] = [];
   const happened: string[] = [];
   const log = createRecordingLog();
   const app = createPublicApp({
@@ -35,8 +36,9 @@ async function openPort(options: Partial<PublicAppOptions> = {}) {
     people: { names: new Map(), unit: 'kg' },
     clock: realClock,
     log,
-    onNotification: (notification) => {
+    onNotification: (notification, caller) => {
       handed.push(notification);
+      callers.push(caller);
       happened.push('handed over');
     },
     ...options,
@@ -46,7 +48,7 @@ async function openPort(options: Partial<PublicAppOptions> = {}) {
     app(incoming, response);
   };
   const listener = await listen(watched, LOOPBACK);
-  return { ...listener, app, log, handed, happened };
+  return { ...listener, app, log, handed, callers, happened };
 }
 
 interface Sent {
@@ -331,6 +333,30 @@ describe('a secret in the query of the callback URL', () => {
     }
     assert.deepEqual(port.log.entries, []);
   });
+});
+
+describe('whose call it is', () => {
+  const claim = '6.6.6.6, 203.0.113.9';
+  const callers = [
+    ['this machine, where nobody says anything', 'loopback', undefined, '127.0.0.1'],
+    ['who called the proxy on this machine, whatever the caller claims', 'loopback', claim, '203.0.113.9'],
+    ['who called it by IPv6', 'loopback', '2001:db8::7', '2001:db8::7'],
+    ['who called it by IPv4, where the proxy writes that as IPv6', 'loopback', '::ffff:203.0.113.9', '203.0.113.9'],
+    ['the proxy, where it passes on what is no address', 'loopback', 'evil.example\t"', '127.0.0.1'],
+    ['the proxy, where no proxy is believed', false, claim, '127.0.0.1'],
+    ['the proxy, where only another one is believed', '192.168.1.2', claim, '127.0.0.1'],
+    ['whom the second proxy names, where two are counted', 2, claim, '6.6.6.6'],
+    ['the first one in the list, where all of it is believed', true, claim, '6.6.6.6'],
+  ] as const;
+  for (const [who, trustProxy, forwarded, expected] of callers) {
+    it(`is ${who}`, async () => {
+      await using port = await openPort({ trustProxy });
+      const headers = { 'content-type': FORM, ...(forwarded !== undefined && { 'x-forwarded-for': forwarded }) };
+      assert.deepEqual(bare(await send(port.port, { headers, body: WEIGH_IN })), OK);
+      await until(() => port.handed.length > 0);
+      assert.deepEqual(port.callers, [expected]);
+    });
+  }
 });
 
 describe('a defect of its own', () => {

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import type { Clock } from '../domain/clock.ts';
 import type { LinkOutcome, Redirect } from '../domain/link.ts';
@@ -20,8 +21,8 @@ export interface PublicAppOptions {
   readonly query: URLSearchParams;
   /** Express' `trust proxy`: whose word about a client's address counts. */
   readonly trustProxy: boolean | number | string;
-  /** Gets every well-formed notification, after it has been answered. Nobody waits for it. */
-  readonly onNotification: (notification: Notification) => void;
+  /** Gets every well-formed notification and whose call it was, after it has been answered. Nobody waits for it. */
+  readonly onNotification: (notification: Notification, caller: string) => void;
   /** Gets what a browser brings back from the consent page. Waits for the outcome for as long as `patience` does. */
   readonly onRedirect: (redirect: Redirect, patience: Promise<void>) => Promise<LinkOutcome | 'working'>;
   /** Proves to whoever knows the secret in the URL that this is the daemon, and not somebody's login page. */
@@ -98,9 +99,10 @@ export function createPublicApp(options: PublicAppOptions): Express {
     if (request.body === undefined && !isForm(request)) return refuse(response, 415, NOT_A_FORM);
     const notification = parseNotification(request.body ?? {});
     if ('malformed' in notification) return refuse(response, 400, notification.malformed);
+    const caller = callerOf(request);
     response.once('close', () => {
       try {
-        onNotification(notification);
+        onNotification(notification, caller);
       } catch (error) {
         reportDefect(log, error);
       }
@@ -115,6 +117,13 @@ export function createPublicApp(options: PublicAppOptions): Express {
 function parametersOf({ url }: Request): URLSearchParams {
   const start = url.indexOf('?');
   return new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
+}
+
+/** The address of who is calling, as far as `trust proxy` believes it. Nothing is decided by it. */
+function callerOf({ ip, socket }: Request): string {
+  // A proxy may pass on anything, and this is going to be read in a log.
+  const address = ip !== undefined && isIP(ip) !== 0 ? ip : (socket.remoteAddress ?? 'somebody');
+  return address.replace(/^::ffff:(?=[0-9.]+$)/, '');
 }
 
 /** Whether a browser comes back from the consent page: with a code, or with the reason why there is none. */

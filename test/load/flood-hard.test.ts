@@ -18,7 +18,8 @@ describe('a stranger who knows how it is built', () => {
   it('does not fill the memory by making up users where many are linked', async () => {
     const strangers = ['users nobody knows'] as const;
     const { memory } = await floodDaemon({ strangers, seconds: 3, pipelined: 1, others: 10_000 });
-    assert.ok(memory.peak - memory.before < 120, `memory from ${memory.before} to ${memory.peak} MB`);
+    // Up to 80 MB on Node 20 and 125 on later ones, which collect later; 1200 where each looks for itself.
+    assert.ok(memory.peak - memory.before < 240, `memory from ${memory.before} to ${memory.peak} MB`);
   });
 
   it('does not hide by making up users that somebody has unlinked', async () => {

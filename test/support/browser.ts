@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Program } from './program.ts';
 
 /** Follows a link as a browser does, and keeps the page it ends on. A page that asks to be looked at again is. */
 export async function browse(
@@ -20,4 +21,10 @@ export async function consent(link: string | URL, as?: string): Promise<URL> {
   const answer = await fetch(url, { redirect: 'manual' });
   await answer.arrayBuffer();
   return new URL(answer.headers.get('location') ?? '');
+}
+
+/** The link that `login` prints. */
+export async function linkOf(program: Program): Promise<URL> {
+  for await (const line of program.texts()) if (URL.canParse(line)) return new URL(line);
+  throw new Error('no link was printed');
 }

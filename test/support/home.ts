@@ -44,14 +44,18 @@ export interface RunningDaemon extends Program {
   reading(grpid: number): Promise<LogLine>;
 }
 
-/** Where it lives, where that is not a directory of its own, and which program, where it is not `weighbridge`. */
+/**
+ * Where it lives, where that is not a directory of its own, and which program, where it is not `weighbridge`, or the
+ * root directory that another one is installed in.
+ */
 export interface HomeOptions extends Partial<SandboxOptions> {
   readonly place?: AsyncDisposable & { readonly path: string };
   readonly script?: string;
+  readonly root?: string | undefined;
 }
 
-export async function startHome({ place, script, ...options }: HomeOptions = {}): Promise<Home> {
-  const temporary = place ?? (await temporaryDirectory());
+export async function startHome({ place, script, root, ...options }: HomeOptions = {}): Promise<Home> {
+  const temporary = place ?? (await temporaryDirectory(root === undefined ? undefined : join(root, 'tmp')));
   const directory = temporary.path;
   const tokens = join(directory, 'tokens');
   await mkdir(tokens, { mode: 0o700 });
@@ -62,6 +66,7 @@ export async function startHome({ place, script, ...options }: HomeOptions = {})
       cwd: directory,
       ...(input === undefined ? {} : { input }),
       ...(script === undefined ? {} : { script }),
+      root,
       env: {
         WITHINGS_CLIENT_ID: CLIENT.clientId,
         WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,

@@ -8,6 +8,7 @@ import { CALLBACK_PATH, type Home, type RunningDaemon, startHome } from './home.
 import { createRandom } from './random.ts';
 
 const PEOPLE = ['1234', '5678', '9012'];
+/** As long as it takes a Node on this machine to start and to fetch something. */
 const LONGEST_LIFE_MS = 900;
 /** For the last daemon, which is left alone: a call that was cut off is repeated after 12 s, a throttled one after a minute. */
 const PATIENCE_MS = 150_000;
@@ -25,11 +26,18 @@ export interface KillReport {
  * Kills the daemon with SIGKILL again and again while people step on the scale, then leaves it alone, and asserts
  * that every group is in the journal once, nothing was told twice, and every login works.
  */
-export async function killRounds(options: { readonly rounds: number; readonly seed: number }): Promise<KillReport> {
-  const { rounds, seed } = options;
+export async function killRounds(options: {
+  readonly rounds: number;
+  readonly seed: number;
+  readonly longestLifeMs?: number;
+  /** Another root directory, with the `weighbridge` that is installed there. */
+  readonly root?: string | undefined;
+}): Promise<KillReport> {
+  const { rounds, seed, longestLifeMs = LONGEST_LIFE_MS, root } = options;
   const random = createRandom(seed);
   const counts = { rotations: 0, sameArguments: 0, weighIns: 0 };
   await using home = await startHome({
+    root,
     // Every start costs calls of its own; the limit per minute would turn this into waiting.
     limits: { callsPerMinute: Number.POSITIVE_INFINITY, sameArgumentsMs: 10_000 },
     onCall: ({ form }, answer) => {
@@ -52,7 +60,7 @@ export async function killRounds(options: { readonly rounds: number; readonly se
 
   for (let round = 0; round < rounds; round += 1) {
     const life = home.start(env);
-    const endsAt = performance.now() + random() * LONGEST_LIFE_MS;
+    const endsAt = performance.now() + random() * longestLifeMs;
     while (performance.now() < endsAt) {
       await sleep(random() * 150);
       if (random() < 0.4) step();

@@ -28,6 +28,8 @@ export interface ProgramOptions {
   readonly uid?: number;
   /** Another program than `weighbridge`. */
   readonly script?: string;
+  /** Another root directory, above `cwd`, in which a `weighbridge` is installed. */
+  readonly root?: string | undefined;
 }
 
 /** Whether something was wrong. That nobody can call is what these tests have asked for. */
@@ -38,10 +40,14 @@ export function isComplaint({ level, event }: LogLine): boolean {
 /** Starts `weighbridge`. It gets no environment but what is given here, and PATH. */
 export function startProgram(
   args: readonly string[],
-  { env = {}, cwd, input, uid, script = MAIN }: ProgramOptions,
+  { env = {}, cwd, input, uid, script = MAIN, root }: ProgramOptions,
 ): Program {
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [script, ...args], {
+  const [command, ...words] =
+    root === undefined
+      ? [process.execPath, script]
+      : ['chroot', root, 'env', '-C', cwd.slice(root.length), 'weighbridge'];
+  const child = spawn(command, [...words, ...args], {
     cwd,
     env: { PATH, TZ: 'UTC', ...env },
     ...(uid && { uid, gid: uid }),

@@ -352,7 +352,8 @@ function hasEndedWell({ child, lines }: Program, { end, disk }: Plan): boolean {
 
 /** It may fail where Withings does. */
 function hasEndedAsCommand({ child }: Program, { end }: Plan): boolean {
-  return child.exitCode === 0 || child.exitCode === 1 || (end !== 'SIGTERM' && child.signalCode === 'SIGKILL');
+  // Also by the signal: one that is just ending by itself does not hear SIGTERM any more.
+  return child.exitCode === 0 || child.exitCode === 1 || child.signalCode === (end === 'SIGTERM' ? end : 'SIGKILL');
 }
 
 function describeEnd({ child, output }: Program): string {
