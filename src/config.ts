@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { commandLine } from './command-line.ts';
 import type { Appli } from './domain/notification.ts';
 import type { People } from './domain/people.ts';
@@ -21,6 +22,7 @@ import {
   url,
   userNames,
 } from './settings.ts';
+import { SECRET_NAMES, type SecretName } from './sources.ts';
 import { findTopicClash } from './topic-clash.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -147,6 +149,11 @@ const OPTIONAL = {
 /** Every setting there is. `.env.example` explains the same ones; a test holds the two together. */
 export const SETTINGS: Readonly<Record<string, Setting<unknown>>> = { ...DEFAULTED, ...OPTIONAL };
 
+/** Where a secret is that does not stand in its setting, by the name that says so. */
+const SECRET_FILES: Readonly<Record<string, Setting<string>>> = Object.fromEntries(
+  SECRET_NAMES.map((name) => [`${name}_FILE`, text(`/run/secrets/${name.toLowerCase()}`)]),
+);
+
 /** What must not be repeated, not even to the one who typed it. */
 const SECRET: ReadonlySet<string> = new Set([
   'WITHINGS_CLIENT_SECRET',
@@ -161,7 +168,8 @@ const SECRET: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Reads the settings from an environment. Pure; finds every problem at once. An empty value counts as unset.
+ * Reads the settings from an environment. Pure, but for the files that hold a secret; finds every problem at once. An
+ * empty value counts as unset.
  *
  * @param needs `withings` where the command talks to Withings, so that the client id and secret are required
  * @param written names that somebody has written down for this program, so that an unknown one is a mistake
@@ -175,7 +183,7 @@ export function parseConfig(
 
   const report = (name: string, value: string, message: string) => {
     const got = SECRET.has(name) ? `*** (${value.length} characters)` : value;
-    problems.push({ name, got, message, example: SETTINGS[name]?.example ?? '' });
+    problems.push({ name, got, message, example: (SETTINGS[name] ?? SECRET_FILES[name])?.example ?? '' });
     return undefined;
   };
   const read = <T>(name: string, setting: Setting<T>, value: string): T | undefined => {
@@ -198,22 +206,37 @@ export function parseConfig(
 
   const required = (name: 'WITHINGS_CLIENT_ID' | 'WITHINGS_CLIENT_SECRET') => {
     const { example } = OPTIONAL[name];
-    if (needs === 'withings' && given(name) === undefined) {
+    if (needs === 'withings' && given(name) === undefined && given(`${name}_FILE`) === undefined) {
       problems.push({ name, got: undefined, message: 'is required', example });
     }
-    return optional(name, OPTIONAL[name]);
+  };
+  /** In the setting itself, or in the file that another one names. */
+  const secret = (name: SecretName): string | undefined => {
+    const file = given(`${name}_FILE`);
+    if (file === undefined) return optional(name, OPTIONAL[name]);
+    if (given(name) !== undefined) return report(`${name}_FILE`, file, `is set, and so is ${name}: leave one of them`);
+    try {
+      const value = readFileSync(file, 'utf8').trim();
+      return value === '' ? report(`${name}_FILE`, file, 'is empty') : read(name, OPTIONAL[name], value);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : error;
+      return report(`${name}_FILE`, file, `cannot be read (${code})`);
+    }
   };
 
-  const clientId = required('WITHINGS_CLIENT_ID');
-  const clientSecret = required('WITHINGS_CLIENT_SECRET');
+  required('WITHINGS_CLIENT_ID');
+  const clientId = optional('WITHINGS_CLIENT_ID', OPTIONAL.WITHINGS_CLIENT_ID);
+  required('WITHINGS_CLIENT_SECRET');
+  const clientSecret = secret('WITHINGS_CLIENT_SECRET');
   const callbackUrl = optional('CALLBACK_URL', OPTIONAL.CALLBACK_URL);
   const D = DEFAULTED;
   const status = {
     host: defaulted('STATUS_HOST', D.STATUS_HOST),
     port: defaulted('STATUS_PORT', D.STATUS_PORT) || undefined,
-    password: optional('STATUS_PASSWORD', OPTIONAL.STATUS_PASSWORD),
+    password: secret('STATUS_PASSWORD'),
   };
-  if (status.port !== undefined && status.password === undefined && !isLoopback(status.host)) {
+  const hasPassword = status.password !== undefined || given('STATUS_PASSWORD_FILE') !== undefined;
+  if (status.port !== undefined && !hasPassword && !isLoopback(status.host)) {
     const { example } = OPTIONAL.STATUS_PASSWORD;
     const message = 'is required where STATUS_HOST is not this machine alone';
     problems.push({ name: 'STATUS_PASSWORD', got: undefined, message, example });
@@ -222,7 +245,7 @@ export function parseConfig(
     const url = optional('MQTT_URL', OPTIONAL.MQTT_URL);
     const rest = {
       username: optional('MQTT_USERNAME', OPTIONAL.MQTT_USERNAME),
-      password: optional('MQTT_PASSWORD', OPTIONAL.MQTT_PASSWORD),
+      password: secret('MQTT_PASSWORD'),
       caFile: optional('MQTT_CA_FILE', OPTIONAL.MQTT_CA_FILE),
       channel: optional('MQTT_CHANNEL', OPTIONAL.MQTT_CHANNEL),
       prefix: defaulted('MQTT_PREFIX', D.MQTT_PREFIX),
@@ -316,18 +339,20 @@ function guessable(callbackUrl: URL | undefined): Warning[] {
 
 /** Settings of MQTT that do nothing without another one. */
 function halfSet(given: (name: string) => string | undefined): Warning[] {
-  const set = Object.keys(SETTINGS).filter((name) => name.startsWith('MQTT_') && given(name) !== undefined);
+  const names = Object.keys({ ...SETTINGS, ...SECRET_FILES });
+  const set = names.filter((name) => name.startsWith('MQTT_') && given(name) !== undefined);
   const warn = (message: string, name: 'MQTT_URL' | 'MQTT_USERNAME') => [
     { message, hint: `for example ${name}=${OPTIONAL[name].example}` },
   ];
   if (set.length === 0) return [];
   if (!set.includes('MQTT_URL')) return warn(`${set.join(' and ')} without MQTT_URL: nothing is published`, 'MQTT_URL');
-  if (!set.includes('MQTT_PASSWORD') || set.includes('MQTT_USERNAME')) return [];
+  const hasPassword = set.includes('MQTT_PASSWORD') || set.includes('MQTT_PASSWORD_FILE');
+  if (!hasPassword || set.includes('MQTT_USERNAME')) return [];
   return warn('MQTT_PASSWORD without MQTT_USERNAME: most brokers refuse that', 'MQTT_USERNAME');
 }
 
 function unknownNames(env: Environment, written: readonly string[]): Warning[] {
-  const known = Object.keys(SETTINGS);
+  const known = Object.keys({ ...SETTINGS, ...SECRET_FILES });
   const ours = (name: string) => /^(WITHINGS|WEIGHBRIDGE|MQTT)_/.test(name) || written.includes(name);
   return Object.keys(env)
     .filter((name) => ours(name) && !known.includes(name))

@@ -3,9 +3,10 @@ import { createCollector } from './app/collector.ts';
 import { createIntake } from './app/intake.ts';
 import { createKeeper } from './app/keep-subscribed.ts';
 import { createLinkedUsers } from './app/linked-users.ts';
+import { createPulse, type Pulse } from './app/pulse.ts';
 import { reconcileForever } from './app/reconcile.ts';
 import { createTroubles } from './app/troubles.ts';
-import { createVitals } from './app/vitals.ts';
+import { createVitals, type VitalSigns } from './app/vitals.ts';
 import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
 import type { Clock } from './domain/clock.ts';
 import type { LinkFailed } from './domain/link.ts';
@@ -23,6 +24,8 @@ export interface Daemon extends AsyncDisposable {
   readonly publicAddress: Address;
   /** Where the private port is; undefined when it is off. */
   readonly privateAddress: Address | undefined;
+  readonly look: VitalSigns['look'];
+  readonly pulse: Pick<Pulse, 'stuck'>;
 }
 
 export interface DaemonPorts {
@@ -71,6 +74,7 @@ export async function startDaemon(
     clock,
   });
   const collector = createCollector({ collect, troubles, onContact: vitals.contacted, clock, random, log });
+  const pulse = createPulse(clock, () => collector.oldestAttemptMs());
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
   const common = { linkedUsers, collector, intervalMs: config.reconcileIntervalMs, clock, signal };
   const keeper =
@@ -119,11 +123,13 @@ export async function startDaemon(
     public: publicAddress,
     private: privateAddress,
   });
-  const running = [reconcileForever({ ...common, accessTokens, log }), keeper?.run()];
+  const running = [reconcileForever({ ...common, accessTokens, onRound: pulse.beat, log }), keeper?.run()];
 
   return {
     publicAddress,
     privateAddress,
+    look: vitals.look,
+    pulse,
     async [Symbol.asyncDispose]() {
       const closed = Promise.all([listener, statusPort].map((each) => each?.[Symbol.asyncDispose]()));
       // The collector first: what the signal cuts off is then no trouble any more.

@@ -4,6 +4,8 @@ import type { Log, LogEntry } from './domain/log.ts';
 import { maskTokens } from './domain/secrets.ts';
 
 const ORDER: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+/** As syslog(3) counts, for the journal of systemd. */
+const PRIORITY: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
 const COLOURS: Readonly<Partial<Record<LogLevel, string>>> = { warn: '\u001b[33m', error: '\u001b[31m' };
 const PLAIN = '\u001b[0m';
 
@@ -19,20 +21,23 @@ export interface LoggerOptions {
   /** What must never be printed, wherever it turns up. */
   readonly secrets: readonly string[];
   readonly colour: boolean;
+  /** It goes to the journal of systemd, which wants a priority in front of each line and knows the time. */
+  readonly isJournalled: boolean;
   /** The zone of the times in the log. */
   readonly timeZone: string;
 }
 
 /** Writes one line per entry: for people, or as JSON. */
 export function createLogger(options: LoggerOptions): Log {
-  const { level: least, format, clock, write, colour, timeZone } = options;
+  const { level: least, format, clock, write, colour, isJournalled, timeZone } = options;
   const mask = createMask(options.secrets);
 
   const print = (level: LogLevel, { event, text, ...fields }: LogEntry) => {
     if (ORDER[level] < ORDER[least]) return;
     const time = formatTime(clock.now(), timeZone);
-    if (format === 'json') return write(toJson({ level, time, event, text, ...fields }, mask));
-    const line = mask(`${time} ${level.padEnd(5)} ${oneLine(text)}`);
+    const priority = isJournalled ? `<${PRIORITY[level]}>` : '';
+    if (format === 'json') return write(priority + toJson({ level, time, event, text, ...fields }, mask));
+    const line = mask(`${isJournalled ? priority : `${time} `}${level.padEnd(5)} ${oneLine(text)}`);
     const tint = colour ? COLOURS[level] : undefined;
     write(tint === undefined ? line : `${tint}${line}${PLAIN}`);
   };

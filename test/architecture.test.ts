@@ -47,6 +47,8 @@ const CASES: readonly Case[] = [
   ...row(undefined, 'src/storage/', './files.ts', '../domain/token.ts', 'node:fs/promises'),
   ...row(IMPORTS, 'src/sandbox/', '../app/pace.ts', '../withings/wire.ts', '../config.ts', 'qs', 'node:process'),
   ...row(undefined, 'src/sandbox/', './grants.ts', '../domain/token.ts', 'node:http'),
+  ...row(IMPORTS, 'src/systemd/', '../app/pace.ts', '../storage/files.ts', '../config.ts', 'axios', 'node:process'),
+  ...row(undefined, 'src/systemd/', './place.ts', '../domain/token.ts', 'node:child_process'),
   ...row(IMPORTS, 'src/publishers/', '../app/pace.ts', '../storage/files.ts', '../config.ts', 'axios', 'node:process'),
   ...row(undefined, 'src/publishers/', './home-assistant.ts', '../domain/token.ts', 'mqtt', 'node:fs/promises'),
   ...row(undefined, 'src/publishers/', './hook-run.ts', '../domain/token.ts', 'node:child_process'),

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import express from 'express';
 import { type Config, formatProblem, formatWarning, type Parsed, parseConfig, SETTINGS } from '../src/config.ts';
+import { temporaryDirectory } from './support/temporary.ts';
 
 const CREDENTIALS = { WITHINGS_CLIENT_ID: 'my-id', WITHINGS_CLIENT_SECRET: 'my-secret' };
 const NAMES = Object.keys(SETTINGS);
@@ -376,6 +379,49 @@ describe('HOOK_COMMAND', () => {
   it('is not repeated where it is wrong: a password may be in it', () => {
     const [problem] = refused({ HOOK_COMMAND: "post 'secret" }).problems;
     assert.match(problem?.got ?? '', /^\*\*\* /);
+  });
+});
+
+describe('a secret in a file of its own', () => {
+  const SECRETS = ['WITHINGS_CLIENT_SECRET', 'STATUS_PASSWORD', 'MQTT_PASSWORD'];
+  const others = { WITHINGS_CLIENT_ID: 'my-id', MQTT_URL: 'mqtt://broker', MQTT_USERNAME: 'anna' };
+
+  it('is what the file holds, without white space around it', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'secret');
+    await writeFile(file, ' hush hush\r\n');
+    const files = Object.fromEntries(SECRETS.map((name) => [`${name}_FILE`, file]));
+    const { config, problems, warnings } = parseConfig({ ...others, ...files, STATUS_HOST: '0.0.0.0' });
+    assert.deepEqual([problems, warnings], [[], []]);
+    const { withings, status, mqtt } = config ?? assert.fail();
+    assert.deepEqual([withings.credentials?.clientSecret, status.password, mqtt?.password], Array(3).fill('hush hush'));
+  });
+
+  it('is a problem that names the file where it cannot be read, is empty, or the setting is there as well', async () => {
+    await using directory = await temporaryDirectory();
+    const empty = join(directory.path, 'empty');
+    await writeFile(empty, '\n');
+    for (const name of SECRETS) {
+      const given = { ...CREDENTIALS, ...others, STATUS_HOST: '0.0.0.0', STATUS_PASSWORD: 'x', [name]: '' };
+      for (const [more, message] of [
+        [{ [`${name}_FILE`]: '/nowhere/secret' }, /\(ENOENT\).*\/nowhere\/secret/],
+        [{ [`${name}_FILE`]: directory.path }, /\(EISDIR\)/],
+        [{ [`${name}_FILE`]: empty }, /is empty/],
+        [{ [`${name}_FILE`]: empty, [name]: 'hush' }, /leave one of them/],
+      ] as const) {
+        const { problems } = parseConfig({ ...given, ...more });
+        assert.deepEqual(
+          problems.map((each) => each.name),
+          [`${name}_FILE`],
+        );
+        for (const problem of problems) assert.match(formatProblem(problem), message);
+      }
+    }
+  });
+
+  it('is missed by its own name', () => {
+    const [problem] = parseConfig({ WITHINGS_CLIENT_ID: 'my-id' }).problems;
+    assert.equal(problem?.name, 'WITHINGS_CLIENT_SECRET');
   });
 });
 

@@ -14,6 +14,7 @@ import { createFastClock } from './support/fast-clock.ts';
 import { CALLBACK_PATH, CLIENT, URL_SECRET } from './support/home.ts';
 import { runProgram } from './support/program.ts';
 import { http, startScriptedServer } from './support/scripted-server.ts';
+import { createShell } from './support/shell.ts';
 import { mountSmallDisk, NO_MOUNT } from './support/small-disk.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 import { startTlsServer } from './support/tls-server.ts';
@@ -536,20 +537,11 @@ describe('what is printed', () => {
     await using directory = await temporaryDirectory();
     const printed: string[] = [];
     const code = await doctor(
-      {
+      createShell({
         env: { WITHINGS_API_URL: 'http://127.0.0.1:9', TOKENS_DIR: directory.path, DATA_DIR: directory.path },
-        written: [],
-        signal: new AbortController().signal,
         print: (line) => void printed.push(line),
-        say: () => undefined,
-        readInput: async () => '',
-        readLines: async function* () {},
         colour: true,
-        output: process.stdout,
-        terminal: undefined,
-        signalGroup: () => undefined,
-        nodeVersion: process.version,
-      },
+      }),
       {},
     );
     assert.equal(code, 1);

@@ -20,6 +20,7 @@ function linesOf(entry: Readonly<Record<string, unknown>>, said: string, options
     write: (line) => lines.push(line),
     secrets: [],
     colour: false,
+    isJournalled: false,
     timeZone: 'Europe/Vienna',
     ...options,
   });

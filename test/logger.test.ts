@@ -14,6 +14,7 @@ function openLog(options: Partial<LoggerOptions> = {}) {
     write: (line) => lines.push(line),
     secrets: [],
     colour: false,
+    isJournalled: false,
     timeZone: 'Europe/Berlin',
     ...options,
   });
@@ -176,5 +177,24 @@ describe('colour', () => {
     const lines = [...write({ colour: false }), ...write({ colour: true, format: 'json' })];
     assert.equal(lines.length, 8);
     for (const line of lines) assert.ok(!line.includes('\u001b'), line);
+  });
+});
+
+describe('in the journal of systemd', () => {
+  const write = (options: Partial<LoggerOptions>) => {
+    const { log, lines } = openLog({ level: 'debug', isJournalled: true, ...options });
+    for (const level of ['debug', 'info', 'warn', 'error'] as const) log[level]({ event: 'test', text: 'one\n<0>two' });
+    return lines;
+  };
+
+  it('a line has its priority in front, and no time, which the journal has itself', () => {
+    const text = 'one | <0>two';
+    assert.deepEqual(write({}), [`<7>debug ${text}`, `<6>info  ${text}`, `<4>warn  ${text}`, `<3>error ${text}`]);
+  });
+
+  it('an object has its priority in front, and is the same otherwise', () => {
+    const [line = ''] = write({ format: 'json' });
+    assert.ok(line.startsWith('<7>{'), line);
+    assert.equal(JSON.parse(line.slice('<7>'.length)).time, '2026-11-20T07:03:10+01:00');
   });
 });

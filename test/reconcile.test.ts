@@ -33,6 +33,7 @@ function start(options: { readonly users: UserId[]; readonly takesMs?: number })
     },
     notify: () => undefined,
     needLogin: () => logins.stuck,
+    oldestAttemptMs: () => 0,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const accessTokens = {
@@ -44,8 +45,13 @@ function start(options: { readonly users: UserId[]; readonly takesMs?: number })
   };
   const linkedUsers = createLinkedUsers({ tokens, clock });
   const { signal } = stop;
-  const ended = reconcileForever({ linkedUsers, accessTokens, collector, intervalMs: 6 * HOUR, clock, log, signal });
-  return { clock, log, done, users, logins, stop, ended, tokens, most: () => most };
+  let rounds = 0;
+  const onRound = () => {
+    rounds += 1;
+  };
+  const ports = { linkedUsers, accessTokens, collector, onRound, intervalMs: 6 * HOUR, clock, log, signal };
+  const ended = reconcileForever(ports);
+  return { rounds: () => rounds, clock, log, done, users, logins, stop, ended, tokens, most: () => most };
 }
 
 test('everybody is checked at start and every interval', async () => {

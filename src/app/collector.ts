@@ -29,6 +29,8 @@ export interface Collector extends AsyncDisposable {
   reconcile(userId: UserId, options?: { readonly urgent: boolean }): Promise<void>;
   /** The people who must link again before anything can be fetched. */
   needLogin(): UserId[];
+  /** How long the oldest attempt has been going on; 0 where there is none. */
+  oldestAttemptMs(): number;
 }
 
 /** A queue with the loop that works it off. */
@@ -54,6 +56,8 @@ export function createCollector(ports: {
 }): Collector {
   const { collect, troubles, onContact = () => undefined, clock, random, log } = ports;
   const workers = new Map<UserId, Worker>();
+  /** When the attempts that are going on began, in this order. */
+  const attempts = new Set<{ readonly startedMs: number }>();
   const urgentLanes = createLanes(URGENT_LANES);
   const backgroundLanes = createLanes(BACKGROUND_LANES);
   let stopping = false;
@@ -111,7 +115,10 @@ export function createCollector(ports: {
     using _lane = await enterLane(worker);
     if (stopping) return;
     const served = waiters.splice(0);
+    const started = { startedMs: clock.elapsedMs() };
+    attempts.add(started);
     const trouble = (await prepare(queue)) ?? (await fulfil(queue));
+    attempts.delete(started);
     if (trouble === undefined) {
       troubles.over(queue.userId);
       onContact(queue.userId);
@@ -189,6 +196,10 @@ export function createCollector(ports: {
     },
     needLogin() {
       return [...workers.values()].filter(({ queue }) => queue.needsLogin()).map(({ queue }) => queue.userId);
+    },
+    oldestAttemptMs() {
+      const [oldest] = attempts;
+      return oldest === undefined ? 0 : clock.elapsedMs() - oldest.startedMs;
     },
     async [Symbol.asyncDispose]() {
       stopping = true;

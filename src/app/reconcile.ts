@@ -18,12 +18,14 @@ export async function reconcileForever(ports: {
   readonly linkedUsers: LinkedUsers;
   readonly accessTokens: AccessTokens;
   readonly collector: Collector;
+  /** Told of each round. */
+  readonly onRound: () => void;
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
 }): Promise<void> {
-  const { linkedUsers, accessTokens, collector, intervalMs, clock, log, signal } = ports;
+  const { linkedUsers, accessTokens, collector, onRound, intervalMs, clock, log, signal } = ports;
   const dueMs = new Map<UserId, number>();
   /** Whose turn it is; a person is in it once. */
   const backlog = new Set<UserId>();
@@ -48,6 +50,7 @@ export async function reconcileForever(ports: {
   };
 
   while (!signal.aborted) {
+    onRound();
     try {
       for (const userId of await look()) backlog.add(userId);
       while (workers.size < AT_ONCE && backlog.size > 0) {

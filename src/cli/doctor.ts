@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { arch } from 'node:os';
 import { parseConfig } from '../config.ts';
 import { examine } from '../doctor/examine.ts';
@@ -5,7 +6,9 @@ import type { Finding, Mark } from '../doctor/finding.ts';
 import { realNetwork } from '../doctor/network.ts';
 import { createMask, oneLine } from '../logger.ts';
 import { realClock } from '../real-clock.ts';
-import { openLog, secretsIn } from './settings.ts';
+import { askService, runProgram } from '../systemd/control.ts';
+import { SERVICE } from '../systemd/place.ts';
+import { openMessages, secretsIn } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /** Says of everything a set-up can get wrong whether it is right, and what to do where it is not. */
@@ -14,10 +17,11 @@ export async function doctor(shell: Shell, options: { readonly json?: boolean })
   const config = parsed.readable;
   const mask = createMask(secretsIn(config));
   const world = {
+    service: existsSync(SERVICE.unit) ? await askService(runProgram) : undefined,
     platform: { version: shell.nodeVersion, architecture: arch() },
     network: realNetwork,
     clock: realClock,
-    log: openLog({ ...shell, print: shell.say, colour: false }, config),
+    log: openMessages(shell, config),
     signal: shell.signal,
   };
   const count: Record<Mark, number> = { ok: 0, warning: 0, broken: 0 };

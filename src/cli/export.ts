@@ -5,7 +5,7 @@ import { CSV_HEADER, formatCsvRow } from '../storage/journal-csv.ts';
 import type { JournalLine } from '../storage/journal-line.ts';
 import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal-reader.ts';
 import { isEmptyRange } from './dates.ts';
-import { readSettings } from './settings.ts';
+import { readSettingsBeside } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /** Fewer and larger writes: a system call for each line takes longer than making it. */
@@ -26,7 +26,7 @@ export async function exportJournal(
     shell.say(`error: --since must be before --until`);
     return ExitCode.usage;
   }
-  const config = readSettings(shell, 'files');
+  const config = readSettingsBeside(shell, 'files');
   if (config === undefined) return ExitCode.configuration;
   const path = journalIn(config.directories.data);
   await using journal = await openJournalReader(path);

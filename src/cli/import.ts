@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { parseRefreshToken, parseUserId, type RefreshToken, type UserId } from '../domain/token.ts';
+import { Trouble } from '../domain/trouble.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
-import { readSettings } from './settings.ts';
+import { readSettingsBeside } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /**
@@ -11,9 +12,9 @@ import { ExitCode, type Shell } from './shell.ts';
  * @param file the JSON that curl printed; standard input without it
  */
 export async function importLogin(shell: Shell, file: string | undefined): Promise<ExitCode> {
-  const config = readSettings(shell, 'files');
+  const config = readSettingsBeside(shell, 'files');
   if (config === undefined) return ExitCode.configuration;
-  const text = file === undefined ? await shell.readInput() : await readFile(file, 'utf8');
+  const text = file === undefined ? await shell.readInput() : await readAnswerFile(file);
   const answer = readAnswer(text);
   if (typeof answer === 'string') {
     shell.say(`error: ${answer}`);
@@ -29,6 +30,21 @@ export async function importLogin(shell: Shell, file: string | undefined): Promi
   shell.print(`${directory}/${userId}`);
   shell.say(`User ${userId} is linked. A running weighbridge notices within a minute.`);
   return ExitCode.done;
+}
+
+async function readAnswerFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const isClosed = error instanceof Error && 'code' in error && error.code === 'EACCES';
+    if (!isClosed) throw error;
+    const hint = 'hand it over with "weighbridge import < FILE"';
+    throw new Trouble(`${path} is not for the owner of the logins to read`, {
+      code: 'no_permission',
+      recovery: 'settings',
+      hint,
+    });
+  }
 }
 
 /** The login in the answer of a token call, or what is wrong with it. */

@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import type { Config } from '../config.ts';
-import { startDaemon } from '../daemon.ts';
+import { type Daemon, startDaemon } from '../daemon.ts';
 import { examineAtStart } from '../doctor/at-start.ts';
 import { checkHook, isPath } from '../doctor/hook.ts';
+import type { Log } from '../domain/log.ts';
 import type { Concern } from '../page/view.ts';
+import { realClock } from '../real-clock.ts';
 import { openLog, readWithingsSettings } from './settings.ts';
-import { ExitCode, type Shell } from './shell.ts';
+import { ExitCode, type Shell, type Supervision } from './shell.ts';
 
 /** Runs the daemon until it is asked to stop. */
 export async function serve(shell: Shell): Promise<ExitCode> {
@@ -25,16 +27,35 @@ export async function serve(shell: Shell): Promise<ExitCode> {
     log.warn({ event: 'no_callback_url', text });
   }
   const { signalGroup } = shell;
-  await using _daemon = await startDaemon(config, log, { signalGroup, examine: () => examineForPage(config) });
+  await using daemon = await startDaemon(config, log, { signalGroup, examine: () => examineForPage(config) });
+  const reporting = shell.supervision && report(shell, shell.supervision, daemon, log);
   for (const { text, remedy, check } of await examineAtStart(config)) {
     log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
   }
   if (!shell.signal.aborted) await once(shell.signal, 'abort');
   log.info({ event: 'stopping', text: 'stopping' });
+  await reporting;
   return ExitCode.done;
 }
 
 async function examineForPage(config: Config): Promise<readonly Concern[]> {
   const findings = await examineAtStart(config);
   return findings.map(({ mark, text, remedy }) => ({ isBroken: mark === 'broken', text, remedy }));
+}
+
+/** Tells systemd how things stand for as long as it runs. Not even loaded where nobody wants to know. */
+async function report({ signal }: Shell, supervision: Supervision, { look, pulse }: Daemon, log: Log): Promise<void> {
+  const { variables, pid } = supervision;
+  const { createNotify, watchdogMs } = await import('../systemd/notify.ts');
+  const { reportToSupervisor } = await import('../app/supervise.ts');
+  await reportToSupervisor({
+    notify: createNotify(variables, pid),
+    watchdogMs: watchdogMs(variables, pid),
+    pulse,
+    look,
+    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    clock: realClock,
+    log,
+    signal,
+  });
 }

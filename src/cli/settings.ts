@@ -18,9 +18,16 @@ export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config 
   return config;
 }
 
-/** The same for a command that talks to Withings. */
-export function readWithingsSettings(shell: Shell): WithingsConfig | undefined {
-  const config = readSettings(shell, 'withings');
+/** The same for a command that works on the files of a daemon, beside it. */
+export function readSettingsBeside(shell: Shell, needs: 'withings' | 'files'): Config | undefined {
+  if (shell.service === 'outside')
+    shell.say('note: a weighbridge runs here as a service; "sudo weighbridge …" works on that one');
+  return readSettings(shell, needs);
+}
+
+/** Settings with which Withings can be asked, as `read` reads them. */
+export function readWithingsSettings(shell: Shell, read = readSettings): WithingsConfig | undefined {
+  const config = read(shell, 'withings');
   const credentials = config?.withings.credentials;
   return config && credentials && { ...config, withings: { ...config.withings, credentials } };
 }
@@ -29,9 +36,9 @@ export function readWithingsSettings(shell: Shell): WithingsConfig | undefined {
 export function openCommand(
   shell: Shell,
 ): { readonly config: WithingsConfig; readonly core: Core; readonly log: Log } | undefined {
-  const config = readWithingsSettings(shell);
+  const config = readWithingsSettings(shell, readSettingsBeside);
   if (config === undefined) return undefined;
-  const log = openLog({ ...shell, print: shell.say, colour: false }, config);
+  const log = openMessages(shell, config);
   return { config, log, core: createCore(config, log, { clock: realClock, signal: shell.signal }) };
 }
 
@@ -46,8 +53,14 @@ export function openLog(shell: Shell, config: Config): Log {
     write: shell.print,
     secrets: secretsIn(config),
     colour: shell.colour,
+    isJournalled: shell.isJournalled,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   });
+}
+
+/** The log of a command that works once and ends, on standard error. */
+export function openMessages(shell: Shell, config: Config): Log {
+  return openLog({ ...shell, print: shell.say, colour: false, isJournalled: false }, config);
 }
 
 /** What a command must never print. */

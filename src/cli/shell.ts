@@ -4,6 +4,8 @@ export interface Shell {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The names that `.env` sets. */
   readonly written: readonly string[];
+  /** The settings in a file like `.env`; none where it does not exist. */
+  readonly readDotenv: (path: string) => Readonly<Record<string, string | undefined>>;
   /** Aborts when the program is asked to stop. */
   readonly signal: AbortSignal;
   /** One line of data, on standard output. */
@@ -20,10 +22,24 @@ export interface Shell {
   readonly readLines: () => AsyncIterable<string>;
   /** Whether standard output understands colours and wants them. */
   readonly colour: boolean;
+  /** Whether standard output goes to the journal of systemd. */
+  readonly isJournalled: boolean;
+  /** What systemd has set for the process that it supervises, and for nobody else; undefined where it does not. */
+  readonly supervision: Supervision | undefined;
+  readonly isRoot: boolean;
+  /** The set-up that a service works on is worked on: `inside`; it is there, and this user may not: `outside`. */
+  readonly service: 'inside' | 'outside' | undefined;
   /** Sends a signal to all processes of a group; one that is gone is fine. */
   readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
   /** Of Node, as `process.version` has it. */
   readonly nodeVersion: string;
+  /** What is run to run this program: Node, and the script as it was called, maybe a link that outlives an update. */
+  readonly program: { readonly node: string; readonly script: string };
+}
+
+export interface Supervision {
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
 }
 
 export const ExitCode = {

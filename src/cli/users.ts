@@ -13,7 +13,7 @@ import { realClock } from '../real-clock.ts';
 import { isMissing } from '../storage/files.ts';
 import { openJournalReader } from '../storage/journal-reader.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
-import { openLog, readSettings } from './settings.ts';
+import { openMessages, readSettingsBeside } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 import { formatTable } from './table.ts';
 
@@ -22,7 +22,7 @@ import { formatTable } from './table.ts';
  * without asking Withings, and without writing anything.
  */
 export async function listUsers(shell: Shell, options: { readonly json?: boolean }): Promise<ExitCode> {
-  const config = readSettings(shell, 'files');
+  const config = readSettingsBeside(shell, 'files');
   if (config === undefined) return ExitCode.configuration;
   const persons = await readPersons(shell, config);
   if (persons.length === 0) shell.say('nobody is linked yet; "weighbridge login" links somebody');
@@ -34,7 +34,7 @@ export async function listUsers(shell: Shell, options: { readonly json?: boolean
 async function readPersons(shell: Shell, config: Config): Promise<PersonVitals[]> {
   const { directories, callback, people } = config;
   const users = await listLinked(directories.tokens);
-  const ports = standingPorts(directories, openLog({ ...shell, print: shell.say, colour: false }, config));
+  const ports = standingPorts(directories, openMessages(shell, config));
   const weighIns = await readLastWeighIns(journalIn(directories.data));
   const now = realClock.now().getTime();
   const momentOf = (at: Date): Moment => ({ at, agoMs: Math.max(0, now - at.getTime()) });

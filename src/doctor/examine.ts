@@ -10,6 +10,7 @@ import { reachable } from '../http/probe.ts';
 import { createProof } from '../http/proof.ts';
 import { isLoopback } from '../settings.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
+import type { ServiceState } from '../systemd/control.ts';
 import { checkBroker } from './broker.ts';
 import { judgeCallbackUrl } from './callback-url.ts';
 import { judgeCertificate } from './certificate.ts';
@@ -24,6 +25,7 @@ import { checkHook } from './hook.ts';
 import { checkLogin, checkTokenFile } from './login.ts';
 import { codeOf, type Network } from './network.ts';
 import { checkFlock, judgeNode, type Platform } from './platform.ts';
+import { judgeService } from './service.ts';
 import { judgeSettings } from './settings.ts';
 import { standIn } from './stand-in.ts';
 import { judgeSubscriptions } from './subscription.ts';
@@ -32,6 +34,8 @@ import { findingOf } from './trouble.ts';
 /** What a set-up stands in. */
 export interface World {
   readonly platform: Platform;
+  /** What systemd says of the service; undefined where there is none. */
+  readonly service: ServiceState | undefined;
   readonly network: Network;
   readonly clock: Clock;
   readonly log: Log;
@@ -52,6 +56,7 @@ export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Fin
   yield* judgeSettings(parsed);
   yield judgeNode(world.platform);
   yield await checkFlock();
+  yield* judgeService(world.service);
   const core = yield* examineWithings(patient);
   for (const check of ['tokens', 'data'] as const) yield* await examineDirectory(patient, check);
   const { hook, mqtt } = patient.config;

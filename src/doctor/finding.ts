@@ -6,6 +6,7 @@ export type Check =
   | 'settings'
   | 'node'
   | 'flock'
+  | 'service'
   | 'clock'
   | 'client'
   | 'tokens'

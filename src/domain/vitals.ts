@@ -80,6 +80,7 @@ export function isWell({ people, troubles }: Vitals): boolean {
   return people.every(isPersonWell) && !troubles.some(({ isLasting }) => isLasting);
 }
 
-function isPersonWell({ login, subscription }: PersonVitals): boolean {
+/** Whether a person's login and subscription work, as far as anybody knows. */
+export function isPersonWell({ login, subscription }: Pick<PersonVitals, 'login' | 'subscription'>): boolean {
   return login.state !== 'needs_login' && login.state !== 'unknown' && subscription.state !== 'lost';
 }

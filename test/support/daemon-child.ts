@@ -31,6 +31,7 @@ const masked = createLogger({
   write: (line) => void process.stdout.write(`${line}\n`),
   secrets: [credentials.clientSecret],
   colour: false,
+  isJournalled: false,
   timeZone: 'UTC',
 });
 /** Also as it was before the logger masked it: what must not be printed must not come so far. */

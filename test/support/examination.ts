@@ -78,6 +78,7 @@ export async function startSetUp(options: HomeOptions = {}): Promise<SetUp> {
       };
       const findings: Finding[] = [];
       const world = {
+        service: undefined,
         platform: { version: process.version, architecture: process.arch },
         network: { ...network, ...other },
         clock,

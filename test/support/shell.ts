@@ -1,0 +1,26 @@
+import type { Shell } from '../../src/cli/shell.ts';
+
+/** What a command sees of a process of which nothing is known but what is given. */
+export function createShell(known: Partial<Shell>): Shell {
+  return {
+    env: {},
+    written: [],
+    readDotenv: () => ({}),
+    signal: new AbortController().signal,
+    print: () => undefined,
+    say: () => undefined,
+    readInput: async () => '',
+    readLines: async function* () {},
+    colour: false,
+    isJournalled: false,
+    supervision: undefined,
+    isRoot: false,
+    service: undefined,
+    output: process.stdout,
+    terminal: undefined,
+    signalGroup: () => undefined,
+    nodeVersion: process.version,
+    program: { node: process.execPath, script: '/usr/local/bin/weighbridge' },
+    ...known,
+  };
+}
