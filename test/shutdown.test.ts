@@ -95,8 +95,8 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
         asked.open();
         return { text: JSON.stringify(answer), drip: true };
       },
-      // The letters take some 5 s, and a stop at most 8.
-      reach: () => asked.opened.then(() => sleep(2_000)),
+      // The letters take some 5 s, more on a busy machine, and a stop at most 8.
+      reach: () => asked.opened.then(() => sleep(3_500)),
     });
     assert.equal(login, answered.token);
   });

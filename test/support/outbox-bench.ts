@@ -89,7 +89,7 @@ export function reading(clock: FakeClock, kilograms: number, minutesAgo = 2, cha
 
 /** Lets real files be read and written, until it is so. */
 export async function until(isSo: () => boolean | Promise<boolean>, what = 'what is waited for'): Promise<void> {
-  for (const endsAt = Date.now() + 20_000; !(await isSo()); ) {
+  for (const endsAt = Date.now() + 120_000; !(await isSo()); ) {
     if (Date.now() > endsAt) throw new Error(`in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
