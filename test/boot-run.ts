@@ -247,7 +247,10 @@ async function tryWrongSettings(): Promise<void> {
   show('weighbridge service status', { code: 1, says: /settings are wrong/ });
   show('journalctl -u weighbridge -p err --no-pager -n 2', { says: /PORT must be a number/ });
   show('weighbridge service install', { code: 78, says: /PORT must be a number/ });
-  machine.sh("sed -i '/^PORT=80a/d' /etc/weighbridge/env");
+  machine.sh("sed -i '/^PORT=80a/d' /etc/weighbridge/env; mv /etc/weighbridge/env /root/env");
+  show('systemctl restart weighbridge', { code: 1, says: /Assertion failed/ });
+  show('weighbridge service status | grep settings:', { says: /which are gone/ });
+  machine.sh('mv /root/env /etc/weighbridge/env');
   show('weighbridge service install', { says: /running since/ });
 }
 

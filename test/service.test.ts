@@ -224,6 +224,7 @@ describe('service uninstall', () => {
 describe('service status', () => {
   for (const [state, code, words] of [
     [STOPPED, 1, /not installed/],
+    [RUNNING, 0, /settings: .*\/env, which are gone/],
     [{ ...RUNNING, StatusText: '2 people linked' }, 0, /running since .*process 77[\s\S]*says: 2 people linked/],
     [{ ...RUNNING, NRestarts: '3' }, 0, /restarted 3 times/],
     [{ ...RUNNING, UnitFileState: 'disabled' }, 0, /does not start at boot/],

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { askService, lastLines, type RunProgram, runProgram, type ServiceState } from '../systemd/control.ts';
-import { type Place, SERVICE, SERVICE_NAME } from '../systemd/place.ts';
+import { ENV_CREDENTIAL, type Place, SERVICE, SERVICE_NAME } from '../systemd/place.ts';
 import { carryOut, readUnit, type Step } from './service-steps.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
@@ -33,7 +34,8 @@ export async function showService(shell: Shell, { place, run }: ServiceWorld = R
   shell.print(`installed: ${place.unit}, ${boot}`);
   for (const path of state.dropIns) shell.print(`changed by ${path}`);
   for (const line of describe(state)) shell.print(line);
-  shell.print(`settings: ${place.settings}/env`);
+  const settings = `${place.settings}/${ENV_CREDENTIAL}`;
+  shell.print(`settings: ${settings}${existsSync(settings) ? '' : ', which are gone: it cannot start without them'}`);
   shell.print(`logins and measurements: ${place.state}`);
   const lines = await lastLines(run, LINES);
   shell.print(lines.length > 0 ? 'the last lines of its log:' : `its log: "sudo journalctl -u ${SERVICE_NAME}"`);

@@ -15,7 +15,7 @@ export interface UnitOptions {
 
 /** The unit of the service, as this version of systemd understands it. */
 export function writeUnit({ program, systemd }: UnitOptions): string {
-  const { settings } = placeIn('');
+  const env = `${placeIn('').settings}/${ENV_CREDENTIAL}`;
   const environment = Object.entries(ENVIRONMENT_IN_STATE).map(([name, value]) => `${name}=${value}`);
   const notify =
     systemd >= PASSES_SOCKETS
@@ -28,6 +28,8 @@ Description=weighbridge: weigh-ins from a Withings scale
 Wants=network-online.target
 After=network-online.target time-sync.target
 StartLimitIntervalSec=0
+# Without them it could only fail, again and again.
+AssertPathExists=${env}
 
 [Service]
 ExecStart=${quote(program.node)} ${quote(program.script)} serve
@@ -46,7 +48,7 @@ TimeoutStopSec=15
 SyslogIdentifier=${SERVICE_NAME}
 
 # Settings: a .env file, which only root can read. weighbridge is handed a copy, and no secret is in its environment.
-LoadCredential=${ENV_CREDENTIAL}:${settings}/${ENV_CREDENTIAL}
+LoadCredential=${ENV_CREDENTIAL}:${env}
 # Logins and measurements: /var/lib/${SERVICE_NAME}, of a user that exists while it runs.
 DynamicUser=yes
 StateDirectory=${SERVICE_NAME}
