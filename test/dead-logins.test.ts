@@ -19,7 +19,7 @@ import { createRecordingLog } from './support/recording-log.ts';
 const CHILD = fileURLToPath(new URL('./support/daemon-child.js', import.meta.url));
 const SPEED = 60;
 const HOUR = 3_600_000;
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 200_000;
 
 const refused = () => new Trouble('the refresh token is refused', { code: 'token_refused', recovery: 'login' });
 
@@ -193,7 +193,7 @@ describe('a dead login', { concurrency: true }, () => {
 });
 
 async function linkOf(login: { readonly output: () => string }): Promise<string> {
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 4_000; tries += 1) {
     const link = /https?:\/\/\S+authorize2\S+/.exec(login.output())?.[0];
     if (link !== undefined) return link;
     await sleep(50);

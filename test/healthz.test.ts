@@ -10,7 +10,7 @@ import { startAedes } from './support/broker.ts';
 import { freePort } from './support/free-port.ts';
 import { CALLBACK_PATH, startHome } from './support/home.ts';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 200_000;
 
 async function ask(port: number, headers: Readonly<Record<string, string>> = {}) {
   const sent = request({ host: '127.0.0.1', port, path: '/healthz', headers, agent: false }).end();
