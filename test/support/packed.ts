@@ -23,8 +23,11 @@ export async function installGlobally(tarball: string, prefix: string): Promise<
 }
 
 /** What is in a directory: how many files, how many packages, and what they take on the disk in megabytes. */
-export async function measureInstalled(directory: string) {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+export async function measureInstalled(directory: string, { nested = true } = {}) {
+  const found = await readdir(directory, { recursive: true, withFileTypes: true });
+  const entries = found.filter(
+    ({ parentPath }) => nested || !parentPath.slice(directory.length).includes('node_modules'),
+  );
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const blocks = await Promise.all(files.map(async (file) => (await stat(file)).blocks));
   const manifests = files.filter((file) => /node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(file));
