@@ -13,8 +13,9 @@ const RECONCILES_A_DAY = 4;
 
 /** What reaches a disk of its own, the file system's own journal included: what wears out an SD card. */
 export async function measureDisk({ program, quick }: Bench): Promise<readonly Row[]> {
-  await using disk = await mountCountingDisk();
+  const disk = await mountCountingDisk();
   if (disk === undefined) return [];
+  // It takes the disk along when it ends.
   await using home = await startHome({ script: program, place: disk });
   const people = Array.from({ length: PEOPLE }, (_, index) => `${1000 + index}`);
   for (const person of people) await home.link(person);
