@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
+import { leaveOut } from './left-out.ts';
 import { describeLicences } from './licences.ts';
 
 /** CommonJS packages ask for Node's own modules with `require`, which a module does not have. */
@@ -22,6 +23,7 @@ export async function bundle(root: string): Promise<void> {
     banner: { js: REQUIRE },
     chunkNames: '[name]-[hash]',
     legalComments: 'none',
+    plugins: [leaveOut],
     metafile: true,
     logLevel: 'warning',
   });
