@@ -23,20 +23,6 @@ const OMISSIONS: readonly Omission[] = [
   { path: /\/axios\/lib\/platform\/node\/classes\/FormData\.js$/, instead: () => 'export default undefined;' },
 ];
 
-interface UnusedBuiltin {
-  readonly name: RegExp;
-  /** Who loads it and does not use it here. */
-  readonly importer: RegExp;
-}
-
-/** What of Node itself is loaded for nothing. */
-const UNUSED_BUILTINS: readonly UnusedBuiltin[] = [
-  // For `httpVersion: 2`, which nobody sets.
-  { name: /^http2$/, importer: /\/axios\/lib\// },
-  // For commands that are programs of their own.
-  { name: /^node:child_process$/, importer: /\/commander\/lib\// },
-];
-
 /** Leaves out what cannot be reached. Fails where a package has changed so that there is nothing to leave out. */
 export const leaveOut: Plugin = {
   name: 'leave out',
@@ -49,17 +35,8 @@ export const leaveOut: Plugin = {
         return { contents, loader: module.path.endsWith('.json') ? 'json' : 'js' };
       });
     }
-    for (const { name, importer } of UNUSED_BUILTINS) {
-      build.onResolve({ filter: name }, (module) => {
-        if (!importer.test(module.importer)) return undefined;
-        found.add(importer);
-        return { path: module.path, namespace: 'left-out' };
-      });
-    }
-    build.onLoad({ filter: /./, namespace: 'left-out' }, () => ({ contents: 'export default {};' }));
     build.onEnd(() => {
-      const wanted = [...OMISSIONS.map(({ path }) => path), ...UNUSED_BUILTINS.map(({ importer }) => importer)];
-      const gone = wanted.filter((each) => !found.has(each));
+      const gone = OMISSIONS.map(({ path }) => path).filter((each) => !found.has(each));
       return { errors: gone.map((each) => ({ text: `there is nothing like ${each} any more to leave out` })) };
     });
   },
