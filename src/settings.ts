@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import { type Appli, MEASURE_APPLIS } from './domain/notification.ts';
 import { parseUserId, type UserId } from './domain/token.ts';
 
@@ -117,7 +117,7 @@ export function topic(example: string): Setting<string> {
 
 /** Whether nothing that is sent there leaves the machine. */
 export function isLoopback(hostname: string): boolean {
-  return /^(localhost|\[?::1\]?)$/.test(hostname) || (isIP(hostname) === 4 && hostname.startsWith('127.'));
+  return /^(localhost|\[?::1\]?)$/.test(hostname) || (isIPv4(hostname) && hostname.startsWith('127.'));
 }
 
 export function path(example: string): Setting<string> {
@@ -134,23 +134,26 @@ export function trustProxy(example: string): Setting<boolean | number | string> 
   return setting(example, (value) => {
     if (value === 'true' || value === 'false') return value === 'true';
     if (/^[0-9]$/.test(value)) return Number(value);
-    for (const item of value.split(',').map((each) => each.trim())) {
-      const [address = '', bits = '1', ...rest] = item.split('/');
-      const widest = isIP(address) === 6 ? 128 : 32;
-      const isSubnet =
-        isIP(address) !== 0 &&
-        !/:.*[%.]/.test(address) &&
-        rest.length === 0 &&
-        /^[1-9][0-9]{0,2}$/.test(bits) &&
-        Number(bits) <= widest;
-      if (!isSubnet && !PROXY_NAMES.includes(item)) {
-        throw new SettingError(
-          `must be ${PROXY_NAMES.join(', ')}, addresses like 10.0.0.1/8, a number of hops, true or false`,
-        );
-      }
+    const items = value.split(',').map((each) => each.trim());
+    if (!items.every((item) => PROXY_NAMES.includes(item) || isSubnet(item))) {
+      throw new SettingError(
+        `must be ${PROXY_NAMES.join(', ')}, addresses like 10.0.0.1/8, a number of hops, true or false`,
+      );
     }
     return value;
   });
+}
+
+function isSubnet(text: string): boolean {
+  const [address = '', bits = '1', ...rest] = text.split('/');
+  const version = isIP(address);
+  return (
+    version !== 0 &&
+    !/:.*[%.]/.test(address) &&
+    rest.length === 0 &&
+    /^[1-9][0-9]{0,2}$/.test(bits) &&
+    Number(bits) <= (version === 6 ? 128 : 32)
+  );
 }
 
 /** `1234:Anna,5678:Bo` */

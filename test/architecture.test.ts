@@ -65,11 +65,9 @@ const CASES: readonly Case[] = [
   ...row(PROTOCOL, 'src/', 'process'),
   { file: 'src/environment.ts', code: 'export const home = process.env;\n', rule: GLOBALS },
   { file: 'src/cli/environment.ts', code: 'export const home = process.env;\n', rule: GLOBALS },
-  {
-    file: 'src/main.ts',
-    code: "import { it } from 'commander';\n\nexport const used = [it, process.env];\n",
-    rule: undefined,
-  },
+  { file: 'src/main.ts', code: 'export const home = process.env;\n', rule: undefined },
+  { file: 'src/commands.ts', code: uses('commander'), rule: undefined },
+  { file: 'src/surroundings.ts', code: uses('dotenv'), rule: undefined },
 
   { file: 'src/app/type-only.ts', code: "export type { A } from '../http/listen.ts';\n", rule: IMPORTS },
   { file: 'src/app/late.ts', code: "export const late = () => import('../http/listen.ts');\n", rule: IMPORTS },

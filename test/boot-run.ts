@@ -125,7 +125,7 @@ async function tryFolderOfUser(): Promise<void> {
   });
   show('cd /home/pi/scale && runuser -u pi -- weighbridge service install', { code: 1, says: /sudo/ });
   show(
-    'cp -r /usr/local/lib/node_modules/weighbridge /home/pi/clone; cd /home/pi/scale && node /home/pi/clone/dist/src/main.js service install',
+    'cp -r /usr/local/lib/node_modules/weighbridge /home/pi/clone; cd /home/pi/scale && node /home/pi/clone/dist/bundle/main.js service install',
     {
       code: 1,
       says: /a service cannot see/,

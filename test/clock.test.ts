@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { formatTime, isPlausible } from '../src/domain/clock.ts';
+import { formatTime, isPlausible, LOCAL_ZONE } from '../src/domain/clock.ts';
 
 describe('the time of a reading', () => {
   const table: readonly (readonly [instant: string, zone: string | undefined, text: string])[] = [
@@ -27,6 +27,21 @@ describe('the time of a reading', () => {
   test('leaves milliseconds away without rounding up', () => {
     assert.equal(formatTime(new Date('2026-11-03T05:58:20.999Z'), 'UTC'), '2026-11-03T05:58:20+00:00');
     assert.equal(formatTime(new Date(-1), 'UTC'), '1969-12-31T23:59:59+00:00');
+  });
+
+  test('is in the zone of this machine where that is asked for, summer and winter', () => {
+    const { TZ } = process.env;
+    try {
+      for (const zone of ['Europe/Vienna', 'America/St_Johns', 'Asia/Kathmandu', 'UTC']) {
+        process.env['TZ'] = zone;
+        for (const instant of ['2026-01-03T23:30:00Z', '2026-07-03T05:58:20Z', '2026-10-25T01:30:00Z']) {
+          assert.equal(formatTime(new Date(instant), LOCAL_ZONE), formatTime(new Date(instant), zone));
+        }
+      }
+    } finally {
+      if (TZ === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = TZ;
+    }
   });
 
   for (const zone of ['Mars/Olympus_Mons', '', 'not a zone']) {

@@ -186,7 +186,7 @@ describe('service install', () => {
   });
 
   it('tells of a line of cron that would start another one', async () => {
-    const stdout = '# my table\n@reboot cd $HOME/weighbridge && /usr/bin/node dist/src/main.js serve\n';
+    const stdout = '# my table\n@reboot cd $HOME/weighbridge && /usr/bin/node dist/bundle/main.js serve\n';
     await using machine = await openMachine({ answers: { crontab: { stdout } } });
     await machine.install(true);
     assert.match(machine.said(), /note: cron starts weighbridge, too.*@reboot/);

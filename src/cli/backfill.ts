@@ -1,6 +1,6 @@
 import { type BackfillState, type BackfillWatch, backfill } from '../app/backfill.ts';
 import { makeDirectories } from '../core.ts';
-import { formatTime } from '../domain/clock.ts';
+import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
 import { nameOf } from '../domain/people.ts';
 import type { UserId } from '../domain/token.ts';
 import { explain } from '../domain/trouble.ts';
@@ -94,6 +94,5 @@ function summary(who: string, { begin, end, groups, added, first, last }: Backfi
 }
 
 function formatDay(date: Date): string {
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  return formatTime(date, timeZone).slice(0, '2026-01-31'.length);
+  return formatTime(date, LOCAL_ZONE).slice(0, '2026-01-31'.length);
 }

@@ -18,9 +18,9 @@ type Screen = Pick<Shell, 'print' | 'say' | 'terminal'>;
 export async function openProgress<S extends Screen>(shell: S, clock: Clock): Promise<Progress<S>> {
   if (shell.terminal === undefined) return openLines(shell, clock);
   // Loaded only where it is seen.
-  const { SingleBar } = await import('cli-progress');
+  const { default: progress } = await import('cli-progress');
   const format = '[{bar}] {percentage}%  {text}';
-  return openBar(shell, new SingleBar({ stream: shell.terminal, format, barsize: 30, clearOnComplete: true }));
+  return openBar(shell, new progress.SingleBar({ stream: shell.terminal, format, barsize: 30, clearOnComplete: true }));
 }
 
 function openLines<S extends Screen>(shell: S, clock: Clock): Progress<S> {

@@ -1,5 +1,6 @@
 import { type Config, formatProblem, formatWarning, parseConfig } from '../config.ts';
 import { type Core, createCore, type WithingsConfig } from '../core.ts';
+import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { createLogger } from '../logger.ts';
 import { realClock } from '../real-clock.ts';
@@ -54,7 +55,7 @@ export function openLog(shell: Shell, config: Config): Log {
     secrets: secretsIn(config),
     colour: shell.colour,
     isJournalled: shell.isJournalled,
-    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    timeZone: LOCAL_ZONE,
   });
 }
 

@@ -18,7 +18,13 @@ export function isPlausible(now: Date): boolean {
   return now.getTime() >= EARLIEST;
 }
 
-/** An ISO 8601 time to the second with the offset of `timeZone` (IANA, or `+01:00`), or of UTC where it is not known. */
+/** The zone of this machine, for which no table of zones has to be loaded: 10 ms and 3 MB at the first line of a log. */
+export const LOCAL_ZONE = 'local';
+
+/**
+ * An ISO 8601 time to the second with the offset of `timeZone` (IANA, `+01:00` or `LOCAL_ZONE`), or of UTC where it is
+ * not known.
+ */
 export function formatTime(date: Date, timeZone: string | undefined): string {
   const seconds = Math.floor(date.getTime() / 1000) * 1000;
   const offsetMinutes = timeZone === undefined ? 0 : offsetAt(seconds, timeZone);
@@ -33,6 +39,7 @@ const FIXED_OFFSET = /^([+-])([0-9]{2}):([0-9]{2})$/;
 
 /** In minutes. */
 function offsetAt(epochMs: number, timeZone: string): number {
+  if (timeZone === LOCAL_ZONE) return -new Date(epochMs).getTimezoneOffset();
   // Intl of Node 20 does not know offsets as zones.
   const [, sign, hours, minutes] = FIXED_OFFSET.exec(timeZone) ?? [];
   if (sign !== undefined) return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));

@@ -28,9 +28,6 @@ const POLICY = [
 /** How often somebody who waits for Withings looks again. */
 const LOOK_AGAIN_S = 3;
 
-/** In the zone of this machine, which is that of the household. */
-const MOMENT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeStyle: 'short' });
-
 const STATUS: Readonly<Record<string, number>> = { linked: 200, working: 202, failed: 400, already: 409 };
 
 /** Answers the browser that comes back from the consent page. Its address holds the code, so it goes nowhere else. */
@@ -80,7 +77,7 @@ function describeSuccess(linked: Linked, people: People): string {
     parts.push(
       '<p>Last weigh-in:</p>',
       `<p class="weight">${escapeHtml(formatWeight(lastWeighIn.kilograms, people.unit))}</p>`,
-      `<p><time datetime="${time}">${escapeHtml(MOMENT.format(lastWeighIn.takenAt))}</time></p>`,
+      `<p><time datetime="${time}">${escapeHtml(formatMoment(lastWeighIn.takenAt))}</time></p>`,
     );
   } else if (hitches.length === 0) {
     parts.push(`<p class="note">${NO_WEIGHT}</p>`);
@@ -92,6 +89,11 @@ function describeSuccess(linked: Linked, people: People): string {
   if (!isDaemon) parts.push(`<p class="note">${NOT_RUNNING}</p>`);
   parts.push('<p><small>You can close this page.</small></p>');
   return parts.join('\n');
+}
+
+/** In the zone of this machine, which is that of the household. */
+function formatMoment(date: Date): string {
+  return new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeStyle: 'short' }).format(date);
 }
 
 const NO_WEIGHT = `Withings shows no weight of the past year. Step on the scale, and wait until the weight is in the Withings

@@ -81,7 +81,7 @@ export async function connectEither(
 export async function connect(options: BrokerOptions, version: Version, signal: AbortSignal): Promise<Connection> {
   const { url } = options;
   const ca = options.caFile === undefined ? undefined : await readCertificate(options.caFile);
-  const mqtt = await import('mqtt');
+  const { default: mqtt } = await import('mqtt');
   let client: MqttClient;
   let failure: unknown;
   let reason: number | undefined;

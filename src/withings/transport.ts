@@ -1,6 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import axios, { type AxiosResponse } from 'axios';
+import type { AxiosInstance, AxiosResponse } from 'axios';
 import qs from 'qs';
 import type { Clock } from '../domain/clock.ts';
 import type { Account } from '../domain/token.ts';
@@ -49,22 +49,12 @@ export type Transport = (call: Call) => Promise<unknown>;
  */
 export function createTransport(options: TransportOptions): Transport {
   const { apiUrl, clientSecret, pace, clock, signal } = options;
-  const http = axios.create({
-    // Calls are hours apart. A connection kept open for so long fails when it is used again.
-    httpAgent: new HttpAgent({ keepAlive: false }),
-    httpsAgent: new HttpsAgent({ keepAlive: false }),
-    adapter: 'http',
-    proxy: false,
-    maxRedirects: 0,
-    maxContentLength: MOST_BYTES,
-    responseType: 'text',
-    transformResponse: (data: unknown) => data,
-    validateStatus: () => true,
-  });
+  let opened: AxiosInstance | undefined;
 
   const post: Transport = async (call) => {
     const { endpoint, form, urgent, account } = call;
     const body = qs.stringify(form);
+    opened ??= await openHttp();
     await pace.turn({ key: `${endpoint} ${account?.userId ?? ''} ${body}`, urgent });
     await call.sending?.();
     const secrets = [
@@ -75,7 +65,7 @@ export function createTransport(options: TransportOptions): Transport {
       form['callbackurl'],
       form['redirect_uri'],
     ];
-    const { status, error, body: answer } = read(endpoint, await send(call, body));
+    const { status, error, body: answer } = read(endpoint, await send(opened, call, body));
     if (status === 0) return answer;
     const waitSeconds = parseWaitSeconds(answer);
     const trouble = classify(endpoint, {
@@ -88,7 +78,7 @@ export function createTransport(options: TransportOptions): Transport {
     throw trouble;
   };
 
-  const send = async ({ endpoint, account, timeoutMs, bringsLogin }: Call, body: string) => {
+  const send = async (http: AxiosInstance, { endpoint, account, timeoutMs, bringsLogin }: Call, body: string) => {
     const stop = bringsLogin ? undefined : signal;
     const url = new URL(apiUrl.pathname.replace(/\/$/, '') + endpoint, apiUrl);
     const abort = new AbortController();
@@ -119,6 +109,23 @@ export function createTransport(options: TransportOptions): Transport {
   return post;
 }
 
+/** The package is loaded with the first call, when the port has long been open: 25 ms. */
+async function openHttp(): Promise<AxiosInstance> {
+  const { default: axios } = await import('axios');
+  return axios.create({
+    // Calls are hours apart. A connection kept open for so long fails when it is used again.
+    httpAgent: new HttpAgent({ keepAlive: false }),
+    httpsAgent: new HttpsAgent({ keepAlive: false }),
+    adapter: 'http',
+    proxy: false,
+    maxRedirects: 0,
+    maxContentLength: MOST_BYTES,
+    responseType: 'text',
+    transformResponse: (data: unknown) => data,
+    validateStatus: () => true,
+  });
+}
+
 /** HTTP errors come from the front end. Two of them mean what a status of the API means. */
 function read(endpoint: Endpoint, { status, headers, data }: AxiosResponse<string>): Envelope {
   if (status === 429) return { status: 601, error: 'HTTP 429', body: { wait_seconds: Number(headers['retry-after']) } };
@@ -137,8 +144,7 @@ export function judged<T>(endpoint: Endpoint, parse: () => T): T {
 }
 
 function errorCode(error: unknown): string {
-  const code = axios.isAxiosError(error) ? error.code : undefined;
-  return code ?? 'no answer';
+  return error instanceof Error && 'code' in error ? String(error.code) : 'no answer';
 }
 
 /** Also where Withings repeats them as a form or a URL would write them. */

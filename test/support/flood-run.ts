@@ -80,26 +80,28 @@ async function run(home: Home, daemon: RunningDaemon, flood: Omit<Flood, 'url'>)
   const { seconds } = flood;
   const posting = postElsewhere({ ...flood, url: daemon.url });
   await sleep(seconds * 400);
-  const floodedWeighIn = weighIn(home, daemon, FLOODED);
-  const weighInMs = await weighIn(home, daemon, WEIGHED);
+  const floodedWeighIn = weighIn(home, daemon, FLOODED).then(Math.round);
+  const weighInMs = Math.round(await weighIn(home, daemon, WEIGHED));
   const answers = await posting;
   const perSecond = Math.round([...answers.values()].reduce((sum, times) => sum + times, 0) / seconds);
   const floodedWeighInMs = await Promise.race([floodedWeighIn, Promise.resolve(undefined)]);
   return { answers, perSecond, weighInMs, floodedWeighInMs };
 }
 
-async function postElsewhere(flood: Flood): Promise<Answers> {
+/** Posts from a thread of its own. */
+export async function postElsewhere(flood: Flood): Promise<Answers> {
   const worker = new Worker(new URL('./stranger-worker.js', import.meta.url), { workerData: flood });
   const [answers] = await once(worker, 'message');
   return answers;
 }
 
-async function weighIn(home: Home, daemon: RunningDaemon, userId: string): Promise<number> {
+/** Somebody steps on the scale; returns the time from the notification to the line in the log. */
+export async function weighIn(home: Home, daemon: RunningDaemon, userId: string): Promise<number> {
   const date = now() - 60;
   const [group] = home.sandbox.store(userId, { kilograms: 81.25, date });
   const startedAt = performance.now();
   await ask(daemon.url, notification(userId, date));
   // The line of somebody whose fetches are spaced may come after the flood, when nobody waits for it any more.
   await daemon.reading(group?.grpid ?? 0).catch(() => undefined);
-  return Math.round(performance.now() - startedAt);
+  return performance.now() - startedAt;
 }

@@ -9,6 +9,9 @@ export interface Answered {
 /** What became of the real notifications that were sent while something else went on. */
 export interface Probed {
   readonly count: number;
+  /** Half of them were answered within that. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
   readonly worstMs: number;
   /** What was answered other than 200; 0 is no answer in 10 s. */
   readonly others: readonly number[];
@@ -27,7 +30,7 @@ export async function ask(url: string, body: string): Promise<Answered> {
     sent.on('error', () => resolve(0));
     sent.end(body);
   });
-  return { status, ms: Math.round(performance.now() - startedAt) };
+  return { status, ms: performance.now() - startedAt };
 }
 
 /** Sends the same real notification again and again while something runs. */
@@ -53,10 +56,14 @@ export async function probeDuring<T>(
   }
 }
 
-function summary(answers: readonly Answered[]): Probed {
+export function summary(answers: readonly Answered[]): Probed {
+  const sorted = answers.map(({ ms }) => ms).sort((a, b) => a - b);
+  const within = (share: number) => Math.round((sorted[Math.ceil(share * sorted.length) - 1] ?? 0) * 10) / 10;
   return {
     count: answers.length,
-    worstMs: answers.reduce((worst, { ms }) => Math.max(worst, ms), 0),
+    p50Ms: within(0.5),
+    p99Ms: within(0.99),
+    worstMs: Math.round(sorted.at(-1) ?? 0),
     others: answers.map(({ status }) => status).filter((status) => status !== 200),
   };
 }

@@ -1,9 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+/** As it was compiled; `WEIGHBRIDGE_MAIN=dist/bundle/main.js npm test` runs the tests of the program on what is shipped. */
+export const MAIN = resolve(
+  process.env['WEIGHBRIDGE_MAIN'] ?? fileURLToPath(new URL('../../src/main.js', import.meta.url)),
+);
 
 /** The real program in a process of its own. */
 export interface Program extends AsyncDisposable {

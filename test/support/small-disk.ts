@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFile, open, rm } from 'node:fs/promises';
+import { appendFile, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporaryDirectory } from './temporary.ts';
 
@@ -48,6 +48,49 @@ export async function mountSmallDisk(kilobytes = 128): Promise<SmallDisk | undef
     },
     async [Symbol.asyncDispose]() {
       execFileSync('umount', [directory.path]);
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A file system of its own on a device of its own, which counts what reaches it. */
+export interface CountingDisk extends AsyncDisposable {
+  readonly path: string;
+  /** The bytes that the device has been given so far, what is not synced yet included. */
+  written(): Promise<number>;
+}
+
+const SECTOR_BYTES = 512;
+
+/** ext4, as on a Pi's card. Undefined where this machine does not let us. */
+export async function mountCountingDisk(): Promise<CountingDisk | undefined> {
+  const directory = await temporaryDirectory();
+  const image = `${directory.path}/image`;
+  const path = `${directory.path}/disk`;
+  const run = (command: string, ...args: readonly string[]) =>
+    execFileSync(command, args, { stdio: 'pipe' }).toString();
+  let device: string;
+  try {
+    await mkdir(path);
+    run('truncate', '--size', '256M', image);
+    // What ext4 would finish making in the background is made at once.
+    run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image);
+    device = run('losetup', '--find', '--show', image).trim();
+    run('mount', '-o', 'noatime', device, path);
+  } catch {
+    await directory[Symbol.asyncDispose]();
+    return undefined;
+  }
+  return {
+    path,
+    async written() {
+      run('sync', '--file-system', path);
+      const figures = await readFile(`/sys/block/${device.replace('/dev/', '')}/stat`, 'utf8');
+      return Number(figures.trim().split(/\s+/)[6]) * SECTOR_BYTES;
+    },
+    async [Symbol.asyncDispose]() {
+      run('umount', path);
+      run('losetup', '--detach', device);
       await directory[Symbol.asyncDispose]();
     },
   };

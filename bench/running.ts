@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { postElsewhere } from '../test/support/flood-run.ts';
+import { startHome } from '../test/support/home.ts';
+import { residentMegabytes } from '../test/support/memory.ts';
+import { type Answered, ask, type Probed, probeDuring, summary } from '../test/support/probe.ts';
+import { type Program, startProgram } from '../test/support/program.ts';
+import { FLOODED, notification, type Stranger } from '../test/support/stranger.ts';
+import { temporaryDirectory } from '../test/support/temporary.ts';
+import type { Bench } from './bench.ts';
+import { round } from './samples.ts';
+import { atMostTimes, type Row } from './table.ts';
+
+/** A household of four: three weigh-ins each, and four times everything since the cursor. */
+const FETCHES_A_DAY = 28;
+const STRANGERS: readonly Stranger[] = [
+  'the same window of somebody linked',
+  'ever-changing windows of somebody linked',
+  'users nobody knows',
+  'without the secret',
+];
+const REAL = '56785678';
+const now = () => Math.floor(Date.now() / 1000);
+
+interface Figures {
+  readonly idle: number;
+  readonly day: number;
+  readonly burst: number;
+  readonly alone: Probed;
+  readonly flooded: Probed;
+  readonly perSecond: number;
+}
+
+/** Memory and answers of a daemon that runs, beside those of bare Express under the same requests. */
+export async function measureRunning(bench: Bench): Promise<readonly Row[]> {
+  const floor = await measureExpress(bench);
+  const ours = await measureDaemon(bench);
+  const memory = (what: string, of: 'idle' | 'day' | 'burst', most?: number): Row => {
+    const ratio = ours[of] / floor[of];
+    const line = { what, ours: `${round(ours[of])} MB`, floor: `${round(floor[of])} MB Express`, ratio };
+    return most === undefined ? line : { ...line, aim: atMostTimes(ratio, most) };
+  };
+  const answers = (what: string, of: 'alone' | 'flooded'): Row => ({
+    what,
+    ours: `${ours[of].p50Ms} / ${ours[of].p99Ms} ms`,
+    floor: `${floor[of].p50Ms} / ${floor[of].p99Ms} ms Express`,
+  });
+  return [
+    memory('memory, idle, two people linked and fetched', 'idle', 1.2),
+    memory(`memory after a day's work (${FETCHES_A_DAY} fetches)`, 'day'),
+    memory('memory after a flood', 'burst'),
+    answers('answer to a notification, p50 / p99', 'alone'),
+    answers(`the same under a flood of ${ours.perSecond} and ${floor.perSecond} a second`, 'flooded'),
+  ];
+}
+
+async function measureDaemon(bench: Bench): Promise<Figures> {
+  await using home = await startHome({ script: bench.program });
+  for (const person of [FLOODED, REAL]) await home.link(person);
+  const idle = await (async () => {
+    await using daemon = await home.serve();
+    await caughtUp(daemon, 2);
+    return await settled(daemon, bench);
+  })();
+  const people = [FLOODED, REAL, ...Array.from({ length: FETCHES_A_DAY - 2 }, (_, index) => `${2000 + index}`)];
+  for (const person of people.slice(2)) await home.link(person);
+  await using daemon = await home.serve();
+  await caughtUp(daemon, people.length);
+  for (const person of people) {
+    home.sandbox.store(person, { kilograms: 81.25, date: now() - 60 });
+    await daemon.notify({ userid: person, appli: 1, startdate: now() - 61, enddate: now() });
+  }
+  await caughtUp(daemon, 2 * people.length);
+  const day = await settled(daemon, bench);
+  return { idle, day, ...(await underFlood(daemon, daemon.url, bench)) };
+}
+
+async function caughtUp({ lines, exited }: Program, fetches: number): Promise<void> {
+  const over = { ended: false };
+  void exited.then(() => {
+    over.ended = true;
+  });
+  while (!over.ended && lines.filter(({ event }) => event === 'fetched').length < fetches) await sleep(50);
+}
+
+async function measureExpress(bench: Bench): Promise<Figures> {
+  await using place = await temporaryDirectory();
+  await using program = startProgram([], { cwd: place.path, script: bench.floors.express });
+  const { public: bound } = await program.line(({ event }) => event === 'listening');
+  const url = `http://127.0.0.1:${(bound as { readonly port: number }).port}/hook`;
+  const idle = await settled(program, bench);
+  for (let request = 0; request < FETCHES_A_DAY; request += 1) await ask(url, notification(REAL, now()));
+  const day = await settled(program, bench);
+  return { idle, day, ...(await underFlood(program, url, bench)) };
+}
+
+async function underFlood(program: Program, url: string, bench: Bench) {
+  const body = notification(REAL, now() - 100);
+  const answers: Answered[] = [];
+  for (let count = 0; count < (bench.quick ? 50 : 500); count += 1) answers.push(await ask(url, body));
+  const seconds = bench.quick ? 1 : 10;
+  const { probed, result } = await probeDuring({ url, body, everyMs: 20 }, () =>
+    postElsewhere({ url, strangers: STRANGERS, seconds, pipelined: 1 }),
+  );
+  const answered = [...result.values()].reduce((sum, each) => sum + each, 0);
+  return {
+    // The first ones are those that compile.
+    alone: summary(answers.slice(20)),
+    flooded: probed,
+    perSecond: Math.round(answered / seconds),
+    burst: await settled(program, bench),
+  };
+}
+
+/** The memory once nothing happens any more. */
+async function settled({ child }: Program, { quick }: Bench): Promise<number> {
+  await sleep(quick ? 500 : 5_000);
+  return await residentMegabytes(child.pid);
+}

@@ -1,0 +1,36 @@
+/** One line of the table: what was measured, beside the least that it could be. */
+export interface Row {
+  readonly what: string;
+  readonly ours: string;
+  readonly floor: string;
+  /** How many times the floor it is, where that says something. */
+  readonly ratio?: number;
+  readonly aim?: Aim;
+}
+
+export interface Aim {
+  readonly text: string;
+  readonly met: boolean;
+}
+
+/** An aim that is a multiple of the floor. */
+export function atMostTimes(ratio: number, most: number): Aim {
+  return { text: `≤ ${most} ×`, met: ratio <= most };
+}
+
+export function atMost(value: number, most: number, unit: string): Aim {
+  return { text: `≤ ${most} ${unit}`.trim(), met: value <= most };
+}
+
+/** As Markdown, so that it can be kept as it is. */
+export function formatTable(rows: readonly Row[]): string {
+  const cells = rows.map(({ what, ours, floor, ratio, aim }) => [
+    what,
+    ours,
+    floor,
+    ratio === undefined ? '' : `${ratio.toFixed(2)} ×`,
+    aim === undefined ? '' : `${aim.text} ${aim.met ? '✓' : '✗'}`,
+  ]);
+  const head = ['what', 'weighbridge', 'floor', 'ratio', 'aim'];
+  return [head, head.map(() => '---'), ...cells].map((line) => `| ${line.join(' | ')} |`).join('\n');
+}

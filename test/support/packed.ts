@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** The package as it is built here. */
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** Packs what is built, and returns the tarball. Without the script that builds: others are using what is built. */
+export async function pack(root: string, directory: string): Promise<string> {
+  const { stdout } = await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', directory], {
+    cwd: root,
+  });
+  return join(directory, stdout.trim());
+}
+
+/** Installs a tarball as `npm install --global` does, with nothing but the tarball. */
+export async function installGlobally(tarball: string, prefix: string): Promise<{ readonly program: string }> {
+  await mkdir(prefix, { recursive: true });
+  await run('npm', ['install', '--global', '--prefix', prefix, '--offline', '--no-audit', '--no-fund', tarball]);
+  return { program: join(prefix, 'bin/weighbridge') };
+}
+
+/** What is in a directory: how many files, how many packages, and what they take on the disk in megabytes. */
+export async function measureInstalled(directory: string, { nested = true } = {}) {
+  const found = await readdir(directory, { recursive: true, withFileTypes: true });
+  const entries = found.filter(
+    ({ parentPath }) => nested || !parentPath.slice(directory.length).includes('node_modules'),
+  );
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const blocks = await Promise.all(files.map(async (file) => (await stat(file)).blocks));
+  const manifests = files.filter((file) => /node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(file));
+  return {
+    files,
+    packages: manifests.length,
+    megabytes: (blocks.reduce((sum, each) => sum + each, 0) * 512) / 1e6,
+  };
+}
+
+/** Builds and packs the same sources in another place, at another time, with another umask and zone. */
+export async function packElsewhere(directory: string): Promise<string> {
+  const copy = join(directory, 'a copy');
+  const isNeeded = (path: string) => !/^(dist|data|\.git|node_modules\/@biomejs)$/.test(relative(ROOT, path));
+  await cp(ROOT, copy, { recursive: true, filter: isNeeded, verbatimSymlinks: true });
+  const build =
+    'umask 077 && npm run --silent build && find . -name node_modules -prune -o -exec touch -d 2001-01-01 {} +';
+  await run('sh', ['-c', build], { cwd: copy, env: { ...process.env, TZ: 'Asia/Tokyo', LC_ALL: 'C' } });
+  return await pack(copy, directory);
+}
+
+/** `NAME VERSION` of each package that has a module in the bundle, as the bundler's own comments say. */
+export async function bundledPackages(): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  for (const file of await readdir(join(ROOT, 'dist/bundle'))) {
+    if (!file.endsWith('.js')) continue;
+    const text = await readFile(join(ROOT, 'dist/bundle', file), 'utf8');
+    for (const [, path] of text.matchAll(/^\/\/ (\S*node_modules\/(?:@[^/\s]+\/)?[^/\s]+)\//gm)) {
+      const { name, version } = JSON.parse(await readFile(join(ROOT, `${path}/package.json`), 'utf8'));
+      names.add(`${name} ${version}`);
+    }
+  }
+  return names;
+}

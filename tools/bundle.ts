@@ -1,0 +1,38 @@
+import { writeFile } from 'node:fs/promises';
+import { build } from 'esbuild';
+import { leaveOut } from './left-out.ts';
+import { describeLicences } from './licences.ts';
+
+/** CommonJS packages ask for Node's own modules with `require`, which a module does not have. */
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+
+/**
+ * Puts the compiled program and its packages into `dist/bundle`: `main.js`, and chunks that are loaded when they are
+ * needed. Nothing is minified, so that names, lines and module comments in a stack trace say where it was.
+ */
+export async function bundle(root: string): Promise<void> {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['dist/src/main.js'],
+    outdir: 'dist/bundle',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    banner: { js: REQUIRE },
+    chunkNames: '[name]-[hash]',
+    legalComments: 'none',
+    plugins: [leaveOut],
+    metafile: true,
+    logLevel: 'warning',
+  });
+  const modules = Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0),
+  );
+  const text = await describeLicences(
+    root,
+    modules.map(([path]) => path),
+  );
+  await writeFile(`${root}dist/bundle/THIRD-PARTY-LICENSES`, text);
+}

@@ -1,0 +1,58 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+interface BundledPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly licence: string;
+  readonly text: string;
+}
+
+const HEAD = `weighbridge comes with these packages in its bundle, each under its own licence.
+`;
+
+/**
+ * Names every package that a bundle is made of, with the text of its licence.
+ *
+ * @param paths of the modules in the bundle, relative to the root
+ * @throws where a package brings no licence
+ */
+export async function describeLicences(root: string, paths: readonly string[]): Promise<string> {
+  const directories = new Set(paths.map(packageDirectory).filter((directory) => directory !== undefined));
+  const packages = await Promise.all([...directories].map((directory) => readPackage(`${root}${directory}`)));
+  const byName = new Map(packages.map((each) => [`${each.name} ${each.version}`, each]));
+  const sorted = [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
+  return [HEAD, ...sorted.map(describe)].join(`\n${'='.repeat(80)}\n\n`);
+}
+
+/** The innermost `node_modules/NAME`; undefined for what is ours. */
+function packageDirectory(path: string): string | undefined {
+  return /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0];
+}
+
+async function readPackage(directory: string): Promise<BundledPackage> {
+  const { name, version, license } = JSON.parse(await readFile(`${directory}/package.json`, 'utf8'));
+  const text = (await licenceFiles(directory)) || (await licenceSection(directory));
+  if (text === '') throw new Error(`${name} ${version} brings no text of its licence`);
+  return { name, version, licence: license, text };
+}
+
+async function licenceFiles(directory: string): Promise<string> {
+  const files = (await readdir(directory)).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file)).sort();
+  return (await Promise.all(files.map((file) => readText(`${directory}/${file}`)))).join('\n\n');
+}
+
+/** Some old packages have it at the end of their README alone. */
+async function licenceSection(directory: string): Promise<string> {
+  const readme = (await readdir(directory)).find((file) => /^readme/i.test(file));
+  if (readme === undefined) return '';
+  const [, section = ''] = /^(?:#+ )?licen[cs]e\n(?:-+\n)?(.*)/ims.exec(await readText(`${directory}/${readme}`)) ?? [];
+  return section.includes('Permission is hereby granted') ? section.trim() : '';
+}
+
+async function readText(path: string): Promise<string> {
+  return (await readFile(path, 'utf8')).replaceAll('\r\n', '\n').trim();
+}
+
+function describe({ name, version, licence, text }: BundledPackage): string {
+  return `${name} ${version} (${licence})\n\n${text}\n`;
+}

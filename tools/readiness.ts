@@ -1,0 +1,24 @@
+/** What a release is judged by before anything is done for it. */
+export interface Candidate {
+  readonly version: string;
+  readonly changelog: string;
+  /** What `git status --porcelain` says. */
+  readonly status: string;
+  readonly tags: readonly string[];
+}
+
+/** What keeps a candidate from being released; nothing where nothing does. */
+export function whatIsMissing({ version, changelog, status, tags }: Candidate): readonly string[] {
+  const problems: string[] = [];
+  if (status.trim() !== '') problems.push(`the tree is not clean:\n${status.trimEnd()}`);
+  if (tags.includes(`v${version}`)) problems.push(`v${version} is released already; raise the version in package.json`);
+  const section = changelog.split(/^## /m).find((each) => /^\S+/.exec(each)?.[0].replace(/,$/, '') === version);
+  if (section === undefined) problems.push(`CHANGELOG.md has no heading for ${version}`);
+  else {
+    if (!/^- /m.test(section)) problems.push(`CHANGELOG.md says nothing about ${version}`);
+    if (!/^\S+, \d{4}-\d{2}-\d{2}\n/.test(section)) {
+      problems.push(`the heading of ${version} in CHANGELOG.md needs the day: "## ${version}, 2026-11-20"`);
+    }
+  }
+  return problems;
+}
