@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { patient } from './support/patience.ts';
-import { type Program, runProgram, startProgram } from './support/program.ts';
+import { COMPILED, type Program, runProgram, startProgram } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 
 const COMMANDS = [
@@ -59,7 +59,7 @@ describe('help', () => {
     it(`comes on standard output, without loading a web server or a client: weighbridge ${args.join(' ')}`, async () => {
       await using directory = await temporaryDirectory();
       const { env, loaded } = await spyOnModules(directory.path);
-      const { code, stdout, stderr } = await runProgram(args, { cwd: directory.path, env });
+      const { code, stdout, stderr } = await runProgram(args, { cwd: directory.path, env, script: COMPILED });
       assert.deepEqual([code, stderr], [0, '']);
       const expected = args.includes('--version') ? /^[0-9]+\.[0-9]+\.[0-9]+\n$/ : /^Usage: weighbridge\b/;
       assert.match(stdout, expected);

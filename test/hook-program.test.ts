@@ -8,7 +8,7 @@ import { createFastClock } from './support/fast-clock.ts';
 import { CLIENT, type Home, startHome } from './support/home.ts';
 import { writeScript } from './support/hook-bench.ts';
 import { until } from './support/outbox-bench.ts';
-import { runProgram } from './support/program.ts';
+import { COMPILED, runProgram } from './support/program.ts';
 
 const CHILD = fileURLToPath(new URL('./support/daemon-child.js', import.meta.url));
 const now = () => Math.floor(Date.now() / 1000);
@@ -239,10 +239,9 @@ describe('at the start', { concurrency: 4 }, () => {
   });
 
   test('without HOOK_COMMAND nothing of it is loaded, and nothing is written for publishers', async () => {
-    const main = fileURLToPath(new URL('../src/main.js', import.meta.url));
-    const loaded = await staticImports(main);
+    const loaded = await staticImports(COMPILED);
     for (const command of ['serve', 'demo']) {
-      for (const path of await staticImports(join(dirname(main), 'cli', `${command}.js`))) loaded.add(path);
+      for (const path of await staticImports(join(dirname(COMPILED), 'cli', `${command}.js`))) loaded.add(path);
     }
     assert.ok(loaded.size > 40);
     assert.deepEqual(

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { listenTo, MOSQUITTO_IS_MISSING, retainedOn, startAedes, startMosquitto } from './support/broker.ts';
 import { type Home, startHome } from './support/home.ts';
-import { runProgram } from './support/program.ts';
+import { COMPILED, runProgram } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 
 const nowSeconds = () => Math.floor(Date.now() / 1000);
@@ -39,7 +39,7 @@ async function loadedBy(home: Home, env: Readonly<Record<string, string>>): Prom
 
 describe('weighbridge serve with MQTT', () => {
   it('loads the package with a broker, and nothing of it without one', async () => {
-    await using home = await startHome();
+    await using home = await startHome({ script: COMPILED });
     await using broker = await startAedes();
     const isMqtt = (name: string) => name === 'mqtt' || name.includes('/publishers/mqtt');
     const without = await loadedBy(home, {});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { listenTo, startAedes } from './support/broker.ts';
 import { startHome } from './support/home.ts';
@@ -66,6 +66,12 @@ describe('the package', () => {
     const { code, stdout } = await runInstalled('--help');
     assert.equal(code, 0);
     assert.match(stdout, /^Usage: weighbridge /);
+  });
+
+  it('begins with a little: no web server, no client, no words of commands', async () => {
+    const text = await readWithImports(join(ROOT, 'dist/bundle/main.js'));
+    assert.match(text, /^\/\/ dist\/src\/version\.js$/m, 'it follows imports');
+    assert.doesNotMatch(text, /^\/\/ node_modules\/(express|axios|mqtt|qs|commander|cli-progress)\//m);
   });
 
   it('plays the demo', async () => {
@@ -140,4 +146,15 @@ describe('the package', () => {
 
 async function versionOf(name: string): Promise<string> {
   return JSON.parse(await readFile(join(ROOT, `node_modules/${name}/package.json`), 'utf8')).version;
+}
+
+/** The text of a module and of all that is loaded with it. */
+async function readWithImports(path: string, found = new Map<string, string>()): Promise<string> {
+  if (found.has(path)) return '';
+  const text = await readFile(path, 'utf8');
+  found.set(path, text);
+  for (const [, name = ''] of text.matchAll(/^(?:import |\} from )"?.*?"\.\/([^"]+)";$/gm)) {
+    await readWithImports(join(dirname(path), name), found);
+  }
+  return [...found.values()].join('\n');
 }

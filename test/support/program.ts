@@ -4,10 +4,11 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** As it was compiled; `WEIGHBRIDGE_MAIN=dist/bundle/main.js npm test` runs the tests of the program on what is shipped. */
-export const MAIN = resolve(
-  process.env['WEIGHBRIDGE_MAIN'] ?? fileURLToPath(new URL('../../src/main.js', import.meta.url)),
-);
+/** The program as it was compiled, where a test looks at the modules that it is made of. */
+export const COMPILED = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+
+/** `WEIGHBRIDGE_MAIN=dist/bundle/main.js npm test` runs the tests of the program on what is shipped. */
+export const MAIN = resolve(process.env['WEIGHBRIDGE_MAIN'] ?? COMPILED);
 
 /** The real program in a process of its own. */
 export interface Program extends AsyncDisposable {
