@@ -1,14 +1,8 @@
 #!/usr/bin/env node
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { addAbortSignal, Writable } from 'node:stream';
-import { type Owner, ownerBeside } from './cli/owner.ts';
+import { addAbortSignal } from 'node:stream';
 import { ExitCode, type Run, type Shell } from './cli/shell.ts';
 import { explain, Trouble } from './domain/trouble.ts';
-import { mergeSources, type Source } from './sources.ts';
-import { goesToJournal, readCredentials, readDotenv, withPriority } from './surroundings.ts';
-import { ENVIRONMENT_IN_STATE, SERVICE } from './systemd/place.ts';
+import { goesToJournal, withPriority } from './journal-stream.ts';
 
 /** The process edge: arguments, `.env`, signals and the exit code. Nothing else touches `process`. */
 
@@ -28,48 +22,43 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 function giveUp(): void {
-  if (codeWhenStuck !== ExitCode.done) shell.say('error: stopped before it was done');
+  if (codeWhenStuck !== ExitCode.done) say('error: stopped before it was done');
   process.exit(codeWhenStuck);
 }
 
-const isRoot = process.geteuid?.() === 0;
-const supervision = takeSupervision();
-const isJournalled = goesToJournal(process.env, process.stdout.fd);
 const isErrorJournalled = goesToJournal(process.env, process.stderr.fd);
-const say = (line: string) => void process.stderr.write(`${isErrorJournalled ? withPriority(line) : line}\n`);
 
-const shell: Shell = {
-  ...readSources([process.env, ...readCredentials(process.env['CREDENTIALS_DIRECTORY'], say), readDotenv('.env', say)]),
-  readDotenv: (path) => readDotenv(path, say),
-  signal: stop.signal,
-  print: (line) => void process.stdout.write(`${line}\n`),
-  say,
-  output: process.stdout,
-  terminal: process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? process.stderr : undefined,
-  readInput,
-  readLines,
-  colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
-  isJournalled,
-  supervision,
-  isRoot,
-  service: undefined,
-  signalGroup,
-  nodeVersion: process.version,
-  program: { node: process.execPath, script: process.argv[1] ?? '' },
-};
-
-/** What a command works on beside a daemon: the folder it is called in, or for root what the service works on. */
-function beside(): Shell {
-  if (!existsSync(SERVICE.unit) || existsSync('.env')) return shell;
-  if (!isRoot) return existsSync('tokens') ? shell : { ...shell, service: 'outside' };
-  process.chdir(SERVICE.state);
-  const sources = [process.env, ENVIRONMENT_IN_STATE, ...readCredentials(SERVICE.settings, say)];
-  return { ...shell, ...readSources(sources), service: 'inside' };
+function say(line: string): void {
+  process.stderr.write(`${isErrorJournalled ? withPriority(line) : line}\n`);
 }
 
-/** From the strongest to the weakest: only the first is not written for weighbridge alone. */
-function readSources([environment = {}, ...others]: readonly Source[]): Pick<Shell, 'env' | 'written'> {
-  return { env: mergeSources(environment, ...others), written: others.flatMap((source) => Object.keys(source)) };
+/** What commands see of this process. What only they need is loaded with it, so that `--help` need not wait. */
+async function openShell(): Promise<Shell> {
+  const supervision = takeSupervision();
+  const { readCredentials, readDotenv } = await import('./setting-files.ts');
+  const { mergeSources } = await import('./sources.ts');
+  const credentials = readCredentials(process.env['CREDENTIALS_DIRECTORY'], say);
+  const written = [...credentials, readDotenv('.env', say)];
+  return {
+    env: mergeSources(process.env, ...written),
+    written: written.flatMap((source) => Object.keys(source)),
+    readDotenv: (path) => readDotenv(path, say),
+    signal: stop.signal,
+    print: (line) => void process.stdout.write(`${line}\n`),
+    say,
+    output: process.stdout,
+    terminal: process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? process.stderr : undefined,
+    readInput,
+    readLines,
+    colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
+    isJournalled: goesToJournal(process.env, process.stdout.fd),
+    supervision,
+    isRoot: process.geteuid?.() === 0,
+    service: undefined,
+    signalGroup,
+    nodeVersion: process.version,
+    program: { node: process.execPath, script: process.argv[1] ?? '' },
+  };
 }
 
 /** Takes what systemd has told this process out of the environment: no program that is started here is supervised. */
@@ -103,53 +92,29 @@ async function* readLines(): AsyncGenerator<string> {
   }
 }
 
-/** Runs what works on the files of a daemon, beside it; for root, as whoever they belong to. */
+/** For what works on the files of a daemon, beside it. */
 async function runBeside(command: Run): Promise<void> {
-  await run(async () => {
-    const at = handedOver() ?? beside();
-    const owner = ownerBeside(at);
-    return owner === undefined ? await command(at) : await handOver(at, owner);
+  await run(async (shell) => {
+    const { runBeside } = await import('./cli/beside.ts');
+    return await runBeside(shell, command, {
+      environment: process.env,
+      again: [...process.execArgv, ...process.argv.slice(1)],
+      chdir: (path) => process.chdir(path),
+      onTerminate: (listener) => void process.on('SIGTERM', listener),
+    });
   });
-}
-
-/** Which descriptor root hands the settings over on, because whoever works for it may not read them. */
-const HANDED_OVER = 'WEIGHBRIDGE_HANDED_OVER';
-
-/** Runs this command once more, as somebody else. */
-async function handOver({ env, written, service }: Shell, { uid, gid }: Owner): Promise<ExitCode> {
-  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
-    uid,
-    gid,
-    env: { ...process.env, [HANDED_OVER]: '3' },
-    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
-  });
-  // Ctrl-C reaches both, and twice would be at once.
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
-  const [, , , pipe] = child.stdio;
-  if (pipe instanceof Writable) pipe.on('error', () => undefined).end(JSON.stringify({ env, written, service }));
-  const [code] = await once(child, 'close');
-  return Object.values(ExitCode).find((each) => each === code) ?? ExitCode.failed;
-}
-
-function handedOver(): Shell | undefined {
-  const { [HANDED_OVER]: descriptor } = process.env;
-  delete process.env[HANDED_OVER];
-  if (descriptor === undefined || isRoot) return undefined;
-  const settings: Pick<Shell, 'env' | 'written' | 'service'> = JSON.parse(readFileSync(Number(descriptor), 'utf8'));
-  return { ...shell, ...settings };
 }
 
 /** @param whenStuck the exit code where a stop is stuck in the step in hand */
 async function run(command: Run, whenStuck: ExitCode = ExitCode.failed): Promise<void> {
   codeWhenStuck = whenStuck;
   try {
-    process.exitCode = await command(shell);
+    process.exitCode = await command(await openShell());
   } catch (error) {
     process.exitCode = ExitCode.failed;
-    if (error instanceof Trouble) shell.say(`error: ${explain(error)}`);
-    else if (error instanceof Error && 'code' in error) shell.say(`error: ${error.message}`);
-    else
-      shell.say(`this is a defect of weighbridge, please report it: ${error instanceof Error ? error.stack : error}`);
+    if (error instanceof Trouble) say(`error: ${explain(error)}`);
+    else if (error instanceof Error && 'code' in error) say(`error: ${error.message}`);
+    else say(`this is a defect of weighbridge, please report it: ${error instanceof Error ? error.stack : error}`);
   }
 }
 

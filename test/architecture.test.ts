@@ -67,7 +67,7 @@ const CASES: readonly Case[] = [
   { file: 'src/cli/environment.ts', code: 'export const home = process.env;\n', rule: GLOBALS },
   { file: 'src/main.ts', code: 'export const home = process.env;\n', rule: undefined },
   { file: 'src/commands.ts', code: uses('commander'), rule: undefined },
-  { file: 'src/surroundings.ts', code: uses('dotenv'), rule: undefined },
+  { file: 'src/setting-files.ts', code: uses('dotenv'), rule: undefined },
 
   { file: 'src/app/type-only.ts', code: "export type { A } from '../http/listen.ts';\n", rule: IMPORTS },
   { file: 'src/app/late.ts', code: "export const late = () => import('../http/listen.ts');\n", rule: IMPORTS },

@@ -70,8 +70,8 @@ describe('the package', () => {
 
   it('begins with a little: no web server, no client, no words of commands', async () => {
     const text = await readWithImports(join(ROOT, 'dist/bundle/main.js'));
-    assert.match(text, /^\/\/ dist\/src\/version\.js$/m, 'it follows imports');
-    assert.doesNotMatch(text, /^\/\/ node_modules\/(express|axios|mqtt|qs|commander|cli-progress)\//m);
+    assert.match(text, /^\/\/ dist\/src\/domain\/trouble\.js$/m, 'it follows imports');
+    assert.doesNotMatch(text, /^\/\/ node_modules\/(express|axios|mqtt|qs|commander|dotenv|cli-progress)\//m);
   });
 
   it('plays the demo', async () => {
