@@ -12,22 +12,30 @@ import { atMostTimes, type Row } from './table.ts';
 
 /** A household of four: three weigh-ins each, and four times everything since the cursor. */
 const FETCHES_A_DAY = 28;
-const STRANGERS: readonly Stranger[] = [
+/** Those who know the URL are answered; the others are hung up on, and come back over a connection of their own. */
+const KNOWING: readonly Stranger[] = [
   'the same window of somebody linked',
   'ever-changing windows of somebody linked',
   'users nobody knows',
-  'without the secret',
 ];
+const GUESSING: readonly Stranger[] = ['without the secret'];
+/** As it is run: a line for each notification would be read, and paid for, by whoever measures here. */
+const QUIET = { LOG_LEVEL: 'info' };
 const REAL = '56785678';
 const now = () => Math.floor(Date.now() / 1000);
+
+interface Flooded {
+  readonly probed: Probed;
+  readonly perSecond: number;
+}
 
 interface Figures {
   readonly idle: number;
   readonly day: number;
   readonly burst: number;
   readonly alone: Probed;
-  readonly flooded: Probed;
-  readonly perSecond: number;
+  readonly knowing: Flooded;
+  readonly guessing: Flooded;
 }
 
 /** Memory and answers of a daemon that runs, beside those of bare Express under the same requests. */
@@ -39,47 +47,56 @@ export async function measureRunning(bench: Bench): Promise<readonly Row[]> {
     const line = { what, ours: `${round(ours[of])} MB`, floor: `${round(floor[of])} MB Express`, ratio };
     return most === undefined ? line : { ...line, aim: atMostTimes(ratio, most) };
   };
-  const answers = (what: string, of: 'alone' | 'flooded'): Row => ({
+  const answers = (what: string, here: Probed, there: Probed): Row => ({
     what,
-    ours: `${ours[of].p50Ms} / ${ours[of].p99Ms} ms`,
-    floor: `${floor[of].p50Ms} / ${floor[of].p99Ms} ms Express`,
+    ours: `${here.p50Ms} / ${here.p99Ms} ms`,
+    floor: `${there.p50Ms} / ${there.p99Ms} ms Express`,
   });
+  const flooded = (who: string, of: 'knowing' | 'guessing'): Row => {
+    const what = `the same under a flood ${who} (${ours[of].perSecond} and ${floor[of].perSecond} a second)`;
+    return answers(what, ours[of].probed, floor[of].probed);
+  };
   return [
     memory('memory, idle, two people linked and fetched', 'idle', 1.2),
     memory(`memory after a day's work (${FETCHES_A_DAY} fetches)`, 'day'),
     memory('memory after a flood', 'burst'),
-    answers('answer to a notification, p50 / p99', 'alone'),
-    answers(`the same under a flood of ${ours.perSecond} and ${floor.perSecond} a second`, 'flooded'),
+    answers('answer to a notification, p50 / p99', ours.alone, floor.alone),
+    flooded('by strangers who know the URL', 'knowing'),
+    flooded('by strangers who do not', 'guessing'),
   ];
 }
 
 async function measureDaemon(bench: Bench): Promise<Figures> {
-  await using home = await startHome({ script: bench.program });
+  const api = { fetches: 0 };
+  await using home = await startHome({
+    script: bench.program,
+    onCall: ({ form }) => {
+      if (form.get('action') === 'getmeas') api.fetches += 1;
+    },
+  });
+  const until = async (fetches: number) => {
+    for (let looks = 0; api.fetches < fetches; looks += 1) {
+      if (looks > 2_400) throw new Error(`${api.fetches} fetches in place of ${fetches}`);
+      await sleep(50);
+    }
+  };
   for (const person of [FLOODED, REAL]) await home.link(person);
   const idle = await (async () => {
-    await using daemon = await home.serve();
-    await caughtUp(daemon, 2);
+    await using daemon = await home.serve(QUIET);
+    await until(2);
     return await settled(daemon, bench);
   })();
   const people = [FLOODED, REAL, ...Array.from({ length: FETCHES_A_DAY - 2 }, (_, index) => `${2000 + index}`)];
   for (const person of people.slice(2)) await home.link(person);
-  await using daemon = await home.serve();
-  await caughtUp(daemon, people.length);
+  await using daemon = await home.serve(QUIET);
+  await until(2 + people.length);
   for (const person of people) {
     home.sandbox.store(person, { kilograms: 81.25, date: now() - 60 });
     await daemon.notify({ userid: person, appli: 1, startdate: now() - 61, enddate: now() });
   }
-  await caughtUp(daemon, 2 * people.length);
+  await until(2 + 2 * people.length);
   const day = await settled(daemon, bench);
   return { idle, day, ...(await underFlood(daemon, daemon.url, bench)) };
-}
-
-async function caughtUp({ lines, exited }: Program, fetches: number): Promise<void> {
-  const over = { ended: false };
-  void exited.then(() => {
-    over.ended = true;
-  });
-  while (!over.ended && lines.filter(({ event }) => event === 'fetched').length < fetches) await sleep(50);
 }
 
 async function measureExpress(bench: Bench): Promise<Figures> {
@@ -97,18 +114,18 @@ async function underFlood(program: Program, url: string, bench: Bench) {
   const body = notification(REAL, now() - 100);
   const answers: Answered[] = [];
   for (let count = 0; count < (bench.quick ? 50 : 500); count += 1) answers.push(await ask(url, body));
-  const seconds = bench.quick ? 1 : 10;
-  const { probed, result } = await probeDuring({ url, body, everyMs: 20 }, () =>
-    postElsewhere({ url, strangers: STRANGERS, seconds, pipelined: 1 }),
-  );
-  const answered = [...result.values()].reduce((sum, each) => sum + each, 0);
-  return {
-    // The first ones are those that compile.
-    alone: summary(answers.slice(20)),
-    flooded: probed,
-    perSecond: Math.round(answered / seconds),
-    burst: await settled(program, bench),
+  const seconds = bench.quick ? 1 : 8;
+  const flood = async (strangers: readonly Stranger[]): Promise<Flooded> => {
+    const { probed, result } = await probeDuring({ url, body, everyMs: 20 }, () =>
+      postElsewhere({ url, strangers, seconds, pipelined: 1 }),
+    );
+    const answered = [...result.values()].reduce((sum, each) => sum + each, 0);
+    return { probed, perSecond: Math.round(answered / seconds) };
   };
+  const knowing = await flood(KNOWING);
+  const guessing = await flood(GUESSING);
+  // The first ones are those that compile.
+  return { alone: summary(answers.slice(20)), knowing, guessing, burst: await settled(program, bench) };
 }
 
 /** The memory once nothing happens any more. */
