@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
 import { Aedes, type AedesOptions } from 'aedes';
 import mqtt, { type MqttClient } from 'mqtt';
@@ -122,13 +123,13 @@ export async function startAedes({
   };
   const take = (socket: Socket) => {
     keep(socket);
-    aedes.handle(socket);
+    aedes.handle(readWhole(socket));
   };
   const certificate = () => ({ cert: fixture('tls/localhost.pem'), key: fixture('tls/localhost-key.pem') });
   const createWebServer = () => {
     const web = tls ? createHttpsServer(certificate()) : createHttpServer();
     new WebSocketServer({ server: web, ...(path !== undefined && { path }) }).on('connection', (socket) =>
-      aedes.handle(createWebSocketStream(socket).on('error', () => undefined)),
+      aedes.handle(readWhole(createWebSocketStream(socket).on('error', () => undefined))),
     );
     return web.on('connection', keep);
   };
@@ -160,6 +161,20 @@ export async function startAedes({
       await new Promise<void>((resolve) => aedes.close(() => resolve()));
     },
   };
+}
+
+/**
+ * aedes reads once for each `readable` and takes that for all there is. Since Node 26 it is one chunk, and what has come
+ * with it would lie there until more comes.
+ */
+function readWhole<Stream extends Duplex>(stream: Stream): Stream {
+  const read = stream.read.bind(stream);
+  stream.read = () => {
+    const chunks: Buffer[] = [];
+    for (let chunk = read(); chunk !== null; chunk = read()) chunks.push(chunk);
+    return chunks.length === 0 ? null : Buffer.concat(chunks);
+  };
+  return stream;
 }
 
 /**
