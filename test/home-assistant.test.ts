@@ -203,7 +203,7 @@ describe('Home Assistant', () => {
     const nameOf = (key: string) => components[key]?.['name'];
     assert.equal(nameOf('segment_muscle_mass_2'), 'Segment muscle mass right arm');
     assert.equal(nameOf('segment_fat_mass_11'), 'Segment fat mass right leg');
-    assert.equal(nameOf('segment_fat_mass_99'), 'Segment fat mass 99');
+    assert.equal(nameOf('segment_fat_mass_99'), 'Segment fat mass position 99');
     assert.equal(nameOf('type_999'), 'Type 999');
     assert.equal(nameOf('type_999_3'), 'Type 999 left arm');
     assert.equal(components['type_999']?.['unit_of_measurement'], undefined);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decimal, MEASURE_TYPES, measureKey } from '../src/domain/measure.ts';
+import { decimal, MEASURE_TYPES, measureKey, readMeasureKey } from '../src/domain/measure.ts';
 
 describe('a value', () => {
   const table: readonly (readonly [value: number, exponent: number, real: number])[] = [
@@ -67,5 +67,16 @@ describe('the name of a measure', () => {
       assert.match(key, /^[a-z0-9_]+$/);
       assert.doesNotMatch(key, /^type_|_\d+$/);
     }
+  });
+
+  test('is read back as quantity, unit and part of the body, left and right as Withings numbers them', () => {
+    assert.deepEqual(readMeasureKey('weight'), { name: 'weight', unit: 'kg', part: undefined });
+    const leg = { name: 'segment_muscle_mass', unit: 'kg', part: 'left leg' };
+    assert.deepEqual(readMeasureKey('segment_muscle_mass_10'), leg);
+    assert.equal(readMeasureKey('segment_muscle_mass_11').part, 'right leg');
+    assert.equal(readMeasureKey('segment_fat_mass_20').part, 'position 20');
+    assert.deepEqual(readMeasureKey('type_999'), { name: 'type_999', unit: '', part: undefined });
+    assert.deepEqual(readMeasureKey('type_999_12'), { name: 'type_999', unit: '', part: 'torso' });
+    assert.deepEqual(readMeasureKey('constructor'), { name: 'constructor', unit: '', part: undefined });
   });
 });

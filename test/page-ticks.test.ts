@@ -117,7 +117,7 @@ describe('a quantity', () => {
   });
 
   it('has a name that people understand, of whatever part of the body', () => {
-    assert.equal(quantityOf('segment_muscle_mass_10', 'kg').title, 'Segment muscle mass, right leg');
+    assert.equal(quantityOf('segment_muscle_mass_10', 'kg').title, 'Segment muscle mass, left leg');
     assert.equal(quantityOf('segment_fat_mass_27', 'kg').title, 'Segment fat mass, position 27');
     assert.equal(quantityOf('pulse_wave_velocity', 'kg').title, 'Pulse wave velocity');
     assert.equal(quantityOf('type_999', 'kg').title, 'Type 999');

@@ -9,7 +9,7 @@ import { parseUserId } from '../domain/token.ts';
 import { listen } from '../http/listen.ts';
 import { journalIn } from '../layout.ts';
 import { realClock } from '../real-clock.ts';
-import { type Call, startSandbox } from '../sandbox/sandbox.ts';
+import { type Call, type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { openJournal } from '../storage/journal.ts';
 import { imagine } from './demo-history.ts';
@@ -71,10 +71,7 @@ async function play(
   const weights = createWeightLog(openLog(shell, config));
   await using daemon = await startDaemon(config, weights.log, shell);
   const callbackUrl = config.callback.url ?? '';
-  for (const { userId } of people) {
-    for (let tries = 1; !(await sandbox.subscribe(userId, callbackUrl, 1)); tries += 1)
-      if (tries === MOST_TRIES) throw new Error(`${callbackUrl} does not answer`);
-  }
+  for (const { userId } of people) await subscribe(sandbox, userId, callbackUrl);
   tell('Withings has asked for the head of the callback URL, got 200, and calls it from now on');
   const { privateAddress } = daemon;
   if (privateAddress !== undefined)
@@ -92,6 +89,11 @@ async function play(
     await realClock.sleep(STEP_EVERY_MS, shell.signal);
   }
   return ExitCode.done;
+}
+
+async function subscribe(sandbox: Sandbox, userId: string, callbackUrl: string): Promise<void> {
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) if (await sandbox.subscribe(userId, callbackUrl, 1)) return;
+  throw new Error(`${callbackUrl} does not answer`);
 }
 
 /** The settings of somebody who has done everything right, at ports that are free. */

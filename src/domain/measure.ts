@@ -112,6 +112,41 @@ export function measureKey(measure: Pick<Measure, 'type' | 'position'>): string 
   return WHOLE_BODY.has(measure.position) ? key : `${key}_${measure.position}`;
 }
 
+/** Withings' numbers of the parts of the body (reference of `getmeas`, `position`); of them there are more. */
+const BODY_PARTS: Readonly<Record<string, string>> = {
+  0: 'right wrist',
+  1: 'left wrist',
+  2: 'right arm',
+  3: 'left arm',
+  4: 'right foot',
+  5: 'left foot',
+  8: 'left side',
+  9: 'right side',
+  10: 'left leg',
+  11: 'right leg',
+  12: 'torso',
+  13: 'left hand',
+  14: 'right hand',
+};
+
+/** What a key of `measureKey` is made of. */
+export interface MeasureName {
+  /** Of the quantity: `segment_muscle_mass`; `type_999` where it has none. */
+  readonly name: string;
+  /** `''` where it has none, or none is known. */
+  readonly unit: string;
+  /** `left leg`, or `position 20`; undefined for the whole body. */
+  readonly part: string | undefined;
+}
+
+export function readMeasureKey(key: string): MeasureName {
+  const [, base = key, position] = /^(.*[a-z].*?)_([0-9]+)$/.exec(key) ?? [];
+  const name = base === 'type' ? key : base;
+  const unit = Object.values(MEASURE_TYPES).find((type) => type.key === name)?.unit ?? '';
+  if (name === key || position === undefined) return { name, unit, part: undefined };
+  return { name, unit, part: BODY_PARTS[position] ?? `position ${position}` };
+}
+
 /** How sure Withings is about whose a group is. Groups without `announced` are journalled and told nobody. */
 export const ATTRIBUTIONS: Readonly<Record<number, { readonly meaning: string; readonly announced: boolean }>> = {
   0: { meaning: 'measured by the device', announced: true },

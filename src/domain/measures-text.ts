@@ -1,4 +1,4 @@
-import { MEASURE_TYPES } from './measure.ts';
+import { readMeasureKey } from './measure.ts';
 import type { Reading } from './reading.ts';
 import { formatWeight, type WeightUnit } from './weight-unit.ts';
 
@@ -10,6 +10,6 @@ export function listMeasures(reading: Reading, unit: WeightUnit): string {
 }
 
 function unitSuffix(key: string): string {
-  const unit = Object.values(MEASURE_TYPES).find((type) => type.key === key)?.unit;
-  return unit ? ` ${unit}` : '';
+  const { unit } = readMeasureKey(key);
+  return unit === '' ? '' : ` ${unit}`;
 }

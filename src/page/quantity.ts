@@ -1,4 +1,4 @@
-import { MEASURE_TYPES } from '../domain/measure.ts';
+import { readMeasureKey } from '../domain/measure.ts';
 import { formatChange, formatWeight, POUND, POUNDS_PER_STONE, type WeightUnit } from '../domain/weight-unit.ts';
 
 /** How a quantity is told and drawn in the household's unit. */
@@ -56,21 +56,6 @@ const OTHERS: Readonly<Record<string, Facts>> = {
 const WORDS: Readonly<Record<string, Facts>> = { ...COMPOSITION, ...OTHERS };
 const ORDER = Object.keys(WORDS);
 
-/** Withings' numbers for the parts of the body. */
-const PARTS: Readonly<Record<string, string>> = {
-  0: 'right wrist',
-  1: 'left wrist',
-  2: 'right arm',
-  3: 'left arm',
-  4: 'right foot',
-  5: 'left foot',
-  8: 'right side',
-  9: 'left side',
-  10: 'right leg',
-  11: 'left leg',
-  12: 'torso',
-};
-
 export function isComposition(key: string): boolean {
   return key in COMPOSITION;
 }
@@ -85,15 +70,13 @@ export function sortQuantities(keys: readonly string[]): string[] {
 
 export function quantityOf(key: string, unit: WeightUnit): Quantity {
   if (key === 'weight') return weightIn(unit);
-  const [, name = key, part] = /^(.+?)(?:_([0-9]{1,2}))?$/.exec(key) ?? [];
-  const type = Object.values(MEASURE_TYPES).find((each) => each.key === key || each.key === name);
-  const isPart = part !== undefined && type?.key === name;
-  const known = WORDS[key] ?? facts(capitalise(isPart ? name : key), 1, 0);
-  const title = isPart ? `${known.title}, ${PARTS[part] ?? `position ${part}`}` : known.title;
-  const inPounds = type?.unit === 'kg' && unit !== 'kg';
+  const { name, unit: measured, part } = readMeasureKey(key);
+  const known = WORDS[key] ?? facts(capitalise(name), 1, 0);
+  const title = part === undefined ? known.title : `${known.title}, ${part}`;
+  const inPounds = measured === 'kg' && unit !== 'kg';
   const scale = inPounds ? 1 / POUND : 1;
   const format = (value: number) => (value * scale).toFixed(known.digits);
-  const suffix = inPounds ? 'lb' : type?.unit;
+  const suffix = inPounds ? 'lb' : measured;
   return {
     key,
     title,

@@ -1,4 +1,4 @@
-import { MEASURE_TYPES } from '../domain/measure.ts';
+import { readMeasureKey } from '../domain/measure.ts';
 import type { UserId } from '../domain/token.ts';
 import type { WeightUnit } from '../domain/weight-unit.ts';
 import { type Topics, WEIGH_IN } from './mqtt-messages.ts';
@@ -167,36 +167,14 @@ const QUANTITIES: Readonly<Record<string, Quantity>> = {
   afib_ppg: { label: 'Atrial fibrillation (PPG)' },
 };
 
-/** Where on the body: Withings' numbers of positions. */
-const POSITIONS: Readonly<Record<string, string>> = {
-  0: 'right wrist',
-  1: 'left wrist',
-  2: 'right arm',
-  3: 'left arm',
-  4: 'right foot',
-  5: 'left foot',
-  10: 'left leg',
-  11: 'right leg',
-  12: 'torso',
-  13: 'left hand',
-  14: 'right hand',
-};
-
 /** By the key of the journal; what Home Assistant has no class for goes by Withings' unit, and a number without a name by none. */
 function describeQuantity(key: string): Quantity {
   const known = QUANTITIES[key];
   if (known !== undefined) return known;
-  const [, base = key, position] = /^(.*[a-z].*?)_([0-9]+)$/.exec(key) ?? [];
-  const isType = base === 'type';
-  const unit = isType ? '' : unitOf(base);
-  const label =
-    sentence(isType ? key : base) + (position === undefined || isType ? '' : ` ${POSITIONS[position] ?? position}`);
+  const { name, unit, part } = readMeasureKey(key);
+  const label = part === undefined ? sentence(name) : `${sentence(name)} ${part}`;
   if (unit === 'kg') return { label, ...MASS, enabled_by_default: false };
   return { label, ...(unit !== '' && { unit_of_measurement: unit }), ...MEASUREMENT };
-}
-
-function unitOf(key: string): string {
-  return Object.values(MEASURE_TYPES).find((type) => type.key === key)?.unit ?? '';
 }
 
 function sentence(key: string): string {
