@@ -37,6 +37,8 @@ export async function measureDisk({ program, quick }: Bench): Promise<readonly R
   for (const _ of people) await appendLine(join(home.directory, 'floor'));
   const beforeReconcile = await disk.written();
   await using daemon = await serve();
+  // The cursor is saved after the line that tells of the fetch.
+  await sleep(2_000);
   const beforeIdle = await disk.written();
   const seconds = quick ? 5 : 70;
   await sleep(seconds * 1000);
