@@ -21,7 +21,9 @@ const CLIENT = { clientId: 'demo-client', clientSecret: 'demo-client-secret' };
 const CALLBACK_PATH = '/withingsWebhook/demo';
 const STEP_EVERY_MS = 30_000;
 /** How long `--once` waits for its weight before it calls that a failure. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 90_000;
+/** Withings waits 2 s for an answer, and the very first one takes longer on a machine that is slow or busy. */
+const MOST_TRIES = 10;
 
 /** What happens behind each call, for somebody who watches. */
 const STATIONS: Readonly<Record<string, string>> = {
@@ -70,7 +72,8 @@ async function play(
   await using daemon = await startDaemon(config, weights.log, shell);
   const callbackUrl = config.callback.url ?? '';
   for (const { userId } of people) {
-    if (!(await sandbox.subscribe(userId, callbackUrl, 1))) throw new Error(`${callbackUrl} does not answer`);
+    for (let tries = 1; !(await sandbox.subscribe(userId, callbackUrl, 1)); tries += 1)
+      if (tries === MOST_TRIES) throw new Error(`${callbackUrl} does not answer`);
   }
   tell('Withings has asked for the head of the callback URL, got 200, and calls it from now on');
   const { privateAddress } = daemon;
