@@ -21,7 +21,7 @@ const CLIENT = { clientId: 'demo-client', clientSecret: 'demo-client-secret' };
 const CALLBACK_PATH = '/withingsWebhook/demo';
 const STEP_EVERY_MS = 30_000;
 /** How long `--once` waits for its weight before it calls that a failure. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 90_000;
 /** Withings waits 2 s for an answer, and the very first one takes longer on a machine that is slow or busy. */
 const MOST_TRIES = 10;
 
