@@ -226,7 +226,7 @@ describe('the changes', () => {
     await using port = await openPort();
     const events = await follow(port.port);
     await port.clock.advance(10_000);
-    await events.until(/\n:\n\n/);
+    await events.until(/\nevent: beat\ndata: alive\n\n/);
     events.leave();
   });
 

@@ -11,7 +11,8 @@ const MOST_WATCHERS = 32;
 const MOST_UNREAD_BYTES = 4_096;
 
 /**
- * Server-sent events that say `change`, and nothing else: what has changed, the page is asked for.
+ * Server-sent events that say `change` and that the daemon is there, nothing else: what has changed, the page is asked
+ * for.
  *
  * @param options.signal ends them all
  */
@@ -41,7 +42,8 @@ export function createLive(options: {
     using _watching = watch(() => send('event: change\ndata: page\n\n'));
     while (watchers.size > 0 && !signal.aborted) {
       await clock.sleep(HEARTBEAT_MS, signal);
-      send(':\n\n');
+      // By an event, which the page hears, and not by a comment: a daemon that was unplugged closes no connection.
+      send('event: beat\ndata: alive\n\n');
     }
     isBeating = false;
   };

@@ -3,19 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { PAGE_POLICY } from '../../src/http/page-routes.ts';
 import { renderPage } from '../../src/page/status-page.ts';
 import { PATHS, type PageView, RANGES } from '../../src/page/view.ts';
-
-export const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
 
 const ASSETS = new URL('../../src/page/static/', import.meta.url);
 const TYPES: Readonly<Record<string, string>> = {
@@ -32,21 +22,33 @@ export interface PageServer extends AsyncDisposable {
   readonly followers: number;
   /** Ends or opens the way to what changes, and to the page. */
   interrupt(isDown: boolean): void;
+  /** Says that it is there, as the daemon does now and then. */
+  beat(): void;
+  /** Takes requests and answers none, as a machine does whose program hangs. */
+  freeze(isFrozen: boolean): void;
+  /** How many requests have got no answer. */
+  readonly waiting: number;
 }
 
 /** Serves a page as the private port does, with the same policy, and nothing behind it. */
 export async function servePage(first: PageView): Promise<PageServer> {
   let view = first;
   let isDown = false;
+  let isFrozen = false;
+  let waiting = 0;
   const followers = new Set<ServerResponse>();
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-    response.setHeader('content-security-policy', POLICY);
+    response.setHeader('content-security-policy', PAGE_POLICY);
+    if (isFrozen) {
+      waiting += 1;
+      return;
+    }
     if (isDown) return void response.writeHead(503).end();
     if (pathname === PATHS.page) {
       const range = RANGES.find((each) => each === searchParams.get('range')) ?? view.range;
       response.setHeader('content-type', 'text/html; charset=utf-8');
-      return void response.end(renderPage({ ...view, range }, (name) => PATHS.assets + name));
+      return void response.end(renderPage({ ...view, range }, (name) => `${PATHS.assets}${name}?v=${view.version}`));
     }
     if (pathname === PATHS.changes) {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
@@ -78,6 +80,15 @@ export async function servePage(first: PageView): Promise<PageServer> {
     interrupt(down) {
       isDown = down;
       if (down) for (const follower of followers) follower.end();
+    },
+    beat() {
+      for (const follower of followers) follower.write('event: beat\ndata: alive\n\n');
+    },
+    freeze(frozen) {
+      isFrozen = frozen;
+    },
+    get waiting() {
+      return waiting;
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

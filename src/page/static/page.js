@@ -5,6 +5,9 @@
 const LEAST_WAIT_MS = 2000;
 const MOST_WAIT_MS = 60_000;
 const TICK_MS = 20_000;
+/** The daemon says every ten seconds that it is there. One that was unplugged closes nothing. */
+const SILENT_MS = 25_000;
+const PATIENCE_MS = 15_000;
 /** `today` is yesterday tomorrow, and the pictures end now. */
 const STALE_MS = 3_600_000;
 
@@ -30,14 +33,15 @@ let asking;
 
 /** Fetches the page and takes over what has changed; whatever stays the same keeps its focus and its place. */
 async function refresh() {
-  asking?.abort();
-  asking = new AbortController();
-  const answer = await fetch(location.href, { signal: asking.signal });
-  if (!answer.ok) throw new Error(String(answer.status));
-  const next = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const next = new DOMParser().parseFromString(await ask(), 'text/html');
   const nextMain = next.getElementById('page');
-  // Another version has other files.
-  if (!nextMain || filesOf(next) !== filesOf(document)) return location.reload();
+  // Another version has other files. Where loading them did not help, it would not the next time.
+  const files = filesOf(next);
+  if (files !== filesOf(document) && history.state !== files) {
+    history.replaceState(files, '');
+    return location.reload();
+  }
+  if (!nextMain) throw new Error('not our page');
   for (const { id } of all('details[open]')) next.getElementById(id)?.setAttribute('open', '');
   const before = takenOf();
   uncover(nextMain);
@@ -47,10 +51,24 @@ async function refresh() {
   for (const [id, taken] of takenOf()) if (before.has(id) && before.get(id) !== taken) tellNews(byId(id));
 }
 
-/** @type {(page: Document) => string} */
+async function ask() {
+  asking?.abort();
+  const mine = new AbortController();
+  asking = mine;
+  const late = setTimeout(() => mine.abort(new Error('no answer')), PATIENCE_MS);
+  try {
+    const answer = await fetch(location.href, { signal: mine.signal });
+    if (!answer.ok) throw new Error(String(answer.status));
+    return await answer.text();
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+/** Only ours: browsers and their extensions put their own into a page. @type {(page: Document) => string} */
 const filesOf = (page) =>
-  all('link, script', page)
-    .map(({ outerHTML }) => outerHTML)
+  all('[href^="/assets/"], [src^="/assets/"]', page)
+    .map((each) => each.getAttribute('href') ?? each.getAttribute('src'))
     .join();
 const takenOf = () => new Map(all('.person').map((each) => [each.id, all('.weight', each)[0]?.dataset.taken]));
 
@@ -90,18 +108,31 @@ const isSame = (our, their) =>
 let source;
 let waitMs = LEAST_WAIT_MS;
 let timer = 0;
+let silence = 0;
 let lostAt = '';
 
 /** A browser has six connections for a server, so only a page that is looked at holds one. */
 function follow() {
-  clearTimeout(timer);
-  source?.close();
+  leave();
   if (document.hidden) return;
   source = new EventSource('/changes');
   // What happened before it was open has been told to nobody.
   source.onopen = update;
   source.addEventListener('change', update);
+  for (const type of ['open', 'change', 'beat']) source.addEventListener(type, hear);
   source.onerror = lose;
+  hear();
+}
+
+function leave() {
+  clearTimeout(timer);
+  clearTimeout(silence);
+  source?.close();
+}
+
+function hear() {
+  clearTimeout(silence);
+  silence = setTimeout(lose, SILENT_MS);
 }
 
 async function update() {
@@ -115,11 +146,11 @@ async function update() {
   }
 }
 
-/** What the browser would not try again by itself is tried here. */
+/** A browser would not try everything again by itself, and never less and less often. */
 function lose() {
+  leave();
   lostAt ||= new Date().toTimeString().slice(0, 5);
   say(`Not connected since ${lostAt}, trying again`);
-  clearTimeout(timer);
   timer = setTimeout(follow, waitMs);
   waitMs = Math.min(waitMs * 2, MOST_WAIT_MS);
 }
@@ -151,7 +182,7 @@ function tick() {
 // Points
 
 /** @typedef {{ x: number, y: number, name: string, value: string, rest: string }} Point */
-/** @typedef {{ input: HTMLInputElement, points: Point[], show: (at: number) => void, rest: () => void }} Scrubber */
+/** @typedef {{ input: HTMLInputElement, points: Point[], show: (at: number) => void, rest: () => void, isTelling: () => boolean }} Scrubber */
 /** @type {WeakMap<Element, Scrubber>} */
 const scrubbers = new WeakMap();
 
@@ -182,11 +213,13 @@ function scrubberOf(plot) {
   const points = pointsOf(plot);
   const [value, rest] = all('.readout > *', plot.parentElement ?? plot);
   const [cursor] = all('.cursor', plot);
+  let isTelling = false;
   const atRest = [value?.textContent ?? '', rest?.textContent ?? ''];
   /** @type {(isVisible: boolean, texts: string[]) => void} */
   const write = (isVisible, texts) => {
     for (const [at, element] of [value, rest].entries()) if (element) element.textContent = texts[at] ?? '';
     cursor?.setAttribute('visibility', isVisible ? 'visible' : 'hidden');
+    isTelling = isVisible;
   };
   return {
     input,
@@ -203,6 +236,7 @@ function scrubberOf(plot) {
     rest() {
       if (document.activeElement !== input) write(false, atRest);
     },
+    isTelling: () => isTelling,
   };
 }
 
@@ -223,6 +257,7 @@ function enhance() {
     const day = before?.points[Number(scrubber.input.value)]?.name;
     const at = scrubber.points.findIndex(({ name }) => name === day);
     if (document.activeElement === scrubber.input) scrubber.show(at === -1 ? scrubber.points.length - 1 : at);
+    else if (before?.isTelling() && at !== -1) scrubber.show(at);
     else scrubber.input.value = scrubber.input.max;
   }
 }
@@ -260,7 +295,8 @@ document.addEventListener('click', async (event) => {
     event.preventDefault();
     history.pushState(null, '', link.href);
     await update();
-    announce(`${link.textContent} is shown`);
+    if (link.hasAttribute('aria-current')) announce(`${link.textContent} is shown`);
+    else if (lostAt) announce(`${link.textContent} will be shown when the connection is back`);
   } else if (copies) {
     // A page that comes neither from localhost nor over TLS has no clipboard but the old one.
     getSelection()?.selectAllChildren(byId(copies.dataset.copies ?? ''));
@@ -270,7 +306,7 @@ document.addEventListener('click', async (event) => {
 });
 
 addEventListener('popstate', update);
-addEventListener('pagehide', () => source?.close());
+addEventListener('pagehide', leave);
 addEventListener('pageshow', ({ persisted }) => persisted && follow());
 document.addEventListener('visibilitychange', follow);
 setInterval(tick, TICK_MS);
