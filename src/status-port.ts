@@ -9,6 +9,7 @@ import { type Asset, readAssets } from './http/assets.ts';
 import { type Listener, listen } from './http/listen.ts';
 import type { Page } from './http/page-routes.ts';
 import { createPrivateApp } from './http/private-app.ts';
+import { lazily } from './lazily.ts';
 import { ASSETS, type Concern, PATHS, readRange } from './page/view.ts';
 import { isLoopback } from './settings.ts';
 import type { OpenJournal } from './storage/journal.ts';
@@ -37,12 +38,14 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
   const { vitals, journal, clock, log, signal } = ports;
   const changes = createChanges({ vitals, lookForMore: journal.look, feed: journal.feed, clock, signal });
   const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
-  const page = createPage(config, ports, changes.watch);
+  // Once: an update beside a running daemon makes it no newer.
+  const version = readVersion();
+  const page = createPage(config, ports, { version, watch: changes.watch });
   const app = createPrivateApp({
     names,
     password,
     look: vitals.look,
-    version: readVersion(),
+    version,
     page,
     clock,
     log,
@@ -51,13 +54,13 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
   return await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
 }
 
-function createPage({ callback, people }: Config, ports: StatusPorts, watch: Page['watch']): Page {
+function createPage(
+  { callback, people }: Config,
+  ports: StatusPorts,
+  { version, watch }: { readonly version: string } & Pick<Page, 'watch'>,
+): Page {
   const { vitals, journal, examine, consent, clock } = ports;
-  let loading: Promise<Loaded> | undefined;
-  const load = () => {
-    loading ??= loadPage();
-    return loading;
-  };
+  const load = lazily(loadPage);
 
   return {
     watch,
@@ -70,7 +73,7 @@ function createPage({ callback, people }: Config, ports: StatusPorts, watch: Pag
       await journal.look().catch(() => undefined);
       const view = {
         now: clock.now(),
-        version: readVersion(),
+        version,
         range: readRange(parameters.get('range')),
         unit: people.unit,
         vitals: await vitals.look(),

@@ -2,8 +2,11 @@ import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { describe, test } from 'node:test';
+import express from 'express';
 import { createChanges } from '../src/app/changes.ts';
 import type { Vitals } from '../src/domain/vitals.ts';
+import { listen } from '../src/http/listen.ts';
+import { createLive } from '../src/http/live.ts';
 import { ASSETS } from '../src/page/view.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { freePort } from './support/free-port.ts';
@@ -39,6 +42,13 @@ async function follow(port: number, headers: Readonly<Record<string, string>> = 
     while (!pattern.test(received)) await once(response, 'data', { signal: patience });
   };
   return { response, ended, until, received: () => received, leave: () => sent.destroy() };
+}
+
+/** Fails instead of waiting for ever. */
+async function within(event: Promise<void>): Promise<void> {
+  const patience = AbortSignal.timeout(PATIENCE_MS);
+  const late = once(patience, 'abort').then(() => assert.fail('it did not happen'));
+  await Promise.race([event, late]);
 }
 
 describe('the page', () => {
@@ -203,15 +213,17 @@ describe('the changes', () => {
     assert.match(String(events.response.headers['content-type']), /^text\/event-stream/);
     assert.equal(events.response.headers['cache-control'], 'no-store');
     await home.sandbox.subscribe('1234', daemon.url, 1);
+    // Each time the page is told to have changed it is asked for, as a browser does, until it has.
+    let seen = 0;
     await home.sandbox.weigh('1234', { kilograms: 81.25, date: Math.floor(Date.now() / 1000) - 2 });
-    await daemon.line(({ event }) => event === 'reading');
-    const before = events.received().length;
-    await events.until(new RegExp(`^[^]{${before}}[^]*event: change\ndata: page\n\n`));
-    assert.match((await ask(daemon.port, {}, { path: '/' })).body, /81\.25/);
+    do {
+      seen += 1;
+      await events.until(new RegExp(`(?:event: change\ndata: page\n\n[^]*){${seen}}`));
+    } while (!/81\.25/.test((await ask(daemon.port, {}, { path: '/' })).body));
     events.leave();
   });
 
-  test('keep the connection alive, and end when the daemon stops, which does not wait for them', async () => {
+  test('end when the daemon stops', async () => {
     await using home = await startHome();
     const daemon = await serveWithPage(home);
     const events = await follow(daemon.port);
@@ -220,6 +232,40 @@ describe('the changes', () => {
     await events.ended;
     const { code, stderr } = await daemon.exited;
     assert.equal(code, 0, stderr);
+  });
+
+  test('end at once when the daemon stops, also while nothing is sent', async () => {
+    const stop = new AbortController();
+    await using port = await openPort({ signal: stop.signal });
+    const events = await follow(port.port);
+    await events.until(/retry: \d+\n\n/);
+    // The clock stands still, so no beat ends it.
+    stop.abort();
+    await within(events.ended);
+    const late = await follow(port.port);
+    await within(late.ended);
+  });
+
+  test('are not kept for somebody who does not read them', async () => {
+    const clock = createFakeClock();
+    const { signal } = new AbortController();
+    const watch = () => ({ [Symbol.dispose]: () => undefined });
+    const app = express();
+    app.use((request, response, next) => {
+      // As if so much were on its way and nobody took it.
+      const unread = Number(request.headers['x-unread']);
+      Object.defineProperty(response, 'writableLength', { get: () => unread });
+      next();
+    });
+    app.get('/changes', createLive({ watch, clock, signal }));
+    await using port = await listen(app, { host: '127.0.0.1', port: 0 });
+    const slow = await follow(port.port, { 'x-unread': '5000' });
+    const quick = await follow(port.port, { 'x-unread': '4096' });
+    await clock.advance(10_000);
+    await within(slow.ended);
+    assert.equal(slow.response.complete, false);
+    await quick.until(/event: beat/);
+    quick.leave();
   });
 
   test('beat within the time after which silence is hung up on', async () => {

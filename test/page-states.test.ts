@@ -54,6 +54,13 @@ describe('the page', () => {
     includes(say('empty-without-callback'), 'Nearly ready', 'CALLBACK_URL=https://');
   });
 
+  it('does not call it well where Withings cannot call', () => {
+    const text = say('without-callback');
+    includes(text, 'It works, but late', 'Withings cannot call CALLBACK_URL is not set', 'a weigh-in comes late');
+    assert.ok(!text.includes('Everything works'));
+    assert.ok(!say('empty-without-callback').includes('Withings cannot call '));
+  });
+
   it('says who must link again, since when and why, once', () => {
     const refusal = { userId: ANNA, code: 'token_refused', text: 'Withings refuses it', since: NOW, isLasting: true };
     const needsLogin = VIEWS['needs-login'] ?? view();

@@ -18,13 +18,24 @@ export interface Matter {
   readonly remedy: Html | undefined;
 }
 
+/** While nobody is linked, the guide begins with it. */
+const NO_CALLS: Matter = {
+  weight: 'note',
+  icon: 'call',
+  title: html`Withings cannot call`,
+  since: undefined,
+  text: 'CALLBACK_URL is not set, so weighbridge asks every few hours, and a weigh-in comes late. Set it in .env and start weighbridge again.',
+  remedy: undefined,
+};
+
 /** Everything that is wrong, each once, what needs somebody first. */
 export function mattersOf(view: PageView): Matter[] {
-  const { vitals, concerns } = view;
+  const { vitals, concerns, callbackUrl } = view;
   const matters = [
     ...vitals.people.flatMap((person) => matterOfPerson(person, view)),
     ...vitals.publishers.flatMap((publisher) => matterOfPublisher(publisher, vitals.troubles)),
     ...vitals.troubles.filter((trouble) => !isToldOtherwise(trouble, vitals)).map(matterOfTrouble),
+    ...(callbackUrl === undefined && vitals.people.length > 0 ? [NO_CALLS] : []),
     ...concerns.map(
       ({ isBroken, text, remedy }): Matter => ({
         weight: isBroken ? 'act' : 'note',

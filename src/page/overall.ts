@@ -10,8 +10,9 @@ export function headlineOf(view: PageView): string {
   const toDo = matters.filter(({ weight }) => weight === 'act').length;
   if (toDo > 0) return toDo === 1 ? 'One thing needs a look' : `${toDo} things need a look`;
   if (matters.some(({ weight }) => weight === 'pass')) return 'A hiccup; nothing to do yet';
-  if (view.vitals.people.length > 0) return 'Everything works';
-  return view.callbackUrl === undefined ? 'Nearly ready' : 'Ready when you are';
+  const { callbackUrl, vitals } = view;
+  if (vitals.people.length === 0) return callbackUrl === undefined ? 'Nearly ready' : 'Ready when you are';
+  return callbackUrl === undefined ? 'It works, but late' : 'Everything works';
 }
 
 /** How things stand with everything, in words. */

@@ -229,6 +229,7 @@ export const VIEWS: Readonly<Record<string, PageView>> = {
     callbackUrl: undefined,
     concerns: [{ isBroken: false, text: 'CALLBACK_URL is not set, so Withings cannot call', remedy: 'set it in .env' }],
   }),
+  'without-callback': household(two, { callbackUrl: undefined }),
   'no-weights': household([[anna, {}]]),
   'one-weight': household([[anna, LONELY]], { range: 'month' }),
   'old-weights': household([[anna, { weight: ANNAS['weight']?.slice(0, 200) ?? [] }]], { range: 'month' }),
