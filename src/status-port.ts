@@ -15,6 +15,8 @@ import { isLoopback } from './settings.ts';
 import type { OpenJournal } from './storage/journal.ts';
 import { readVersion } from './version.ts';
 
+const PATIENCE_MS = 500;
+
 export interface StatusPorts {
   readonly vitals: VitalSigns;
   readonly journal: OpenJournal;
@@ -35,8 +37,8 @@ export interface StatusPorts {
 export async function openStatusPort(config: Config, ports: StatusPorts): Promise<Listener | undefined> {
   const { host, port, password } = config.status;
   if (port === undefined) return undefined;
-  const { vitals, journal, clock, log, signal } = ports;
-  const changes = createChanges({ vitals, lookForMore: journal.look, feed: journal.feed, clock, signal });
+  const { vitals, journal, examine, clock, log, signal } = ports;
+  const changes = createChanges({ vitals, lookForMore: journal.look, examine, feed: journal.feed, clock, signal });
   const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
   // Once: an update beside a running daemon makes it no newer.
   const version = readVersion();
@@ -69,8 +71,7 @@ function createPage(
     },
     async draw(parameters) {
       const { renderPage, assets } = await load();
-      // What is wrong with the journal is told by whoever writes to it.
-      await journal.look().catch(() => undefined);
+      await lookBriefly(journal, clock);
       const view = {
         now: clock.now(),
         version,
@@ -85,6 +86,14 @@ function createPage(
     },
     link: () => consent?.request({ demo: false, subscribe: true }).link,
   };
+}
+
+/** What other processes have appended waits for a lock, and the page for no more than a moment: the rest comes live. */
+async function lookBriefly({ look }: Pick<OpenJournal, 'look'>, { sleep }: Pick<Clock, 'sleep'>): Promise<void> {
+  const done = new AbortController();
+  // What is wrong with the journal is told by whoever writes to it.
+  const looked = look().catch(() => undefined);
+  await Promise.race([looked.finally(() => done.abort()), sleep(PATIENCE_MS, done.signal)]);
 }
 
 interface Loaded {

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
+import { appendFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { describe, test } from 'node:test';
 import express from 'express';
@@ -8,9 +9,11 @@ import type { Vitals } from '../src/domain/vitals.ts';
 import { listen } from '../src/http/listen.ts';
 import { createLive } from '../src/http/live.ts';
 import { ASSETS } from '../src/page/view.ts';
+import { lockFile } from '../src/storage/lock.ts';
 import { createFakeClock } from './support/fake-clock.ts';
 import { freePort } from './support/free-port.ts';
 import { CALLBACK_PATH, type Home, startHome } from './support/home.ts';
+import { ANNA } from './support/people.ts';
 import { ask, basic, openPort, page, WELL } from './support/private-port.ts';
 
 const PATIENCE_MS = 60_000;
@@ -165,6 +168,20 @@ describe('the page', () => {
     assert.equal((await ask(port.port, followed, { path: '/', method: 'POST' })).status, 403);
   });
 
+  test('does not wait for somebody who keeps the journal locked', async () => {
+    await using home = await startHome();
+    await using daemon = await serveWithPage(home);
+    await daemon.line(({ event }) => event === 'listening');
+    const data = `${home.directory}/data`;
+    await using _lock = await lockFile(`${data}/.journal.lock`);
+    await appendFile(`${data}/measures.jsonl`, '\n');
+    const started = performance.now();
+    const { status } = await ask(daemon.port, {}, { path: '/' });
+    // Half a second; whoever waits for the lock does so for a minute.
+    assert.ok(performance.now() - started < 30_000);
+    assert.equal(status, 200);
+  });
+
   test('shows names as they are, whatever they are made of', async () => {
     await using home = await startHome();
     await home.link('1234');
@@ -301,6 +318,7 @@ describe('the changes', () => {
         onSign: () => ({ [Symbol.dispose]: () => undefined }),
       },
       lookForMore: () => Promise.reject(new Error('no journal')),
+      examine: () => Promise.reject(new Error('no directory')),
       feed: { onGrowth: () => ({ [Symbol.dispose]: () => undefined }) },
       clock,
       signal: stop.signal,
@@ -324,6 +342,47 @@ describe('the changes', () => {
     stop.abort();
   });
 
+  test('are told of once, and are of trouble and set-up as well, but not of how long a trouble has lasted', async () => {
+    const clock = createFakeClock();
+    const silent = { userId: ANNA, code: 'no_contact', since: clock.now(), isLasting: true };
+    let vitals = WELL;
+    let concerns: unknown[] = [];
+    let told = 0;
+    let grow: () => void = () => undefined;
+    const minutes = () => `no fetch has worked for ${Math.floor(clock.elapsedMs() / 60_000)} min`;
+    const changes = createChanges({
+      vitals: {
+        look: () =>
+          Promise.resolve({ ...vitals, troubles: vitals.troubles.map((each) => ({ ...each, text: minutes() })) }),
+        onSign: () => ({ [Symbol.dispose]: () => undefined }),
+      },
+      lookForMore: () => Promise.resolve(),
+      examine: () => Promise.resolve(concerns),
+      feed: {
+        onGrowth(wake) {
+          grow = wake;
+          return { [Symbol.dispose]: () => undefined };
+        },
+      },
+      clock,
+      signal: new AbortController().signal,
+    });
+    using _watching = changes.watch(() => {
+      told += 1;
+    });
+    await clock.advance(1_000);
+    vitals = { ...WELL, people: [] };
+    grow();
+    await clock.advance(60_000);
+    assert.equal(told, 1, 'a weigh-in');
+    vitals = { ...vitals, troubles: [{ ...silent, text: '' }] };
+    await clock.advance(600_000);
+    assert.equal(told, 2, 'a trouble that lasts');
+    concerns = [{ text: 'everybody can read data/' }];
+    await clock.advance(60_000);
+    assert.equal(told, 3, 'a concern');
+  });
+
   test('that come together are told of once', async () => {
     const clock = createFakeClock();
     let told = 0;
@@ -331,6 +390,7 @@ describe('the changes', () => {
     const changes = createChanges({
       vitals: { look: () => Promise.resolve(WELL), onSign: () => ({ [Symbol.dispose]: () => undefined }) },
       lookForMore: () => Promise.resolve(),
+      examine: () => Promise.resolve([]),
       feed: {
         onGrowth(wake) {
           grow = wake;

@@ -91,6 +91,20 @@ describe('the page', () => {
     assert.equal(text.split('cannot be reached').length, 2);
   });
 
+  it('says an outage once, and for whom it is one', () => {
+    const people = [person(ANNA, 'Anna'), person(BO, undefined)];
+    const trouble = { code: 'no_contact', since: ago(9_000_000).at, isLasting: true };
+    const silent = 'no fetch has worked for 150 min; see the log';
+    const troubles = [
+      { ...trouble, userId: ANNA, text: `Anna ${ANNA}: ${silent}` },
+      { ...trouble, userId: BO, text: `${BO}: ${silent}` },
+      { ...trouble, userId: BO, code: 'refused', text: `${BO}: something else` },
+    ];
+    const text = textOf(draw(view({ vitals: vitals({ people, troubles }) })));
+    includes(text, '2 things need a look', `Anna and User ${BO}: ${silent}.`, `User ${BO}: something else.`);
+    assert.equal(text.split(silent).length, 2);
+  });
+
   it('says everything that is wrong, what needs somebody first', () => {
     const text = say('everything-wrong');
     includes(text, '4 things need a look', 'The login of Bo cannot be read');

@@ -7,8 +7,11 @@ import type { VitalSigns } from './vitals.ts';
 const LOOK_MS = 5_000;
 /** One weigh-in is up to four groups; they are told of together. */
 const SETTLE_MS = 200;
-/** What differs from look to look without meaning anything: ages, and times that are reckoned from them. */
-const FLOWING: ReadonlySet<string> = new Set(['agoMs', 'uptimeMs', 'at', 'since', 'startedAt']);
+/**
+ * What differs from look to look without meaning anything: ages, times that are reckoned from them, and the texts of
+ * troubles, which have such times in them. Which trouble it is says its code.
+ */
+const FLOWING: ReadonlySet<string> = new Set(['agoMs', 'uptimeMs', 'at', 'since', 'startedAt', 'text']);
 
 /** Tells whoever watches when what there is to see is not what it was. Without watchers it does nothing. */
 export interface Changes {
@@ -19,18 +22,26 @@ export interface Changes {
 export function createChanges(ports: {
   readonly vitals: Pick<VitalSigns, 'look' | 'onSign'>;
   readonly lookForMore: () => Promise<void>;
+  /** What else there is to see, as something to be compared. */
+  readonly examine: () => Promise<unknown>;
   readonly feed: Pick<JournalFeed, 'onGrowth'>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }): Changes {
-  const { vitals, lookForMore, feed, clock, signal } = ports;
+  const { vitals, lookForMore, examine, feed, clock, signal } = ports;
   const watchers = new Set<() => void>();
   let isSettling = false;
   let isLooking = false;
+  let known: string | undefined;
+
+  // Whoever draws the page tells of what cannot be examined.
+  const see = async () => fingerprint(await vitals.look()) + JSON.stringify(await examine().catch(() => undefined));
 
   const settle = async () => {
     isSettling = true;
     await clock.sleep(SETTLE_MS, signal);
+    // What is told of now is no news at the next look.
+    known = await see();
     isSettling = false;
     for (const onChange of watchers) onChange();
   };
@@ -42,9 +53,9 @@ export function createChanges(ports: {
     isLooking = true;
     using _growth = feed.onGrowth(tell);
     using _signs = vitals.onSign(tell);
-    let known: string | undefined;
+    known = undefined;
     while (watchers.size > 0 && !signal.aborted) {
-      const found = fingerprint(await vitals.look());
+      const found = await see();
       if (known !== undefined && found !== known) tell();
       known = found;
       await clock.sleep(LOOK_MS, signal);

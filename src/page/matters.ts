@@ -2,6 +2,7 @@ import type { PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../do
 import { type Html, html } from './html.ts';
 import { drawIcon, type IconName } from './icons.ts';
 import { drawLinkButton } from './link-button.ts';
+import { type Outage, outagesOf } from './outages.ts';
 import { anchorOf, nameOf } from './person.ts';
 import type { PageView } from './view.ts';
 import { sayWhen, sentence } from './words.ts';
@@ -34,7 +35,10 @@ export function mattersOf(view: PageView): Matter[] {
   const matters = [
     ...vitals.people.flatMap((person) => matterOfPerson(person, view)),
     ...vitals.publishers.flatMap((publisher) => matterOfPublisher(publisher, vitals.troubles)),
-    ...vitals.troubles.filter((trouble) => !isToldOtherwise(trouble, vitals)).map(matterOfTrouble),
+    ...outagesOf(
+      vitals.troubles.filter((trouble) => !isToldOtherwise(trouble, vitals)),
+      vitals,
+    ).map(matterOfOutage),
     ...(callbackUrl === undefined && vitals.people.length > 0 ? [NO_CALLS] : []),
     ...concerns.map(
       ({ isBroken, text, remedy }): Matter => ({
@@ -108,7 +112,7 @@ function matterOfPublisher(publisher: PublisherVitals, troubles: readonly Troubl
 
 const WAITING = 'Readings wait for it; none is lost.';
 
-function matterOfTrouble({ text, since, isLasting }: TroubleVitals): Matter {
+function matterOfOutage({ text, since, isLasting }: Outage): Matter {
   const icon: IconName = /withings|network|reach/i.test(text) ? 'cloud' : 'settings';
   if (isLasting)
     return {
