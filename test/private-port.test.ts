@@ -271,8 +271,9 @@ describe('a password', () => {
     for (let number = 0; number < 10; number += 1) assert.equal((await ask(port.port, wrong(number))).status, 401);
     await port.clock.advance(20_000);
     for (const headers of [wrong(10), basic(password)]) {
-      const { status, headers: got } = await ask(port.port, headers);
+      const { status, headers: got, body } = await ask(port.port, headers);
       assert.deepEqual([status, got['retry-after']], [429, '40']);
+      assert.match(body, /try again in 40 s/);
     }
     assert.equal((await ask(port.port)).status, 401, 'who has not guessed is asked');
     await port.clock.advance(40_000);
@@ -289,6 +290,25 @@ describe('a password', () => {
     assert(tried <= 600, `${tried}`);
     assert.equal(port.log.texts('wrong_passwords').length, 1);
     assert.equal(JSON.stringify(port.log.entries).includes('wrong 0'), false, 'what was tried is not logged');
+  });
+
+  test('guessed so slowly that it is never too fast is told of all the same', async () => {
+    await using port = await openPort({ password });
+    for (let number = 0; number < 36; number += 1) {
+      assert.equal(port.log.texts('wrong_passwords').length, number < 30 ? 0 : 1, `after ${number}`);
+      assert.equal((await ask(port.port, wrong(number))).status, 401);
+      await port.clock.advance(7000);
+    }
+    assert.equal(port.log.texts('wrong_passwords').length, 1);
+  });
+
+  test('that is old is no guess, though a monitor brings it for hours', async () => {
+    await using port = await openPort({ password });
+    for (let minute = 0; minute < 150; minute += 1) {
+      await ask(port.port, basic('old'));
+      await port.clock.advance(60_000);
+    }
+    assert.deepEqual(port.log.texts('wrong_passwords'), []);
   });
 
   test('that is old shuts nobody out, however often a monitor brings it', async () => {

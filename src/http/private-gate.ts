@@ -24,7 +24,8 @@ export function createPrivateGate({ names, password, clock, log }: PrivateGateOp
   const tell = () => {
     if (clock.elapsedMs() - toldMs < TELL_MS) return;
     toldMs = clock.elapsedMs();
-    const text = 'somebody tries passwords on the status port; after ten wrong ones it takes none for a minute';
+    const text =
+      'somebody tries passwords on the status port; after ten wrong ones it takes none for the rest of the minute';
     log.warn({ event: 'wrong_passwords', text });
   };
 
@@ -32,8 +33,9 @@ export function createPrivateGate({ names, password, clock, log }: PrivateGateOp
     const given = readPassword(authorization);
     const pauseMs = guesses.pauseMs();
     if (given !== undefined && pauseMs > 0) {
-      response.set('retry-after', String(Math.ceil(pauseMs / 1000)));
-      refuse(response, 429, 'too many wrong passwords; wait a minute');
+      const seconds = Math.ceil(pauseMs / 1000);
+      response.set('retry-after', String(seconds));
+      refuse(response, 429, `too many wrong passwords; try again in ${seconds} s`);
       return false;
     }
     if (given !== undefined && isSame(given, expected)) return true;
