@@ -1,6 +1,7 @@
 import { decimal } from '../domain/measure.ts';
 import type { Reading } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
+import type { Body } from '../sandbox/scale.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const DAYS = 730;
@@ -44,7 +45,7 @@ export function imagine(life: Life, now: Date): Reading[] {
 function weighIn({ userId, model, course, fat }: Life, daysAgo: number, takenAt: Date, noise: number): Reading {
   const grams = Math.round((along(course, daysAgo) + noise) * 50) * 20;
   const weight = decimal(grams, -3);
-  const ratio = fat && fat.to + ((fat.from - fat.to) * daysAgo) / DAYS - noise * 0.25;
+  const body = fat && bodyOf(fat.to + ((fat.from - fat.to) * daysAgo) / DAYS, noise);
   return {
     userId,
     groupId: FIRST_GROUP + (Number(userId) % 1000) * 10_000 + daysAgo,
@@ -55,22 +56,27 @@ function weighIn({ userId, model, course, fat }: Life, daysAgo: number, takenAt:
     deviceId: undefined,
     model,
     timeZone: undefined,
-    measures: ratio === undefined ? { weight } : { weight, ...compose(grams, ratio, noise) },
+    measures: body === undefined ? { weight } : { weight, ...compose(grams, body, noise) },
   };
 }
 
+/** Water makes somebody heavier, and no fatter. */
+export function bodyOf(fatRatio: number, noise: number): Body {
+  return { fatRatio: fatRatio - noise * 0.25, pulse: Math.round(61 + noise * 6) };
+}
+
 /** In the proportions that scales report. */
-function compose(grams: number, ratio: number, noise: number): Readonly<Record<string, number>> {
-  const fatGrams = (grams * ratio) / 100;
+function compose(grams: number, { fatRatio, pulse }: Body, noise: number): Readonly<Record<string, number>> {
+  const fatGrams = (grams * fatRatio) / 100;
   const kilograms = (each: number) => decimal(Math.round(each / 10), -2);
   return {
-    fat_ratio: decimal(Math.round(ratio * 100), -2),
+    fat_ratio: decimal(Math.round(fatRatio * 100), -2),
     fat_mass: kilograms(fatGrams),
     fat_free_mass: kilograms(grams - fatGrams),
     muscle_mass: kilograms((grams - fatGrams) * 0.95),
     hydration: kilograms((grams - fatGrams) * 0.71 + noise * 200),
     bone_mass: kilograms(3_010 + noise * 30),
-    heart_rate: Math.round(61 + noise * 6),
+    heart_rate: pulse,
   };
 }
 

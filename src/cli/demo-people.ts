@@ -1,3 +1,6 @@
+import type { WeighIn } from '../sandbox/scale.ts';
+import { bodyOf, type Life } from './demo-history.ts';
+
 /** Who lives in the demo. */
 export const PEOPLE = [
   {
@@ -40,3 +43,13 @@ export const PEOPLE = [
 ] as const;
 /** Who steps on the scale when: Anna is the keener of the two. */
 export const TURNS = [PEOPLE[0], PEOPLE[0], PEOPLE[1]] as const;
+
+/** What their scale sends of somebody, going on from their history. */
+export function weighInOf(
+  { model, fat, kilograms: usual }: Pick<Life, 'model' | 'fat'> & Pick<WeighIn, 'kilograms'>,
+  { kilograms, date }: Pick<WeighIn, 'kilograms' | 'date'>,
+): WeighIn {
+  const noise = kilograms - usual;
+  const body = fat === undefined ? 'unknown' : bodyOf(fat.to, noise);
+  return { kilograms, date, model, body };
+}

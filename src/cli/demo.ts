@@ -13,7 +13,7 @@ import { type Call, type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { openJournal } from '../storage/journal.ts';
 import { imagine } from './demo-history.ts';
-import { PEOPLE, TURNS } from './demo-people.ts';
+import { PEOPLE, TURNS, weighInOf } from './demo-people.ts';
 import { openLog } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
@@ -78,12 +78,13 @@ async function play(
     tell(`two years of ${people.map(({ name }) => name).join(' and ')}: http://127.0.0.1:${privateAddress.port}/`);
 
   for (let turn = 0; !shell.signal.aborted; turn += 1) {
-    const { userId, name, kilograms: usual } = TURNS[turn % TURNS.length] ?? PEOPLE[0];
+    const person = TURNS[turn % TURNS.length] ?? PEOPLE[0];
+    const { userId, name, kilograms: usual } = person;
     const kilograms = turn === 0 ? usual : Math.round((usual + (Math.random() - 0.5) * 0.8) * 100) / 100;
     const arrived = weights.next();
     tell(`${name} steps on the scale; Withings stores ${kilograms.toFixed(2)} kg and calls weighbridge`);
     const date = Math.floor(Date.now() / 1000) - 2;
-    void sandbox.weigh(userId, { kilograms, date });
+    void sandbox.weigh(userId, weighInOf(person, { kilograms, date }));
     if (options.once) return await within(shell, arrived);
     void arrived.then(() => tell(`the next step on the scale is in ${STEP_EVERY_MS / 1000} s; Ctrl-C ends the demo`));
     await realClock.sleep(STEP_EVERY_MS, shell.signal);

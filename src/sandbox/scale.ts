@@ -7,11 +7,20 @@ export interface WeighIn {
   readonly date: number;
   readonly attrib?: number;
   readonly model?: string;
+  /** What a scale with electrodes and a pulse sensor tells besides; one without tells the weight alone. */
+  readonly body?: Body | 'unknown';
+}
+
+export interface Body {
+  /** In percent. */
+  readonly fatRatio: number;
+  /** In beats per minute. */
+  readonly pulse: number;
 }
 
 /**
  * One weigh-in in two groups, as a Body+ with a pulse sensor sends them: the same moment, another `grpid`, and
- * whatever power of ten each value happens to come in.
+ * whatever power of ten each value happens to come in. A scale that knows the weight alone sends one.
  *
  * @param grpid the first group's; the second has the next one
  * @param stored when the data has reached Withings, in seconds since 1970
@@ -19,8 +28,8 @@ export interface WeighIn {
 export function weighInGroups(grpid: number, stored: number, weighIn: WeighIn): RawGroup[] {
   const { kilograms, date, attrib = 0, model = 'Body+' } = weighIn;
   const grams = Math.round(kilograms * 1000);
-  const fatRatio = 17_300 + (grams % 700);
-  const fatGrams = Math.round((grams * fatRatio) / 100_000);
+  const { body = { fatRatio: 17.3 + (grams % 700) / 1000, pulse: 58 + (grams % 9) } } = weighIn;
+  const weight = { value: grams, type: 1, unit: -3 };
   const common = {
     attrib,
     date,
@@ -32,15 +41,18 @@ export function weighInGroups(grpid: number, stored: number, weighIn: WeighIn): 
     modelid: 5,
     timezone: 'Europe/Vienna',
   };
+  if (body === 'unknown') return [{ ...common, grpid, measures: [weight] }];
+  const fatRatio = Math.round(body.fatRatio * 1000);
+  const fatGrams = Math.round((grams * fatRatio) / 100_000);
   const composition = [
-    { value: grams, type: 1, unit: -3 },
+    weight,
     { value: fatRatio, type: 6, unit: -3 },
     { value: Math.round(fatGrams / 10), type: 8, unit: -2, position: 7 },
     { value: Math.round((grams - fatGrams) / 10), type: 5, unit: -2, position: 7 },
     { value: Math.round((grams - fatGrams) * 0.095), type: 76, unit: -2, position: 7 },
     { value: 301, type: 88, unit: -2, position: 7 },
   ];
-  const pulse = [{ value: 58 + (grams % 9), type: 11, unit: 0 }];
+  const pulse = [{ value: body.pulse, type: 11, unit: 0 }];
   return [
     { ...common, grpid, measures: composition },
     { ...common, grpid: grpid + 1, measures: pulse },
