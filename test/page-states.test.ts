@@ -123,6 +123,19 @@ describe('the page', () => {
     includes(say('one-weight'), '81.25 kg today 07:01', 'One weigh-in in this time');
   });
 
+  it('leaves out what is dated in the future, and says so', () => {
+    const text = say('future');
+    includes(text, 'Anna 81.19 kg today 06:57', 'A weigh-in is dated 1 January 2100, in the future, and is left out');
+    assert.ok(!text.includes('99.00') && !text.includes('55.0'));
+    const alone = view({ ...VIEWS['alone'], range: 'month' });
+    for (const id of [`sw${ANNA}`, `sb${ANNA}-fat_ratio`])
+      assert.deepEqual(dotsOf(draw(VIEWS['future']), id), dotsOf(draw(alone), id));
+    const tomorrow = { takenMs: NOW.getTime() + 20 * 3_600_000, value: 82.5 };
+    const ahead = household([[person(ANNA, 'Anna'), { weight: [...(ANNAS['weight'] ?? []), tomorrow] }]]);
+    includes(textOf(draw(ahead)), 'Anna 82.50 kg 22 November 03:04');
+    assert.ok(!textOf(draw(ahead)).includes('left out'));
+  });
+
   it('shows every quantity that somebody has, body composition first and the others folded away', () => {
     const markup = draw(VIEWS['well']);
     const [shown = '', folded = ''] = markup.split('<summary>More measurements');

@@ -62,7 +62,7 @@ describe('what a weight has changed', () => {
     { takenMs: new Date(2026, 10, 20, 7).getTime(), value: 80.85 },
     { takenMs: new Date(2026, 10, 21, 7).getTime(), value: 81.25 },
   ];
-  const last = { kilograms: 81.25, takenAt: new Date(2026, 10, 21, 7) };
+  const last = { takenMs: new Date(2026, 10, 21, 7).getTime(), value: 81.25 };
 
   it('is told since the weigh-in before and since a month', () => {
     assert.deepEqual(changesOf(last, weights, 'kg', now), ['+0.40 kg since yesterday', '−1.75 kg since 21 October']);

@@ -1,4 +1,5 @@
 import type { PersonVitals } from '../domain/vitals.ts';
+import { believableOf, isBelievable } from './believable.ts';
 import { changesOf } from './changes.ts';
 import { drawCharts } from './charts.ts';
 import { type Html, html } from './html.ts';
@@ -7,17 +8,19 @@ import { anchorOf, nameOf } from './person.ts';
 import { quantityOf } from './quantity.ts';
 import { drawStanding } from './standing.ts';
 import type { PageView } from './view.ts';
-import { timeWhen } from './words.ts';
+import { sayDay, timeWhen } from './words.ts';
 
 /** One person: the last weight, how it goes, and whether Withings and we are on speaking terms about them. */
-export function drawPerson(person: PersonVitals, view: PageView): Html {
+export function drawPerson(person: PersonVitals, everything: PageView): Html {
   const { userId, login } = person;
+  const view = { ...everything, histories: believableOf(everything.histories, everything.now) };
   const id = anchorOf(userId);
   const label = html`Link <span class="unseen"><bdi>${nameOf(person)}</bdi> </span>again`;
   return html`<article class="person" id="${id}" aria-labelledby="n${userId}">
 <header>
 <h2 id="n${userId}"><bdi>${nameOf(person)}</bdi></h2>
 ${drawWeight(person, view)}
+${drawFuture(person, everything)}
 </header>
 ${drawCharts(person, view)}
 ${drawStanding(person, view)}
@@ -25,13 +28,23 @@ ${drawLinkButton(view, label, login.state === 'needs_login' ? 'main' : 'quiet')}
 </article>`;
 }
 
-function drawWeight({ lastWeighIn, userId }: PersonVitals, { histories, unit, now }: PageView): Html | false {
-  if (lastWeighIn === undefined) return false;
-  const { kilograms, takenAt } = lastWeighIn;
+function drawWeight({ userId }: PersonVitals, { histories, unit, now }: PageView): Html | false {
+  const weights = histories.valuesOf(userId, 'weight');
+  const last = weights.at(-1);
+  if (last === undefined) return false;
+  const { takenMs, value } = last;
+  const takenAt = new Date(takenMs);
   const { format, suffix } = quantityOf('weight', unit);
-  const changes = changesOf(lastWeighIn, histories.valuesOf(userId, 'weight'), unit, now);
-  return html`<p class="weight" data-taken="${takenAt.getTime()}"><b>${format(kilograms)}</b>${
+  const changes = changesOf(last, weights, unit, now);
+  return html`<p class="weight" data-taken="${takenMs}"><b>${format(value)}</b>${
     suffix !== '' && html`<span>${suffix}</span>`
   } <span class="when">${timeWhen(takenAt, now)}</span></p>
 ${changes.length > 0 && html`<ul class="changes">${changes.map((change) => html`<li>${change}</li>`)}</ul>`}`;
+}
+
+/** What is left out is said. */
+function drawFuture({ userId }: PersonVitals, { histories, now }: PageView): Html | false {
+  const last = histories.valuesOf(userId, 'weight').at(-1);
+  if (last === undefined || isBelievable(last, now)) return false;
+  return html`<p class="hint">A weigh-in is dated ${sayDay(new Date(last.takenMs), now)}, in the future, and is left out here.</p>`;
 }

@@ -145,6 +145,11 @@ const two = [
   [anna, ANNAS],
   [bo, BOS],
 ] as const;
+const FUTURE: Series = {
+  ...ANNAS,
+  weight: [...(ANNAS['weight'] ?? []), { takenMs: new Date(2100, 0, 1).getTime(), value: 99 }],
+  fat_ratio: [...(ANNAS['fat_ratio'] ?? []), { takenMs: new Date(2100, 0, 1).getTime(), value: 55 }],
+};
 const LONELY: Series = { weight: [{ takenMs: NOW.getTime() - 3 * MINUTE_MS, value: 81.25 }] };
 const REFUSED = {
   state: 'needs_login',
@@ -233,6 +238,7 @@ export const VIEWS: Readonly<Record<string, PageView>> = {
   'no-weights': household([[anna, {}]]),
   'one-weight': household([[anna, LONELY]], { range: 'month' }),
   'old-weights': household([[anna, { weight: ANNAS['weight']?.slice(0, 200) ?? [] }]], { range: 'month' }),
+  future: household([[anna, FUTURE]], { range: 'month' }),
   'only-weight': household([[bo, BOS]], { range: 'year' }),
   names: household(
     NAMES.map((name, at) => [

@@ -12,7 +12,7 @@ const MONTHS: Readonly<Record<Exclude<Range, 'all'>, number>> = { month: 1, quar
 /** A single weigh-in shall not fill the whole width. */
 const LEAST_MS = 28 * DAY_MS;
 
-/** @param series each by time; a clock that was wrong may have taken values later than now */
+/** @param series each by time; a clock that is a little wrong may have taken values later than now */
 export function spanOf(range: Range, now: Date, series: readonly (readonly TimedValue[])[]): Span {
   const nowMs = now.getTime();
   const toMs = Math.max(nowMs, ...series.map((values) => values.at(-1)?.takenMs ?? nowMs));
