@@ -74,4 +74,21 @@ describe('the trend', () => {
     assert.equal(paths.band.match(/M/g)?.length, 2);
     assert.equal(paths.dots.match(/M/g)?.length, course.points.length);
   });
+
+  it('has no gap where a holiday was, however coarse the points are', () => {
+    const now = 400 * DAY_MS;
+    const away = (from: number, to: number) =>
+      Array.from({ length: 365 }, (_, day) => ({ takenMs: now - (365 - day) * DAY_MS, value: 20 })).filter(
+        ({ takenMs }) => takenMs < now - from * DAY_MS || takenMs > now - to * DAY_MS,
+      );
+    const linesOf = (values: readonly { takenMs: number; value: number }[], most: number) => {
+      const course = courseOf(values, { fromMs: now - 365 * DAY_MS, toMs: now }, most);
+      const quantity = quantityOf('weight', 'kg');
+      return pathsOf(course, scaleOf(quantity, 19, 21, 5), quantity.scale).trend.split('M').length - 1;
+    };
+    for (const most of [400, 60]) {
+      assert.equal(linesOf(away(118, 103), most), 1, `15 days, ${most} points`);
+      assert.equal(linesOf(away(118, 95), most), 2, `23 days, ${most} points`);
+    }
+  });
 });

@@ -1,5 +1,5 @@
 import type { TimedValue } from '../../domain/history.ts';
-import { type Bucket, type BucketUnit, bucketUnit, fillBuckets } from './buckets.ts';
+import { type Bucket, type BucketUnit, bucketUnit, fillBuckets, firstFrom } from './buckets.ts';
 import { LENGTH_MS } from './calendar.ts';
 import type { Span } from './span.ts';
 import { reachOf, type TrendPoint, trendAt, WEEK_MS } from './trend.ts';
@@ -10,8 +10,8 @@ export interface Course {
   readonly unit: BucketUnit;
   readonly points: readonly Bucket[];
   readonly trend: readonly TrendPoint[];
-  /** A longer pause than this is a gap in the line. */
-  readonly gapMs: number;
+  /** The moments of those points before which nothing was measured for so long that the line has a gap. */
+  readonly resumedMs: ReadonlySet<number>;
 }
 
 /** @param values all there are: what lies before the span bends the trend at its start */
@@ -22,5 +22,11 @@ export function courseOf(values: readonly TimedValue[], span: Span, mostPoints: 
   const days = fillBuckets(values, { fromMs: span.fromMs - gapMs, toMs: span.toMs }, 'day');
   const points = fillBuckets(values, span, unit);
   const moments = points.map(({ atMs }) => atMs);
-  return { span, unit, points, trend: trendAt(days, moments, widthMs), gapMs };
+  // Between what was measured, not between the points: the middles of weeks lie further apart than their ends.
+  const isResumed = ({ startMs }: Bucket) => {
+    const at = firstFrom(values, startMs);
+    return (values[at]?.takenMs ?? 0) - (values[at - 1]?.takenMs ?? 0) > gapMs;
+  };
+  const resumedMs = new Set(points.filter(isResumed).map(({ atMs }) => atMs));
+  return { span, unit, points, trend: trendAt(days, moments, widthMs), resumedMs };
 }

@@ -18,7 +18,7 @@ export function pathsOf(course: Course, { low, high }: ValueScale, factor: numbe
   const { fromMs, toMs } = course.span;
   const x = (atMs: number) => Math.round(((atMs - fromMs) / (toMs - fromMs)) * SIDE);
   const y = (value: number) => Math.round((1 - (value * factor - low) / (high - low)) * SIDE);
-  const lines = unbroken(course.trend, course.gapMs);
+  const lines = split(course.trend, (_, { atMs }) => course.resumedMs.has(atMs));
   const around = (line: readonly TrendPoint[], side: 1 | -1): Place[] =>
     line.map(({ atMs, value, spread = 0 }) => [x(atMs), y(value + side * spread)]);
   return {
@@ -48,10 +48,6 @@ function draw(places: readonly Place[]): string {
 function thin(line: readonly TrendPoint[]): TrendPoint[] {
   const every = Math.ceil(line.length / 100);
   return line.filter((_, at) => at % every === 0 || at === line.length - 1);
-}
-
-function unbroken(trend: readonly TrendPoint[], gapMs: number): TrendPoint[][] {
-  return split(trend, (before, point) => point.atMs - before.atMs > gapMs);
 }
 
 /** The parts of a line where it is known how far the days lie from it. */

@@ -33,6 +33,7 @@ export function drawWeightChart(options: {
   const heights = trend.flatMap(({ value, spread = 0 }) => [value - spread, value + spread]);
   const [lowest, highest] = extent([...points.map(({ value }) => value), ...heights]);
   const scale = scaleOf(quantity, lowest, highest, MOST_TICKS);
+  const paths = pathsOf(course, scale, quantity.scale);
   const isMean = points.some(({ count }) => count > 1);
   const rows = rowsOf(course, quantity, isMean);
   const trendNow = `trend ${quantity.formatTrend(trend.at(-1)?.value ?? newest.value)}${quantity.suffix}`;
@@ -41,7 +42,7 @@ export function drawWeightChart(options: {
 ${drawPlot({
   id: `s${id}`,
   description: `Weight of ${name} ${describe(course, quantity, now)}`,
-  paths: pathsOf(course, scale, quantity.scale),
+  paths,
   valueTicks: scale.ticks,
   timeTicks: timeTicks(span),
   table: id,
@@ -51,7 +52,7 @@ ${drawPlot({
   label: `Weight of ${name}, point by point`,
   newest: tellRow(rows.at(-1), quantity, isMean),
 })}
-<p class="legend">${points.length === 1 ? FIRST_OF_MANY : DOTS[course.unit] + LEGEND}</p>
+<p class="legend">${points.length === 1 ? FIRST_OF_MANY : DOTS[course.unit] + TREND}${paths.band !== '' && BAND}</p>
 ${drawTable({
   id,
   caption: html`Weight of <bdi>${name}</bdi>`,
@@ -72,7 +73,8 @@ const DOTS = {
   week: 'Each dot is the mean of a week',
   month: 'Each dot is the mean of a month',
 } as const;
-const LEGEND = ', the line is the trend. Two days out of three lie in the band: so much up and down means nothing.';
+const TREND = ', the line is the trend.';
+const BAND = ' Two days out of three lie in the band: so much up and down means nothing.';
 const HEADS = { day: 'Day', week: 'Week', month: 'Month' } as const;
 
 export function inUnit({ suffix }: Quantity): string {
