@@ -99,10 +99,9 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
 
   test('links somebody again', async () => {
     await look({}, async (page) => {
+      const opened = page.waitForEvent('popup');
       await page.getByRole('link', { name: /Link\s+Anna\s+again/ }).click();
-      await page.getByRole('heading', { name: 'Anna 1234 is linked again' }).waitFor();
-      await page.goBack();
-      await page.getByText('Live', { exact: true }).waitFor();
+      await (await opened).getByRole('heading', { name: 'Anna 1234 is linked again' }).waitFor();
     });
   });
 

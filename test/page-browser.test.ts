@@ -175,8 +175,9 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
 
   it('leads to Withings by a link', async () => {
     await using at = await open(shown('needs-login'));
+    const opened = at.page.waitForEvent('popup');
     await at.page.getByRole('link', { name: 'Link Anna again' }).first().click();
-    await at.page.waitForURL('**/link');
+    await (await opened).waitForURL('**/link');
   });
 
   it('shows a weigh-in by itself, and disturbs nobody', async () => {
@@ -365,6 +366,13 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     await using dark = await open(WELL, { colorScheme: 'dark' });
     assert.ok(Number(await light.value(brightness)) > 600);
     assert.ok(Number(await dark.value(brightness)) < 150);
+  });
+
+  it('cuts no title short on a phone', async () => {
+    await using at = await open(ALONE, { viewport: { width: 360, height: 740 } });
+    await at.value(`for (const each of document.querySelectorAll('details')) each.open = true`);
+    const cut = `[...document.querySelectorAll('h4')].filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.textContent).join()`;
+    assert.equal(await at.value(cut), '');
   });
 
   it('needs no scrolling from side to side on a phone, in any state', async () => {

@@ -83,7 +83,7 @@ describe('the page', () => {
       assert.equal((await ask(port.port, {}, { path })).status, 200);
     assert.deepEqual(asked, [null, 'year', '">']);
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
-      for (const path of ['/', '/link', '/changes']) {
+      for (const path of ['/', '/link', '/changes', '/assets/page.css']) {
         const { status, headers } = await ask(port.port, {}, { path, method });
         assert.deepEqual([status, headers.allow], [405, 'GET, HEAD'], `${method} ${path}`);
       }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { scaleOf } from '../src/page/chart/scale.ts';
 import { timeTicks } from '../src/page/chart/time-ticks.ts';
-import { quantityOf, sortQuantities } from '../src/page/quantity.ts';
+import { isComposition, quantityOf, sortQuantities } from '../src/page/quantity.ts';
 import { inZone } from './support/in-zone.ts';
 
 const span = (from: string, to: string) => ({ fromMs: new Date(from).getTime(), toMs: new Date(to).getTime() });
@@ -121,6 +121,15 @@ describe('a quantity', () => {
     assert.equal(quantityOf('segment_fat_mass_27', 'kg').title, 'Segment fat mass, position 27');
     assert.equal(quantityOf('pulse_wave_velocity', 'kg').title, 'Pulse wave velocity');
     assert.equal(quantityOf('type_999', 'kg').title, 'Type 999');
+  });
+
+  it('may be called as anything is in JavaScript', () => {
+    for (const key of ['constructor', 'toString', '__proto__', 'valueOf']) {
+      const { title, format } = quantityOf(key, 'kg');
+      assert.equal(title.toLowerCase(), key.toLowerCase().replaceAll('_', ' '));
+      assert.equal(format(1), '1.0');
+      assert.ok(!isComposition(key));
+    }
   });
 
   it('stands after those that matter more', () => {

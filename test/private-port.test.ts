@@ -317,6 +317,13 @@ describe('a password', () => {
     assert.equal((await ask(port.port, basic(password))).status, 200);
   });
 
+  test('is asked for where the port faces the network, and a stranger is not told the name of the machine', async () => {
+    await using port = await openPort({ password, names: ['pi', 'pi.local'] });
+    const { status, body } = await ask(port.port, { host: 'evil.example' });
+    assert.deepEqual([status, body], [421, 'ask by address, as localhost, or by the name of this machine\n']);
+    assert.equal((await ask(port.port, { ...basic(password), host: 'pi.local' })).status, 200);
+  });
+
   test('does not help under another name', async () => {
     await using port = await openPort({ password });
     assert.equal((await ask(port.port, { ...basic(password), host: 'evil.example' })).status, 421);

@@ -43,14 +43,6 @@ export interface PublisherSigns {
   readonly behindBytes: number | undefined;
 }
 
-/** A publisher as its outbox and its troubles know it. */
-export interface PublisherSigns {
-  readonly name: string;
-  readonly troubles: Pick<PublisherTroubles, 'current' | 'contact'>;
-  /** Undefined until its place in the journal is known. */
-  readonly behindBytes: number | undefined;
-}
-
 interface Seen {
   /** When first, by `clock.elapsedMs()`. */
   readonly sinceMs: number;

@@ -48,7 +48,7 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
 
   const answerAsset: RequestHandler = async (request, response, next) => {
     const asset = await page.asset(String(request.params['name']));
-    if (asset === undefined) return next();
+    if (asset === undefined) return next('router');
     const isThisOne = parametersOf(request.url).get('v') === asset.hash;
     response.set('cache-control', isThisOne ? FOR_EVER : 'no-cache');
     response.type(asset.type).send(asset.content);
@@ -60,7 +60,7 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
   routes.get('/link', sendToWithings);
   routes.get('/changes', createLive({ watch: page.watch, clock, signal }));
   routes.get('/assets/:name', answerAsset);
-  routes.all(['/', '/link', '/changes'], refuseMethod);
+  routes.all(['/', '/link', '/changes', '/assets/:name'], refuseMethod);
   return routes;
 }
 

@@ -8,6 +8,10 @@ import { isSame } from './same.ts';
 /** How often it is told that somebody guesses passwords. */
 const TELL_MS = 3_600_000;
 
+const BY_ADDRESS = 'ask by address, or as localhost';
+/** Which name that is, a stranger's page need not read here. */
+const BY_NAME = 'ask by address, as localhost, or by the name of this machine';
+
 export interface PrivateGateOptions {
   /** Names of this machine under which the port may be asked, besides addresses and `localhost`. */
   readonly names: readonly string[];
@@ -47,7 +51,7 @@ export function createPrivateGate({ names, password, clock, log }: PrivateGateOp
 
   return (request, response, next) => {
     const { host, authorization } = request.headers;
-    if (!isOwnName(host, names)) return refuse(response, 421, 'ask by address, or as localhost');
+    if (!isOwnName(host, names)) return refuse(response, 421, names.length === 0 ? BY_ADDRESS : BY_NAME);
     if (isForeign(request)) return refuse(response, 403, 'not from other sites');
     if (password === undefined || checkPassword(password, authorization, response)) next();
   };

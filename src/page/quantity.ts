@@ -57,7 +57,7 @@ const WORDS: Readonly<Record<string, Facts>> = { ...COMPOSITION, ...OTHERS };
 const ORDER = Object.keys(WORDS);
 
 export function isComposition(key: string): boolean {
-  return key in COMPOSITION;
+  return Object.hasOwn(COMPOSITION, key);
 }
 
 /** What else than the weight has pictures, the most important first. Nobody watches their height. */
@@ -71,7 +71,8 @@ export function sortQuantities(keys: readonly string[]): string[] {
 export function quantityOf(key: string, unit: WeightUnit): Quantity {
   if (key === 'weight') return weightIn(unit);
   const { name, unit: measured, part } = readMeasureKey(key);
-  const known = WORDS[key] ?? facts(capitalise(name), 1, 0);
+  const words = Object.hasOwn(WORDS, key) ? WORDS[key] : undefined;
+  const known = words ?? facts(capitalise(name), 1, 0);
   const title = part === undefined ? known.title : `${known.title}, ${part}`;
   const inPounds = measured === 'kg' && unit !== 'kg';
   const scale = inPounds ? 1 / POUND : 1;
