@@ -426,6 +426,23 @@ describe('a code is used up by nothing but the person:', { concurrency: true }, 
     hold = false;
     await assertLinked(home, '1234');
   });
+
+  test('with no daemon running it stays until the browser that waits has come back, though all is done', async () => {
+    let hold = true;
+    await using home = await setUp({
+      fault: ({ form }, answer) => (hold && answer !== undefined && form.get('action') === 'list' ? 'hang' : undefined),
+    });
+    await using login = home.login();
+    const landed = await consent(await linkOf(login));
+    assert.equal((await fetch(landed)).status, 202);
+    hold = false;
+    home.sandbox.hangUp();
+    while (!/is linked/.test(login.output())) await sleep(100);
+    // As the page does.
+    await sleep(3_000);
+    assert.match((await browse(landed)).text, /1234 is linked/);
+    assert.equal((await login.exited).code, 0);
+  });
 });
 
 test('the page is self-contained, may not be kept, and tells nobody its address', async () => {

@@ -20,6 +20,8 @@ import { ExitCode, type Shell } from './shell.ts';
 const LOOK_MS = 1_000;
 /** And whether it is still there. */
 const LOOKS_PER_PROBE = 5;
+/** For how many looks somebody is waited for whose browser was told to come again after 3 s. */
+const MOST_LOOKS = 15;
 
 export interface LoginOptions {
   /** Withings' own demo account in place of one's own. */
@@ -122,6 +124,7 @@ function elsewhere(tokens: string): Trouble {
 async function besideNobody(setting: Setting, show: () => void, id: string, patience: AbortSignal): Promise<boolean> {
   const { shell, config, log } = setting;
   const linked = new AbortController();
+  let isAwaited = false;
   const onOutcome = (whose: string, outcome: LinkOutcome) => {
     say(shell, outcome, config.people);
     if (whose === id && outcome.kind === 'linked') linked.abort();
@@ -134,7 +137,11 @@ async function besideNobody(setting: Setting, show: () => void, id: string, pati
     trustProxy: config.listen.trustProxy,
     // A hint at most: the daemon asks for everything when it starts.
     onNotification: () => undefined,
-    onRedirect: (redirect, patience) => linker.link(redirect, patience),
+    async onRedirect(redirect, patience) {
+      const outcome = await linker.link(redirect, patience);
+      isAwaited = outcome === 'working';
+      return outcome;
+    },
     prove: createProof(credentials.clientSecret),
     place: resolve(config.directories.tokens),
     people: config.people,
@@ -145,6 +152,9 @@ async function besideNobody(setting: Setting, show: () => void, id: string, pati
   show();
   const end = AbortSignal.any([patience, linked.signal]);
   if (!end.aborted) await once(end, 'abort');
+  // A browser that was told to look again finds somebody there.
+  for (let looks = 0; isAwaited && looks < MOST_LOOKS && !shell.signal.aborted; looks += 1)
+    await realClock.sleep(LOOK_MS, shell.signal);
   return linked.signal.aborted;
 }
 
