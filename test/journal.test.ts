@@ -272,7 +272,7 @@ describe('opening', () => {
   });
 });
 
-describe('a file that changes under a running journal', () => {
+describe('a file that changes under a running journal', async () => {
   const changes: Record<string, (path: string) => Promise<void>> = {
     deleted: (path) => rm(path),
     emptied: (path) => truncate(path),
@@ -297,6 +297,38 @@ describe('a file that changes under a running journal', () => {
       assert.deepEqual(await added(journal, FIRST), [1]);
       assert.deepEqual(await place.groups(), [2, 1]);
       assert.equal((await stat(place.path)).mode & 0o777, 0o600);
+    });
+  }
+
+  const [first, second, third] = [await linesOf(FIRST), await linesOf(SECOND), await linesOf(THIRD)];
+  for (const [what, before, after] of [
+    ['is longer', first + second, third + first + second],
+    ['is as long as it was', first + second, first + third],
+    ['is longer and ends in an empty line as it did', `${first}\n`, `${third}${first}\n`],
+  ] as const) {
+    // nano, `cp` and `cat … > measures.jsonl` keep the file.
+    test(`and is written over, and ${what}, is known as it is now`, async () => {
+      await using place = await setUp(before);
+      const journal = await place.open();
+      await writeFile(place.path, after);
+      assert.deepEqual(await added(journal, THIRD), []);
+      assert.equal(await place.text(), after);
+      assert.deepEqual(await added(journal, SECOND), after.includes(second) ? [] : [2]);
+    });
+
+    test(`and is written over, and ${what}, is seen at a look, and publishers are woken`, async () => {
+      await using place = await setUp(before);
+      const journal = await place.open();
+      let woken = 0;
+      using _growth = journal.feed.onGrowth(() => {
+        woken += 1;
+      });
+      await writeFile(place.path, after);
+      await journal.look();
+      assert.deepEqual(journal.lastWeighIn(ANNA), { kilograms: 82, takenAt: THIRD.takenAt });
+      assert.equal(woken, 1);
+      await journal.look();
+      assert.equal(woken, 1, 'and nobody when nothing has changed');
     });
   }
 

@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import type { FeedLine, JournalFeed, JournalOffset, JournalPage } from '../domain/publisher.ts';
+import type { FeedLine, JournalFeed, JournalMark, JournalOffset, JournalPage } from '../domain/publisher.ts';
 import { type FileSystem, isMissing, storageTrouble } from './files.ts';
 import type { JournalIndex } from './journal-index.ts';
 import { decodeLine } from './journal-line.ts';
@@ -12,6 +12,12 @@ const PAGE_BYTES = 64 * 1024;
 
 type JournalEnd = ReturnType<JournalFeed['end']>;
 
+/** Up to where, and of which file, the index knows everything, and the mark of that place. */
+interface Known {
+  readonly file: string;
+  readonly mark: JournalMark;
+}
+
 /** Which file it is. An inode number alone is given to the next file as soon as this one is deleted. */
 export function identify({ ino, birthtimeMs }: Stats): string {
   return `${ino} ${birthtimeMs}`;
@@ -21,14 +27,13 @@ export function identify({ ino, birthtimeMs }: Stats): string {
  * Reads the journal page by page, up to where the index knows everything: what lies behind may still be torn, or be
  * taken back by whoever writes it.
  *
- * @param journal.known up to where, and of which file, the index knows everything
  * @param journal.refresh takes in what other processes have appended; waits for the lock
  */
 export function createJournalFeed(journal: {
   readonly path: string;
   readonly files: FileSystem;
   readonly index: Pick<JournalIndex, 'contextOf'>;
-  readonly known: () => JournalEnd;
+  readonly known: () => Known;
   readonly refresh: () => Promise<void>;
 }): JournalFeed & { readonly tell: () => void; readonly look: () => Promise<void> } {
   const { path, files, index, known, refresh } = journal;
@@ -36,10 +41,17 @@ export function createJournalFeed(journal: {
 
   /** Makes sure that the index knows the file as it is; a missing one is begun by the next append. */
   const look = async (): Promise<void> => {
-    const stats = await files.stat(path);
-    const { bytes, file } = known();
-    if (stats.size !== bytes || identify(stats) !== file) await refresh();
+    if (!(await isKnown())) await refresh();
   };
+
+  const isKnown = async (): Promise<boolean> => {
+    await using handle = await files.open(path, 'r');
+    const stats = await handle.stat();
+    const { file, mark } = known();
+    return stats.size === mark.bytes && identify(stats) === file && (await isMarked(handle, mark));
+  };
+
+  const endOf = ({ file, mark }: Known): JournalEnd => ({ bytes: mark.bytes, file });
 
   const readFrom = async (handle: FileHandle, from: JournalOffset, end: JournalEnd): Promise<JournalPage> => {
     let size = PAGE_BYTES;
@@ -55,13 +67,13 @@ export function createJournalFeed(journal: {
 
   return {
     look,
-    end: known,
+    end: () => endOf(known()),
     async read(asked) {
       const nothing = { from: asked, lines: [], next: asked };
       try {
         await look();
         await using handle = await files.open(path, 'r');
-        const end = known();
+        const end = endOf(known());
         // Another file has taken its place since the look, and is looked at the next time.
         if (identify(await handle.stat()) !== end.file) return nothing;
         const from = await findPlace(handle, asked, end);

@@ -5,13 +5,18 @@ import type { JournalMark } from '../domain/publisher.ts';
 /** More than most lines: what stands before a place is hardly ever the same in two journals. */
 const MOST_BYTES = 512;
 
+/** As much of what stands before a place as its mark is made of. */
+export function pieceOf(before: Buffer): Buffer {
+  return before.subarray(Math.max(0, before.length - MOST_BYTES));
+}
+
 /**
  * The mark of a place.
  *
  * @param before what stands before it, as far as it is known
  */
 export function markOf(before: Buffer, bytes: number): JournalMark {
-  const piece = before.subarray(Math.max(0, before.length - MOST_BYTES));
+  const piece = pieceOf(before);
   return { bytes, length: piece.length, hash: hash(piece) };
 }
 

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Histories } from '../domain/history.ts';
 import type { Log } from '../domain/log.ts';
 import type { JournalFeed, LatestValues } from '../domain/publisher.ts';
@@ -8,11 +9,13 @@ import { createHistories } from './histories.ts';
 import { createJournalFeed, identify } from './journal-feed.ts';
 import { createJournalIndex } from './journal-index.ts';
 import { formatLine, parseLine } from './journal-line.ts';
+import { isMarked, markOf, pieceOf } from './journal-mark.ts';
 import { lockFile } from './lock.ts';
 
 const FILE_MODE = 0o600;
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 256 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 /** The journal, how publishers follow it, and what it says of everybody now. */
 export interface OpenJournal extends Journal {
@@ -38,6 +41,15 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
   /** Up to where, and of which file, the index knows everything. */
   let knownBytes = 0;
   let knownFile = '';
+  /** What stands before that place: an editor may keep the file and change what is in it. */
+  let knownPiece: Buffer = NOTHING;
+
+  const known = () => ({ file: knownFile, mark: markOf(knownPiece, knownBytes) });
+
+  const goOn = (over: Buffer) => {
+    knownBytes += over.length;
+    knownPiece = pieceOf(Buffer.concat([knownPiece, pieceOf(over)]));
+  };
 
   /** Opens the file, takes in what is not known of it, and leaves its end clean. Call it under the lock. */
   const open = async (): Promise<FileHandle> => {
@@ -47,10 +59,12 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
       const { size } = stats;
       if (size === 0) await syncDirectory(files, parent(path));
       const file = identify(stats);
-      if (file !== knownFile || size < knownBytes) {
+      // Of a file that is shorter the mark is not true either.
+      if (file !== knownFile || !(await isMarked(handle, known().mark))) {
         index.clear();
         knownBytes = 0;
         knownFile = file;
+        knownPiece = NOTHING;
       }
       if (size > knownBytes) {
         // Whoever wrote this may have been killed before it was synced, and from here on it counts as kept.
@@ -65,7 +79,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
   };
 
   const catchUp = async (handle: FileHandle, size: number) => {
-    let rest: Buffer = Buffer.alloc(0);
+    let rest: Buffer = NOTHING;
     for (let at = knownBytes; at < size; ) {
       const { bytesRead, buffer } = await handle.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, at);
       if (bytesRead === 0) break;
@@ -79,20 +93,20 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
   const takeLines = (bytes: Buffer): Buffer => {
     let from = 0;
     for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
-      takeLine(bytes.subarray(from, end).toString('utf8'));
-      knownBytes += end + 1 - from;
+      takeLine(bytes.subarray(from, end).toString('utf8'), knownBytes + from);
       from = end + 1;
     }
+    goOn(bytes.subarray(0, from));
     return bytes.subarray(from);
   };
 
-  const takeLine = (line: string) => {
+  const takeLine = (line: string, offset: number) => {
     const reading = parseLine(line);
     if (reading !== undefined) {
       index.learn(reading);
     } else if (line.trim() !== '') {
-      const text = `a line of ${path} cannot be read (byte ${knownBytes}); it stays, and is passed over`;
-      log.warn({ event: 'journal_unreadable', text, offset: knownBytes });
+      const text = `a line of ${path} cannot be read (byte ${offset}); it stays, and is passed over`;
+      log.warn({ event: 'journal_unreadable', text, offset });
     }
   };
 
@@ -118,12 +132,12 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
       await handle.truncate(knownBytes).catch(() => undefined);
       throw error;
     }
-    knownBytes += Buffer.byteLength(text);
+    goOn(Buffer.from(text));
   };
 
   const locked = async <T>(work: (handle: FileHandle) => Promise<T>): Promise<T> => {
     await using _lock = await lockFile(lockPath);
-    const [bytesBefore, fileBefore] = [knownBytes, knownFile];
+    const before = known();
     try {
       const handle = await open();
       try {
@@ -135,12 +149,11 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
     } catch (error) {
       throw storageTrouble(`write ${path}`, error);
     } finally {
-      if (knownBytes !== bytesBefore || knownFile !== fileBefore) feed.tell();
+      if (!isDeepStrictEqual(known(), before)) feed.tell();
     }
   };
 
   const refresh = () => locked(async () => undefined);
-  const known = () => ({ bytes: knownBytes, file: knownFile });
   const feed = createJournalFeed({ path, files, index, known, refresh });
 
   await refresh();
