@@ -27,8 +27,8 @@ export interface Listener extends AsyncDisposable {
   readonly heard: readonly Heard[];
   /** The payloads on a topic, in order. */
   on(topic: string): string[];
-  /** Resolves when this is true of something, past or to come. */
-  hears(isIt: (message: Heard) => boolean): Promise<Heard>;
+  /** Resolves when this is true of something, past or to come; fails after the limit, and says what was waited for. */
+  hears(isIt: (message: Heard) => boolean, what?: string): Promise<Heard>;
   /** Waits until everything that was sent before has been heard. */
   caughtUp(): Promise<void>;
   publish(topic: string, payload: string, retain?: boolean): Promise<void>;
@@ -39,7 +39,11 @@ export interface Login {
   readonly password?: string;
 }
 
-export async function listenTo(url: string, login: Login = {}): Promise<Listener> {
+/** @param login.limitMs how long `hears` waits: generous, for a slow machine */
+export async function listenTo(
+  url: string,
+  { limitMs = 120_000, ...login }: Login & { readonly limitMs?: number } = {},
+): Promise<Listener> {
   const client: MqttClient = await mqtt.connectAsync(url, { ...login, reconnectPeriod: 50, protocolVersion: 4 });
   const heard: Heard[] = [];
   const watchers = new Set<() => void>();
@@ -49,11 +53,18 @@ export async function listenTo(url: string, login: Login = {}): Promise<Listener
     for (const watch of watchers) watch();
   });
   await client.subscribeAsync('#', { qos: 1 });
-  const hears = (isIt: (message: Heard) => boolean) =>
-    new Promise<Heard>((resolve) => {
+  const hears = (isIt: (message: Heard) => boolean, what = `${isIt}`) =>
+    new Promise<Heard>((resolve, reject) => {
+      const giveUp = () => {
+        watchers.delete(watch);
+        const topics = [...new Set(heard.map(({ topic }) => topic))].join(', ');
+        reject(new Error(`in vain for ${limitMs} ms: ${what}; heard on: ${topics || 'nothing'}`));
+      };
+      const limit = setTimeout(giveUp, limitMs);
       const watch = () => {
         const found = heard.find(isIt);
         if (found === undefined) return;
+        clearTimeout(limit);
         watchers.delete(watch);
         resolve(found);
       };
@@ -69,7 +80,7 @@ export async function listenTo(url: string, login: Login = {}): Promise<Listener
       marks += 1;
       const mark = `${marks}`;
       await client.publishAsync('test/mark', mark, { qos: 1 });
-      await hears(({ topic, payload }) => topic === 'test/mark' && payload === mark);
+      await hears(({ topic, payload }) => topic === 'test/mark' && payload === mark, `mark ${mark}`);
     },
     async publish(topic, payload, retain = false) {
       await client.publishAsync(topic, payload, { qos: 1, retain });
@@ -88,7 +99,7 @@ export async function retainedOn(url: string, login?: Login): Promise<ReadonlyMa
   const sentinel = `test/kept/${sentinels}`;
   await first.publish(sentinel, 'last', true);
   await using listener = await listenTo(url, login);
-  await listener.hears(({ topic, retain }) => topic === sentinel && retain);
+  await listener.hears(({ topic, retain }) => topic === sentinel && retain, sentinel);
   await listener.caughtUp();
   await first.publish(sentinel, '', true);
   const kept = listener.heard.filter(({ topic, retain }) => retain && topic !== sentinel);
