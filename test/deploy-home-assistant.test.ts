@@ -2,9 +2,10 @@ import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parseDocument, type ScalarTag } from 'yaml';
+import { toReading } from '../src/domain/reading.ts';
 import { devicePayload } from '../src/publishers/home-assistant.ts';
-import { createTopics } from '../src/publishers/mqtt-messages.ts';
-import { ANNA } from './support/people.ts';
+import { createTopics, weighInMessages } from '../src/publishers/mqtt-messages.ts';
+import { ANNA, weighIn } from './support/people.ts';
 
 const FOLDER = new URL('../../deploy/home-assistant/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
@@ -16,6 +17,16 @@ class Input {
     this.name = name;
   }
 }
+const TOPICS = createTopics('weighbridge');
+
+/** What is sent of a weigh-in: the attributes of the event, and the plain kilograms. */
+function sentOf(kilograms: number): { readonly attributes: Fields; readonly plain: string | undefined } {
+  const reading = toReading(ANNA, weighIn(kilograms, new Date('2026-11-20T06:01:02Z')));
+  const delivery = { reading, previousWeight: undefined, correction: false, late: false };
+  const [event, plain] = weighInMessages(delivery, { topics: TOPICS, channel: 'home/weight' });
+  return { attributes: JSON.parse(event?.payload ?? ''), plain: plain?.payload };
+}
+
 const INPUT: ScalarTag = { tag: '!input', resolve: (name) => new Input(name) };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -77,6 +88,19 @@ describe('what is there for Home Assistant', () => {
     assert.match(JSON.stringify(conditions), /timedelta\(hours=max_age_hours\)/);
   });
 
+  it('says the kilograms that MQTT_CHANNEL has, of every weight there is', () => {
+    const { blueprint, actions } = parse('say-the-weight.yaml') as Record<'blueprint' | 'actions', Fields>;
+    const { sentence } = blueprint['input'] as Readonly<Record<string, Fields>>;
+    assert.equal(sentence?.['default'], '{{ name }}: {{ weight }} kilograms');
+    const [weight] = [...mappings(actions)].flatMap((fields) => fields['weight'] ?? []);
+    // A filter binds before `/`; the numbers of Jinja are those of Python, and these are the same here.
+    assert.equal(weight, '{{ (trigger.to_state.attributes.weight_kg * 10 + 0.5) | int / 10 }}');
+    for (let grams = 2_000; grams <= 300_000; grams += 5) {
+      const kilograms = grams / 1_000;
+      assert.equal((Math.trunc(kilograms * 10 + 0.5) / 10).toFixed(1), sentOf(kilograms).plain, `${kilograms}`);
+    }
+  });
+
   it('calls a person without a name what the device is called', () => {
     for (const name of ['say-the-weight.yaml', 'automation.yaml']) {
       const uses = read(name).match(/to_state\.attributes\.name\b[^}]*/g) ?? [];
@@ -89,7 +113,7 @@ describe('what is there for Home Assistant', () => {
       userId: ANNA,
       name: 'Anna',
       unit: 'kg',
-      topics: createTopics('weighbridge'),
+      topics: TOPICS,
       version: '1',
     } as const;
     const { components } = JSON.parse(
