@@ -27,6 +27,12 @@ function sentOf(kilograms: number): { readonly attributes: Fields; readonly plai
   return { attributes: JSON.parse(event?.payload ?? ''), plain: plain?.payload };
 }
 
+/** What Home Assistant is told of Anna. */
+function device(): { readonly components: Readonly<Record<string, Fields>> } {
+  const options = { userId: ANNA, name: 'Anna', unit: 'kg', topics: TOPICS, version: '1' } as const;
+  return JSON.parse(devicePayload({ ...options, quantities: ['weight', 'fat_ratio', 'muscle_mass'] }));
+}
+
 const INPUT: ScalarTag = { tag: '!input', resolve: (name) => new Input(name) };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -43,6 +49,38 @@ function* mappings(value: unknown): Generator<Fields> {
   if (!Array.isArray(value)) yield value as Fields;
   for (const each of Object.values(value)) yield* mappings(each);
 }
+
+/** What a mapping may hold, by the key that says what it is: https://www.home-assistant.io/docs/automation/ */
+const KEYS: Readonly<Record<string, readonly string[]>> = {
+  trigger: ['trigger', 'id', 'entity_id', 'to', 'not_from', 'not_to', 'for'],
+  condition: ['condition', 'id', 'value_template'],
+  action: ['action', 'target', 'data'],
+  choose: ['choose'],
+  // https://www.home-assistant.io/docs/blueprint/schema/ and …/selectors/
+  selector: ['selector', 'name', 'description', 'default'],
+  input: ['input', 'name', 'description', 'domain', 'homeassistant'],
+  triggers: ['triggers', 'conditions', 'actions', 'alias', 'mode', 'max', 'variables', 'blueprint'],
+  conditions: ['conditions', 'sequence'],
+};
+const SELECTORS: Readonly<Record<string, readonly string[]>> = {
+  entity: ['filter'],
+  number: ['min', 'max', 'step', 'unit_of_measurement', 'mode'],
+  template: [],
+};
+/** https://www.home-assistant.io/dashboards/tile/ and its neighbours. */
+const CARDS: Readonly<Record<string, readonly string[]>> = {
+  'vertical-stack': ['type', 'cards'],
+  tile: ['type', 'entity', 'name', 'state_content'],
+  'statistics-graph': ['type', 'entities', 'stat_types', 'period', 'days_to_show'],
+  entities: ['type', 'entities'],
+};
+
+const without = (fields: Fields, known: readonly string[] = []) =>
+  Object.keys(fields).filter((key) => !known.includes(key));
+
+/** Every text in it, however deep. */
+const texts = (value: unknown) =>
+  [...mappings({ value })].flatMap((fields) => Object.values(fields).flat()).filter((each) => typeof each === 'string');
 
 describe('what is there for Home Assistant', () => {
   for (const name of ['say-the-weight.yaml', 'automation.yaml']) {
@@ -69,6 +107,73 @@ describe('what is there for Home Assistant', () => {
       }
     });
   }
+
+  for (const name of ['say-the-weight.yaml', 'automation.yaml']) {
+    it(`has no word that Home Assistant does not know: ${name}`, () => {
+      for (const fields of mappings(parse(name))) {
+        const kind = Object.keys(KEYS).find((key) => key in fields);
+        if (kind !== undefined) assert.deepEqual(without(fields, KEYS[kind]), [], kind);
+      }
+    });
+
+    it(`has whole templates, about attributes that there are: ${name}`, () => {
+      const { components } = device();
+      const health = `${components['needs_login']?.['json_attributes_template']}`;
+      const known = [
+        ...Object.keys(sentOf(81.25).attributes),
+        ...[...health.matchAll(/'([a-z_]+)':/g)].map(([, key]) => key),
+      ];
+      const used: (string | undefined)[] = [];
+      for (const text of texts(parse(name))) {
+        assert.doesNotMatch(text.replaceAll(/\{\{[^{}]+\}\}|\{%[^{}]+%\}/g, ''), /[{}]/, text);
+        used.push(...[...text.matchAll(/attributes(?:\.get\('|\.(?!get\b))([a-z_]+)/g)].map(([, key]) => key));
+      }
+      assert.ok(used.length > 3);
+      for (const key of used) assert.ok(known.includes(key), key);
+    });
+  }
+
+  it('asks in the form with selectors that there are', () => {
+    const selectors = [...mappings(parse('say-the-weight.yaml'))].flatMap(({ selector }) => selector ?? []) as Fields[];
+    assert.equal(selectors.length, 5);
+    for (const [kind, options] of selectors.flatMap((selector) => Object.entries(selector))) {
+      assert.ok(kind in SELECTORS, kind);
+      assert.deepEqual(without(options as Fields, SELECTORS[kind]), []);
+    }
+    assert.deepEqual(
+      selectors.flatMap(({ entity }) => (entity as Fields | undefined)?.['filter'] ?? []),
+      [{ integration: 'mqtt', domain: 'event' }, { domain: 'tts' }, { domain: 'media_player' }],
+    );
+  });
+
+  it('shows cards that there are', () => {
+    const cards = [...mappings(parse('card.yaml'))].filter((fields) => without(fields, ['entity', 'name']).length > 0);
+    assert.equal(cards.length, 4);
+    for (const card of cards) {
+      assert.ok(`${card['type']}` in CARDS, `${card['type']}`);
+      assert.deepEqual(without(card, CARDS[`${card['type']}`]), []);
+    }
+  });
+
+  it('speaks of a fresh weigh-in and of nothing else', () => {
+    const { triggers, conditions, actions } = parse('say-the-weight.yaml');
+    const said = 'trigger.to_state.attributes';
+    const changes = { not_from: 'unavailable', not_to: ['unavailable', 'unknown'] };
+    assert.deepEqual(triggers, [{ trigger: 'state', entity_id: new Input('weigh_in'), ...changes }]);
+    assert.deepEqual(
+      conditions,
+      [
+        '{{ trigger.from_state is not none }}',
+        `{{ ${said}.get('event_type') == 'weigh_in' }}`,
+        `{{ now() - as_datetime(${said}.measured_at) < timedelta(hours=max_age_hours) }}`,
+      ].map((template) => ({ condition: 'template', value_template: template })),
+    );
+    const { reading, kilograms, change } = [...mappings(actions)].find((fields) => 'kilograms' in fields) ?? {};
+    assert.deepEqual(
+      [reading, kilograms, change],
+      [said, `${said}.weight_kg`, `${said}.change_kg`].map((of) => `{{ ${of} }}`),
+    );
+  });
 
   it('speaks with what was chosen, and asks for nothing that it does not use', () => {
     const { blueprint, ...automation } = parse('say-the-weight.yaml') as { readonly blueprint: Fields } & Fields;
@@ -109,17 +214,7 @@ describe('what is there for Home Assistant', () => {
   });
 
   it('is about entities that there are', () => {
-    const options = {
-      userId: ANNA,
-      name: 'Anna',
-      unit: 'kg',
-      topics: TOPICS,
-      version: '1',
-    } as const;
-    const { components } = JSON.parse(
-      devicePayload({ ...options, quantities: ['weight', 'fat_ratio', 'muscle_mass'] }),
-    );
-    const known = Object.values<Fields>(components).map((component) => component['default_entity_id']);
+    const known = Object.values(device().components).map((component) => component['default_entity_id']);
     for (const name of ['automation.yaml', 'card.yaml']) {
       parse(name);
       const used = [...read(name).matchAll(/\b(sensor|binary_sensor|event)\.anna_[a-z_]+/g)];
