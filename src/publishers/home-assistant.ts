@@ -187,12 +187,29 @@ function objectId(userId: UserId): string {
   return `weighbridge_${userId}`;
 }
 
-/** `Bärbel` → `barbel`, as Home Assistant makes ids of names; nothing where no letter is left. */
+/** Letters of Latin scripts that are no letter with a mark. */
+const LETTERS: Readonly<Record<string, string>> = {
+  æ: 'ae',
+  đ: 'd',
+  ð: 'd',
+  ı: 'i',
+  ł: 'l',
+  ø: 'o',
+  œ: 'oe',
+  ß: 'ss',
+  þ: 'th',
+};
+
+/**
+ * `Bärbel` → `barbel`, `Łukasz` → `lukasz`, as Home Assistant makes ids of names that are written in Latin letters. Those
+ * of other scripts it spells out, which takes a table of them all; here they are left out, and maybe nothing is left.
+ */
 function slug(name: string): string {
   return name
     .normalize('NFKD')
     .replace(/\p{M}/gu, '')
     .toLowerCase()
+    .replace(/[^\0-\x7f]/gu, (letter) => LETTERS[letter] ?? letter)
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^_+|_+$/g, '');
 }
