@@ -234,6 +234,12 @@ describe('Home Assistant', () => {
     assert.deepEqual(birthTopics('ha'), ['homeassistant/status', 'ha/status']);
   });
 
+  it('is told to forget a quantity that was taken back, and with the weight the time of it', () => {
+    const { components } = device({ quantities: ['fat_ratio'], gone: ['height', 'weight'] });
+    for (const key of ['height', 'weight', 'measured_at']) assert.deepEqual(components[key], { platform: 'sensor' });
+    assert.equal(components['fat_ratio']?.['name'], 'Fat ratio');
+  });
+
   it('says nothing of a last weigh-in where there was none', () => {
     assert.equal(device({ quantities: ['heart_rate'] }).components['measured_at'], undefined);
   });

@@ -474,6 +474,57 @@ describe('MQTT', () => {
     assert.equal(listener.on('weighbridge/1234/height').length, 1);
   });
 
+  it('takes down what Withings takes back where nothing comes in its place: the sensor first, and then the value', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    const wrong = reading(ANNA, 99, at('05:02'));
+    await bench.deliver(reading(ANNA, 0, at('05:01'), { measures: { height: 1.7 } }));
+    await bench.deliver(wrong);
+    await bench.deliver({ ...wrong, attribution: 1 }, { correction: true, late: true });
+    const before = listener.heard.length;
+    const sensors = () => listener.on(CONFIG).map((text) => JSON.parse(text).components.weight);
+    await eventually(bench, async () => {
+      await listener.caughtUp();
+      return listener.on(WEIGHT).includes('') && sensors().at(-1) === undefined;
+    });
+    const said = listener.heard.slice(before).filter(({ topic }) => topic === CONFIG || topic === WEIGHT);
+    assert.deepEqual(
+      said.slice(-3).map(({ topic }) => topic),
+      [CONFIG, WEIGHT, CONFIG],
+    );
+    assert.deepEqual(sensors().at(-2), { platform: 'sensor' });
+    const kept = await retainedOn(broker.url);
+    assert.equal(kept.has(WEIGHT), false);
+    assert.ok(kept.has('weighbridge/1234/height'));
+    await bench.deliver(reading(ANNA, 81.25, at('05:03')));
+    assert.equal((await retainedOn(broker.url)).get(WEIGHT), value(81.25, '05:03'));
+  });
+
+  it('takes nothing down where the journal has nothing for a moment', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    const home = createMqttHome(ANNA);
+    let isEmpty = false;
+    let asked = 0;
+    const of = (userId: typeof ANNA) => {
+      if (!isEmpty) return home.latest.of(userId);
+      asked += 1;
+      isEmpty = false;
+      return new Map();
+    };
+    await using bench = startMqttBench(broker.url, home, { latest: { of } });
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    for (const round of [1, 2]) {
+      isEmpty = true;
+      await eventually(bench, () => asked === round);
+      await bench.clock.advance(120_000);
+    }
+    await bench.deliver(reading(ANNA, 81.05, at('05:11')));
+    await listener.caughtUp();
+    assert.deepEqual(listener.on(WEIGHT), [value(81.25, '05:01'), value(81.05, '05:11')]);
+  });
+
   it('goes on with those who were linked while that cannot be seen, also from an earlier life, and says so once', async () => {
     await using broker = await startAedes();
     const home = createMqttHome(ANNA);

@@ -13,6 +13,8 @@ export interface DeviceOptions {
   readonly name: string | undefined;
   /** The quantities that have appeared in the person's readings. */
   readonly quantities: readonly string[];
+  /** Those that were taken back. Home Assistant forgets a sensor that comes with its platform alone, and no other. */
+  readonly gone?: readonly string[];
   /** What weights are to be shown in; they are sent in kilograms. */
   readonly unit: WeightUnit;
   readonly topics: Topics;
@@ -31,7 +33,7 @@ export function deviceTopic(discoveryPrefix: string, userId: UserId): string {
   return `${discoveryPrefix}/device/${objectId(userId)}/config`;
 }
 
-export function devicePayload({ userId, name, quantities, unit, topics, version }: DeviceOptions): string {
+export function devicePayload({ userId, name, quantities, gone = [], unit, topics, version }: DeviceOptions): string {
   const id = objectId(userId);
   const deviceName = name ?? `Withings ${userId}`;
   const prefix = slug(deviceName) || `withings_${userId}`;
@@ -61,12 +63,14 @@ export function devicePayload({ userId, name, quantities, unit, topics, version 
       },
     ];
   });
+  const forgotten = gone.includes('weight') ? [...gone, 'measured_at'] : gone;
   return JSON.stringify({
     device: { identifiers: [id], name: deviceName, manufacturer: 'Withings', sw_version: version },
     origin: { name: 'weighbridge', sw_version: version },
     availability_topic: topics.status,
     qos: 1,
     components: {
+      ...Object.fromEntries(forgotten.map((key) => [key, { platform: 'sensor' }])),
       ...Object.fromEntries(sensors),
       ...(quantities.includes('weight') && {
         measured_at: {

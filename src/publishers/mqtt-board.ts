@@ -26,7 +26,7 @@ export interface Board {
   introduce(connection: Connection): Promise<void>;
   /** Puts a reading's values up, unless a later one stands there. False for a person who is not linked. */
   put(connection: Connection, reading: Reading): Promise<boolean>;
-  /** Puts up what the journal says now. */
+  /** Puts up what the journal says now, and takes down what it has not said for two calls. */
   follow(connection: Connection): Promise<void>;
   /** Who has come, who has gone, and how things stand with them. */
   look(connection: Connection): Promise<void>;
@@ -56,6 +56,8 @@ export function createBoard(ports: BoardPorts): Board {
   let saved = '';
   /** Who was linked at the last look that worked. */
   let linked: readonly UserId[] | undefined;
+  /** The values, by their topics, that the journal did not have when it was followed last. */
+  let missing: ReadonlySet<string> = new Set();
   /** The topics that the broker does not take from this user. */
   const refused = new Set<string>();
 
@@ -122,9 +124,17 @@ export function createBoard(ports: BoardPorts): Board {
   const post = (connection: Connection, topic: string, payload: string) =>
     say(connection, { topic, payload, retain: true });
 
+  /** The quantities that were taken back, and may still stand there. */
+  const goneOf = (userId: UserId) => {
+    const known = valuesOf(userId);
+    const above = topics.value(userId, '');
+    const below = [...standing].filter((topic) => topic.startsWith(above)).map((topic) => topic.slice(above.length));
+    return below.filter((key) => isQuantity(key) && !known.has(key)).sort();
+  };
   const postDevice = async (connection: Connection, userId: UserId) => {
     const quantities = [...valuesOf(userId).keys()].sort();
-    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, topics, version };
+    const gone = goneOf(userId);
+    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, topics, version };
     await post(connection, deviceTopic(discoveryPrefix, userId), devicePayload(facts));
   };
   const postValue = async (connection: Connection, userId: UserId, key: string) => {
@@ -146,16 +156,21 @@ export function createBoard(ports: BoardPorts): Board {
     await postHealth(connection, userId);
   };
 
-  /** Takes down everything that nobody in `staying` needs: the device first, so that its sensors do not see a void. */
+  /**
+   * Takes down everything that nobody in `staying` needs: the device or the sensor first, so that no sensor sees a void.
+   */
   const clear = async (connection: Connection, staying: readonly UserId[]) => {
     for (const known of [shown, values])
       for (const userId of known.keys()) if (!staying.includes(userId)) known.delete(userId);
     const wanted = new Set([topics.status, ...staying.flatMap(topicsOf)]);
     const gone = [...standing].filter((topic) => !wanted.has(topic));
+    const changed = staying.filter((userId) => goneOf(userId).length > 0);
+    for (const userId of changed) await postDevice(connection, userId);
     for (const topic of [...gone.filter(isDevice), ...gone.filter((each) => !isDevice(each))])
       await post(connection, topic, '');
     standing = new Set([...standing].filter((topic) => wanted.has(topic)));
     await remember();
+    for (const userId of changed) await postDevice(connection, userId);
   };
 
   /** Sets values and publishes them; the device first where there is a quantity more. */
@@ -218,13 +233,23 @@ export function createBoard(ports: BoardPorts): Board {
       return true;
     },
     async follow(connection) {
+      const absent = new Set<string>();
       for (const userId of shown.keys()) {
         const known = valuesOf(userId);
+        const newest = newestOf(userId);
         const isOther = ([key, { value, takenAt }]: readonly [string, Value]) =>
           known.get(key)?.value !== value || known.get(key)?.takenAt.getTime() !== takenAt.getTime();
-        const changes = [...newestOf(userId)].filter(isOther);
+        const changes = [...newest].filter(isOther);
         if (changes.length > 0) await set(connection, userId, new Map(changes));
+        for (const key of [...known.keys()].filter((each) => !newest.has(each))) {
+          const topic = topics.value(userId, key);
+          // A journal that is being read anew has nothing for a moment.
+          if (missing.has(topic)) known.delete(key);
+          else absent.add(topic);
+        }
       }
+      missing = absent;
+      if ([...shown.keys()].some((userId) => goneOf(userId).length > 0)) await clear(connection, [...values.keys()]);
     },
     async look(connection) {
       const staying = await whoIsLinked();
