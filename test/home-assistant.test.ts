@@ -73,7 +73,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
 
 describe('Home Assistant', () => {
   it('is told of a person with everything it needs', () => {
-    assert.equal(deviceTopic('homeassistant', ANNA), 'homeassistant/device/weighbridge_1234/config');
+    assert.equal(deviceTopic('homeassistant', ANNA, TOPICS), 'homeassistant/device/weighbridge_1234/config');
     const weight = 'weighbridge/1234/weight';
     const health = 'weighbridge/1234/health';
     const measuredAt = "{{ {'measured_at': value_json.measured_at} | tojson }}";
@@ -176,6 +176,19 @@ describe('Home Assistant', () => {
       );
       assert.match(`${component['default_entity_id']}`, new RegExp(`^${component['platform']}\\.[a-z0-9_]+$`));
     }
+  });
+
+  it('gets ids of each weighbridge’s own, where two with two prefixes have the same person', () => {
+    const idsOf = (prefix: string) => {
+      const topics = createTopics(prefix);
+      const { device: about, components } = device({ topics });
+      const ids = Object.values(components).map((component) => `${component['unique_id']}`);
+      return [...ids, `${about['identifiers']}`, deviceTopic('homeassistant', ANNA, topics)];
+    };
+    const all = ['weighbridge', 'trial', 'home/scale', 'home_scale', 'Waage über'].flatMap(idsOf);
+    assert.equal(new Set(all).size, all.length);
+    for (const id of all) assert.match(id, /^(homeassistant\/device\/weighbridge_[a-z0-9_]+\/config|[a-zA-Z0-9_-]+)$/);
+    assert.equal(idsOf('weighbridge').at(-1), 'homeassistant/device/weighbridge_1234/config');
   });
 
   it('gets an allowed unit with every device class, of every quantity there is', () => {

@@ -442,6 +442,28 @@ describe('MQTT', () => {
     assert.deepEqual(kept, [CONFIG, 'weighbridge/1234/health', WEIGHT, 'weighbridge/status']);
   });
 
+  it('leaves the device of another weighbridge alone, which has another prefix and the same person', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    const kept = (await retainedOn(broker.url)).get(CONFIG);
+    const home = createMqttHome(ANNA);
+    await using other = startMqttBench(broker.url, home, { prefix: 'trial' });
+    await other.deliver(reading(ANNA, 82, at('05:02')));
+    home.linked.delete(ANNA);
+    await eventually(other, async () => {
+      await listener.caughtUp();
+      return listener.on('trial/1234/weight').includes('');
+    });
+    const left = await retainedOn(broker.url);
+    assert.equal(left.get(CONFIG), kept);
+    assert.deepEqual(
+      [...left.keys()].filter((topic) => topic.endsWith('/config')),
+      [CONFIG],
+    );
+  });
+
   it('introduces a quantity that appears for the first time, before its value', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);

@@ -29,12 +29,12 @@ export function birthTopics(discoveryPrefix: string): readonly string[] {
   return [...new Set(['homeassistant/status', `${discoveryPrefix}/status`])];
 }
 
-export function deviceTopic(discoveryPrefix: string, userId: UserId): string {
-  return `${discoveryPrefix}/device/${objectId(userId)}/config`;
+export function deviceTopic(discoveryPrefix: string, userId: UserId, topics: Topics): string {
+  return `${discoveryPrefix}/device/${objectId(userId, topics)}/config`;
 }
 
 export function devicePayload({ userId, name, quantities, gone = [], unit, topics, version }: DeviceOptions): string {
-  const id = objectId(userId);
+  const id = objectId(userId, topics);
   const deviceName = name ?? `Withings ${userId}`;
   const prefix = slug(deviceName) || `withings_${userId}`;
   // The id that Home Assistant makes of the two names by itself before 2025.10, which does not know this option.
@@ -186,9 +186,9 @@ function sentence(key: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** Home Assistant allows `[a-zA-Z0-9_-]`. */
-function objectId(userId: UserId): string {
-  return `weighbridge_${userId}`;
+/** Two weighbridges may have the same person, each under a prefix of its own: those are two devices. */
+function objectId(userId: UserId, { id }: Topics): string {
+  return `${id}_${userId}`;
 }
 
 /** `Bärbel` → `barbel`, as Home Assistant makes ids of names; nothing where no letter is left. */

@@ -67,7 +67,7 @@ export function createBoard(ports: BoardPorts): Board {
     return known;
   };
   const topicsOf = (userId: UserId) => [
-    deviceTopic(discoveryPrefix, userId),
+    deviceTopic(discoveryPrefix, userId, topics),
     topics.health(userId),
     ...[...valuesOf(userId).keys()].map((key) => topics.value(userId, key)),
   ];
@@ -135,7 +135,7 @@ export function createBoard(ports: BoardPorts): Board {
     const quantities = [...valuesOf(userId).keys()].sort();
     const gone = goneOf(userId);
     const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, topics, version };
-    await post(connection, deviceTopic(discoveryPrefix, userId), devicePayload(facts));
+    await post(connection, deviceTopic(discoveryPrefix, userId, topics), devicePayload(facts));
   };
   const postValue = async (connection: Connection, userId: UserId, key: string) => {
     const value = values.get(userId)?.get(key);

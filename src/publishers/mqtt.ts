@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import type { Delivery, Publisher } from '../domain/publisher.ts';
@@ -8,7 +7,7 @@ import { birthTopics } from './home-assistant.ts';
 import { type BoardPorts, createBoard } from './mqtt-board.ts';
 import { type BrokerOptions, type Connection, connectEither } from './mqtt-connection.ts';
 import { keepConnected } from './mqtt-link.ts';
-import { createTopics, OFFLINE, ONLINE, weighInMessages } from './mqtt-messages.ts';
+import { createTopics, hashOf, OFFLINE, ONLINE, weighInMessages } from './mqtt-messages.ts';
 import { UNHEARD } from './mqtt-trouble.ts';
 
 export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
@@ -146,7 +145,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 
 /** At most 23 letters and digits, which every broker has to accept: MQTT 3.1.1, section 3.1.3.1. */
 function clientIdOf(prefix: string): string {
-  return `weighbridge${createHash('sha256').update(prefix).digest('hex').slice(0, 12)}`;
+  return `weighbridge${hashOf(prefix).slice(0, 12)}`;
 }
 
 /** One piece of work at a time, in the order they came. */
