@@ -16,6 +16,7 @@ import {
 import { fixturePath } from './support/fixture.ts';
 import { freePort } from './support/free-port.ts';
 import { createMqttHome, type MqttBench, reading, startMqttBench } from './support/mqtt-bench.ts';
+import { startMqtt5Broker } from './support/mqtt5-broker.ts';
 import { ANNA, BO } from './support/people.ts';
 
 const CONFIG = 'homeassistant/device/weighbridge_1234/config';
@@ -284,6 +285,40 @@ describe('MQTT', () => {
     await listener.caughtUp();
     assert.equal(listener.on(EVENT).length, 2);
     assert.match(bench.log.texts('trouble').join('\n'), /home\/weight/);
+  });
+
+  for (const [reason, what] of [
+    [151, 'its quota'],
+    [131, 'a reason of its own'],
+  ] as const) {
+    it(`announces a weigh-in that a broker has refused for ${what} when it takes it, and nothing of it twice`, async () => {
+      let refusals = 2;
+      const refuses = [EVENT, 'home/weight'];
+      await using broker = await startMqtt5Broker((topic) => {
+        if (!refuses.includes(topic) || refusals === 0) return undefined;
+        refusals -= 1;
+        refuses.shift();
+        return { puback: reason };
+      });
+      await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
+      const fresh = reading(ANNA, 81.25, at('05:59'));
+      for (const topic of [EVENT, 'home/weight']) {
+        const trouble = await failure(bench.deliver(fresh));
+        assert.deepEqual([trouble.code, trouble.recovery], ['mqtt_not_now', 'retry']);
+        assert.match(trouble.message, new RegExp(`does not take ${topic} now \\(reason ${reason}\\)`));
+      }
+      await bench.deliver(fresh);
+      await bench.deliver(reading(ANNA, 81.25, '2026-11-20T06:00:00Z'));
+      const told = broker.taken.filter((topic) => [EVENT, 'home/weight'].includes(topic));
+      assert.deepEqual(told, [EVENT, 'home/weight', EVENT, 'home/weight']);
+    });
+  }
+
+  it('gives up an event that a broker will never take, and goes on', async () => {
+    await using broker = await startMqtt5Broker((topic) => (topic === EVENT ? { puback: 135 } : undefined));
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:59')));
+    assert.match(told(bench).join('\n'), /does not take weighbridge\/1234\/event \(reason 135\)/);
   });
 
   it('stops within its time although the broker has fallen silent', async () => {

@@ -9,11 +9,11 @@ import { devicePayload, deviceTopic } from './home-assistant.ts';
 import type { Connection, Message } from './mqtt-connection.ts';
 import type { LinkTroubles } from './mqtt-link.ts';
 import { healthPayload, isQuantity, ONLINE, type Topics, valuePayload } from './mqtt-messages.ts';
-import { REFUSED } from './mqtt-trouble.ts';
+import { createSpeaker } from './mqtt-say.ts';
 
 /** What stands with the broker for whoever comes later: retained topics, and what is on them. */
 export interface Board {
-  /** Publishes it, if the broker lets this user; that it does not is told and no more. */
+  /** Publishes it, if the broker lets this user; fails where it may do so later. */
   say(connection: Connection, message: Message): Promise<void>;
   /**
    * Reads what an earlier life has left, once. Of whom that knows nothing, values begin with what stands in the journal
@@ -58,8 +58,7 @@ export function createBoard(ports: BoardPorts): Board {
   let linked: readonly UserId[] | undefined;
   /** The values, by their topics, that the journal did not have when it was followed last. */
   let missing: ReadonlySet<string> = new Set();
-  /** The topics that the broker does not take from this user. */
-  const refused = new Set<string>();
+  const speaker = createSpeaker(troubles);
 
   const valuesOf = (userId: UserId) => {
     const known = values.get(userId) ?? new Map<string, Value>();
@@ -107,22 +106,9 @@ export function createBoard(ports: BoardPorts): Board {
     return linked ?? [...values.keys()];
   };
 
-  /** A broker that forbids one topic may still take the others, and will not change its mind when it is asked again. */
-  const say = async (connection: Connection, message: Message) => {
-    const { topic } = message;
-    try {
-      await connection.publish(message);
-      if (refused.delete(topic) && refused.size === 0) troubles.over(new Set([REFUSED]));
-    } catch (error) {
-      if (!(error instanceof Trouble) || error.code !== REFUSED) throw error;
-      refused.add(topic);
-      troubles.report(error);
-    }
-  };
-
   /** Publishes what is to stay. */
   const post = (connection: Connection, topic: string, payload: string) =>
-    say(connection, { topic, payload, retain: true });
+    speaker.say(connection, { topic, payload, retain: true });
 
   /** The quantities that were taken back, and may still stand there. */
   const goneOf = (userId: UserId) => {
@@ -190,7 +176,7 @@ export function createBoard(ports: BoardPorts): Board {
   const newestOf = (userId: UserId) => new Map([...latest.of(userId)].filter(([key]) => isQuantity(key)));
 
   return {
-    say,
+    say: speaker.say,
     async open() {
       if (isOpen) return;
       const before = await store.load();
@@ -234,6 +220,7 @@ export function createBoard(ports: BoardPorts): Board {
     },
     async follow(connection) {
       const absent = new Set<string>();
+      let hasLess = false;
       for (const userId of shown.keys()) {
         const known = valuesOf(userId);
         const newest = newestOf(userId);
@@ -244,14 +231,15 @@ export function createBoard(ports: BoardPorts): Board {
         for (const key of [...known.keys()].filter((each) => !newest.has(each))) {
           const topic = topics.value(userId, key);
           // A journal that is being read anew has nothing for a moment.
-          if (missing.has(topic)) known.delete(key);
+          if (missing.has(topic)) hasLess = known.delete(key);
           else absent.add(topic);
         }
       }
       missing = absent;
-      if ([...shown.keys()].some((userId) => goneOf(userId).length > 0)) await clear(connection, [...values.keys()]);
+      if (hasLess) await clear(connection, [...values.keys()]);
     },
     async look(connection) {
+      await speaker.again(connection);
       const staying = await whoIsLinked();
       if ([...shown.keys()].some((userId) => !staying.includes(userId))) await clear(connection, staying);
       for (const userId of staying) {

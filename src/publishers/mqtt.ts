@@ -41,6 +41,8 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   const inTurn = createTurns();
   // At once, not when the broker is there: what comes meanwhile is to be seen. Where it fails, the greeting tells.
   void inTurn(() => board.open()).catch(() => undefined);
+  /** What of the delivery in hand has been told, for where the rest of it is tried again. */
+  const told = new Set<string>();
   let deliveries = 0;
   let deliveredMs = clock.elapsedMs();
 
@@ -116,7 +118,11 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     if (!isAnnounced(reading)) return;
     if (!(await board.put(connection, reading)) || delivery.late) return;
     const messages = weighInMessages(delivery, { topics, channel, name: people.names.get(userId) });
-    for (const message of messages) await board.say(connection, message);
+    for (const message of messages) {
+      if (told.has(message.topic)) continue;
+      await board.say(connection, message);
+      told.add(message.topic);
+    }
   };
 
   return {
@@ -130,6 +136,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       try {
         const connection = await link.connected(until);
         await inTurn(() => publish(connection, delivery));
+        told.clear();
       } finally {
         until.removeEventListener('abort', onCut);
         deliveries -= 1;
