@@ -38,9 +38,8 @@ function createConnection(reasonFor: (topic: string) => number | undefined): Con
 }
 
 /** A board for Anna and its surroundings. */
-function setUp() {
+function setUp(home = createMqttHome(ANNA)) {
   const log = createRecordingLog();
-  const home = createMqttHome(ANNA);
   const board = createBoard({
     topics: createTopics('weighbridge'),
     discoveryPrefix: 'homeassistant',
@@ -105,3 +104,27 @@ test('a value that a broker does not take now is said at the next look, as it is
   assert.deepEqual(said, [82]);
   assert.equal(log.texts('recovered').length, 1);
 });
+
+for (const reason of [135, 151]) {
+  test(`what a broker does not let us clear (reason ${reason}) is cleared in a later life`, async () => {
+    const { home, board } = setUp();
+    let isForbidden = false;
+    const connection = createConnection((topic) => (isForbidden && topic === WEIGHT ? reason : undefined));
+    await board.open();
+    await board.fill(connection);
+    await board.put(connection, reading(ANNA, 81, '2026-11-20T05:01:00Z'));
+    isForbidden = true;
+    home.linked.clear();
+    await board.look(connection);
+    assert.deepEqual([...(await home.retained.load()).topics].sort(), [
+      'weighbridge/1234/weight',
+      'weighbridge/status',
+    ]);
+    isForbidden = false;
+    const later = setUp(home).board;
+    await later.open();
+    await later.fill(connection);
+    assert.deepEqual(connection.taken.at(-1), { topic: WEIGHT, payload: '', retain: true });
+    assert.deepEqual([...(await home.retained.load()).topics], ['weighbridge/status']);
+  });
+}

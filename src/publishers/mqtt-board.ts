@@ -154,7 +154,8 @@ export function createBoard(ports: BoardPorts): Board {
     for (const userId of changed) await postDevice(connection, userId);
     for (const topic of [...gone.filter(isDevice), ...gone.filter((each) => !isDevice(each))])
       await post(connection, topic, '');
-    standing = new Set([...standing].filter((topic) => wanted.has(topic)));
+    // What the broker does not let us clear still stands; the next connection tries again.
+    standing = new Set([...standing].filter((topic) => wanted.has(topic) || speaker.isUnsaid(topic)));
     await remember();
     for (const userId of changed) await postDevice(connection, userId);
   };

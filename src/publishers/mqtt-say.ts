@@ -14,6 +14,8 @@ export interface Speaker {
   say(connection: Connection, message: Message): Promise<void>;
   /** Once more what was not taken then. */
   again(connection: Connection): Promise<void>;
+  /** Whether the broker has not taken the last word on this topic. */
+  isUnsaid(topic: string): boolean;
 }
 
 export function createSpeaker(troubles: LinkTroubles): Speaker {
@@ -53,5 +55,6 @@ export function createSpeaker(troubles: LinkTroubles): Speaker {
     async again(connection) {
       for (const message of [...owed.values()]) await say(connection, message);
     },
+    isUnsaid: (topic) => refused.has(topic) || owed.has(topic),
   };
 }
