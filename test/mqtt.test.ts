@@ -314,6 +314,14 @@ describe('MQTT', () => {
     });
   }
 
+  it('tells the reason with which a broker ends the connection, also one that is in no table', async () => {
+    await using broker = await startMqtt5Broker((topic) => (topic === EVENT ? { disconnect: 151 } : undefined));
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    const trouble = await failure(bench.deliver(reading(ANNA, 81.25, at('05:59'))));
+    assert.equal(trouble.code, 'mqtt_lost');
+    assert.match(trouble.message, /has gone away \(reason 151\)$/);
+  });
+
   it('gives up an event that a broker will never take, and goes on', async () => {
     await using broker = await startMqtt5Broker((topic) => (topic === EVENT ? { puback: 135 } : undefined));
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));

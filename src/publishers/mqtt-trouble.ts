@@ -113,7 +113,8 @@ function judge(error: unknown): Facts {
 /** The broker was there, and is not any more. */
 export function lost(url: URL, reason: number | undefined): Trouble {
   const known = reason === undefined ? undefined : REASONS[reason];
-  const facts = known ?? passing('mqtt_lost', 'has gone away', 'it is called again for ever');
+  const why = reason === undefined ? '' : ` (reason ${reason})`;
+  const facts = known ?? passing('mqtt_lost', `has gone away${why}`, 'it is called again for ever');
   return new Trouble(`the MQTT broker ${url.host} ${facts.message}`, facts);
 }
 
