@@ -110,6 +110,15 @@ function judge(error: unknown): Facts {
   );
 }
 
+/** Something takes the connection, and no answer follows: not one of a version that is not known, which hangs up. */
+export function silent(url: URL): Trouble {
+  return new Trouble(`the MQTT broker ${url.host} takes the connection and does not answer`, {
+    code: 'mqtt_silent',
+    recovery: 'retry',
+    hint: 'is that machine well, is it an MQTT broker, and with or without TLS as MQTT_URL says?',
+  });
+}
+
 /** The broker was there, and is not any more. */
 export function lost(url: URL, reason: number | undefined): Trouble {
   const known = reason === undefined ? undefined : REASONS[reason];
