@@ -485,6 +485,27 @@ describe('MQTT', () => {
     assert.deepEqual(kept, [CONFIG, 'weighbridge/1234/health', WEIGHT, 'weighbridge/status']);
   });
 
+  it('introduces everybody once, however often Home Assistant says meanwhile that it has started', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { random: () => 0.5 });
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    await listener.caughtUp();
+    const before = listener.on(CONFIG).length;
+    for (const round of [1, 2]) {
+      for (let births = 0; births < 20; births += 1) await listener.publish('homeassistant/status', 'online');
+      // Its acknowledgement comes after them.
+      await bench.deliver(reading(ANNA, 81.25, at(`05:1${round}`)));
+      while (listener.on(CONFIG).length < before + round) {
+        await bench.clock.advance(5_000);
+        await listener.caughtUp();
+      }
+      await bench.deliver(reading(ANNA, 81.25, at(`05:2${round}`)));
+      await listener.caughtUp();
+      assert.equal(listener.on(CONFIG).length, before + round);
+    }
+  });
+
   it('leaves the device of another weighbridge alone, which has another prefix and the same person', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);

@@ -51,8 +51,14 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       await board.open();
       await board.fill(connection);
     });
+    /** One at a time: what begins after a birth tells it everything, however many there were. */
+    let isMeeting = false;
     const onBirth = (_topic: string, payload: string) => {
-      if (payload === ONLINE) void meetHomeAssistant(connection);
+      if (payload !== ONLINE || isMeeting) return;
+      isMeeting = true;
+      void meetHomeAssistant(connection, () => {
+        isMeeting = false;
+      });
     };
     await connection
       .subscribe(birthTopics(discoveryPrefix), onBirth)
@@ -60,10 +66,13 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     deliveredMs = clock.elapsedMs();
   };
 
-  const meetHomeAssistant = async (connection: Connection) => {
+  const meetHomeAssistant = async (connection: Connection, onBegin: () => void) => {
     await clock.sleep(BIRTH_MS * random(), signal);
-    if (link.connection === connection)
-      await inTurn(() => board.introduce(connection)).catch(tellUnlessLost(connection));
+    const work = async () => {
+      onBegin();
+      if (link.connection === connection) await board.introduce(connection);
+    };
+    await inTurn(work).catch(tellUnlessLost(connection));
   };
 
   /** A connection that has ended has told why. */
