@@ -275,6 +275,36 @@ describe('MQTT', () => {
     assert.equal(listener.on(EVENT).length, 1);
   });
 
+  it('leaves a will that the broker carries out with QoS 1 when it has gone without a word', async () => {
+    await using broker: AedesBroker = await startAedes({
+      authorizePublish: (client, packet, done) => {
+        if (packet.topic === EVENT) client?.conn.destroy();
+        else done(null);
+      },
+    });
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await failure(bench.deliver(reading(ANNA, 81.25, at('05:59'))));
+    const will = await listener.hears(({ topic, payload }) => topic === 'weighbridge/status' && payload === 'offline');
+    assert.equal(will.qos, 1);
+    assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
+  });
+
+  it('says that it may not listen for Home Assistant, and when it may again', async () => {
+    let isForbidden = true;
+    await using broker = await startAedes({
+      authorizeSubscribe: (_client, subscription, done) =>
+        done(null, isForbidden && subscription.topic.endsWith('/status') ? null : subscription),
+    });
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    assert.match(told(bench).join('\n'), /does not let us listen to homeassistant\/status/);
+    isForbidden = false;
+    await broker.stop();
+    await broker.start();
+    await eventually(bench, () => bench.log.texts('recovered').some((text) => text.includes('does not let us listen')));
+  });
+
   it('announces a weigh-in once where the broker forbids the plain topic, and tells so', {
     skip: MOSQUITTO_IS_MISSING,
   }, async () => {
@@ -327,6 +357,12 @@ describe('MQTT', () => {
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     await bench.deliver(reading(ANNA, 81.25, at('05:59')));
     assert.match(told(bench).join('\n'), /does not take weighbridge\/1234\/event \(reason 135\)/);
+  });
+
+  it('leaves the process enough of its 8 s for a good-bye and the rest of a stop', async () => {
+    await using broker = await startAedes();
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    assert.ok(bench.publisher.stopMs <= 5_000, 'a delivery may take as long as a hook, and the good-bye 1 s more');
   });
 
   it('stops within its time although the broker has fallen silent', async () => {
