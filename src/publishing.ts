@@ -44,7 +44,7 @@ export async function preparePublishing(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<Publishing> {
   const directory = `${config.directories.data}/publishers`;
-  const loaded = await loadPublishers(config, directory);
+  const loaded = await loadPublishers(config, directory, log);
   if (loaded.length > 0) {
     await makeDirectory(directory);
     await sweepTemporaryFiles(directory);
@@ -91,12 +91,12 @@ interface Maker {
   readonly make: (ports: PublishingPorts & CommonPorts) => Publisher;
 }
 
-async function loadPublishers({ mqtt, hook, people }: Config, directory: string): Promise<readonly Maker[]> {
+async function loadPublishers({ mqtt, hook, people }: Config, directory: string, log: Log): Promise<readonly Maker[]> {
   const makers: Maker[] = [];
   if (mqtt !== undefined) {
     const { createMqttPublisher } = await import('./publishers/mqtt.ts');
     const { url, username, password, caFile, ...topics } = mqtt;
-    const store = createRetainedFile(`${directory}/mqtt.retained`);
+    const store = createRetainedFile(`${directory}/mqtt.retained`, log);
     const make: Maker['make'] = ({ journal, linkedUsers, records, ...ports }) =>
       createMqttPublisher({
         ...ports,

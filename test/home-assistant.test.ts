@@ -68,7 +68,7 @@ const HOPED_FOR = ['suggested_unit_of_measurement'];
 
 describe('Home Assistant', () => {
   it('is told of a person with everything it needs', () => {
-    assert.equal(deviceTopic('homeassistant', ANNA), 'homeassistant/device/weighbridge_1234/config');
+    assert.equal(deviceTopic('homeassistant', ANNA, TOPICS), 'homeassistant/device/weighbridge_1234/config');
     const weight = 'weighbridge/1234/weight';
     const health = 'weighbridge/1234/health';
     const measuredAt = "{{ {'measured_at': value_json.measured_at} | tojson }}";
@@ -173,6 +173,19 @@ describe('Home Assistant', () => {
     }
   });
 
+  it('gets ids of each weighbridge’s own, where two with two prefixes have the same person', () => {
+    const idsOf = (prefix: string) => {
+      const topics = createTopics(prefix);
+      const { device: about, components } = device({ topics });
+      const ids = Object.values(components).map((component) => `${component['unique_id']}`);
+      return [...ids, `${about['identifiers']}`, deviceTopic('homeassistant', ANNA, topics)];
+    };
+    const all = ['weighbridge', 'trial', 'home/scale', 'home_scale', 'Waage über'].flatMap(idsOf);
+    assert.equal(new Set(all).size, all.length);
+    for (const id of all) assert.match(id, /^(homeassistant\/device\/weighbridge_[a-z0-9_]+\/config|[a-zA-Z0-9_-]+)$/);
+    assert.equal(idsOf('weighbridge').at(-1), 'homeassistant/device/weighbridge_1234/config');
+  });
+
   it('gets an allowed unit with every device class, of every quantity there is', () => {
     for (const [key, component] of Object.entries(device({ quantities: ALL, unit: 'st' }).components)) {
       const { platform, device_class: deviceClass, state_class: stateClass } = component;
@@ -238,6 +251,12 @@ describe('Home Assistant', () => {
   it('is heard where it says that it has started, wherever discovery was moved to', () => {
     assert.deepEqual(birthTopics('homeassistant'), ['homeassistant/status']);
     assert.deepEqual(birthTopics('ha'), ['homeassistant/status', 'ha/status']);
+  });
+
+  it('is told to forget a quantity that was taken back, and with the weight the time of it', () => {
+    const { components } = device({ quantities: ['fat_ratio'], gone: ['height', 'weight'] });
+    for (const key of ['height', 'weight', 'measured_at']) assert.deepEqual(components[key], { platform: 'sensor' });
+    assert.equal(components['fat_ratio']?.['name'], 'Fat ratio');
   });
 
   it('says nothing of a last weigh-in where there was none', () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createPublisherTroubles } from '../src/app/publisher-troubles.ts';
 import { NOTHING_KNOWN } from '../src/domain/person.ts';
 import { createBoard } from '../src/publishers/mqtt-board.ts';
-import type { Connection } from '../src/publishers/mqtt-connection.ts';
+import type { Connection, Message } from '../src/publishers/mqtt-connection.ts';
 import { createTopics } from '../src/publishers/mqtt-messages.ts';
 import { refused } from '../src/publishers/mqtt-trouble.ts';
 import { createFakeClock } from './support/fake-clock.ts';
@@ -13,17 +13,23 @@ import { createRecordingLog } from './support/recording-log.ts';
 
 const URL_OF_BROKER = new URL('mqtt://broker');
 
-/** A broker of MQTT 5 that says so where a user may not write. */
-function createConnection(isForbidden: (topic: string) => boolean): Connection & { readonly taken: string[] } {
-  const taken: string[] = [];
+/** A broker of MQTT 5 that says so where a user may not write, or not now. */
+function createConnection(reasonFor: (topic: string) => number | undefined): Connection & {
+  readonly taken: readonly Message[];
+} {
+  const taken: Message[] = [];
   return {
     version: 5,
     taken,
     isOpen: true,
     ended: new Promise(() => undefined),
-    publish({ topic }) {
-      if (isForbidden(topic)) return Promise.reject(refused(topic, URL_OF_BROKER, new Error('no')));
-      taken.push(topic);
+    publish(message) {
+      const code = reasonFor(message.topic);
+      if (code !== undefined) {
+        const error = Object.assign(new Error('no'), { code });
+        return Promise.reject(refused(message.topic, URL_OF_BROKER, error));
+      }
+      taken.push(message);
       return Promise.resolve();
     },
     subscribe: () => Promise.resolve(),
@@ -31,25 +37,30 @@ function createConnection(isForbidden: (topic: string) => boolean): Connection &
   };
 }
 
-test('topics that a broker does not take are told of once, hold up no others, and are over when it takes them all', async () => {
-  const clock = createFakeClock();
+/** A board for Anna and its surroundings. */
+function setUp(home = createMqttHome(ANNA)) {
   const log = createRecordingLog();
-  const home = createMqttHome(ANNA);
   const board = createBoard({
     topics: createTopics('weighbridge'),
     discoveryPrefix: 'homeassistant',
     people: { names: new Map(), unit: 'kg' },
     version: '1',
-    linkedUsers: () => Promise.resolve([ANNA]),
+    linkedUsers: () => Promise.resolve([...home.linked]),
     stateOf: () => Promise.resolve(NOTHING_KNOWN),
     latest: home.latest,
     store: home.retained,
-    troubles: createPublisherTroubles({ clock, log, publisher: 'mqtt' }),
+    troubles: createPublisherTroubles({ clock: createFakeClock(), log, publisher: 'mqtt' }),
   });
-  const weight = 'weighbridge/1234/weight';
-  const ratio = 'weighbridge/1234/fat_ratio';
-  const forbidden = new Set([weight, ratio]);
-  const connection = createConnection((topic) => forbidden.has(topic));
+  return { log, home, board };
+}
+
+const WEIGHT = 'weighbridge/1234/weight';
+const RATIO = 'weighbridge/1234/fat_ratio';
+
+test('topics that a broker does not take are told of once, hold up no others, and are over when it takes them all', async () => {
+  const { log, board } = setUp();
+  const forbidden = new Set([WEIGHT, RATIO]);
+  const connection = createConnection((topic) => (forbidden.has(topic) ? 135 : undefined));
   const put = (minute: number) =>
     board.put(
       connection,
@@ -64,13 +75,56 @@ test('topics that a broker does not take are told of once, hold up no others, an
   assert.equal(warnings.length, 1, warnings.join('\n'));
   assert.match(
     warnings[0] ?? '',
-    /^mqtt: the MQTT broker broker does not take weighbridge\/1234\/\w+; allow this user/,
+    /^mqtt: the MQTT broker broker does not take weighbridge\/1234\/\w+ \(reason 135\); allow this user/,
   );
-  assert.equal(connection.taken.filter((topic) => topic.endsWith('/heart_rate')).length, 3);
-  forbidden.delete(weight);
+  assert.equal(connection.taken.filter(({ topic }) => topic.endsWith('/heart_rate')).length, 3);
+  forbidden.delete(WEIGHT);
   await put(4);
   assert.equal(log.texts('recovered').length, 0, 'one of them is still forbidden');
-  forbidden.delete(ratio);
+  forbidden.delete(RATIO);
   await put(5);
   assert.equal(log.texts('recovered').length, 1);
 });
+
+test('a value that a broker does not take now is said at the next look, as it is then, and that is over', async () => {
+  const { log, board } = setUp();
+  const busy = new Set([WEIGHT]);
+  const connection = createConnection((topic) => (busy.has(topic) ? 151 : undefined));
+  await board.open();
+  await board.fill(connection);
+  await board.put(connection, reading(ANNA, 81, '2026-11-20T05:01:00Z'));
+  await board.put(connection, reading(ANNA, 82, '2026-11-20T05:02:00Z'));
+  assert.match(
+    log.texts('trouble').join('\n'),
+    /^mqtt: the MQTT broker broker does not take \S+weight now \(reason 151\)/,
+  );
+  busy.clear();
+  for (let looks = 0; looks < 2; looks += 1) await board.look(connection);
+  const said = connection.taken.filter(({ topic }) => topic === WEIGHT).map(({ payload }) => JSON.parse(payload).value);
+  assert.deepEqual(said, [82]);
+  assert.equal(log.texts('recovered').length, 1);
+});
+
+for (const reason of [135, 151]) {
+  test(`what a broker does not let us clear (reason ${reason}) is cleared in a later life`, async () => {
+    const { home, board } = setUp();
+    let isForbidden = false;
+    const connection = createConnection((topic) => (isForbidden && topic === WEIGHT ? reason : undefined));
+    await board.open();
+    await board.fill(connection);
+    await board.put(connection, reading(ANNA, 81, '2026-11-20T05:01:00Z'));
+    isForbidden = true;
+    home.linked.clear();
+    await board.look(connection);
+    assert.deepEqual([...(await home.retained.load()).topics].sort(), [
+      'weighbridge/1234/weight',
+      'weighbridge/status',
+    ]);
+    isForbidden = false;
+    const later = setUp(home).board;
+    await later.open();
+    await later.fill(connection);
+    assert.deepEqual(connection.taken.at(-1), { topic: WEIGHT, payload: '', retain: true });
+    assert.deepEqual([...(await home.retained.load()).topics], ['weighbridge/status']);
+  });
+}

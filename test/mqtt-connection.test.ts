@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { mock, test } from 'node:test';
-import { connect } from '../src/publishers/mqtt-connection.ts';
+import { connect, connectEither } from '../src/publishers/mqtt-connection.ts';
 import { startAedes } from './support/broker.ts';
 
 test('a connection that lasts for months holds nothing of what it has published', async () => {
@@ -16,4 +18,21 @@ test('a connection that lasts for months holds nothing of what it has published'
   assert.equal(reacted.mock.callCount(), 0, 'each reaction to its end would stay until then');
   await connection.close();
   await ended;
+});
+
+test('a broker that has frozen is told of as one that does not answer, and is asked in one version', async () => {
+  const sockets: Socket[] = [];
+  const frozen = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
+  await once(frozen, 'listening');
+  const { port } = frozen.address() as { port: number };
+  const login = { username: undefined, password: undefined, caFile: undefined };
+  const options = { url: new URL(`mqtt://127.0.0.1:${port}`), ...login, clientId: 'test', will: undefined };
+  const { signal } = new AbortController();
+  await assert.rejects(connectEither({ ...options, connectMs: 200 }, 5, signal), {
+    code: 'mqtt_silent',
+    message: `the MQTT broker 127.0.0.1:${port} takes the connection and does not answer`,
+  });
+  assert.ok(sockets.length <= 1, `${sockets.length}`);
+  for (const socket of sockets) socket.destroy();
+  frozen.close();
 });

@@ -16,6 +16,7 @@ import {
 import { fixturePath } from './support/fixture.ts';
 import { freePort } from './support/free-port.ts';
 import { createMqttHome, type MqttBench, reading, startMqttBench } from './support/mqtt-bench.ts';
+import { startMqtt5Broker } from './support/mqtt5-broker.ts';
 import { ANNA, BO } from './support/people.ts';
 
 const CONFIG = 'homeassistant/device/weighbridge_1234/config';
@@ -274,6 +275,36 @@ describe('MQTT', () => {
     assert.equal(listener.on(EVENT).length, 1);
   });
 
+  it('leaves a will that the broker carries out with QoS 1 when it has gone without a word', async () => {
+    await using broker: AedesBroker = await startAedes({
+      authorizePublish: (client, packet, done) => {
+        if (packet.topic === EVENT) client?.conn.destroy();
+        else done(null);
+      },
+    });
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await failure(bench.deliver(reading(ANNA, 81.25, at('05:59'))));
+    const will = await listener.hears(({ topic, payload }) => topic === 'weighbridge/status' && payload === 'offline');
+    assert.equal(will.qos, 1);
+    assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
+  });
+
+  it('says that it may not listen for Home Assistant, and when it may again', async () => {
+    let isForbidden = true;
+    await using broker = await startAedes({
+      authorizeSubscribe: (_client, subscription, done) =>
+        done(null, isForbidden && subscription.topic.endsWith('/status') ? null : subscription),
+    });
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    assert.match(told(bench).join('\n'), /does not let us listen to homeassistant\/status/);
+    isForbidden = false;
+    await broker.stop();
+    await broker.start();
+    await eventually(bench, () => bench.log.texts('recovered').some((text) => text.includes('does not let us listen')));
+  });
+
   it('announces a weigh-in once where the broker forbids the plain topic, and tells so', {
     skip: MOSQUITTO_IS_MISSING,
   }, async () => {
@@ -284,6 +315,54 @@ describe('MQTT', () => {
     await listener.caughtUp();
     assert.equal(listener.on(EVENT).length, 2);
     assert.match(bench.log.texts('trouble').join('\n'), /home\/weight/);
+  });
+
+  for (const [reason, what] of [
+    [151, 'its quota'],
+    [131, 'a reason of its own'],
+  ] as const) {
+    it(`announces a weigh-in that a broker has refused for ${what} when it takes it, and nothing of it twice`, async () => {
+      let refusals = 2;
+      const refuses = [EVENT, 'home/weight'];
+      await using broker = await startMqtt5Broker((topic) => {
+        if (!refuses.includes(topic) || refusals === 0) return undefined;
+        refusals -= 1;
+        refuses.shift();
+        return { puback: reason };
+      });
+      await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
+      const fresh = reading(ANNA, 81.25, at('05:59'));
+      for (const topic of [EVENT, 'home/weight']) {
+        const trouble = await failure(bench.deliver(fresh));
+        assert.deepEqual([trouble.code, trouble.recovery], ['mqtt_not_now', 'retry']);
+        assert.match(trouble.message, new RegExp(`does not take ${topic} now \\(reason ${reason}\\)`));
+      }
+      await bench.deliver(fresh);
+      await bench.deliver(reading(ANNA, 81.25, '2026-11-20T06:00:00Z'));
+      const told = broker.taken.filter((topic) => [EVENT, 'home/weight'].includes(topic));
+      assert.deepEqual(told, [EVENT, 'home/weight', EVENT, 'home/weight']);
+    });
+  }
+
+  it('tells the reason with which a broker ends the connection, also one that is in no table', async () => {
+    await using broker = await startMqtt5Broker((topic) => (topic === EVENT ? { disconnect: 151 } : undefined));
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    const trouble = await failure(bench.deliver(reading(ANNA, 81.25, at('05:59'))));
+    assert.equal(trouble.code, 'mqtt_lost');
+    assert.match(trouble.message, /has gone away \(reason 151\)$/);
+  });
+
+  it('gives up an event that a broker will never take, and goes on', async () => {
+    await using broker = await startMqtt5Broker((topic) => (topic === EVENT ? { puback: 135 } : undefined));
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:59')));
+    assert.match(told(bench).join('\n'), /does not take weighbridge\/1234\/event \(reason 135\)/);
+  });
+
+  it('leaves the process enough of its 8 s for a good-bye and the rest of a stop', async () => {
+    await using broker = await startAedes();
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    assert.ok(bench.publisher.stopMs <= 5_000, 'a delivery may take as long as a hook, and the good-bye 1 s more');
   });
 
   it('stops within its time although the broker has fallen silent', async () => {
@@ -442,6 +521,49 @@ describe('MQTT', () => {
     assert.deepEqual(kept, [CONFIG, 'weighbridge/1234/health', WEIGHT, 'weighbridge/status']);
   });
 
+  it('introduces everybody once, however often Home Assistant says meanwhile that it has started', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { random: () => 0.5 });
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    await listener.caughtUp();
+    const before = listener.on(CONFIG).length;
+    for (const round of [1, 2]) {
+      for (let births = 0; births < 20; births += 1) await listener.publish('homeassistant/status', 'online');
+      // Its acknowledgement comes after them.
+      await bench.deliver(reading(ANNA, 81.25, at(`05:1${round}`)));
+      while (listener.on(CONFIG).length < before + round) {
+        await bench.clock.advance(5_000);
+        await listener.caughtUp();
+      }
+      await bench.deliver(reading(ANNA, 81.25, at(`05:2${round}`)));
+      await listener.caughtUp();
+      assert.equal(listener.on(CONFIG).length, before + round);
+    }
+  });
+
+  it('leaves the device of another weighbridge alone, which has another prefix and the same person', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    const kept = (await retainedOn(broker.url)).get(CONFIG);
+    const home = createMqttHome(ANNA);
+    await using other = startMqttBench(broker.url, home, { prefix: 'trial' });
+    await other.deliver(reading(ANNA, 82, at('05:02')));
+    home.linked.delete(ANNA);
+    await eventually(other, async () => {
+      await listener.caughtUp();
+      return listener.on('trial/1234/weight').includes('');
+    });
+    const left = await retainedOn(broker.url);
+    assert.equal(left.get(CONFIG), kept);
+    assert.deepEqual(
+      [...left.keys()].filter((topic) => topic.endsWith('/config')),
+      [CONFIG],
+    );
+  });
+
   it('introduces a quantity that appears for the first time, before its value', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
@@ -472,6 +594,57 @@ describe('MQTT', () => {
       return listener.on(WEIGHT).at(-1) === value(81.25, '05:01');
     });
     assert.equal(listener.on('weighbridge/1234/height').length, 1);
+  });
+
+  it('takes down what Withings takes back where nothing comes in its place: the sensor first, and then the value', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    const wrong = reading(ANNA, 99, at('05:02'));
+    await bench.deliver(reading(ANNA, 0, at('05:01'), { measures: { height: 1.7 } }));
+    await bench.deliver(wrong);
+    await bench.deliver({ ...wrong, attribution: 1 }, { correction: true, late: true });
+    const before = listener.heard.length;
+    const sensors = () => listener.on(CONFIG).map((text) => JSON.parse(text).components.weight);
+    await eventually(bench, async () => {
+      await listener.caughtUp();
+      return listener.on(WEIGHT).includes('') && sensors().at(-1) === undefined;
+    });
+    const said = listener.heard.slice(before).filter(({ topic }) => topic === CONFIG || topic === WEIGHT);
+    assert.deepEqual(
+      said.slice(-3).map(({ topic }) => topic),
+      [CONFIG, WEIGHT, CONFIG],
+    );
+    assert.deepEqual(sensors().at(-2), { platform: 'sensor' });
+    const kept = await retainedOn(broker.url);
+    assert.equal(kept.has(WEIGHT), false);
+    assert.ok(kept.has('weighbridge/1234/height'));
+    await bench.deliver(reading(ANNA, 81.25, at('05:03')));
+    assert.equal((await retainedOn(broker.url)).get(WEIGHT), value(81.25, '05:03'));
+  });
+
+  it('takes nothing down where the journal has nothing for a moment', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    const home = createMqttHome(ANNA);
+    let isEmpty = false;
+    let asked = 0;
+    const of = (userId: typeof ANNA) => {
+      if (!isEmpty) return home.latest.of(userId);
+      asked += 1;
+      isEmpty = false;
+      return new Map();
+    };
+    await using bench = startMqttBench(broker.url, home, { latest: { of } });
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    for (const round of [1, 2]) {
+      isEmpty = true;
+      await eventually(bench, () => asked === round);
+      await bench.clock.advance(120_000);
+    }
+    await bench.deliver(reading(ANNA, 81.05, at('05:11')));
+    await listener.caughtUp();
+    assert.deepEqual(listener.on(WEIGHT), [value(81.25, '05:01'), value(81.05, '05:11')]);
   });
 
   it('goes on with those who were linked while that cannot be seen, also from an earlier life, and says so once', async () => {

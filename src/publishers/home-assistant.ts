@@ -13,6 +13,8 @@ export interface DeviceOptions {
   readonly name: string | undefined;
   /** The quantities that have appeared in the person's readings. */
   readonly quantities: readonly string[];
+  /** Those that were taken back. Home Assistant forgets a sensor that comes with its platform alone, and no other. */
+  readonly gone?: readonly string[];
   /** What weights are to be shown in; they are sent in kilograms. */
   readonly unit: WeightUnit;
   readonly topics: Topics;
@@ -27,12 +29,12 @@ export function birthTopics(discoveryPrefix: string): readonly string[] {
   return [...new Set(['homeassistant/status', `${discoveryPrefix}/status`])];
 }
 
-export function deviceTopic(discoveryPrefix: string, userId: UserId): string {
-  return `${discoveryPrefix}/device/${objectId(userId)}/config`;
+export function deviceTopic(discoveryPrefix: string, userId: UserId, topics: Topics): string {
+  return `${discoveryPrefix}/device/${objectId(userId, topics)}/config`;
 }
 
-export function devicePayload({ userId, name, quantities, unit, topics, version }: DeviceOptions): string {
-  const id = objectId(userId);
+export function devicePayload({ userId, name, quantities, gone = [], unit, topics, version }: DeviceOptions): string {
+  const id = objectId(userId, topics);
   const deviceName = name ?? `Withings ${userId}`;
   const prefix = slug(deviceName) || `withings_${userId}`;
   // The id that Home Assistant makes of the two names by itself before 2025.10, which does not know this option.
@@ -61,12 +63,14 @@ export function devicePayload({ userId, name, quantities, unit, topics, version 
       },
     ];
   });
+  const forgotten = gone.includes('weight') ? [...gone, 'measured_at'] : gone;
   return JSON.stringify({
     device: { identifiers: [id], name: deviceName, manufacturer: 'Withings', sw_version: version },
     origin: { name: 'weighbridge', sw_version: version },
     availability_topic: topics.status,
     qos: 1,
     components: {
+      ...Object.fromEntries(forgotten.map((key) => [key, { platform: 'sensor' }])),
       ...Object.fromEntries(sensors),
       ...(quantities.includes('weight') && {
         measured_at: {
@@ -182,9 +186,9 @@ function sentence(key: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** Home Assistant allows `[a-zA-Z0-9_-]`. */
-function objectId(userId: UserId): string {
-  return `weighbridge_${userId}`;
+/** Two weighbridges may have the same person, each under a prefix of its own: those are two devices. */
+function objectId(userId: UserId, { id }: Topics): string {
+  return `${id}_${userId}`;
 }
 
 /** Letters of Latin scripts that are no letter with a mark. */

@@ -9,11 +9,11 @@ import { devicePayload, deviceTopic } from './home-assistant.ts';
 import type { Connection, Message } from './mqtt-connection.ts';
 import type { LinkTroubles } from './mqtt-link.ts';
 import { healthPayload, isQuantity, ONLINE, type Topics, valuePayload } from './mqtt-messages.ts';
-import { REFUSED } from './mqtt-trouble.ts';
+import { createSpeaker } from './mqtt-say.ts';
 
 /** What stands with the broker for whoever comes later: retained topics, and what is on them. */
 export interface Board {
-  /** Publishes it, if the broker lets this user; that it does not is told and no more. */
+  /** Publishes it, if the broker lets this user; fails where it may do so later. */
   say(connection: Connection, message: Message): Promise<void>;
   /**
    * Reads what an earlier life has left, once. Of whom that knows nothing, values begin with what stands in the journal
@@ -26,7 +26,7 @@ export interface Board {
   introduce(connection: Connection): Promise<void>;
   /** Puts a reading's values up, unless a later one stands there. False for a person who is not linked. */
   put(connection: Connection, reading: Reading): Promise<boolean>;
-  /** Puts up what the journal says now. */
+  /** Puts up what the journal says now, and takes down what it has not said for two calls. */
   follow(connection: Connection): Promise<void>;
   /** Who has come, who has gone, and how things stand with them. */
   look(connection: Connection): Promise<void>;
@@ -56,8 +56,9 @@ export function createBoard(ports: BoardPorts): Board {
   let saved = '';
   /** Who was linked at the last look that worked. */
   let linked: readonly UserId[] | undefined;
-  /** The topics that the broker does not take from this user. */
-  const refused = new Set<string>();
+  /** The values, by their topics, that the journal did not have when it was followed last. */
+  let missing: ReadonlySet<string> = new Set();
+  const speaker = createSpeaker(troubles);
 
   const valuesOf = (userId: UserId) => {
     const known = values.get(userId) ?? new Map<string, Value>();
@@ -65,7 +66,7 @@ export function createBoard(ports: BoardPorts): Board {
     return known;
   };
   const topicsOf = (userId: UserId) => [
-    deviceTopic(discoveryPrefix, userId),
+    deviceTopic(discoveryPrefix, userId, topics),
     topics.health(userId),
     ...[...valuesOf(userId).keys()].map((key) => topics.value(userId, key)),
   ];
@@ -105,27 +106,22 @@ export function createBoard(ports: BoardPorts): Board {
     return linked ?? [...values.keys()];
   };
 
-  /** A broker that forbids one topic may still take the others, and will not change its mind when it is asked again. */
-  const say = async (connection: Connection, message: Message) => {
-    const { topic } = message;
-    try {
-      await connection.publish(message);
-      if (refused.delete(topic) && refused.size === 0) troubles.over(new Set([REFUSED]));
-    } catch (error) {
-      if (!(error instanceof Trouble) || error.code !== REFUSED) throw error;
-      refused.add(topic);
-      troubles.report(error);
-    }
-  };
-
   /** Publishes what is to stay. */
   const post = (connection: Connection, topic: string, payload: string) =>
-    say(connection, { topic, payload, retain: true });
+    speaker.say(connection, { topic, payload, retain: true });
 
+  /** The quantities that were taken back, and may still stand there. */
+  const goneOf = (userId: UserId) => {
+    const known = valuesOf(userId);
+    const above = topics.value(userId, '');
+    const below = [...standing].filter((topic) => topic.startsWith(above)).map((topic) => topic.slice(above.length));
+    return below.filter((key) => isQuantity(key) && !known.has(key)).sort();
+  };
   const postDevice = async (connection: Connection, userId: UserId) => {
     const quantities = [...valuesOf(userId).keys()].sort();
-    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, topics, version };
-    await post(connection, deviceTopic(discoveryPrefix, userId), devicePayload(facts));
+    const gone = goneOf(userId);
+    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, topics, version };
+    await post(connection, deviceTopic(discoveryPrefix, userId, topics), devicePayload(facts));
   };
   const postValue = async (connection: Connection, userId: UserId, key: string) => {
     const value = values.get(userId)?.get(key);
@@ -146,16 +142,22 @@ export function createBoard(ports: BoardPorts): Board {
     await postHealth(connection, userId);
   };
 
-  /** Takes down everything that nobody in `staying` needs: the device first, so that its sensors do not see a void. */
+  /**
+   * Takes down everything that nobody in `staying` needs: the device or the sensor first, so that no sensor sees a void.
+   */
   const clear = async (connection: Connection, staying: readonly UserId[]) => {
     for (const known of [shown, values])
       for (const userId of known.keys()) if (!staying.includes(userId)) known.delete(userId);
     const wanted = new Set([topics.status, ...staying.flatMap(topicsOf)]);
     const gone = [...standing].filter((topic) => !wanted.has(topic));
+    const changed = staying.filter((userId) => goneOf(userId).length > 0);
+    for (const userId of changed) await postDevice(connection, userId);
     for (const topic of [...gone.filter(isDevice), ...gone.filter((each) => !isDevice(each))])
       await post(connection, topic, '');
-    standing = new Set([...standing].filter((topic) => wanted.has(topic)));
+    // What the broker does not let us clear still stands; the next connection tries again.
+    standing = new Set([...standing].filter((topic) => wanted.has(topic) || speaker.isUnsaid(topic)));
     await remember();
+    for (const userId of changed) await postDevice(connection, userId);
   };
 
   /** Sets values and publishes them; the device first where there is a quantity more. */
@@ -175,7 +177,7 @@ export function createBoard(ports: BoardPorts): Board {
   const newestOf = (userId: UserId) => new Map([...latest.of(userId)].filter(([key]) => isQuantity(key)));
 
   return {
-    say,
+    say: speaker.say,
     async open() {
       if (isOpen) return;
       const before = await store.load();
@@ -218,15 +220,27 @@ export function createBoard(ports: BoardPorts): Board {
       return true;
     },
     async follow(connection) {
+      const absent = new Set<string>();
+      let hasLess = false;
       for (const userId of shown.keys()) {
         const known = valuesOf(userId);
+        const newest = newestOf(userId);
         const isOther = ([key, { value, takenAt }]: readonly [string, Value]) =>
           known.get(key)?.value !== value || known.get(key)?.takenAt.getTime() !== takenAt.getTime();
-        const changes = [...newestOf(userId)].filter(isOther);
+        const changes = [...newest].filter(isOther);
         if (changes.length > 0) await set(connection, userId, new Map(changes));
+        for (const key of [...known.keys()].filter((each) => !newest.has(each))) {
+          const topic = topics.value(userId, key);
+          // A journal that is being read anew has nothing for a moment.
+          if (missing.has(topic)) hasLess = known.delete(key);
+          else absent.add(topic);
+        }
       }
+      missing = absent;
+      if (hasLess) await clear(connection, [...values.keys()]);
     },
     async look(connection) {
+      await speaker.again(connection);
       const staying = await whoIsLinked();
       if ([...shown.keys()].some((userId) => !staying.includes(userId))) await clear(connection, staying);
       for (const userId of staying) {

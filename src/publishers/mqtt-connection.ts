@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import { Trouble } from '../domain/trouble.ts';
-import { asBrokerTrouble, lost, refused, unheard, WRONG_VERSION } from './mqtt-trouble.ts';
+import { asBrokerTrouble, lost, refused, silent, unheard, WRONG_VERSION } from './mqtt-trouble.ts';
 
 export interface Message {
   readonly topic: string;
@@ -20,6 +20,8 @@ export interface BrokerOptions {
   readonly clientId: string;
   /** What the broker publishes when we are gone without a word, if anything. */
   readonly will: Message | undefined;
+  /** For whoever cannot wait as long for the CONNACK. */
+  readonly connectMs?: number;
 }
 
 /** MQTT 5 and MQTT 3.1.1, by their numbers on the wire. */
@@ -114,7 +116,8 @@ export async function connect(options: BrokerOptions, version: Version, signal: 
     // Whatever is under way must not come up any more.
     client.end(true);
     signal.throwIfAborted();
-    throw failure === undefined || isSilence(failure) ? hungUp(url) : asBrokerTrouble(failure, url);
+    if (isSilence(failure)) throw silent(url);
+    throw failure === undefined ? hungUp(url) : asBrokerTrouble(failure, url);
   }
   return open(
     client,
@@ -196,7 +199,7 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
 }
 
 function describe(options: BrokerOptions, version: Version, ca: Buffer | undefined): IClientOptions {
-  const { url, username, password, clientId, will } = options;
+  const { url, username, password, clientId, will, connectMs = CONNECT_MS } = options;
   const { hostname, pathname } = url;
   const known = PROTOCOLS[url.protocol];
   return {
@@ -211,7 +214,7 @@ function describe(options: BrokerOptions, version: Version, ca: Buffer | undefin
     clientId,
     clean: true,
     keepalive: KEEP_ALIVE_S,
-    connectTimeout: CONNECT_MS,
+    connectTimeout: connectMs,
     // One connection is one attempt; who connects again, and when, is decided in one place.
     reconnectPeriod: 0,
     resubscribe: false,

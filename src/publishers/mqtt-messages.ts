@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { decimal } from '../domain/measure.ts';
 import type { PersonState } from '../domain/person.ts';
 import type { Delivery } from '../domain/publisher.ts';
@@ -8,6 +9,8 @@ import type { Message } from './mqtt-connection.ts';
 
 /** Where everything stands. README.md has the same as a table. */
 export interface Topics {
+  /** The weighbridge among others at the same broker, for Home Assistant: of `[a-zA-Z0-9_-]`. */
+  readonly id: string;
   readonly status: string;
   value(userId: UserId, key: string): string;
   health(userId: UserId): string;
@@ -19,13 +22,21 @@ export const OFFLINE = 'offline';
 /** The one `event_type` of the event entity. */
 export const WEIGH_IN = 'weigh_in';
 
+const DEFAULT_PREFIX = 'weighbridge';
+
 export function createTopics(prefix: string): Topics {
   return {
+    id: prefix === DEFAULT_PREFIX ? prefix : `${DEFAULT_PREFIX}_${hashOf(prefix).slice(0, 8)}`,
     status: `${prefix}/status`,
     value: (userId, key) => `${prefix}/${userId}/${key}`,
     health: (userId) => `${prefix}/${userId}/health`,
     event: (userId) => `${prefix}/${userId}/event`,
   };
+}
+
+/** Not every prefix is of letters that an id may have. */
+export function hashOf(prefix: string): string {
+  return createHash('sha256').update(prefix).digest('hex');
 }
 
 /** Somebody may have written into the journal by hand, and not every name can be a topic. */

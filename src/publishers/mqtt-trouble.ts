@@ -2,8 +2,15 @@ import { Trouble } from '../domain/trouble.ts';
 
 /** The broker does not speak this version of MQTT, or hangs up without a word, as some do then. */
 export const WRONG_VERSION = 'mqtt_version';
-/** The broker does not take one topic. */
+/** The broker does not take one topic, and will not. */
 export const REFUSED = 'mqtt_publish';
+/** The broker does not take a message now: it has come to one of its limits, or does not say why. */
+export const NOT_NOW = 'mqtt_not_now';
+/**
+ * Reason codes of a PUBACK after which the same message will be refused again: unspecified, not authorized, the name of
+ * the topic, too large, the format of the payload. MQTT 5, table 3-4.
+ */
+const FINAL: ReadonlySet<unknown> = new Set([128, 135, 144, 149, 153]);
 /** The broker does not let us listen to a topic. */
 export const UNHEARD = 'mqtt_subscribe';
 /** What a broker says when it takes a connection away: another client has come with the same name. */
@@ -103,21 +110,33 @@ function judge(error: unknown): Facts {
   );
 }
 
+/** Something takes the connection, and no answer follows: not one of a version that is not known, which hangs up. */
+export function silent(url: URL): Trouble {
+  return new Trouble(`the MQTT broker ${url.host} takes the connection and does not answer`, {
+    code: 'mqtt_silent',
+    recovery: 'retry',
+    hint: 'is that machine well, is it an MQTT broker, and with or without TLS as MQTT_URL says?',
+  });
+}
+
 /** The broker was there, and is not any more. */
 export function lost(url: URL, reason: number | undefined): Trouble {
   const known = reason === undefined ? undefined : REASONS[reason];
-  const facts = known ?? passing('mqtt_lost', 'has gone away', 'it is called again for ever');
+  const why = reason === undefined ? '' : ` (reason ${reason})`;
+  const facts = known ?? passing('mqtt_lost', `has gone away${why}`, 'it is called again for ever');
   return new Trouble(`the MQTT broker ${url.host} ${facts.message}`, facts);
 }
 
 /** The broker answers, and takes the connection but not the message. */
 export function refused(topic: string, url: URL, error: Error): Trouble {
-  const hint = 'allow this user to write there, or see the limits of the broker';
-  return new Trouble(`the MQTT broker ${url.host} does not take ${topic}${reasonOf(error)}`, {
-    code: REFUSED,
-    recovery: 'settings',
-    hint,
-  });
+  const isFinal = !('code' in error) || FINAL.has(error.code);
+  const what = `the MQTT broker ${url.host} does not take ${topic}`;
+  if (isFinal) {
+    const hint = 'allow this user to write there, or see the limits of the broker';
+    return new Trouble(`${what}${reasonOf(error)}`, { code: REFUSED, recovery: 'settings', hint });
+  }
+  const hint = 'it is tried again; see the limits of the broker, and its log';
+  return new Trouble(`${what} now${reasonOf(error)}`, { code: NOT_NOW, recovery: 'retry', hint });
 }
 
 /** The broker does not let us listen. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import type { Delivery, Publisher } from '../domain/publisher.ts';
@@ -8,7 +7,7 @@ import { birthTopics } from './home-assistant.ts';
 import { type BoardPorts, createBoard } from './mqtt-board.ts';
 import { type BrokerOptions, type Connection, connectEither } from './mqtt-connection.ts';
 import { keepConnected } from './mqtt-link.ts';
-import { createTopics, OFFLINE, ONLINE, weighInMessages } from './mqtt-messages.ts';
+import { createTopics, hashOf, OFFLINE, ONLINE, weighInMessages } from './mqtt-messages.ts';
 import { UNHEARD } from './mqtt-trouble.ts';
 
 export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
@@ -42,6 +41,8 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   const inTurn = createTurns();
   // At once, not when the broker is there: what comes meanwhile is to be seen. Where it fails, the greeting tells.
   void inTurn(() => board.open()).catch(() => undefined);
+  /** What of the delivery in hand has been told, for where the rest of it is tried again. */
+  const told = new Set<string>();
   let deliveries = 0;
   let deliveredMs = clock.elapsedMs();
 
@@ -50,8 +51,14 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       await board.open();
       await board.fill(connection);
     });
+    /** One at a time: what begins after a birth tells it everything, however many there were. */
+    let isMeeting = false;
     const onBirth = (_topic: string, payload: string) => {
-      if (payload === ONLINE) void meetHomeAssistant(connection);
+      if (payload !== ONLINE || isMeeting) return;
+      isMeeting = true;
+      void meetHomeAssistant(connection, () => {
+        isMeeting = false;
+      });
     };
     await connection
       .subscribe(birthTopics(discoveryPrefix), onBirth)
@@ -59,10 +66,13 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     deliveredMs = clock.elapsedMs();
   };
 
-  const meetHomeAssistant = async (connection: Connection) => {
+  const meetHomeAssistant = async (connection: Connection, onBegin: () => void) => {
     await clock.sleep(BIRTH_MS * random(), signal);
-    if (link.connection === connection)
-      await inTurn(() => board.introduce(connection)).catch(tellUnlessLost(connection));
+    const work = async () => {
+      onBegin();
+      if (link.connection === connection) await board.introduce(connection);
+    };
+    await inTurn(work).catch(tellUnlessLost(connection));
   };
 
   /** A connection that has ended has told why. */
@@ -117,7 +127,11 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     if (!isAnnounced(reading)) return;
     if (!(await board.put(connection, reading)) || delivery.late) return;
     const messages = weighInMessages(delivery, { topics, channel, name: people.names.get(userId) });
-    for (const message of messages) await board.say(connection, message);
+    for (const message of messages) {
+      if (told.has(message.topic)) continue;
+      await board.say(connection, message);
+      told.add(message.topic);
+    }
   };
 
   return {
@@ -131,6 +145,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       try {
         const connection = await link.connected(until);
         await inTurn(() => publish(connection, delivery));
+        told.clear();
       } finally {
         until.removeEventListener('abort', onCut);
         deliveries -= 1;
@@ -146,7 +161,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 
 /** At most 23 letters and digits, which every broker has to accept: MQTT 3.1.1, section 3.1.3.1. */
 function clientIdOf(prefix: string): string {
-  return `weighbridge${createHash('sha256').update(prefix).digest('hex').slice(0, 12)}`;
+  return `weighbridge${hashOf(prefix).slice(0, 12)}`;
 }
 
 /** One piece of work at a time, in the order they came. */

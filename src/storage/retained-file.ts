@@ -1,18 +1,24 @@
+import type { Log } from '../domain/log.ts';
 import type { Retained, RetainedStore, Value } from '../domain/retained.ts';
 import { parseUserId } from '../domain/token.ts';
-import { type FileSystem, nodeFiles, replaceFile, storageTrouble } from './files.ts';
+import { type FileSystem, isMissing, nodeFiles, replaceFile, storageTrouble } from './files.ts';
 
 /**
  * A small JSON file. What it costs to lose it is small as well: topics of people who are gone stay with the broker.
  *
  * @param path the file; its directory exists
  */
-export function createRetainedFile(path: string, files: FileSystem = nodeFiles): RetainedStore {
+export function createRetainedFile(path: string, log: Log, files: FileSystem = nodeFiles): RetainedStore {
   return {
     async load() {
       try {
         return decode(JSON.parse((await files.readFile(path)).toString('utf8')));
-      } catch {
+      } catch (error) {
+        if (!isMissing(error)) {
+          const why = error instanceof Error ? error.message : String(error);
+          const what = `${path} cannot be read (${why}); what the MQTT broker keeps of people who are gone may stay there`;
+          log.warn({ event: 'retained_unreadable', text: what, publisher: 'mqtt' });
+        }
         return { topics: new Set(), values: new Map() };
       }
     },
@@ -36,12 +42,13 @@ function encode({ topics, values }: Retained) {
 
 function decode(record: unknown): Retained {
   const { topics, values } = fields(record);
+  if (!Array.isArray(topics)) throw new Error('it is no list of topics');
   const people = Object.entries(fields(values)).flatMap(([id, each]) => {
     const userId = parseUserId(id);
     return userId === undefined ? [] : [[userId, decodeValues(each)] as const];
   });
   return {
-    topics: new Set(Array.isArray(topics) ? topics.filter((each) => typeof each === 'string') : []),
+    topics: new Set(topics.filter((each) => typeof each === 'string')),
     values: new Map(people),
   };
 }
