@@ -20,6 +20,8 @@ import { ExitCode, type Shell } from './shell.ts';
 const LOOK_MS = 1_000;
 /** And whether it is still there. */
 const LOOKS_PER_PROBE = 5;
+/** A browser that was asked to look again does so in seconds, if it is still there. */
+const LAST_LOOK_MS = 10_000;
 
 export interface LoginOptions {
   /** Withings' own demo account in place of one's own. */
@@ -127,6 +129,15 @@ async function besideNobody(setting: Setting, show: () => void, id: string, pati
     if (whose === id && outcome.kind === 'linked') linked.abort();
   };
   await using linker = await openLinker(setting, onOutcome);
+  // Who was asked to look again must find somebody who says how it went.
+  const shown = new AbortController();
+  let isAwaited = false;
+  const onRedirect = async (redirect: Redirect, patience: Promise<void>) => {
+    const outcome = await linker.link(redirect, patience);
+    if (outcome === 'working') isAwaited = true;
+    else if (outcome.kind === 'linked') shown.abort();
+    return outcome;
+  };
   const { credentials } = config.withings;
   const app = createPublicApp({
     path: config.callback.path,
@@ -134,7 +145,7 @@ async function besideNobody(setting: Setting, show: () => void, id: string, pati
     trustProxy: config.listen.trustProxy,
     // A hint at most: the daemon asks for everything when it starts.
     onNotification: () => undefined,
-    onRedirect: (redirect, patience) => linker.link(redirect, patience),
+    onRedirect,
     prove: createProof(credentials.clientSecret),
     place: resolve(config.directories.tokens),
     people: config.people,
@@ -145,6 +156,8 @@ async function besideNobody(setting: Setting, show: () => void, id: string, pati
   show();
   const end = AbortSignal.any([patience, linked.signal]);
   if (!end.aborted) await once(end, 'abort');
+  if (linked.signal.aborted && isAwaited && !shown.signal.aborted)
+    await realClock.sleep(LAST_LOOK_MS, AbortSignal.any([shown.signal, shell.signal]));
   return linked.signal.aborted;
 }
 
