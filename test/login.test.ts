@@ -74,21 +74,6 @@ describe('weighbridge login', { concurrency: true }, () => {
     await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.65);
   });
 
-  test('with no daemon running and a slow Withings: stays until the browser that was asked to look again has looked', async () => {
-    // A letter every 20 ms: longer than a browser is kept waiting.
-    const fault: SandboxOptions['fault'] = ({ path }, answer) =>
-      path === '/measure' && answer !== undefined
-        ? { text: JSON.stringify(answer).padEnd(450), drip: true }
-        : undefined;
-    await using home = await setUp({ fault });
-    await using login = home.login();
-    const landed = await consent(await linkOf(login), '1234');
-    assert.match(await (await fetch(landed)).text(), /http-equiv="refresh"/);
-    while (!/Start weighbridge now/.test(login.output())) await sleep(50);
-    assert.match(await (await fetch(landed)).text(), /Anna 1234 is linked/);
-    assert.equal((await login.exited).code, 0);
-  });
-
   test('a second person, and the first one again, while the daemon runs', async () => {
     await using home = await setUp();
     await using daemon = await home.serve();
