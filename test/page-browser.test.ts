@@ -24,7 +24,12 @@ const ALIKE = new Set(['year', 'all', 'pounds', 'stones', 'only-weight']);
 const MARKED = `new MutationObserver(() => { window.marked ||= document.querySelector('#u${ANNA}.news') !== null; })
   .observe(document.body, { attributes: true, subtree: true })`;
 /** Counts what comes beside the page's own script. */
-const HEAR = `window.beats = 0; new EventSource('/changes').addEventListener('beat', () => { window.beats += 1; })`;
+const HEAR = `new Promise((heard) => {
+  window.beats = 0;
+  const changes = new EventSource('/changes');
+  changes.addEventListener('beat', () => { window.beats += 1; });
+  changes.addEventListener('open', () => heard());
+})`;
 
 /** As if Anna had stepped on the scale once more. */
 function afterAnother(kilograms: number): PageView {
