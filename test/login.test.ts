@@ -437,7 +437,7 @@ describe('a code is used up by nothing but the person:', { concurrency: true }, 
     assert.equal((await fetch(landed)).status, 202);
     hold = false;
     home.sandbox.hangUp();
-    while (!/is linked/.test(login.output())) await sleep(100);
+    for (let looks = 0; looks < 600 && !/is linked/.test(login.output()); looks += 1) await sleep(100);
     // As the page does.
     await sleep(3_000);
     assert.match((await browse(landed)).text, /1234 is linked/);
