@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { seriousFindings } from './support/axe.ts';
 import { findChromium, launchChromium, NO_BROWSER } from './support/chromium.ts';
+import { complaintsOf } from './support/complaints.ts';
 import { type Program, startProgram } from './support/program.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 
@@ -36,11 +37,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     const context = await browser.newContext(options);
     context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(String(error)));
+    const complaints = complaintsOf(page);
     page.on('requestfailed', (request) => complaints.push(`${request.url()} ${request.failure()?.errorText}`));
     await page.goto(`${address}${query}`);
     await page.getByText('Live', { exact: true }).waitFor();

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { lazily } from '../src/lazily.ts';
+import { lazily } from '../src/domain/lazily.ts';
 
 test('what is loaded on demand is loaded once, and again where it has failed', async () => {
   let loads = 0;

@@ -3,6 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { AxiosInstance, AxiosResponse } from 'axios';
 import qs from 'qs';
 import type { Clock } from '../domain/clock.ts';
+import { lazily } from '../domain/lazily.ts';
 import type { Account } from '../domain/token.ts';
 import { badAnswer, classify, type Endpoint, unreachable } from './errors.ts';
 import { type Envelope, parseEnvelope, parseWaitSeconds, WireError } from './wire.ts';
@@ -49,12 +50,12 @@ export type Transport = (call: Call) => Promise<unknown>;
  */
 export function createTransport(options: TransportOptions): Transport {
   const { apiUrl, clientSecret, pace, clock, signal } = options;
-  let opened: AxiosInstance | undefined;
+  const open = lazily(openHttp);
 
   const post: Transport = async (call) => {
     const { endpoint, form, urgent, account } = call;
     const body = qs.stringify(form);
-    opened ??= await openHttp();
+    const http = await open();
     await pace.turn({ key: `${endpoint} ${account?.userId ?? ''} ${body}`, urgent });
     await call.sending?.();
     const secrets = [
@@ -65,7 +66,7 @@ export function createTransport(options: TransportOptions): Transport {
       form['callbackurl'],
       form['redirect_uri'],
     ];
-    const { status, error, body: answer } = read(endpoint, await send(opened, call, body));
+    const { status, error, body: answer } = read(endpoint, await send(http, call, body));
     if (status === 0) return answer;
     const waitSeconds = parseWaitSeconds(answer);
     const trouble = classify(endpoint, {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import type { PageView } from '../../src/page/view.ts';
+import { complaintsOf } from './complaints.ts';
 import { type PageServer, servePage } from './page-server.ts';
 
 /** More than any machine needs, and less than a test may take. */
@@ -26,11 +27,7 @@ export async function visit(browser: Browser, view: PageView, options: BrowserCo
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  const complaints = complaintsOf(page);
   await page.goto(server.url);
   return {
     page,
