@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { DATE_EXAMPLE, DATE_HELP, parseSince, parseUntil } from './cli/dates.ts';
 import { ExitCode, type Run } from './cli/shell.ts';
 import { parseUserId } from './domain/token.ts';
-import { readVersion } from './version.ts';
+import { type OwnFiles, readVersion } from './version.ts';
 
 /** How commands are carried out. */
 export interface Runners {
@@ -11,6 +11,7 @@ export interface Runners {
   readonly run: (command: Run, whenStuck?: ExitCode) => Promise<void>;
   /** For what works on the files of a daemon, beside it. */
   readonly runBeside: (command: Run) => Promise<void>;
+  readonly files: Pick<OwnFiles, 'manifest'>;
 }
 
 const serve: Run = async (at) => (await import('./cli/serve.ts')).serve(at);
@@ -44,10 +45,10 @@ const since = (what: string) => new Option('--since <date>', what).argParser(arg
 const until = (what: string) => new Option('--until <date>', what).argParser(argument(parseUntil, DATE_EXAMPLE));
 
 /** Commands are loaded when they run, so that `--help` does not wait for a web server. */
-function describeProgram({ run, runBeside }: Runners): Command {
+function describeProgram({ run, runBeside, files }: Runners): Command {
   const program = new Command('weighbridge')
     .description('Withings calls when somebody has stepped on the scale; this logs the weight and passes it on.')
-    .version(readVersion())
+    .version(readVersion(files))
     .showSuggestionAfterError()
     .exitOverride();
   program

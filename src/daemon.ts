@@ -18,6 +18,7 @@ import type { Concern } from './page/view.ts';
 import { preparePublishing } from './publishing.ts';
 import { realClock } from './real-clock.ts';
 import { openStatusPort } from './status-port.ts';
+import { type OwnFiles, readVersion } from './version.ts';
 
 export interface Daemon extends AsyncDisposable {
   /** Where the public port is bound. */
@@ -31,6 +32,7 @@ export interface Daemon extends AsyncDisposable {
 export interface DaemonPorts {
   /** Sends a signal to all processes of a group; one that is gone is fine. */
   readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
+  readonly files: OwnFiles;
   /** What can be told to be wrong with the set-up without asking anybody, for the page. */
   readonly examine?: () => Promise<readonly Concern[]>;
   readonly clock?: Clock;
@@ -47,7 +49,7 @@ export interface DaemonPorts {
 export async function startDaemon(
   config: WithingsConfig,
   log: Log,
-  { signalGroup, examine = nothing, clock = realClock, random = Math.random }: DaemonPorts,
+  { signalGroup, files, examine = nothing, clock = realClock, random = Math.random }: DaemonPorts,
 ): Promise<Daemon> {
   const { people } = config;
   const stop = new AbortController();
@@ -56,7 +58,8 @@ export async function startDaemon(
   await sweepDirectories(config.directories);
   const { tokens, accessTokens, records, callback, ...core } = createCore(config, log, { clock, signal });
   const journal = await core.openJournal();
-  const publishers = await preparePublishing(config, { clock, log });
+  const version = readVersion(files);
+  const publishers = await preparePublishing(config, { version, clock, log });
   const collect = core.createCollect(journal);
   const troubles = createTroubles({ clock, log, people, records });
   const subscriptionTroubles = createTroubles({ clock, log, people });
@@ -106,7 +109,17 @@ export async function startDaemon(
     clock,
     log,
   });
-  const status = { vitals, journal, examine, consent: callback?.consent, clock, log, signal };
+  const status = {
+    vitals,
+    journal,
+    examine,
+    version,
+    pageFiles: files.page,
+    consent: callback?.consent,
+    clock,
+    log,
+    signal,
+  };
   const statusPort = await openStatusPort(config, status);
   const listener = await listen(app, config.listen).catch(async (error) => {
     await statusPort?.[Symbol.asyncDispose]();

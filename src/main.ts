@@ -3,11 +3,17 @@ import { addAbortSignal } from 'node:stream';
 import { ExitCode, type Run, type Shell } from './cli/shell.ts';
 import { explain, Trouble } from './domain/trouble.ts';
 import { goesToJournal, withPriority } from './journal-stream.ts';
+import type { OwnFiles } from './version.ts';
 
 /** The process edge: arguments, `.env`, signals and the exit code. Nothing else touches `process`. */
 
 /** A stop takes 10 s at most; whatever is stuck then is safe to leave (a login by the token rule). */
 const STOP_DEADLINE_MS = 8_000;
+
+const files: OwnFiles = {
+  manifest: new URL('../../package.json', import.meta.url),
+  page: new URL('./page/static/', import.meta.url),
+};
 
 let codeWhenStuck: ExitCode = ExitCode.failed;
 const stop = new AbortController();
@@ -57,6 +63,7 @@ async function openShell(): Promise<Shell> {
     service: undefined,
     signalGroup,
     nodeVersion: process.version,
+    files,
     program: { node: process.execPath, script: process.argv[1] ?? '' },
   };
 }
@@ -124,6 +131,6 @@ if (words.length === 0 || words.join(' ') === 'serve') {
   await run(async (at) => (await import('./cli/serve.ts')).serve(at), ExitCode.done);
 } else {
   const { runCommand } = await import('./commands.ts');
-  const code = await runCommand(words, { run, runBeside });
+  const code = await runCommand(words, { run, runBeside, files });
   if (code !== undefined) process.exitCode = code;
 }

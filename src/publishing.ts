@@ -12,7 +12,6 @@ import type { OpenJournal } from './storage/journal.ts';
 import { createOffsetFiles } from './storage/offset-files.ts';
 import { createParkedFile } from './storage/parked-file.ts';
 import { createRetainedFile } from './storage/retained-file.ts';
-import { readVersion } from './version.ts';
 
 /** What publishers and their outboxes need of the daemon. */
 export interface PublishingPorts {
@@ -41,10 +40,10 @@ export interface Publishing {
  */
 export async function preparePublishing(
   config: Config,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { version, clock, log }: { readonly version: string; readonly clock: Clock; readonly log: Log },
 ): Promise<Publishing> {
   const directory = `${config.directories.data}/publishers`;
-  const loaded = await loadPublishers(config, directory, log);
+  const loaded = await loadPublishers(config, { directory, version, log });
   if (loaded.length > 0) {
     await makeDirectory(directory);
     await sweepTemporaryFiles(directory);
@@ -91,7 +90,10 @@ interface Maker {
   readonly make: (ports: PublishingPorts & CommonPorts) => Publisher;
 }
 
-async function loadPublishers({ mqtt, hook, people }: Config, directory: string, log: Log): Promise<readonly Maker[]> {
+async function loadPublishers(
+  { mqtt, hook, people }: Config,
+  { directory, version, log }: { readonly directory: string; readonly version: string; readonly log: Log },
+): Promise<readonly Maker[]> {
   const makers: Maker[] = [];
   if (mqtt !== undefined) {
     const { createMqttPublisher } = await import('./publishers/mqtt.ts');
@@ -103,7 +105,7 @@ async function loadPublishers({ mqtt, hook, people }: Config, directory: string,
         ...topics,
         broker: { url, username, password, caFile },
         people,
-        version: readVersion(),
+        version,
         linkedUsers: () => linkedUsers.refresh(),
         stateOf: (userId) => records.of(userId),
         latest: journal.latest,

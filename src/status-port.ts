@@ -13,7 +13,6 @@ import { createPrivateApp } from './http/private-app.ts';
 import { ASSETS, type Concern, PATHS, readRange } from './page/view.ts';
 import { isLoopback } from './settings.ts';
 import type { OpenJournal } from './storage/journal.ts';
-import { readVersion } from './version.ts';
 
 const PATIENCE_MS = 500;
 
@@ -22,6 +21,9 @@ export interface StatusPorts {
   readonly journal: OpenJournal;
   /** What can be told to be wrong with the set-up without asking anybody. */
   readonly examine: () => Promise<readonly Concern[]>;
+  readonly version: string;
+  /** The folder of the page's own files. */
+  readonly pageFiles: URL;
   readonly consent: Consent | undefined;
   readonly clock: Clock;
   readonly log: Log;
@@ -37,12 +39,10 @@ export interface StatusPorts {
 export async function openStatusPort(config: Config, ports: StatusPorts): Promise<Listener | undefined> {
   const { host, port, password } = config.status;
   if (port === undefined) return undefined;
-  const { vitals, journal, examine, clock, log, signal } = ports;
+  const { vitals, journal, examine, version, clock, log, signal } = ports;
   const changes = createChanges({ vitals, lookForMore: journal.look, examine, feed: journal.feed, clock, signal });
   const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
-  // Once: an update beside a running daemon makes it no newer.
-  const version = readVersion();
-  const page = createPage(config, ports, { version, watch: changes.watch });
+  const page = createPage(config, ports, changes.watch);
   const app = createPrivateApp({
     names,
     password,
@@ -56,13 +56,9 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
   return await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
 }
 
-function createPage(
-  { callback, people }: Config,
-  ports: StatusPorts,
-  { version, watch }: { readonly version: string } & Pick<Page, 'watch'>,
-): Page {
-  const { vitals, journal, examine, consent, clock } = ports;
-  const load = lazily(loadPage);
+function createPage({ callback, people }: Config, ports: StatusPorts, watch: Page['watch']): Page {
+  const { vitals, journal, examine, version, consent, clock } = ports;
+  const load = lazily(() => loadPage(ports.pageFiles));
 
   return {
     watch,
@@ -101,8 +97,8 @@ interface Loaded {
   readonly assets: ReadonlyMap<string, Asset>;
 }
 
-async function loadPage(): Promise<Loaded> {
-  const assets = await readAssets(new URL('./page/static/', import.meta.url), ASSETS);
+async function loadPage(files: URL): Promise<Loaded> {
+  const assets = await readAssets(files, ASSETS);
   const { renderPage } = await import('./page/status-page.ts');
   return { renderPage, assets };
 }

@@ -1,9 +1,15 @@
 import { readFileSync } from 'node:fs';
 
-/** The version, which stands in package.json and nowhere else. */
-export function readVersion(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  );
-  return manifest.version;
+/** The files that come with the program. `main.ts` finds them: bundled or not, it stands in the same place. */
+export interface OwnFiles {
+  /** `package.json` */
+  readonly manifest: URL;
+  /** The folder of the style sheet, the script and the icon of the status page. */
+  readonly page: URL;
+}
+
+/** The version, which `package.json` alone states. */
+export function readVersion({ manifest }: Pick<OwnFiles, 'manifest'>): string {
+  const { version }: { readonly version: string } = JSON.parse(readFileSync(manifest, 'utf8'));
+  return version;
 }

@@ -8,6 +8,7 @@ import { API_FAULTS, type ApiFault } from './support/api-faults.ts';
 import { assertJournal, assertLogin, watchCalls } from './support/checker.ts';
 import { createFastClock } from './support/fast-clock.ts';
 import { CLIENT } from './support/home.ts';
+import { OWN_FILES } from './support/own-files.ts';
 import { createRecordingLog } from './support/recording-log.ts';
 import { temporaryDirectory } from './support/temporary.ts';
 
@@ -58,6 +59,7 @@ async function surviveOutage(fault: ApiFault) {
     await using daemon = await startDaemon({ ...config, withings: { ...config.withings, credentials } }, log, {
       clock,
       signalGroup: () => undefined,
+      files: OWN_FILES,
     });
     const url = `http://127.0.0.1:${daemon.publicAddress.port}${config.callback.path}`;
     assert(await sandbox.subscribe('1234', url, 1));

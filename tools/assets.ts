@@ -1,10 +1,7 @@
 import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
-/**
- * Copies what is neither code nor about it, under the same paths. The bundle is flat, so only a module that stands
- * directly in `src/` finds its files beside itself both ways: `new URL('./page/static/', import.meta.url)`.
- */
+/** Copies what is neither code nor about it, under the same paths: `main.ts` finds it from where it stands. */
 export async function copyAssets(from: string, to: string): Promise<void> {
   for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || /\.(ts|md)$/.test(entry.name)) continue;

@@ -26,8 +26,8 @@ export async function serve(shell: Shell): Promise<ExitCode> {
     const text = 'CALLBACK_URL is not set: weighbridge listens, but Withings cannot know where';
     log.warn({ event: 'no_callback_url', text });
   }
-  const { signalGroup } = shell;
-  await using daemon = await startDaemon(config, log, { signalGroup, examine: () => examineForPage(config) });
+  const { signalGroup, files } = shell;
+  await using daemon = await startDaemon(config, log, { signalGroup, files, examine: () => examineForPage(config) });
   const reporting = shell.supervision && report(shell, shell.supervision, daemon, log);
   for (const { text, remedy, check } of await examineAtStart(config)) {
     log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });

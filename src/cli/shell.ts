@@ -1,3 +1,5 @@
+import type { OwnFiles } from '../version.ts';
+
 /** What a command sees of the process that runs it. */
 export interface Shell {
   /** The settings: `.env` under the environment. */
@@ -33,6 +35,7 @@ export interface Shell {
   readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
   /** Of Node, as `process.version` has it. */
   readonly nodeVersion: string;
+  readonly files: OwnFiles;
   /** What is run to run this program: Node, and the script as it was called, maybe a link that outlives an update. */
   readonly program: { readonly node: string; readonly script: string };
 }

@@ -11,6 +11,7 @@ import { createTokenFiles } from '../../src/storage/token-files.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
 import { createFastClock, createWrongClock, type FastTime, type WrongClock } from './fast-clock.ts';
 import { signalGroup } from './hook-bench.ts';
+import { OWN_FILES } from './own-files.ts';
 
 /**
  * The daemon in a process of its own whose time passes fast, and whose wall clock may be wrong; see `torture.ts`.
@@ -54,6 +55,7 @@ async function serve(): Promise<void> {
   await using _daemon = await startDaemon(settings, log, {
     clock,
     signalGroup,
+    files: OWN_FILES,
   });
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
 }

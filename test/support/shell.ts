@@ -1,4 +1,5 @@
 import type { Shell } from '../../src/cli/shell.ts';
+import { OWN_FILES } from './own-files.ts';
 
 /** What a command sees of a process of which nothing is known but what is given. */
 export function createShell(known: Partial<Shell>): Shell {
@@ -19,6 +20,7 @@ export function createShell(known: Partial<Shell>): Shell {
     output: process.stdout,
     terminal: undefined,
     signalGroup: () => undefined,
+    files: OWN_FILES,
     nodeVersion: process.version,
     program: { node: process.execPath, script: '/usr/local/bin/weighbridge' },
     ...known,

@@ -1,0 +1,7 @@
+import type { OwnFiles } from '../../src/version.ts';
+
+/** The program's own files, as the compiled `main.js` finds them. */
+export const OWN_FILES: OwnFiles = {
+  manifest: new URL('../../../package.json', import.meta.url),
+  page: new URL('../../src/page/static/', import.meta.url),
+};
