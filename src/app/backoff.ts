@@ -1,3 +1,9 @@
+/**
+ * Withings answers 601 when it gets the same call with the same arguments twice within 10 s.
+ * Two more, because its clock runs from the arrival.
+ */
+export const SAME_CALL_MS = 12_000;
+
 /** Withings is asked again after 15 s, and after 1 h at the latest. */
 const WITHINGS = { firstMs: 15_000, longestMs: 3_600_000 };
 

@@ -1,8 +1,7 @@
 import type { TimeWindow } from '../domain/measure.ts';
 import type { UserId } from '../domain/token.ts';
 import type { Trouble } from '../domain/trouble.ts';
-import { backoffMs } from './backoff.ts';
-import { SAME_CALL_MS } from './pace.ts';
+import { backoffMs, SAME_CALL_MS } from './backoff.ts';
 import { covers, union } from './queries.ts';
 
 /** Data may reach Withings' database after the notification: when to look again at a window that was empty. */

@@ -1,10 +1,9 @@
 import { type Clock, isPlausible } from '../domain/clock.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble, type Trouble } from '../domain/trouble.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, SAME_CALL_MS } from './backoff.ts';
 import type { Collector } from './collector.ts';
 import type { LinkedUsers } from './linked-users.ts';
-import { SAME_CALL_MS } from './pace.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { SHARED, type Troubles } from './troubles.ts';
 

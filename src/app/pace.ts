@@ -1,16 +1,11 @@
 import type { Clock } from '../domain/clock.ts';
 import { Trouble } from '../domain/trouble.ts';
+import { SAME_CALL_MS } from './backoff.ts';
 
 /** Withings: 120 calls a minute for all users of an application together (developer guide, rate limits). */
 const CALLS_PER_MINUTE = 120;
 /** What background work may use of them, so that a person who has just stepped on the scale never queues behind it. */
 const BACKGROUND_CALLS_PER_MINUTE = 90;
-/**
- * Withings answers 601 when it gets the same call with the same arguments twice within 10 s.
- * Two more, because its clock runs from the arrival.
- */
-export const SAME_CALL_MS = 12_000;
-
 /** A minute, and two seconds more: Withings counts what arrives, and a call may overtake another on its way. */
 const WINDOW_MS = 62_000;
 

@@ -9,7 +9,7 @@ import type {
   UserId,
 } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
-import { SAME_CALL_MS } from './pace.ts';
+import { SAME_CALL_MS } from './backoff.ts';
 
 /** A token that ends this soon is not worth a call that may take as long. */
 export const MARGIN_MS = 120_000;
