@@ -2,8 +2,8 @@
 import { addAbortSignal } from 'node:stream';
 import { ExitCode, type Run, type Shell } from './cli/shell.ts';
 import { explain, Trouble } from './domain/trouble.ts';
-import { goesToJournal, withPriority } from './journal-stream.ts';
-import type { OwnFiles } from './version.ts';
+import type { OwnFiles } from './runtime/version.ts';
+import { goesToJournal, withPriority } from './systemd/journald.ts';
 
 /** The process edge: arguments, `.env`, signals and the exit code. Nothing else touches `process`. */
 
@@ -41,8 +41,8 @@ function say(line: string): void {
 /** What commands see of this process. What only they need is loaded with it, so that `--help` need not wait. */
 async function openShell(): Promise<Shell> {
   const supervision = takeSupervision();
-  const { readCredentials, readDotenv } = await import('./setting-files.ts');
-  const { mergeSources } = await import('./sources.ts');
+  const { readCredentials, readDotenv } = await import('./config/dotenv.ts');
+  const { mergeSources } = await import('./config/sources.ts');
   const credentials = readCredentials(process.env['CREDENTIALS_DIRECTORY'], say);
   const written = [...credentials, readDotenv('.env', say)];
   return {
@@ -102,7 +102,7 @@ async function* readLines(): AsyncGenerator<string> {
 /** For what works on the files of a daemon, beside it. */
 async function runBeside(command: Run): Promise<void> {
   await run(async (shell) => {
-    const { runBeside } = await import('./cli/beside.ts');
+    const { runBeside } = await import('./cli/as-daemon-user.ts');
     return await runBeside(shell, command, {
       environment: process.env,
       again: [...process.execArgv, ...process.argv.slice(1)],
@@ -130,7 +130,7 @@ const words = process.argv.slice(2);
 if (words.length === 0 || words.join(' ') === 'serve') {
   await run(async (at) => (await import('./cli/serve.ts')).serve(at), ExitCode.done);
 } else {
-  const { runCommand } = await import('./commands.ts');
+  const { runCommand } = await import('./cli/commands.ts');
   const code = await runCommand(words, { run, runBeside, files });
   if (code !== undefined) process.exitCode = code;
 }

@@ -1,16 +1,16 @@
-import { type BackfillState, type BackfillWatch, backfill } from '../app/backfill.ts';
-import { makeDirectories } from '../core.ts';
+import { type BackfillState, type BackfillWatch, backfill } from '../app/collect/backfill.ts';
+import { makeDirectories } from '../daemon/core.ts';
 import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
-import { nameOf } from '../domain/people.ts';
+import { nameOf } from '../domain/household.ts';
 import type { UserId } from '../domain/token.ts';
 import { explain } from '../domain/trouble.ts';
-import { realClock } from '../real-clock.ts';
+import { realClock } from '../runtime/real-clock.ts';
 import { createBackfillFiles } from '../storage/backfill-files.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { isEmptyRange } from './dates.ts';
-import { readPeople } from './person.ts';
+import { openCommand } from './open-command.ts';
+import { readPeople } from './people.ts';
 import { openProgress, type Progress } from './progress.ts';
-import { openCommand } from './settings.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /** Withings was founded in June 2008, and its first scale was sold from 2009 on: no scale has measured anything before. */

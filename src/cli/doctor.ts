@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { arch } from 'node:os';
-import { parseConfig } from '../config.ts';
+import { parseConfig } from '../config/config.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding, Mark } from '../doctor/finding.ts';
 import { realNetwork } from '../doctor/network.ts';
-import { createMask, oneLine } from '../logger.ts';
-import { realClock } from '../real-clock.ts';
+import { createMask, oneLine } from '../runtime/logger.ts';
+import { realClock } from '../runtime/real-clock.ts';
 import { askService, runProgram } from '../systemd/control.ts';
-import { SERVICE } from '../systemd/place.ts';
-import { openMessages, secretsIn } from './settings.ts';
+import { SERVICE } from '../systemd/paths.ts';
+import { openMessages, secretsIn } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /** Says of everything a set-up can get wrong whether it is right, and what to do where it is not. */

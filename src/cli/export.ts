@@ -1,11 +1,11 @@
 import { pipeline } from 'node:stream/promises';
+import { journalIn } from '../daemon/data-directory.ts';
 import type { UserId } from '../domain/token.ts';
-import { journalIn } from '../layout.ts';
-import { CSV_HEADER, formatCsvRow } from '../storage/journal-csv.ts';
-import type { JournalLine } from '../storage/journal-line.ts';
-import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal-reader.ts';
+import { CSV_HEADER, formatCsvRow } from '../storage/journal/csv.ts';
+import type { JournalLine } from '../storage/journal/line.ts';
+import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal/reader.ts';
 import { isEmptyRange } from './dates.ts';
-import { readSettingsBeside } from './settings.ts';
+import { readSettingsBeside } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /** Fewer and larger writes: a system call for each line takes longer than making it. */

@@ -3,7 +3,7 @@ import { parseRefreshToken, parseUserId, type RefreshToken, type UserId } from '
 import { Trouble } from '../domain/trouble.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
-import { readSettingsBeside } from './settings.ts';
+import { readSettingsBeside } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /**

@@ -1,19 +1,19 @@
 import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { type Callback, type Core, makeDirectories, type WithingsConfig } from '../core.ts';
+import { type Callback, type Core, makeDirectories, type WithingsConfig } from '../daemon/core.ts';
 import { formatTime } from '../domain/clock.ts';
+import { formatWeight } from '../domain/format.ts';
+import { nameOf, type People } from '../domain/household.ts';
 import type { Linked, LinkFailed, LinkOutcome, Redirect } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
-import { nameOf, type People } from '../domain/people.ts';
 import type { UserId } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
-import { formatWeight } from '../domain/weight-unit.ts';
 import { listen } from '../http/listen.ts';
 import { localCallbackUrl, type Probe, probeCallback } from '../http/probe.ts';
 import { createProof } from '../http/proof.ts';
-import { createPublicApp } from '../http/public-app.ts';
-import { realClock } from '../real-clock.ts';
-import { openCommand } from './settings.ts';
+import { createPublicApp } from '../http/public/app.ts';
+import { realClock } from '../runtime/real-clock.ts';
+import { openCommand } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /** How often to look whether a running daemon has linked somebody. */

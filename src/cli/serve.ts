@@ -1,12 +1,12 @@
 import { once } from 'node:events';
-import type { Config } from '../config.ts';
-import { type Daemon, startDaemon } from '../daemon.ts';
+import type { Config } from '../config/config.ts';
+import { type Daemon, startDaemon } from '../daemon/daemon.ts';
 import { examineAtStart } from '../doctor/at-start.ts';
 import { checkHook, isPath } from '../doctor/hook.ts';
 import type { Log } from '../domain/log.ts';
 import type { Concern } from '../page/view.ts';
-import { realClock } from '../real-clock.ts';
-import { openLog, readWithingsSettings } from './settings.ts';
+import { realClock } from '../runtime/real-clock.ts';
+import { openLog, readWithingsSettings } from './open-command.ts';
 import { ExitCode, type Shell, type Supervision } from './shell.ts';
 
 /** Runs the daemon until it is asked to stop. */
@@ -47,7 +47,7 @@ async function examineForPage(config: Config): Promise<readonly Concern[]> {
 async function report({ signal }: Shell, supervision: Supervision, { look, pulse }: Daemon, log: Log): Promise<void> {
   const { variables, pid } = supervision;
   const { createNotify, watchdogMs } = await import('../systemd/notify.ts');
-  const { reportToSupervisor } = await import('../app/supervise.ts');
+  const { reportToSupervisor } = await import('../app/status/watchdog.ts');
   await reportToSupervisor({
     notify: createNotify(variables, pid),
     watchdogMs: watchdogMs(variables, pid),

@@ -1,4 +1,4 @@
-import type { OwnFiles } from '../version.ts';
+import type { OwnFiles } from '../runtime/version.ts';
 
 /** What a command sees of the process that runs it. */
 export interface Shell {

@@ -1,13 +1,13 @@
-import { patiently } from '../app/patiently.ts';
-import { nameAppli, type Subscriptions } from '../app/subscriptions.ts';
-import { makeDirectories, type WithingsConfig } from '../core.ts';
-import { nameOf } from '../domain/people.ts';
+import { nameAppli, type Subscriptions } from '../app/subscribe/subscriptions.ts';
+import { makeDirectories, type WithingsConfig } from '../daemon/core.ts';
+import { nameOf } from '../domain/household.ts';
+import { patiently } from '../domain/patiently.ts';
 import { isOurs, leadsTo } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble, explain } from '../domain/trouble.ts';
-import { realClock } from '../real-clock.ts';
-import { readPeople } from './person.ts';
-import { openCommand } from './settings.ts';
+import { realClock } from '../runtime/real-clock.ts';
+import { openCommand } from './open-command.ts';
+import { readPeople } from './people.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 type Work = (

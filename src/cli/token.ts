@@ -1,5 +1,5 @@
 import { parseUserId } from '../domain/token.ts';
-import { openCommand } from './settings.ts';
+import { openCommand } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /** Prints an access token that is good for a call now, rotating only where no process on this machine has one. */

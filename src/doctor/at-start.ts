@@ -1,6 +1,6 @@
-import type { Config } from '../config.ts';
-import { isLoopback } from '../settings.ts';
-import { judgeCallbackUrl } from './callback-url.ts';
+import type { Config } from '../config/config.ts';
+import { isLoopback } from '../config/settings.ts';
+import { judgeCallbackUrl } from './callback.ts';
 import { lookAtDirectory } from './directory.ts';
 import type { Finding } from './finding.ts';
 import { checkHook } from './hook.ts';

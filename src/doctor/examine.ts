@@ -1,35 +1,35 @@
 import { isIP } from 'node:net';
-import type { Config, Parsed } from '../config.ts';
-import { type Core, createCore } from '../core.ts';
+import type { Config, Parsed } from '../config/config.ts';
+import { isLoopback } from '../config/settings.ts';
+import { type Core, createCore } from '../daemon/core.ts';
 import type { Clock } from '../domain/clock.ts';
+import { nameOf } from '../domain/household.ts';
 import type { Log } from '../domain/log.ts';
-import { nameOf } from '../domain/people.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble, Trouble } from '../domain/trouble.ts';
 import { reachable } from '../http/probe.ts';
 import { createProof } from '../http/proof.ts';
-import { isLoopback } from '../settings.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
 import type { ServiceState } from '../systemd/control.ts';
-import { checkBroker } from './broker.ts';
-import { judgeCallbackUrl } from './callback-url.ts';
+import { judgeCallbackUrl } from './callback.ts';
 import { judgeCertificate } from './certificate.ts';
 import { checkClient } from './client.ts';
 import { judgeClock } from './clock.ts';
+import { standIn } from './daemon.ts';
 import { checkDirectory, ofAnother, ownerBesideRoot } from './directory.ts';
 import { checkDns } from './dns.ts';
 import { type Finding, notChecked, warning } from './finding.ts';
 import { judgeHead, judgeSilence } from './head.ts';
 import { checkHealth } from './health.ts';
 import { checkHook } from './hook.ts';
-import { checkLogin, checkTokenFile } from './login.ts';
+import { checkFlock, judgeNode, type Platform } from './host.ts';
 import { codeOf, type Network } from './network.ts';
-import { checkFlock, judgeNode, type Platform } from './platform.ts';
+import { checkBroker } from './publishers.ts';
 import { judgeService } from './service.ts';
 import { judgeSettings } from './settings.ts';
-import { standIn } from './stand-in.ts';
 import { judgeSubscriptions } from './subscription.ts';
 import { findingOf } from './trouble.ts';
+import { checkLogin, checkTokenFile } from './withings.ts';
 
 /** What a set-up stands in. */
 export interface World {

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import type { HookConfig } from '../config.ts';
+import type { HookConfig } from '../config/config.ts';
 import { broken, type Finding, ok } from './finding.ts';
 
 /** Whether the program of `HOOK_COMMAND` can be run: the path it is, or the first of that name in `PATH`. */

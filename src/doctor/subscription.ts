@@ -1,4 +1,4 @@
-import { nameAppli } from '../app/subscriptions.ts';
+import { nameAppli } from '../app/subscribe/subscriptions.ts';
 import { isOurs, leadsTo, type Subscription } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
 import { broken, type Finding, ok, warning } from './finding.ts';

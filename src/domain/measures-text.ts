@@ -1,6 +1,6 @@
+import { formatWeight, type WeightUnit } from './format.ts';
 import { readMeasureKey } from './measure.ts';
 import type { Reading } from './reading.ts';
-import { formatWeight, type WeightUnit } from './weight-unit.ts';
 
 /** `81.25 kg, fat_ratio 17.3 %`: everything a reading holds, for people. */
 export function listMeasures(reading: Reading, unit: WeightUnit): string {

@@ -1,5 +1,5 @@
-import type { PersonVitals, TroubleVitals, Vitals } from '../domain/vitals.ts';
-import { nameOf } from './person.ts';
+import type { PersonVitals, TroubleVitals, Vitals } from '../domain/status.ts';
+import { nameOf } from './parts.ts';
 import { list } from './words.ts';
 
 /** Something that does not work, for everybody it does not work for. */

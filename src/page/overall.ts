@@ -1,6 +1,6 @@
+import { drawMatter, type Matter, mattersOf } from './action-needed.ts';
 import { type Html, html } from './html.ts';
 import { drawIcon } from './icons.ts';
-import { drawMatter, type Matter, mattersOf } from './matters.ts';
 import type { PageView } from './view.ts';
 import { list } from './words.ts';
 

@@ -1,13 +1,13 @@
-import type { PersonVitals } from '../domain/vitals.ts';
-import { believableOf, isBelievable } from './believable.ts';
-import { changesOf } from './changes.ts';
-import { drawCharts } from './charts.ts';
+import type { PersonVitals } from '../domain/status.ts';
+import { believableOf, isBelievable } from './chart/believable.ts';
+import { drawCharts } from './chart/person-charts.ts';
+import { drawStanding } from './connection.ts';
 import { type Html, html } from './html.ts';
 import { drawLinkButton } from './link-button.ts';
-import { anchorOf, nameOf } from './person.ts';
+import { anchorOf, nameOf } from './parts.ts';
 import { quantityOf } from './quantity.ts';
-import { drawStanding } from './standing.ts';
 import type { PageView } from './view.ts';
+import { changesOf } from './weight-change.ts';
 import { sayDay, timeWhen } from './words.ts';
 
 /** One person: the last weight, how it goes, and whether Withings and we are on speaking terms about them. */

@@ -1,5 +1,5 @@
+import { formatChange, formatWeight, POUND, POUNDS_PER_STONE, type WeightUnit } from '../domain/format.ts';
 import { readMeasureKey } from '../domain/measure.ts';
-import { formatChange, formatWeight, POUND, POUNDS_PER_STONE, type WeightUnit } from '../domain/weight-unit.ts';
 
 /** How a quantity is told and drawn in the household's unit. */
 export interface Quantity {

@@ -1,6 +1,6 @@
+import type { WeightUnit } from '../domain/format.ts';
 import type { Histories } from '../domain/history.ts';
-import type { Vitals } from '../domain/vitals.ts';
-import type { WeightUnit } from '../domain/weight-unit.ts';
+import type { Vitals } from '../domain/status.ts';
 
 /** How much of the past the pictures show. */
 export const RANGES = ['month', 'quarter', 'year', 'all'] as const;

@@ -1,4 +1,4 @@
-import type { Moment } from '../domain/vitals.ts';
+import type { Moment } from '../domain/status.ts';
 import { type Html, html } from './html.ts';
 
 /** Of our own: Intl would cost a small machine more than the rest of the page. */

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import type { Clock } from '../domain/clock.ts';
 import { type Answer, NOT_IMPLEMENTED, refused } from './answer.ts';
 import { createGrants, type Grants } from './grants.ts';
-import { createGuard, type Limits, WITHINGS_LIMITS } from './guard.ts';
+import { createGuard, type Limits, WITHINGS_LIMITS } from './limits.ts';
 import { createMeasures, type Measures, type RawGroup } from './measures.ts';
 import { type Client, consent, requestToken } from './oauth.ts';
 import { type WeighIn, weighInGroups } from './scale.ts';

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { SERVICE_NAME } from './place.ts';
+import { SERVICE_NAME } from './paths.ts';
 
 /** What came of a program. */
 export interface Ran {

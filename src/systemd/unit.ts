@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ENV_CREDENTIAL, ENVIRONMENT_IN_STATE, placeIn, SERVICE_NAME } from './place.ts';
+import { ENV_CREDENTIAL, ENVIRONMENT_IN_STATE, placeIn, SERVICE_NAME } from './paths.ts';
 
 /** systemd passes an open socket since this version, */
 const PASSES_SOCKETS = 253;

@@ -1,13 +1,13 @@
-import { createAccessTokens } from '../../src/app/access-tokens.ts';
-import { type BackfillState, type BackfillWatch, backfill } from '../../src/app/backfill.ts';
-import { createPace } from '../../src/app/pace.ts';
-import { createWithAccess } from '../../src/app/with-access.ts';
+import { type BackfillState, type BackfillWatch, backfill } from '../../src/app/collect/backfill.ts';
+import { createAccessTokens } from '../../src/app/tokens/access-tokens.ts';
+import { createWithAccess } from '../../src/app/tokens/with-access.ts';
 import type { BackfillProgress, BackfillRange, BackfillStore } from '../../src/domain/backfill.ts';
 import type { Trouble } from '../../src/domain/trouble.ts';
-import { realClock } from '../../src/real-clock.ts';
+import { realClock } from '../../src/runtime/real-clock.ts';
 import type { RawGroup } from '../../src/sandbox/measures.ts';
 import { type Call, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
+import { createPace } from '../../src/withings/rate-limit.ts';
 import { createJumpingClock } from './jumping-clock.ts';
 import { createMemoryJournal } from './memory-journal.ts';
 import { createMemoryTokens } from './memory-tokens.ts';

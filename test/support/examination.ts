@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { Check, Finding, Mark } from '../../src/doctor/finding.ts';
 import type { Network } from '../../src/doctor/network.ts';
 import { realNetwork } from '../../src/doctor/network.ts';
 import type { Clock } from '../../src/domain/clock.ts';
 import { probeCallback } from '../../src/http/probe.ts';
-import { realClock } from '../../src/real-clock.ts';
+import { realClock } from '../../src/runtime/real-clock.ts';
 import { freePort } from './free-port.ts';
 import { CALLBACK_PATH, CLIENT, type Home, type HomeOptions, startHome } from './home.ts';
 import { createRecordingLog } from './recording-log.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/domain/clock.ts';
-import { realClock } from '../../src/real-clock.ts';
+import { realClock } from '../../src/runtime/real-clock.ts';
 
 export interface FastClock extends Clock {
   /** Lets time pass in which nobody lives: for those who look at the clock later, not for those who are asleep. */

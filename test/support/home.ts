@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { realClock } from '../../src/real-clock.ts';
+import { realClock } from '../../src/runtime/real-clock.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { type LogLine, type Program, startProgram } from './program.ts';
 import { temporaryDirectory } from './temporary.ts';

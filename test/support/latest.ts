@@ -1,7 +1,7 @@
 import type { LatestValues } from '../../src/domain/publisher.ts';
 import type { Reading } from '../../src/domain/reading.ts';
-import { createHistories } from '../../src/storage/histories.ts';
-import { createJournalIndex } from '../../src/storage/journal-index.ts';
+import { createHistories } from '../../src/storage/journal/histories.ts';
+import { createJournalIndex } from '../../src/storage/journal/index.ts';
 
 export interface Latest extends LatestValues {
   learn(reading: Reading): void;

@@ -1,7 +1,7 @@
 import type { CursorStore, Journal, Reading } from '../../src/domain/reading.ts';
 import type { UserId } from '../../src/domain/token.ts';
-import { createHistories } from '../../src/storage/histories.ts';
-import { createJournalIndex } from '../../src/storage/journal-index.ts';
+import { createHistories } from '../../src/storage/journal/histories.ts';
+import { createJournalIndex } from '../../src/storage/journal/index.ts';
 
 /** A journal that forgets with the test; `lines` is what the file would hold, `history` those of a backfill. */
 export function createMemoryJournal(): Journal & {

@@ -1,11 +1,11 @@
-import { createPublisherTroubles } from '../../src/app/publisher-troubles.ts';
+import { createPublisherTroubles } from '../../src/app/status/publisher-troubles.ts';
+import type { WeightUnit } from '../../src/domain/format.ts';
 import { NOTHING_KNOWN, type PersonState } from '../../src/domain/person.ts';
 import type { Delivery, Publisher } from '../../src/domain/publisher.ts';
 import { type Reading, toReading } from '../../src/domain/reading.ts';
 import type { Retained, RetainedStore } from '../../src/domain/retained.ts';
 import type { UserId } from '../../src/domain/token.ts';
-import type { WeightUnit } from '../../src/domain/weight-unit.ts';
-import { createMqttPublisher, type MqttOptions } from '../../src/publishers/mqtt.ts';
+import { createMqttPublisher, type MqttOptions } from '../../src/publishers/mqtt/publisher.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
 import { createLatest, type Latest } from './latest.ts';
 import { ANNA, weighIn } from './people.ts';

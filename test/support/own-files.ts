@@ -1,4 +1,4 @@
-import type { OwnFiles } from '../../src/version.ts';
+import type { OwnFiles } from '../../src/runtime/version.ts';
 
 /** The program's own files, as the compiled `main.js` finds them. */
 export const OWN_FILES: OwnFiles = {

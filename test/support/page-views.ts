@@ -1,6 +1,6 @@
 import type { Histories, TimedValue } from '../../src/domain/history.ts';
+import type { PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../../src/domain/status.ts';
 import type { UserId } from '../../src/domain/token.ts';
-import type { PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../../src/domain/vitals.ts';
 import type { PageView } from '../../src/page/view.ts';
 import { ANNA, BO, userId } from './people.ts';
 import { createRandom } from './random.ts';

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { realClock } from '../../src/real-clock.ts';
+import { realClock } from '../../src/runtime/real-clock.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { CLIENT } from './home.ts';
 

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import type { Vitals } from '../../src/domain/vitals.ts';
+import type { Vitals } from '../../src/domain/status.ts';
 import { listen } from '../../src/http/listen.ts';
-import type { Page } from '../../src/http/page-routes.ts';
-import { createPrivateApp, type PrivateAppOptions } from '../../src/http/private-app.ts';
+import { createPrivateApp, type PrivateAppOptions } from '../../src/http/private/app.ts';
+import type { Page } from '../../src/http/private/page-routes.ts';
 import { createFakeClock } from './fake-clock.ts';
 import { ANNA } from './people.ts';
 import { createRecordingLog } from './recording-log.ts';

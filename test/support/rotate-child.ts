@@ -1,11 +1,11 @@
-import { createPace } from '../../src/app/pace.ts';
-import { obtainLogin } from '../../src/app/rotate-token.ts';
+import { obtainLogin } from '../../src/app/tokens/rotate-token.ts';
 import type { TokenIssuer } from '../../src/domain/token.ts';
 import { parseUserId } from '../../src/domain/token.ts';
-import { realClock } from '../../src/real-clock.ts';
+import { realClock } from '../../src/runtime/real-clock.ts';
 import { createAccessFiles } from '../../src/storage/access-files.ts';
 import { createTokenFiles } from '../../src/storage/token-files.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
+import { createPace } from '../../src/withings/rate-limit.ts';
 import { watchFiles } from './watched-files.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Course } from './history.ts';
+import type { Course } from './course.ts';
 import type { ValueScale } from './scale.ts';
 import type { TrendPoint } from './trend.ts';
 

@@ -2,12 +2,12 @@ import type { TimedValue } from '../../domain/history.ts';
 import { type Html, html } from '../html.ts';
 import type { Quantity } from '../quantity.ts';
 import { bucketUnit } from './buckets.ts';
-import { type Course, courseOf } from './history.ts';
+import { type Course, courseOf } from './course.ts';
 import { pathsOf } from './paths.ts';
 import { drawPlot } from './plot.ts';
-import { drawTable, nameRow, type Row } from './rows.ts';
 import { scaleOf } from './scale.ts';
 import type { Span } from './span.ts';
+import { drawTable, nameRow, type Row } from './table.ts';
 import { drawReadout, extent, inUnit, sayChange } from './weight-chart.ts';
 
 /** A picture a third as wide shows how it goes, and not each day. */

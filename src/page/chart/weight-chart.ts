@@ -2,12 +2,12 @@ import type { TimedValue } from '../../domain/history.ts';
 import { type Html, html } from '../html.ts';
 import type { Quantity } from '../quantity.ts';
 import { sayDay, sayDayShortly } from '../words.ts';
-import { type Course, courseOf } from './history.ts';
+import { type Course, courseOf } from './course.ts';
 import { pathsOf } from './paths.ts';
 import { drawPlot } from './plot.ts';
-import { drawTable, nameRow, type Row } from './rows.ts';
 import { scaleOf } from './scale.ts';
 import type { Span } from './span.ts';
+import { drawTable, nameRow, type Row } from './table.ts';
 import { timeTicks } from './time-ticks.ts';
 
 /** More points than a screen has room for teach nobody anything. */

@@ -1,0 +1,175 @@
+import type { BackfillProgress, BackfillRange, BackfillStore } from '../../domain/backfill.ts';
+import { checkClock } from '../../domain/check-clock.ts';
+import type { Clock } from '../../domain/clock.ts';
+import type { MeasureAnswer, MeasureGroup, MeasureSource, TimeWindow } from '../../domain/measure.ts';
+import { type Journal, toReading } from '../../domain/reading.ts';
+import { backoffMs } from '../../domain/retry.ts';
+import type { UserId } from '../../domain/token.ts';
+import { Trouble } from '../../domain/trouble.ts';
+import type { WithAccess } from '../tokens/with-access.ts';
+import { createQueries } from './queries.ts';
+
+const DAY_MS = 24 * 3_600_000;
+/**
+ * What is asked for and journalled in one step. Three months of several weigh-ins a day are a few pages, little to
+ * hold and little to repeat after a kill; and the years before somebody had a scale cost four calls each.
+ */
+const WINDOW_MS = 90 * DAY_MS;
+/**
+ * What is younger is news, and belongs to the daemon: it fetches it at start, from its cursor or a day back, and
+ * announces it. What is in the journal already is announced by nobody.
+ */
+const FRESH_MS = DAY_MS;
+
+/** How far a run has come, and what it has found on the way; `next` moves from `begin` to `end`. */
+export interface BackfillState {
+  readonly since: Date;
+  /** `since`, or where the run before it was killed. */
+  readonly begin: Date;
+  /** Up to here history is fetched: what was asked for, but for what is fresh. */
+  readonly end: Date;
+  readonly next: Date;
+  /** How many groups Withings has, of those the journal is to have. */
+  readonly groups: number;
+  /** How many of them the journal did not have, or had otherwise. */
+  readonly added: number;
+  /** When the first and the last of them were measured. */
+  readonly first: Date | undefined;
+  readonly last: Date | undefined;
+  /** How many were left to the daemon, because they were changed a short while ago. */
+  readonly fresh: number;
+  /** How many windows hold a group that cannot be read and is not in the journal. */
+  readonly unreadable: number;
+}
+
+/** Told of what happens while it happens. */
+export interface BackfillWatch {
+  /** It begins, goes on where it was killed, or has finished a step. */
+  progress(state: BackfillState): void;
+  /** It tries again after `waitMs`. */
+  waiting(trouble: Trouble, waitMs: number): void;
+  /** Withings sent a group that cannot be read: `what` is wrong with it. The others of the window are kept. */
+  unreadable(window: TimeWindow, what: string): void;
+}
+
+/**
+ * Fetches a person's history into the journal, oldest first, and announces none of it. Trouble that passes is waited
+ * for. Killed at any moment, it goes on with the window it was at when it is asked for the same range again.
+ *
+ * @throws Trouble that waiting does not mend; the reason of the signal when it is told to stop, after the step in hand
+ */
+export async function backfill(
+  ports: {
+    readonly withAccess: WithAccess;
+    readonly measures: MeasureSource;
+    readonly journal: Pick<Journal, 'append'>;
+    readonly store: BackfillStore;
+    readonly clock: Clock;
+    /** Between 0 and 1; spreads retries. */
+    readonly random: () => number;
+    readonly watch: BackfillWatch;
+    readonly signal: AbortSignal;
+  },
+  userId: UserId,
+  range: BackfillRange,
+): Promise<BackfillState> {
+  const { withAccess, measures, journal, store, clock, random, watch, signal } = ports;
+  const queries = createQueries(clock);
+
+  /** Does it, again and again while the trouble is one that passes. */
+  const patiently = async <T>(work: () => Promise<T>): Promise<T> => {
+    for (let failures = 0; ; ) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Trouble) || !passes(error)) throw error;
+        signal.throwIfAborted();
+        if (error.waitMs === undefined) failures += 1;
+        const waitMs = error.waitMs ?? backoffMs(failures, random());
+        watch.waiting(error, waitMs);
+        await clock.sleep(waitMs, signal);
+        signal.throwIfAborted();
+      }
+    }
+  };
+
+  const begin = async (): Promise<BackfillState> => {
+    checkClock(clock);
+    const known = await store.load(userId);
+    const settled = clock.now().getTime() - FRESH_MS;
+    const begin = known !== undefined && isSame(known, range) ? known.next : range.since;
+    return {
+      since: range.since,
+      begin,
+      end: new Date(Math.min(range.until?.getTime() ?? settled, settled)),
+      next: begin,
+      groups: 0,
+      added: 0,
+      first: undefined,
+      last: undefined,
+      fresh: 0,
+      unreadable: 0,
+    };
+  };
+
+  const fetch = async (window: TimeWindow): Promise<MeasureAnswer> => {
+    checkClock(clock);
+    return await withAccess(userId, { urgent: false }, (account) =>
+      measures.getMeas({ ...account, query: queries.window(window) }),
+    );
+  };
+
+  const step = async (state: BackfillState): Promise<BackfillState> => {
+    const window = {
+      start: state.next,
+      end: new Date(Math.min(state.next.getTime() + WINDOW_MS, state.end.getTime())),
+    };
+    const answer = await patiently(() => fetch(window));
+    // The query has margins; a group on the edge belongs to one window.
+    const groups = answer.groups.filter(({ takenAt }) => takenAt >= window.start && takenAt < window.end);
+    // By the earlier clock: with ours ahead of Withings', news would look old.
+    const nowMs = Math.min(clock.now().getTime(), answer.updatedAt?.getTime() ?? Number.POSITIVE_INFINITY);
+    const settled = groups.filter((group) => changedMs(group) <= nowMs - FRESH_MS);
+    const added = await patiently(() =>
+      journal.append(
+        settled.map((group) => toReading(userId, group)),
+        { history: true },
+      ),
+    );
+    if (answer.unreadable !== undefined) watch.unreadable(window, answer.unreadable);
+    await patiently(() => store.save(userId, { ...range, next: window.end }));
+    return {
+      ...state,
+      next: window.end,
+      groups: state.groups + settled.length,
+      added: state.added + added.length,
+      first: state.first ?? settled[0]?.takenAt,
+      last: settled.at(-1)?.takenAt ?? state.last,
+      fresh: state.fresh + groups.length - settled.length,
+      unreadable: state.unreadable + (answer.unreadable === undefined ? 0 : 1),
+    };
+  };
+
+  let state = await patiently(begin);
+  watch.progress(state);
+  while (state.next < state.end) {
+    signal.throwIfAborted();
+    state = await step(state);
+    watch.progress(state);
+  }
+  await patiently(() => store.remove(userId));
+  return state;
+}
+
+/** Other troubles need somebody to do something. */
+function passes({ recovery }: Trouble): boolean {
+  return recovery === 'retry' || recovery === 'throttled';
+}
+
+function isSame(known: BackfillProgress, range: BackfillRange): boolean {
+  return +known.since === +range.since && known.until?.getTime() === range.until?.getTime();
+}
+
+function changedMs({ takenAt, modifiedAt }: MeasureGroup): number {
+  return Math.max(takenAt.getTime(), modifiedAt.getTime());
+}

@@ -1,0 +1,216 @@
+import type { TimeWindow } from '../../domain/measure.ts';
+import { backoffMs, SAME_CALL_MS } from '../../domain/retry.ts';
+import type { UserId } from '../../domain/token.ts';
+import type { Trouble } from '../../domain/trouble.ts';
+import { covers, union } from './queries.ts';
+
+/** Data may reach Withings' database after the notification: when to look again at a window that was empty. */
+const EMPTY_RETRIES_MS = [15_000, 60_000, 300_000];
+/** When to look a last time. */
+const LAST_CHANCE_MS = 600_000;
+/** How often to try what waiting alone will not mend. */
+const SLOW_RETRY_MS = 3_600_000;
+/** The pause after being told off without being told for how long. */
+const THROTTLE_MS = 60_000;
+/** The distance between fetches, by how many in a row have brought nothing new: a flood of rumours costs ever less. */
+const SPACINGS_MS = [SAME_CALL_MS, 60_000, 300_000, 600_000];
+/** How many moments are remembered one by one. */
+const MOST_WINDOWS = 8;
+/** After so long without a fetch, what went before does not count. */
+const QUIET_MS = 900_000;
+/** How many windows may be fetched without that distance, where each asks for something else. */
+const AT_ONCE = 2;
+
+/** What one person's fetches are about. */
+export interface Request {
+  /** When something was measured, by what the notifications say. */
+  readonly windows: readonly TimeWindow[];
+  /** Everything that has changed since the cursor. */
+  readonly since: boolean;
+  /** The person has just stepped on the scale. */
+  readonly urgent: boolean;
+}
+
+export interface TakenRequest extends Request {
+  /** The fetch before this one failed. */
+  readonly isRetry: boolean;
+}
+
+/** What came of a fetch that worked. */
+export interface Outcome {
+  readonly startedMs: number;
+  readonly nowMs: number;
+  /** The windows in which there was nothing. */
+  readonly empty: readonly TimeWindow[];
+  /** Something was new to the journal. */
+  readonly fruitful: boolean;
+}
+
+/**
+ * What one person waits for, and when it may be fetched: coalesces, spaces, backs off. Knows no clock; every time
+ * is `clock.elapsedMs()` as the caller reads it.
+ */
+export interface FetchQueue {
+  readonly userId: UserId;
+  /** The next attempt is due then; never, when nothing is asked for. */
+  dueMs(nowMs: number): number;
+  isUrgent(): boolean;
+  needsLogin(): boolean;
+  /** Something new is asked for. */
+  ask(request: Request, nowMs: number): void;
+  /** Lets the next attempt be made at once, where waiting was for a login. */
+  forgetLogin(): void;
+  /** Hands over all that is asked for. Whatever comes after is a new request: this fetch may be too early to see it. */
+  take(): TakenRequest;
+  /** The fetch worked. Returns false when it gives up on windows that stay empty. */
+  done(request: TakenRequest, outcome: Outcome): boolean;
+  /** The fetch failed; what it was about is asked for again, as everything since the cursor. */
+  failed(request: TakenRequest, trouble: Trouble, at: { readonly nowMs: number; readonly random: number }): void;
+  /** The fetch failed, and there is no use in another. */
+  drop(): void;
+}
+
+export function createFetchQueue(userId: UserId): FetchQueue {
+  let windows: readonly TimeWindow[] = [];
+  let since = false;
+  let urgent = false;
+  /** Something of it is new since the last attempt. */
+  let asked = false;
+  /** When to try again what has been tried, and before when not even a new request is tried. */
+  let retryAtMs = Number.POSITIVE_INFINITY;
+  let notBeforeMs = 0;
+
+  /** The request that is being fetched, and whether more was asked for meanwhile. */
+  let running: TakenRequest | undefined;
+  let overtaken = false;
+
+  /** Everything since the cursor has been fetched: what was missed while nobody ran is there. */
+  let caughtUp = false;
+  let lastFetchMs = Number.NEGATIVE_INFINITY;
+  let lastWindows: readonly TimeWindow[] = [];
+  let windowFetchesMs: readonly number[] = [];
+  let fruitless = 0;
+  let emptyAnswers = 0;
+  let lastChances: readonly TimeWindow[] = [];
+  let failures = 0;
+  let login = true;
+
+  /**
+   * A burst of any size is one fetch at once and one 12 s later, because a weigh-in is stored in several groups.
+   * What is about another moment does not wait, once; nor does the first look at what was missed.
+   */
+  const earliestMs = (nowMs: number) => {
+    if (since && !caughtUp) return nowMs;
+    const spacingMs = SPACINGS_MS[Math.min(fruitless, SPACINGS_MS.length - 1)] ?? SAME_CALL_MS;
+    const isNew = !areCovered(windows, lastWindows);
+    const recent = windowFetchesMs.filter((at) => at > nowMs - spacingMs);
+    const mayPass = isNew && !overtaken && recent.length < AT_ONCE;
+    return mayPass ? nowMs : Math.max(nowMs, lastFetchMs + spacingMs);
+  };
+
+  return {
+    userId,
+    dueMs(nowMs) {
+      const newMs = asked ? Math.max(earliestMs(nowMs), notBeforeMs) : Number.POSITIVE_INFINITY;
+      return Math.min(retryAtMs, newMs);
+    },
+    isUrgent: () => urgent,
+    needsLogin: () => !login,
+    ask(request, nowMs) {
+      asked = true;
+      if (nowMs - lastFetchMs > QUIET_MS) {
+        fruitless = 0;
+        emptyAnswers = 0;
+      }
+      overtaken ||= request.windows.length > 0 && running !== undefined && areCovered(request.windows, running.windows);
+      // New rumours are looked for patiently, but not once they have proved to be nothing time and again.
+      const isNew = !areCovered(request.windows, [...windows, ...lastWindows]);
+      if (isNew && fruitless < SPACINGS_MS.length) emptyAnswers = 0;
+      since ||= request.since;
+      urgent ||= request.urgent;
+      windows = merge(windows, request.windows);
+    },
+    forgetLogin() {
+      if (!login) notBeforeMs = 0;
+    },
+    take() {
+      const request = { windows, since, urgent, isRetry: failures > 0 };
+      windows = [];
+      since = false;
+      urgent = false;
+      asked = false;
+      overtaken = false;
+      running = request;
+      retryAtMs = Number.POSITIVE_INFINITY;
+      return request;
+    },
+    done(request, { startedMs, nowMs, empty, fruitful }) {
+      running = undefined;
+      lastFetchMs = startedMs;
+      lastWindows = request.windows;
+      caughtUp ||= request.since;
+      if (request.windows.length > 0) windowFetchesMs = [...windowFetchesMs.slice(1 - AT_ONCE), startedMs];
+      fruitless = fruitful ? 0 : fruitless + 1;
+      failures = 0;
+      notBeforeMs = 0;
+      login = true;
+      if (empty.length === 0) {
+        emptyAnswers = 0;
+        return true;
+      }
+      const delayMs = EMPTY_RETRIES_MS[emptyAnswers];
+      emptyAnswers += 1;
+      // After a flood of rumours patience is used up, but each of them is looked at once more.
+      const again = delayMs === undefined ? empty.filter((window) => !areCovered([window], lastChances)) : empty;
+      lastChances = delayMs === undefined ? again : [];
+      if (again.length === 0) return false;
+      windows = merge(windows, again);
+      retryAtMs = nowMs + (delayMs ?? LAST_CHANCE_MS);
+      return true;
+    },
+    failed(request, trouble, { nowMs, random }) {
+      running = undefined;
+      // Waiting for a known time says nothing about how long the next trouble lasts.
+      if (trouble.waitMs === undefined) failures += 1;
+      login = trouble.recovery !== 'login';
+      since = true;
+      urgent ||= request.urgent;
+      windows = merge(windows, request.windows);
+      retryAtMs = nowMs + retryDelayMs(trouble, failures, random);
+      // A notification is a sign of life and brings the next try forward, but not where that cannot help.
+      const isHopeful = trouble.recovery === 'retry' && trouble.waitMs === undefined;
+      notBeforeMs = isHopeful ? Math.min(retryAtMs, nowMs + SAME_CALL_MS) : retryAtMs;
+    },
+    drop() {
+      running = undefined;
+    },
+  };
+}
+
+function areCovered(inner: readonly TimeWindow[], outer: readonly TimeWindow[]): boolean {
+  return inner.every((one) => outer.some((other) => covers(other, one)));
+}
+
+/** Adds what is not covered yet. What is too much to remember one by one becomes one. */
+function merge(known: readonly TimeWindow[], added: readonly TimeWindow[]): readonly TimeWindow[] {
+  const all = [...known];
+  for (const window of added) if (!areCovered([window], all)) all.push(window);
+  if (all.length <= MOST_WINDOWS) return all;
+  const one = all.reduce<TimeWindow | undefined>(union, undefined);
+  return one === undefined ? [] : [one];
+}
+
+function retryDelayMs(trouble: Trouble, failures: number, random: number): number {
+  switch (trouble.recovery) {
+    case 'retry':
+    case 'access':
+      return trouble.waitMs ?? backoffMs(failures, random);
+    case 'throttled':
+      return trouble.waitMs ?? THROTTLE_MS;
+    case 'login':
+    case 'unlinked':
+    case 'settings':
+    case 'defect':
+      return SLOW_RETRY_MS;
+  }
+}

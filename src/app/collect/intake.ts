@@ -1,0 +1,66 @@
+import type { Clock } from '../../domain/clock.ts';
+import type { Log } from '../../domain/log.ts';
+import { Appli, MEASURE_APPLIS, type Notification } from '../../domain/notification.ts';
+import { createSeldom } from '../../domain/throttle.ts';
+import type { AccessTokens } from '../tokens/access-tokens.ts';
+import type { LinkedUsers } from '../tokens/linked-users.ts';
+import type { Collector } from './collector.ts';
+
+const HOUR_MS = 3_600_000;
+/** How many users that are not linked, and how many categories nobody uses, are told of in an hour. */
+const MOST_UNKNOWN = 50;
+const MOST_UNUSED = 20;
+
+/**
+ * Decides what a notification is worth, after it has been answered. Nothing here trusts it, nor its caller, who is
+ * only told of.
+ */
+export type Intake = (notification: Notification, caller: string) => Promise<void>;
+
+export function createIntake(ports: {
+  readonly linkedUsers: LinkedUsers;
+  readonly accessTokens: AccessTokens;
+  readonly collector: Collector;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Intake {
+  const { linkedUsers, accessTokens, collector, clock, log } = ports;
+  // Of their own, so that a stranger who makes up users cannot use up the others.
+  const seldomUnknown = createSeldom(clock, HOUR_MS, MOST_UNKNOWN);
+  const seldomUnused = createSeldom(clock, HOUR_MS, MOST_UNUSED);
+  const seldomUnlinked = createSeldom(clock, HOUR_MS, Number.POSITIVE_INFINITY);
+
+  const unlinked = ({ userId, action }: Notification, caller: string) => {
+    if (action === 'update' || !seldomUnlinked(userId)) return;
+    const text = `Withings says "${action ?? 'nothing'}" about the profile of user ${userId} (called by ${caller}); trying the login`;
+    log.warn({ event: 'unlinked', text, userid: userId, caller });
+    accessTokens.forget(userId);
+    collector.notify(userId, undefined);
+  };
+
+  return async (notification, caller) => {
+    const { userId, appli, window } = notification;
+    log.debug({
+      event: 'notification',
+      text: `notification for user ${userId}, category ${appli}, from ${caller}`,
+      userid: userId,
+      appli,
+      caller,
+    });
+    if (!linkedUsers.has(userId)) {
+      await linkedUsers.refresh().catch(() => undefined);
+      if (!linkedUsers.has(userId)) {
+        if (!seldomUnknown(userId)) return;
+        const text = `a notification for user ${userId}, who is not linked here: there is no token file ${userId} (called by ${caller})`;
+        log.warn({ event: 'unknown_user', text, userid: userId, caller });
+        return;
+      }
+    }
+    if (MEASURE_APPLIS.has(appli)) collector.notify(userId, window);
+    else if (appli === Appli.profile) unlinked(notification, caller);
+    else if (seldomUnused(`${userId} ${appli}`)) {
+      const text = `a notification of category ${appli} for user ${userId}; nothing here uses it, its subscription can go (called by ${caller})`;
+      log.warn({ event: 'unknown_appli', text, userid: userId, appli, caller });
+    }
+  };
+}

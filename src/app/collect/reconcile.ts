@@ -1,0 +1,67 @@
+import type { Clock } from '../../domain/clock.ts';
+import type { Log } from '../../domain/log.ts';
+import type { UserId } from '../../domain/token.ts';
+import type { AccessTokens } from '../tokens/access-tokens.ts';
+import type { LinkedUsers } from '../tokens/linked-users.ts';
+import type { Collector } from './collector.ts';
+
+/** How often to look for people who were linked by hand. */
+const LOOK_MS = 60_000;
+/** How many people are checked at the same time; the rate limit is what really sets the speed. */
+const AT_ONCE = 2;
+
+/**
+ * Asks for everything since each person's cursor: at start, when somebody is added or linked again,
+ * and every interval even when webhooks work. Runs until the signal aborts.
+ */
+export async function reconcileForever(ports: {
+  readonly linkedUsers: LinkedUsers;
+  readonly accessTokens: AccessTokens;
+  readonly collector: Collector;
+  /** Told of each round. */
+  readonly onRound: () => void;
+  readonly intervalMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const { linkedUsers, accessTokens, collector, onRound, intervalMs, clock, log, signal } = ports;
+  const dueMs = new Map<UserId, number>();
+  /** Whose turn it is; a person is in it once. */
+  const backlog = new Set<UserId>();
+  const workers = new Set<Promise<void>>();
+
+  const work = async () => {
+    for (const userId of backlog) {
+      if (signal.aborted) return;
+      backlog.delete(userId);
+      await collector.reconcile(userId);
+    }
+  };
+
+  const look = async () => {
+    const users = await linkedUsers.refresh();
+    for (const known of dueMs.keys()) if (!linkedUsers.has(known)) dueMs.delete(known);
+    const nowMs = clock.elapsedMs();
+    const due = users.filter((userId) => (dueMs.get(userId) ?? nowMs) <= nowMs);
+    for (const userId of due) dueMs.set(userId, nowMs + intervalMs);
+    for (const userId of collector.needLogin()) if (await accessTokens.hasOtherLogin(userId)) due.push(userId);
+    return due;
+  };
+
+  while (!signal.aborted) {
+    onRound();
+    try {
+      for (const userId of await look()) backlog.add(userId);
+      while (workers.size < AT_ONCE && backlog.size > 0) {
+        const worker = work().finally(() => workers.delete(worker));
+        workers.add(worker);
+      }
+    } catch (error) {
+      const text = `cannot read the tokens directory: ${error instanceof Error ? error.message : error}`;
+      log.warn({ event: 'trouble', text });
+    }
+    await clock.sleep(LOOK_MS, signal);
+  }
+  await Promise.all(workers);
+}

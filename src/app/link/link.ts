@@ -1,0 +1,228 @@
+import type { Clock } from '../../domain/clock.ts';
+import { nameOf, type People } from '../../domain/household.ts';
+import type { Consent, ConsentRequest, Linked, LinkFailed, LinkOutcome, Redirect } from '../../domain/link.ts';
+import type { Log } from '../../domain/log.ts';
+import type { MeasureSource } from '../../domain/measure.ts';
+import { patiently } from '../../domain/patiently.ts';
+import { isAnnounced, type Journal, toReading, type WeighIn, weightOf } from '../../domain/reading.ts';
+import type { TokenIssuer, TokenStore, UserId } from '../../domain/token.ts';
+import { asTrouble, explain } from '../../domain/trouble.ts';
+import type { Records } from '../status/person-status.ts';
+import type { Subscriptions } from '../subscribe/subscriptions.ts';
+import type { AccessTokens } from '../tokens/access-tokens.ts';
+import type { WithAccess } from '../tokens/with-access.ts';
+import {
+  CODE_USED,
+  DENIED,
+  refused,
+  STATE_EXPIRED,
+  STATE_FORGED,
+  STATE_MISSING,
+  translate,
+  UNEXPECTED,
+} from './link-failures.ts';
+
+const DAY_MS = 24 * 3_600_000;
+/** Where to look for the last weigh-in of somebody who has not been on the scale lately. */
+const LOOK_BACK_DAYS = [30, 400];
+/** One link may need a second try, for a code is good for 30 s; more often than this nobody is that slow. */
+const MOST_CODES = 10;
+
+/** Turns consents into logins. */
+export interface Linker extends AsyncDisposable {
+  /**
+   * Takes what the browser brings back: the code is exchanged at once and never twice. Whoever brings the same again
+   * gets the same outcome.
+   *
+   * @param patience ends the waiting with `working`, not the work
+   */
+  link(redirect: Redirect, patience: Promise<void>): Promise<LinkOutcome | 'working'>;
+}
+
+/** Where it is at work. */
+export interface LinkerHost {
+  /** Fetches what is new into the journal. */
+  readonly fetch: (userId: UserId) => Promise<void>;
+  /** The subscription did not work at once. */
+  readonly onHitch?: (userId: UserId) => void;
+  /** Told of every outcome, whether somebody still waits for it or not, with the id of the link. */
+  readonly onOutcome?: (id: string, outcome: LinkOutcome) => void;
+  readonly isDaemon: boolean;
+}
+
+/** What has become of one link. */
+interface Consented {
+  readonly expiresAt: Date;
+  readonly codes: Set<string>;
+  /** The newest code, and what came of it, as soon as something has. */
+  attempt: { readonly code: string; readonly work: Promise<LinkOutcome>; outcome: LinkOutcome | undefined } | undefined;
+  /** Somebody has been told of the outcome. */
+  isTold: boolean;
+}
+
+export interface LinkerPorts extends LinkerHost {
+  readonly consent: Consent;
+  /** The callback URL, letter by letter as the consent link names it. */
+  readonly redirectUri: string;
+  readonly issuer: Pick<TokenIssuer, 'exchange'>;
+  readonly tokens: Pick<TokenStore, 'load'>;
+  readonly accessTokens: AccessTokens;
+  readonly subscriptions: Pick<Subscriptions, 'heal' | 'leave'>;
+  readonly withAccess: WithAccess;
+  readonly measures: MeasureSource;
+  readonly journal: Pick<Journal, 'lastWeighIn'>;
+  readonly records: Records;
+  readonly people: People;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+export function createLinker(ports: LinkerPorts): Linker {
+  const { consent, redirectUri, issuer, tokens, accessTokens, subscriptions, records, people, clock, log, signal } =
+    ports;
+  const consented = new Map<string, Consented>();
+  const working = new Set<Promise<unknown>>();
+
+  const remember = ({ id, expiresAt }: ConsentRequest): Consented => {
+    const now = clock.now();
+    for (const [old, { expiresAt: end }] of consented) if (end < now) consented.delete(old);
+    const known = consented.get(id) ?? { expiresAt, codes: new Set(), attempt: undefined, isTold: false };
+    consented.set(id, known);
+    return known;
+  };
+
+  const exchange = async (code: string, request: ConsentRequest): Promise<LinkOutcome> => {
+    try {
+      const login = await issuer.exchange(code, redirectUri);
+      const { userId } = login;
+      const again = (await tokens.load(userId).catch(() => undefined)) !== undefined;
+      await accessTokens.adopt(login);
+      const linkedAt = clock.now();
+      await records.change(userId, (before) => ({ ...before, linkedAt, linkedBy: request.id, needsLogin: undefined }));
+      log.info({ event: 'linked', text: `${nameOf(userId, people)} is linked`, userid: userId, again });
+      return await welcome(userId, again, request.subscribe);
+    } catch (error) {
+      return translate(asTrouble(error));
+    }
+  };
+
+  /** The login is safe; whatever goes wrong from here on costs nothing. */
+  const welcome = async (userId: UserId, again: boolean, subscribe: boolean): Promise<Linked> => {
+    const hitches: string[] = [];
+    const attempt = async (work: () => Promise<void>) => {
+      try {
+        await patiently(work, { clock, signal });
+        return true;
+      } catch (error) {
+        const trouble = asTrouble(error);
+        const text = `${nameOf(userId, people)}: ${explain(trouble)}`;
+        log.warn({ event: 'trouble', text, code: trouble.code, userid: userId });
+        hitches.push(trouble.code === 'defect' ? UNEXPECTED : explain(trouble));
+        return false;
+      }
+    };
+    let lastWeighIn: WeighIn | undefined;
+    const subscribing = subscribe
+      ? attempt(() => subscriptions.heal(userId, { urgent: true }))
+      : subscriptions.leave(userId).then(() => false);
+    const fetching = attempt(async () => {
+      await ports.fetch(userId);
+      lastWeighIn = ports.journal.lastWeighIn(userId) ?? (await lookBack(userId));
+    });
+    const [isSubscribed] = await Promise.all([subscribing, fetching]);
+    if (subscribe && !isSubscribed) ports.onHitch?.(userId);
+    const subscribed = !subscribe ? 'later' : isSubscribed ? 'yes' : 'no';
+    return { kind: 'linked', userId, again, lastWeighIn, hitches, subscribed, isDaemon: ports.isDaemon };
+  };
+
+  /** Shown and not journalled: a person who has just been linked is not told their history. */
+  const lookBack = async (userId: UserId): Promise<WeighIn | undefined> => {
+    for (const days of LOOK_BACK_DAYS) {
+      const end = clock.now();
+      const query = { window: { start: new Date(end.getTime() - days * DAY_MS), end } };
+      const { groups } = await ports.withAccess(userId, { urgent: true }, (account) =>
+        ports.measures.getMeas({ ...account, query }),
+      );
+      const weighIn = groups.map((group) => toReading(userId, group)).findLast(isWeighIn);
+      if (weighIn !== undefined) return { kilograms: weightOf(weighIn) ?? 0, takenAt: weighIn.takenAt };
+    }
+    return undefined;
+  };
+
+  const begin = (code: string, request: ConsentRequest, known: Consented) => {
+    const work = exchange(code, request);
+    const attempt: Consented['attempt'] = { code, work, outcome: undefined };
+    known.codes.add(code);
+    known.attempt = attempt;
+    known.isTold = false;
+    working.add(work);
+    void work.then((outcome) => {
+      working.delete(work);
+      attempt.outcome = outcome;
+      if (outcome.kind === 'failed') tellFailure(outcome);
+      ports.onOutcome?.(request.id, outcome);
+    });
+  };
+
+  const tellFailure = ({ code, problem, remedy }: LinkFailed) =>
+    log.warn({ event: 'link_failed', text: `linking failed: ${problem} ${remedy}`, code });
+
+  /** What has become of the link that the browser comes back from, with work begun for this code where it may be. */
+  const enter = (code: string, request: ConsentRequest): Consented | LinkOutcome | 'working' => {
+    const known = remember(request);
+    const { attempt } = known;
+    const isSame = attempt?.code === code;
+    if (attempt?.outcome?.kind === 'linked' && (known.isTold || !isSame)) {
+      return { kind: 'already', userId: attempt.outcome.userId };
+    }
+    if (isSame) return known;
+    // Another code of the same link has to wait for what comes of the first.
+    if (attempt !== undefined && attempt.outcome === undefined) return 'working';
+    if (known.codes.has(code)) return CODE_USED;
+    if (known.codes.size >= MOST_CODES) return STATE_EXPIRED;
+    begin(code, request, known);
+    return known;
+  };
+
+  const admit = (redirect: Redirect) => {
+    const asked = readRedirect(redirect, consent);
+    return 'kind' in asked ? asked : enter(asked.code, asked.request);
+  };
+
+  return {
+    async link(redirect, patience) {
+      const admitted = admit(redirect);
+      if (admitted === 'working') return 'working';
+      if ('kind' in admitted) {
+        if (admitted.kind === 'failed')
+          log.debug({ event: 'link_refused', text: admitted.problem, code: admitted.code });
+        return admitted;
+      }
+      const outcome = await Promise.race([admitted.attempt?.work, patience.then(() => undefined)]);
+      if (outcome === undefined) return 'working';
+      admitted.isTold = true;
+      return outcome;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(working);
+    },
+  };
+}
+
+function isWeighIn(reading: Parameters<typeof weightOf>[0]): boolean {
+  return weightOf(reading) !== undefined && isAnnounced(reading);
+}
+
+/** The code, and the request that it answers; or why it answers none. */
+function readRedirect(
+  { code, state, error }: Redirect,
+  consent: Consent,
+): { readonly code: string; readonly request: ConsentRequest } | LinkFailed {
+  if (error !== undefined) return error === 'access_denied' ? DENIED : refused(error);
+  if (state === undefined || code === undefined) return STATE_MISSING;
+  const request = consent.read(state);
+  if (request === 'forged') return STATE_FORGED;
+  if (request === 'expired') return STATE_EXPIRED;
+  return { code, request };
+}

@@ -1,0 +1,224 @@
+import type { Clock } from '../../domain/clock.ts';
+import { nameOf, type People } from '../../domain/household.ts';
+import { NOTHING_KNOWN, type PersonState } from '../../domain/person.ts';
+import type { Journal } from '../../domain/reading.ts';
+import type { LoginState, Moment, PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../../domain/status.ts';
+import type { UserId } from '../../domain/token.ts';
+import { asTrouble, explain, type Recovery } from '../../domain/trouble.ts';
+import type { LinkedUsers } from '../tokens/linked-users.ts';
+import type { PublisherTroubles } from './publisher-troubles.ts';
+import type { CurrentTrouble } from './reminders.ts';
+import { describeSubscription, type Standing } from './stored-status.ts';
+import type { Troubles } from './troubles.ts';
+
+/** For so long the list of who is linked is taken as it was. */
+const LOOK_AGAIN_MS = 5_000;
+/** How many people's files are read at the same time. */
+const AT_ONCE = 16;
+/** What may pass by itself is a reason for alarm after this; by then it was tried five times. */
+const LASTING_MS = 15 * 60_000;
+/** Longer without contact than so many intervals, and somebody should look. */
+const SILENT_INTERVALS = 2;
+const MAY_PASS: ReadonlySet<Recovery> = new Set(['retry', 'throttled', 'access', 'unlinked']);
+
+/**
+ * What the daemon knows of everybody now. A person's files are read when they are seen first, and again where a login
+ * was refused in an earlier life, for somebody may replace it; what happens since then is told here and remembered.
+ */
+export interface VitalSigns {
+  /** Withings has called about somebody, linked or not. */
+  notified(userId: UserId): void;
+  /** A fetch has worked. */
+  contacted(userId: UserId): void;
+  look(): Promise<Vitals>;
+  /** Calls `wake` at each of those, until it is disposed. */
+  onSign(wake: () => void): Disposable;
+}
+
+/** A publisher as its outbox and its troubles know it. */
+export interface PublisherSigns {
+  readonly name: string;
+  readonly troubles: Pick<PublisherTroubles, 'current' | 'contact'>;
+  /** Undefined until its place in the journal is known. */
+  readonly behindBytes: number | undefined;
+}
+
+interface Seen {
+  /** When first, by `clock.elapsedMs()`. */
+  readonly sinceMs: number;
+  readonly standing: Standing;
+}
+
+export function createVitals(ports: {
+  readonly linkedUsers: LinkedUsers;
+  readonly readStanding: (userId: UserId) => Promise<Standing>;
+  /** A person's record as this process has last read or changed it. */
+  readonly remembered: (userId: UserId) => PersonState | undefined;
+  readonly troubles: readonly Pick<Troubles, 'current'>[];
+  /** Those that are configured. */
+  readonly publishers: () => readonly PublisherSigns[];
+  readonly journal: Pick<Journal, 'lastWeighIn'>;
+  readonly people: People;
+  /** Withings can call at all. */
+  readonly hasCallback: boolean;
+  /** How often everything is asked for. */
+  readonly intervalMs: number;
+  readonly clock: Clock;
+}): VitalSigns {
+  const { linkedUsers, readStanding, remembered, journal, people, hasCallback, intervalMs, clock } = ports;
+  const startedMs = clock.elapsedMs();
+  /** Times by `clock.elapsedMs()`, of those who are linked. */
+  const notifiedMs = new Map<UserId, number>();
+  const contactedMs = new Map<UserId, number>();
+  let seen: ReadonlyMap<UserId, Seen> = new Map();
+  let blind: CurrentTrouble | undefined;
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  let looking: Promise<void> | undefined;
+  const listeners = new Set<() => void>();
+  const tell = () => {
+    for (const wake of listeners) wake();
+  };
+
+  /** Who is linked, with what their files say where that is not known better. */
+  const see = async (): Promise<ReadonlyMap<UserId, Seen>> => {
+    const users = [...(await linkedUsers.refresh())].sort((one, other) => Number(one) - Number(other));
+    const next = new Map(users.map((userId) => [userId, seen.get(userId) ?? unread(clock.elapsedMs())]));
+    const isSure = (userId: UserId) => {
+      const state = seen.get(userId)?.standing.login.state;
+      return state === 'works' || state === 'not_tried' || (state !== undefined && contactedMs.has(userId));
+    };
+    const unsure = users.filter((userId) => !isSure(userId));
+    const readOneByOne = async () => {
+      for (let userId = unsure.pop(); userId !== undefined; userId = unsure.pop()) {
+        const { sinceMs } = next.get(userId) ?? unread(clock.elapsedMs());
+        next.set(userId, { sinceMs, standing: await readStanding(userId) });
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, readOneByOne));
+    return next;
+  };
+
+  const refresh = async () => {
+    try {
+      seen = await see();
+      blind = undefined;
+      for (const times of [notifiedMs, contactedMs])
+        for (const userId of times.keys()) if (!seen.has(userId)) times.delete(userId);
+    } catch (error) {
+      const trouble = asTrouble(error);
+      blind ??= { userId: undefined, trouble, text: explain(trouble), sinceMs: clock.elapsedMs() };
+    }
+    lookedMs = clock.elapsedMs();
+  };
+
+  const ago = (agoMs: number): Moment => ({ at: new Date(clock.now().getTime() - agoMs), agoMs });
+  const momentOf = (atMs: number | undefined) => (atMs === undefined ? undefined : ago(clock.elapsedMs() - atMs));
+  const ageMs = (at: Date) => Math.max(0, clock.now().getTime() - at.getTime());
+
+  /** What this process has seen happen goes before what the files say. */
+  const loginOf = (userId: UserId, isRefused: boolean, { needsLogin }: PersonState, files: Standing): LoginState => {
+    if (needsLogin !== undefined && isRefused) return { state: 'needs_login', ...needsLogin };
+    if (needsLogin === undefined && contactedMs.has(userId)) return { state: 'works' };
+    return files.login;
+  };
+
+  const describePerson = (userId: UserId, { standing }: Seen, isRefused: boolean): PersonVitals => {
+    const record = remembered(userId) ?? standing.record;
+    const { lastContact: at } = standing;
+    const lastWeighIn = journal.lastWeighIn(userId);
+    return {
+      userId,
+      name: people.names.get(userId),
+      login: loginOf(userId, isRefused, record, standing),
+      lastNotification: momentOf(notifiedMs.get(userId)),
+      lastContact: momentOf(contactedMs.get(userId)) ?? (at && { at, agoMs: ageMs(at) }),
+      lastWeighIn: lastWeighIn && { ...lastWeighIn, agoMs: ageMs(lastWeighIn.takenAt) },
+      subscription: describeSubscription(record, hasCallback),
+    };
+  };
+
+  /** Whatever the reason is, and also where nobody has noticed one. */
+  const silenceOf = ({ userId, login, lastContact }: PersonVitals): TroubleVitals[] => {
+    const { at: since, agoMs } = lastContact ?? ago(clock.elapsedMs() - (seen.get(userId)?.sinceMs ?? startedMs));
+    if (agoMs <= SILENT_INTERVALS * intervalMs || login.state === 'needs_login') return [];
+    const text = `${nameOf(userId, people)}: no fetch has worked for ${Math.floor(agoMs / 60_000)} min; see the log`;
+    return [{ userId, code: 'no_contact', text, since, isLasting: true }];
+  };
+
+  const describeTrouble = ({ userId, trouble, text, sinceMs }: CurrentTrouble): TroubleVitals => {
+    const { at: since, agoMs } = ago(clock.elapsedMs() - sinceMs);
+    const isLasting = !MAY_PASS.has(trouble.recovery) || agoMs >= LASTING_MS;
+    return { userId, code: trouble.code, text, since, isLasting };
+  };
+
+  const describePublisher = ({ name, troubles, behindBytes }: PublisherSigns): PublisherVitals => {
+    const current = troubles.current();
+    const { contact } = troubles;
+    const known = { name, lastContact: momentOf(contact?.lastMs), behindBytes };
+    const [first] = current;
+    if (first !== undefined)
+      return { ...known, state: 'trouble', since: momentOf(first.sinceMs)?.at, problem: current.at(-1)?.text };
+    const state = contact === undefined ? 'not_tried' : 'works';
+    return { ...known, state, since: momentOf(contact?.sinceMs)?.at, problem: undefined };
+  };
+
+  /** Who has linked again does not need to, also before a fetch has shown it. */
+  const isMended = ({ userId, trouble, sinceMs }: CurrentTrouble): boolean => {
+    const linkedAt = userId && remembered(userId)?.linkedAt;
+    return isAboutLogin({ trouble }) && linkedAt !== undefined && linkedAt > ago(clock.elapsedMs() - sinceMs).at;
+  };
+
+  /** Those of people who are there, and each once: fetches and subscriptions may both have noticed. */
+  const troublesOf = (current: readonly CurrentTrouble[]): CurrentTrouble[] => {
+    const found = new Map<string, CurrentTrouble>();
+    for (const each of current) {
+      const { userId, trouble } = each;
+      const isTheirs = userId === undefined ? seen.size > 0 : seen.has(userId) && !isMended(each);
+      const key = `${trouble.code} ${userId}`;
+      if (isTheirs && !found.has(key)) found.set(key, each);
+    }
+    return [...found.values()];
+  };
+
+  return {
+    notified(userId) {
+      if (!linkedUsers.has(userId)) return;
+      notifiedMs.set(userId, clock.elapsedMs());
+      tell();
+    },
+    contacted(userId) {
+      contactedMs.set(userId, clock.elapsedMs());
+      tell();
+    },
+    onSign(wake) {
+      listeners.add(wake);
+      return { [Symbol.dispose]: () => void listeners.delete(wake) };
+    },
+    async look() {
+      if (clock.elapsedMs() - lookedMs >= LOOK_AGAIN_MS) {
+        looking ??= refresh().finally(() => {
+          looking = undefined;
+        });
+        await looking;
+      }
+      const current = ports.troubles.flatMap((each) => each.current());
+      const refused = new Set(current.filter(isAboutLogin).map(({ userId }) => userId));
+      const persons = [...seen].map(([userId, each]) => describePerson(userId, each, refused.has(userId)));
+      const publishers = ports.publishers();
+      const ofPublishers = publishers.flatMap((each) => each.troubles.current());
+      const told = [...(blind === undefined ? [] : [blind]), ...troublesOf(current), ...ofPublishers];
+      const troubles = [...told.map(describeTrouble), ...persons.flatMap(silenceOf)];
+      troubles.sort((one, other) => one.since.getTime() - other.since.getTime());
+      const { at: startedAt, agoMs: uptimeMs } = ago(clock.elapsedMs() - startedMs);
+      return { startedAt, uptimeMs, people: persons, publishers: publishers.map(describePublisher), troubles };
+    },
+  };
+}
+
+function unread(sinceMs: number): Seen {
+  return { sinceMs, standing: { record: NOTHING_KNOWN, login: { state: 'not_tried' }, lastContact: undefined } };
+}
+
+function isAboutLogin({ trouble }: Pick<CurrentTrouble, 'trouble'>): boolean {
+  return trouble.recovery === 'login';
+}

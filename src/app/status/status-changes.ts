@@ -1,0 +1,79 @@
+import type { Clock } from '../../domain/clock.ts';
+import type { JournalFeed } from '../../domain/publisher.ts';
+import type { Vitals } from '../../domain/status.ts';
+import type { VitalSigns } from './live-status.ts';
+
+/** How often it is looked whether something has changed that nobody tells of: a file, a trouble, another process. */
+const LOOK_MS = 5_000;
+/** One weigh-in is up to four groups; they are told of together. */
+const SETTLE_MS = 200;
+/**
+ * What differs from look to look without meaning anything: ages, times that are reckoned from them, and the texts of
+ * troubles, which have such times in them. Which trouble it is says its code.
+ */
+const FLOWING: ReadonlySet<string> = new Set(['agoMs', 'uptimeMs', 'at', 'since', 'startedAt', 'text']);
+
+/** Tells whoever watches when what there is to see is not what it was. Without watchers it does nothing. */
+export interface Changes {
+  watch(onChange: () => void): Disposable;
+}
+
+/** @param ports.lookForMore takes in what other processes have appended to the journal */
+export function createChanges(ports: {
+  readonly vitals: Pick<VitalSigns, 'look' | 'onSign'>;
+  readonly lookForMore: () => Promise<void>;
+  /** What else there is to see, as something to be compared. */
+  readonly examine: () => Promise<unknown>;
+  readonly feed: Pick<JournalFeed, 'onGrowth'>;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}): Changes {
+  const { vitals, lookForMore, examine, feed, clock, signal } = ports;
+  const watchers = new Set<() => void>();
+  let isSettling = false;
+  let isLooking = false;
+  let known: string | undefined;
+
+  // Whoever draws the page tells of what cannot be examined.
+  const see = async () => fingerprint(await vitals.look()) + JSON.stringify(await examine().catch(() => undefined));
+
+  const settle = async () => {
+    isSettling = true;
+    await clock.sleep(SETTLE_MS, signal);
+    // What is told of now is no news at the next look.
+    known = await see();
+    isSettling = false;
+    for (const onChange of watchers) onChange();
+  };
+  const tell = () => {
+    if (watchers.size > 0 && !isSettling) void settle();
+  };
+
+  const lookWhileWatched = async () => {
+    isLooking = true;
+    using _growth = feed.onGrowth(tell);
+    using _signs = vitals.onSign(tell);
+    known = undefined;
+    while (watchers.size > 0 && !signal.aborted) {
+      const found = await see();
+      if (known !== undefined && found !== known) tell();
+      known = found;
+      await clock.sleep(LOOK_MS, signal);
+      // What is wrong with the journal is told by whoever writes to it.
+      await lookForMore().catch(() => undefined);
+    }
+    isLooking = false;
+  };
+
+  return {
+    watch(onChange) {
+      watchers.add(onChange);
+      if (!isLooking) void lookWhileWatched();
+      return { [Symbol.dispose]: () => void watchers.delete(onChange) };
+    },
+  };
+}
+
+function fingerprint(vitals: Vitals): string {
+  return JSON.stringify(vitals, (key, value) => (FLOWING.has(key) ? undefined : value));
+}

@@ -1,0 +1,60 @@
+import type { PersonState, PersonStore } from '../../domain/person.ts';
+import type { CursorStore } from '../../domain/reading.ts';
+import type { LoginState, SubscriptionVitals } from '../../domain/status.ts';
+import type { AccessStore, TokenStore, UserId } from '../../domain/token.ts';
+import { asTrouble } from '../../domain/trouble.ts';
+
+/** What the files say of one person, whether a daemon is running or not. */
+export interface Standing {
+  readonly record: PersonState;
+  readonly login: LoginState;
+  /** By the cursor: when everything was fetched last. */
+  readonly lastContact: Date | undefined;
+}
+
+export interface StandingPorts {
+  readonly tokens: Pick<TokenStore, 'load'>;
+  readonly accesses: Pick<AccessStore, 'load'>;
+  readonly cursors: Pick<CursorStore, 'load'>;
+  readonly people: Pick<PersonStore, 'load'>;
+  /** When the stored login was written, by whomever. */
+  readonly loginWritten: (userId: UserId) => Promise<Date | undefined>;
+}
+
+/** Reads and writes nothing; what cannot be read counts as not known. */
+export async function readStanding(ports: StandingPorts, userId: UserId): Promise<Standing> {
+  const record = await ports.people.load(userId);
+  const lastContact = await ports.cursors.load(userId).catch(() => undefined);
+  return { record, lastContact, login: await readLogin(ports, userId, record) };
+}
+
+/**
+ * A stored login that an access token came with is one that Withings has handed out. Any other was put there by a
+ * person and has not been tried, also where the one before it was refused.
+ */
+async function readLogin(ports: StandingPorts, userId: UserId, { needsLogin }: PersonState): Promise<LoginState> {
+  try {
+    const token = await ports.tokens.load(userId);
+    const isHandedOut = token !== undefined && (await ports.accesses.load(userId, token)) !== undefined;
+    if (needsLogin === undefined) return { state: isHandedOut ? 'works' : 'not_tried' };
+    const written = await ports.loginWritten(userId);
+    const isReplaced = !isHandedOut && written !== undefined && written > needsLogin.since;
+    return isReplaced ? { state: 'not_tried' } : { state: 'needs_login', ...needsLogin };
+  } catch (error) {
+    const { recovery, message } = asTrouble(error);
+    if (recovery !== 'login') return { state: 'unknown', reason: message };
+    return { state: 'needs_login', since: needsLogin?.since, reason: message };
+  }
+}
+
+/** @param isOn there is a callback URL, so that Withings can call at all; somebody may have said that it shall not */
+export function describeSubscription(
+  { subscription, leaveUnsubscribed }: PersonState,
+  isOn: boolean,
+): SubscriptionVitals {
+  const { applis = [], hitch } = subscription ?? {};
+  if (!isOn) return { state: 'off', applis: [], since: undefined, reason: 'no CALLBACK_URL' };
+  if (leaveUnsubscribed) return { state: 'off', applis: [], since: undefined, reason: 'unsubscribed' };
+  if (hitch !== undefined) return { state: 'lost', applis, ...hitch };
+  return { state: subscription === undefined ? 'none' : 'works', applis, since: undefined, reason: undefined };
+}

@@ -1,0 +1,101 @@
+import { type Clock, isPlausible } from '../../domain/clock.ts';
+import { backoffMs, SAME_CALL_MS } from '../../domain/retry.ts';
+import type { UserId } from '../../domain/token.ts';
+import { asTrouble, type Trouble } from '../../domain/trouble.ts';
+import type { Collector } from '../collect/collector.ts';
+import { SHARED, type Troubles } from '../status/troubles.ts';
+import type { LinkedUsers } from '../tokens/linked-users.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+/** How often to look whose turn it is. */
+const LOOK_MS = 30_000;
+/** How often to try what waiting alone will not mend. */
+const SLOW_RETRY_MS = 3_600_000;
+/** What is everybody's trouble is told of by the fetches, unless it lasts here. */
+const PATIENT_FAILURES = 3;
+
+interface Plan {
+  readonly dueMs: number;
+  readonly failures: number;
+}
+
+const NOW: Plan = { dueMs: 0, failures: 0 };
+
+/** Sees to it that Withings calls. */
+export interface Keeper {
+  /** Looks after everybody until the signal aborts. */
+  run(): Promise<void>;
+  /** Somebody has linked: their turn is now, not in hours. */
+  soon(userId: UserId): void;
+}
+
+/**
+ * At start, when somebody is added or can be asked about again, and every interval, for Withings drops subscriptions
+ * without a word. What fails is tried for ever.
+ */
+export function createKeeper(ports: {
+  readonly subscriptions: Pick<Subscriptions, 'keep'>;
+  readonly linkedUsers: LinkedUsers;
+  readonly collector: Pick<Collector, 'needLogin'>;
+  /** Of the subscriptions alone: what is over for the fetches may last here. */
+  readonly troubles: Pick<Troubles, 'report' | 'over'>;
+  readonly intervalMs: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+}): Keeper {
+  const { subscriptions, linkedUsers, collector, troubles, intervalMs, clock, random, signal } = ports;
+  const plans = new Map<UserId, Plan>();
+
+  const keep = async (userId: UserId, { failures }: Plan): Promise<Plan> => {
+    try {
+      await subscriptions.keep(userId);
+      troubles.over(userId);
+      return { dueMs: clock.elapsedMs() + intervalMs, failures: 0 };
+    } catch (error) {
+      if (signal.aborted) return { dueMs: Number.POSITIVE_INFINITY, failures };
+      const trouble = asTrouble(error);
+      if (!isToldElsewhere(trouble) || failures >= PATIENT_FAILURES) troubles.report(userId, trouble);
+      return { dueMs: clock.elapsedMs() + retryDelayMs(trouble, failures + 1, random()), failures: failures + 1 };
+    }
+  };
+
+  const turnOf = (userId: UserId, dead: ReadonlySet<UserId>): Plan | undefined => {
+    const plan = plans.get(userId) ?? NOW;
+    // Whoever must link again is not asked about, and first of all when they have.
+    if (dead.has(userId)) plans.set(userId, NOW);
+    return dead.has(userId) || plan.dueMs > clock.elapsedMs() ? undefined : plan;
+  };
+
+  const look = async () => {
+    const users = await linkedUsers.refresh();
+    for (const known of plans.keys()) if (!linkedUsers.has(known)) plans.delete(known);
+    for (const userId of users) {
+      if (signal.aborted) return;
+      const plan = turnOf(userId, new Set(collector.needLogin()));
+      if (plan !== undefined) plans.set(userId, await keep(userId, plan));
+    }
+  };
+
+  return {
+    async run() {
+      // The process before this one may have asked right before it ended.
+      await clock.sleep(SAME_CALL_MS, signal);
+      while (!signal.aborted) {
+        // A directory that cannot be read is told of by the reconcile.
+        if (isPlausible(clock.now())) await look().catch(() => undefined);
+        await clock.sleep(LOOK_MS, signal);
+      }
+    },
+    soon: (userId) => void plans.delete(userId),
+  };
+}
+
+function isToldElsewhere({ code, recovery }: Trouble): boolean {
+  return SHARED.has(code) || recovery === 'login' || recovery === 'unlinked';
+}
+
+function retryDelayMs(trouble: Trouble, failures: number, random: number): number {
+  const isHopeful = trouble.recovery === 'retry' || trouble.recovery === 'access' || trouble.recovery === 'throttled';
+  return trouble.waitMs ?? (isHopeful ? backoffMs(failures, random) : SLOW_RETRY_MS);
+}

@@ -1,0 +1,152 @@
+import type { Clock } from '../../domain/clock.ts';
+import { nameOf, type People } from '../../domain/household.ts';
+import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
+import type { Log } from '../../domain/log.ts';
+import { APPLI_NAMES } from '../../domain/notification.ts';
+import {
+  isOurs,
+  leadsTo,
+  OUR_COMMENT,
+  type Subscription,
+  type SubscriptionService,
+} from '../../domain/subscription.ts';
+import type { UserId } from '../../domain/token.ts';
+import { asTrouble, Trouble } from '../../domain/trouble.ts';
+import type { Records } from '../status/person-status.ts';
+import type { WithAccess } from '../tokens/with-access.ts';
+
+/** Withings asks for the callback's head on each subscribe, and rapid ones fail more often: clients in the field wait 5 s. */
+const BETWEEN_SUBSCRIBES_MS = 5_000;
+const BETWEEN_REVOKES_MS = 1_000;
+
+type Urgency = { readonly urgent: boolean };
+
+/** What Withings calls this daemon about. Every call here may fail with a `Trouble`. */
+export interface Subscriptions {
+  list(userId: UserId, options: Urgency): Promise<readonly Subscription[]>;
+  /**
+   * Adds what is missing, and then removes what led here once and does not any more. Somebody else's subscriptions
+   * are not touched.
+   */
+  heal(userId: UserId, options: Urgency): Promise<void>;
+  /** The same in the background, unless somebody has said that it shall not be. */
+  keep(userId: UserId): Promise<void>;
+  /** Removes all of ours, and nobody else's, until `heal`. Resolves with how many there were. */
+  remove(userId: UserId, options: Urgency): Promise<number>;
+  /** Leaves everything as it is, until `heal`. */
+  leave(userId: UserId): Promise<void>;
+}
+
+export function createSubscriptions(ports: {
+  readonly service: SubscriptionService;
+  readonly withAccess: WithAccess;
+  readonly records: Records;
+  /** The callback URL, letter by letter. */
+  readonly callbackUrl: string;
+  readonly applis: readonly number[];
+  readonly people: People;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}): Subscriptions {
+  const { service, withAccess, records, callbackUrl, applis, people, clock, log, signal } = ports;
+  const ours = new URL(callbackUrl);
+  const inTurn = createKeyedMutex();
+  const isWanted = (each: Subscription) => leadsTo(each, ours) && applis.includes(each.appli);
+
+  const list = (userId: UserId, options: Urgency) => withAccess(userId, options, service.list);
+
+  const pause = async (ms: number) => {
+    await clock.sleep(ms, signal);
+    signal.throwIfAborted();
+  };
+
+  /** Each is asked for, although one may be refused. Returns those that are there now, and what went wrong first. */
+  const add = async (userId: UserId, options: Urgency, missing: readonly number[]) => {
+    const added: number[] = [];
+    let failure: Trouble | undefined;
+    for (const [index, appli] of missing.entries()) {
+      if (index > 0) await pause(BETWEEN_SUBSCRIBES_MS);
+      const subscription = { appli, callbackUrl, comment: OUR_COMMENT };
+      try {
+        await withAccess(userId, options, (account) => service.subscribe(account, subscription));
+        added.push(appli);
+      } catch (error) {
+        failure ??= asTrouble(error);
+      }
+    }
+    if (added.length > 0) {
+      const text = `${nameOf(userId, people)}: Withings calls from now on about ${added.map(nameAppli).join(', ')}`;
+      log.info({ event: 'subscribed', text, userid: userId, applis: added });
+    }
+    return { added, failure };
+  };
+
+  const revoke = async (userId: UserId, options: Urgency, unwanted: readonly Subscription[]) => {
+    for (const subscription of unwanted) {
+      await pause(BETWEEN_REVOKES_MS);
+      await withAccess(userId, options, (account) => service.revoke(account, subscription)).catch(ignoreIfGone);
+      const text = `${nameOf(userId, people)}: removed an old subscription of ours to ${nameAppli(subscription.appli)}`;
+      log.info({ event: 'unsubscribed', text, userid: userId, appli: subscription.appli });
+    }
+  };
+
+  const note = (userId: UserId, active: readonly number[], failure: Trouble | undefined) =>
+    records.change(userId, (before) => {
+      const since = before.subscription?.hitch?.since ?? clock.now();
+      const hitch = failure && { since, reason: failure.message };
+      return { ...before, subscription: { applis: active, hitch }, leaveUnsubscribed: false };
+    });
+
+  const heal = async (userId: UserId, options: Urgency) => {
+    const present = await list(userId, options);
+    const isPresent = (appli: number) => present.some((each) => isWanted(each) && each.appli === appli);
+    const { added, failure } = await add(
+      userId,
+      options,
+      applis.filter((appli) => !isPresent(appli)),
+    );
+    const active = applis.filter((appli) => isPresent(appli) || added.includes(appli));
+    await note(userId, active, failure);
+    // One that leads here no more goes when its category has another, or is wanted no more.
+    const isReplaced = ({ appli }: Subscription) => active.includes(appli) || !applis.includes(appli);
+    await revoke(
+      userId,
+      options,
+      present.filter((each) => isOurs(each, ours) && !isWanted(each) && isReplaced(each)),
+    );
+    if (failure !== undefined) throw failure;
+  };
+
+  const setLeave = (userId: UserId) =>
+    records.change(userId, (before) => ({ ...before, subscription: undefined, leaveUnsubscribed: true }));
+
+  const remove = async (userId: UserId, options: Urgency) => {
+    const present = await list(userId, options);
+    const unwanted = present.filter((each) => isOurs(each, ours));
+    await revoke(userId, options, unwanted);
+    await setLeave(userId);
+    return unwanted.length;
+  };
+
+  return {
+    list,
+    heal: (userId, options) => inTurn(userId, () => heal(userId, options)),
+    async keep(userId) {
+      const { leaveUnsubscribed } = await records.of(userId);
+      if (!leaveUnsubscribed) await inTurn(userId, () => heal(userId, { urgent: false }));
+    },
+    remove: (userId, options) => inTurn(userId, () => remove(userId, options)),
+    leave: setLeave,
+  };
+}
+
+/** `weight (1)` */
+export function nameAppli(appli: number): string {
+  const name = APPLI_NAMES[appli];
+  return name === undefined ? `category ${appli}` : `${name} (${appli})`;
+}
+
+function ignoreIfGone(error: unknown): void {
+  if (!(error instanceof Trouble && error.code === 'no_subscription')) throw error;
+}

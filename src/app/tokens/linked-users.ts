@@ -1,0 +1,44 @@
+import type { Clock } from '../../domain/clock.ts';
+import type { TokenStore, UserId } from '../../domain/token.ts';
+
+/** A look into the tokens directory is cheap, but a stranger who posts user ids all day shall not cause thousands. */
+const LOOK_AGAIN_MS = 1_000;
+
+/** Who has a refresh token, known without touching the disk; people are added while the program runs. */
+export interface LinkedUsers {
+  has(userId: UserId): boolean;
+  /** Reads the tokens directory again, once a second at most; whoever asks meanwhile waits for the same look. */
+  refresh(): Promise<readonly UserId[]>;
+}
+
+export function createLinkedUsers({
+  tokens,
+  clock,
+}: {
+  readonly tokens: TokenStore;
+  readonly clock: Clock;
+}): LinkedUsers {
+  let list: readonly UserId[] = [];
+  let users: ReadonlySet<UserId> = new Set();
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  let nextLook: Promise<void> | undefined;
+
+  const look = async () => {
+    const waitMs = lookedMs + LOOK_AGAIN_MS - clock.elapsedMs();
+    if (waitMs > 0) await clock.sleep(waitMs);
+    lookedMs = clock.elapsedMs();
+    list = await tokens.list();
+    users = new Set(list);
+  };
+
+  return {
+    has: (userId) => users.has(userId),
+    async refresh() {
+      nextLook ??= look().finally(() => {
+        nextLook = undefined;
+      });
+      await nextLook;
+      return list;
+    },
+  };
+}

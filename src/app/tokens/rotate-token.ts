@@ -1,0 +1,141 @@
+import { type Clock, isPlausible } from '../../domain/clock.ts';
+import { SAME_CALL_MS } from '../../domain/retry.ts';
+import type {
+  AccessStore,
+  AccessToken,
+  RefreshToken,
+  TokenIssuer,
+  TokenSet,
+  TokenStore,
+  UserId,
+} from '../../domain/token.ts';
+import { Trouble } from '../../domain/trouble.ts';
+
+/** A token that ends this soon is not worth a call that may take as long. */
+export const MARGIN_MS = 120_000;
+/** What was issued later than this from now was noted while the clock was wrong, and so was its end. */
+const CLOCK_SLACK_MS = 60_000;
+/** A rotation by another process takes as long as Withings does: minutes have been seen. */
+const STORE_TRIES = 4;
+
+export interface TokenPorts {
+  readonly tokens: TokenStore;
+  readonly accesses: AccessStore;
+  readonly issuer: TokenIssuer;
+  readonly clock: Clock;
+}
+
+/** A stored login, and an access token that came with it. */
+export type Login = TokenSet & { readonly userId: UserId };
+
+/** A login to use now, and whether it had to be rotated for that. */
+export type Obtained = Login & { readonly rotated: boolean };
+
+/**
+ * A login whose access token is good for a call now. What another process on this machine has obtained is shared;
+ * otherwise it is rotated, and once only, however many processes ask.
+ *
+ * @param options.refused an access token that Withings has refused
+ * @throws Trouble `not_linked`, `foreign_login`, and whatever the store or Withings has to say
+ */
+export async function obtainLogin(
+  ports: TokenPorts,
+  userId: UserId,
+  options: { readonly urgent: boolean; readonly refused?: AccessToken | undefined },
+): Promise<Obtained> {
+  const { tokens } = ports;
+  const stored = await tokens.load(userId);
+  if (stored === undefined) throw notLinked(userId);
+  const shared = await findShared(ports, userId, stored, options.refused);
+  if (shared !== undefined) return { ...shared, rotated: false };
+  await using _lock = await tokens.lock(userId);
+  const current = await tokens.load(userId);
+  if (current === undefined) throw notLinked(userId);
+  const meanwhile = await findShared(ports, userId, current, options.refused);
+  if (meanwhile !== undefined) return { ...meanwhile, rotated: false };
+  return { ...(await rotate(ports, userId, current, options)), rotated: true };
+}
+
+/**
+ * The token rule. Withings keeps the previous refresh token alive for 8 hours, or until the new access token is
+ * first used. So: make room → refresh → save durably → and only then let anybody use the new access token.
+ * Killed between any two of these steps, the file holds a token that Withings accepts. It needs the user's lock.
+ */
+async function rotate(
+  ports: TokenPorts,
+  userId: UserId,
+  current: RefreshToken,
+  { urgent }: { readonly urgent: boolean },
+): Promise<Login> {
+  const { tokens, issuer, clock } = ports;
+  await using slot = await tokens.reserve(userId, current);
+  if (slot.triedMsAgo !== undefined) await clock.sleep(SAME_CALL_MS - slot.triedMsAgo);
+  // No abort beyond this point: what Withings answers now is the login.
+  const next = await issuer.refresh(current, { urgent, sending: () => slot.sending() });
+  await slot.save(next.refreshToken);
+  if (next.userId !== undefined && next.userId !== userId) throw foreignLogin(userId, next.userId);
+  const login = { ...next, userId };
+  await share(ports, login);
+  return login;
+}
+
+/** Stores a login that somebody has just consented to, in the place of any before it. */
+export async function storeLogin(ports: Omit<TokenPorts, 'issuer'>, login: Login): Promise<void> {
+  const { tokens } = ports;
+  await using _lock = await lockPatiently(tokens, login.userId);
+  await using slot = await tokens.reserve(login.userId, undefined);
+  await slot.save(login.refreshToken);
+  await share(ports, login);
+}
+
+/** Somebody has consented just now and cannot do so again unasked: waiting is better than giving up. */
+async function lockPatiently(tokens: TokenStore, userId: UserId): Promise<AsyncDisposable> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await tokens.lock(userId);
+    } catch (error) {
+      const isHeld = error instanceof Trouble && error.code === 'lock_held';
+      if (!isHeld || tries === STORE_TRIES) throw error;
+    }
+  }
+}
+
+/** Where this fails the others rotate for themselves. */
+async function share({ accesses, clock }: Pick<TokenPorts, 'accesses' | 'clock'>, login: Login): Promise<void> {
+  const { userId, refreshToken, accessToken, expiresInMs, scope } = login;
+  const now = clock.now();
+  if (!isPlausible(now)) return;
+  const shared = { accessToken, issuedAt: now, expiresAt: new Date(now.getTime() + expiresInMs), scope };
+  await accesses.save(userId, refreshToken, shared).catch(() => undefined);
+}
+
+async function findShared(
+  { accesses, clock }: Pick<TokenPorts, 'accesses' | 'clock'>,
+  userId: UserId,
+  refreshToken: RefreshToken,
+  refused: AccessToken | undefined,
+): Promise<Login | undefined> {
+  const shared = await accesses.load(userId, refreshToken);
+  if (shared === undefined || shared.accessToken === refused) return undefined;
+  const { accessToken, issuedAt, expiresAt, scope } = shared;
+  const nowMs = clock.now().getTime();
+  const expiresInMs = expiresAt.getTime() - nowMs;
+  if (issuedAt.getTime() > nowMs + CLOCK_SLACK_MS || !(expiresInMs > MARGIN_MS)) return undefined;
+  return { userId, refreshToken, accessToken, expiresInMs, scope };
+}
+
+function notLinked(userId: UserId): Trouble {
+  return new Trouble(`user ${userId} has no refresh token`, {
+    code: 'not_linked',
+    recovery: 'unlinked',
+    hint: 'link the account with "weighbridge login"',
+  });
+}
+
+function foreignLogin(userId: UserId, owner: UserId): Trouble {
+  return new Trouble(`the login in the token file ${userId} belongs to user ${owner}`, {
+    code: 'foreign_login',
+    recovery: 'login',
+    hint: `rename the file to ${owner}`,
+  });
+}

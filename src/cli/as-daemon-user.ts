@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { Writable } from 'node:stream';
+import { parseConfig } from '../config/config.ts';
+import { readCredentials } from '../config/dotenv.ts';
+import { mergeSources, type Source } from '../config/sources.ts';
+import { parent } from '../storage/files.ts';
+import { ENVIRONMENT_IN_STATE, SERVICE } from '../systemd/paths.ts';
+import { ExitCode, type Run, type Shell } from './shell.ts';
+
+/** The process, for what only it can do. */
+export interface Host {
+  readonly environment: Record<string, string | undefined>;
+  /** Node's own arguments, the script and its arguments: what to give Node to run the same again. */
+  readonly again: readonly string[];
+  readonly chdir: (path: string) => void;
+  /** SIGTERM alone: Ctrl-C reaches whoever else is on the terminal by itself, and twice would be at once. */
+  readonly onTerminate: (listener: () => void) => void;
+}
+
+/** Runs what works on the files of a daemon, beside it; for root, as whoever they belong to. */
+export async function runBeside(shell: Shell, command: Run, host: Host): Promise<ExitCode> {
+  const at = handedOver(shell, host) ?? beside(shell, host);
+  const owner = ownerBeside(at);
+  return owner === undefined ? await command(at) : await handOver(at, owner, host);
+}
+
+/** What a command works on beside a daemon: the folder it is called in, or for root what the service works on. */
+function beside(shell: Shell, { environment, chdir }: Host): Shell {
+  if (!existsSync(SERVICE.unit) || existsSync('.env')) return shell;
+  if (!shell.isRoot) return existsSync('tokens') ? shell : { ...shell, service: 'outside' };
+  chdir(SERVICE.state);
+  const written: readonly Source[] = [ENVIRONMENT_IN_STATE, ...readCredentials(SERVICE.settings, shell.say)];
+  return {
+    ...shell,
+    env: mergeSources(environment, ...written),
+    written: written.flatMap((source) => Object.keys(source)),
+    service: 'inside',
+  };
+}
+
+/** Which descriptor root hands the settings over on, because whoever works for it may not read them. */
+const HANDED_OVER = 'WEIGHBRIDGE_HANDED_OVER';
+
+/** Runs this command once more, as somebody else. */
+async function handOver({ env, written, service, program }: Shell, owner: Owner, host: Host): Promise<ExitCode> {
+  const { uid, gid } = owner;
+  const child = spawn(program.node, host.again, {
+    uid,
+    gid,
+    env: { ...host.environment, [HANDED_OVER]: '3' },
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+  });
+  host.onTerminate(() => child.kill('SIGTERM'));
+  const [, , , pipe] = child.stdio;
+  if (pipe instanceof Writable) pipe.on('error', () => undefined).end(JSON.stringify({ env, written, service }));
+  const [code] = await once(child, 'close');
+  return Object.values(ExitCode).find((each) => each === code) ?? ExitCode.failed;
+}
+
+function handedOver(shell: Shell, { environment }: Host): Shell | undefined {
+  const { [HANDED_OVER]: descriptor } = environment;
+  delete environment[HANDED_OVER];
+  if (descriptor === undefined || shell.isRoot) return undefined;
+  const settings: Pick<Shell, 'env' | 'written' | 'service'> = JSON.parse(readFileSync(Number(descriptor), 'utf8'));
+  return { ...shell, ...settings };
+}
+
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * As whom a command must work beside a daemon, where that is somebody else than root who has called it: a login that root
+ * rotated would be in a file that the daemon's user cannot read.
+ */
+function ownerBeside({ env, isRoot }: Pick<Shell, 'env' | 'isRoot'>): Owner | undefined {
+  if (!isRoot) return undefined;
+  const owner = ownerOf(parseConfig(env, 'files').readable.directories.tokens);
+  return owner?.uid === 0 ? undefined : owner;
+}
+
+/** Of the directory, or of the one that it will be made in. */
+function ownerOf(path: string): Owner | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found !== undefined) return found;
+  const above = path.includes('/') ? parent(path) : '.';
+  return above === path ? undefined : ownerOf(above);
+}

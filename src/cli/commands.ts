@@ -1,0 +1,159 @@
+import { resolve } from 'node:path';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { parseUserId } from '../domain/token.ts';
+import { type OwnFiles, readVersion } from '../runtime/version.ts';
+import { DATE_EXAMPLE, DATE_HELP, parseSince, parseUntil } from './dates.ts';
+import { ExitCode, type Run } from './shell.ts';
+
+/** How commands are carried out. */
+export interface Runners {
+  /** @param whenStuck the exit code where a stop is stuck in the step in hand */
+  readonly run: (command: Run, whenStuck?: ExitCode) => Promise<void>;
+  /** For what works on the files of a daemon, beside it. */
+  readonly runBeside: (command: Run) => Promise<void>;
+  readonly files: Pick<OwnFiles, 'manifest'>;
+}
+
+const serve: Run = async (at) => (await import('./serve.ts')).serve(at);
+
+/**
+ * Reads the words of the command line, and runs the command that they name.
+ *
+ * @returns an exit code where no command has run
+ */
+export async function runCommand(words: readonly string[], runners: Runners): Promise<ExitCode | undefined> {
+  try {
+    await describeProgram(runners).parseAsync(words, { from: 'user' });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
+  }
+}
+
+/** What cannot be read is wrong usage. */
+function argument<T>(read: (text: string) => T | undefined, example: string): (text: string) => T {
+  return (text) => {
+    const value = read(text);
+    if (value === undefined) throw new InvalidArgumentError(`It is something like ${example}.`);
+    return value;
+  };
+}
+
+const userId = argument(parseUserId, '1234');
+const since = (what: string) => new Option('--since <date>', what).argParser(argument(parseSince, DATE_EXAMPLE));
+const until = (what: string) => new Option('--until <date>', what).argParser(argument(parseUntil, DATE_EXAMPLE));
+
+/** Commands are loaded when they run, so that `--help` does not wait for a web server. */
+function describeProgram({ run, runBeside, files }: Runners): Command {
+  const program = new Command('weighbridge')
+    .description('Withings calls when somebody has stepped on the scale; this logs the weight and passes it on.')
+    .version(readVersion(files))
+    .showSuggestionAfterError()
+    .exitOverride();
+  program
+    .command('serve', { isDefault: true })
+    .description('run the daemon (also with no command)')
+    .allowExcessArguments()
+    .action((_options, command: Command) => {
+      const [unknown] = command.args;
+      if (unknown !== undefined) command.error(`error: unknown command '${unknown}'`);
+      return run(serve, ExitCode.done);
+    });
+  program
+    .command('demo')
+    .description('watch the whole way of a weigh-in, with no account and no scale')
+    .option('--once', 'one weigh-in, then end')
+    .option('--json', 'the log as JSON, one object a line, and nothing else')
+    .action((options) => run(async (at) => (await import('./demo.ts')).demo(at, options), ExitCode.done));
+  program
+    .command('login')
+    .description('link a person: prints the link to open, and does the rest')
+    .option('--demo-user', "Withings' own demo account in place of yours")
+    .option('--paste', 'take the address that the browser ends on by hand, where it cannot reach this computer')
+    .option('--no-subscribe', 'do not ask Withings to call')
+    .action((options) => runBeside(async (at) => (await import('./login.ts')).login(at, options)));
+  program
+    .command('token')
+    .argument('<userid>')
+    .description('print an access token that is good for a call now, for curl and scripts')
+    .option('--json', "the answer of OAuth's token endpoint, refresh token included")
+    .action((userId, options) => runBeside(async (at) => (await import('./token.ts')).printToken(at, userId, options)));
+  program
+    .command('users')
+    .description('list who is linked, and how things stand with each')
+    .option('--json', 'one JSON object a line')
+    .action((options) => runBeside(async (at) => (await import('./users.ts')).listUsers(at, options)));
+  program
+    .command('subscribe')
+    .argument('[userid]')
+    .description('ask Withings to call when there is something new (everybody without USERID)')
+    .action((userId) => runBeside(async (at) => (await import('./subscriptions.ts')).subscribe(at, userId)));
+  program
+    .command('unsubscribe')
+    .argument('[userid]')
+    .description('ask Withings not to call any more')
+    .action((userId) => runBeside(async (at) => (await import('./subscriptions.ts')).unsubscribe(at, userId)));
+  program
+    .command('subscriptions')
+    .argument('[userid]')
+    .description('list whom Withings calls about what')
+    .option('--json', 'one JSON object a line')
+    .action((userId, options) =>
+      runBeside(async (at) => (await import('./subscriptions.ts')).listSubscriptions(at, userId, options)),
+    );
+  program
+    .command('doctor')
+    .description('check everything that a set-up can get wrong, and say what to do about it')
+    .option('--json', 'one JSON object a line')
+    .action((options) => runBeside(async (at) => (await import('./doctor.ts')).doctor(at, options)));
+  program
+    .command('import')
+    .argument('[file]', 'the JSON that the token call answered (standard input without it)', (file) => resolve(file))
+    .description('store the login that a token call by hand has answered')
+    .action((file) => runBeside(async (at) => (await import('./import.ts')).importLogin(at, file)));
+  program
+    .command('export')
+    .description('print the journal as CSV or as JSON lines: each group once, by time')
+    .option('--user <userid>', 'of one person only', userId)
+    .addOption(since('from this day or time on'))
+    .addOption(until('up to the end of this day, or up to this time'))
+    .addOption(
+      new Option('--format <format>', 'CSV, or the lines of the journal as they are')
+        .choices(['csv', 'json'])
+        .default('csv'),
+    )
+    .addHelpText('after', DATE_HELP)
+    .action((options) => runBeside(async (at) => (await import('./export.ts')).exportJournal(at, options)));
+  program
+    .command('backfill')
+    .argument('<userid>', 'whose', userId)
+    .description("fetch somebody's history from Withings into the journal, without announcing it")
+    .addOption(since('from this day or time on (default: 2009, when the first scale was sold)'))
+    .addOption(until('up to the end of this day, or up to this time (default: a day ago)'))
+    .addHelpText('after', DATE_HELP)
+    .addHelpText('after', '\nWhat is younger than 24 hours is left to weighbridge serve, which announces it.')
+    .addHelpText('after', 'When it was stopped or killed, the same command goes on from there.')
+    .action((user, options) =>
+      runBeside(async (at) => (await import('./backfill.ts')).backfillUser(at, user, options)),
+    );
+  describeService(run, program.command('service').description('run at boot, as a service of systemd'));
+  return program;
+}
+
+function describeService(run: Runners['run'], service: Command): void {
+  service
+    .command('install')
+    .description('write the unit with the paths of this machine, move the set-up of this folder there, and start it')
+    .option('--dry-run', 'only say what would be done, and print the unit')
+    .action((options) => run(async (at) => (await import('./service/install.ts')).installService(at, options)));
+  service
+    .command('uninstall')
+    .description('stop it and remove the unit; logins, measurements and settings stay')
+    .option('--dry-run', 'only say what would be done')
+    .action((options) => run(async (at) => (await import('./service/status.ts')).uninstallService(at, options)));
+  service
+    .command('status')
+    .description('whether it is installed and runs, since when, and what it said last')
+    .action(() => run(async (at) => (await import('./service/status.ts')).showService(at)));
+}

@@ -1,0 +1,179 @@
+import { resolve } from 'node:path';
+import { createCollector } from '../app/collect/collector.ts';
+import { createIntake } from '../app/collect/intake.ts';
+import { reconcileForever } from '../app/collect/reconcile.ts';
+import { createVitals, type VitalSigns } from '../app/status/live-status.ts';
+import { createPulse, type Pulse } from '../app/status/liveness.ts';
+import { createTroubles } from '../app/status/troubles.ts';
+import { createKeeper } from '../app/subscribe/keep-subscribed.ts';
+import { createLinkedUsers } from '../app/tokens/linked-users.ts';
+import type { Clock } from '../domain/clock.ts';
+import type { LinkFailed } from '../domain/link.ts';
+import type { Log } from '../domain/log.ts';
+import { type Address, type Listener, listen } from '../http/listen.ts';
+import { createProof } from '../http/proof.ts';
+import { createPublicApp } from '../http/public/app.ts';
+import type { Concern } from '../page/view.ts';
+import { realClock } from '../runtime/real-clock.ts';
+import { type OwnFiles, readVersion } from '../runtime/version.ts';
+import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
+import { preparePublishing } from './publishers.ts';
+import { openStatusPort } from './status-port.ts';
+
+export interface Daemon extends AsyncDisposable {
+  /** Where the public port is bound. */
+  readonly publicAddress: Address;
+  /** Where the private port is; undefined when it is off. */
+  readonly privateAddress: Address | undefined;
+  readonly look: VitalSigns['look'];
+  readonly pulse: Pick<Pulse, 'stuck'>;
+}
+
+export interface DaemonPorts {
+  /** Sends a signal to all processes of a group; one that is gone is fine. */
+  readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
+  readonly files: OwnFiles;
+  /** What can be told to be wrong with the set-up without asking anybody, for the page. */
+  readonly examine?: () => Promise<readonly Concern[]>;
+  readonly clock?: Clock;
+  /** Between 0 and 1; spreads retries. */
+  readonly random?: () => number;
+}
+
+/**
+ * Puts everything together and starts it: files, the collector, the listener, publishers. Disposing undoes
+ * it: no new request, no new delivery, the step in hand is finished, nothing is begun.
+ *
+ * @throws Trouble when it cannot start: a directory that cannot be written, a port that is taken
+ */
+export async function startDaemon(
+  config: WithingsConfig,
+  log: Log,
+  { signalGroup, files, examine = nothing, clock = realClock, random = Math.random }: DaemonPorts,
+): Promise<Daemon> {
+  const { people } = config;
+  const stop = new AbortController();
+  const { signal } = stop;
+  await makeDirectories(config.directories);
+  await sweepDirectories(config.directories);
+  const { tokens, accessTokens, records, callback, ...core } = createCore(config, log, { clock, signal });
+  const journal = await core.openJournal();
+  const version = readVersion(files);
+  const publishers = await preparePublishing(config, { version, clock, log });
+  const collect = core.createCollect(journal);
+  const troubles = createTroubles({ clock, log, people, records });
+  const subscriptionTroubles = createTroubles({ clock, log, people });
+  const linkedUsers = createLinkedUsers({ tokens, clock });
+  const vitals = createVitals({
+    linkedUsers,
+    readStanding: core.readStanding,
+    remembered: core.remembered,
+    troubles: [troubles, subscriptionTroubles],
+    publishers: publishers.signs,
+    journal,
+    people,
+    hasCallback: callback !== undefined,
+    intervalMs: config.reconcileIntervalMs,
+    clock,
+  });
+  const collector = createCollector({ collect, troubles, onContact: vitals.contacted, clock, random, log });
+  const pulse = createPulse(clock, () => collector.oldestAttemptMs());
+  const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
+  const common = { linkedUsers, collector, intervalMs: config.reconcileIntervalMs, clock, signal };
+  const keeper =
+    callback &&
+    createKeeper({
+      ...common,
+      subscriptions: callback.subscriptions,
+      troubles: subscriptionTroubles,
+      random,
+    });
+  const linker = callback?.createLinker(journal, {
+    fetch: (userId) => collector.reconcile(userId, { urgent: true }),
+    onHitch: (userId) => keeper?.soon(userId),
+    isDaemon: true,
+  });
+
+  const app = createPublicApp({
+    path: config.callback.path,
+    query: config.callback.query,
+    trustProxy: config.listen.trustProxy,
+    onNotification(notification, caller) {
+      vitals.notified(notification.userId);
+      void intake(notification, caller);
+    },
+    onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_CALLBACK_URL,
+    prove: createProof(config.withings.credentials.clientSecret),
+    place: resolve(config.directories.tokens),
+    people,
+    clock,
+    log,
+  });
+  const status = {
+    vitals,
+    journal,
+    examine,
+    version,
+    pageFiles: files.page,
+    consent: callback?.consent,
+    clock,
+    log,
+    signal,
+  };
+  const statusPort = await openStatusPort(config, status);
+  const listener = await listen(app, config.listen).catch(async (error) => {
+    await statusPort?.[Symbol.asyncDispose]();
+    throw error;
+  });
+  const publicAddress = addressOf(listener);
+  const privateAddress = statusPort && addressOf(statusPort);
+  const where = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
+  // Before anything can be fetched: what is in the journal by then is old to a publisher that starts for the first time.
+  const publishing = publishers.start({ journal, linkedUsers, records, random, signalGroup });
+  log.info({
+    event: 'listening',
+    text: `listening on ${formatAddress(publicAddress)}${where}`,
+    public: publicAddress,
+    private: privateAddress,
+  });
+  const running = [reconcileForever({ ...common, accessTokens, onRound: pulse.beat, log }), keeper?.run()];
+
+  return {
+    publicAddress,
+    privateAddress,
+    look: vitals.look,
+    pulse,
+    async [Symbol.asyncDispose]() {
+      const closed = Promise.all([listener, statusPort].map((each) => each?.[Symbol.asyncDispose]()));
+      // The collector first: what the signal cuts off is then no trouble any more.
+      const collected = collector[Symbol.asyncDispose]();
+      stop.abort();
+      // Together with the rest, because a hook may take all the time there is; what comes now waits for the next start.
+      const published = publishing[Symbol.asyncDispose]();
+      await linker?.[Symbol.asyncDispose]();
+      await collected;
+      await Promise.all(running);
+      await published;
+      await closed;
+    },
+  };
+}
+
+function addressOf({ host, port }: Listener): Address {
+  return { host, port };
+}
+
+function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+async function nothing(): Promise<readonly Concern[]> {
+  return [];
+}
+
+const NO_CALLBACK_URL: LinkFailed = {
+  kind: 'failed',
+  code: 'no_callback_url',
+  problem: 'weighbridge does not know the address under which it is reached from outside.',
+  remedy: 'Set CALLBACK_URL to the callback URL in the Withings partner dashboard, and restart weighbridge.',
+};

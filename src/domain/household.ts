@@ -1,0 +1,14 @@
+import type { WeightUnit } from './format.ts';
+import type { UserId } from './token.ts';
+
+/** How the household wants to be told of itself. */
+export interface People {
+  readonly names: ReadonlyMap<UserId, string>;
+  readonly unit: WeightUnit;
+}
+
+/** `Anna 1234`, or the number alone. */
+export function nameOf(userId: UserId, { names }: People): string {
+  const name = names.get(userId);
+  return name === undefined ? userId : `${name} ${userId}`;
+}

@@ -1,0 +1,59 @@
+import { formatTime } from '../../domain/clock.ts';
+import { isWell, type Moment, type PersonVitals, type PublisherVitals, type Vitals } from '../../domain/status.ts';
+
+/** What `/healthz` answers. Names and units are part of the contract; what is not known is null. */
+export function encodeHealth(vitals: Vitals, version: string) {
+  const { startedAt, uptimeMs, people, publishers, troubles } = vitals;
+  return {
+    status: isWell(vitals) ? 'ok' : 'trouble',
+    version,
+    uptime_s: seconds(uptimeMs),
+    started_at: time(startedAt),
+    users: people.map(encodePerson),
+    publishers: Object.fromEntries(publishers.map((each) => [each.name, encodePublisher(each)])),
+    troubles: troubles.map(({ code, text, since, userId }) => ({ code, text, since: time(since), userid: userId })),
+  };
+}
+
+/** One of `users`, also as `weighbridge users --json` prints them. Weights are kilograms. */
+export function encodePerson(person: PersonVitals) {
+  const { login, lastContact, lastWeighIn, subscription } = person;
+  const { state, applis, since, reason } = subscription;
+  return {
+    userid: person.userId,
+    name: person.name ?? null,
+    login: login.state,
+    needs_login_since: login.state === 'needs_login' && login.since !== undefined ? time(login.since) : undefined,
+    reason: 'reason' in login ? login.reason : undefined,
+    last_notification: moment(person.lastNotification),
+    last_contact: moment(lastContact),
+    last_contact_age_s: lastContact === undefined ? null : seconds(lastContact.agoMs),
+    last_weigh_in:
+      lastWeighIn === undefined
+        ? null
+        : { weight: lastWeighIn.kilograms, date: time(lastWeighIn.takenAt), age_s: seconds(lastWeighIn.agoMs) },
+    subscription: { state, applis, since: since === undefined ? null : time(since), reason: reason ?? null },
+  };
+}
+
+function encodePublisher({ state, since, problem, lastContact, behindBytes }: PublisherVitals) {
+  return {
+    state,
+    since: since === undefined ? null : time(since),
+    problem: problem ?? null,
+    last_contact: moment(lastContact),
+    behind_bytes: behindBytes ?? null,
+  };
+}
+
+function moment(value: Moment | undefined): string | null {
+  return value === undefined ? null : time(value.at);
+}
+
+function time(date: Date): string {
+  return formatTime(date, undefined);
+}
+
+function seconds(ms: number): number {
+  return Math.floor(ms / 1000);
+}

@@ -1,0 +1,65 @@
+import type { RequestHandler, Response } from 'express';
+import type { Clock } from '../../domain/clock.ts';
+
+/** More often than this port hangs up on silent connections (15 s), and than most proxies do (60 s). */
+const HEARTBEAT_MS = 10_000;
+/** When a browser tries again. */
+const RETRY_MS = 3_000;
+/** A page that is looked at takes one. Beyond, the oldest goes, so that nobody is kept from looking. */
+const MOST_WATCHERS = 32;
+/** Somebody who does not read what is sent is nobody who watches. */
+const MOST_UNREAD_BYTES = 4_096;
+
+/**
+ * Server-sent events that say `change` and that the daemon is there, nothing else: what has changed, the page is asked
+ * for.
+ *
+ * @param options.signal ends them all
+ */
+export function createLive(options: {
+  readonly watch: (onChange: () => void) => Disposable;
+  readonly clock: Pick<Clock, 'sleep'>;
+  readonly signal: AbortSignal;
+}): RequestHandler {
+  const { watch, clock, signal } = options;
+  const watchers = new Set<Response>();
+  let isBeating = false;
+
+  const end = (response: Response) => {
+    watchers.delete(response);
+    response.end();
+  };
+
+  const send = (text: string) => {
+    for (const response of watchers) {
+      if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
+      else response.write(text);
+    }
+  };
+
+  const beat = async () => {
+    isBeating = true;
+    using _watching = watch(() => send('event: change\ndata: page\n\n'));
+    while (watchers.size > 0 && !signal.aborted) {
+      await clock.sleep(HEARTBEAT_MS, signal);
+      // By an event, which the page hears, and not by a comment: a daemon that was unplugged closes no connection.
+      send('event: beat\ndata: alive\n\n');
+    }
+    isBeating = false;
+  };
+
+  signal.addEventListener('abort', () => {
+    for (const response of watchers) end(response);
+  });
+
+  return (request, response) => {
+    response.status(200).set({ 'content-type': 'text/event-stream', connection: 'close' });
+    response.write(`retry: ${RETRY_MS}\n\n`);
+    if (signal.aborted || request.method === 'HEAD') return void response.end();
+    const [oldest] = watchers;
+    if (oldest !== undefined && watchers.size === MOST_WATCHERS) end(oldest);
+    watchers.add(response);
+    response.once('close', () => watchers.delete(response));
+    if (!isBeating) void beat();
+  };
+}

@@ -1,0 +1,171 @@
+import { isIP } from 'node:net';
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import type { Clock } from '../../domain/clock.ts';
+import type { People } from '../../domain/household.ts';
+import type { LinkOutcome, Redirect } from '../../domain/link.ts';
+import type { Log } from '../../domain/log.ts';
+import { type Notification, parseNotification } from '../../domain/notification.ts';
+import { reportDefect } from '../answers.ts';
+import { NONCE_HEADER, PLACE_HEADER, PROOF_HEADER } from '../proof.ts';
+import { type CallbackGate, createCallbackGate } from './callback-gate.ts';
+import { sendOutcome } from './link-page.ts';
+
+/** A notification is a hundred bytes. */
+const MOST_BODY_BYTES = 4096;
+const NOT_A_FORM = 'send a form (application/x-www-form-urlencoded, utf-8, not compressed)';
+
+export interface PublicAppOptions {
+  /** The route, as it arrives here. */
+  readonly path: string;
+  /** The parameters of the callback URL, which every request must bring. */
+  readonly query: URLSearchParams;
+  /** Express' `trust proxy`: whose word about a client's address counts. */
+  readonly trustProxy: boolean | number | string;
+  /** Gets every well-formed notification and whose call it was, after it has been answered. Nobody waits for it. */
+  readonly onNotification: (notification: Notification, caller: string) => void;
+  /** Gets what a browser brings back from the consent page. Waits for the outcome for as long as `patience` does. */
+  readonly onRedirect: (redirect: Redirect, patience: Promise<void>) => Promise<LinkOutcome | 'working'>;
+  /** Proves to whoever knows the secret in the URL that this is the daemon, and not somebody's login page. */
+  readonly prove: (nonce: string) => string;
+  /** Where the logins are kept, as an absolute path. */
+  readonly place: string;
+  readonly people: People;
+  readonly clock: Pick<Clock, 'sleep'>;
+  readonly log: Log;
+}
+
+/** How browsers say that they fetch a page nobody has asked for yet. */
+const PREFETCH_HEADERS = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'];
+
+/** Well below what proxies and this port's own limits allow an answer. */
+const PATIENCE_MS = 8_000;
+
+/**
+ * The port that faces the internet. Everything but the callback path is 404; nothing it is sent is trusted,
+ * and nothing is done before the answer is out: Withings allows 2 s (developer guide, notifications).
+ */
+export function createPublicApp(options: PublicAppOptions): Express {
+  const { path, query, trustProxy, onNotification, onRedirect, prove, place, people, clock, log } = options;
+  const gate = createCallbackGate(path, query);
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('trust proxy', trustProxy);
+  app.set('query parser', false);
+
+  app.use((request, response, next) => {
+    response.locals['gate'] = gate.check(parametersOf(request));
+    if (!gate.isPath(request.url.replace(/\?.*$/s, '')) || response.locals['gate'] === 'wrong') notFound(response);
+    else next();
+  });
+
+  app.use((request, response, next) => {
+    const { method } = request;
+    if (method === 'POST') next();
+    else if (response.locals['gate'] === 'missing') notFound(response);
+    else if (method === 'GET' && isRedirect(parametersOf(request))) next();
+    // Withings probes with HEAD before it stores a subscription, and takes 204 and 405 for unreachable.
+    else if (method === 'HEAD' || method === 'GET') {
+      const nonce = request.get(NONCE_HEADER);
+      if (nonce !== undefined) {
+        response.set(PROOF_HEADER, prove(nonce));
+        response.set(PLACE_HEADER, prove(`${nonce} ${place}`));
+      }
+      response.status(200).end();
+    } else response.status(405).set('allow', 'GET, HEAD, POST').end();
+  });
+
+  app.get('/{*any}', async (request, response) => {
+    // What is fetched beforehand must not use up a code that is good for one use.
+    if (PREFETCH_HEADERS.some((name) => request.get(name) !== undefined)) {
+      response.status(503).set('cache-control', 'no-store').end();
+      return;
+    }
+    const parameters = parametersOf(request);
+    const read = (name: string) => parameters.get(name) ?? undefined;
+    const redirect = { code: read('code'), state: read('state'), error: read('error') };
+    const answered = new AbortController();
+    const outcome = await onRedirect(redirect, clock.sleep(PATIENCE_MS, answered.signal));
+    answered.abort();
+    sendOutcome(response, outcome, people);
+  });
+
+  app.use(
+    express.urlencoded({ extended: false, inflate: false, limit: MOST_BODY_BYTES, parameterLimit: MOST_BODY_BYTES }),
+  );
+
+  app.post('/{*any}', (request, response) => {
+    if (response.locals['gate'] === 'missing' && checkForm(gate, request) !== 'right') return notFound(response);
+    if (request.body === undefined && !isForm(request)) return refuse(response, 415, NOT_A_FORM);
+    const notification = parseNotification(request.body ?? {});
+    if ('malformed' in notification) return refuse(response, 400, notification.malformed);
+    const caller = callerOf(request);
+    response.once('close', () => {
+      try {
+        onNotification(notification, caller);
+      } catch (error) {
+        reportDefect(log, error);
+      }
+    });
+    response.type('text/plain').send('ok');
+  });
+
+  app.use(createErrorAnswer(log));
+  return app;
+}
+
+function parametersOf({ url }: Request): URLSearchParams {
+  const start = url.indexOf('?');
+  return new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
+}
+
+/** The address of who is calling, as far as `trust proxy` believes it. Nothing is decided by it. */
+function callerOf({ ip, socket }: Request): string {
+  // A proxy may pass on anything, and this is going to be read in a log.
+  const address = ip !== undefined && isIP(ip) !== 0 ? ip : (socket.remoteAddress ?? 'somebody');
+  return address.replace(/^::ffff:(?=[0-9.]+$)/, '');
+}
+
+/** Whether a browser comes back from the consent page: with a code, or with the reason why there is none. */
+function isRedirect(parameters: URLSearchParams): boolean {
+  return parameters.has('code') || parameters.has('error');
+}
+
+/** Also when there is no body, which `request.is` would deny. */
+function isForm(request: Request): boolean {
+  return /^application\/x-www-form-urlencoded *(;|$)/i.test(request.get('content-type') ?? '');
+}
+
+function checkForm(gate: CallbackGate, request: Request): ReturnType<CallbackGate['check']> {
+  const form = new URLSearchParams();
+  for (const [name, value] of Object.entries(request.body ?? {})) {
+    for (const each of Array.isArray(value) ? value : [value]) form.append(name, String(each));
+  }
+  return gate.check(form);
+}
+
+/** What the body parser could not read. A stranger who has not shown the secret learns nothing from it. */
+function createErrorAnswer(log: Log): ErrorRequestHandler {
+  return (error: unknown, _request, response: Response, _next) => {
+    const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
+    if (status >= 500) reportDefect(log, error);
+    if (response.headersSent) response.destroy();
+    else if (response.locals['gate'] !== 'right') notFound(response);
+    else refuse(response, REASONS[status] === undefined && status < 500 ? 400 : status, REASONS[status] ?? '');
+  };
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'the request cannot be read',
+  413: `a notification has at most ${MOST_BODY_BYTES} bytes`,
+  415: NOT_A_FORM,
+};
+
+/** What is left of a refused request is not worth reading, so the connection goes with it. */
+function notFound(response: Response): void {
+  response.status(404).set('connection', 'close').end();
+}
+
+function refuse(response: Response, status: number, reason: string): void {
+  response.status(status).set('connection', 'close').type('text/plain').send(reason);
+}

@@ -1,0 +1,54 @@
+import { APPLI_NAMES } from '../domain/notification.ts';
+import type { LoginState, Moment, PersonVitals, SubscriptionVitals } from '../domain/status.ts';
+import { type Html, html } from './html.ts';
+import type { PageView } from './view.ts';
+import { list, sayWhen, timeAgo } from './words.ts';
+
+/** How things stand between Withings and us about a person, in words. */
+export function drawStanding(person: PersonVitals, { now }: PageView): Html {
+  const { login, subscription, lastNotification, lastContact } = person;
+  return html`<dl class="standing">
+${line('Login', sayLogin(login, now), login.state === 'needs_login' || login.state === 'unknown')}
+${line('Subscription', saySubscription(subscription, now), subscription.state === 'lost')}
+${line('Last notification', sayMoment(lastNotification, 'none since the start'), false)}
+${line('Last contact', sayMoment(lastContact, 'not yet'), false)}
+</dl>`;
+}
+
+function line(term: string, text: string | Html, isBad: boolean): Html {
+  return html`<div><dt>${term}</dt><dd${isBad && html` class="bad"`}>${text}</dd></div>`;
+}
+
+function sayMoment(moment: Moment | undefined, otherwise: string): string | Html {
+  return moment === undefined ? otherwise : timeAgo(moment);
+}
+
+function sayLogin(login: LoginState, now: Date): string {
+  switch (login.state) {
+    case 'works':
+      return 'works';
+    case 'not_tried':
+      return 'not tried yet';
+    case 'needs_login':
+      return `refused${sinceWhen(login.since, now)}: ${login.reason}`;
+    case 'unknown':
+      return `cannot be read: ${login.reason}`;
+  }
+}
+
+function saySubscription({ state, applis, since, reason }: SubscriptionVitals, now: Date): string {
+  switch (state) {
+    case 'works':
+      return `Withings calls about ${list(applis.map((appli) => APPLI_NAMES[appli] ?? `category ${appli}`))}`;
+    case 'lost':
+      return `Withings does not call${sinceWhen(since, now)}: ${reason}`;
+    case 'none':
+      return 'not looked yet whether Withings calls';
+    case 'off':
+      return `off (${reason}); weighbridge asks every few hours`;
+  }
+}
+
+function sinceWhen(since: Date | undefined, now: Date): string {
+  return since === undefined ? '' : ` since ${sayWhen(since, now)}`;
+}

@@ -1,0 +1,117 @@
+import type { Clock } from '../../domain/clock.ts';
+import { nameOf, type People } from '../../domain/household.ts';
+import type { Log } from '../../domain/log.ts';
+import { type Delivery, GIVEN_UP, type Parking, type Publisher } from '../../domain/publisher.ts';
+import { Trouble } from '../../domain/trouble.ts';
+import { toJson, toVariables } from './payload.ts';
+import { type End, runProgram, type SignalGroup } from './run.ts';
+
+/** Saying a sentence or calling a server takes seconds; whoever hangs for longer hangs. */
+const TIME_LIMIT_MS = 30_000;
+/** Time for a sentence that is being said. */
+const STOP_MS = 5_000;
+const MINUTE_MS = 60_000;
+/** Until the next try after each failure. In all well below the hour after which the readings behind it are late. */
+const WAITS_MS = [10_000, MINUTE_MS, 5 * MINUTE_MS];
+/** Where a reading was parked, the program is broken: those behind it do not wait for it as long. */
+const BROKEN_WAITS_MS = [10_000];
+/** The program is not there, or may not be run: no fault of the reading, which waits until that is mended. */
+const NOT_RUNNABLE = new Set(['ENOENT', 'EACCES', 'ENOTDIR', 'ENOEXEC', 'ELOOP', 'EPERM']);
+/** The machine has no room for another process. */
+const OVERLOADED = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
+
+/**
+ * Runs a program for each reading, which it gets on its standard input and in its environment. A reading with which it
+ * fails again and again is parked, and the next one follows.
+ */
+export function createHook({
+  command: [program = '', ...args],
+  environment,
+  people,
+  parking,
+  signalGroup,
+  clock,
+  log,
+}: {
+  readonly command: readonly string[];
+  /** What the program gets of the daemon's environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly people: People;
+  readonly parking: Parking;
+  readonly signalGroup: SignalGroup;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Publisher {
+  /** The reading in hand, and how often the program has failed with it. */
+  let tried = { key: '', failures: 0 };
+  let waits = WAITS_MS;
+
+  const run = async (delivery: Delivery, signal: AbortSignal): Promise<string | undefined> => {
+    const { userId: userid, groupId: grpid } = delivery.reading;
+    const print = (level: 'info' | 'warn') => (line: string) =>
+      log[level]({ event: 'hook', text: `hook: ${line}`, userid, grpid });
+    const input = `${toJson(delivery, people)}\n`;
+    const variables = { ...environment, ...toVariables(delivery, people) };
+    const output = { onOutput: print('info'), onError: print('warn') };
+    const whole = { program, args, environment: variables, input, timeLimitMs: TIME_LIMIT_MS, ...output };
+    try {
+      const end = await runProgram(whole, { clock, signalGroup, signal });
+      if (end.omittedLines > 0) print('warn')(`and ${end.omittedLines} more lines, which are left out`);
+      return complaint(end);
+    } catch (error) {
+      return refusal(program, error);
+    }
+  };
+
+  return {
+    name: 'hook',
+    stopMs: STOP_MS,
+    async deliver(delivery, signal) {
+      const { userId, groupId, modifiedAt } = delivery.reading;
+      const key = `${userId} ${groupId} ${modifiedAt.getTime()}`;
+      if (key !== tried.key) tried = { key, failures: 0 };
+      const problem = await run(delivery, signal);
+      if (problem === undefined) {
+        waits = WAITS_MS;
+        return;
+      }
+      // It was the stop that ended it.
+      signal.throwIfAborted();
+      const what = `${program} ${problem}, with the reading ${groupId} of ${nameOf(userId, people)}`;
+      const waitMs = waits[tried.failures];
+      if (waitMs !== undefined) {
+        tried = { key, failures: tried.failures + 1 };
+        const hint = `next try in ${describeWait(waitMs)}`;
+        throw new Trouble(what, { code: 'hook_failed', recovery: 'retry', hint, waitMs });
+      }
+      await parking.park(toJson(delivery, people));
+      waits = BROKEN_WAITS_MS;
+      const hint = `the reading is kept in ${parking.path}; when the program is mended, run it by hand with that line as its input`;
+      throw new Trouble(what, { code: GIVEN_UP, recovery: 'defect', hint });
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+/** What was wrong, if anything. */
+function complaint({ code, signal, timedOut }: End): string | undefined {
+  if (timedOut) return `did not end within ${TIME_LIMIT_MS / 1000} s and was stopped`;
+  if (code === 0) return undefined;
+  return code === null ? `was ended by ${signal}` : `ended with exit code ${code}`;
+}
+
+/** @throws Trouble where the reading has nothing to do with it */
+function refusal(program: string, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  const message = `cannot run ${program} (${code})`;
+  if (NOT_RUNNABLE.has(code)) {
+    const hint = 'HOOK_COMMAND must begin with a program that this user may run; it is tried again';
+    throw new Trouble(message, { code: 'hook_not_runnable', recovery: 'settings', hint });
+  }
+  if (OVERLOADED.has(code)) throw new Trouble(message, { code: 'hook_overloaded', recovery: 'retry' });
+  return `could not be run (${code})`;
+}
+
+function describeWait(ms: number): string {
+  return ms < MINUTE_MS ? `${ms / 1000} s` : `${ms / MINUTE_MS} min`;
+}

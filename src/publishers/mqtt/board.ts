@@ -1,0 +1,256 @@
+import type { People } from '../../domain/household.ts';
+import type { PersonState } from '../../domain/person.ts';
+import type { LatestValues } from '../../domain/publisher.ts';
+import type { Reading } from '../../domain/reading.ts';
+import type { RetainedStore, Value } from '../../domain/retained.ts';
+import type { UserId } from '../../domain/token.ts';
+import { Trouble } from '../../domain/trouble.ts';
+import type { Connection, Message } from './connection.ts';
+import { devicePayload, deviceTopic } from './home-assistant.ts';
+import { healthPayload, isQuantity, ONLINE, type Topics, valuePayload } from './messages.ts';
+import type { LinkTroubles } from './reconnect.ts';
+import { createSpeaker } from './speaker.ts';
+
+/** What stands with the broker for whoever comes later: retained topics, and what is on them. */
+export interface Board {
+  /** Publishes it, if the broker lets this user; fails where it may do so later. */
+  say(connection: Connection, message: Message): Promise<void>;
+  /**
+   * Reads what an earlier life has left, once. Of whom that knows nothing, values begin with what stands in the journal
+   * now; what comes into it later is put up when it is delivered, so that everybody sees it in its order.
+   */
+  open(): Promise<void>;
+  /** Everything again, for a broker that knows nothing; and what is not wanted any more is cleared. */
+  fill(connection: Connection): Promise<void>;
+  /** Tells Home Assistant again what there is. */
+  introduce(connection: Connection): Promise<void>;
+  /** Puts a reading's values up, unless a later one stands there. False for a person who is not linked. */
+  put(connection: Connection, reading: Reading): Promise<boolean>;
+  /** Puts up what the journal says now, and takes down what it has not said for two calls. */
+  follow(connection: Connection): Promise<void>;
+  /** Who has come, who has gone, and how things stand with them. */
+  look(connection: Connection): Promise<void>;
+}
+
+export interface BoardPorts {
+  readonly topics: Topics;
+  readonly discoveryPrefix: string;
+  readonly people: People;
+  /** Of weighbridge, for Home Assistant. */
+  readonly version: string;
+  readonly linkedUsers: () => Promise<readonly UserId[]>;
+  readonly stateOf: (userId: UserId) => Promise<PersonState>;
+  readonly latest: LatestValues;
+  readonly store: RetainedStore;
+  readonly troubles: LinkTroubles;
+}
+
+export function createBoard(ports: BoardPorts): Board {
+  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, store, troubles } = ports;
+  /** The people on the board, by what was last said of their health on this connection. */
+  const shown = new Map<UserId, string>();
+  const values = new Map<UserId, Map<string, Value>>();
+  /** Every topic that may hold something. What is on its way counts: it may have arrived. */
+  let standing: ReadonlySet<string> = new Set();
+  let isOpen = false;
+  let saved = '';
+  /** Who was linked at the last look that worked. */
+  let linked: readonly UserId[] | undefined;
+  /** The values, by their topics, that the journal did not have when it was followed last. */
+  let missing: ReadonlySet<string> = new Set();
+  const speaker = createSpeaker(troubles);
+
+  const valuesOf = (userId: UserId) => {
+    const known = values.get(userId) ?? new Map<string, Value>();
+    values.set(userId, known);
+    return known;
+  };
+  const topicsOf = (userId: UserId) => [
+    deviceTopic(discoveryPrefix, userId, topics),
+    topics.health(userId),
+    ...[...valuesOf(userId).keys()].map((key) => topics.value(userId, key)),
+  ];
+
+  /**
+   * Does what the rest does not depend on. Where it fails, that is told and no more.
+   *
+   * @param code of its trouble, which is over when it works
+   */
+  const attempt = async (code: string, work: () => Promise<void>) => {
+    try {
+      await work();
+      troubles.over(new Set([code]));
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error;
+      const { message, recovery, hint } = error;
+      troubles.report(new Trouble(message, { code, recovery, hint }));
+    }
+  };
+
+  /** What has been measured goes before. */
+  const remember = async () => {
+    const retained = { topics: standing, values };
+    const text = JSON.stringify([...standing, ...[...values].map(([id, each]) => [id, ...each])]);
+    if (text === saved) return;
+    await attempt('mqtt_note', async () => {
+      await store.save(retained);
+      saved = text;
+    });
+  };
+
+  /** Where that cannot be seen now, whoever was linked when it could, in an earlier life if need be. */
+  const whoIsLinked = async () => {
+    await attempt('mqtt_people', async () => {
+      linked = await linkedUsers();
+    });
+    return linked ?? [...values.keys()];
+  };
+
+  /** Publishes what is to stay. */
+  const post = (connection: Connection, topic: string, payload: string) =>
+    speaker.say(connection, { topic, payload, retain: true });
+
+  /** The quantities that were taken back, and may still stand there. */
+  const goneOf = (userId: UserId) => {
+    const known = valuesOf(userId);
+    const above = topics.value(userId, '');
+    const below = [...standing].filter((topic) => topic.startsWith(above)).map((topic) => topic.slice(above.length));
+    return below.filter((key) => isQuantity(key) && !known.has(key)).sort();
+  };
+  const postDevice = async (connection: Connection, userId: UserId) => {
+    const quantities = [...valuesOf(userId).keys()].sort();
+    const gone = goneOf(userId);
+    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, topics, version };
+    await post(connection, deviceTopic(discoveryPrefix, userId, topics), devicePayload(facts));
+  };
+  const postValue = async (connection: Connection, userId: UserId, key: string) => {
+    const value = values.get(userId)?.get(key);
+    if (value !== undefined) await post(connection, topics.value(userId, key), valuePayload(value));
+  };
+  const postHealth = async (connection: Connection, userId: UserId) => {
+    const health = healthPayload(await stateOf(userId));
+    if (shown.get(userId) === health) return;
+    await post(connection, topics.health(userId), health);
+    shown.set(userId, health);
+  };
+
+  const postPerson = async (connection: Connection, userId: UserId) => {
+    standing = new Set([...standing, ...topicsOf(userId)]);
+    await remember();
+    await postDevice(connection, userId);
+    for (const key of valuesOf(userId).keys()) await postValue(connection, userId, key);
+    await postHealth(connection, userId);
+  };
+
+  /**
+   * Takes down everything that nobody in `staying` needs: the device or the sensor first, so that no sensor sees a void.
+   */
+  const clear = async (connection: Connection, staying: readonly UserId[]) => {
+    for (const known of [shown, values])
+      for (const userId of known.keys()) if (!staying.includes(userId)) known.delete(userId);
+    const wanted = new Set([topics.status, ...staying.flatMap(topicsOf)]);
+    const gone = [...standing].filter((topic) => !wanted.has(topic));
+    const changed = staying.filter((userId) => goneOf(userId).length > 0);
+    for (const userId of changed) await postDevice(connection, userId);
+    for (const topic of [...gone.filter(isDevice), ...gone.filter((each) => !isDevice(each))])
+      await post(connection, topic, '');
+    // What the broker does not let us clear still stands; the next connection tries again.
+    standing = new Set([...standing].filter((topic) => wanted.has(topic) || speaker.isUnsaid(topic)));
+    await remember();
+    for (const userId of changed) await postDevice(connection, userId);
+  };
+
+  /** Sets values and publishes them; the device first where there is a quantity more. */
+  const set = async (connection: Connection, userId: UserId, changes: ReadonlyMap<string, Value>) => {
+    const known = valuesOf(userId);
+    const isNew = [...changes.keys()].some((key) => !known.has(key));
+    for (const [key, value] of changes) known.set(key, value);
+    if (isNew) {
+      standing = new Set([...standing, ...topicsOf(userId)]);
+      await remember();
+      await postDevice(connection, userId);
+    }
+    for (const key of changes.keys()) await postValue(connection, userId, key);
+    await remember();
+  };
+
+  const newestOf = (userId: UserId) => new Map([...latest.of(userId)].filter(([key]) => isQuantity(key)));
+
+  return {
+    say: speaker.say,
+    async open() {
+      if (isOpen) return;
+      const before = await store.load();
+      standing = before.topics;
+      for (const [userId, each] of before.values) values.set(userId, new Map(each));
+      for (const userId of await whoIsLinked()) {
+        if (!values.has(userId)) values.set(userId, newestOf(userId));
+      }
+      isOpen = true;
+      await remember();
+    },
+    async fill(connection) {
+      shown.clear();
+      standing = new Set([...standing, topics.status]);
+      await remember();
+      await post(connection, topics.status, ONLINE);
+      const staying = await whoIsLinked();
+      await clear(connection, staying);
+      for (const userId of staying) await postPerson(connection, userId);
+    },
+    async introduce(connection) {
+      for (const userId of shown.keys()) await postDevice(connection, userId);
+    },
+    async put(connection, { userId, takenAt, measures }) {
+      if (!shown.has(userId)) {
+        if (!(await whoIsLinked()).includes(userId)) return false;
+        await postPerson(connection, userId);
+      }
+      const known = valuesOf(userId);
+      const isNews = ([key, value]: readonly [string, number]) => {
+        const before = known.get(key);
+        if (before === undefined || before.takenAt < takenAt) return isQuantity(key);
+        // Said once more it would be one more weigh-in to Home Assistant.
+        return before.takenAt.getTime() === takenAt.getTime() && before.value !== value;
+      };
+      const changes = Object.entries(measures)
+        .filter(isNews)
+        .map(([key, value]) => [key, { value, takenAt }] as const);
+      await set(connection, userId, new Map(changes));
+      return true;
+    },
+    async follow(connection) {
+      const absent = new Set<string>();
+      let hasLess = false;
+      for (const userId of shown.keys()) {
+        const known = valuesOf(userId);
+        const newest = newestOf(userId);
+        const isOther = ([key, { value, takenAt }]: readonly [string, Value]) =>
+          known.get(key)?.value !== value || known.get(key)?.takenAt.getTime() !== takenAt.getTime();
+        const changes = [...newest].filter(isOther);
+        if (changes.length > 0) await set(connection, userId, new Map(changes));
+        for (const key of [...known.keys()].filter((each) => !newest.has(each))) {
+          const topic = topics.value(userId, key);
+          // A journal that is being read anew has nothing for a moment.
+          if (missing.has(topic)) hasLess = known.delete(key);
+          else absent.add(topic);
+        }
+      }
+      missing = absent;
+      if (hasLess) await clear(connection, [...values.keys()]);
+    },
+    async look(connection) {
+      await speaker.again(connection);
+      const staying = await whoIsLinked();
+      if ([...shown.keys()].some((userId) => !staying.includes(userId))) await clear(connection, staying);
+      for (const userId of staying) {
+        if (shown.has(userId)) await postHealth(connection, userId);
+        else await postPerson(connection, userId);
+      }
+    },
+  };
+}
+
+function isDevice(topic: string): boolean {
+  return topic.endsWith('/config');
+}

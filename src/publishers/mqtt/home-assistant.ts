@@ -1,0 +1,219 @@
+import type { WeightUnit } from '../../domain/format.ts';
+import { readMeasureKey } from '../../domain/measure.ts';
+import type { UserId } from '../../domain/token.ts';
+import { type Topics, WEIGH_IN } from './messages.ts';
+
+/**
+ * What Home Assistant is told about a person over MQTT discovery of devices (2024.12 and later):
+ * https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery. One device a person, one sensor a quantity.
+ */
+export interface DeviceOptions {
+  readonly userId: UserId;
+  /** What the household calls the person. */
+  readonly name: string | undefined;
+  /** The quantities that have appeared in the person's readings. */
+  readonly quantities: readonly string[];
+  /** Those that were taken back. Home Assistant forgets a sensor that comes with its platform alone, and no other. */
+  readonly gone?: readonly string[];
+  /** What weights are to be shown in; they are sent in kilograms. */
+  readonly unit: WeightUnit;
+  readonly topics: Topics;
+  /** Of weighbridge. */
+  readonly version: string;
+}
+
+type Component = Readonly<Record<string, unknown>>;
+
+/** Where Home Assistant says that it has started: its default, and where people move it to with the prefix. */
+export function birthTopics(discoveryPrefix: string): readonly string[] {
+  return [...new Set(['homeassistant/status', `${discoveryPrefix}/status`])];
+}
+
+export function deviceTopic(discoveryPrefix: string, userId: UserId, topics: Topics): string {
+  return `${discoveryPrefix}/device/${objectId(userId, topics)}/config`;
+}
+
+export function devicePayload({ userId, name, quantities, gone = [], unit, topics, version }: DeviceOptions): string {
+  const id = objectId(userId, topics);
+  const deviceName = name ?? `Withings ${userId}`;
+  const prefix = slug(deviceName) || `withings_${userId}`;
+  // The id that Home Assistant makes of the two names by itself before 2025.10, which does not know this option.
+  const common = (platform: string, key: string, label: string) => ({
+    platform,
+    unique_id: `${id}_${key}`,
+    name: label,
+    default_entity_id: `${platform}.${prefix}_${slug(label)}`,
+  });
+  const sensors = quantities.map((key): [string, Component] => {
+    const { label, ...facts } = describeQuantity(key);
+    const topic = topics.value(userId, key);
+    const weights = facts.device_class === 'weight' && unit !== 'kg' ? { suggested_unit_of_measurement: unit } : {};
+    return [
+      key,
+      {
+        ...common('sensor', key, label),
+        ...facts,
+        ...weights,
+        // Two equal weights on two days are two weigh-ins.
+        ...(key === 'weight' && { force_update: true }),
+        state_topic: topic,
+        value_template: '{{ value_json.value }}',
+        json_attributes_topic: topic,
+        json_attributes_template: "{{ {'measured_at': value_json.measured_at} | tojson }}",
+      },
+    ];
+  });
+  const forgotten = gone.includes('weight') ? [...gone, 'measured_at'] : gone;
+  return JSON.stringify({
+    device: { identifiers: [id], name: deviceName, manufacturer: 'Withings', sw_version: version },
+    origin: { name: 'weighbridge', sw_version: version },
+    availability_topic: topics.status,
+    qos: 1,
+    components: {
+      ...Object.fromEntries(forgotten.map((key) => [key, { platform: 'sensor' }])),
+      ...Object.fromEntries(sensors),
+      ...(quantities.includes('weight') && {
+        measured_at: {
+          ...common('sensor', 'measured_at', 'Last weigh-in'),
+          device_class: 'timestamp',
+          state_topic: topics.value(userId, 'weight'),
+          value_template: '{{ value_json.measured_at }}',
+        },
+      }),
+      weigh_in: {
+        ...common('event', 'weigh_in', 'Weigh-in'),
+        icon: 'mdi:scale-bathroom',
+        event_types: [WEIGH_IN],
+        state_topic: topics.event(userId),
+      },
+      needs_login: problem('needs_login', 'Login'),
+      subscription_lost: problem('subscription_lost', 'Subscription'),
+    },
+  });
+
+  /** On while something is wrong; the reason is an attribute. */
+  function problem(key: string, label: string): Component {
+    return {
+      ...common('binary_sensor', key, label),
+      device_class: 'problem',
+      entity_category: 'diagnostic',
+      state_topic: topics.health(userId),
+      value_template: `{{ 'ON' if value_json.${key} else 'OFF' }}`,
+      json_attributes_topic: topics.health(userId),
+      json_attributes_template: "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}",
+    };
+  }
+}
+
+interface Quantity {
+  readonly label: string;
+  readonly device_class?: string;
+  readonly unit_of_measurement?: string;
+  readonly state_class?: 'measurement';
+  readonly suggested_display_precision?: number;
+  readonly enabled_by_default?: false;
+}
+
+const MEASUREMENT = { state_class: 'measurement' } as const;
+const MASS = {
+  device_class: 'weight',
+  unit_of_measurement: 'kg',
+  suggested_display_precision: 2,
+  ...MEASUREMENT,
+} as const;
+const WATER = { device_class: 'weight', unit_of_measurement: 'kg', ...MEASUREMENT, enabled_by_default: false } as const;
+const TEMPERATURE = {
+  device_class: 'temperature',
+  unit_of_measurement: '°C',
+  suggested_display_precision: 1,
+  ...MEASUREMENT,
+} as const;
+const whole = (unit: string) =>
+  ({ unit_of_measurement: unit, suggested_display_precision: 0, ...MEASUREMENT }) as const;
+
+/**
+ * Device classes, units and state classes as Home Assistant's own Withings integration has them (core,
+ * `withings/sensor.py`), so that statistics survive a change from one to the other.
+ */
+const QUANTITIES: Readonly<Record<string, Quantity>> = {
+  weight: { label: 'Weight', ...MASS },
+  height: { label: 'Height', device_class: 'distance', unit_of_measurement: 'm', ...MEASUREMENT },
+  fat_free_mass: { label: 'Fat free mass', ...MASS },
+  fat_ratio: { label: 'Fat ratio', unit_of_measurement: '%', suggested_display_precision: 2, ...MEASUREMENT },
+  fat_mass: { label: 'Fat mass', ...MASS },
+  diastolic_bp: { label: 'Diastolic blood pressure', ...whole('mmHg') },
+  systolic_bp: { label: 'Systolic blood pressure', ...whole('mmHg') },
+  heart_rate: { label: 'Heart rate', ...whole('bpm') },
+  temperature: { label: 'Temperature', ...TEMPERATURE },
+  spo2: { label: 'Blood oxygen', ...whole('%') },
+  body_temperature: { label: 'Body temperature', ...TEMPERATURE },
+  skin_temperature: { label: 'Skin temperature', ...TEMPERATURE },
+  muscle_mass: { label: 'Muscle mass', ...MASS },
+  hydration: { label: 'Hydration', ...WATER },
+  bone_mass: { label: 'Bone mass', ...MASS },
+  pulse_wave_velocity: {
+    label: 'Pulse wave velocity',
+    device_class: 'speed',
+    unit_of_measurement: 'm/s',
+    suggested_display_precision: 2,
+    ...MEASUREMENT,
+  },
+  vo2_max: { label: 'VO2 max', unit_of_measurement: 'ml/min/kg', ...MEASUREMENT },
+  vascular_age: { label: 'Vascular age', ...MEASUREMENT },
+  extracellular_water: { label: 'Extracellular water', ...WATER },
+  intracellular_water: { label: 'Intracellular water', ...WATER },
+  visceral_fat: { label: 'Visceral fat', ...MEASUREMENT },
+  // `energy` would forbid the state class: it is for what adds up.
+  basal_metabolic_rate: { label: 'Basal metabolic rate', ...whole('kcal/d') },
+  metabolic_age: { label: 'Metabolic age', ...MEASUREMENT },
+  // Numbers of a classification, which have no mean.
+  afib_ecg: { label: 'Atrial fibrillation (ECG)' },
+  afib_ppg: { label: 'Atrial fibrillation (PPG)' },
+};
+
+/** By the key of the journal; what Home Assistant has no class for goes by Withings' unit, and a number without a name by none. */
+function describeQuantity(key: string): Quantity {
+  const known = QUANTITIES[key];
+  if (known !== undefined) return known;
+  const { name, unit, part } = readMeasureKey(key);
+  const label = part === undefined ? sentence(name) : `${sentence(name)} ${part}`;
+  if (unit === 'kg') return { label, ...MASS, enabled_by_default: false };
+  return { label, ...(unit !== '' && { unit_of_measurement: unit }), ...MEASUREMENT };
+}
+
+function sentence(key: string): string {
+  const words = key.replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Two weighbridges may have the same person, each under a prefix of its own: those are two devices. */
+function objectId(userId: UserId, { id }: Topics): string {
+  return `${id}_${userId}`;
+}
+
+/** Letters of Latin scripts that are no letter with a mark. */
+const LETTERS: Readonly<Record<string, string>> = {
+  æ: 'ae',
+  đ: 'd',
+  ð: 'd',
+  ı: 'i',
+  ł: 'l',
+  ø: 'o',
+  œ: 'oe',
+  ß: 'ss',
+  þ: 'th',
+};
+
+/**
+ * `Bärbel` → `barbel`, `Łukasz` → `lukasz`, as Home Assistant makes ids of names that are written in Latin letters. Those
+ * of other scripts it spells out, which takes a table of them all; here they are left out, and maybe nothing is left.
+ */
+function slug(name: string): string {
+  return name
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[^\0-\x7f]/gu, (letter) => LETTERS[letter] ?? letter)
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_+|_+$/g, '');
+}

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { decimal } from '../../domain/measure.ts';
+import type { PersonState } from '../../domain/person.ts';
+import type { Delivery } from '../../domain/publisher.ts';
+import { type Reading, weightChange, weightOf } from '../../domain/reading.ts';
+import type { Value } from '../../domain/retained.ts';
+import type { UserId } from '../../domain/token.ts';
+import type { Message } from './connection.ts';
+
+/** Where everything stands. README.md has the same as a table. */
+export interface Topics {
+  /** The weighbridge among others at the same broker, for Home Assistant: of `[a-zA-Z0-9_-]`. */
+  readonly id: string;
+  readonly status: string;
+  value(userId: UserId, key: string): string;
+  health(userId: UserId): string;
+  event(userId: UserId): string;
+}
+
+export const ONLINE = 'online';
+export const OFFLINE = 'offline';
+/** The one `event_type` of the event entity. */
+export const WEIGH_IN = 'weigh_in';
+
+const DEFAULT_PREFIX = 'weighbridge';
+
+export function createTopics(prefix: string): Topics {
+  return {
+    id: prefix === DEFAULT_PREFIX ? prefix : `${DEFAULT_PREFIX}_${hashOf(prefix).slice(0, 8)}`,
+    status: `${prefix}/status`,
+    value: (userId, key) => `${prefix}/${userId}/${key}`,
+    health: (userId) => `${prefix}/${userId}/health`,
+    event: (userId) => `${prefix}/${userId}/event`,
+  };
+}
+
+/** Not every prefix is of letters that an id may have. */
+export function hashOf(prefix: string): string {
+  return createHash('sha256').update(prefix).digest('hex');
+}
+
+/** Somebody may have written into the journal by hand, and not every name can be a topic. */
+export function isQuantity(key: string): boolean {
+  return /^[a-z0-9_]{1,64}$/.test(key) && key !== 'health' && key !== 'event';
+}
+
+/** `{"value":81.25,"measured_at":"2026-11-20T06:01:02Z"}` */
+export function valuePayload({ value, takenAt }: Value): string {
+  return JSON.stringify({ value, measured_at: formatUtc(takenAt) });
+}
+
+/** Whether weigh-ins come through, and what is wrong if not. */
+export function healthPayload({ needsLogin, subscription, linkedAt }: PersonState): string {
+  const hitch = needsLogin ?? subscription?.hitch;
+  return JSON.stringify({
+    needs_login: needsLogin !== undefined,
+    subscription_lost: subscription?.hitch !== undefined,
+    reason: hitch?.reason ?? null,
+    since: hitch === undefined ? null : formatUtc(hitch.since),
+    linked_at: linkedAt === undefined ? null : formatUtc(linkedAt),
+  });
+}
+
+/**
+ * What is told of a fresh weigh-in, and not kept: the event with the whole reading, and the plain kilograms.
+ *
+ * @param channel the topic of the plain form
+ */
+export function weighInMessages(
+  { reading, previousWeight }: Delivery,
+  {
+    topics,
+    channel,
+    name,
+  }: { readonly topics: Topics; readonly channel: string | undefined; readonly name?: string | undefined },
+): readonly Message[] {
+  const kilograms = weightOf(reading);
+  if (kilograms === undefined) return [];
+  const event = {
+    topic: topics.event(reading.userId),
+    payload: eventPayload(reading, kilograms, previousWeight, name),
+    retain: false,
+  };
+  return channel === undefined ? [event] : [event, { topic: channel, payload: plain(kilograms), retain: false }];
+}
+
+function eventPayload(
+  reading: Reading,
+  kilograms: number,
+  before: number | undefined,
+  name: string | undefined,
+): string {
+  return JSON.stringify({
+    event_type: WEIGH_IN,
+    weight_kg: kilograms,
+    previous_weight_kg: before ?? null,
+    change_kg: weightChange(reading, before) ?? null,
+    measured_at: formatUtc(reading.takenAt),
+    userid: reading.userId,
+    name: name ?? null,
+    grpid: reading.groupId,
+    attrib: reading.attribution,
+    deviceid: reading.deviceId ?? null,
+    model: reading.model ?? null,
+    measures: reading.measures,
+  });
+}
+
+/** `81.3`; half a step goes up, as on the scale. */
+function plain(kilograms: number): string {
+  return decimal(Math.round(decimal(kilograms, 1)), -1).toFixed(1);
+}
+
+/** Home Assistant wants an offset in every timestamp. */
+function formatUtc(date: Date): string {
+  return date.toISOString().replace(/\.[0-9]{3}Z$/, 'Z');
+}

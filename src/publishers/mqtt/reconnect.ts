@@ -1,0 +1,140 @@
+import type { Clock } from '../../domain/clock.ts';
+import type { Log } from '../../domain/log.ts';
+import { asTrouble, Trouble } from '../../domain/trouble.ts';
+import type { Connection, Version } from './connection.ts';
+
+/** The broker is often on the same machine and starts a moment later; after a while a call a minute is enough. */
+const FIRST_MS = 1_000;
+const LONGEST_MS = 60_000;
+/** A connection that ends sooner was none. */
+const STEADY_MS = 60_000;
+/** When whoever found the broker away may look again: it may be back any moment, and looking costs nothing. */
+const LOOK_AGAIN_MS = 10_000;
+
+/** Where it is told that the broker is away: once, with a reminder while it lasts, and when it is over. */
+export interface LinkTroubles {
+  report(trouble: Trouble): void;
+  /** The troubles of these codes. */
+  over(codes: ReadonlySet<string>): void;
+  /** The broker is there. */
+  contacted(): void;
+}
+
+/** A broker that is called again for ever. */
+export interface Link {
+  /**
+   * The connection; where nobody knows yet whether there is one, the end of the first attempt is waited for.
+   *
+   * @throws Trouble when the broker is not there; the signal's reason when it aborts
+   */
+  connected(signal: AbortSignal): Promise<Connection>;
+  /** The same for whoever does not wait. */
+  readonly connection: Connection | undefined;
+  /** Resolves when the signal that it was made with has aborted and nothing is under way any more. */
+  readonly stopped: Promise<void>;
+}
+
+export function keepConnected(ports: {
+  /** With that version, or another where the broker does not know it. */
+  readonly connect: (preferred: Version, signal: AbortSignal) => Promise<Connection>;
+  /** What every connection begins with. Where it fails, the connection is given up. */
+  readonly greet: (connection: Connection) => Promise<void>;
+  /** For the log. */
+  readonly host: string;
+  readonly clock: Clock;
+  /** Between 0 and 1; spreads retries. */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly troubles: LinkTroubles;
+  readonly signal: AbortSignal;
+}): Link {
+  const { connect, greet, host, clock, random, log, troubles, signal } = ports;
+  /** Those who wait for the end of the first attempt. */
+  const waiting = new Set<() => void>();
+  let trouble: Trouble | undefined;
+  /** What has been wrong since it last worked. */
+  const met = new Set<string>();
+  /** The newer one first, and then the one that the broker knows. */
+  let version: Version = 5;
+  /** The connection, from its first moment on, and while it is of use to others. */
+  let open: Connection | undefined;
+  let current: Connection | undefined;
+
+  const wakeAll = () => {
+    for (const wake of waiting) wake();
+  };
+  const onStop = () => {
+    wakeAll();
+    // Also in the middle of the greeting, which a broker that has fallen silent would hold up.
+    void open?.close();
+  };
+  signal.addEventListener('abort', onStop, { once: true });
+
+  /** From the first word to the last; returns why it has ended. */
+  const live = async (): Promise<Trouble> => {
+    const connection = await connect(version, signal);
+    version = connection.version;
+    open = connection;
+    try {
+      if (signal.aborted) await connection.close();
+      await greet(connection);
+      troubles.contacted();
+      troubles.over(met);
+      met.clear();
+      const text = `connected to the MQTT broker ${host} (MQTT ${connection.version === 5 ? '5' : '3.1.1'})`;
+      log.info({ event: 'mqtt_connected', text });
+      current = connection;
+      trouble = undefined;
+      wakeAll();
+      return await connection.ended;
+    } finally {
+      open = undefined;
+      current = undefined;
+      await connection.close();
+    }
+  };
+
+  const run = async () => {
+    for (let failures = 0; !signal.aborted; ) {
+      const startedMs = clock.elapsedMs();
+      const reason = await live().catch(asTrouble);
+      if (signal.aborted) return;
+      trouble = reason;
+      wakeAll();
+      met.add(reason.code);
+      troubles.report(reason);
+      failures = clock.elapsedMs() - startedMs >= STEADY_MS ? 1 : failures + 1;
+      const step = Math.min(FIRST_MS * 2 ** (failures - 1), LONGEST_MS);
+      await clock.sleep(step * (0.5 + random() / 2), signal);
+    }
+  };
+
+  return {
+    stopped: run(),
+    get connection() {
+      return current?.isOpen === true ? current : undefined;
+    },
+    async connected(patience) {
+      while (current?.isOpen !== true) {
+        patience.throwIfAborted();
+        signal.throwIfAborted();
+        if (trouble !== undefined) throw lookAgain(trouble);
+        if (current !== undefined) throw lookAgain(await current.ended);
+        await new Promise<void>((resolve) => {
+          const wake = () => {
+            waiting.delete(wake);
+            patience.removeEventListener('abort', wake);
+            resolve();
+          };
+          waiting.add(wake);
+          patience.addEventListener('abort', wake);
+        });
+      }
+      return current;
+    },
+  };
+}
+
+function lookAgain({ message, code, recovery, hint }: Trouble): Trouble {
+  return new Trouble(message, { code, recovery, hint, waitMs: LOOK_AGAIN_MS });
+}

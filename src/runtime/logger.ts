@@ -1,0 +1,80 @@
+import type { LogFormat, LogLevel } from '../config/config.ts';
+import { type Clock, formatTime } from '../domain/clock.ts';
+import type { Log, LogEntry } from '../domain/log.ts';
+import { maskTokens } from '../domain/secrets.ts';
+
+const ORDER: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+/** As syslog(3) counts, for the journal of systemd. */
+const PRIORITY: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
+const COLOURS: Readonly<Partial<Record<LogLevel, string>>> = { warn: '\u001b[33m', error: '\u001b[31m' };
+const PLAIN = '\u001b[0m';
+
+/** A secret shorter than this would blank out half of every line. */
+const SHORTEST_SECRET = 6;
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  readonly clock: Pick<Clock, 'now'>;
+  /** Takes one line without its newline. */
+  readonly write: (line: string) => void;
+  /** What must never be printed, wherever it turns up. */
+  readonly secrets: readonly string[];
+  readonly colour: boolean;
+  /** It goes to the journal of systemd, which wants a priority in front of each line and knows the time. */
+  readonly isJournalled: boolean;
+  /** The zone of the times in the log. */
+  readonly timeZone: string;
+}
+
+/** Writes one line per entry: for people, or as JSON. */
+export function createLogger(options: LoggerOptions): Log {
+  const { level: least, format, clock, write, colour, isJournalled, timeZone } = options;
+  const mask = createMask(options.secrets);
+
+  const print = (level: LogLevel, { event, text, ...fields }: LogEntry) => {
+    if (ORDER[level] < ORDER[least]) return;
+    const time = formatTime(clock.now(), timeZone);
+    const priority = isJournalled ? `<${PRIORITY[level]}>` : '';
+    if (format === 'json') return write(priority + toJson({ level, time, event, text, ...fields }, mask));
+    const line = mask(`${isJournalled ? priority : `${time} `}${level.padEnd(5)} ${oneLine(text)}`);
+    const tint = colour ? COLOURS[level] : undefined;
+    write(tint === undefined ? line : `${tint}${line}${PLAIN}`);
+  };
+
+  return {
+    debug: (entry) => print('debug', entry),
+    info: (entry) => print('info', entry),
+    warn: (entry) => print('warn', entry),
+    error: (entry) => print('error', entry),
+  };
+}
+
+/** Blanks out what must not be printed, and whatever looks like a token. */
+export function createMask(secrets: readonly string[]): (text: string) => string {
+  const long = secrets
+    .filter((secret) => secret.length >= SHORTEST_SECRET)
+    // one may begin with another
+    .sort((a, b) => b.length - a.length);
+  return (text) => maskTokens(long.reduce((all, secret) => all.replaceAll(secret, '***'), text));
+}
+
+/** Masks each text before it is escaped: afterwards a secret would no longer look like itself. */
+function toJson(entry: object, mask: (text: string) => string): string {
+  const printable = (_name: string, value: unknown) => {
+    if (typeof value === 'string') return mask(value);
+    return typeof value === 'bigint' ? String(value) : value;
+  };
+  const escaped = (json: string) =>
+    json.replace(/[\u007f-\u009f\u2028\u2029]/g, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  try {
+    return escaped(JSON.stringify(entry, printable));
+  } catch (error) {
+    const plain = Object.entries(entry).filter(([, value]) => typeof value === 'string');
+    return escaped(JSON.stringify({ ...Object.fromEntries(plain), unprintable: String(error) }, printable));
+  }
+}
+
+export function oneLine(text: string): string {
+  return text.replace(/\s*[\r\n\u0085\u2028\u2029]+\s*/g, ' | ').replace(/\p{C}/gu, '?');
+}

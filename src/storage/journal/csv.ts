@@ -1,0 +1,51 @@
+import { MEASURE_TYPES } from '../../domain/measure.ts';
+import type { JournalLine } from './line.ts';
+
+const MEASURES = Object.values(MEASURE_TYPES).map(({ key }) => key);
+
+/**
+ * The columns never depend on what is in the journal, so that two files always fit together.
+ * `other` is a JSON object of the measures that have no column: segments of the body, and types without a name.
+ */
+export const CSV_COLUMNS: readonly string[] = [
+  ...['userid', 'name', 'grpid', 'date', 'timestamp', 'modified', 'attrib', 'ambiguous', 'deviceid', 'model'],
+  ...MEASURES,
+  'other',
+];
+
+const HAS_COLUMN: ReadonlySet<string> = new Set(MEASURES);
+
+export const CSV_HEADER = formatRow(CSV_COLUMNS);
+
+/**
+ * A line of the journal as a row. Times are seconds since 1970, but for `date`; measures are in SI units.
+ *
+ * @param name whose it is, where somebody has given a name
+ */
+export function formatCsvRow({ date, reading }: JournalLine, name = ''): string {
+  const { measures } = reading;
+  const other = Object.entries(measures).filter(([key]) => !HAS_COLUMN.has(key));
+  return formatRow([
+    reading.userId,
+    name,
+    reading.groupId,
+    date,
+    reading.takenAt.getTime() / 1000,
+    reading.modifiedAt.getTime() / 1000,
+    reading.attribution,
+    reading.ambiguous,
+    reading.deviceId ?? '',
+    reading.model ?? '',
+    ...MEASURES.map((key) => measures[key] ?? ''),
+    other.length === 0 ? '' : JSON.stringify(Object.fromEntries(other)),
+  ]);
+}
+
+/** RFC 4180: lines end with CR LF, and a field with a quote, a comma or a line break in it is quoted. */
+function formatRow(fields: readonly (string | number | boolean)[]): string {
+  return `${fields.map((field) => quote(String(field))).join(',')}\r\n`;
+}
+
+function quote(field: string): string {
+  return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
+}

@@ -1,0 +1,121 @@
+import type { Histories, TimedValue } from '../../domain/history.ts';
+import type { LatestValues } from '../../domain/publisher.ts';
+import type { UserId } from '../../domain/token.ts';
+
+/** One quantity of one person by time, in columns: 24 bytes a value, and years of them stay in memory. */
+interface Series {
+  readonly takenMs: number[];
+  readonly values: number[];
+  readonly groupIds: number[];
+}
+
+/** Where a value stands in somebody's history. */
+export interface Place {
+  readonly groupId: number;
+  readonly takenMs: number;
+}
+
+export interface HistoryIndex extends Histories, LatestValues {
+  /** Takes in what a group says; it says nothing else any more. */
+  put(userId: UserId, place: Place, measures: Readonly<Record<string, number>>): void;
+  /** Forgets what a group has said. */
+  remove(userId: UserId, place: Place): void;
+  /** The newest value of before the moment, where that is not of the same group. */
+  before(userId: UserId, quantity: string, place: Place): number | undefined;
+  /** Whether another group has a value of the same moment. */
+  isBeside(userId: UserId, quantity: string, place: Place): boolean;
+  last(userId: UserId, quantity: string): TimedValue | undefined;
+  clear(): void;
+}
+
+export function createHistories(): HistoryIndex {
+  const people = new Map<UserId, Map<string, Series>>();
+
+  const seriesOf = (userId: UserId, quantity: string): Series | undefined => people.get(userId)?.get(quantity);
+
+  const openSeries = (userId: UserId, quantity: string): Series => {
+    const quantities = people.get(userId) ?? new Map<string, Series>();
+    people.set(userId, quantities);
+    const series = quantities.get(quantity) ?? { takenMs: [], values: [], groupIds: [] };
+    quantities.set(quantity, series);
+    return series;
+  };
+
+  const last = (userId: UserId, quantity: string): TimedValue | undefined => {
+    const series = seriesOf(userId, quantity);
+    return series && valueAt(series, series.takenMs.length - 1);
+  };
+
+  return {
+    put(userId, { groupId, takenMs }, measures) {
+      for (const [quantity, value] of Object.entries(measures)) {
+        const series = openSeries(userId, quantity);
+        const at = firstAt(series, takenMs, { orLater: false });
+        series.takenMs.splice(at, 0, takenMs);
+        series.values.splice(at, 0, value);
+        series.groupIds.splice(at, 0, groupId);
+      }
+    },
+    remove(userId, { groupId, takenMs }) {
+      for (const series of people.get(userId)?.values() ?? []) {
+        let at = firstAt(series, takenMs, { orLater: true });
+        while (series.takenMs[at] === takenMs && series.groupIds[at] !== groupId) at += 1;
+        if (series.takenMs[at] !== takenMs) continue;
+        for (const column of Object.values(series)) column.splice(at, 1);
+      }
+    },
+    before(userId, quantity, { groupId, takenMs }) {
+      const series = seriesOf(userId, quantity);
+      if (series === undefined) return undefined;
+      let at = firstAt(series, takenMs, { orLater: true }) - 1;
+      while (series.groupIds[at] === groupId) at -= 1;
+      return series.values[at];
+    },
+    isBeside(userId, quantity, { groupId, takenMs }) {
+      const series = seriesOf(userId, quantity);
+      if (series === undefined) return false;
+      for (let at = firstAt(series, takenMs, { orLater: true }); series.takenMs[at] === takenMs; at += 1) {
+        if (series.groupIds[at] !== groupId) return true;
+      }
+      return false;
+    },
+    last,
+    quantitiesOf: (userId) =>
+      [...(people.get(userId) ?? [])].flatMap(([quantity, { values }]) => (values.length > 0 ? [quantity] : [])),
+    valuesOf(userId, quantity) {
+      const series = seriesOf(userId, quantity);
+      return series?.values.map((value, at) => ({ takenMs: series.takenMs[at] ?? 0, value })) ?? [];
+    },
+    of(userId) {
+      const newest = [...(people.get(userId)?.keys() ?? [])].flatMap((quantity) => {
+        const found = last(userId, quantity);
+        return found === undefined
+          ? []
+          : [[quantity, { value: found.value, takenAt: new Date(found.takenMs) }] as const];
+      });
+      return new Map(newest);
+    },
+    clear: () => people.clear(),
+  };
+}
+
+function valueAt({ takenMs, values }: Series, at: number): TimedValue | undefined {
+  const [moment, value] = [takenMs[at], values[at]];
+  return moment === undefined || value === undefined ? undefined : { takenMs: moment, value };
+}
+
+/**
+ * Where the first value behind a moment stands, by bisection: a journal of years has tens of thousands.
+ *
+ * @param options.orLater also one of that very moment
+ */
+function firstAt({ takenMs }: Series, momentMs: number, { orLater }: { readonly orLater: boolean }): number {
+  let [from, to] = [0, takenMs.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    const at = takenMs[middle] ?? Number.POSITIVE_INFINITY;
+    if (orLater ? at < momentMs : at <= momentMs) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}

@@ -1,0 +1,126 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import { createAnnouncer } from '../../../src/app/collect/announce.ts';
+import type { People } from '../../../src/domain/household.ts';
+import type { MeasureGroup } from '../../../src/domain/measure.ts';
+import { toReading } from '../../../src/domain/reading.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { createMemoryJournal } from '../../support/memory-journal.ts';
+import { ANNA, BO, weighIn } from '../../support/people.ts';
+import { createRecordingLog } from '../../support/recording-log.ts';
+
+const MONDAY = new Date('2026-11-16T06:01:02Z');
+const TUESDAY = new Date('2026-11-17T06:01:02Z');
+const PEOPLE: People = { names: new Map([[ANNA, 'Anna']]), unit: 'kg' };
+
+/** Takes groups in, one fetch after another, and returns what the log then says at info and above. */
+async function told(
+  fetches: readonly (readonly MeasureGroup[])[],
+  { people = PEOPLE, who = ANNA, now = TUESDAY } = {},
+) {
+  const log = createRecordingLog();
+  const journal = createMemoryJournal();
+  const announce = createAnnouncer({ log, clock: createFakeClock(now), people, maxAgeMs: 3_600_000 });
+  for (const groups of fetches) announce(await journal.append(groups.map((group) => toReading(who, group))));
+  return log.entries.filter(({ level }) => level !== 'debug');
+}
+
+const texts = async (...args: Parameters<typeof told>) => (await told(...args)).map(({ text }) => text);
+const pulse = { measures: [{ type: 11, value: 64, position: undefined }] };
+
+test('a weigh-in is one line with the change, the person, the time where it was taken, and the device', async () => {
+  assert.deepEqual(await texts([[weighIn(80.85, MONDAY)], [weighIn(81.25, TUESDAY)]]), [
+    'weight 80.85 kg Anna 1234 measured 2026-11-16T07:01:02+01:00 Body+',
+    'weight 81.25 kg (+0.40) Anna 1234 measured 2026-11-17T07:01:02+01:00 Body+',
+  ]);
+});
+
+test('somebody without a name goes by the number alone', async () => {
+  assert.deepEqual(await texts([[weighIn(81.25, TUESDAY)]], { who: BO }), [
+    'weight 81.25 kg 5678 measured 2026-11-17T07:01:02+01:00 Body+',
+  ]);
+});
+
+test('pounds and stones are for people; the fields stay in kilograms', async () => {
+  const fetches = [[weighIn(80.85, MONDAY)], [weighIn(81.25, TUESDAY)]];
+  const inPounds = await told(fetches, { people: { ...PEOPLE, unit: 'lb' } });
+  assert.match(inPounds[1]?.text ?? '', /^weight 179\.1 lb \(\+0\.9\) /);
+  assert.equal(inPounds[1]?.['weight'], 81.25);
+  assert.match(
+    (await texts(fetches, { people: { ...PEOPLE, unit: 'st' } }))[1] ?? '',
+    /^weight 12 st 11\.1 lb \(\+0\.9 lb\) /,
+  );
+});
+
+test('one weigh-in in several groups is one line, in whichever order and fetch they come', async () => {
+  const weight = weighIn(81.25, TUESDAY);
+  const heart = weighIn(0, TUESDAY, pulse);
+  assert.equal((await texts([[weight, heart]])).length, 1);
+  assert.equal((await texts([[heart, weight]])).length, 1);
+  assert.equal((await texts([[weight], [heart]])).length, 1);
+});
+
+test('a measurement without a weight is told with what it has', async () => {
+  assert.deepEqual(await texts([[weighIn(0, TUESDAY, { ...pulse, model: 'BPM Connect' })]]), [
+    'reading heart_rate 64 bpm Anna 1234 measured 2026-11-17T07:01:02+01:00 BPM Connect',
+  ]);
+});
+
+test('two weigh-ins within a minute are two lines', async () => {
+  const again = new Date(TUESDAY.getTime() + 56_000);
+  assert.equal((await texts([[weighIn(81.25, TUESDAY), weighIn(81.25, again)]])).length, 2);
+});
+
+test('a group that may be somebody else is told as nobody: no reading, and no part of the next change', async () => {
+  const held = await told([[weighIn(80, MONDAY)], [weighIn(30, TUESDAY, { attribution: 1 })]]);
+  assert.deepEqual(
+    held.map(({ event }) => event),
+    ['reading', 'held'],
+  );
+  const later = new Date(TUESDAY.getTime() + 60_000);
+  const after = await texts([
+    [weighIn(80, MONDAY)],
+    [weighIn(30, TUESDAY, { attribution: 1 })],
+    [weighIn(80.5, later)],
+  ]);
+  assert.match(after[2] ?? '', /\(\+0\.50\)/);
+});
+
+test('an ambiguous group is announced when Withings has made up its mind', async () => {
+  const group = weighIn(81.25, TUESDAY, { attribution: 1 });
+  const settled = { ...group, attribution: 7, modifiedAt: new Date(TUESDAY.getTime() + 60_000) };
+  assert.deepEqual(
+    (await told([[group], [settled]])).map(({ event }) => event),
+    ['held', 'reading'],
+  );
+});
+
+test('a group that is changed afterwards is told again only where the weight has changed', async () => {
+  const group = weighIn(81.25, TUESDAY);
+  const modifiedAt = new Date(TUESDAY.getTime() + 60_000);
+  assert.equal((await texts([[group], [{ ...group, modifiedAt }]])).length, 1);
+  const measures = [{ type: 1, value: 80.9, position: undefined }];
+  const corrected = await texts([[group], [{ ...group, modifiedAt, measures }]]);
+  assert.match(corrected[1] ?? '', /^corrected weight 80\.90 kg \(was 81\.25 kg\) Anna/);
+});
+
+test('an entry by hand says so', async () => {
+  const [text] = await texts([[weighIn(81.25, TUESDAY, { attribution: 2, model: undefined, deviceId: undefined })]]);
+  assert.match(text ?? '', / entered by hand$/);
+});
+
+test('a weigh-in that arrives long after it was taken is marked as late', async () => {
+  const [entry] = await told([[weighIn(81.25, MONDAY)]]);
+  assert.equal(entry?.['late'], true);
+  const [fresh] = await told([[weighIn(81.25, TUESDAY)]]);
+  assert.equal(fresh?.['late'], undefined);
+});
+
+test('what Withings has not described is kept as it came and reported once', async () => {
+  const strange = { attribution: 42, model: 'model_99', measures: [{ type: 999, value: 1, position: undefined }] };
+  const entries = await told([[weighIn(0, MONDAY, strange)], [weighIn(0, TUESDAY, strange)]]);
+  const unknown = entries.filter(({ event }) => event === 'unknown').map(({ text }) => text);
+  assert.equal(unknown.length, 3);
+  for (const what of [/type_999/, /attribution 42/, /model_99/]) assert.match(unknown.join(' '), what);
+  assert.match(entries.find(({ event }) => event === 'reading')?.text ?? '', /type_999 1 /);
+});

@@ -1,0 +1,334 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Trouble } from '../../../src/domain/trouble.ts';
+import type { Answer } from '../../../src/sandbox/answer.ts';
+import type { RawGroup } from '../../../src/sandbox/measures.ts';
+import type { Call, Fault } from '../../../src/sandbox/sandbox.ts';
+import { isGetMeas, isRefresh } from '../../support/api-faults.ts';
+import { ALL, createBackfillBench, history, NOW, rawGroup, SINCE } from '../../support/backfill-bench.ts';
+import { watchCalls } from '../../support/checker.ts';
+import { ANNA } from '../../support/people.ts';
+import { failureOf } from '../../support/watched-files.ts';
+
+type Bench = Awaited<ReturnType<typeof createBackfillBench>>;
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const YEARS = history(2_000, new Date('2012-03-04T05:06:07Z'), new Date(NOW.getTime() - 2 * DAY));
+const ago = (ms: number) => new Date(NOW.getTime() - ms);
+
+/** The journal's groups, in the order they came in. */
+const journalled = ({ journal }: Bench) => journal.lines.map(({ groupId }) => groupId);
+const ids = (groups: readonly RawGroup[]) => groups.map(({ grpid }) => grpid);
+const refusal = (status: number, error: string, body: object = {}): Fault => ({
+  text: JSON.stringify({ status, body, error }),
+});
+/** What a call meets before it is carried out. */
+const first = (meet: (call: Call) => Fault | undefined) => (call: Call, answer: Answer | undefined) =>
+  answer === undefined ? meet(call) : undefined;
+const days = (...texts: readonly string[]) => texts.map((text) => new Date(`${text}T00:00:00Z`));
+
+describe('a backfill', () => {
+  test('brings every group into the journal once, the oldest first, page by page and within the limits', async () => {
+    const groups = history(5_000, new Date('2012-03-04T05:06:07Z'), ago(2 * DAY));
+    const rules = watchCalls();
+    const fault = first((call) => {
+      rules.arrived(call);
+      return undefined;
+    });
+    await using bench = await createBackfillBench({ groups, pageSize: 50, fault });
+    const state = await bench.run();
+    assert.deepEqual(journalled(bench), ids(groups));
+    assert.deepEqual([state.groups, state.added, state.fresh, state.unreadable], [5_000, 5_000, 0, 0]);
+    assert.deepEqual(state.first, bench.journal.lines[0]?.takenAt);
+    assert.deepEqual(state.last, bench.journal.lines.at(-1)?.takenAt);
+    rules.assertRules();
+    assert.ok(rules.busiestMinute() <= 91, 'background work leaves room for somebody on the scale');
+    assert.deepEqual([...new Set(bench.calls.map(({ status }) => status))], [0]);
+    assert.equal(bench.store.held, undefined);
+  });
+
+  test('doubles nothing that the journal has, and takes in what Withings has changed since', async () => {
+    await using bench = await createBackfillBench({ groups: YEARS });
+    await bench.run();
+    const [old] = YEARS;
+    assert.ok(old !== undefined);
+    bench.sandbox.measures.put(ANNA, { ...old, modified: old.modified + 5, attrib: 7 });
+    const state = await bench.run();
+    assert.deepEqual([state.groups, state.added], [YEARS.length, 1]);
+    assert.equal(bench.journal.lines.length, YEARS.length + 1);
+    assert.equal(bench.journal.lines.at(-1)?.attribution, 7);
+  });
+
+  test('keeps to the range that was asked for: from its beginning, up to its end and without it', async () => {
+    const [since = NOW, until = NOW] = days('2020-01-01', '2021-01-01');
+    const at = (moment: Date, seconds: number) => new Date(moment.getTime() + seconds * 1000);
+    const moments = [at(since, -1), since, at(since, 1), at(until, -1), until, at(until, 1)];
+    await using bench = await createBackfillBench({ groups: moments.map((moment, index) => rawGroup(index, moment)) });
+    await bench.run({ since, until });
+    assert.deepEqual(journalled(bench), [1, 2, 3]);
+  });
+
+  test('takes a group on the edge of two windows once', async () => {
+    const edge = new Date(SINCE.getTime() + 90 * DAY);
+    await using bench = await createBackfillBench({ groups: [rawGroup(1, edge)] });
+    const state = await bench.run();
+    assert.deepEqual([state.groups, state.added], [1, 1]);
+  });
+
+  test('finds nothing where there is nothing, in a call for each three months', async () => {
+    await using bench = await createBackfillBench();
+    const state = await bench.run();
+    assert.deepEqual([state.groups, state.first, state.last], [0, undefined, undefined]);
+    assert.equal(bench.asked.length, Math.ceil((NOW.getTime() - DAY - SINCE.getTime()) / (90 * DAY)));
+  });
+
+  test('tells how far it has come after each window', async () => {
+    await using bench = await createBackfillBench({ groups: YEARS });
+    await bench.run();
+    const { states } = bench.told;
+    assert.deepEqual(states[0]?.next, SINCE);
+    assert.deepEqual(states.at(-1)?.next, ago(DAY));
+    assert.ok(states.every(({ next }, index) => index === 0 || next > (states[index - 1]?.next ?? NOW)));
+  });
+});
+
+describe('news', () => {
+  test('is left to the daemon: what was measured, or changed, in the last 24 hours', async () => {
+    const [yesterday, old] = [ago(25 * HOUR), ago(300 * DAY)];
+    const changed = Math.floor(ago(HOUR).getTime() / 1000);
+    await using bench = await createBackfillBench({
+      groups: [
+        rawGroup(1, ago(HOUR)),
+        rawGroup(2, ago(23 * HOUR)),
+        rawGroup(3, yesterday),
+        rawGroup(4, old, { modified: changed }),
+        rawGroup(5, old),
+      ],
+    });
+    const state = await bench.run();
+    assert.deepEqual(journalled(bench), [5, 3]);
+    assert.deepEqual([state.groups, state.fresh], [2, 1]);
+    assert.deepEqual(state.end, ago(DAY));
+  });
+
+  test('is news by the clock of Withings where ours is ahead', async () => {
+    await using bench = await createBackfillBench({ groups: [rawGroup(1, ago(HOUR)), rawGroup(2, ago(2 * DAY))] });
+    const ahead = { ...bench.clock, now: () => new Date(bench.clock.now().getTime() + 400 * DAY) };
+    await bench.run(ALL, { clock: ahead });
+    assert.deepEqual(journalled(bench), [2]);
+  });
+
+  test('is all there is to a range of today', async () => {
+    await using bench = await createBackfillBench({ groups: [rawGroup(1, ago(HOUR))] });
+    const state = await bench.run({ since: ago(2 * HOUR), until: undefined });
+    assert.deepEqual([state.groups, bench.asked.length, bench.store.held], [0, 0, undefined]);
+  });
+});
+
+describe('trouble that passes', () => {
+  test('is waited for, ever longer, and told', async () => {
+    let failures = 0;
+    const fault = first(() => (++failures > 10 && failures <= 18 ? 'cut' : undefined));
+    await using bench = await createBackfillBench({ groups: YEARS, fault });
+    await bench.run();
+    assert.deepEqual(journalled(bench), ids(YEARS));
+    const waits = bench.told.waits.map(([, waitMs]) => waitMs / 1000);
+    assert.deepEqual(waits, [15, 30, 60, 120, 240, 480, 960, 1920]);
+    assert.ok(bench.told.waits.every(([{ code }]) => code === 'unreachable'));
+  });
+
+  test('of a page fails its window, which is asked for again as a whole', async () => {
+    let pages = 0;
+    const fault = first(({ form }) =>
+      form.get('offset') === '20' && ++pages === 3 ? { httpStatus: 502, text: '<html>' } : undefined,
+    );
+    await using bench = await createBackfillBench({ groups: YEARS, pageSize: 10, fault });
+    await bench.run();
+    assert.equal(bench.told.waits.length, 1);
+    assert.deepEqual(journalled(bench), ids(YEARS));
+  });
+
+  test('that says how long it lasts is believed', async () => {
+    let calls = 0;
+    const fault = first(() => (++calls === 10 ? refusal(601, 'Too Many Requests', { wait_seconds: 300 }) : undefined));
+    await using bench = await createBackfillBench({ groups: YEARS, fault });
+    await bench.run();
+    assert.deepEqual(bench.journal.history, bench.journal.lines, 'every line is marked as history');
+    assert.deepEqual(
+      bench.told.waits.map(([{ code }, waitMs]) => [code, waitMs]),
+      [['throttled', 300_000]],
+    );
+    assert.deepEqual(journalled(bench), ids(YEARS));
+  });
+
+  test('of the disk loses nothing and counts nothing twice', async () => {
+    await using bench = await createBackfillBench({ groups: YEARS });
+    const full = new Trouble('cannot write', { code: 'disk_full', recovery: 'retry' });
+    let [appends, saves] = [0, 0];
+    const state = await bench.run(ALL, {
+      journal: {
+        append: (...args) => (++appends % 5 === 0 ? Promise.reject(full) : bench.journal.append(...args)),
+      },
+      store: {
+        load: () => bench.store.load(ANNA),
+        save: (...args) => (++saves % 5 === 0 ? Promise.reject(full) : bench.store.save(...args)),
+        remove: () => bench.store.remove(ANNA),
+      },
+    });
+    assert.deepEqual(journalled(bench), ids(YEARS));
+    assert.deepEqual([state.groups, state.added], [YEARS.length, YEARS.length]);
+  });
+
+  test('of the clock is waited for, and does not move the end', async () => {
+    await using bench = await createBackfillBench({ groups: YEARS });
+    let looks = 0;
+    const { now } = bench.clock;
+    const wrong = { ...bench.clock, now: () => (++looks > 5 ? now() : new Date(looks * 1000)) };
+    const state = await bench.run(ALL, { clock: wrong });
+    assert.equal(bench.told.waits[0]?.[0].code, 'clock_wrong');
+    assert.ok(state.end > ago(2 * DAY));
+    assert.deepEqual(journalled(bench), ids(YEARS));
+  });
+});
+
+describe('a refused access token', () => {
+  test('is refreshed once, and the call replayed', async () => {
+    let calls = 0;
+    await using bench = await createBackfillBench({
+      groups: YEARS,
+      onCall: (call) => {
+        if (isGetMeas(call) && ++calls === 10) bench.sandbox.grants.expireAccess();
+      },
+    });
+    await bench.run();
+    assert.equal(bench.calls.filter(isRefresh).length, 2);
+    assert.deepEqual(journalled(bench), ids(YEARS));
+    assert.deepEqual(bench.told.waits, []);
+  });
+
+  test('that is refused for good is a matter of the login, and ends it', async () => {
+    const fault = ({ path }: { readonly path: string }) =>
+      path === '/measure' ? refusal(401, 'invalid_token') : undefined;
+    await using bench = await createBackfillBench({ groups: YEARS, fault });
+    const trouble = await failureOf(bench.run());
+    assert.ok(trouble instanceof Trouble);
+    assert.deepEqual([trouble.code, trouble.recovery], ['access_refused', 'login']);
+  });
+});
+
+for (const [what, answer, recovery] of [
+  ['a login that is refused', refusal(503, 'Invalid Params: invalid refresh_token'), 'login'],
+  ['a wrong client secret', refusal(503, 'Invalid Params: invalid client id/secret'), 'settings'],
+] as const) {
+  test(`${what} ends it at once, and where it was is kept`, async () => {
+    const life = { refused: false, over: false };
+    await using bench = await createBackfillBench({
+      groups: YEARS,
+      fault: (call) => (life.refused && isRefresh(call) ? answer : undefined),
+      onCall: () => {
+        if (bench.store.held === undefined || life.refused || life.over) return;
+        life.refused = true;
+        bench.sandbox.grants.expireAccess();
+      },
+    });
+    const trouble = await failureOf(bench.run());
+    assert.ok(trouble instanceof Trouble);
+    assert.equal(trouble.recovery, recovery);
+    assert.ok(trouble.hint !== undefined);
+    const before = bench.store.held?.next;
+    assert.ok(before !== undefined);
+    Object.assign(life, { refused: false, over: true });
+    await bench.run();
+    assert.deepEqual(journalled(bench), ids(YEARS));
+    assert.deepEqual(bench.told.states.findLast(({ begin, next }) => +begin === +next)?.next, before);
+  });
+}
+
+describe('a backfill that was stopped', () => {
+  /** Runs until so many windows are done, and is told to stop then. */
+  async function stopAfter(bench: Bench, windows: number, range = ALL) {
+    const stop = new AbortController();
+    let saves = 0;
+    const failure = await failureOf(
+      bench.run(range, {
+        signal: stop.signal,
+        store: {
+          load: () => bench.store.load(ANNA),
+          async save(...args) {
+            await bench.store.save(...args);
+            if (++saves === windows) stop.abort();
+          },
+          remove: () => bench.store.remove(ANNA),
+        },
+      }),
+    );
+    assert.equal(failure, stop.signal.reason);
+  }
+
+  test('has finished the step in hand, and goes on with the next', async () => {
+    await using bench = await createBackfillBench({ groups: YEARS });
+    await stopAfter(bench, 30);
+    const { length: first } = bench.asked;
+    assert.equal(first, 30);
+    await bench.run();
+    assert.equal(bench.asked.length, bench.told.states.length - 2, 'no window was asked for twice');
+    assert.deepEqual(journalled(bench), ids(YEARS));
+    assert.equal(bench.store.held, undefined);
+  });
+
+  test('begins anew for another range, and then at the beginning of that', async () => {
+    await using bench = await createBackfillBench({ groups: YEARS });
+    await stopAfter(bench, 60);
+    const [since = NOW, until = NOW] = days('2013-01-01', '2014-01-01');
+    await bench.run({ since, until });
+    assert.deepEqual(bench.told.states.findLast(({ begin, next }) => +begin === +next)?.begin, since);
+    const state = await bench.run();
+    assert.deepEqual(state.begin, SINCE, 'the other range has taken its place');
+    assert.deepEqual(new Set(journalled(bench)), new Set(ids(YEARS)));
+    assert.equal(bench.journal.lines.length, YEARS.length);
+  });
+
+  test('ends at once while it waits', async () => {
+    const stop = new AbortController();
+    await using bench = await createBackfillBench({ groups: YEARS, fault: () => 'cut' });
+    const { watch } = {
+      watch: { waiting: () => stop.abort(), progress: () => undefined, unreadable: () => undefined },
+    };
+    assert.equal(await failureOf(bench.run(ALL, { signal: stop.signal, watch })), stop.signal.reason);
+    assert.equal(bench.clock.sleeps.length, 1);
+  });
+
+  test('doubles nothing when it was killed between the journal and its own note', async () => {
+    await using bench = await createBackfillBench({ groups: YEARS });
+    const { load, remove } = { load: () => bench.store.load(ANNA), remove: () => bench.store.remove(ANNA) };
+    const killed = new Error('killed');
+    for (const at of [1, 20, 1, 20]) {
+      let saves = 0;
+      const save: Bench['store']['save'] = (...args) =>
+        ++saves === at ? Promise.reject(killed) : bench.store.save(...args);
+      assert.equal(await failureOf(bench.run(ALL, { store: { load, remove, save } })), killed);
+    }
+    await bench.run();
+    assert.deepEqual(journalled(bench), ids(YEARS));
+  });
+});
+
+test('a group that cannot be read is told of and left out, and keeps none of the others', async () => {
+  const [first, broken, last] = history(3, ago(400 * DAY), ago(300 * DAY));
+  assert.ok(first !== undefined && broken !== undefined && last !== undefined);
+  const unreadable = { ...broken, date: 'yesterday' };
+  await using bench = await createBackfillBench({
+    groups: [first, last],
+    fault: (_call, answer) => {
+      const groups = answer?.body['measuregrps'];
+      const withIt = Array.isArray(groups) && groups.length > 0 ? [...groups, unreadable] : undefined;
+      return withIt && { text: JSON.stringify({ status: 0, body: { ...answer?.body, measuregrps: withIt } }) };
+    },
+  });
+  const state = await bench.run();
+  assert.deepEqual(journalled(bench), [first.grpid, last.grpid]);
+  assert.ok(state.unreadable > 0);
+  assert.equal(bench.told.unreadable.length, state.unreadable);
+  assert.match(bench.told.unreadable[0] ?? '', /date/);
+});

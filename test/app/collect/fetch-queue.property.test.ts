@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { createFetchQueue, type Request, type TakenRequest } from '../../../src/app/collect/fetch-queue.ts';
+import { covers } from '../../../src/app/collect/queries.ts';
+import type { TimeWindow } from '../../../src/domain/measure.ts';
+import { type Recovery, Trouble } from '../../../src/domain/trouble.ts';
+import { ANNA } from '../../support/people.ts';
+import { check } from '../../support/property.ts';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const SAME_CALL_MS = 12 * SECOND;
+const QUIET_MS = 15 * MINUTE;
+/** Six at ten minutes' distance, as many that may pass, and what the first half-hour and the empty windows add. */
+const MOST_FRUITLESS_AN_HOUR = 30;
+
+/** How one fetch ends: with an answer, or in trouble. */
+type End =
+  /** With something in the first so many of its windows. */
+  | { readonly found: number; readonly fruitful: boolean }
+  | { readonly recovery: Recovery; readonly waitMs: number | undefined; readonly random: number };
+
+type Step =
+  | { readonly ask: Request }
+  | { readonly passMs: number }
+  | { readonly untilDue: true }
+  | { readonly attempt: End; readonly lastsMs: number; readonly meanwhile: readonly Request[] };
+
+const TAKEN_MS = Date.UTC(2026, 10, 20, 6);
+const window: fc.Arbitrary<TimeWindow> = fc.tuple(fc.nat(5), fc.nat(3)).map(([from, length]) => ({
+  start: new Date(TAKEN_MS + from * SECOND),
+  end: new Date(TAKEN_MS + (from + length) * SECOND),
+}));
+const request: fc.Arbitrary<Request> = fc
+  .tuple(fc.array(window, { maxLength: 3 }), fc.boolean(), fc.boolean())
+  .map(([windows, since, urgent]) => ({ windows, since: since || windows.length === 0, urgent }));
+
+const answer = fc.record({ found: fc.nat(3), fruitful: fc.boolean() });
+const trouble = fc.record({
+  recovery: fc.constantFrom<Recovery>('retry', 'throttled', 'access', 'login', 'unlinked', 'settings', 'defect'),
+  waitMs: fc.option(fc.integer({ min: SECOND, max: HOUR }), { nil: undefined }),
+  random: fc.double({ min: 0, max: 1, noNaN: true }),
+});
+const passMs = fc.oneof(fc.nat(20 * SECOND), fc.nat(20 * MINUTE), fc.nat(2 * HOUR));
+
+const stepsWith = (end: fc.Arbitrary<End>) => {
+  const attempt = fc.record({
+    attempt: end,
+    lastsMs: fc.oneof(fc.constant(0), fc.nat(3 * MINUTE)),
+    meanwhile: fc.array(request, { maxLength: 2 }),
+  });
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    fc.record({ ask: request }),
+    fc.record({ passMs }),
+    fc.constant<Step>({ untilDue: true }),
+    attempt,
+  );
+  return fc.array(step, { maxLength: 60 });
+};
+
+/** A queue with the loop around it that the collector is, and a memory of what it owes. */
+function createBench() {
+  const queue = createFetchQueue(ANNA);
+  let nowMs = 0;
+  let owed: Request[] = [];
+  const attempts: { readonly startedMs: number; readonly request: TakenRequest; readonly worked: boolean }[] = [];
+
+  const ask = (asked: Request) => {
+    queue.ask(asked, nowMs);
+    owed.push(asked);
+  };
+  const attempt = ({ attempt: end, lastsMs, meanwhile }: Extract<Step, { attempt: End }>) => {
+    const startedMs = nowMs;
+    const taken = queue.take();
+    for (const each of owed) assertAsksFor(taken, each);
+    owed = [];
+    meanwhile.forEach(ask);
+    nowMs += lastsMs;
+    attempts.push({ startedMs, request: taken, worked: 'found' in end });
+    if ('recovery' in end) {
+      queue.failed(taken, new Trouble('no', { code: 'no', ...end }), { nowMs, random: end.random });
+      owed.push({ ...taken, since: true });
+      return;
+    }
+    const empty = taken.windows.slice(end.found);
+    const goesOn = queue.done(taken, { startedMs, nowMs, empty, fruitful: end.fruitful });
+    if (goesOn && empty.length > 0) owed.push({ windows: empty, since: false, urgent: false });
+  };
+  const isDue = () => queue.dueMs(nowMs) <= nowMs;
+
+  return {
+    queue,
+    attempts,
+    ask,
+    isDue,
+    isOwing: () => owed.length > 0,
+    nowMs: () => nowMs,
+    pass(ms: number) {
+      nowMs += ms;
+    },
+    attempt,
+    run(step: Step) {
+      if ('ask' in step) ask(step.ask);
+      else if ('passMs' in step) nowMs += step.passMs;
+      else if ('attempt' in step) isDue() && attempt(step);
+      else if (queue.dueMs(nowMs) < Number.POSITIVE_INFINITY) nowMs = Math.max(nowMs, queue.dueMs(nowMs));
+    },
+  };
+}
+
+function assertAsksFor(taken: Request, owed: Request): void {
+  assert.ok(taken.since || !owed.since, 'everything since the cursor');
+  assert.ok(taken.urgent || !owed.urgent, 'that somebody waits');
+  assert.ok(areCovered(owed.windows, taken.windows), 'the windows');
+}
+
+function areCovered(inner: readonly TimeWindow[], outer: readonly TimeWindow[]): boolean {
+  return inner.every((one) => outer.some((other) => covers(other, one)));
+}
+
+/**
+ * Asks every second for so long, for windows that wander, and makes each fetch that is due. Says when each was made.
+ *
+ * @param wanderMs how far the windows have moved with each request
+ */
+function flood({ requests, wanderMs }: Flood, ends: readonly End[], ms: number): number[] {
+  const bench = createBench();
+  let asked = 0;
+  const ask = () => {
+    const next = requests[asked % requests.length] ?? assert.fail();
+    bench.ask({ ...next, windows: next.windows.map((one) => shift(one, asked * wanderMs)) });
+    asked += 1;
+  };
+  for (ask(); bench.nowMs() < ms; ask()) {
+    const attempt = ends[bench.attempts.length % ends.length] ?? assert.fail();
+    if (bench.isDue()) bench.attempt({ attempt, lastsMs: 0, meanwhile: [] });
+    else bench.pass(SECOND);
+  }
+  return bench.attempts.map(({ startedMs }) => startedMs);
+}
+
+interface Flood {
+  readonly requests: readonly Request[];
+  readonly wanderMs: number;
+}
+
+function shift({ start, end }: TimeWindow, ms: number): TimeWindow {
+  return { start: new Date(start.getTime() + ms), end: new Date(end.getTime() + ms) };
+}
+
+const some = <T>(of: fc.Arbitrary<T>) => fc.array(of, { minLength: 1, maxLength: 20 });
+
+describe('whatever happens in whichever order', () => {
+  test('what is asked for is due within an hour until a fetch asks for all of it, and nothing else is', () => {
+    check(
+      fc.property(stepsWith(fc.oneof(answer, trouble)), (steps) => {
+        const bench = createBench();
+        for (const step of steps) {
+          bench.run(step);
+          const dueMs = bench.queue.dueMs(bench.nowMs());
+          assert.ok(bench.isOwing() ? dueMs <= bench.nowMs() + HOUR : dueMs === Number.POSITIVE_INFINITY, `${dueMs}`);
+        }
+      }),
+    );
+  });
+
+  test('waiting is enough: the time that is said to be due does not move away while nothing happens', () => {
+    check(
+      fc.property(stepsWith(fc.oneof(answer, trouble)), fc.double({ min: 0, max: 1, noNaN: true }), (steps, part) => {
+        const bench = createBench();
+        steps.forEach(bench.run);
+        const dueMs = bench.queue.dueMs(bench.nowMs());
+        if (dueMs === Number.POSITIVE_INFINITY) return;
+        bench.pass(Math.max(0, dueMs - bench.nowMs()) * part);
+        assert.ok(bench.queue.dueMs(bench.nowMs()) <= Math.max(dueMs, bench.nowMs()));
+      }),
+    );
+  });
+
+  test('a window that was fetched is not fetched again within twelve seconds', () => {
+    check(
+      fc.property(stepsWith(fc.oneof(answer, trouble)), (steps) => {
+        const bench = createBench();
+        steps.forEach(bench.run);
+        for (const [index, { startedMs, request: again }] of bench.attempts.entries()) {
+          // Everything since the cursor is another question, unless the window goes first.
+          if (again.windows.length === 0 || (again.since && !again.isRetry)) continue;
+          const isTwin = bench.attempts
+            .slice(0, index)
+            .filter((one) => one.worked && startedMs - one.startedMs < SAME_CALL_MS)
+            .some((one) => areCovered(again.windows, one.request.windows));
+          assert.ok(!isTwin, `at ${startedMs}`);
+        }
+      }),
+    );
+  });
+
+  test('a login is needed after a fetch that was refused for one, until a fetch ends otherwise', () => {
+    check(
+      fc.property(some(fc.oneof(answer, trouble)), (ends) => {
+        const bench = createBench();
+        for (const end of ends) bench.attempt({ attempt: end, lastsMs: 0, meanwhile: [] });
+        const last = ends.at(-1);
+        assert.equal(bench.queue.needsLogin(), last !== undefined && 'recovery' in last && last.recovery === 'login');
+      }),
+    );
+  });
+});
+
+describe('a notification after a quiet quarter of an hour', () => {
+  test('is due at once, whatever went before, where the last fetch has worked', () => {
+    check(
+      fc.property(stepsWith(answer), answer, request, fc.nat(HOUR), (steps, end, asked, moreMs) => {
+        const bench = createBench();
+        steps.forEach(bench.run);
+        bench.attempt({ attempt: end, lastsMs: 0, meanwhile: [] });
+        bench.pass(QUIET_MS + 1 + moreMs);
+        bench.ask(asked);
+        assert.ok(bench.isDue());
+      }),
+    );
+  });
+
+  test('is due at once after an outage too, but not where asking again cannot help', () => {
+    check(
+      fc.property(stepsWith(fc.oneof(answer, trouble)), trouble, request, (steps, end, asked) => {
+        const bench = createBench();
+        steps.forEach(bench.run);
+        bench.attempt({ attempt: end, lastsMs: 0, meanwhile: [] });
+        const failedMs = bench.nowMs();
+        bench.pass(QUIET_MS + 1);
+        bench.ask(asked);
+        const isHeld =
+          end.waitMs !== undefined || ['login', 'unlinked', 'settings', 'defect', 'access'].includes(end.recovery);
+        if (isHeld) assert.ok(bench.queue.dueMs(bench.nowMs()) <= failedMs + HOUR);
+        else assert.ok(bench.isDue());
+      }),
+    );
+  });
+});
+
+describe('a flood', () => {
+  const asks: fc.Arbitrary<Flood> = fc.record({
+    requests: some(request),
+    wanderMs: fc.constantFrom(0, SECOND, -SECOND, HOUR),
+  });
+  /** The most within any so long a time. */
+  const most = (times: readonly number[], ms: number) =>
+    Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + ms).length));
+
+  test('that brings nothing new costs few fetches an hour, whatever is in its windows', () => {
+    const nothingNew = fc.nat(3).map((found) => ({ found, fruitful: false }));
+    check(
+      fc.property(asks, some(nothingNew), (requests, ends) => {
+        const fetches = most(flood(requests, ends, 2 * HOUR), HOUR);
+        assert.ok(fetches <= MOST_FRUITLESS_AN_HOUR, `${fetches}`);
+      }),
+      0.1,
+    );
+  });
+
+  test('costs at most one attempt in seven seconds where Withings is out of order', () => {
+    const outage = trouble.filter(({ waitMs }) => waitMs === undefined);
+    check(
+      fc.property(asks, some(outage), (requests, ends) => most(flood(requests, ends, HOUR), 7 * SECOND) <= 1),
+      0.1,
+    );
+  });
+
+  test('costs at most four attempts in twelve seconds, whatever comes of them', () => {
+    const ends = some(fc.oneof(answer, trouble));
+    check(
+      fc.property(asks, ends, (requests, each) => most(flood(requests, each, HOUR), SAME_CALL_MS) <= 4),
+      0.1,
+    );
+  });
+});

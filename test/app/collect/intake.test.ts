@@ -1,0 +1,116 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import { createIntake } from '../../../src/app/collect/intake.ts';
+import { createLinkedUsers } from '../../../src/app/tokens/linked-users.ts';
+import type { Notification } from '../../../src/domain/notification.ts';
+import type { UserId } from '../../../src/domain/token.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { ANNA, BO, userId } from '../../support/people.ts';
+import { createRecordingLog } from '../../support/recording-log.ts';
+
+const HOUR = 3_600_000;
+const CALLER = '203.0.113.9';
+const window = { start: new Date(1000), end: new Date(2000) };
+
+function createBench(users: UserId[]) {
+  const clock = createFakeClock();
+  const log = createRecordingLog();
+  const notified: { readonly userId: UserId; readonly window: unknown }[] = [];
+  const forgotten: UserId[] = [];
+  let looks = 0;
+  const tokens = {
+    list: () => {
+      looks += 1;
+      return Promise.resolve([...users]);
+    },
+    load: () => Promise.reject(new Error('not asked for')),
+    lock: () => Promise.reject(new Error('not asked for')),
+    reserve: () => Promise.reject(new Error('not asked for')),
+  };
+  const collector = {
+    notify: (userId: UserId, about: unknown) => void notified.push({ userId, window: about }),
+    reconcile: () => Promise.resolve(),
+    needLogin: () => [],
+    oldestAttemptMs: () => 0,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const accessTokens = {
+    get: () => Promise.reject(new Error('not asked for')),
+    forget: (userId: UserId) => void forgotten.push(userId),
+    refuse: () => Promise.resolve(),
+    hasOtherLogin: () => Promise.resolve(false),
+    adopt: () => Promise.resolve(),
+  };
+  const linkedUsers = createLinkedUsers({ tokens, clock });
+  const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
+  const warnings = () => log.entries.filter(({ level }) => level === 'warn').map(({ text }) => text);
+  /** Delivers all of them at the same time, and lets time pass until each is dealt with. */
+  const deliver = async (...notifications: readonly Notification[]) => {
+    const done = Promise.all(notifications.map((notification) => intake(notification, CALLER)));
+    await clock.advance(2000);
+    await done;
+  };
+  return { clock, deliver, notified, forgotten, warnings, looks: () => looks, users };
+}
+
+const about = (who: UserId, appli: number, action?: string) => ({ userId: who, appli, window, action });
+
+test('a notification about measures is handed to the collector with its window', async () => {
+  const { deliver, notified } = createBench([ANNA]);
+  await deliver(...[1, 2, 4, 58, 62].map((appli) => about(ANNA, appli)));
+  assert.deepEqual(notified, Array(5).fill({ userId: ANNA, window }));
+});
+
+test('an unknown user is warned of once an hour, and nothing else happens', async () => {
+  const { clock, deliver, notified, warnings } = createBench([ANNA]);
+  await deliver(...Array(100).fill(about(BO, 1)));
+  assert.equal(warnings().length, 1);
+  assert.match(warnings()[0] ?? '', /5678.*called by 203\.0\.113\.9/);
+  await clock.advance(HOUR);
+  await deliver(about(BO, 1));
+  assert.equal(warnings().length, 2);
+  assert.deepEqual(notified, []);
+});
+
+test('somebody who has been linked since is known at the next notification', async () => {
+  const { clock, deliver, notified, users } = createBench([ANNA]);
+  await deliver(about(BO, 1));
+  users.push(BO);
+  await clock.advance(1000);
+  await deliver(about(BO, 1));
+  assert.deepEqual(
+    notified.map(({ userId }) => userId),
+    [BO],
+  );
+});
+
+test('a stranger who makes up users costs fifty lines an hour at most, and one look into the directory a second', async () => {
+  const { deliver, warnings, looks } = createBench([ANNA]);
+  await deliver(...Array.from({ length: 5000 }, (_, index) => about(userId(`${100_000 + index}`), 1)));
+  assert.equal(warnings().length, 50);
+  assert(looks() <= 2);
+});
+
+test('a category nobody uses is warned of once an hour per user and fetches nothing', async () => {
+  const { deliver, notified, warnings } = createBench([ANNA, BO]);
+  await deliver(...Array(10).fill(about(ANNA, 44)));
+  await deliver(about(BO, 44));
+  assert.equal(warnings().length, 2);
+  assert.deepEqual(notified, []);
+});
+
+test('the word that somebody has unlinked is not believed but tried, once an hour', async () => {
+  for (const action of ['unlink', 'delete']) {
+    const { deliver, notified, forgotten, warnings } = createBench([ANNA]);
+    await deliver(...Array(10).fill(about(ANNA, 46, action)));
+    assert.deepEqual(forgotten, [ANNA]);
+    assert.deepEqual(notified, [{ userId: ANNA, window: undefined }]);
+    assert.match(warnings()[0] ?? '', new RegExp(`${action}.*called by 203`));
+  }
+});
+
+test('a profile that was only changed is nothing to do', async () => {
+  const { deliver, notified, warnings } = createBench([ANNA]);
+  await deliver(about(ANNA, 46, 'update'));
+  assert.deepEqual([notified, warnings()], [[], []]);
+});

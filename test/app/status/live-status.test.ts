@@ -1,0 +1,402 @@
+import { strict as assert } from 'node:assert';
+import { describe, test } from 'node:test';
+import { createVitals, type PublisherSigns } from '../../../src/app/status/live-status.ts';
+import { createPublisherTroubles } from '../../../src/app/status/publisher-troubles.ts';
+import { readStanding } from '../../../src/app/status/stored-status.ts';
+import { createTroubles } from '../../../src/app/status/troubles.ts';
+import { createLinkedUsers } from '../../../src/app/tokens/linked-users.ts';
+import { type Hitch, NOTHING_KNOWN, type PersonState } from '../../../src/domain/person.ts';
+import { isWell } from '../../../src/domain/status.ts';
+import type { RefreshToken, UserId } from '../../../src/domain/token.ts';
+import { type Recovery, Trouble } from '../../../src/domain/trouble.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { createMemoryTokens } from '../../support/memory-tokens.ts';
+import { ANNA, accessToken, BO, refreshToken, userId } from '../../support/people.ts';
+import { createRecordingLog } from '../../support/recording-log.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const START = new Date('2026-11-20T06:00:00Z');
+const before = (ms: number) => new Date(START.getTime() - ms);
+const REFUSED: Hitch = { since: before(HOUR), reason: 'refused' };
+
+/** Vitals over files in memory, as a daemon finds them that has just started. */
+function createBench(options: { readonly intervalMs?: number; readonly hasCallback?: boolean } = {}) {
+  const clock = createFakeClock(START);
+  const log = createRecordingLog();
+  const logins = new Map<UserId, RefreshToken>([[ANNA, refreshToken('anna')]]);
+  const tokens = createMemoryTokens(logins);
+  /** By whom Withings has handed out an access token, when each login was written, and the records and cursors. */
+  const handedOut = new Set<UserId>();
+  const written = new Map<UserId, Date>();
+  const records = new Map<UserId, PersonState>();
+  const cursors = new Map<UserId, Date>();
+  const reads: UserId[] = [];
+  const broken: { list?: Error; load?: Error } = {};
+  const people = { names: new Map([[ANNA, 'Anna']]), unit: 'kg' } as const;
+  const store = {
+    ...tokens,
+    list: () => (broken.list ? Promise.reject(broken.list) : tokens.list()),
+    load: (user: UserId) => (broken.load ? Promise.reject(broken.load) : tokens.load(user)),
+  };
+  const access = {
+    issuedAt: new Date('2026-11-20T05:00:00Z'),
+    accessToken: accessToken('a'),
+    expiresAt: START,
+    scope: undefined,
+  };
+  const fetches = createTroubles({ clock, log, people });
+  const subscribing = createTroubles({ clock, log, people });
+  const publishers: PublisherSigns[] = [];
+  const vitals = createVitals({
+    linkedUsers: createLinkedUsers({ tokens: store, clock }),
+    readStanding: (user) => {
+      reads.push(user);
+      return readStanding(
+        {
+          tokens: store,
+          accesses: { load: async (each) => (handedOut.has(each) ? access : undefined) },
+          cursors: { load: async (each) => cursors.get(each) },
+          people: { load: async (each) => records.get(each) ?? NOTHING_KNOWN },
+          loginWritten: async (each) => written.get(each),
+        },
+        user,
+      );
+    },
+    remembered: (user) => records.get(user),
+    troubles: [fetches, subscribing],
+    publishers: () => publishers,
+    journal: {
+      lastWeighIn: (user) => (user === ANNA ? { kilograms: 81.25, takenAt: before(2 * MINUTE) } : undefined),
+    },
+    people,
+    hasCallback: options.hasCallback ?? true,
+    intervalMs: options.intervalMs ?? 6 * HOUR,
+    clock,
+  });
+  const look = async () => {
+    const looking = vitals.look();
+    await clock.advance(1000);
+    return await looking;
+  };
+  const anna = async () => {
+    const [person] = (await look()).people;
+    assert(person !== undefined);
+    return person;
+  };
+  const note = (user: UserId, changes: Partial<PersonState>) =>
+    records.set(user, { ...(records.get(user) ?? NOTHING_KNOWN), ...changes });
+  const publish = (name: string) => {
+    const troubles = createPublisherTroubles({ clock, log, publisher: name });
+    publishers.push({ name, troubles, behindBytes: 330 });
+    return troubles;
+  };
+  const files = { logins, handedOut, written, cursors, reads, broken, note };
+  return { clock, ...files, fetches, subscribing, publish, vitals, look, anna };
+}
+
+const trouble = (recovery: Recovery, code = 'no') => new Trouble('it broke', { code, recovery, hint: 'mend it' });
+
+describe('a login', () => {
+  test('that nobody has tried yet is said to be so', async () => {
+    const { anna } = createBench();
+    assert.deepEqual((await anna()).login, { state: 'not_tried' });
+  });
+
+  test('that Withings has handed out works, before it is used again', async () => {
+    const { anna, handedOut } = createBench();
+    handedOut.add(ANNA);
+    assert.deepEqual((await anna()).login, { state: 'works' });
+  });
+
+  test('works when a fetch has worked', async () => {
+    const { anna, vitals } = createBench();
+    vitals.contacted(ANNA);
+    assert.deepEqual((await anna()).login, { state: 'works' });
+  });
+
+  test('that was refused before the restart needs login since then, for the same reason', async () => {
+    const { anna, note, handedOut, look } = createBench();
+    handedOut.add(ANNA);
+    note(ANNA, { needsLogin: REFUSED });
+    assert.deepEqual((await anna()).login, { state: 'needs_login', ...REFUSED });
+    assert.equal(isWell(await look()), false);
+  });
+
+  test('that somebody has replaced since it was refused has not been tried', async () => {
+    const { anna, note, written } = createBench();
+    note(ANNA, { needsLogin: REFUSED });
+    written.set(ANNA, before(MINUTE));
+    assert.deepEqual((await anna()).login, { state: 'not_tried' });
+  });
+
+  test('that was replaced and is refused again needs login', async () => {
+    const { anna, note, written, fetches } = createBench();
+    note(ANNA, { needsLogin: REFUSED });
+    written.set(ANNA, before(MINUTE));
+    fetches.report(ANNA, trouble('login'));
+    assert.deepEqual((await anna()).login, { state: 'needs_login', ...REFUSED });
+  });
+
+  test('works again as soon as somebody has linked again, also before a fetch has shown it', async () => {
+    const { clock, anna, note, look, handedOut, fetches } = createBench();
+    note(ANNA, { needsLogin: REFUSED });
+    fetches.report(ANNA, trouble('login', 'token_refused'));
+    assert.equal((await anna()).login.state, 'needs_login');
+    note(ANNA, { needsLogin: undefined, linkedAt: clock.now() });
+    handedOut.add(ANNA);
+    await clock.advance(5000);
+    assert.deepEqual((await anna()).login, { state: 'works' });
+    assert.deepEqual((await look()).troubles, []);
+  });
+
+  test('whose file holds none needs login, and says what is wrong with the file', async () => {
+    const { anna, broken } = createBench();
+    broken.load = trouble('login');
+    assert.deepEqual((await anna()).login, { state: 'needs_login', since: undefined, reason: 'it broke' });
+  });
+
+  test('whose file cannot be reached is unknown', async () => {
+    const { anna, broken, look } = createBench();
+    broken.load = trouble('retry');
+    assert.deepEqual((await anna()).login, { state: 'unknown', reason: 'it broke' });
+    assert.equal(isWell(await look()), false);
+  });
+});
+
+describe('contact', () => {
+  test('is the last fetch that worked, and before the first one what the cursor says', async () => {
+    const { clock, anna, cursors, vitals } = createBench();
+    cursors.set(ANNA, before(3 * HOUR));
+    assert.deepEqual((await anna()).lastContact?.at, before(3 * HOUR));
+    vitals.contacted(ANNA);
+    await clock.advance(MINUTE);
+    assert.equal((await anna()).lastContact?.agoMs, MINUTE);
+  });
+
+  test('that lasts longer than two reconciles are apart is a trouble', async () => {
+    const { clock, look, vitals } = createBench({ intervalMs: HOUR });
+    vitals.contacted(ANNA);
+    await clock.advance(2 * HOUR - 10_000);
+    assert.equal(isWell(await look()), true);
+    await clock.advance(10_000);
+    const { troubles } = await look();
+    assert.deepEqual(
+      troubles.map(({ code, userId: user, since, text }) => [code, user, since, text]),
+      [['no_contact', ANNA, START, 'Anna 1234: no fetch has worked for 120 min; see the log']],
+    );
+    assert.equal(isWell(await look()), false);
+    vitals.contacted(ANNA);
+    assert.equal(isWell(await look()), true);
+  });
+
+  test('that has never been there counts from when somebody was seen first', async () => {
+    const { clock, look } = createBench({ intervalMs: HOUR });
+    assert.equal(isWell(await look()), true);
+    await clock.advance(2 * HOUR);
+    assert.equal(isWell(await look()), false);
+  });
+
+  test('does not depend on the wall clock once there was one', async () => {
+    const { clock, look, vitals } = createBench({ intervalMs: HOUR });
+    vitals.contacted(ANNA);
+    clock.jumpTo(new Date('2030-01-01T00:00:00Z'));
+    const vital = await look();
+    assert.equal(isWell(vital), true);
+    assert.equal(vital.people[0]?.lastContact?.agoMs, 0);
+    assert.equal(vital.uptimeMs, 0);
+  });
+
+  test('in the future, by a clock that was wrong, is just now', async () => {
+    const { clock, anna, cursors } = createBench();
+    cursors.set(ANNA, START);
+    clock.jumpTo(new Date(0));
+    assert.equal((await anna()).lastContact?.agoMs, 0);
+  });
+});
+
+describe('a notification', () => {
+  test('is remembered of those who are linked, and of nobody else', async () => {
+    const { anna, look, logins, clock, vitals } = createBench();
+    await look();
+    vitals.notified(ANNA);
+    vitals.notified(BO);
+    logins.set(BO, refreshToken('bo'));
+    await clock.advance(5000);
+    const { people } = await look();
+    assert.deepEqual(
+      people.map((each) => [each.userId, each.lastNotification !== undefined]),
+      [
+        [ANNA, true],
+        [BO, false],
+      ],
+    );
+    assert((await anna()).lastNotification);
+  });
+});
+
+describe('a subscription', () => {
+  for (const [what, subscription, hasCallback, state] of [
+    ['has not been looked at yet', undefined, true, 'none'],
+    ['is there', { applis: [1], hitch: undefined }, true, 'works'],
+    ['cannot be had', { applis: [], hitch: REFUSED }, true, 'lost'],
+    ['is not wanted, for there is no callback URL', { applis: [], hitch: REFUSED }, false, 'off'],
+  ] as const) {
+    test(`that ${what} is "${state}"`, async () => {
+      const { anna, note, look } = createBench({ hasCallback });
+      note(ANNA, { subscription });
+      assert.equal((await anna()).subscription.state, state);
+      assert.equal(isWell(await look()), state !== 'lost');
+    });
+  }
+});
+
+describe('a trouble', () => {
+  test('that may pass by itself is shown at once, and a reason for alarm after a quarter of an hour', async () => {
+    const { clock, look, fetches } = createBench();
+    fetches.report(ANNA, trouble('retry', 'unreachable'));
+    const { troubles } = await look();
+    assert.deepEqual(troubles, [
+      { userId: undefined, code: 'unreachable', text: 'it broke; mend it', since: START, isLasting: false },
+    ]);
+    await clock.advance(15 * MINUTE);
+    fetches.report(ANNA, trouble('retry', 'unreachable'));
+    assert.equal(isWell(await look()), false);
+    fetches.over(ANNA);
+    assert.deepEqual((await look()).troubles, []);
+  });
+
+  for (const recovery of ['settings', 'defect'] as const) {
+    test(`that waiting does not mend is a reason for alarm at once: ${recovery}`, async () => {
+      const { look, fetches } = createBench();
+      fetches.report(ANNA, trouble(recovery));
+      const vitals = await look();
+      assert.deepEqual(
+        vitals.troubles.map(({ text }) => text),
+        ['Anna 1234: it broke; mend it'],
+      );
+      assert.equal(isWell(vitals), false);
+    });
+  }
+
+  test('that fetches and subscriptions both have is shown once, the oldest first', async () => {
+    const { clock, look, fetches, subscribing } = createBench();
+    subscribing.report(ANNA, trouble('retry', 'callback_unreachable'));
+    await clock.advance(MINUTE);
+    fetches.report(ANNA, trouble('retry', 'unreachable'));
+    subscribing.report(ANNA, trouble('retry', 'unreachable'));
+    assert.deepEqual(
+      (await look()).troubles.map(({ code }) => code),
+      ['callback_unreachable', 'unreachable'],
+    );
+  });
+
+  test('with a login that fetches do not share is shown as well', async () => {
+    const { look, subscribing, vitals } = createBench();
+    vitals.contacted(ANNA);
+    subscribing.report(ANNA, trouble('login', 'access_refused'));
+    const { people, troubles } = await look();
+    assert.deepEqual([people[0]?.login.state, troubles.map(({ code }) => code)], ['works', ['access_refused']]);
+  });
+
+  test('of somebody whose token file is gone is gone as well', async () => {
+    const { clock, look, fetches, logins } = createBench();
+    fetches.report(ANNA, trouble('settings'));
+    fetches.report(ANNA, trouble('retry', 'unreachable'));
+    logins.delete(ANNA);
+    await clock.advance(5000);
+    const vitals = await look();
+    assert.deepEqual([vitals.people, vitals.troubles], [[], []]);
+    assert.equal(isWell(vitals), true);
+  });
+
+  test('with the tokens directory is shown, with those who were seen before', async () => {
+    const { clock, look, broken } = createBench();
+    await look();
+    broken.list = trouble('settings', 'no_permission');
+    await clock.advance(5000);
+    const vitals = await look();
+    assert.deepEqual(
+      [vitals.people.length, vitals.troubles.map(({ code, text }) => [code, text])],
+      [1, [['no_permission', 'it broke; mend it']]],
+    );
+    delete broken.list;
+    await clock.advance(5000);
+    assert.deepEqual((await look()).troubles, []);
+  });
+});
+
+describe('a publisher', () => {
+  test('is not tried until its other side was there, and works from then on', async () => {
+    const { clock, look, publish } = createBench();
+    const mqtt = publish('mqtt');
+    const unknown = { since: undefined, problem: undefined, lastContact: undefined };
+    assert.deepEqual((await look()).publishers, [{ name: 'mqtt', state: 'not_tried', behindBytes: 330, ...unknown }]);
+    mqtt.contacted();
+    const began = clock.now();
+    await clock.advance(MINUTE);
+    mqtt.contacted();
+    const [vitals] = (await look()).publishers;
+    assert.deepEqual([vitals?.state, vitals?.since, vitals?.lastContact?.agoMs], ['works', began, 0]);
+  });
+
+  test('in trouble says since when and why, like every trouble; and works again when that is over', async () => {
+    const { clock, look, publish } = createBench();
+    const hook = publish('hook');
+    hook.contacted();
+    await clock.advance(MINUTE);
+    hook.report(trouble('retry', 'one'));
+    const began = clock.now();
+    await clock.advance(MINUTE);
+    hook.report(trouble('retry', 'two'));
+    const { publishers, troubles } = await look();
+    const [vitals] = publishers;
+    assert.deepEqual([vitals?.state, vitals?.since, vitals?.problem], ['trouble', began, 'hook: it broke; mend it']);
+    assert.deepEqual(
+      troubles.map(({ code, text, userId: user }) => [code, text, user]),
+      [
+        ['one', 'hook: it broke; mend it', undefined],
+        ['two', 'hook: it broke; mend it', undefined],
+      ],
+    );
+    hook.over(new Set(['one']));
+    assert.equal((await look()).publishers[0]?.state, 'trouble');
+    const mended = clock.now();
+    hook.over(new Set(['two']));
+    const after = await look();
+    assert.deepEqual([after.publishers[0]?.state, after.publishers[0]?.since], ['works', mended]);
+    assert.deepEqual(after.troubles, []);
+  });
+
+  test('that cannot reach the other side is no reason for alarm before a quarter of an hour is over', async () => {
+    const { clock, look, publish, logins } = createBench();
+    logins.clear();
+    const mqtt = publish('mqtt');
+    mqtt.report(trouble('retry', 'unreachable'));
+    await clock.advance(15 * MINUTE - 3000);
+    assert.equal(isWell(await look()), true);
+    await clock.advance(3000);
+    assert.equal(isWell(await look()), false, 'also where nobody is linked');
+  });
+
+  test('that somebody has to mend is a reason for alarm at once', async () => {
+    const { look, publish } = createBench();
+    publish('mqtt').report(trouble('settings', 'mqtt_login'));
+    assert.equal(isWell(await look()), false);
+  });
+});
+
+test('ten thousand people are read once, and looked at in a moment from then on', async () => {
+  const { clock, look, logins, reads } = createBench();
+  logins.clear();
+  for (let number = 1; number <= 10_000; number += 1) {
+    logins.set(userId(`${number}`), refreshToken(`token-${number}`));
+  }
+  assert.equal((await look()).people.length, 10_000);
+  assert.equal(reads.length, 10_000);
+  await clock.advance(10_000);
+  const startedAt = performance.now();
+  const { people } = await look();
+  assert(performance.now() - startedAt < 2000);
+  assert.deepEqual([people.length, people[9999]?.userId, reads.length], [10_000, '10000', 10_000]);
+});

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createPulse } from '../../../src/app/status/liveness.ts';
+import { describe as describeVitals, reportToSupervisor } from '../../../src/app/status/watchdog.ts';
+import type { PersonVitals, Vitals } from '../../../src/domain/status.ts';
+import { parseUserId } from '../../../src/domain/token.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { createRecordingLog } from '../../support/recording-log.ts';
+
+const ANNA = parseUserId('1234') ?? assert.fail();
+const MINUTE = 60_000;
+
+function person(changes: Partial<PersonVitals> = {}): PersonVitals {
+  return {
+    userId: ANNA,
+    name: 'Anna',
+    login: { state: 'works' },
+    lastNotification: undefined,
+    lastContact: undefined,
+    lastWeighIn: { kilograms: 81.25, takenAt: new Date('2026-11-20T06:01:02Z'), agoMs: 0 },
+    subscription: { state: 'works', applis: [1], since: undefined, reason: undefined },
+    ...changes,
+  };
+}
+
+function vitals(people: readonly PersonVitals[], troubles: Vitals['troubles'] = []): Vitals {
+  return { startedAt: new Date(0), uptimeMs: 0, people, publishers: [], troubles };
+}
+
+function start({
+  isWatched = true,
+  notify = () => Promise.resolve(),
+}: {
+  readonly isWatched?: boolean;
+  readonly notify?: () => Promise<void>;
+} = {}) {
+  const clock = createFakeClock();
+  const log = createRecordingLog();
+  const stop = new AbortController();
+  const sent: { atMs: number; lines: readonly string[] }[] = [];
+  const state = { stuck: undefined as string | undefined, people: [person()] };
+  const ended = reportToSupervisor({
+    notify: async (lines) => {
+      sent.push({ atMs: clock.elapsedMs(), lines });
+      await notify();
+    },
+    watchdogMs: isWatched ? 10_000 : undefined,
+    pulse: { stuck: () => state.stuck },
+    look: async () => vitals(state.people),
+    timeZone: 'UTC',
+    clock,
+    log,
+    signal: stop.signal,
+  });
+  const all = () => sent.flatMap(({ lines }) => lines);
+  const pings = () => sent.filter(({ lines }) => lines.includes('WATCHDOG=1')).map(({ atMs }) => atMs);
+  return { clock, log, stop, state, ended, all, pings };
+}
+
+test('it is ready first, alive twice in the time there is, and stopping at the end', async () => {
+  const { clock, stop, ended, all, pings } = start();
+  await clock.advance(20_000);
+  assert.equal(all()[0], 'READY=1');
+  assert.deepEqual(pings(), [0, 5_000, 10_000, 15_000, 20_000]);
+  stop.abort();
+  await ended;
+  assert.ok(all().includes('STOPPING=1'));
+  assert.equal(pings().length, 5);
+});
+
+test('it gives no sign of life while the work stands still, and says why', async () => {
+  const { clock, log, state, pings } = start();
+  await clock.advance(5_000);
+  state.stuck = 'nobody has been looked after for 11 min';
+  await clock.advance(20_000);
+  assert.deepEqual(pings(), [0, 5_000]);
+  assert.ok(log.entries.some(({ level, text }) => level === 'error' && text.includes('looked after')));
+});
+
+test('without a watchdog it says how things stand, and no more', async () => {
+  const { clock, state, all, pings } = start({ isWatched: false });
+  await clock.advance(5 * MINUTE);
+  assert.deepEqual(pings(), []);
+  const told = () => all().filter((line) => line.startsWith('STATUS='));
+  assert.equal(told().length, 1, 'what has not changed is not repeated');
+  state.people = [];
+  await clock.advance(2 * MINUTE);
+  assert.equal(told().length, 2);
+});
+
+test('a supervisor that cannot be reached is told of once, and tried on', async () => {
+  let isDeaf = true;
+  const notify = async () => {
+    if (isDeaf) throw new Error('ECONNREFUSED');
+  };
+  const { clock, log, pings } = start({ notify });
+  await clock.advance(20_000);
+  const complaints = () => log.entries.filter(({ text }) => text.includes('ECONNREFUSED')).length;
+  assert.equal(complaints(), 1);
+  isDeaf = false;
+  await clock.advance(5_000);
+  isDeaf = true;
+  await clock.advance(5_000);
+  assert.equal(complaints(), 2);
+  assert.equal(pings().length, 7);
+});
+
+test('how things stand is said without names and weights, which are nobody else’s business', () => {
+  const say = (...people: readonly PersonVitals[]) => describeVitals(vitals(people), 'Europe/Berlin');
+  assert.equal(say(), 'nobody is linked yet: weighbridge login');
+  const older = { kilograms: 92, takenAt: new Date('2026-10-01T06:00:00Z'), agoMs: 0 };
+  assert.equal(
+    say(person(), person({ lastWeighIn: older })),
+    '2 people linked, last weigh-in 2026-11-20T07:01:02+01:00',
+  );
+  assert.equal(say(person({ lastWeighIn: undefined })), '1 person linked');
+  const lost = person({ login: { state: 'needs_login', since: undefined, reason: 'refused' } });
+  assert.match(say(person(), lost), /, 1 to be looked at: weighbridge users$/);
+  const trouble = { userId: undefined, code: 'disk_full', text: '', since: new Date(0), isLasting: true };
+  assert.match(describeVitals(vitals([person()], [trouble]), 'UTC'), /something is wrong: weighbridge doctor$/);
+});
+
+test('the work stands still when no round has begun for ten minutes, or a fetch takes an hour', async () => {
+  const clock = createFakeClock();
+  let busyMs = 0;
+  const pulse = createPulse(clock, () => busyMs);
+  for (let minute = 0; minute < 30; minute += 1) {
+    pulse.beat();
+    await clock.advance(MINUTE);
+    assert.equal(pulse.stuck(), undefined);
+  }
+  await clock.advance(10 * MINUTE);
+  assert.match(pulse.stuck() ?? '', /nobody has been looked after for 11 min/);
+  pulse.beat();
+  busyMs = 59 * MINUTE;
+  assert.equal(pulse.stuck(), undefined);
+  busyMs = 61 * MINUTE;
+  assert.match(pulse.stuck() ?? '', /a fetch has been going on for 61 min/);
+});

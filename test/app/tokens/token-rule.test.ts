@@ -1,0 +1,306 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { readdir, readFile, stat, utimes } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { createAccessTokens } from '../../../src/app/tokens/access-tokens.ts';
+import { obtainLogin } from '../../../src/app/tokens/rotate-token.ts';
+import type { Clock } from '../../../src/domain/clock.ts';
+import type { MeasureSource } from '../../../src/domain/measure.ts';
+import type { TokenIssuer } from '../../../src/domain/token.ts';
+import { Trouble } from '../../../src/domain/trouble.ts';
+import { realClock } from '../../../src/runtime/real-clock.ts';
+import { WITHINGS_LIMITS } from '../../../src/sandbox/limits.ts';
+import { type Sandbox, type SandboxOptions, startSandbox } from '../../../src/sandbox/sandbox.ts';
+import { createAccessFiles } from '../../../src/storage/access-files.ts';
+import { createTokenFiles, readToken } from '../../../src/storage/token-files.ts';
+import { createWithingsClient } from '../../../src/withings/client.ts';
+import { createPace } from '../../../src/withings/rate-limit.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { createRecordingLog } from '../../support/recording-log.ts';
+import type { RotateTask } from '../../support/rotate-child.ts';
+import { temporaryDirectory } from '../../support/temporary.ts';
+import { ANNA, put } from '../../support/token-store.contract.ts';
+import { diskError, failOneByOne, failureOf, watchFiles } from '../../support/watched-files.ts';
+
+const CHILD = fileURLToPath(new URL('../../support/rotate-child.js', import.meta.url));
+/** The guard is not what these tests are about, and would cost 10 s for each. */
+const NO_LIMITS = { callsPerMinute: 100_000, sameArgumentsMs: 0 };
+/** Waits for nothing. */
+const impatient: Clock = { ...realClock, sleep: async () => undefined };
+
+/** A Withings, and a tokens directory with Anna's login. */
+async function setUp(options: Partial<SandboxOptions> = {}) {
+  const client = { clientId: 'id', clientSecret: 'secret' };
+  const refreshes: string[] = [];
+  const sandbox = await startSandbox({
+    clock: realClock,
+    client,
+    limits: NO_LIMITS,
+    onCall: ({ path }) => void (path === '/v2/oauth2' && refreshes.push(path)),
+    ...options,
+  });
+  const directory = await temporaryDirectory();
+  const tokens = createTokenFiles(directory.path);
+  const accesses = createAccessFiles(directory.path);
+  await put(tokens, ANNA, sandbox.grants.link(ANNA));
+  return {
+    sandbox,
+    tokens,
+    accesses,
+    refreshes,
+    directory: directory.path,
+    file: `${directory.path}/${ANNA}`,
+    async [Symbol.asyncDispose]() {
+      await sandbox[Symbol.asyncDispose]();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+type Place = Awaited<ReturnType<typeof setUp>>;
+
+function connect(sandbox: Sandbox, clock: Clock = impatient): TokenIssuer & MeasureSource {
+  const { signal } = new AbortController();
+  const pace = createPace({ clock, signal });
+  return createWithingsClient({
+    apiUrl: sandbox.url,
+    clientId: 'id',
+    clientSecret: 'secret',
+    pace,
+    clock: realClock,
+    signal,
+  });
+}
+
+/** Lets another process rotate once and use what it got; says how that process ended. */
+async function rotateElsewhere(place: Place, how: Pick<RotateTask, 'dieBefore' | 'dieAfterRefresh' | 'alone'> = {}) {
+  const task: RotateTask = { apiUrl: place.sandbox.url.href, directory: place.directory, userId: ANNA, ...how };
+  const child = spawn(process.execPath, [CHILD, JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const [code, signal] = await once(child, 'exit');
+  return signal ?? code;
+}
+
+/** The promise: whatever happened, the file holds a login that works, and nobody else reads it. */
+async function assertLoginLives({ sandbox, file }: Place, when: string) {
+  const token = readToken(await readFile(file, 'utf8'));
+  assert.ok(token !== undefined && sandbox.grants.accepts(token), `the login is lost ${when}`);
+  assert.equal((await stat(file)).mode & 0o777, 0o600, when);
+}
+
+/** Rotates and uses the login, as the next run does. */
+async function assertNextRunWorks(place: Place, when: string) {
+  const withings = connect(place.sandbox);
+  const { tokens } = place;
+  const accesses = { ...place.accesses, load: async () => undefined };
+  const ports = { tokens, accesses, issuer: withings, clock: impatient };
+  const { accessToken } = await obtainLogin(ports, ANNA, { urgent: true });
+  await withings.getMeas({ userId: ANNA, accessToken, query: { since: new Date('2026-11-20') }, urgent: true });
+  await assertLoginLives(place, `in the run after one that was killed ${when}`);
+  const names = await readdir(place.directory);
+  assert.deepEqual(
+    names.filter((name) => !/\.(lock|access)$/.test(name)),
+    [ANNA],
+    when,
+  );
+}
+
+describe('no login is lost', () => {
+  test('when the process is killed before any of its file operations', async () => {
+    for (let index = 0; ; index += 1) {
+      await using place = await setUp();
+      const ended = await rotateElsewhere(place, { dieBefore: index });
+      const when = `before file operation ${index}`;
+      await assertLoginLives(place, when);
+      if (ended === 0) {
+        assert.ok(index > 10, `only ${index} file operations were counted`);
+        break;
+      }
+      assert.equal(ended, 'SIGKILL', when);
+      await assertNextRunWorks(place, when);
+    }
+  });
+
+  test('when the process is killed with the answer of the refresh in its hands', async () => {
+    await using place = await setUp();
+    assert.equal(await rotateElsewhere(place, { dieAfterRefresh: true }), 'SIGKILL');
+    assert.equal(place.refreshes.length, 1);
+    await assertLoginLives(place, 'after the refresh');
+    await assertNextRunWorks(place, 'after the refresh');
+  });
+
+  test('when the connection breaks after Withings has rotated', async () => {
+    let isCut = true;
+    const fault: SandboxOptions['fault'] = (_call, answer) => (isCut && answer !== undefined ? 'cut' : undefined);
+    await using place = await setUp({ fault });
+    const { tokens, accesses } = place;
+    const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
+    const rotating = obtainLogin(ports, ANNA, { urgent: true });
+    await assert.rejects(rotating, { recovery: 'retry' });
+    isCut = false;
+    assert.equal(place.refreshes.length, 1);
+    await assertLoginLives(place, 'after a broken connection');
+    await assertNextRunWorks(place, 'after a broken connection');
+  });
+
+  for (const code of ['ENOSPC', 'EIO']) {
+    test(`when any of its file operations fails with ${code}; and it is told`, async () => {
+      for await (const { files, failed } of failOneByOne(code)) {
+        await using place = await setUp();
+        const tokens = createTokenFiles(place.directory, files);
+        const { accesses } = place;
+        const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
+        const failure = await failureOf(obtainLogin(ports, ANNA, { urgent: true }));
+        const operation = failed();
+        if (operation === undefined) continue;
+        const when = `with ${code} at ${operation.name} ${operation.path}`;
+        assert.ok(failure instanceof Trouble && failure.recovery === 'retry', `${when}: ${failure}`);
+        await assertLoginLives(place, when);
+        await assertNextRunWorks(place, when);
+      }
+    });
+  }
+
+  test('when the disk has no room for another file: then nothing is asked of Withings', async () => {
+    await using place = await setUp();
+    const before = await readFile(place.file, 'utf8');
+    const full = watchFiles(async ({ name, path }, run) => {
+      if (name.startsWith('write') && path.endsWith('.tmp')) throw diskError('ENOSPC');
+      return await run();
+    });
+    const tokens = createTokenFiles(place.directory, full);
+    const ports = { tokens, accesses: place.accesses, issuer: connect(place.sandbox), clock: impatient };
+    const rotating = obtainLogin(ports, ANNA, { urgent: true });
+    await assert.rejects(rotating, { code: 'disk_full', recovery: 'retry' });
+    assert.equal(place.refreshes.length, 0);
+    assert.equal(await readFile(place.file, 'utf8'), before);
+    await assertNextRunWorks(place, 'with a full disk');
+  });
+
+  test('when Withings refuses it: the file stays as it is', async () => {
+    await using place = await setUp();
+    place.sandbox.grants.unlink(ANNA);
+    const before = await readFile(place.file, 'utf8');
+    const { tokens, accesses } = place;
+    const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
+    const rotating = obtainLogin(ports, ANNA, { urgent: true });
+    await assert.rejects(rotating, { recovery: 'login' });
+    assert.equal(await readFile(place.file, 'utf8'), before);
+    assert.deepEqual((await readdir(place.directory)).sort(), ['.1234.lock', ANNA]);
+  });
+});
+
+test('the access token is given to nobody before the refresh token is on the disk', async () => {
+  await using place = await setUp();
+  let isGiven = false;
+  const done: string[] = [];
+  const files = watchFiles(async ({ name }, run) => {
+    const result = await run();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    done.push(isGiven ? `late ${name}` : name);
+    return result;
+  });
+  const tokens = createTokenFiles(place.directory, files);
+  const accesses = { load: async () => undefined, save: async () => undefined };
+  const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient, log: createRecordingLog() };
+  const before = await readFile(place.file, 'utf8');
+  const accessToken = await createAccessTokens(ports)
+    .get(ANNA, { urgent: true })
+    .finally(() => {
+      isGiven = true;
+    });
+  assert.deepEqual(done.slice(done.indexOf('rename')), ['rename', 'open', 'sync', 'close']);
+  place.sandbox.grants.use(accessToken);
+  assert.equal(place.sandbox.grants.accepts(before.trim()), false, 'the first use ends the old one');
+  await assertLoginLives(place, 'after the first use');
+});
+
+test('a login that was tried and not replaced is sent again when 12 s have passed, not before', {
+  timeout: 300_000,
+}, async (t) => {
+  const fake = createFakeClock();
+  await using place = await setUp({ clock: fake, limits: WITHINGS_LIMITS });
+  assert.equal(await rotateElsewhere(place, { dieAfterRefresh: true }), 'SIGKILL');
+  // Two seconds go by, for the file and for Withings.
+  const triedAt = Date.now() - 2_000;
+  await utimes(`${place.directory}/.1234.lock`, new Date(triedAt), new Date(triedAt));
+  await fake.advance(2_000);
+
+  const sleeps = new EventEmitter();
+  const clock: Clock = {
+    ...fake,
+    sleep(ms, signal) {
+      sleeps.emit('sleep', ms);
+      return fake.sleep(ms, signal);
+    },
+  };
+  const { tokens, accesses } = place;
+  const ports = { tokens, accesses, issuer: connect(place.sandbox, clock), clock };
+  const late = once(t.signal, 'abort').then(() => assert.fail('it waits for ever'));
+  late.catch(() => undefined);
+  const slept = once(sleeps, 'sleep');
+  const rotating = obtainLogin(ports, ANNA, { urgent: true });
+  const [ms] = await Promise.race([slept, rotating.then(() => assert.fail('it did not wait'))]);
+  // File times are kept with fractions of a millisecond.
+  assert.ok(ms <= 10_001 && ms >= 11_999 - (Date.now() - triedAt), `it waits ${ms} ms`);
+  assert.equal(place.refreshes.length, 1);
+  await fake.advance(10_001);
+  await Promise.race([rotating, late]);
+  assert.equal(place.refreshes.length, 2);
+  await assertLoginLives(place, 'after the second try');
+});
+
+test('the log says whether a login was rotated or shared, and no file is read for that', async () => {
+  await using place = await setUp();
+  const issuer = connect(place.sandbox);
+  const log = createRecordingLog();
+  let loads = 0;
+  const tokens: typeof place.tokens = {
+    ...place.tokens,
+    load: (userId) => {
+      loads += 1;
+      return place.tokens.load(userId);
+    },
+  };
+  const ports = { tokens, accesses: place.accesses, issuer, clock: impatient, log };
+  await createAccessTokens(ports).get(ANNA, { urgent: true });
+  assert.equal(loads, 2, 'before the lock and under it');
+  await createAccessTokens(ports).get(ANNA, { urgent: true });
+  assert.equal(loads, 3);
+  assert.deepEqual(log.texts('refresh'), ['rotated the login of user 1234', 'shared the login of user 1234']);
+});
+
+describe('at once', () => {
+  test('20 who need an access token get one rotation', async () => {
+    await using place = await setUp();
+    const { tokens, accesses } = place;
+    const issuer = connect(place.sandbox);
+    const access = createAccessTokens({ tokens, accesses, issuer, clock: impatient, log: createRecordingLog() });
+    const got = await Promise.all(Array.from({ length: 20 }, () => access.get(ANNA, { urgent: true })));
+    assert.equal(new Set(got).size, 1);
+    assert.equal(place.refreshes.length, 1);
+    assert.equal(await access.get(ANNA, { urgent: false }), got[0]);
+    assert.equal(place.refreshes.length, 1);
+    await assertLoginLives(place, 'after 20 at once');
+  });
+
+  test('several processes get one rotation between them, and each an access token that works', async () => {
+    await using place = await setUp();
+    const ended = await Promise.all([1, 2, 3].map(() => rotateElsewhere(place)));
+    assert.deepEqual(ended, [0, 0, 0]);
+    assert.equal(place.refreshes.length, 1);
+    await assertLoginLives(place, 'after three processes');
+    await assertNextRunWorks(place, 'after three processes');
+  });
+
+  test('one that is killed does not keep the others out', async () => {
+    await using place = await setUp();
+    const ended = await Promise.all([
+      rotateElsewhere(place, { dieAfterRefresh: true, alone: true }),
+      rotateElsewhere(place),
+    ]);
+    assert.equal(ended[0], 'SIGKILL');
+    await assertLoginLives(place, 'after one of two was killed');
+    await assertNextRunWorks(place, 'beside another');
+  });
+});

@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parse } from 'dotenv';
+import { installService } from '../../../src/cli/service/install.ts';
+import { showService, uninstallService } from '../../../src/cli/service/status.ts';
+import { judgeService } from '../../../src/doctor/service.ts';
+import type { Ran } from '../../../src/systemd/control.ts';
+import { placeIn } from '../../../src/systemd/paths.ts';
+import { createShell } from '../../support/shell.ts';
+import { temporaryDirectory } from '../../support/temporary.ts';
+
+const SETTINGS = 'WITHINGS_CLIENT_ID=my-id\nWITHINGS_CLIENT_SECRET=hush-client-secret # mine\n';
+
+interface MachineOptions {
+  readonly isRoot?: boolean;
+  readonly settings?: string;
+  /** What `systemctl show` says. */
+  readonly state?: Readonly<Record<string, string>>;
+  /** What else a program answers, by its first words. */
+  readonly answers?: Readonly<Record<string, Partial<Ran>>>;
+}
+
+const STOPPED = { LoadState: 'not-found', ActiveState: 'inactive' };
+
+/** A machine of one's own: its files under a directory, a systemd that does as it is told, and somebody's folder. */
+async function openMachine(options: MachineOptions = {}) {
+  const { isRoot = true, settings = SETTINGS, answers = {} } = options;
+  const directory = await temporaryDirectory();
+  const place = placeIn(join(directory.path, 'root'));
+  const folder = join(directory.path, 'folder');
+  await mkdir(join(folder, 'tokens'), { recursive: true });
+  if (settings !== '') await writeFile(join(folder, '.env'), `PORT=0\nHOST=127.0.0.1\n${settings}`);
+  await writeFile(join(folder, 'tokens/1234'), 'a-token\n');
+  await writeFile(join(folder, 'tokens/.gitignore'), '*\n');
+  await mkdir(join(folder, 'data/cursors'), { recursive: true });
+  await writeFile(join(folder, 'data/measures.jsonl'), '{}\n');
+  const said: string[] = [];
+  const printed: string[] = [];
+  const ran: string[] = [];
+  const machine = { state: options.state ?? STOPPED };
+  const run = async (program: string, args: readonly string[]): Promise<Ran> => {
+    const words = [program, ...args].join(' ');
+    ran.push(words);
+    const found = Object.entries(answers).find(([beginning]) => words.startsWith(beginning))?.[1] ?? {};
+    const states = Object.entries(machine.state).map(([name, value]) => `${name}=${value}`);
+    const known = words.startsWith('systemctl --version') ? 'systemd 257 (257)' : '';
+    const stdout = words.startsWith('systemctl show') ? states.join('\n') : known;
+    return { code: 0, stdout, stderr: '', ...found };
+  };
+  const shell = createShell({
+    isRoot,
+    say: (line) => void said.push(line),
+    print: (line) => void printed.push(line),
+    readDotenv: (path) => (existsSync(path) ? parse(readFileSync(path)) : {}),
+    program: { node: '/bin/sh', script: '/bin/sh' },
+  });
+  const world = { place, run, folder };
+  return {
+    ...directory,
+    place,
+    folder,
+    machine,
+    said: () => said.splice(0).join('\n'),
+    printed: () => printed.splice(0).join('\n'),
+    changes: () => ran.splice(0).filter((words) => /^systemctl (?!show|--version)/.test(words)),
+    install: (dryRun = false) => installService(shell, { dryRun }, world),
+    uninstall: (dryRun = false) => uninstallService(shell, { dryRun }, world),
+    status: () => showService(shell, world),
+  };
+}
+
+const RUNNING = { LoadState: 'loaded', UnitFileState: 'enabled', ActiveState: 'active', MainPID: '77', NRestarts: '0' };
+
+async function filesBelow(path: string): Promise<readonly string[]> {
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  return entries.filter((each) => each.isFile()).map((each) => join(each.parentPath, each.name).slice(path.length + 1));
+}
+
+describe('service install', () => {
+  it('makes a service of the folder: settings, logins and measurements move, and it is started', async () => {
+    await using machine = await openMachine();
+    machine.machine.state = { ...RUNNING, ActiveState: 'inactive' };
+    await machine.install();
+    const { place, folder } = machine;
+    assert.deepEqual((await filesBelow(folder)).toSorted(), ['tokens/.1234.lock', 'tokens/.gitignore'].slice(1));
+    assert.match(await readFile(`${place.settings}/env`, 'utf8'), /hush-client-secret # mine/);
+    assert.equal(statSync(`${place.settings}/env`).mode & 0o777, 0o600);
+    assert.equal(await readFile(`${place.state}/tokens/1234`, 'utf8'), 'a-token\n');
+    assert.equal(await readFile(`${place.state}/data/measures.jsonl`, 'utf8'), '{}\n');
+    for (const path of [place.state, `${place.state}/tokens`]) assert.equal(statSync(path).mode & 0o777, 0o700);
+    assert.match(await readFile(place.unit, 'utf8'), /^ExecStart=\/bin\/sh \/bin\/sh serve$/m);
+    assert.equal(statSync(place.unit).mode & 0o777, 0o644);
+    assert.deepEqual(machine.changes(), [
+      'systemctl daemon-reload',
+      'systemctl enable weighbridge.service',
+      'systemctl restart weighbridge.service',
+    ]);
+    assert.doesNotMatch(machine.said() + machine.printed(), /hush|a-token/);
+  });
+
+  it('only says so in a dry run, for everybody, and prints the unit', async () => {
+    await using machine = await openMachine({ isRoot: false });
+    const before = await filesBelow(machine.path);
+    assert.equal(await machine.install(true), 0);
+    assert.deepEqual(await filesBelow(machine.path), before);
+    assert.deepEqual(machine.changes(), []);
+    for (const line of machine.said().split('\n')) assert.match(line, /^would /);
+    assert.match(machine.printed(), /^\[Service\]$/m);
+  });
+
+  it('is for root', async () => {
+    await using machine = await openMachine({ isRoot: false });
+    const before = await filesBelow(machine.path);
+    assert.equal(await machine.install(), 1);
+    assert.match(machine.said(), /sudo/);
+    assert.deepEqual(await filesBelow(machine.path), before);
+  });
+
+  it('can be called again, and keeps what the service has', async () => {
+    await using machine = await openMachine();
+    machine.machine.state = RUNNING;
+    assert.equal(await machine.install(), 0);
+    await mkdir(join(machine.folder, 'tokens'), { recursive: true });
+    await writeFile(join(machine.folder, 'tokens/1234'), 'an-older-token\n');
+    await writeFile(join(machine.folder, '.env'), 'WITHINGS_CLIENT_ID=other\n');
+    machine.said();
+    assert.equal(await machine.install(), 0);
+    assert.match(machine.said(), /note: the service has logins of its own.* are left alone/);
+    assert.equal(await readFile(`${machine.place.state}/tokens/1234`, 'utf8'), 'a-token\n');
+    assert.match(await readFile(`${machine.place.settings}/env`, 'utf8'), /my-id/);
+    assert.match(await readFile(join(machine.folder, '.env'), 'utf8'), /other/);
+  });
+
+  it('leaves a unit alone that somebody has changed', async () => {
+    await using machine = await openMachine();
+    machine.machine.state = RUNNING;
+    await machine.install();
+    await appendFile(machine.place.unit, '# mine\n');
+    machine.changes();
+    assert.equal(await machine.install(), 1);
+    assert.match(machine.said(), /systemctl edit weighbridge/);
+    assert.deepEqual(machine.changes(), []);
+    assert.match(await readFile(machine.place.unit, 'utf8'), /# mine\n$/);
+  });
+
+  for (const [what, settings, message] of [
+    ['there are no settings', '', /there are no settings/],
+    ['one is wrong', `${SETTINGS}PORT=80a\n`, /PORT must be a number/],
+    ['one is missing', 'WITHINGS_CLIENT_ID=my-id\n', /WITHINGS_CLIENT_SECRET is required/],
+    [
+      'a hook is in the folder',
+      `${SETTINGS}HOOK_COMMAND=./hook.sh\n`,
+      /HOOK_COMMAND: the service cannot see \.\/hook\.sh/,
+    ],
+    ['a hook is at home', `${SETTINGS}HOOK_COMMAND="sh /home/pi/hook.sh"\n`, /cannot see \/home\/pi\/hook\.sh/],
+    ['a certificate is at home', `${SETTINGS}MQTT_URL=mqtts://broker\nMQTT_CA_FILE=/root/ca.pem\n`, /MQTT_CA_FILE/],
+  ] as const) {
+    it(`ends with 78 and changes nothing where ${what}`, async () => {
+      await using machine = await openMachine({ settings });
+      const before = await filesBelow(machine.path);
+      assert.equal(await machine.install(), 78);
+      const said = machine.said();
+      assert.match(said, message);
+      assert.doesNotMatch(said, /hush/);
+      assert.deepEqual([await filesBelow(machine.path), machine.changes()], [before, []]);
+    });
+  }
+
+  it('says that there is no systemd', async () => {
+    await using machine = await openMachine({ answers: { 'systemctl --version': { code: undefined, stdout: '' } } });
+    assert.equal(await machine.install(), 1);
+    assert.match(machine.said(), /no systemd/);
+  });
+
+  it('shows what the service said when it does not start', async () => {
+    const answers = {
+      'systemctl restart': { code: 1, stderr: 'Job failed.' },
+      journalctl: { stdout: '2026-11-20T07:00:00 pi weighbridge[7]: cannot listen on 0.0.0.0:3000' },
+    };
+    await using machine = await openMachine({ answers });
+    assert.equal(await machine.install(), 1);
+    assert.match(machine.said(), /Job failed\.[\s\S]*cannot listen/);
+  });
+
+  it('tells of a line of cron that would start another one', async () => {
+    const stdout = '# my table\n@reboot cd $HOME/weighbridge && /usr/bin/node dist/bundle/main.js serve\n';
+    await using machine = await openMachine({ answers: { crontab: { stdout } } });
+    await machine.install(true);
+    assert.match(machine.said(), /note: cron starts weighbridge, too.*@reboot/);
+  });
+});
+
+describe('service uninstall', () => {
+  it('removes the unit, and nothing else', async () => {
+    await using machine = await openMachine();
+    machine.machine.state = RUNNING;
+    await machine.install();
+    machine.changes();
+    machine.said();
+    assert.equal(await machine.uninstall(true), 0);
+    assert.ok(existsSync(machine.place.unit));
+    assert.equal(await machine.uninstall(), 0);
+    assert.ok(!existsSync(machine.place.unit));
+    assert.deepEqual(machine.changes(), ['systemctl disable --now weighbridge.service', 'systemctl daemon-reload']);
+    assert.match(machine.said(), /What stays/);
+    assert.ok(existsSync(`${machine.place.state}/tokens/1234`) && existsSync(`${machine.place.settings}/env`));
+    assert.equal(await machine.uninstall(), 0);
+    assert.match(machine.said(), /there is no service/);
+  });
+
+  it('keeps a unit that somebody has changed, out of the way', async () => {
+    await using machine = await openMachine();
+    machine.machine.state = RUNNING;
+    await machine.install();
+    await appendFile(machine.place.unit, '# mine\n');
+    assert.equal(await machine.uninstall(), 0);
+    assert.match(await readFile(`${machine.place.unit}.saved`, 'utf8'), /# mine/);
+  });
+});
+
+describe('service status', () => {
+  for (const [state, code, words] of [
+    [STOPPED, 1, /not installed/],
+    [RUNNING, 0, /settings: .*\/env, which are gone/],
+    [{ ...RUNNING, StatusText: '2 people linked' }, 0, /running since .*process 77[\s\S]*says: 2 people linked/],
+    [{ ...RUNNING, NRestarts: '3' }, 0, /restarted 3 times/],
+    [{ ...RUNNING, UnitFileState: 'disabled' }, 0, /does not start at boot/],
+    [{ ...RUNNING, DropInPaths: '/etc/x.conf /etc/y.conf' }, 0, /changed by \/etc\/x\.conf\nchanged by \/etc\/y\.conf/],
+    [{ ...RUNNING, ActiveState: 'failed', ExecMainStatus: '78', Result: 'exit-code' }, 1, /settings are wrong \(78\)/],
+    [
+      { ...RUNNING, ActiveState: 'failed', ExecMainStatus: '1', Result: 'exit-code' },
+      1,
+      /stopped since .*systemctl start/,
+    ],
+    [{ ...RUNNING, ActiveState: 'activating', Result: 'watchdog' }, 1, /starting, or waiting for the next try/],
+  ] as const) {
+    it(`says in words: ${words}`, async () => {
+      await using machine = await openMachine({ state });
+      assert.equal(await machine.status(), code);
+      assert.match(machine.printed(), words);
+    });
+  }
+
+  it('shows the last lines of the log, or how to see them', async () => {
+    await using one = await openMachine({ state: RUNNING, answers: { journalctl: { stdout: 'one\ntwo\n' } } });
+    await one.status();
+    assert.match(one.printed(), /log:\n {2}one\n {2}two$/);
+    await using other = await openMachine({ state: RUNNING });
+    await other.status();
+    assert.match(other.printed(), /sudo journalctl -u weighbridge/);
+  });
+});
+
+describe('the doctor', () => {
+  const state = {
+    isInstalled: true,
+    startsAtBoot: true,
+    activity: 'active',
+    since: 'Fri 2026-11-20 07:00:00 CET',
+    pid: '77',
+    status: '',
+    exitCode: 0,
+    result: 'success',
+    restarts: 0,
+    dropIns: [],
+  };
+
+  it('knows of the service, where there is one', () => {
+    assert.deepEqual(judgeService(undefined), []);
+    assert.deepEqual(judgeService({ ...state, isInstalled: false }), []);
+    for (const [changes, mark, text] of [
+      [{}, 'ok', /runs since Fri 2026-11-20/],
+      [{ startsAtBoot: false }, 'warning', /does not start at boot/],
+      [{ activity: 'failed', exitCode: 78 }, 'warning', /does not run \(failed, the last exit code was 78\)/],
+    ] as const) {
+      const [finding] = judgeService({ ...state, ...changes });
+      assert.equal(finding?.mark, mark);
+      assert.match(finding.text, text);
+    }
+  });
+});

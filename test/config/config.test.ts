@@ -1,0 +1,469 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parse } from 'dotenv';
+import express from 'express';
+import {
+  type Config,
+  formatProblem,
+  formatWarning,
+  type Parsed,
+  parseConfig,
+  SETTINGS,
+} from '../../src/config/config.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const CREDENTIALS = { WITHINGS_CLIENT_ID: 'my-id', WITHINGS_CLIENT_SECRET: 'my-secret' };
+const NAMES = Object.keys(SETTINGS);
+
+function accepted(settings: Record<string, string>): Config {
+  const { config, problems } = parseConfig({ ...CREDENTIALS, ...settings });
+  assert.deepEqual(problems, []);
+  assert.ok(config);
+  return config;
+}
+
+function refused(settings: Record<string, string>): Parsed {
+  const parsed = parseConfig({ ...CREDENTIALS, ...settings });
+  assert.equal(parsed.config, undefined);
+  return parsed;
+}
+
+describe('the settings', () => {
+  it('have the defaults of the contract', () => {
+    assert.deepEqual(accepted({}), {
+      withings: {
+        apiUrl: new URL('https://wbsapi.withings.net'),
+        accountUrl: new URL('https://account.withings.com'),
+        scopes: ['user.info', 'user.metrics'],
+        applis: [1],
+        credentials: { clientId: 'my-id', clientSecret: 'my-secret' },
+      },
+      callback: { url: undefined, path: '/withingsWebhook', query: new URLSearchParams() },
+      listen: { host: '0.0.0.0', port: 3000, trustProxy: 'loopback' },
+      status: { host: '127.0.0.1', port: 3001, password: undefined },
+      directories: { tokens: './tokens', data: './data' },
+      people: { names: new Map(), unit: 'kg' },
+      reconcileIntervalMs: 6 * 3_600_000,
+      announceMaxAgeMs: 3_600_000,
+      mqtt: undefined,
+      hook: undefined,
+      log: { level: 'info', format: 'text' },
+    });
+  });
+
+  it('count as unset when they are empty or blank', () => {
+    const empty = Object.fromEntries(NAMES.map((name) => [name, '']));
+    const blank = Object.fromEntries(NAMES.map((name) => [name, ' ']));
+    for (const settings of [empty, blank]) assert.deepEqual(accepted({ ...settings, ...CREDENTIALS }), accepted({}));
+    const { problems } = parseConfig(empty);
+    assert.deepEqual(problems.map(({ name }) => name).sort(), Object.keys(CREDENTIALS).sort());
+  });
+
+  it('report every problem at once', () => {
+    const wrong = {
+      CALLBACK_URL: 'nonsense',
+      WEBHOOK_PATH: 'nonsense',
+      WITHINGS_API_URL: 'nonsense',
+      PORT: '80a',
+      TRUST_PROXY: 'nonsense',
+      USER_NAMES: 'nonsense',
+      WEIGHT_UNIT: 'nonsense',
+      RECONCILE_INTERVAL: 'nonsense',
+      ANNOUNCE_MAX_AGE: 'nonsense',
+      HOOK_COMMAND: "non'sense",
+      LOG_LEVEL: 'nonsense',
+      LOG_FORMAT: 'nonsense',
+      SCOPES: 'nonsense',
+      APPLIS: 'nonsense',
+      STATUS_PORT: 'nonsense',
+      WITHINGS_ACCOUNT_URL: 'nonsense',
+    };
+    const { problems } = parseConfig(wrong);
+    const names = [...Object.keys(CREDENTIALS), ...Object.keys(wrong)];
+    assert.deepEqual(problems.map(({ name }) => name).sort(), names.sort());
+  });
+
+  it('do not require the client id and secret of a command that only works on files', () => {
+    const { config, problems } = parseConfig({}, 'files');
+    assert.deepEqual(problems, []);
+    assert.equal(config?.withings.credentials, undefined);
+    assert.ok(config);
+  });
+
+  it('require the client id and the secret each', () => {
+    for (const missing of Object.keys(CREDENTIALS)) {
+      const [problem, ...others] = refused({ [missing]: '' }).problems;
+      assert.deepEqual([problem?.name, problem?.got, others], [missing, undefined, []]);
+    }
+  });
+});
+
+const GOOD: readonly [name: string, value: string, read: (config: Config) => unknown, expected: unknown][] = [
+  ['HOST', '127.0.0.1', ({ listen }) => listen.host, '127.0.0.1'],
+  ['HOST', '::1', ({ listen }) => listen.host, '::1'],
+  ['PORT', '0', ({ listen }) => listen.port, 0],
+  ['PORT', ' 8080 ', ({ listen }) => listen.port, 8080],
+  ['PORT', '65535', ({ listen }) => listen.port, 65_535],
+  ['TRUST_PROXY', 'true', ({ listen }) => listen.trustProxy, true],
+  ['TRUST_PROXY', 'false', ({ listen }) => listen.trustProxy, false],
+  ['TRUST_PROXY', '2', ({ listen }) => listen.trustProxy, 2],
+  ['TRUST_PROXY', 'loopback, 10.0.0.0/8, ::1/128', ({ listen }) => listen.trustProxy, 'loopback, 10.0.0.0/8, ::1/128'],
+  ['TOKENS_DIR', '/var/lib/my tokens', ({ directories }) => directories.tokens, '/var/lib/my tokens'],
+  ['DATA_DIR', '/var/lib/data', ({ directories }) => directories.data, '/var/lib/data'],
+  [
+    'USER_NAMES',
+    '1234:Anna, 5678: Bo B.,',
+    ({ people }) => [...people.names],
+    [
+      ['1234', 'Anna'],
+      ['5678', 'Bo B.'],
+    ],
+  ],
+  ['WEIGHT_UNIT', 'lb', ({ people }) => people.unit, 'lb'],
+  ['WEIGHT_UNIT', 'st', ({ people }) => people.unit, 'st'],
+  ['RECONCILE_INTERVAL', '30m', (config) => config.reconcileIntervalMs, 1_800_000],
+  ['RECONCILE_INTERVAL', '1d', (config) => config.reconcileIntervalMs, 86_400_000],
+  ['ANNOUNCE_MAX_AGE', '90s', (config) => config.announceMaxAgeMs, 90_000],
+  ['LOG_LEVEL', 'debug', ({ log }) => log.level, 'debug'],
+  ['LOG_LEVEL', 'error', ({ log }) => log.level, 'error'],
+  ['LOG_FORMAT', 'json', ({ log }) => log.format, 'json'],
+  ['WITHINGS_API_URL', 'http://127.0.0.1:4000', ({ withings }) => withings.apiUrl.href, 'http://127.0.0.1:4000/'],
+];
+
+const BAD: Readonly<Record<string, readonly string[]>> = {
+  PORT: ['80a', '-1', '65536', '3e3', '0x50', '80.0', '80 81', '٣'],
+  TRUST_PROXY: [
+    'proxy',
+    '10.0.0.1/33',
+    '10.0.0.1/8/9',
+    '10.0.0.0/0',
+    '::/0',
+    '::1/129',
+    'loopback,',
+    '300.1.1.1',
+    '-1',
+  ],
+  USER_NAMES: ['Anna', '1234', '1234:', ':Anna', 'x1:Anna', '1234:Anna,1234:Bo', '../1:Anna'],
+  WEIGHT_UNIT: ['pounds', 'toString'],
+  RECONCILE_INTERVAL: ['6', 'h', '0h', '-1h', '1.5h', '6 hours', '59s', '25d', '999999999999d'],
+  ANNOUNCE_MAX_AGE: ['1', '0s', '1w'],
+  LOG_LEVEL: ['verbose', 'constructor'],
+  LOG_FORMAT: ['xml'],
+  WITHINGS_API_URL: ['wbsapi.withings.net', 'ftp://wbsapi.withings.net', 'https://'],
+  CALLBACK_URL: [
+    'me.example.org/hook',
+    'http://me.example.org/hook',
+    'https://me:pw@example.org/hook',
+    'https://:pw@example.org/hook',
+    'https://me.example.org/hook#top',
+    'javascript:alert(1)',
+  ],
+  WEBHOOK_PATH: ['hook', 'https://me.example.org/hook', '/hook?key=1', '/hook#top', '/my hook'],
+};
+
+describe('the value of a setting', () => {
+  for (const [name, value, read, expected] of GOOD) {
+    it(`may be ${name}=${value}`, () => assert.deepEqual(read(accepted({ [name]: value })), expected));
+  }
+
+  for (const [name, values] of Object.entries(BAD)) {
+    for (const value of values) {
+      it(`may not be ${name}=${value}`, () => {
+        const { problems } = refused({ [name]: value });
+        assert.deepEqual(
+          problems.map((problem) => problem.name),
+          [name],
+        );
+      });
+    }
+  }
+
+  it('is taken by Express wherever TRUST_PROXY is accepted', () => {
+    const values = ['1', '9', 'uniquelocal', '127.0.0.1', '10.0.0.1/8', '10.0.0.1/32', 'fe80::1', '::/1', '0.0.0.0/1'];
+    for (const value of values) {
+      const { trustProxy } = accepted({ TRUST_PROXY: value }).listen;
+      assert.doesNotThrow(() => express().set('trust proxy', trustProxy), `TRUST_PROXY=${value}`);
+    }
+  });
+});
+
+describe('a problem', () => {
+  it('names the setting, the value got and an example that is accepted', () => {
+    const [problem] = refused({ PORT: '80a' }).problems;
+    assert.ok(problem);
+    assert.equal(problem.got, '80a');
+    assert.equal(accepted({ PORT: problem.example }).listen.port, 3000);
+    const line = formatProblem(problem);
+    for (const part of ['PORT', '"80a"', `PORT=${problem.example}`]) assert.ok(line.includes(part), line);
+    assert.ok(!line.includes('\n'));
+  });
+
+  it('masks a secret', () => {
+    const settings = { CALLBACK_URL: 'http://me.example.org/hush-hush?key=hush-hush', WEBHOOK_PATH: 'hush-hush' };
+    const { problems } = refused(settings);
+    assert.equal(problems.length, 2);
+    for (const problem of problems) {
+      assert.ok(!JSON.stringify(problem).includes('hush'), problem.name);
+      assert.ok(!formatProblem(problem).includes('hush'), problem.name);
+    }
+  });
+});
+
+describe('a name that is no setting', () => {
+  it('is a warning with the nearest known name, and no problem', () => {
+    const { config, problems, warnings } = parseConfig({ ...CREDENTIALS, WITHINGS_CLIENT_SECRT: 'hush-hush' });
+    assert.ok(config);
+    assert.deepEqual(problems, []);
+    assert.equal(warnings.length, 1);
+    const [line = ''] = warnings.map(formatWarning);
+    assert.match(line, /WITHINGS_CLIENT_SECRT\b.*WITHINGS_CLIENT_SECRET\b/);
+    assert.doesNotMatch(line, /hush/);
+  });
+
+  it('is a warning without a guess when nothing is near', () => {
+    const { warnings } = parseConfig({ ...CREDENTIALS, WEIGHBRIDGE_COLOUR_OF_THE_SCALE: 'red', MQTT_COLOUR: 'red' });
+    assert.equal(warnings.length, 2);
+    for (const { hint } of warnings) assert.equal(hint, undefined);
+  });
+
+  it('is left alone when it may belong to another program', () => {
+    assert.deepEqual(parseConfig({ ...CREDENTIALS, PATH: '/bin', PROT: '80', HTTP_PORT: '80' }).warnings, []);
+  });
+});
+
+describe('CALLBACK_URL', () => {
+  it('gives the route and the parameters that every request must bring', () => {
+    const given = 'https://me.example.org/hook/9f2c?key=a%20b&key=c&home=1';
+    const { callback } = accepted({ CALLBACK_URL: given });
+    assert.equal(callback.url, given);
+    assert.equal(callback.path, '/hook/9f2c');
+    assert.deepEqual(
+      [...callback.query],
+      [
+        ['key', 'a b'],
+        ['key', 'c'],
+        ['home', '1'],
+      ],
+    );
+  });
+
+  it('yields the route to WEBHOOK_PATH, and keeps its parameters', () => {
+    const { callback } = accepted({ CALLBACK_URL: 'https://me.example.org/hook?key=1', WEBHOOK_PATH: '/behind/proxy' });
+    assert.equal(callback.path, '/behind/proxy');
+    assert.equal(callback.query.get('key'), '1');
+  });
+
+  it('may be plain http on loopback only', () => {
+    for (const host of ['localhost:3000', '127.0.0.1', '[::1]:80']) accepted({ CALLBACK_URL: `http://${host}/hook` });
+    for (const host of ['127.example.org', 'localhost.example.org', '192.168.1.2']) {
+      refused({ CALLBACK_URL: `http://${host}/hook` });
+    }
+  });
+});
+
+describe('MQTT_URL', () => {
+  it('turns MQTT on, with what goes with it', () => {
+    const url = 'wss://broker.example.org:8443/mqtt';
+    const login = { MQTT_USERNAME: 'anna', MQTT_PASSWORD: 'a password', MQTT_CA_FILE: '/etc/ca.pem' };
+    assert.deepEqual(accepted({ MQTT_URL: url, ...login, MQTT_CHANNEL: 'home/scale', MQTT_PREFIX: 'a/b' }).mqtt, {
+      url: new URL(url),
+      username: 'anna',
+      password: 'a password',
+      caFile: '/etc/ca.pem',
+      channel: 'home/scale',
+      prefix: 'a/b',
+      discoveryPrefix: 'homeassistant',
+    });
+  });
+
+  for (const url of [
+    'mqtt://192.168.1.2',
+    'mqtts://broker:8884',
+    'ws://broker/mqtt',
+    'mqtt://[::1]:1883',
+    'mqtt://broker/',
+  ])
+    it(`may be ${url}`, () => assert.ok(accepted({ MQTT_URL: url }).mqtt));
+  for (const url of [
+    'broker',
+    'broker:1883',
+    'http://broker',
+    'mqtt:broker',
+    'mqtt://',
+    'mqtt://broker/topic',
+    'mqtt://broker?x=1',
+  ])
+    it(`may not be ${url}`, () => void refused({ MQTT_URL: url }));
+
+  it('holds no password, and none that was typed there is repeated', () => {
+    const { problems } = refused({ MQTT_URL: 'mqtt://anna:hidden@broker' });
+    assert.match(problems.map(formatProblem).join(), /MQTT_USERNAME and MQTT_PASSWORD/);
+    assert.doesNotMatch(problems.map(formatProblem).join(), /hidden/);
+  });
+
+  it('is missed where only the rest is set, and a user name where only the password is', () => {
+    const warn = (settings: Record<string, string>) =>
+      parseConfig({ ...CREDENTIALS, ...settings })
+        .warnings.map(formatWarning)
+        .join();
+    assert.match(warn({ MQTT_CHANNEL: 'a', MQTT_PREFIX: 'b' }), /MQTT_PREFIX and MQTT_CHANNEL without MQTT_URL/);
+    assert.match(warn({ MQTT_URL: 'mqtt://broker', MQTT_PASSWORD: 'x' }), /MQTT_PASSWORD without MQTT_USERNAME/);
+  });
+});
+
+describe('a topic', () => {
+  for (const name of ['MQTT_PREFIX', 'MQTT_DISCOVERY_PREFIX', 'MQTT_CHANNEL']) {
+    it(`is none with what MQTT keeps for itself: ${name}`, () => {
+      for (const wrong of ['a/+', '#', 'a/#/b', '$SYS/x', '/a', 'a/', 'a//b', 'a\u0000b', 'x'.repeat(257)])
+        refused({ MQTT_URL: 'mqtt://broker', [name]: wrong });
+      for (const right of ['a', 'a/b c', 'zuhause/Küche']) accepted({ MQTT_URL: 'mqtt://broker', [name]: right });
+    });
+  }
+});
+
+describe('topics', () => {
+  const problem = (settings: Record<string, string>) =>
+    refused({ MQTT_URL: 'mqtt://broker', ...settings })
+      .problems.map(formatProblem)
+      .join('\n');
+
+  for (const settings of [
+    { MQTT_PREFIX: 'homeassistant' },
+    { MQTT_PREFIX: 'ha', MQTT_DISCOVERY_PREFIX: 'ha' },
+    { MQTT_PREFIX: 'homeassistant', MQTT_DISCOVERY_PREFIX: 'ha' },
+    { MQTT_DISCOVERY_PREFIX: 'weighbridge' },
+  ]) {
+    it(`may not be those on which Home Assistant says whether it is on: ${JSON.stringify(settings)}`, () => {
+      assert.match(
+        problem(settings),
+        /^MQTT_PREFIX must be another than Home Assistant's: on \S+\/status it says .*for example/,
+      );
+    });
+  }
+
+  for (const [channel, settings] of [
+    ['weighbridge/status', {}],
+    ['weighbridge/1234/weight', {}],
+    ['home/1234/event', { MQTT_PREFIX: 'home' }],
+    ['homeassistant/status', {}],
+    ['ha/status', { MQTT_DISCOVERY_PREFIX: 'ha' }],
+    ['homeassistant/device/weighbridge_1234/config', {}],
+  ] as const) {
+    it(`have one meaning each, so MQTT_CHANNEL may not be ${channel}`, () => {
+      assert.match(
+        problem({ MQTT_CHANNEL: channel, ...settings }),
+        /^MQTT_CHANNEL must be a topic on which nothing else/,
+      );
+    });
+  }
+
+  it('may lie beside each other, and mean nothing without a broker', () => {
+    for (const MQTT_CHANNEL of ['weighbridge', 'weighbridge/weight', 'homeassistant/weight', 'status'])
+      accepted({ MQTT_URL: 'mqtt://broker', MQTT_CHANNEL });
+    accepted({ MQTT_URL: 'mqtt://broker', MQTT_PREFIX: 'homeassistant/weighbridge' });
+    accepted({ MQTT_PREFIX: 'homeassistant' });
+  });
+});
+
+describe('HOOK_COMMAND', () => {
+  it('comes with what programs need of the environment, and with no setting', () => {
+    const kept = {
+      PATH: '/bin',
+      HOME: '/home/pi',
+      LANG: 'C',
+      LC_ALL: 'C',
+      TZ: 'UTC',
+      XDG_RUNTIME_DIR: '/run/user/1000',
+    };
+    const others = { MY_PASSWORD: 'x', STATUS_PASSWORD: 'y', NODE_OPTIONS: '--inspect', LD_PRELOAD: 'z.so' };
+    const { hook } = accepted({ ...kept, ...others, HOOK_COMMAND: 'say "a word"' });
+    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept });
+  });
+
+  it('is not repeated where it is wrong: a password may be in it', () => {
+    const [problem] = refused({ HOOK_COMMAND: "post 'secret" }).problems;
+    assert.match(problem?.got ?? '', /^\*\*\* /);
+  });
+});
+
+describe('a secret in a file of its own', () => {
+  const SECRETS = ['WITHINGS_CLIENT_SECRET', 'STATUS_PASSWORD', 'MQTT_PASSWORD'];
+  const others = { WITHINGS_CLIENT_ID: 'my-id', MQTT_URL: 'mqtt://broker', MQTT_USERNAME: 'anna' };
+
+  it('is what the file holds, without white space around it', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'secret');
+    await writeFile(file, ' hush hush\r\n');
+    const files = Object.fromEntries(SECRETS.map((name) => [`${name}_FILE`, file]));
+    const { config, problems, warnings } = parseConfig({ ...others, ...files, STATUS_HOST: '0.0.0.0' });
+    assert.deepEqual([problems, warnings], [[], []]);
+    const { withings, status, mqtt } = config ?? assert.fail();
+    assert.deepEqual([withings.credentials?.clientSecret, status.password, mqtt?.password], Array(3).fill('hush hush'));
+  });
+
+  it('is a problem that names the file where it cannot be read, is empty, or the setting is there as well', async () => {
+    await using directory = await temporaryDirectory();
+    const empty = join(directory.path, 'empty');
+    await writeFile(empty, '\n');
+    for (const name of SECRETS) {
+      const given = { ...CREDENTIALS, ...others, STATUS_HOST: '0.0.0.0', STATUS_PASSWORD: 'x', [name]: '' };
+      for (const [more, message] of [
+        [{ [`${name}_FILE`]: '/nowhere/secret' }, /\(ENOENT\).*\/nowhere\/secret/],
+        [{ [`${name}_FILE`]: directory.path }, /\(EISDIR\)/],
+        [{ [`${name}_FILE`]: empty }, /is empty/],
+        [{ [`${name}_FILE`]: empty, [name]: 'hush' }, /leave one of them/],
+      ] as const) {
+        const { problems } = parseConfig({ ...given, ...more });
+        assert.deepEqual(
+          problems.map((each) => each.name),
+          [`${name}_FILE`],
+        );
+        for (const problem of problems) assert.match(formatProblem(problem), message);
+      }
+    }
+  });
+
+  it('is missed by its own name', () => {
+    const [problem] = parseConfig({ WITHINGS_CLIENT_ID: 'my-id' }).problems;
+    assert.equal(problem?.name, 'WITHINGS_CLIENT_SECRET');
+  });
+});
+
+describe('.env.example', () => {
+  const text = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8');
+  const uncommented = parse(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''));
+
+  it('sets nothing as it is shipped', () => assert.deepEqual(parse(text), {}));
+
+  it('shows every setting, and nothing that is none', () => {
+    assert.deepEqual(Object.keys(uncommented).sort(), NAMES.toSorted());
+  });
+
+  it('shows values that are accepted', () => {
+    const { problems, warnings } = parseConfig(uncommented);
+    assert.deepEqual([problems, warnings], [[], []]);
+  });
+
+  it('shows the defaults where there are defaults', () => {
+    const { people, ...shown } = accepted(uncommented);
+    const defaults = accepted({});
+    assert.equal(people.unit, defaults.people.unit);
+    assert.equal(shown.withings.apiUrl.href, defaults.withings.apiUrl.href);
+    const { withings: _credentials, callback: _examples, status: _password, mqtt, hook: _command, ...others } = shown;
+    const { withings, callback, people: _names, status, mqtt: _none, hook: _neither, ...expected } = defaults;
+    assert.deepEqual(others, expected);
+    assert.deepEqual({ ...shown.status, password: undefined }, status);
+    assert.deepEqual([mqtt?.prefix, mqtt?.discoveryPrefix], ['weighbridge', 'homeassistant']);
+    assert.equal(uncommented['WEBHOOK_PATH'], callback.path);
+    assert.ok(withings.credentials);
+  });
+
+  it('explains each setting in the lines above it', () => {
+    for (const block of text.split('\n\n').filter((each) => /^# [A-Z_]+=/m.test(each))) {
+      assert.match(block, /^# [^=]+\n/, block);
+    }
+  });
+});

@@ -1,0 +1,98 @@
+import { strict as assert } from 'node:assert';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { parseConfig } from '../../src/config/config.ts';
+import { startDaemon } from '../../src/daemon/daemon.ts';
+import { startSandbox } from '../../src/sandbox/sandbox.ts';
+import { API_FAULTS, type ApiFault } from '../support/api-faults.ts';
+import { assertJournal, assertLogin, watchCalls } from '../support/checker.ts';
+import { createFastClock } from '../support/fast-clock.ts';
+import { CLIENT } from '../support/home.ts';
+import { OWN_FILES } from '../support/own-files.ts';
+import { createRecordingLog } from '../support/recording-log.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const SPEED = 200;
+/** How long Withings misbehaves, by the clock of the run. */
+const OUTAGE_MS = 5 * 60_000;
+const PATIENCE_MS = 3 * 3_600_000;
+
+/** Lives through an outage of one kind with a weigh-in in the middle of it, and returns what the log said. */
+async function surviveOutage(fault: ApiFault) {
+  await using directory = await temporaryDirectory();
+  const clock = createFastClock({ speed: SPEED, startMs: Date.now() });
+  const calls = watchCalls();
+  const outage = { lasts: false };
+  await using sandbox = await startSandbox({
+    clock,
+    client: CLIENT,
+    fault: (call, answer) => {
+      if (answer === undefined) calls.arrived(call);
+      return outage.lasts ? fault(call, answer) : undefined;
+    },
+    onCall: calls.answered,
+  });
+  const tokens = `${directory.path}/tokens`;
+  await mkdir(tokens);
+  await writeFile(`${tokens}/1234`, sandbox.grants.link('1234'));
+  const log = createRecordingLog();
+  const { config } = parseConfig({
+    WITHINGS_CLIENT_ID: CLIENT.clientId,
+    WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,
+    WITHINGS_API_URL: sandbox.url.href,
+    TOKENS_DIR: tokens,
+    DATA_DIR: `${directory.path}/data`,
+    HOST: '127.0.0.1',
+    PORT: '0',
+    STATUS_PORT: '0',
+  });
+  assert(config?.withings.credentials !== undefined);
+  const { credentials } = config.withings;
+  const journal = async () => {
+    const text = await readFile(`${directory.path}/data/measures.jsonl`, 'utf8');
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+  };
+  {
+    await using daemon = await startDaemon({ ...config, withings: { ...config.withings, credentials } }, log, {
+      clock,
+      signalGroup: () => undefined,
+      files: OWN_FILES,
+    });
+    const url = `http://127.0.0.1:${daemon.publicAddress.port}${config.callback.path}`;
+    assert(await sandbox.subscribe('1234', url, 1));
+    outage.lasts = true;
+    sandbox.grants.expireAccess();
+    await sandbox.weigh('1234', { kilograms: 81.25, date: Math.floor(clock.now().getTime() / 1000) - 60 });
+    await clock.sleep(OUTAGE_MS);
+    assertLogin(sandbox, '1234', await readFile(`${tokens}/1234`, 'utf8'));
+    outage.lasts = false;
+    const endMs = clock.elapsedMs() + PATIENCE_MS;
+    while ((await journal()).length < 2 && clock.elapsedMs() < endMs) await clock.sleep(15_000);
+    await clock.sleep(60_000);
+  }
+  assertJournal(sandbox, ['1234'], await journal());
+  assertLogin(sandbox, '1234', await readFile(`${tokens}/1234`, 'utf8'));
+  calls.assertRules();
+  const told = log.entries.filter(({ event, level }) => event === 'reading' && level === 'info');
+  assert.equal(told.length, 1, 'told once');
+  return log;
+}
+
+describe('five minutes of', { concurrency: 16 }, () => {
+  for (const [name, fault] of Object.entries(API_FAULTS)) {
+    test(`${name}: the weigh-in arrives, once, and the login lives`, async () => {
+      await surviveOutage(fault);
+    });
+  }
+});
+
+test('an outage is said once when it begins and once when it is over', async () => {
+  const fault = API_FAULTS['HTTP 502'];
+  assert(fault !== undefined);
+  const log = await surviveOutage(fault);
+  const warnings = log.entries.filter(({ event, level }) => event === 'trouble' && level === 'warn');
+  assert.deepEqual([warnings.length, log.texts('recovered').length], [1, 1]);
+});

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { parseConfig } from '../../src/config/config.ts';
+import { examineAtStart } from '../../src/doctor/at-start.ts';
+import { judgeCallbackUrl } from '../../src/doctor/callback.ts';
+import { judgeCertificate } from '../../src/doctor/certificate.ts';
+import { judgeClock } from '../../src/doctor/clock.ts';
+import { checkDirectory } from '../../src/doctor/directory.ts';
+import { checkDns } from '../../src/doctor/dns.ts';
+import type { Mark } from '../../src/doctor/finding.ts';
+import { judgeHead } from '../../src/doctor/head.ts';
+import { checkFlock, judgeNode, OLDEST_NODE } from '../../src/doctor/host.ts';
+import { nodeFiles } from '../../src/storage/files.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const SECRET = '0c3f9a1b27de4c58';
+const NOW = new Date('2026-11-20T06:00:00Z');
+const DAY_MS = 86_400_000;
+
+describe('a callback URL', () => {
+  const cases: readonly (readonly [url: string, mark: Mark, text: RegExp])[] = [
+    [`https://me.example.org/withingsWebhook/${SECRET}`, 'ok', /accepts \(me\.example\.org\)/],
+    [`https://me.example.org:443/${SECRET}`, 'ok', /accepts/],
+    [`https://me.example.org:80/${SECRET}`, 'ok', /accepts/],
+    [`https://me.example.org:8443/${SECRET}`, 'broken', /names port 8443/],
+    [`http://me.example.org/${SECRET}`, 'broken', /does not begin with https/],
+    [`https://203.0.113.7/${SECRET}`, 'broken', /names an address/],
+    [`https://[2001:db8::7]/${SECRET}`, 'broken', /names an address/],
+    [`https://raspberrypi.local/${SECRET}`, 'broken', /your own network alone/],
+    [`https://raspberrypi/${SECRET}`, 'broken', /your own network alone/],
+    [`https://nas.fritz.box/${SECRET}`, 'broken', /your own network alone/],
+    [`https://localhost/${SECRET}`, 'broken', /this machine alone/],
+    [`http://127.0.0.1:3000/${SECRET}`, 'broken', /this machine alone/],
+    [`https://me.example.org/${'x'.repeat(250)}`, 'broken', /has 273 characters/],
+    [`https://me.example.org/${'x'.repeat(232)}`, 'ok', /accepts/],
+  ];
+  for (const [url, mark, text] of cases) {
+    it(`like ${url.slice(0, 60)} is ${mark}`, () => {
+      const findings = judgeCallbackUrl(url, { sandbox: false });
+      assert.deepEqual(
+        findings.map((finding) => finding.mark),
+        [mark],
+      );
+      assert.match(findings[0]?.text ?? '', text);
+      assert.ok(!JSON.stringify(findings).includes(SECRET));
+    });
+  }
+
+  it('on this machine is a warning where Withings is on this machine too', () => {
+    const [finding] = judgeCallbackUrl('http://127.0.0.1:3000/x', { sandbox: true });
+    assert.equal(finding?.mark, 'warning');
+  });
+
+  it('with several things wrong has each of them named', () => {
+    const findings = judgeCallbackUrl(`https://203.0.113.7:3000/${'x'.repeat(300)}`, { sandbox: false });
+    assert.equal(findings.length, 3);
+  });
+});
+
+describe('the clock', () => {
+  const at = (offMs: number) => new Date(NOW.getTime() + offMs);
+  const cases: readonly (readonly [offMs: number, mark: Mark, text: RegExp])[] = [
+    [0, 'ok', /within 0 s/],
+    [-60_000, 'ok', /within 60 s/],
+    [61_000, 'warning', /1 min ahead of/],
+    [-300_000, 'warning', /5 min behind/],
+    [301_000, 'broken', /5 min ahead of/],
+    [-3 * 3_600_000, 'broken', /3 h behind/],
+    [-400 * DAY_MS, 'broken', /400 days behind/],
+  ];
+  for (const [offMs, mark, text] of cases) {
+    it(`${offMs / 1000} s off is ${mark}`, () => {
+      const finding = judgeClock(at(offMs), NOW);
+      assert.equal(finding.mark, mark);
+      assert.match(finding.text, text);
+    });
+  }
+
+  it('that says 1970 is broken also when nobody can be asked', () => {
+    assert.equal(judgeClock(new Date(0), undefined).mark, 'broken');
+    assert.equal(judgeClock(NOW, undefined).mark, 'ok');
+  });
+});
+
+describe('a certificate', () => {
+  const cases: readonly (readonly [days: number, distrust: string | undefined, mark: Mark, text: RegExp])[] = [
+    [60, undefined, 'ok', /valid until 2027-01-19/],
+    [13, undefined, 'warning', /expires in 13 days/],
+    [-1, 'CERT_HAS_EXPIRED', 'broken', /expired on 2026-11-19/],
+    [-1, undefined, 'broken', /expired on 2026-11-19/],
+    [60, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'broken', /without the one that vouches/],
+    [60, 'CERT_NOT_YET_VALID', 'broken', /not valid yet/],
+    [60, 'SOMETHING_ELSE', 'broken', /SOMETHING_ELSE/],
+  ];
+  for (const [days, distrust, mark, text] of cases) {
+    it(`for ${days} more days${distrust === undefined ? '' : ` and ${distrust}`} is ${mark}`, () => {
+      const finding = judgeCertificate({ validTo: new Date(NOW.getTime() + days * DAY_MS), distrust }, NOW);
+      assert.equal(finding.mark, mark);
+      assert.match(finding.text, text);
+    });
+  }
+});
+
+describe('the addresses of a name', () => {
+  for (const [addresses, mark] of [
+    [['203.0.113.7'], 'ok'],
+    [['192.168.1.5', '203.0.113.7'], 'ok'],
+    [['2001:db8::7'], 'ok'],
+    [['10.1.2.3'], 'broken'],
+    [['100.100.1.1'], 'broken'],
+    [['172.31.0.1', '169.254.1.1'], 'broken'],
+    [['fe80::1', '::1'], 'broken'],
+  ] as const) {
+    it(`that are ${addresses.join(' and ')} are ${mark}`, async () => {
+      const { finding } = await checkDns('me.example.org', async () => addresses);
+      assert.equal(finding.mark, mark);
+    });
+  }
+});
+
+describe('the answer to a HEAD', () => {
+  const probe = { status: 200, isOurs: true, isHere: true, location: undefined, ms: 80, error: undefined };
+  const at = { url: `https://me.example.org/${SECRET}`, port: 3000 };
+
+  it('in time and by this weighbridge is fine', () => {
+    assert.deepEqual(judgeHead(probe, at), {
+      check: 'callback',
+      mark: 'ok',
+      text: 'weighbridge itself answers CALLBACK_URL with 200 in 0.1 s',
+    });
+  });
+
+  for (const status of [100, 206, 301, 400, 404, 410, 429, 500, 501, 504, 521, 530, 999]) {
+    it(`of status ${status} is broken, and says what to do`, () => {
+      const finding = judgeHead({ ...probe, status, isOurs: false, isHere: false }, at);
+      assert.equal(finding.mark, 'broken');
+      assert.match(finding.text, new RegExp(`${status}`));
+      assert.ok(finding.remedy);
+    });
+  }
+
+  for (const location of [
+    `/elsewhere/${SECRET}`,
+    `https://me.example.org/${SECRET}/`,
+    `//[${SECRET}`,
+    `?x=${SECRET}`,
+  ]) {
+    it(`that leads to ${location} does not repeat the secret`, () => {
+      const finding = judgeHead({ ...probe, status: 302, isOurs: false, isHere: false, location }, at);
+      assert.match(finding.text, /sent on to/);
+      assert.ok(!JSON.stringify(finding).includes(SECRET));
+    });
+  }
+});
+
+describe('the platform', () => {
+  const on = (version: string, architecture = 'arm64') => judgeNode({ version, architecture });
+
+  it('is fine from the version on that package.json asks for', () => {
+    const manifest: { engines: { node: string } } = JSON.parse(
+      readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+    );
+    assert.equal(manifest.engines.node, `>=${OLDEST_NODE}`);
+    for (const version of ['v20.19.0', 'v20.20.2', 'v22.0.0', '24.1.0', 'v26.0.0-nightly']) {
+      assert.equal(on(version).mark, 'ok', version);
+    }
+    for (const version of ['v18.20.4', 'v20.18.3', 'v20.9.0', '9.0.0'])
+      assert.equal(on(version).mark, 'broken', version);
+  });
+
+  it('with 32 bits is fine, with a note', () => {
+    assert.match(on('v20.19.0', 'arm').text, /works; Node 22 is the last one/);
+    assert.equal(on('v20.19.0', 'arm').mark, 'ok');
+  });
+
+  it('without flock is broken', async () => {
+    const finding = await checkFlock('flock-that-is-not-installed');
+    assert.deepEqual([finding.mark, finding.remedy], ['broken', 'sudo apt install util-linux']);
+    assert.equal((await checkFlock()).mark, 'ok');
+  });
+});
+
+describe('a directory', () => {
+  it('whose disk refuses to sync is broken, and nothing is left in it', async () => {
+    await using directory = await temporaryDirectory();
+    const failing = {
+      ...nodeFiles,
+      open: async (...args: Parameters<typeof nodeFiles.open>) => {
+        const handle = await nodeFiles.open(...args);
+        handle.sync = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
+        return handle;
+      },
+    };
+    const [finding] = await checkDirectory({ check: 'data', path: directory.path }, failing);
+    assert.match(finding?.text ?? '', /cannot write to .*\(EIO\)/);
+    assert.equal(finding?.mark, 'broken');
+    assert.deepEqual(await nodeFiles.readdir(directory.path), []);
+  });
+});
+
+describe('what is looked at when the daemon starts', () => {
+  it('takes less than 20 ms', async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { readable } = parseConfig({ CALLBACK_URL: 'https://203.0.113.7/', TOKENS_DIR: path, DATA_DIR: path });
+    const tookMs: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      const since = performance.now();
+      const findings = await examineAtStart(readable);
+      tookMs.push(performance.now() - since);
+      assert.deepEqual(
+        findings.map(({ check, mark }) => [check, mark]),
+        [['callback', 'broken']],
+      );
+    }
+    assert.ok(Math.min(...tookMs) < 20, `${tookMs} ms`);
+  });
+
+  it('leaves a directory that is not there to whoever uses it', async () => {
+    const { readable } = parseConfig({ TOKENS_DIR: '/nowhere/tokens', DATA_DIR: '/nowhere/data' });
+    assert.deepEqual(await examineAtStart(readable), []);
+  });
+});

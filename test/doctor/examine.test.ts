@@ -1,0 +1,585 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { chmod, chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { doctor } from '../../src/cli/doctor.ts';
+import type { Finding } from '../../src/doctor/finding.ts';
+import type { Clock } from '../../src/domain/clock.ts';
+import { probeCallback } from '../../src/http/probe.ts';
+import { realClock } from '../../src/runtime/real-clock.ts';
+import { assertFinding, assertOnlyBroken, PERSON, type SetUp, startSetUp } from '../support/examination.ts';
+import { createFastClock } from '../support/fast-clock.ts';
+import { CALLBACK_PATH, CLIENT, URL_SECRET } from '../support/home.ts';
+import { runProgram } from '../support/program.ts';
+import { http, startScriptedServer } from '../support/scripted-server.ts';
+import { createShell } from '../support/shell.ts';
+import { mountSmallDisk, NO_MOUNT } from '../support/small-disk.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { startTlsServer } from '../support/tls-server.ts';
+
+const MINUTE_MS = 60_000;
+const NOBODY = 65_534;
+
+/** Runs the real program on the set-up, with a callback URL on this machine: nothing outside it is asked. */
+async function run(setUp: SetUp, env: Readonly<Record<string, string>> = {}) {
+  const args = ['doctor', '--json'];
+  const { code, stdout, stderr } = await setUp.home.start({ ...local(setUp), LOG_LEVEL: 'info', ...env }, args).exited;
+  const findings: Finding[] = stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+  return { code, findings, stdout, stderr };
+}
+
+function local({ env, port }: SetUp) {
+  return { ...env, CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}` };
+}
+
+/** Makes Withings call the callback URL on this machine. */
+function subscribeLocally(setUp: SetUp): void {
+  setUp.subscriptions = [{ appli: 1, callbackurl: local(setUp).CALLBACK_URL, comment: null }];
+}
+
+/** It shows the right time, and every wait on it is short. */
+function createQuickClock(): Clock {
+  return { ...createFastClock({ speed: 60, startMs: Date.now() }), now: realClock.now };
+}
+
+describe('a good set-up', () => {
+  it('is fine in everything beside a running daemon', async () => {
+    await using setUp = await startSetUp();
+    await using _daemon = await setUp.home.serve(setUp.env);
+    const findings = await setUp.examine();
+    assert.deepEqual(
+      findings.filter(({ mark }) => mark !== 'ok'),
+      [],
+    );
+    assert.deepEqual(
+      findings.map(({ check }) => check),
+      [
+        'settings',
+        'node',
+        'flock',
+        'clock',
+        'client',
+        'tokens',
+        'data',
+        'callback',
+        'dns',
+        'certificate',
+        'daemon',
+        'callback',
+        'login',
+        'subscription',
+      ],
+    );
+  });
+
+  it('has its callback served by the doctor where no daemon runs, which is the one thing to look at', async () => {
+    await using setUp = await startSetUp();
+    const findings = await setUp.examine();
+    assertFinding(findings, 'daemon', 'warning', /no weighbridge is running here/, /weighbridge serve/);
+    assertFinding(findings, 'callback', 'ok', /weighbridge itself answers CALLBACK_URL with 200/);
+    assert.equal(findings.filter(({ mark }) => mark !== 'ok').length, 1);
+  });
+
+  for (const beside of ['a running daemon', 'nobody']) {
+    it(`makes the program exit 0, on a sandbox, beside ${beside}, and leaves nothing behind`, async () => {
+      await using setUp = await startSetUp();
+      subscribeLocally(setUp);
+      await using _daemon = beside === 'nobody' ? undefined : await setUp.home.serve(local(setUp));
+      const { code, findings, stderr } = await run(setUp);
+      assert.deepEqual([code, stderr], [0, ''], JSON.stringify(findings));
+      assertFinding(findings, 'callback', 'warning', /this machine alone/, /sandbox/);
+      assertFinding(findings, 'callback', 'ok', /answers CALLBACK_URL/);
+      assertFinding(findings, 'subscription', 'ok', /1234: Withings calls about weight \(1\)/);
+      assert.ok(!(await readdir(setUp.tokens)).some((name) => name.startsWith('.doctor')));
+      assert.ok(!(await readdir(setUp.data)).some((name) => name.startsWith('.doctor')));
+    });
+  }
+
+  it('is not rotated when a running daemon has an access token to share', async () => {
+    await using setUp = await startSetUp();
+    await using daemon = await setUp.home.serve(setUp.env);
+    await daemon.line(({ event }) => event === 'fetched');
+    const before = await setUp.home.tokenFile(PERSON);
+    assertFinding(await setUp.examine(), 'login', 'ok', /1234: works/);
+    assert.equal(await setUp.home.tokenFile(PERSON), before);
+  });
+});
+
+describe('settings', () => {
+  it('that are wrong are all named, make the program exit 1, and do not keep it from the rest', async () => {
+    await using setUp = await startSetUp();
+    const { code, findings } = await run(setUp, { PORT: '80a', LOG_LEVEL: 'loud', WITHINGS_CLIENT_SECRT: 'typo' });
+    assert.equal(code, 1);
+    assertFinding(findings, 'settings', 'broken', /PORT .*80a/, /PORT=3000/);
+    assertFinding(findings, 'settings', 'broken', /LOG_LEVEL .*loud/, /LOG_LEVEL=info/);
+    assertFinding(findings, 'settings', 'warning', /WITHINGS_CLIENT_SECRT/, /WITHINGS_CLIENT_SECRET/);
+    for (const check of ['client', 'tokens', 'data', 'login'] as const) assertFinding(findings, check, 'ok', /./);
+    assertFinding(findings, 'daemon', 'warning', /not checked/);
+  });
+
+  it('that are missing altogether are named, and what can be looked at is', async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stdout } = await runProgram(['doctor', '--json'], {
+      cwd: directory.path,
+      env: { WITHINGS_API_URL: 'http://127.0.0.1:9' },
+    });
+    assert.equal(code, 1);
+    const findings: Finding[] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_ID is required/, /dashboard/);
+    assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_SECRET is required/, /dashboard/);
+    assertFinding(findings, 'callback', 'warning', /CALLBACK_URL is not set/, /dashboard/);
+    assertFinding(findings, 'tokens', 'warning', /\.\/tokens is not there yet/, /serve/);
+    assert.deepEqual(await readdir(directory.path), []);
+  });
+
+  it('with a secret that can be guessed are a warning', async () => {
+    await using setUp = await startSetUp();
+    const findings = await setUp.examine({ env: { CALLBACK_URL: 'https://me.example.org/withingsWebhook' } });
+    assertFinding(findings, 'settings', 'warning', /could not guess/, /openssl rand/);
+  });
+});
+
+describe('Withings', () => {
+  it('does not know the client secret: it says so, blames no login and tries none', async () => {
+    const asked: (string | null)[] = [];
+    await using setUp = await startSetUp({ onCall: ({ form }) => void asked.push(form.get('action')) });
+    subscribeLocally(setUp);
+    const { code, findings } = await run(setUp, { WITHINGS_CLIENT_SECRET: 'wrong-client-secret' });
+    assert.equal(code, 1);
+    assertFinding(findings, 'client', 'broken', /^wrong client id or secret$/, /dashboard.*logins are not the cause/);
+    assertOnlyBroken(findings, 'client');
+    assertFinding(findings, 'login', 'warning', /1234: Withings cannot be asked/);
+    assert.deepEqual(
+      asked.filter((action) => action === 'requesttoken'),
+      [],
+    );
+  });
+
+  it('cannot be reached: that is told apart from a wrong secret', async () => {
+    await using setUp = await startSetUp();
+    const findings = await setUp.examine({ env: { WITHINGS_API_URL: 'http://127.0.0.1:9' } });
+    assertFinding(findings, 'client', 'broken', /cannot reach 127\.0\.0\.1:9 \(ECONNREFUSED\)/, /network/);
+    assertOnlyBroken(findings, 'client');
+  });
+
+  it('answers with a web page: that is told apart from both', async () => {
+    await using page = await startScriptedServer(http(200, {}, '<html>Maintenance</html>'));
+    await using setUp = await startSetUp();
+    const findings = await setUp.examine({ env: { WITHINGS_API_URL: page.url.href } });
+    assertFinding(findings, 'client', 'broken', /unexpected/, /later/);
+  });
+});
+
+describe('the clock', () => {
+  for (const [aheadMs, mark, text] of [
+    [3 * MINUTE_MS, 'warning', /3 min ahead of Withings' clock/],
+    [-10 * MINUTE_MS, 'broken', /10 min behind Withings' clock/],
+    [-56 * 365 * 1440 * MINUTE_MS, 'broken', /days behind/],
+  ] as const) {
+    it(`that is ${aheadMs / MINUTE_MS} min off is ${mark}`, async () => {
+      await using setUp = await startSetUp();
+      const clock = { ...realClock, now: () => new Date(Date.now() + aheadMs) };
+      assertFinding(await setUp.examine({ clock }), 'clock', mark, text, /timedatectl/);
+    });
+  }
+});
+
+describe('a directory', () => {
+  it('that is open to others, and files in it, are warnings with the command to type', async () => {
+    await using setUp = await startSetUp();
+    await chmod(setUp.tokens, 0o775);
+    await chmod(join(setUp.tokens, PERSON), 0o644);
+    const findings = await setUp.examine();
+    assertFinding(
+      findings,
+      'tokens',
+      'warning',
+      /can be written by other users.*0775/,
+      new RegExp(`^chmod 700 ${setUp.tokens}$`),
+    );
+    assertFinding(findings, 'tokens', 'warning', /1234 can be read by other users/, /^chmod -R go= /);
+    assertOnlyBroken(findings);
+  });
+
+  it('that cannot be written is broken', async () => {
+    await using setUp = await startSetUp();
+    await chmod(setUp.home.directory, 0o755);
+    await chmod(setUp.data, 0o555);
+    const uid = process.getuid?.() === 0 ? { uid: NOBODY } : {};
+    const env = {
+      DATA_DIR: setUp.data,
+      TOKENS_DIR: join(setUp.home.directory, 'none'),
+      WITHINGS_API_URL: 'http://127.0.0.1:9',
+    };
+    const { code, stdout } = await runProgram(['doctor'], { cwd: setUp.home.directory, env, ...uid });
+    assert.equal(code, 1);
+    assert.match(stdout, /^✗ data +cannot write to .*\/data \(EACCES\)\n +→ run this as the user that owns it/m);
+    assert.match(stdout, /^✗ tokens +.*\/none is not there and cannot be made\n +→ sudo install -d /m);
+  });
+
+  it('of somebody else is not written to by root, and the logins in it are left alone', async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('giving files away needs root');
+    await using setUp = await startSetUp();
+    for (const path of [setUp.tokens, join(setUp.tokens, PERSON)]) await chown(path, NOBODY, NOBODY);
+    const before = await setUp.home.tokenFile(PERSON);
+    const findings = await setUp.examine();
+    assertFinding(findings, 'tokens', 'warning', /belongs to user 65534/, /sudo -u '#65534'/);
+    assertFinding(findings, 'login', 'warning', /1234: .*out of its reach/);
+    assert.deepEqual([await readdir(setUp.tokens), await setUp.home.tokenFile(PERSON)], [[PERSON], before]);
+  });
+
+  it('that is a file is broken', async () => {
+    await using setUp = await startSetUp();
+    await rm(setUp.data, { recursive: true });
+    await writeFile(setUp.data, '');
+    assertFinding(await setUp.examine(), 'data', 'broken', /is a file/, /move it away/);
+  });
+
+  it('in memory with no room left is both', async (t) => {
+    await using disk = await mountSmallDisk(256);
+    if (disk === undefined) return t.skip(NO_MOUNT);
+    await using setUp = await startSetUp();
+    await chmod(disk.path, 0o700);
+    await disk.fill();
+    const findings = await setUp.examine({ env: { DATA_DIR: disk.path } });
+    assertFinding(findings, 'data', 'warning', /in memory/, /DATA_DIR/);
+    assertFinding(findings, 'data', 'broken', /no room is left/, /make room/);
+    assertOnlyBroken(findings, 'data');
+  });
+
+  it('that has become read-only is broken', async (t) => {
+    await using disk = await mountSmallDisk(256);
+    if (disk === undefined) return t.skip(NO_MOUNT);
+    await using setUp = await startSetUp();
+    await disk.setReadOnly(true);
+    const findings = await setUp.examine({ env: { DATA_DIR: disk.path } });
+    assertFinding(findings, 'data', 'broken', /cannot write to .*\(EROFS\)/, /SD card/);
+  });
+});
+
+describe('a login', () => {
+  it('that Withings refuses needs a new one, and the program exits 1', async () => {
+    await using setUp = await startSetUp();
+    setUp.home.sandbox.grants.unlink(PERSON);
+    const { code, findings } = await run(setUp, { USER_NAMES: '1234:Anna' });
+    assert.equal(code, 1);
+    assertFinding(findings, 'login', 'broken', /Anna 1234: needs login/, /weighbridge login/);
+    assertOnlyBroken(findings, 'login');
+  });
+
+  it('in a file that holds none is broken, and the others are looked at', async () => {
+    await using setUp = await startSetUp();
+    await writeFile(join(setUp.tokens, '99'), '\n', { mode: 0o600 });
+    const findings = await setUp.examine();
+    assertFinding(findings, 'login', 'broken', /99: .*is empty/, /weighbridge login/);
+    assertFinding(findings, 'login', 'ok', /1234: works/);
+  });
+
+  it('that works although it was refused is a warning', async () => {
+    await using setUp = await startSetUp();
+    const people = join(setUp.data, 'people');
+    await mkdir(people, { mode: 0o700 });
+    const record = { needs_login: { since: '2026-11-20T06:00:00Z', reason: 'refused' } };
+    await writeFile(join(people, PERSON), JSON.stringify(record), { mode: 0o600 });
+    assertFinding(await setUp.examine(), 'login', 'warning', /refused on 2026-11-20/, /within the hour/);
+  });
+
+  it('of nobody is a warning', async () => {
+    await using setUp = await startSetUp();
+    await rm(join(setUp.tokens, PERSON));
+    assertFinding(await setUp.examine(), 'login', 'warning', /nobody is linked/, /weighbridge login/);
+  });
+});
+
+describe('a subscription', () => {
+  const foreign = { appli: 1, callbackurl: 'https://home.example.net/api/webhook/1', comment: null };
+
+  it('that is missing is broken, and names the command', async () => {
+    await using setUp = await startSetUp();
+    setUp.subscriptions = [foreign];
+    const findings = await setUp.examine({ env: { APPLIS: '1,4' } });
+    const text = /1234: Withings does not call about weight \(1\), blood pressure \(4\)/;
+    assertFinding(findings, 'subscription', 'broken', text, /weighbridge subscribe 1234/);
+    assertOnlyBroken(findings, 'subscription');
+  });
+
+  it('that somebody has removed on purpose is a warning', async () => {
+    await using setUp = await startSetUp();
+    setUp.subscriptions = [];
+    await mkdir(join(setUp.data, 'people'), { recursive: true });
+    await writeFile(join(setUp.data, 'people/1234'), '{"leave_unsubscribed":true}\n', { mode: 0o600 });
+    const findings = await setUp.examine();
+    assertFinding(findings, 'subscription', 'warning', /somebody has unsubscribed/, /weighbridge subscribe 1234/);
+    assertOnlyBroken(findings);
+  });
+
+  it('to an old URL of ours is a warning', async () => {
+    await using setUp = await startSetUp();
+    const old = {
+      appli: 1,
+      callbackurl: 'https://me.example.org/withingsWebhook/old-secret-11',
+      comment: 'weighbridge',
+    };
+    setUp.subscriptions = [...setUp.subscriptions, old];
+    const findings = await setUp.examine();
+    assertFinding(findings, 'subscription', 'warning', /an old URL/, /weighbridge subscribe 1234/);
+    assert.doesNotMatch(JSON.stringify(findings), /old-secret/);
+  });
+
+  it('that is there twice, or somebody else’s, is fine', async () => {
+    await using setUp = await startSetUp();
+    setUp.subscriptions = [...setUp.subscriptions, ...setUp.subscriptions, foreign];
+    const findings = await setUp.examine();
+    assertFinding(findings, 'subscription', 'ok', /somebody else at home\.example\.net$/);
+  });
+
+  it('list that was asked for a moment ago is asked for again in time', async () => {
+    let refusals = 0;
+    await using setUp = await startSetUp({
+      fault: ({ form }, answer) => {
+        if (form.get('action') !== 'list' || answer === undefined) return undefined;
+        refusals += 1;
+        const profiles = [{ appli: 1, callbackurl: `https://me.example.org${CALLBACK_PATH}`, comment: null }];
+        return refusals === 1
+          ? { text: JSON.stringify({ status: 601, body: {}, error: 'Same arguments in less than 10 seconds' }) }
+          : { text: JSON.stringify({ status: 0, body: { profiles } }) };
+      },
+    });
+    const findings = await setUp.examine({ clock: createQuickClock() });
+    assertFinding(findings, 'subscription', 'ok', /calls about weight/);
+  });
+});
+
+describe('the port', () => {
+  it('that somebody else uses is broken, and the program exits 1', async () => {
+    await using setUp = await startSetUp();
+    subscribeLocally(setUp);
+    const stranger = createServer((_request, response) => void response.end('hello'));
+    stranger.listen(setUp.port, '127.0.0.1');
+    await once(stranger, 'listening');
+    try {
+      const { code, findings } = await run(setUp);
+      assert.equal(code, 1);
+      assertFinding(findings, 'daemon', 'broken', /something else uses port/, new RegExp(`sport = :${setUp.port}`));
+      assertOnlyBroken(findings, 'daemon');
+    } finally {
+      stranger.closeAllConnections();
+      stranger.close();
+    }
+  });
+
+  it('of a daemon with another secret in its settings is broken as well', async () => {
+    await using setUp = await startSetUp();
+    await using _daemon = await setUp.home.serve({ ...setUp.env, WITHINGS_CLIENT_SECRET: 'the-secret-of-last-week' });
+    const findings = await setUp.examine({ clock: createQuickClock() });
+    assertFinding(findings, 'daemon', 'broken', /other settings/, /restarted/);
+  });
+
+  it('that is private and does not answer is a warning; one that says what is wrong too', async () => {
+    await using setUp = await startSetUp();
+    await using _daemon = await setUp.home.serve(setUp.env);
+    await using sick = await startScriptedServer(http(503), http(200));
+    const findings = await setUp.examine({ env: { STATUS_PORT: sick.url.port } });
+    assertFinding(findings, 'daemon', 'warning', /says itself/, /\/healthz$/);
+    assertFinding(await setUp.examine({ env: { STATUS_PORT: sick.url.port } }), 'daemon', 'ok', /private port answers/);
+    assertFinding(
+      await setUp.examine({ env: { STATUS_PORT: '9' } }),
+      'daemon',
+      'warning',
+      /does not answer/,
+      /STATUS_/,
+    );
+  });
+});
+
+describe('the way in', () => {
+  for (const [what, addresses, text] of [
+    ['private', ['192.168.1.5', 'fd00::5'], /leads to 192\.168\.1\.5, fd00::5/],
+    ['this machine’s own', ['127.0.1.1'], /leads to 127\.0\.1\.1/],
+  ] as const) {
+    it(`under a name with nothing but addresses that are ${what} is broken`, async () => {
+      await using setUp = await startSetUp();
+      const findings = await setUp.examine({ network: { resolve: async () => addresses } });
+      assertFinding(findings, 'dns', 'broken', text, /public address/);
+      assertOnlyBroken(findings, 'dns');
+    });
+  }
+
+  for (const [code, text] of [
+    ['ENOTFOUND', /DNS knows no address of me\.example\.org/],
+    ['ETIMEOUT', /DNS does not answer/],
+  ] as const) {
+    it(`under a name that cannot be looked up (${code}) is broken`, async () => {
+      await using setUp = await startSetUp();
+      const resolve = () => Promise.reject(Object.assign(new Error('no'), { code }));
+      const findings = await setUp.examine({ network: { resolve } });
+      assertFinding(findings, 'dns', 'broken', text, /./);
+      assertOnlyBroken(findings, 'dns');
+    });
+  }
+
+  it('with a certificate that has expired is broken', async () => {
+    await using setUp = await startSetUp();
+    await using tls = await startTlsServer('expired');
+    const findings = await setUp.examine({ network: { certificateOf: (url) => tls.look(url, { trusted: true }) } });
+    assertFinding(findings, 'certificate', 'broken', /has expired on 2021-01-01/, /renew/);
+    assertOnlyBroken(findings, 'certificate');
+  });
+
+  it('with a certificate that is signed by itself is broken', async () => {
+    await using setUp = await startSetUp();
+    await using tls = await startTlsServer('valid');
+    const findings = await setUp.examine({ network: { certificateOf: (url) => tls.look(url) } });
+    assertFinding(findings, 'certificate', 'broken', /signed by itself/, /Let's Encrypt/);
+  });
+
+  it('with a certificate for another name is broken', async () => {
+    await using setUp = await startSetUp();
+    const env = { CALLBACK_URL: `https://you.example.org${CALLBACK_PATH}` };
+    assertFinding(await setUp.examine({ env }), 'certificate', 'broken', /another name/, /CALLBACK_URL/);
+  });
+
+  it('where nothing answers is broken', async () => {
+    await using setUp = await startSetUp();
+    const certificateOf = () => Promise.reject(Object.assign(new Error('no'), { code: 'ECONNREFUSED' }));
+    const findings = await setUp.examine({ network: { certificateOf } });
+    assertFinding(findings, 'callback', 'broken', /nothing answers at CALLBACK_URL \(ECONNREFUSED\)/, /port 443/);
+    assertOnlyBroken(findings, 'callback');
+  });
+
+  for (const [answer, text, remedy] of [
+    [http(200, {}, 'a login page'), /200, but not by this weighbridge/, /private window/],
+    [http(404), /404: .*does not know the path/, /WEBHOOK_PATH/],
+    [http(502), /502: .*nobody behind it/, /http:\/\/127\.0\.0\.1:/],
+    [http(405), /405: Withings takes that for unreachable/, /something else/],
+    [http(204), /204: Withings takes that for unreachable/, /something else/],
+    [http(403), /403: somebody on the way/, /bot protection/],
+    [http(530), /530: Cloudflare/, /cloudflared/],
+    [
+      http(301, { location: `https://www.example.org${CALLBACK_PATH}` }),
+      /sent on to https:\/\/www\.example\.org \(301\)/,
+      /CALLBACK_URL/,
+    ],
+    [http(308, { location: `${CALLBACK_PATH}/` }), /sent on to another path of its own \(308\)/, /slash/],
+  ] as const) {
+    it(`where ${text} is broken`, async () => {
+      await using setUp = await startSetUp();
+      await using proxy = await startScriptedServer(answer);
+      const probe: typeof probeCallback = (url, prove) =>
+        probeCallback(url.replace('https://me.example.org', proxy.url.origin), prove);
+      const findings = await setUp.examine({ network: { probe } });
+      assertFinding(findings, 'callback', 'broken', text, remedy);
+      assertOnlyBroken(findings, 'callback');
+      assert.ok(!JSON.stringify(findings).includes(URL_SECRET));
+    });
+  }
+
+  for (const [ms, mark] of [
+    [1_400, 'warning'],
+    [2_600, 'broken'],
+  ] as const) {
+    it(`that takes ${ms} ms is ${mark}`, async () => {
+      await using setUp = await startSetUp();
+      const probe = async () => ({
+        status: 200,
+        isOurs: true,
+        isHere: true,
+        location: undefined,
+        ms,
+        error: undefined,
+      });
+      const findings = await setUp.examine({ network: { probe } });
+      assertFinding(findings, 'callback', mark, /and Withings allows 2 s/, /slow/);
+    });
+  }
+});
+
+describe('what is printed', () => {
+  it('has no secret in it, whatever is wrong, neither for people nor for machines', async () => {
+    await using setUp = await startSetUp();
+    const secrets = [CLIENT.clientSecret, URL_SECRET, 'hush-password', (await setUp.home.tokenFile(PERSON)).trim()];
+    const env = {
+      ...local(setUp),
+      STATUS_PASSWORD: 'hush-password',
+      WEBHOOK_PATH: '/elsewhere-hush',
+      STATUS_PORT: '9',
+    };
+    for (const args of [['doctor'], ['doctor', '--json']]) {
+      const { stdout, stderr } = await setUp.home.start(env, args).exited;
+      assert.match(stdout, /login/);
+      for (const secret of [...secrets, 'hush', (await setUp.home.tokenFile(PERSON)).trim()]) {
+        assert.ok(!(stdout + stderr).includes(secret), `${secret} in ${stdout}${stderr}`);
+      }
+    }
+  });
+
+  it('is a mark and a line for each finding, and a line with what to do', async () => {
+    await using setUp = await startSetUp();
+    subscribeLocally(setUp);
+    const { code, stdout, stderr } = await setUp.home.start({ ...local(setUp), LOG_LEVEL: 'info' }, ['doctor']).exited;
+    assert.equal(code, 0);
+    assert.equal(stderr, '0 broken, 2 to look at, 10 fine\n');
+    const lines = stdout.trimEnd().split('\n');
+    assert.equal(lines.length, 12 + 2);
+    for (const line of lines) assert.match(line, /^([✓!✗] [a-z]+ +\S| {2,}→ \S)/);
+    assert.ok(!stdout.includes('\u001b'));
+  });
+
+  it('has colours where the terminal wants them', async () => {
+    await using directory = await temporaryDirectory();
+    const printed: string[] = [];
+    const code = await doctor(
+      createShell({
+        env: { WITHINGS_API_URL: 'http://127.0.0.1:9', TOKENS_DIR: directory.path, DATA_DIR: directory.path },
+        print: (line) => void printed.push(line),
+        colour: true,
+      }),
+      {},
+    );
+    assert.equal(code, 1);
+    assert.ok(printed[0]?.startsWith('\u001b[31m✗\u001b[0m settings '), printed[0]);
+    assert.ok(printed.some((line) => line.startsWith('\u001b[32m✓\u001b[0m flock ')));
+  });
+});
+
+describe('at its start the daemon', () => {
+  it('warns of what can be seen without the network, and once', async () => {
+    await using setUp = await startSetUp();
+    await chmod(setUp.tokens, 0o775);
+    await using daemon = await setUp.home.serve({
+      ...setUp.env,
+      CALLBACK_URL: `https://scale.local:8443${CALLBACK_PATH}`,
+    });
+    await daemon.line(({ event, check }) => event === 'doctor' && check === 'tokens');
+    const warnings = daemon.lines.filter(({ event }) => event === 'doctor');
+    assert.deepEqual(
+      warnings.map(({ level, check }) => [level, check]),
+      [
+        ['warn', 'callback'],
+        ['warn', 'callback'],
+        ['warn', 'tokens'],
+      ],
+    );
+    assert.match(String(warnings[0]?.['text']), /scale\.local.*; it needs https/);
+    assert.match(String(warnings[1]?.['text']), /port 8443.*; let the tunnel/);
+    assert.match(String(warnings[2]?.['text']), /0775.*; chmod 700/);
+  });
+
+  it('says nothing where all is well', async () => {
+    await using setUp = await startSetUp();
+    await using daemon = await setUp.home.serve(setUp.env);
+    await daemon.line(({ event }) => event === 'fetched');
+    assert.deepEqual(
+      daemon.lines.filter(({ event }) => event === 'doctor'),
+      [],
+    );
+  });
+});

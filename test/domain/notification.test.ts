@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Appli, MEASURE_APPLIS, parseNotification } from '../../src/domain/notification.ts';
+
+function parseForm(body: string) {
+  return parseNotification(Object.fromEntries(new URLSearchParams(body)));
+}
+
+function complaint(fields: Readonly<Record<string, unknown>>): string {
+  const result = parseNotification(fields);
+  return 'malformed' in result ? result.malformed : assert.fail(`accepted ${JSON.stringify(fields)}`);
+}
+
+describe('what Withings posts', () => {
+  test('for a weigh-in says whose and when', () => {
+    assert.deepEqual(parseForm('userid=27182818&appli=1&startdate=1793685500&enddate=1793685501'), {
+      userId: '27182818',
+      appli: 1,
+      window: { start: new Date('2026-11-03T05:58:20Z'), end: new Date('2026-11-03T05:58:21Z') },
+      action: undefined,
+    });
+  });
+
+  const others: readonly (readonly [what: string, body: string])[] = [
+    ['for a day of activity', 'userid=27182818&appli=16&date=2026-11-03'],
+    ['for a bed, with seconds for a date', 'userid=27182818&appli=50&date=1793685500&deviceid=DEV-BED'],
+    ['without any date', 'userid=27182818&appli=55'],
+    ['with the secret of the URL among the fields', 'userid=27182818&appli=1&k=SECRET'],
+    ['with fields nobody has heard of', 'userid=27182818&appli=1&colour=green&n[]=1'],
+    ['of a category nobody has heard of', 'userid=27182818&appli=777'],
+    ['with a window of one moment', 'userid=27182818&appli=1&startdate=1793685500&enddate=1793685500'],
+    ['from the day that every fourth year has', 'userid=27182818&appli=16&date=2028-02-29'],
+  ];
+  for (const [what, body] of others) {
+    test(`${what} is accepted`, () => assert.ok(!('malformed' in parseForm(body)), body));
+  }
+
+  test('about a profile says what has happened to it', () => {
+    const result = parseForm('userid=27182818&appli=46&action=unlink');
+    assert.deepEqual(result, { userId: '27182818', appli: Appli.profile, window: undefined, action: 'unlink' });
+  });
+});
+
+describe('what anybody else posts', () => {
+  const fine = { userid: '27182818', appli: '1', startdate: '1793685500', enddate: '1793685501' };
+  const table: readonly (readonly [change: Readonly<Record<string, unknown>>, named: RegExp])[] = [
+    [{ userid: undefined }, /userid/],
+    [{ userid: '' }, /userid/],
+    [{ userid: '../../etc/passwd' }, /userid/],
+    [{ userid: '27182818\n' }, /userid/],
+    [{ userid: ['27182818', '1'] }, /userid/],
+    [{ userid: { $gt: '' } }, /userid/],
+    [{ appli: undefined }, /appli/],
+    [{ appli: '' }, /appli/],
+    [{ appli: '1.5' }, /appli/],
+    [{ appli: '-1' }, /appli/],
+    [{ appli: '0x1' }, /appli/],
+    [{ appli: ' 1' }, /appli/],
+    [{ appli: ['1', '4'] }, /appli/],
+    [{ startdate: 'yesterday' }, /startdate/],
+    [{ startdate: '' }, /startdate/],
+    [{ startdate: '1793685500.5' }, /startdate/],
+    [{ startdate: '-1' }, /startdate/],
+    [{ enddate: '1793685500000' }, /enddate/],
+    [{ enddate: '999999999999' }, /enddate/],
+    [{ enddate: '1793685499' }, /enddate/],
+    [{ date: '2026-02-30' }, /date/],
+    [{ date: '2026-13-01' }, /date/],
+    [{ date: '03.11.2026' }, /date/],
+    [{ date: '' }, /date/],
+  ];
+  for (const [change, named] of table) {
+    test(`is refused with ${JSON.stringify(change)}, and the field is named`, () => {
+      const fields = Object.entries({ ...fine, ...change }).filter(([, value]) => value !== undefined);
+      assert.match(complaint(Object.fromEntries(fields)), named);
+    });
+  }
+
+  test('is refused with half a window', () => {
+    assert.match(complaint({ userid: '27182818', appli: '1', startdate: '1793685500' }), /startdate and enddate/);
+    assert.match(complaint({ userid: '27182818', appli: '1', enddate: '1793685500' }), /startdate and enddate/);
+  });
+
+  test('is refused with a field given twice, even one that nobody reads', () => {
+    assert.match(complaint({ ...fine, colour: ['green', 'blue'] }), /colour/);
+  });
+
+  test('cannot write its own line, or a long one, into the log', () => {
+    const name = `x\n{"event":"stopped"}\u001b[2J\u2028${'y'.repeat(1000)}`;
+    const { action } = { action: undefined, ...parseNotification({ ...fine, action: name }) };
+    for (const text of [complaint({ ...fine, [name]: ['1', '2'] }), action ?? assert.fail()]) {
+      assert.match(text, /^[\x20-\x7e]{1,80}$/);
+    }
+  });
+
+  test('is never repeated in the complaint, for it may hold the secret of the URL', () => {
+    const secret = 'correct-horse-battery-staple';
+    for (const name of ['userid', 'appli', 'startdate', 'enddate', 'date']) {
+      assert.ok(!complaint({ ...fine, [name]: secret }).includes(secret), name);
+    }
+    assert.ok(!complaint({ ...fine, k: [secret, secret] }).includes(secret));
+  });
+});
+
+test('the categories whose data getmeas returns are those with measures, and no other', () => {
+  const fetched = Array.from({ length: 101 }, (_, appli) => appli).filter((appli) => MEASURE_APPLIS.has(appli));
+  assert.deepEqual(fetched, [1, 2, 4, 58, 62]);
+});

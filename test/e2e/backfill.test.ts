@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { watch } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import type { Call } from '../../src/sandbox/sandbox.ts';
+import { history } from '../support/backfill-bench.ts';
+import { assertJournal, assertNoSecrets, HOLDS_TOKENS, watchCalls } from '../support/checker.ts';
+import { CLIENT, type Home, startHome } from '../support/home.ts';
+import { type Program, runProgram } from '../support/program.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const PERSON = '1234';
+const SINCE = new Date(Date.now() - 5 * 365 * DAY).toISOString().slice(0, '2026-01-31'.length);
+const BACKFILL = ['backfill', PERSON, '--since', SINCE];
+const TEXT = { LOG_FORMAT: 'text', LOG_LEVEL: 'info', USER_NAMES: `${PERSON}:Anna` };
+
+/** A home with so many groups of five years, the last two days ago. Some 60 calls fetch 5,000 of them. */
+async function homeWithHistory(count: number, options: Parameters<typeof startHome>[0] = {}) {
+  const groups = history(count, new Date(`${SINCE}T00:00:01Z`), new Date(Date.now() - 2 * DAY));
+  const home = await startHome({ pageSize: 100, ...options });
+  for (const group of groups) home.sandbox.measures.put(PERSON, group);
+  await home.link(PERSON);
+  return { home, groups };
+}
+
+const isBackfill = ({ form }: Call) => form.has('startdate');
+const backfillFiles = (home: Home) => readdir(join(home.directory, 'data/backfill'));
+
+/** Kills the program when a file of `directory` has changed so many times, as its name tells; says whether it came to that. */
+async function killAtChange(program: Program, directory: string, name: string, count: number): Promise<boolean> {
+  let changes = 0;
+  const watcher = watch(directory, (_type, changed) => {
+    if (changed === name && ++changes === count) program.child.kill('SIGKILL');
+  });
+  await program.exited;
+  watcher.close();
+  return program.child.signalCode === 'SIGKILL';
+}
+
+describe('a backfill of 5,000 groups beside a running daemon', { timeout: 600_000 }, () => {
+  test('is complete, without a double and without a word from the daemon, however often it was killed', async (t) => {
+    const rules = watchCalls();
+    const issued = new Set<string>();
+    const statuses = new Set<unknown>();
+    let onBackfillCall: ((isAnswered: boolean) => void) | undefined;
+    const { home: opened, groups } = await homeWithHistory(5_000, {
+      fault(call, answer) {
+        if (answer !== undefined) return undefined;
+        rules.arrived(call);
+        issued.add(call.accessToken);
+        if (isBackfill(call)) onBackfillCall?.(false);
+        return undefined;
+      },
+      onCall(call, answer) {
+        statuses.add(answer?.status);
+        if (isBackfill(call)) onBackfillCall?.(true);
+      },
+    });
+    await using home = opened;
+    const data = join(home.directory, 'data');
+    await mkdir(join(data, 'backfill'), { recursive: true });
+    await using daemon = await home.serve();
+    await daemon.line(({ event }) => event === 'fetched');
+    const [fresh] = home.sandbox.store(PERSON, { kilograms: 81.25, date: Math.floor((Date.now() - HOUR) / 1000) });
+    assert.ok(fresh !== undefined);
+
+    /** One life, which ends when the call with this number has arrived, or has been answered. */
+    const killAtCall = async (program: Program, count: number, ifAnswered: boolean) => {
+      let calls = 0;
+      onBackfillCall = (isAnswered) => {
+        if (isAnswered === ifAnswered && ++calls === count) program.child.kill('SIGKILL');
+      };
+      await program.exited;
+      onBackfillCall = undefined;
+      return program.child.signalCode === 'SIGKILL';
+    };
+    const lives: readonly ((program: Program) => Promise<boolean>)[] = [
+      (program) => killAtCall(program, 5, false),
+      (program) => killAtChange(program, data, 'measures.jsonl', 3),
+      (program) => killAtChange(program, join(data, 'backfill'), PERSON, 3),
+      (program) => killAtCall(program, 6, true),
+    ];
+    for (const live of lives) assert.ok(await live(home.start(TEXT, BACKFILL)), 'it was over before it was killed');
+    assert.ok((await backfillFiles(home)).includes(PERSON));
+    const { code, stdout, stderr } = await home.start(TEXT, BACKFILL).exited;
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^fetching the history of Anna 1234 from \S+ to \S+, going on at \d{4}-\d\d-\d\d\n/);
+    assert.match(stderr, /last 24 hours is left to weighbridge serve/);
+    assert.match(stdout, /^Anna 1234: \d+ groups from \S+ to \S+, \d+ of them new\n$/);
+
+    const journal = await home.journal();
+    assert.deepEqual(
+      journal.map(({ grpid }) => grpid),
+      groups.map(({ grpid }) => grpid),
+      'every group once, the oldest first, and none that is fresh',
+    );
+    assert.deepEqual(await backfillFiles(home), []);
+    assert.deepEqual([...statuses], [0], 'Withings was never asked too often, nor the same again');
+    rules.assertRules();
+    t.diagnostic(`${rules.count} calls, ${rules.busiestMinute()} in the busiest minute`);
+
+    await daemon.notify({ userid: PERSON, appli: 1, startdate: fresh.date, enddate: fresh.date + 1 });
+    const told = await daemon.reading(fresh.grpid);
+    assert.equal(told['weight'], 81.25);
+    assert.equal(
+      told['previous_weight'],
+      journal.at(-1)?.measures['weight'],
+      'it follows what the backfill has brought',
+    );
+    const ids = new Set(groups.map(({ grpid }) => grpid));
+    assert.deepEqual(
+      daemon.lines.filter(({ grpid }) => ids.has(Number(grpid))),
+      [],
+    );
+    for (const { path, text } of await home.files()) {
+      if (!HOLDS_TOKENS.test(path)) assertNoSecrets(text, [CLIENT.clientSecret], issued);
+    }
+    assertNoSecrets(stdout + stderr + daemon.output(), [CLIENT.clientSecret], issued);
+  });
+});
+
+describe('backfill', { timeout: 300_000 }, () => {
+  test('says what it has done, and the second time that nothing was new', async () => {
+    const { home: opened, groups } = await homeWithHistory(100);
+    await using home = opened;
+    const first = await home.start(TEXT, BACKFILL).exited;
+    assert.match(first.stdout, /^Anna 1234: 100 groups from \S+ to \S+, 100 of them new\n$/);
+    const second = await home.start(TEXT, BACKFILL).exited;
+    assert.match(second.stdout, /^Anna 1234: 100 groups from \S+ to \S+, 0 of them new\n$/);
+    assert.deepEqual([first.code, second.code], [0, 0]);
+    const journal = await home.journal();
+    assert.equal(journal.length, groups.length);
+    assertJournal(home.sandbox, [PERSON], journal);
+  });
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    test(`stops at ${signal} with 1, says that the same command goes on, and it does`, async () => {
+      let [calls, stop] = [0, () => undefined as unknown];
+      const { home: opened, groups } = await homeWithHistory(1_000, {
+        onCall: (call) => {
+          if (isBackfill(call) && ++calls === 7) stop();
+        },
+      });
+      await using home = opened;
+      const program = home.start(TEXT, BACKFILL);
+      stop = () => program.child.kill(signal);
+      const stopped = await program.exited;
+      assert.deepEqual([stopped.code, stopped.stdout], [1, '']);
+      assert.match(stopped.stderr, /\nstopped; the same command goes on from here\n$/);
+      const { code, stderr } = await home.start(TEXT, BACKFILL).exited;
+      assert.equal(code, 0);
+      assert.match(stderr, /going on at/);
+      assert.deepEqual(
+        (await home.journal()).map(({ grpid }) => grpid),
+        groups.map(({ grpid }) => grpid),
+      );
+    });
+  }
+
+  test('exits 1 with what to do about it when the login is refused, and leaves the token file alone', async () => {
+    const { home: opened } = await homeWithHistory(10);
+    await using home = opened;
+    await writeFile(join(home.directory, 'tokens', PERSON), 'dead-token\n');
+    const { code, stdout, stderr } = await home.start(TEXT, BACKFILL).exited;
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /\nerror: .*refused.*; .*link the account again.*\n$/);
+    assert.doesNotMatch(stderr, /dead-token/);
+    assert.equal(await home.tokenFile(PERSON), 'dead-token\n');
+  });
+
+  test('exits 1 when the client secret is wrong, in those words', async () => {
+    const { home: opened } = await homeWithHistory(10);
+    await using home = opened;
+    const { code, stderr } = await home.start({ ...TEXT, WITHINGS_CLIENT_SECRET: 'wrong-secret' }, BACKFILL).exited;
+    assert.equal(code, 1);
+    assert.match(stderr, /client secret is wrong/);
+    assert.doesNotMatch(stderr, /wrong-secret/);
+  });
+
+  test('exits 1 for somebody who is not linked, and names those who are', async () => {
+    const { home: opened } = await homeWithHistory(1);
+    await using home = opened;
+    const { code, stdout, stderr } = await home.start(TEXT, ['backfill', '9999']).exited;
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /^error: user 9999 is not linked .*1234.*weighbridge login.*\n$/);
+    assert.deepEqual(await readdir(join(home.directory, 'tokens')), [PERSON]);
+  });
+
+  test('exits 78 without a client id and secret', async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stderr } = await runProgram(['backfill', '1234'], { cwd: directory.path });
+    assert.equal(code, 78);
+    assert.match(stderr, /WITHINGS_CLIENT_ID/);
+  });
+
+  for (const args of [
+    [],
+    ['anna'],
+    ['1234', '5678'],
+    ['1234', '--since', 'yesterday'],
+    ['1234', '--until', '2008-12-31'],
+    ['1234', '--since', '2026-01-02', '--until', '2026-01-01'],
+  ]) {
+    test(`exits 2 when it is asked wrongly: backfill ${args.join(' ')}`, async () => {
+      await using directory = await temporaryDirectory();
+      const { code, stdout, stderr } = await runProgram(['backfill', ...args], { cwd: directory.path });
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.match(stderr, /^error: .+\n$/);
+      assert.deepEqual(await readdir(directory.path), []);
+    });
+  }
+});

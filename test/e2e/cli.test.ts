@@ -1,0 +1,430 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { patient } from '../support/patience.ts';
+import { COMPILED, type Program, runProgram, startProgram } from '../support/program.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const COMMANDS = [
+  'serve',
+  'demo',
+  'doctor',
+  'login',
+  'users',
+  'token',
+  'subscribe',
+  'unsubscribe',
+  'subscriptions',
+  'import',
+  'export',
+  'backfill',
+  'service',
+];
+const NOBODY = 65_534;
+
+/** What `serve` needs to start in a directory of its own, and to stay on this machine. */
+const SERVABLE = {
+  WITHINGS_CLIENT_ID: 'my-id',
+  WITHINGS_CLIENT_SECRET: 'hush-client-secret',
+  CALLBACK_URL: 'https://me.example.org/hook/hush-path-secret?key=hush-query-secret',
+  WITHINGS_API_URL: 'http://127.0.0.1:9',
+  STATUS_PORT: '0',
+  HOST: '127.0.0.1',
+  PORT: '0',
+};
+
+/** Runs the program in an empty directory. */
+async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  await using directory = await temporaryDirectory();
+  return await runProgram(args, { cwd: directory.path, env });
+}
+
+const linesOf = (text: string) => text.split('\n').filter((line) => line !== '');
+
+describe('help', () => {
+  const asks = [
+    ['--help'],
+    ['help'],
+    ['--version'],
+    ...COMMANDS.flatMap((name) => [
+      [name, '--help'],
+      ['help', name],
+    ]),
+  ];
+
+  for (const args of asks) {
+    it(`comes on standard output, without loading a web server or a client: weighbridge ${args.join(' ')}`, async () => {
+      await using directory = await temporaryDirectory();
+      const { env, loaded } = await spyOnModules(directory.path);
+      const { code, stdout, stderr } = await runProgram(args, { cwd: directory.path, env, script: COMPILED });
+      assert.deepEqual([code, stderr], [0, '']);
+      const expected = args.includes('--version') ? /^[0-9]+\.[0-9]+\.[0-9]+\n$/ : /^Usage: weighbridge\b/;
+      assert.match(stdout, expected);
+      const modules = await loaded();
+      assert.ok(modules.some((url) => url.includes('/node_modules/commander/')));
+      for (const name of ['express', 'axios', 'mqtt', 'qs', 'cli-progress']) {
+        assert.ok(!modules.some((url) => url.includes(`/node_modules/${name}/`)), `${name} is loaded`);
+      }
+    });
+  }
+
+  it('names every command', async () => {
+    const { stdout } = await run(['--help']);
+    for (const name of COMMANDS) assert.match(stdout, new RegExp(`^  ${name}\\b`, 'm'));
+  });
+});
+
+/** Lets the program write down which modules it loads; a hook of Node's, outside the program. */
+async function spyOnModules(directory: string) {
+  const list = join(directory, 'modules.txt');
+  const hook = join(directory, 'hook.mjs');
+  const code = `
+    import { appendFileSync } from 'node:fs';
+    import { register } from 'node:module';
+    import { isMainThread } from 'node:worker_threads';
+    if (isMainThread) register(import.meta.url);
+    export async function load(url, context, next) {
+      appendFileSync(${JSON.stringify(list)}, url + '\\n');
+      return await next(url, context);
+    }`;
+  await writeFile(hook, code);
+  return {
+    env: { NODE_OPTIONS: `--import=file://${hook}`, NODE_NO_WARNINGS: '1' },
+    loaded: async () => linesOf(await readFile(list, 'utf8')),
+  };
+}
+
+describe('wrong usage', () => {
+  for (const [args, word] of [
+    [['nonsense'], 'nonsense'],
+    [['--nonsense'], '--nonsense'],
+    [['serve', '--nonsense'], '--nonsense'],
+    [['demo', '--nonsense'], '--nonsense'],
+    [['doctor', '1234'], 'doctor'],
+    [['import', 'one', 'two'], 'import'],
+  ] as const) {
+    it(`exits 2 and says what is wrong: weighbridge ${args.join(' ')}`, async () => {
+      const { code, stdout, stderr } = await run(args, SERVABLE);
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.ok(stderr.includes(word), stderr);
+    });
+  }
+});
+
+describe('the configuration', () => {
+  for (const args of [[], ['serve']]) {
+    it(`exits 78 when there is none, and says where to get it: weighbridge ${args.join(' ')}`, async () => {
+      const { code, stdout, stderr } = await run(args);
+      assert.deepEqual([code, stdout], [78, '']);
+      for (const word of ['WITHINGS_CLIENT_ID', 'WITHINGS_CLIENT_SECRET', 'https://developer.withings.com']) {
+        assert.ok(stderr.includes(word), stderr);
+      }
+      assert.match(stderr, /weighbridge demo/);
+    });
+  }
+
+  it('exits 78 when it is wrong, names every problem and masks secrets', async () => {
+    const { code, stdout, stderr } = await run(['serve'], {
+      ...SERVABLE,
+      PORT: '80a',
+      LOG_LEVEL: 'loud',
+      CALLBACK_URL: 'http://me.example.org/hush-path-secret',
+      WITHINGS_CLIENT_SECRT: 'hush-typo',
+    });
+    assert.deepEqual([code, stdout], [78, '']);
+    for (const word of ['PORT', '80a', 'LOG_LEVEL', 'loud', 'CALLBACK_URL', 'WITHINGS_CLIENT_SECRT']) {
+      assert.ok(stderr.includes(word), word);
+    }
+    assert.doesNotMatch(stderr, /hush/);
+  });
+
+  it('is read from .env in the working directory, and the environment wins', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(join(directory.path, '.env'), 'TOKENS_DIR=from-file\nLOG_LEVEL=loud\n');
+    const cwd = directory.path;
+    const input = JSON.stringify({ userid: '1234', refresh_token: 'abc' });
+    const refused = await runProgram(['import'], { cwd, input });
+    assert.equal(refused.code, 78);
+    assert.match(refused.stderr, /LOG_LEVEL/);
+    assert.equal((await runProgram(['import'], { cwd, input, env: { LOG_LEVEL: 'warn' } })).code, 0);
+    assert.equal(await readFile(join(cwd, 'from-file/1234'), 'utf8'), 'abc\n');
+  });
+});
+
+describe('serve', () => {
+  it('exits 1 with one line that names the port when it is taken', async () => {
+    await using server = await openServer();
+    const { code, stdout, stderr } = await run(['serve'], { ...SERVABLE, PORT: String(server.port) });
+    assert.equal(code, 1);
+    const lines = linesOf(stdout + stderr);
+    assert.equal(lines.length, 1, stdout + stderr);
+    assert.match(lines[0] ?? '', new RegExp(`127\\.0\\.0\\.1:${server.port}\\b`));
+  });
+
+  for (const setting of ['TOKENS_DIR', 'DATA_DIR']) {
+    it(`exits 1 with one line that names the directory when ${setting} cannot be written`, async () => {
+      await using directory = await temporaryDirectory();
+      const cwd = directory.path;
+      const locked = join(cwd, 'locked');
+      await mkdir(locked);
+      await chmod(locked, 0o555);
+      await chmod(cwd, 0o777);
+      const uid = process.getuid?.() === 0 ? { uid: NOBODY } : {};
+      const env = { ...SERVABLE, [setting]: locked };
+      const { code, stdout, stderr } = await runProgram(['serve'], { cwd, env, ...uid });
+      assert.equal(code, 1, stderr);
+      const lines = linesOf(stdout + stderr);
+      assert.equal(lines.length, 1, stdout + stderr);
+      assert.ok(lines[0]?.includes(locked), lines[0]);
+      assert.doesNotMatch(lines[0] ?? '', /defect/);
+    });
+  }
+
+  it('announces the port it has bound, and exits 0 quickly on SIGTERM', async () => {
+    await using server = await serve();
+    const { public: address } = await server.listening();
+    assert.ok(isAddress(address) && address.port > 0, JSON.stringify(address));
+    assert.equal(await stops(server.program, 'SIGTERM'), 0);
+  });
+
+  it('makes its directories for the owner alone', async () => {
+    await using server = await serve();
+    await server.listening();
+    for (const name of ['tokens', 'data']) assert.equal(await mode(join(server.cwd, name)), '700');
+  });
+
+  it('never prints a secret', async () => {
+    await using server = await serve({ LOG_LEVEL: 'debug' });
+    await server.listening();
+    await stops(server.program, 'SIGTERM');
+    assert.doesNotMatch(server.program.output(), /hush/);
+  });
+
+  it('never prints a path that is a secret as a whole', async () => {
+    await using server = await serve({ CALLBACK_URL: '', WEBHOOK_PATH: '/hush-path-secret' });
+    await server.listening();
+    await stops(server.program, 'SIGTERM');
+    assert.match(server.program.output(), /CALLBACK_URL/);
+    assert.doesNotMatch(server.program.output(), /hush/);
+  });
+
+  it('is ended at once by a second signal while the first waits for a login that is being rotated', async () => {
+    await using withings = await openServer();
+    await using server = await serve({ WITHINGS_API_URL: `http://127.0.0.1:${withings.port}` });
+    await mkdir(join(server.cwd, 'tokens'), { recursive: true });
+    await writeFile(join(server.cwd, 'tokens/1234'), 'rt-of-1234\n');
+    const { public: address } = await server.listening();
+    assert.ok(isAddress(address));
+    const callback = `http://127.0.0.1:${address.port}/hook/hush-path-secret?key=hush-query-secret`;
+    const body = new URLSearchParams({ userid: '1234', appli: '1' });
+    assert.equal((await fetch(callback, { method: 'POST', body })).status, 200);
+    await withings.asked;
+    server.program.child.kill('SIGTERM');
+    await server.program.line(({ event }) => event === 'stopping');
+    assert.notEqual(await stops(server.program, 'SIGTERM', 1_000), 0);
+  });
+});
+
+/** The daemon in a directory of its own. */
+async function serve(env: Readonly<Record<string, string>> = {}) {
+  const directory = await temporaryDirectory();
+  const cwd = directory.path;
+  const program = startProgram(['serve'], { cwd, env: { ...SERVABLE, LOG_FORMAT: 'json', ...env } });
+  return {
+    cwd,
+    program,
+    listening: () => program.line(({ event }) => event === 'listening'),
+    async [Symbol.asyncDispose]() {
+      await program[Symbol.asyncDispose]();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Sends the signal and returns the exit code; fails when the end is long in coming. */
+async function stops({ child, exited }: Program, signal: NodeJS.Signals, limitMs = 4_000): Promise<number | null> {
+  const mostMs = patient(limitMs);
+  const since = performance.now();
+  child.kill(signal);
+  const { code } = await exited;
+  const tookMs = performance.now() - since;
+  assert.ok(tookMs < mostMs, `it took ${Math.round(tookMs)} ms`);
+  return code;
+}
+
+function isAddress(value: unknown): value is { readonly host: string; readonly port: number } {
+  return typeof value === 'object' && value !== null && 'port' in value && typeof value.port === 'number';
+}
+
+/** A server that takes requests and never answers one. */
+async function openServer() {
+  const server = createServer();
+  const asked = once(server, 'request');
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(isAddress(address));
+  return {
+    port: address.port,
+    asked,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function mode(path: string): Promise<string> {
+  return ((await stat(path)).mode & 0o777).toString(8);
+}
+
+/** What Withings' token call answers: whole, with the id as a number, or flat as the OAuth fields. */
+const LOGIN = { userid: '1234', access_token: 'at', refresh_token: 'rt-of-1234', expires_in: 10_800 };
+const ANSWERS: Readonly<Record<string, string>> = {
+  'the whole answer': JSON.stringify({ status: 0, body: LOGIN }),
+  'an answer with a number for the user id': JSON.stringify({ status: 0, body: { ...LOGIN, userid: 1234 } }),
+  'an answer on many lines': `\n${JSON.stringify({ status: 0, body: LOGIN }, undefined, 2)}\n\n`,
+  'the flat form': JSON.stringify(LOGIN),
+};
+
+const REFUSED: Readonly<Record<string, string>> = {
+  'an error answer': '{"status":503,"body":{},"error":"Invalid Params: invalid code"}',
+  'an error answer with a login in it': JSON.stringify({ status: 601, body: LOGIN, error: 'Same arguments' }),
+  nothing: '',
+  HTML: '<html>Bad gateway</html>',
+  'half a JSON': '{"status":0,"body":{"userid":"1234","refresh_token":"rt-of',
+  null: 'null',
+  'a list': '[]',
+  'a number': '42',
+  'an answer without a user': JSON.stringify({ status: 0, body: { ...LOGIN, userid: undefined } }),
+  'an answer without a token': JSON.stringify({ status: 0, body: { ...LOGIN, refresh_token: undefined } }),
+  'an answer with an empty token': JSON.stringify({ status: 0, body: { ...LOGIN, refresh_token: '' } }),
+  'a token of two lines': JSON.stringify({ status: 0, body: { ...LOGIN, refresh_token: 'one\ntwo' } }),
+  'a user id that is a path': JSON.stringify({ status: 0, body: { ...LOGIN, userid: '../1234' } }),
+};
+
+describe('import', () => {
+  for (const [what, json] of Object.entries(ANSWERS)) {
+    it(`stores the login of ${what}, from a file and from standard input, for the owner alone`, async () => {
+      for (const way of ['file', 'input']) {
+        await using directory = await temporaryDirectory();
+        const cwd = directory.path;
+        await writeFile(join(cwd, 'answer.json'), json);
+        const args = way === 'file' ? ['import', 'answer.json'] : ['import'];
+        const { code, stdout, stderr } = await runProgram(args, { cwd, ...(way === 'input' && { input: json }) });
+        assert.equal(code, 0, stderr);
+        assert.match(stdout, /tokens\/1234\n$/);
+        assert.doesNotMatch(stdout + stderr, /rt-of/);
+        assert.equal(await readFile(join(cwd, 'tokens/1234'), 'utf8'), 'rt-of-1234\n');
+        assert.equal(await mode(join(cwd, 'tokens/1234')), '600');
+        assert.equal(await mode(join(cwd, 'tokens')), '700');
+      }
+    });
+  }
+
+  it('replaces the login of the same person and touches nobody else', async () => {
+    await using directory = await temporaryDirectory();
+    const cwd = directory.path;
+    await mkdir(join(cwd, 'tokens'));
+    await writeFile(join(cwd, 'tokens/1234'), 'old\n', { mode: 0o644 });
+    await writeFile(join(cwd, 'tokens/5678'), 'other\n');
+    assert.equal((await runProgram(['import'], { cwd, input: JSON.stringify(LOGIN) })).code, 0);
+    assert.equal(await readFile(join(cwd, 'tokens/1234'), 'utf8'), 'rt-of-1234\n');
+    assert.equal(await mode(join(cwd, 'tokens/1234')), '600');
+    assert.equal(await readFile(join(cwd, 'tokens/5678'), 'utf8'), 'other\n');
+  });
+
+  for (const [what, input] of Object.entries(REFUSED)) {
+    it(`exits 1, says why and stores nothing when it gets ${what}`, async () => {
+      await using directory = await temporaryDirectory();
+      const cwd = directory.path;
+      await mkdir(join(cwd, 'tokens'));
+      await writeFile(join(cwd, 'tokens/1234'), 'old\n');
+      const { code, stdout, stderr } = await runProgram(['import'], { cwd, input });
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /^error: .+\n$/);
+      assert.doesNotMatch(stderr, /rt-of|defect/);
+      assert.equal(await readFile(join(cwd, 'tokens/1234'), 'utf8'), 'old\n');
+      assert.deepEqual((await readdir(cwd)).sort(), ['tokens']);
+      assert.deepEqual(await readdir(join(cwd, 'tokens')), ['1234']);
+    });
+  }
+
+  it('repeats what Withings said, and what to do about it', async () => {
+    await using directory = await temporaryDirectory();
+    const input = REFUSED['an error answer'] ?? '';
+    const { stderr } = await runProgram(['import'], { cwd: directory.path, input });
+    assert.match(stderr, /503.*invalid code.*30 seconds/);
+  });
+
+  it('exits 1 with one line when the file is not there', async () => {
+    const { code, stderr } = await run(['import', 'missing.json']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: .*missing\.json.*\n$/);
+  });
+});
+
+describe('demo', () => {
+  it('prints one weight, exits 0 within 5 s and leaves nothing behind', async () => {
+    await using directory = await temporaryDirectory();
+    const mostMs = patient(5_000);
+    const since = performance.now();
+    const { code, stdout, stderr } = await runDemo(['--once'], directory.path);
+    assert.equal(code, 0, stderr);
+    assert.ok(performance.now() - since < mostMs);
+    const weights = linesOf(stdout).filter((line) => /\bweight\b/.test(line));
+    assert.equal(weights.length, 1, stdout);
+    assert.match(
+      weights[0] ?? '',
+      /^\S+ info {2}weight [0-9]+\.[0-9]{2} kg .*\bAnna 1234 measured \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d\b/,
+    );
+    assert.ok(!(stdout + stderr).includes('\u001b'));
+    assert.deepEqual(await readdir(directory.path), []);
+  });
+
+  it('prints JSON lines and nothing else on standard output with --json', async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stdout } = await runDemo(['--once', '--json'], directory.path);
+    assert.equal(code, 0);
+    const lines: { event: unknown; weight?: unknown }[] = linesOf(stdout).map((line) => JSON.parse(line));
+    const weights = lines.filter(({ event, weight }) => event === 'reading' && typeof weight === 'number');
+    assert.equal(weights.length, 1);
+  });
+
+  it('minds no settings', async () => {
+    await using directory = await temporaryDirectory();
+    const env = { PORT: '80a', LOG_LEVEL: 'error', TOKENS_DIR: '/nonsense', WITHINGS_API_URL: 'nonsense' };
+    const { code, stdout } = await runDemo(['--once'], directory.path, env);
+    assert.equal(code, 0);
+    assert.match(stdout, /\bweight\b/);
+  });
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    it(`exits 0 quickly on ${signal} and leaves nothing behind`, async () => {
+      await using directory = await temporaryDirectory();
+      const cwd = directory.path;
+      await using program = startProgram(['demo', '--json'], { cwd, env: { TMPDIR: cwd } });
+      await program.line(({ event }) => event === 'reading');
+      assert.equal(await stops(program, signal), 0);
+      assert.deepEqual(await readdir(cwd), []);
+    });
+  }
+
+  it('exits 0 and leaves nothing behind when it is stopped while it starts', async () => {
+    await using directory = await temporaryDirectory();
+    const cwd = directory.path;
+    await using program = startProgram(['demo', '--json'], { cwd, env: { TMPDIR: cwd } });
+    await program.line(({ event }) => event === 'listening');
+    assert.equal(await stops(program, 'SIGINT'), 0);
+    assert.deepEqual(await readdir(cwd), []);
+  });
+});
+
+/** Everything it writes must go to the one directory it is given. */
+async function runDemo(args: readonly string[], directory: string, env: Readonly<Record<string, string>> = {}) {
+  return await runProgram(['demo', ...args], { cwd: directory, env: { ...env, TMPDIR: directory } });
+}

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { rawGroup } from '../support/backfill-bench.ts';
+import { createFastClock } from '../support/fast-clock.ts';
+import { CLIENT, type Home, startHome } from '../support/home.ts';
+import { writeScript } from '../support/hook-bench.ts';
+import { until } from '../support/outbox-bench.ts';
+import { COMPILED, runProgram } from '../support/program.ts';
+
+const CHILD = fileURLToPath(new URL('../support/daemon-child.js', import.meta.url));
+const now = () => Math.floor(Date.now() / 1000);
+
+interface Got {
+  readonly grpid: number;
+  readonly late: boolean;
+  readonly weight: number | null;
+  readonly previous_weight: number | null;
+  readonly change: number | null;
+  readonly name: string;
+}
+
+/** A home whose daemon runs a script in its folder; `got` is what the script has put into the file `in`. */
+async function startHookHome(script: string, options: Parameters<typeof startHome>[0] = {}) {
+  const home = await startHome(options);
+  await writeScript(join(home.directory, 'hook.sh'), script);
+  await home.link('1234');
+  const env = { HOOK_COMMAND: './hook.sh "an argument"', USER_NAMES: '1234:Anna' };
+  const text = (name: string) => readFile(join(home.directory, name), 'utf8').catch(() => '');
+  return {
+    home,
+    env,
+    text,
+    serve: (more: Readonly<Record<string, string>> = {}) => home.serve({ ...env, ...more }),
+    got: async (): Promise<Got[]> =>
+      (await text('in'))
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line)),
+    [Symbol.asyncDispose]: () => home[Symbol.asyncDispose](),
+  };
+}
+
+/** Puts a weigh-in into the sandbox, which calls nobody, and returns its groups. */
+async function weigh(home: Home, kilograms: number, date = now() - 60): Promise<number[]> {
+  const groups = home.sandbox.store('1234', { kilograms, date });
+  return groups.map(({ grpid }) => grpid);
+}
+const notify = (daemon: { notify(fields: object): Promise<number> }, date: number) =>
+  daemon.notify({ userid: 1234, appli: 1, startdate: date, enddate: date + 1 });
+
+describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 }, () => {
+  test('runs once for each group of a weigh-in, in the folder of the daemon, and gets no secret', async () => {
+    await using bench = await startHookHome('cat >> in; env >> env; echo "$1" >> args; pwd >> pwd');
+    const { home } = bench;
+    const old = await weigh(home, 80, now() - 4000);
+    await using daemon = await bench.serve({ STATUS_PASSWORD: 'status-secret-1', MY_OWN: 'private' });
+    await daemon.line(({ event }) => event === 'fetched');
+    const date = now() - 60;
+    const fresh = await weigh(home, 80.4, date);
+    await notify(daemon, date);
+    await until(async () => (await bench.got()).length === old.length + fresh.length);
+    const got = await bench.got();
+    assert.deepEqual(
+      got.map(({ grpid }) => grpid),
+      (await home.journal()).map(({ grpid }) => grpid),
+      'each group once, in the order of the journal',
+    );
+    for (const { grpid, late, name } of got) assert.deepEqual([late, name], [old.includes(grpid), 'Anna']);
+    const weight = got.find(({ weight }) => weight === 80.4);
+    assert.deepEqual([weight?.previous_weight, weight?.change], [80, 0.4]);
+    const env = await bench.text('env');
+    for (const secret of [CLIENT.clientSecret, 'status-secret-1', 'url-secret', 'private', 'WITHINGS_', 'TOKENS_DIR']) {
+      assert.ok(!env.includes(secret), secret);
+    }
+    assert.match(env, /^WEIGHBRIDGE_TEXT=Anna 80\.40 kg \(\+0\.40\)$/m);
+    assert.match(await bench.text('args'), /^(an argument\n)+$/);
+    assert.equal((await bench.text('pwd')).split('\n')[0], home.directory);
+  });
+
+  test('does not run for what a backfill fetches, also where it is the daemon that finds it in the journal', async () => {
+    await using bench = await startHookHome('cat >> in');
+    const { home } = bench;
+    await using daemon = await bench.serve();
+    await daemon.line(({ event }) => event === 'fetched');
+    home.sandbox.measures.put('1234', rawGroup(1, new Date((now() - 5 * 86_400) * 1000)));
+    const { code, stderr } = await home.start(bench.env, ['backfill', '1234', '--since', '2026-01-01']).exited;
+    assert.equal(code, 0, stderr);
+    assert.match(JSON.stringify(await home.journal()), /"history":true/);
+    const exported = await home.start({}, ['export', '--format', 'json']).exited;
+    assert.match(exported.stdout, /"history":true\}\n/);
+    const date = now() - 60;
+    const fresh = await weigh(home, 80, date);
+    await notify(daemon, date);
+    await until(async () => (await bench.got()).length === fresh.length);
+    const got = await bench.got();
+    assert.deepEqual(got.map(({ grpid }) => grpid).sort(), fresh.sort());
+    assert.equal(got.find(({ weight }) => weight !== null)?.previous_weight, 80.001, 'but it is known');
+  });
+
+  test('that fails twice and then works gets each reading, in order; the log tells of it once, and that it works again', async () => {
+    const clock = createFastClock({ speed: 60, startMs: Date.now() });
+    await using bench = await startHookHome('cat > now; echo >> runs; [ "$(wc -l < runs)" -gt 2 ] && cat now >> in', {
+      clock,
+      script: CHILD,
+    });
+    const { home } = bench;
+    const date = Math.floor(clock.now().getTime() / 1000) - 60;
+    const groups = await weigh(home, 81, date);
+    await using daemon = home.start({ ...bench.env, TEST_CLOCK: JSON.stringify(clock.time) });
+    await until(async () => (await bench.got()).length === groups.length);
+    await daemon.line(({ event }) => event === 'recovered');
+    const told = daemon.lines.filter(({ event, level }) => event === 'trouble' && level === 'warn');
+    assert.equal(told.length, 1);
+    assert.match(String(told[0]?.['text']), /^hook: \.\/hook\.sh ended with exit code 1, .*; next try in 10 s$/);
+    assert.deepEqual(
+      (await bench.got()).map(({ grpid }) => grpid),
+      (await home.journal()).map(({ grpid }) => grpid),
+    );
+  });
+
+  test('that hangs and always fails is parked in minutes, and the next reading is its own', async () => {
+    const clock = createFastClock({ speed: 600, startMs: Date.now() });
+    const script = 'cat > now; grep -q ,\\"weight\\":81, now && sleep 1000; cat now >> in';
+    await using bench = await startHookHome(script, { clock, script: CHILD });
+    const { home } = bench;
+    const groups = await weigh(home, 81, Math.floor(clock.now().getTime() / 1000) - 60);
+    await using daemon = home.start({ ...bench.env, TEST_CLOCK: JSON.stringify(clock.time) });
+    const parked = await daemon.line(({ event }) => event === 'given_up');
+    assert.equal(parked['level'], 'error');
+    assert.match(
+      String(parked['text']),
+      /^hook: gave up on the reading \d+, .*did not end within 30 s .* kept in \S+data\/publishers\/hook\.parked\.jsonl;/,
+    );
+    assert.equal(JSON.parse(await bench.text('data/publishers/hook.parked.jsonl')).weight, 81);
+    await until(async () => (await bench.got()).length === groups.length - 1);
+  });
+
+  test('is run again after a kill -9 in the middle of it, and none is passed over', async () => {
+    await using bench = await startHookHome('cat > now; echo "$$" > pid; [ -e go ] || sleep 1000; cat now >> in');
+    const { home } = bench;
+    let groups: number[] = [];
+    for (let life = 0; life < 3; life += 1) {
+      await using daemon = await bench.serve();
+      const date = now() - 600 + life * 100;
+      groups = [...groups, ...(await weigh(home, 81 + life, date))];
+      await notify(daemon, date);
+      await until(async () => (await home.journal().catch(() => [])).length === groups.length);
+      await until(async () => (await bench.text('pid')) !== '');
+      daemon.child.kill('SIGKILL');
+      await daemon.exited;
+      process.kill(-Number(await bench.text('pid')), 'SIGKILL');
+      await writeScript(join(home.directory, 'pid'), '');
+    }
+    assert.deepEqual(await bench.got(), []);
+    await writeScript(join(home.directory, 'go'), '');
+    await using _daemon = await bench.serve();
+    await until(async () => (await bench.got()).length === groups.length);
+    assert.deepEqual(
+      (await bench.got()).map(({ grpid }) => grpid),
+      (await home.journal()).map(({ grpid }) => grpid),
+    );
+  });
+
+  test('delivers the last one twice at most, when it is killed again and again between two', async () => {
+    await using bench = await startHookHome('cat >> in; sleep 0.02');
+    const { home } = bench;
+    {
+      await using first = await bench.serve();
+      await first.line(({ event }) => event === 'fetched');
+    }
+    let groups: number[] = [];
+    for (let at = 0; at < 20; at += 1) groups = [...groups, ...(await weigh(home, 80 + at, now() - 5000 + at * 100))];
+    let lives = 0;
+    for (; (await bench.got()).length < groups.length + lives && lives < 8; lives += 1) {
+      await using daemon = await bench.serve();
+      const before = (await bench.got()).length;
+      await until(async () => (await bench.got()).length >= before + 4 || (await bench.got()).length >= groups.length);
+      daemon.child.kill('SIGKILL');
+      await daemon.exited;
+    }
+    await using _daemon = await bench.serve();
+    const order = async () => [...new Set((await bench.got()).map(({ grpid }) => grpid))];
+    await until(async () => (await order()).length === groups.length);
+    assert.deepEqual(
+      await order(),
+      (await home.journal()).map(({ grpid }) => grpid),
+    );
+    const count = (await bench.got()).length;
+    assert.ok(count <= groups.length + lives, `${count} runs for ${groups.length} groups and ${lives} kills`);
+  });
+
+  test('has 5 s when the daemon is stopped, and ends with it', async () => {
+    await using bench = await startHookHome('trap "echo bye > bye; exit 1" TERM; cat > now; sleep 1000 & wait');
+    const { home } = bench;
+    await weigh(home, 81);
+    await using daemon = await bench.serve();
+    await until(async () => (await bench.text('now')) !== '');
+    const startedAt = performance.now();
+    daemon.child.kill('SIGTERM');
+    const { code } = await daemon.exited;
+    const tookMs = performance.now() - startedAt;
+    assert.equal(code, 0);
+    assert.ok(tookMs > 4_000 && tookMs < 9_000, `${tookMs} ms`);
+    assert.equal(await bench.text('bye'), 'bye\n');
+    assert.deepEqual(
+      daemon.lines.filter(({ event }) => event === 'trouble'),
+      [],
+    );
+  });
+});
+
+describe('at the start', { concurrency: 4 }, () => {
+  for (const [command, message] of [
+    ['./missing.sh', /^error: HOOK_COMMAND begins with \.\/missing\.sh, which does not exist; /m],
+    ['./.env', /^error: HOOK_COMMAND begins with \.\/\.env, which is no program that this user may run; "chmod \+x"/m],
+    [`./hook.sh 'secret-token`, /^error: HOOK_COMMAND has a quote that is not closed.*, not "\*\*\* \(/m],
+    ['./hook.sh > file', /^error: HOOK_COMMAND holds >, which only a shell understands/m],
+  ] as const) {
+    test(`HOOK_COMMAND=${command} is a configuration problem`, async () => {
+      await using home = await startHome();
+      if (command === './.env') await writeFile(join(home.directory, '.env'), '');
+      const { code, stderr } = await home.start({ HOOK_COMMAND: command }).exited;
+      assert.equal(code, 78, stderr);
+      assert.match(stderr, message);
+      assert.ok(!stderr.includes('secret-token'));
+    });
+  }
+
+  test('a name that is not in PATH is a warning, because it may be there tomorrow; the doctor says so too', async () => {
+    await using home = await startHome();
+    await using daemon = await home.serve({ HOOK_COMMAND: 'no-such-program' });
+    const { text } = await daemon.line(({ event, check }) => event === 'doctor' && check === 'hook');
+    assert.match(String(text), /^HOOK_COMMAND begins with no-such-program, which is not in PATH; /);
+    const { stdout } = await home.start({ HOOK_COMMAND: 'sh -c true' }, ['doctor']).exited;
+    assert.match(stdout, /✓ hook +sh can be run/);
+  });
+
+  test('without HOOK_COMMAND nothing of it is loaded, and nothing is written for publishers', async () => {
+    const loaded = await staticImports(COMPILED);
+    for (const command of ['serve', 'demo']) {
+      for (const path of await staticImports(join(dirname(COMPILED), 'cli', `${command}.js`))) loaded.add(path);
+    }
+    assert.ok(loaded.size > 40);
+    assert.deepEqual(
+      [...loaded].filter((path) => path.includes('/publishers/')),
+      [],
+    );
+    await using home = await startHome();
+    await home.link('1234');
+    await using daemon = await home.serve();
+    await daemon.line(({ event }) => event === 'fetched');
+    assert.ok(!(await readdir(join(home.directory, 'data'))).includes('publishers'));
+  });
+
+  test('the demo runs no hook of the environment', async () => {
+    await using home = await startHome();
+    const env = { HOOK_COMMAND: `sh -c ': > ran'` };
+    const { code } = await runProgram(['demo', '--once'], { cwd: home.directory, env });
+    assert.equal(code, 0);
+    assert.ok(!(await home.files()).some(({ path }) => path.endsWith('/ran')));
+  });
+});
+
+/** What is loaded with a module, and with that, and so on. */
+async function staticImports(path: string, found = new Set<string>()): Promise<Set<string>> {
+  if (found.has(path)) return found;
+  found.add(path);
+  for (const [, specifier = ''] of (await readFile(path, 'utf8')).matchAll(
+    /^(?:import|export) .*?from '(\.[^']+)';/gms,
+  )) {
+    await staticImports(join(dirname(path), specifier), found);
+  }
+  return found;
+}

@@ -1,0 +1,477 @@
+import { strict as assert } from 'node:assert';
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SandboxOptions } from '../../src/sandbox/sandbox.ts';
+import { browse, consent, linkOf } from '../support/browser.ts';
+import { freePort } from '../support/free-port.ts';
+import { CALLBACK_PATH, CLIENT, type Home, startHome } from '../support/home.ts';
+
+const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
+
+/** A home with a callback URL that is reachable on this machine. */
+async function setUp(options: Partial<SandboxOptions> = {}) {
+  const home = await startHome(options);
+  const port = await freePort();
+  const env = {
+    PORT: `${port}`,
+    CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}`,
+    USER_NAMES: '1234:Anna,5678:<b>Bo</b>',
+  };
+  return {
+    ...home,
+    env,
+    serve: (more: Readonly<Record<string, string>> = {}) => home.serve({ ...env, ...more }),
+    login: (...args: readonly string[]) =>
+      home.start({ ...env, LOG_FORMAT: 'text', LOG_LEVEL: 'info' }, ['login', ...args]),
+    subscriptions: (userId: string) => home.sandbox.subscriptions.of(userId),
+  };
+}
+
+async function assertLinked(home: Home, userId: string) {
+  const token = (await home.tokenFile(userId)).trim();
+  assert(home.sandbox.grants.accepts(token), 'the stored login works');
+}
+
+describe('weighbridge login', { concurrency: true }, () => {
+  test('beside a running daemon: linked, subscribed, the last weight shown, and the next weigh-in logged', async () => {
+    await using home = await setUp();
+    home.sandbox.store('1234', { kilograms: 81.25, date: secondsAgo(3_000) });
+    await using daemon = await home.serve();
+    await using login = home.login();
+    const page = await browse(await linkOf(login));
+    assert.equal(page.status, 200);
+    assert.match(page.text, /Anna 1234 is linked/);
+    assert.match(page.text, /81\.25 kg/);
+    const { code, stderr } = await login.exited;
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /Anna 1234 is linked/);
+    await assertLinked(home, '1234');
+    assert.deepEqual(
+      home.subscriptions('1234').map(({ appli, callbackurl }) => [appli, callbackurl]),
+      [[1, home.env.CALLBACK_URL]],
+    );
+    void home.sandbox.weigh('1234', { kilograms: 81.65, date: secondsAgo(60) });
+    await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.65);
+  });
+
+  test('with no daemon running: it answers the browser itself; a daemon started later logs the next weigh-in', async () => {
+    await using home = await setUp();
+    home.sandbox.store('1234', { kilograms: 81.25, date: secondsAgo(3_000) });
+    {
+      await using login = home.login();
+      const page = await browse(await linkOf(login));
+      assert.match(page.text, /81\.25 kg/);
+      const { code, stderr } = await login.exited;
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /81\.25 kg/);
+    }
+    await assertLinked(home, '1234');
+    await using daemon = await home.serve();
+    void home.sandbox.weigh('1234', { kilograms: 81.65, date: secondsAgo(60) });
+    await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.65);
+  });
+
+  test('a second person, and the first one again, while the daemon runs', async () => {
+    await using home = await setUp();
+    await using daemon = await home.serve();
+    for (const [userId, said] of [
+      ['1234', /Anna 1234 is linked</],
+      ['5678', /&#60;b&#62;Bo&#60;\/b&#62; 5678 is linked</],
+      ['1234', /Anna 1234 is linked again</],
+    ] as const) {
+      await using login = home.login();
+      const page = await browse(await consent(await linkOf(login), userId));
+      assert.match(page.text, said);
+      assert.equal((await login.exited).code, 0);
+      await assertLinked(home, userId);
+      assert.equal(home.subscriptions(userId).length, 1);
+      void home.sandbox.weigh(userId, { kilograms: 70, date: secondsAgo(60) });
+      await daemon.line(({ event, userid }) => event === 'reading' && userid === userId);
+    }
+  });
+
+  test('shows a weight of last month to somebody who was not on the scale lately, and journals no history', async () => {
+    await using home = await setUp();
+    for (const [days, kilograms] of [
+      [50, 84],
+      [20, 82],
+      [300, 90],
+    ] as const) {
+      const [group] = home.sandbox.store('1234', { kilograms, date: secondsAgo(days * 86_400) });
+      assert(group);
+      home.sandbox.measures.put('1234', { ...group, modified: group.date });
+    }
+    await using login = home.login();
+    const page = await browse(await linkOf(login));
+    assert.match(page.text, /82\.00 kg/);
+    assert.equal((await login.exited).code, 0);
+  });
+
+  test('says so where there is no weight at all, and names the membership that Withings may ask for', async () => {
+    await using home = await setUp();
+    await using login = home.login();
+    const page = await browse(await linkOf(login));
+    assert.match(page.text, /no weight of the past year/);
+    assert.match(page.text, /Withings\+ membership/);
+  });
+
+  test('--no-subscribe leaves the subscriptions alone', async () => {
+    await using home = await setUp();
+    await using login = home.login('--no-subscribe');
+    assert.match((await browse(await linkOf(login))).text, /Nobody has asked Withings to call/);
+    assert.equal((await login.exited).code, 0);
+    assert.deepEqual(home.subscriptions('1234'), []);
+  });
+
+  test('--no-subscribe and unsubscribe hold beside a daemon too, until somebody subscribes again', async () => {
+    await using home = await setUp();
+    await using daemon = await home.serve({ RECONCILE_INTERVAL: '1m' });
+    {
+      await using login = home.login('--no-subscribe');
+      await browse(await linkOf(login));
+    }
+    await daemon.line(({ event, userid }) => event === 'linked' && userid === '1234');
+    const quiet = { ...home.env, LOG_FORMAT: 'text', LOG_LEVEL: 'warn' };
+    const run = async (...args: readonly string[]) => assert.equal((await home.start(quiet, args).exited).code, 0);
+    const state = async () => JSON.parse(await readFile(join(home.directory, 'data/people/1234'), 'utf8'));
+    assert.equal((await state()).leave_unsubscribed, true);
+    await run('subscribe', '1234');
+    assert.equal((await state()).leave_unsubscribed, undefined);
+    assert.equal(home.subscriptions('1234').length, 1);
+    await run('unsubscribe', '1234');
+    assert.equal((await state()).leave_unsubscribed, true);
+    assert.equal(home.subscriptions('1234').length, 0);
+  });
+
+  test('two at once: each ends with its own person, and the second takes over when the first is done', async () => {
+    await using home = await setUp();
+    await using first = home.login();
+    const links = [await linkOf(first)];
+    await using second = home.login();
+    links.push(await linkOf(second));
+    assert.match((await browse(await consent(links[0] ?? '', '1234'))).text, /1234 is linked/);
+    assert.equal((await first.exited).code, 0);
+    const landed = await consent(links[1] ?? '', '5678');
+    for (;;) {
+      const page = await browse(landed).catch(() => undefined);
+      if (page !== undefined) {
+        assert.match(page.text, /5678 is linked/);
+        break;
+      }
+      await sleep(200);
+    }
+    assert.equal((await second.exited).code, 0);
+  });
+
+  test('beside a daemon that keeps its logins elsewhere says so at once, and makes no directories', async () => {
+    await using home = await setUp();
+    await using _daemon = await home.serve();
+    const elsewhere = { ...home.env, TOKENS_DIR: './other-tokens', DATA_DIR: './other-data', LOG_FORMAT: 'text' };
+    const { code, stderr } = await home.start(elsewhere, ['login']).exited;
+    assert.equal(code, 1);
+    assert.match(stderr, /keeps its logins elsewhere/);
+    await assert.rejects(stat(join(home.directory, 'other-tokens')));
+  });
+
+  test('a daemon that is stopped in the middle stores the login, and calls nothing a defect', async () => {
+    let hold = true;
+    await using home = await setUp({
+      fault: ({ form }, answer) =>
+        hold && answer === undefined && form.get('action') === 'getmeas' ? 'hang' : undefined,
+    });
+    await using daemon = await home.serve();
+    await using login = home.login();
+    const page = browse(await linkOf(login)).catch(() => undefined);
+    await daemon.line(({ event }) => event === 'linked');
+    daemon.child.kill('SIGTERM');
+    const { code, stdout } = await daemon.exited;
+    hold = false;
+    assert.equal(code, 0);
+    assert.doesNotMatch(stdout, /defect/);
+    assert.doesNotMatch((await page)?.text ?? '', /defect|file:/);
+    await assertLinked(home, '1234');
+  });
+
+  test('--demo-user asks for the demo account', async () => {
+    await using home = await setUp();
+    await using login = home.login('--demo-user');
+    assert.equal((await linkOf(login)).searchParams.get('mode'), 'demo');
+  });
+
+  test('--paste takes the address that the browser could not open', async () => {
+    await using home = await setUp();
+    await using login = home.typed(home.env, ['login', '--paste', '--no-subscribe']);
+    const landed = await consent(await linkOf(login));
+    login.child.stdin?.write(`not an address\n${landed.href}\n`);
+    const { code, stderr } = await login.exited;
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /Copy the whole address/);
+    await assertLinked(home, '1234');
+  });
+
+  test('says which port is taken when something else uses it', async () => {
+    await using home = await setUp();
+    const other = createServer((_request, response) => response.end('somebody else')).listen(Number(home.env.PORT));
+    try {
+      await using login = home.login();
+      const { code, stdout, stderr } = await login.exited;
+      assert.equal(code, 1);
+      assert.equal(stdout, '');
+      assert.match(stderr, new RegExp(`:${home.env.PORT} .*EADDRINUSE.*set PORT`));
+    } finally {
+      other.close();
+    }
+  });
+
+  test('without CALLBACK_URL is a wrong configuration', async () => {
+    await using home = await setUp();
+    const { code, stderr } = await home.start({ ...home.env, CALLBACK_URL: '' }, ['login']).exited;
+    assert.equal(code, 78);
+    assert.match(stderr, /CALLBACK_URL is required/);
+  });
+
+  test('links though Withings cannot reach the callback, says what that means, and mends it later', async () => {
+    await using home = await setUp({
+      fault: ({ form }, answer) =>
+        answer === undefined && form.get('action') === 'subscribe'
+          ? { text: JSON.stringify({ status: 293, body: {}, error: 'callback url not reachable' }) }
+          : undefined,
+    });
+    await using daemon = await home.serve();
+    await using login = home.login();
+    const page = await browse(await linkOf(login));
+    assert.match(page.text, /is linked/);
+    assert.match(page.text, /got no 200 from outside/);
+    assert.doesNotMatch(page.text, new RegExp(CALLBACK_PATH));
+    await assertLinked(home, '1234');
+    await daemon.line(({ event }) => event === 'linked');
+  });
+});
+
+describe('the page says what went wrong, nothing is stored and nothing is overwritten:', { concurrency: true }, () => {
+  /** A daemon with somebody linked, and a link that has been opened. */
+  async function opened(options: Partial<SandboxOptions> = {}, more: Readonly<Record<string, string>> = {}) {
+    const home = await setUp(options);
+    const before = await home.link('1234');
+    const daemon = await home.serve(more);
+    await daemon.line(({ event }) => event === 'fetched');
+    const login = home.login();
+    const landed = await consent(await linkOf(login));
+    const stored = await home.tokenFile('1234');
+    assert.notEqual(stored.trim(), before);
+    return {
+      ...home,
+      landed,
+      daemon,
+      async refused(url: URL, said: RegExp) {
+        const page = await browse(url);
+        assert.equal(page.status, 400, page.text);
+        assert.match(page.text, said);
+        assert.match(page.text, /Nothing was stored/);
+        assert.equal(await home.tokenFile('1234'), stored, 'the login that was there is still there');
+      },
+      async [Symbol.asyncDispose]() {
+        await login[Symbol.asyncDispose]();
+        await daemon[Symbol.asyncDispose]();
+        await home[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  const change = (url: URL, changes: Readonly<Record<string, string | undefined>>) => {
+    const changed = new URL(url);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === undefined) changed.searchParams.delete(name);
+      else changed.searchParams.set(name, value);
+    }
+    return changed;
+  };
+  const exchanges = (calls: readonly string[]) => calls.filter((grant) => grant === 'authorization_code').length;
+
+  test('a state that is missing, forged, or signed with another secret', async () => {
+    const grants: string[] = [];
+    await using place = await opened({ onCall: ({ form }) => grants.push(form.get('grant_type') ?? '') });
+    const state = place.landed.searchParams.get('state') ?? '';
+    await place.refused(change(place.landed, { state: undefined }), /only a part/);
+    await place.refused(change(place.landed, { state: 'by-hand' }), /did not begin with a link/);
+    await place.refused(change(place.landed, { state: `${state.slice(0, -2)}AA` }), /did not begin with a link/);
+    await place.refused(change(place.landed, { state: state.replace('.s.', '.n.') }), /did not begin with a link/);
+    assert.equal(exchanges(grants), 0, 'no code was used up');
+  });
+
+  test('a code that Withings does not know, or does not know any more', async () => {
+    await using place = await opened();
+    await place.refused(change(place.landed, { code: '0123456789abcdef' }), /30 seconds and once/);
+    // The same link may be opened again: the person was only too slow.
+    assert.match((await browse(place.landed)).text, /is linked again/);
+  });
+
+  test('the same code once more after it has failed', async () => {
+    const grants: string[] = [];
+    await using place = await opened({ onCall: ({ form }) => grants.push(form.get('grant_type') ?? '') });
+    const wrong = change(place.landed, { code: '0123456789abcdef' });
+    await place.refused(wrong, /30 seconds and once/);
+    // Looked at again, the page says the same; nothing is sent again.
+    await place.refused(wrong, /30 seconds and once/);
+    assert.equal(exchanges(grants), 1);
+  });
+
+  test('a wrong client secret', async () => {
+    await using place = await opened({
+      fault: ({ form }, answer) =>
+        answer === undefined && form.get('grant_type') === 'authorization_code'
+          ? { text: JSON.stringify({ status: 503, body: {}, error: 'Invalid Params: invalid client id/secret' }) }
+          : undefined,
+    });
+    await place.refused(place.landed, /client id or the client secret of weighbridge is wrong/);
+  });
+
+  test('a redirect URL that is not the registered one', async () => {
+    await using place = await opened({
+      fault: ({ form }, answer) =>
+        answer === undefined && form.get('grant_type') === 'authorization_code'
+          ? { text: JSON.stringify({ status: 503, body: {}, error: 'Invalid Params: invalid redirect_uri' }) }
+          : undefined,
+    });
+    await place.refused(place.landed, /CALLBACK_URL is not the callback URL that Withings knows/);
+  });
+
+  test('Withings that cannot be reached', async () => {
+    await using place = await opened({
+      fault: ({ form }) => (form.get('grant_type') === 'authorization_code' ? 'cut' : undefined),
+    });
+    await place.refused(place.landed, /did not answer as it should/);
+  });
+
+  test('a person who says no', async () => {
+    await using place = await opened();
+    await place.refused(change(place.landed, { code: undefined, error: 'access_denied' }), /not given your consent/);
+  });
+
+  test('a link that has done its work says who is linked, whoever opens it', async () => {
+    const grants: string[] = [];
+    await using home = await setUp({ onCall: ({ form }) => grants.push(form.get('grant_type') ?? '') });
+    await using _daemon = await home.serve();
+    await using login = home.login();
+    const link = await linkOf(login);
+    const landed = await consent(link);
+    assert.match((await browse(landed)).text, /is linked/);
+    const stored = await home.tokenFile('1234');
+    for (const again of [landed, await consent(link), await consent(link, '5678')]) {
+      const page = await browse(again);
+      assert.equal(page.status, 409);
+      assert.match(page.text, /has done its work: Anna 1234 is linked/);
+    }
+    assert.equal(exchanges(grants), 1);
+    assert.equal(await home.tokenFile('1234'), stored);
+    await assert.rejects(home.tokenFile('5678'));
+  });
+});
+
+describe('a code is used up by nothing but the person:', { concurrency: true }, () => {
+  test('a HEAD and a prefetch leave it alone, and the same address asked for twice at once is one exchange', async () => {
+    const grants: string[] = [];
+    await using home = await setUp({ onCall: ({ form }) => grants.push(form.get('grant_type') ?? '') });
+    await using _daemon = await home.serve();
+    await using login = home.login();
+    const landed = await consent(await linkOf(login));
+    const head = await fetch(landed, { method: 'HEAD' });
+    assert.deepEqual([head.status, await head.text()], [200, '']);
+    for (const headers of [{ 'sec-purpose': 'prefetch' }, { purpose: 'prefetch' }]) {
+      assert.equal((await fetch(landed, { headers })).status, 503);
+    }
+    assert.equal(grants.length, 0);
+    const pages = await Promise.all([browse(landed), browse(landed)]);
+    for (const page of pages) assert.match(page.text, /is linked/);
+    assert.equal(grants.filter((grant) => grant === 'authorization_code').length, 1);
+  });
+
+  test('a page that was closed while Withings took its time: the link opened again says how it ended', async () => {
+    let hold = true;
+    await using home = await setUp({
+      fault: ({ form }, answer) =>
+        hold && answer === undefined && form.get('grant_type') === 'authorization_code' ? 'hang' : undefined,
+    });
+    await using daemon = await home.serve();
+    await using login = home.login();
+    const link = await linkOf(login);
+    const landed = await consent(link);
+    assert.equal((await fetch(landed)).status, 202);
+    // Another code of the same link waits for what comes of the first.
+    const second = await consent(link);
+    assert.equal((await fetch(second)).status, 202);
+    hold = false;
+    home.sandbox.hangUp();
+    await daemon.line(({ event }) => event === 'link_failed');
+    // The first code was sent, and its answer lost: the page says so. The second is as good as new.
+    assert.match((await browse(landed)).text, /did not answer as it should/);
+    assert.match((await browse(second)).text, /Anna 1234 is linked/);
+    assert.match((await browse(landed)).text, /has done its work: Anna 1234 is linked/);
+  });
+
+  test('while Withings takes its time the page waits and looks again', async () => {
+    let hold = true;
+    await using home = await setUp({
+      fault: ({ form }, answer) => (hold && answer !== undefined && form.get('action') === 'list' ? 'hang' : undefined),
+    });
+    await using _daemon = await home.serve();
+    await using login = home.login();
+    const landed = await consent(await linkOf(login));
+    const page = await fetch(landed);
+    assert.equal(page.status, 202);
+    assert.match(await page.text(), /http-equiv="refresh"/);
+    hold = false;
+    await assertLinked(home, '1234');
+  });
+
+  test('with no daemon running it stays until the browser that waits has come back, though all is done', async () => {
+    let hold = true;
+    await using home = await setUp({
+      fault: ({ form }, answer) => (hold && answer !== undefined && form.get('action') === 'list' ? 'hang' : undefined),
+    });
+    await using login = home.login();
+    const landed = await consent(await linkOf(login));
+    assert.equal((await fetch(landed)).status, 202);
+    hold = false;
+    home.sandbox.hangUp();
+    for (let looks = 0; looks < 600 && !/is linked/.test(login.output()); looks += 1) await sleep(100);
+    // As the page does.
+    await sleep(3_000);
+    assert.match((await browse(landed)).text, /1234 is linked/);
+    assert.equal((await login.exited).code, 0);
+  });
+});
+
+test('the page is self-contained, may not be kept, and tells nobody its address', async () => {
+  await using home = await setUp();
+  await using _daemon = await home.serve();
+  await using login = home.login();
+  const answer = await fetch(await linkOf(login));
+  const text = await answer.text();
+  assert.equal(answer.headers.get('cache-control'), 'no-store');
+  assert.equal(answer.headers.get('referrer-policy'), 'no-referrer');
+  assert.match(answer.headers.get('content-security-policy') ?? '', /^default-src 'none'; style-src 'sha256-[^']+'/);
+  assert.doesNotMatch(text, /<script|src=|href=/);
+  assert.match(text, /<html lang="en">/);
+  assert.match(text, /<h1>/);
+  for (const secret of [CALLBACK_PATH, CLIENT.clientSecret, await home.tokenFile('1234')]) {
+    assert(!text.includes(secret.trim()));
+  }
+});
+
+test('a login that cannot be stored is no success, and costs nobody else theirs', async () => {
+  await using home = await setUp();
+  await home.link('1234');
+  await using _daemon = await home.serve();
+  await using login = home.login();
+  // A directory in the place of the next token file: nothing can be written for this user.
+  await mkdir(join(home.directory, 'tokens/.5678.tmp'));
+  const page = await browse(await consent(await linkOf(login), '5678'));
+  assert.equal(page.status, 400);
+  assert.match(page.text, /cannot write .*tokens\/5678/);
+  await assert.rejects(home.tokenFile('5678'));
+  await assertLinked(home, '1234');
+});

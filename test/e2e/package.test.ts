@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { listenTo, startAedes } from '../support/broker.ts';
+import { startHome } from '../support/home.ts';
+import { bundledPackages, installGlobally, measureInstalled, pack, packElsewhere, ROOT } from '../support/packed.ts';
+import { runProgram } from '../support/program.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const MOST_MEGABYTES = 4;
+const INSTALLED = 'lib/node_modules/weighbridge';
+
+/** The tarball, installed beside nothing else, and started from elsewhere through the link that npm makes. */
+describe('the package', () => {
+  let place: Awaited<ReturnType<typeof temporaryDirectory>>;
+  let tarball: string;
+  let program: string;
+
+  before(async () => {
+    place = await temporaryDirectory();
+    tarball = await pack(ROOT, place.path);
+    ({ program } = await installGlobally(tarball, join(place.path, 'prefix')));
+  });
+  after(() => place[Symbol.asyncDispose]());
+
+  const runInstalled = async (...args: readonly string[]) => {
+    await using elsewhere = await temporaryDirectory();
+    return await runProgram(args, { cwd: elsewhere.path, script: program });
+  };
+
+  it('is one package of a few files, and small', async () => {
+    const { packages, files, megabytes } = await measureInstalled(join(place.path, 'prefix'));
+    assert.equal(packages, 1);
+    assert.ok(files.length < 100, `${files.length} files`);
+    assert.ok(megabytes <= MOST_MEGABYTES, `${megabytes} MB`);
+  });
+
+  it('brings what is run and read, and nothing that is built or tested with', async () => {
+    const root = join(place.path, 'prefix', INSTALLED);
+    const { files } = await measureInstalled(root);
+    const folders = new Set(files.map((file) => relative(root, file).replace(/^(dist\/bundle|deploy)\/.*/, '$1')));
+    assert.deepEqual(
+      [...folders].sort(),
+      ['.env.example', 'CHANGELOG.md', 'LICENSE', 'README.md', 'deploy', 'dist/bundle', 'package.json'].sort(),
+    );
+  });
+
+  it('runs nothing when it is installed, and needs nothing beside it', async () => {
+    const manifest = JSON.parse(await readFile(join(place.path, 'prefix', INSTALLED, 'package.json'), 'utf8'));
+    assert.equal(manifest.dependencies, undefined);
+    for (const script of ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish'])
+      assert.equal(manifest.scripts[script], undefined, script);
+    assert.equal(manifest.engines.node, '>=20.19.0');
+    const { files } = await measureInstalled(join(place.path, 'prefix'));
+    assert.deepEqual(
+      files.filter((file) => file.endsWith('.node') || file.endsWith('.gyp')),
+      [],
+    );
+  });
+
+  it('says the version of package.json, and shows its help', async () => {
+    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+    assert.deepEqual(await runInstalled('--version'), { code: 0, stdout: `${version}\n`, stderr: '' });
+    const { code, stdout } = await runInstalled('--help');
+    assert.equal(code, 0);
+    assert.match(stdout, /^Usage: weighbridge /);
+  });
+
+  it('begins with a little: no web server, no client, no words of commands', async () => {
+    const text = await readWithImports(join(ROOT, 'dist/bundle/main.js'));
+    assert.match(text, /^\/\/ dist\/src\/domain\/trouble\.js$/m, 'it follows imports');
+    assert.doesNotMatch(text, /^\/\/ node_modules\/(express|axios|mqtt|qs|commander|dotenv|cli-progress)\//m);
+  });
+
+  it('plays the demo', async () => {
+    const { code, stdout, stderr } = await runInstalled('demo', '--once');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /weight 81\.25 kg Anna 1234/);
+  });
+
+  it('takes a weigh-in from the notification to the broker', async () => {
+    await using home = await startHome({ script: program });
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await home.link('1234');
+    await using daemon = await home.serve({ MQTT_URL: broker.url });
+    const now = Math.floor(Date.now() / 1000);
+    const [group] = await home.sandbox.weigh('1234', { kilograms: 81.25, date: now - 60 });
+    assert.equal(await daemon.notify({ userid: 1234, appli: 1, startdate: now - 61, enddate: now }), 200);
+    const { payload } = await listener.hears(({ topic }) => topic === 'weighbridge/1234/event');
+    assert.equal(JSON.parse(payload).grpid, group?.grpid);
+    assert.ok((await home.journal()).some(({ grpid }) => grpid === group?.grpid));
+    daemon.child.kill('SIGTERM');
+    assert.equal((await daemon.exited).code, 0);
+  });
+
+  it('is the same to the byte when it is built again elsewhere', async () => {
+    const again = await packElsewhere(join(place.path, 'elsewhere'));
+    const sha256 = async (path: string) =>
+      createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex');
+    assert.equal(await sha256(again), await sha256(tarball));
+  });
+
+  it('names every package that the bundle is made of, with its licence', async () => {
+    const text = await readFile(join(ROOT, 'dist/bundle/THIRD-PARTY-LICENSES'), 'utf8');
+    const sections = new Map(
+      text
+        .split(`\n${'='.repeat(80)}\n\n`)
+        .slice(1)
+        .map((section): [string, string] => [section.replace(/ \(.*/s, ''), section]),
+    );
+    const bundled = await bundledPackages();
+    assert.ok(bundled.has(`express ${await versionOf('express')}`) && bundled.size > 50);
+    assert.deepEqual([...sections.keys()].sort(), [...bundled].sort());
+    for (const section of sections.values()) {
+      assert.match(section, /Permission is hereby granted|Permission to use|Redistribution and use/, section);
+    }
+  });
+
+  it('loads packages in the one way that means the same bundled and not', async () => {
+    const entries = await readdir(join(ROOT, 'src'), { recursive: true, withFileTypes: true });
+    for (const { name, parentPath } of entries.filter(({ name }) => name.endsWith('.ts'))) {
+      const text = await readFile(join(parentPath, name), 'utf8');
+      // Of a CommonJS package the bundle has the default export alone; commander has a module, and no such export.
+      const named = text.match(/^.*(?<!\{ default: \w+ \} = )await import\('(?!\.|node:|commander').*$/gm) ?? [];
+      assert.deepEqual(named, [], name);
+    }
+  });
+
+  it('has beside the program what the program reads there, bundled or not', async () => {
+    const entries = await readdir(join(ROOT, 'src'), { recursive: true, withFileTypes: true });
+    const assets = entries.filter((entry) => entry.isFile() && !/\.(ts|md)$/.test(entry.name));
+    for (const asset of assets) {
+      const path = join(asset.parentPath, asset.name);
+      const content = await readFile(path, 'utf8');
+      for (const folder of ['dist/src', 'dist/bundle']) {
+        assert.equal(await readFile(join(ROOT, folder, relative(join(ROOT, 'src'), path)), 'utf8'), content);
+      }
+    }
+  });
+});
+
+async function versionOf(name: string): Promise<string> {
+  return JSON.parse(await readFile(join(ROOT, `node_modules/${name}/package.json`), 'utf8')).version;
+}
+
+/** The text of a module and of all that is loaded with it. */
+async function readWithImports(path: string, found = new Map<string, string>()): Promise<string> {
+  if (found.has(path)) return '';
+  const text = await readFile(path, 'utf8');
+  found.set(path, text);
+  for (const [, name = ''] of text.matchAll(/^(?:import |\} from )"?.*?"\.\/([^"]+)";$/gm)) {
+    await readWithImports(join(dirname(path), name), found);
+  }
+  return [...found.values()].join('\n');
+}

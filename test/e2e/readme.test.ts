@@ -1,0 +1,65 @@
+import { strict as assert } from 'node:assert';
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../support/free-port.ts';
+import { CALLBACK_PATH, CLIENT, startHome } from '../support/home.ts';
+import { MAIN } from '../support/program.ts';
+
+const README = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
+
+/** The shell blocks of the manual way, in their order. */
+const BLOCKS = [...README.matchAll(/<!-- test: manual -->\n```sh\n(.*?)```/gs)].map(([, block = '']) => block);
+
+async function bash(
+  script: string,
+  { cwd, input = '' }: { readonly cwd: string; readonly input?: string },
+): Promise<string> {
+  const child = spawn('bash', ['-euo', 'pipefail', '-c', script], { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
+  // Most of the scripts read nothing, and may have ended by then.
+  child.stdin.on('error', () => undefined).end(input);
+  return await text(child.stdout);
+}
+
+const curl = spawnSync('curl', ['--version']);
+const skip = curl.error === undefined ? false : 'the manual way needs curl';
+
+test('the manual way of the README links a person whose next weigh-in is then logged', { skip }, async () => {
+  await using home = await startHome();
+  const port = await freePort();
+  const env = { PORT: `${port}`, CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}` };
+  await using daemon = await home.serve(env);
+  const [values = '', link = '', exchange = '', subscribe = '', hand = ''] = BLOCKS.map((block) =>
+    block
+      .replace(/https:\/\/(wbsapi\.withings\.net|account\.withings\.com)/g, home.sandbox.url.origin)
+      .replace('node dist/bundle/main.js', `'${process.execPath}' '${MAIN}'`),
+  );
+  const set = values
+    .replace("CLIENT_ID='…'", `CLIENT_ID='${CLIENT.clientId}'`)
+    .replace("CLIENT_SECRET='…'", `CLIENT_SECRET='${CLIENT.clientSecret}'`)
+    .replace("CALLBACK_URL='https://…'", `CALLBACK_URL='${daemon.url}'`);
+  const cwd = home.directory;
+
+  const consent = await fetch((await bash(set + link, { cwd })).trim(), { redirect: 'manual' });
+  const landed = new URL(consent.headers.get('location') ?? '');
+  const page = await fetch(landed);
+  assert.match(await page.text(), /by hand: copy/, 'the browser ends on a page that does not use up the code');
+  const code = landed.searchParams.get('code') ?? '';
+
+  const answered = await bash(set + exchange + subscribe, { cwd, input: `${code}\n` });
+  assert.match(answered, /^\{"status":0,.*\n\{"status":0,/);
+  assert.match(await bash(set + hand, { cwd }), /tokens\/1234/);
+
+  await home.sandbox.weigh('1234', { kilograms: 81.25, date: Math.floor(Date.now() / 1000) - 60 });
+  await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.25);
+});
+
+test('the settings of the README are those that the program knows', async () => {
+  const { SETTINGS } = await import('../../src/config/config.ts');
+  const [, section = ''] = /## Settings\n(.*?)\n## /s.exec(README) ?? [];
+  const rows = [...section.matchAll(/^\| (`[A-Z].*?) \|/gm)].map(([, names = '']) => names);
+  const documented = rows.flatMap((names) => [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name));
+  assert.deepEqual([...new Set(documented)].sort(), Object.keys(SETTINGS).sort());
+});

@@ -1,0 +1,257 @@
+import { strict as assert } from 'node:assert';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { lockFile } from '../../src/storage/lock.ts';
+import { API_FAULTS, isGetMeas, isRefresh } from '../support/api-faults.ts';
+import { assertJournal, assertLogin, assertTold } from '../support/checker.ts';
+import { floodToTheEnd } from '../support/flood.ts';
+import { type Home, type HomeOptions, type RunningDaemon, startHome } from '../support/home.ts';
+import { patient } from '../support/patience.ts';
+import type { Program } from '../support/program.ts';
+
+const MOST_MS = 10_000;
+/** What withings/rate-limit.ts leaves to the background of the calls of a minute. */
+const BACKGROUND_CALLS = 90;
+const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
+
+/** A promise and what keeps it. */
+function latch() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
+interface Phase extends HomeOptions {
+  /** What there is before the start; it goes when the stop is over. */
+  readonly prepare?: (home: Home) => Promise<AsyncDisposable>;
+  /** Leads to the phase. */
+  readonly reach: (home: Home, daemon: RunningDaemon) => Promise<unknown>;
+}
+
+/** Sends SIGTERM in a phase, asserts what must hold at the end and after the next start, and returns the token file. */
+async function stopIn({ prepare, reach, ...options }: Phase): Promise<string> {
+  await using home = await startHome(options);
+  await home.link('1234');
+  home.sandbox.store('1234', { kilograms: 81.25, date: secondsAgo(600) });
+  let login: string;
+  {
+    await using _prepared = await prepare?.(home);
+    await using daemon = await home.serve();
+    await reach(home, daemon);
+    await assertStops(daemon);
+    login = await home.tokenFile('1234');
+    assertLogin(home.sandbox, '1234', login);
+    assertTold(daemon.lines, await home.journal(), new Set());
+  }
+  // What a stop at the deadline has left half-written is gone after the next start.
+  const startedAt = Date.now();
+  await using _next = await home.serve();
+  for (const { path } of await home.files()) {
+    if (path.endsWith('.tmp')) assert((await stat(path)).mtimeMs >= startedAt - 20, `${path} is left over`);
+  }
+  return login.trim();
+}
+
+async function assertStops({ child, exited }: Program): Promise<void> {
+  const startedAt = performance.now();
+  child.kill('SIGTERM');
+  const { code, stderr } = await exited;
+  assert.deepEqual([code, stderr], [0, '']);
+  const tookMs = performance.now() - startedAt;
+  assert(tookMs < patient(MOST_MS), `${tookMs} ms`);
+}
+
+/** What waits for a lock, or holds one, is a child of the process. */
+async function hasChild({ child }: Program): Promise<void> {
+  const path = `/proc/${child.pid}/task/${child.pid}/children`;
+  while ((await readFile(path, 'utf8')) === '') await sleep(10);
+}
+
+describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 4 }, () => {
+  test('as soon as it listens', async () => {
+    await stopIn({ reach: async () => undefined });
+  });
+
+  test('while Withings works on a refresh', async () => {
+    const asked = latch();
+    const fault: HomeOptions['fault'] = (call, answer) => {
+      if (!isRefresh(call) || answer === undefined) return undefined;
+      asked.open();
+      return 'hang';
+    };
+    await stopIn({ fault, reach: () => asked.opened });
+  });
+
+  test('while the answer of a refresh comes letter by letter, which is then stored', async () => {
+    const asked = latch();
+    const answered = { token: '' };
+    const login = await stopIn({
+      fault: (call, answer) => {
+        if (!isRefresh(call) || answer === undefined) return undefined;
+        answered.token ||= String(answer.body['refresh_token']);
+        asked.open();
+        return { text: JSON.stringify(answer), drip: true };
+      },
+      // The letters take some 5 s, more on a busy machine, and a stop at most 8.
+      reach: () => asked.opened.then(() => sleep(3_500)),
+    });
+    assert.equal(login, answered.token);
+  });
+
+  test('while another process holds the lock of the login', async () => {
+    await stopIn({
+      prepare: ({ directory }) => lockFile(join(directory, 'tokens/.1234.lock')),
+      reach: (_home, daemon) => hasChild(daemon),
+    });
+  });
+
+  test('while it waits until the same login may be tried again', async () => {
+    const asked = latch();
+    const refreshes = { count: 0 };
+    await stopIn({
+      fault: (call, answer) => {
+        if (!isRefresh(call) || answer !== undefined) return undefined;
+        refreshes.count += 1;
+        asked.open();
+        return 'hang';
+      },
+      prepare: async (home) => {
+        await using daemon = await home.serve();
+        await asked.opened;
+        return daemon;
+      },
+      reach: async (_home, daemon) => {
+        await hasChild(daemon);
+        assert.equal(refreshes.count, 1);
+      },
+    });
+  });
+
+  test('while it waits because a minute has no calls left', async () => {
+    const spent = latch();
+    let calls = 0;
+    await stopIn({
+      prepare: async (home) => {
+        for (let user = 1; user <= 60; user += 1) await home.link(`${user}`);
+        return { [Symbol.asyncDispose]: async () => undefined };
+      },
+      fault: (_call, answer) => {
+        if (answer === undefined && ++calls === BACKGROUND_CALLS) spent.open();
+        return undefined;
+      },
+      reach: () => spent.opened.then(() => sleep(500)),
+    });
+  });
+
+  test('while it waits for measures', async () => {
+    const asked = latch();
+    const fault: HomeOptions['fault'] = (call) => {
+      if (!isGetMeas(call)) return undefined;
+      asked.open();
+      return 'hang';
+    };
+    await stopIn({ fault, reach: () => asked.opened });
+  });
+
+  test('while it backs off', async () => {
+    const fault = API_FAULTS['HTTP 502'];
+    assert(fault !== undefined);
+    await stopIn({ fault, reach: (_home, daemon) => daemon.line(({ event }) => event === 'trouble') });
+  });
+
+  test('right after it has told of a weigh-in', async () => {
+    await stopIn({ reach: (_home, daemon) => daemon.line(({ event }) => event === 'reading') });
+  });
+
+  test('while it looks again at an empty window', async () => {
+    await stopIn({
+      reach: async (_home, daemon) => {
+        await daemon.line(({ event }) => event === 'reading');
+        await daemon.notify({ userid: 1234, appli: 1, startdate: secondsAgo(9), enddate: secondsAgo(8) });
+        await daemon.line(({ event, groups }) => event === 'fetched' && groups === 0);
+      },
+    });
+  });
+
+  test('while it has nothing to do', async () => {
+    await stopIn({ reach: (_home, daemon) => daemon.line(({ event }) => event === 'fetched') });
+  });
+
+  test('in the middle of a flood, whose answers end in whole ones', async () => {
+    let answers: Promise<readonly string[]> = Promise.resolve([]);
+    await stopIn({
+      reach: async (_home, daemon) => {
+        const body = `userid=1234&appli=1&startdate=${secondsAgo(50)}&enddate=${secondsAgo(49)}`;
+        answers = floodToTheEnd(daemon.url, body);
+        await daemon.line(({ event }) => event === 'notification');
+      },
+    });
+    const all = await answers;
+    assert(all.join('').length > 0);
+    for (const text of all) assert.match(text, /^(HTTP\/1\.1 200 OK\r\n([^\r\n]+\r\n)+\r\nok)*$/);
+  });
+
+  test('while somebody holds a connection and says nothing', async () => {
+    await stopIn({
+      reach: async (_home, daemon) => {
+        const { port, hostname } = new URL(daemon.url);
+        const socket = connect(Number(port), hostname);
+        socket.on('error', () => undefined);
+        await new Promise((resolve) => socket.once('connect', resolve));
+        socket.write('POST / HTTP/1.1\r\nHost: x\r\n');
+      },
+    });
+  });
+});
+
+test('SIGTERM while it clears up at its start, and somebody holds a lock, ends it with 0 as well', async () => {
+  await using home = await startHome();
+  await home.link('1234');
+  await writeFile(join(home.directory, 'tokens/.1234.tmp'), 'half');
+  await using _lock = await lockFile(join(home.directory, 'tokens/.1234.lock'));
+  await using program = home.start();
+  await hasChild(program);
+  await assertStops(program);
+  assertLogin(home.sandbox, '1234', await home.tokenFile('1234'));
+});
+
+test('SIGTERM while it starts ends it with 0 as well', async () => {
+  await using home = await startHome();
+  await home.link('1234');
+  for (const delayMs of [0, 40, 80, 120, 160, 200, 240, 280, 320]) {
+    const program = home.start();
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    program.child.kill('SIGTERM');
+    const { code } = await program.exited;
+    // Before Node has run a line of ours, the signal is Node's.
+    assert(code === 0 || program.child.signalCode === 'SIGTERM', `${delayMs} ms: ${code} ${program.output()}`);
+    assertLogin(home.sandbox, '1234', await home.tokenFile('1234'));
+  }
+});
+
+test('after a stop in the middle of a fetch, the next start brings what was missed', async () => {
+  const state = { hang: true };
+  const asked = latch();
+  await using home = await startHome({
+    fault: (call) => {
+      if (!isGetMeas(call) || !state.hang) return undefined;
+      asked.open();
+      return 'hang';
+    },
+  });
+  await home.link('1234');
+  home.sandbox.store('1234', { kilograms: 81.25, date: secondsAgo(600) });
+  const first = await home.serve();
+  await asked.opened;
+  first.child.kill('SIGTERM');
+  assert.equal((await first.exited).code, 0);
+  state.hang = false;
+  await using second = await home.serve();
+  await second.line(({ event }) => event === 'reading');
+  assertJournal(home.sandbox, ['1234'], await home.journal());
+});

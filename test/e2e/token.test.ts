@@ -1,0 +1,191 @@
+import { strict as assert } from 'node:assert';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SandboxOptions } from '../../src/sandbox/sandbox.ts';
+import { startHome } from '../support/home.ts';
+
+const PATIENCE_MS = 120_000;
+
+/** A home with Anna's login, and a count of its rotations. */
+async function setUp(options: Partial<SandboxOptions> = {}) {
+  const count = { rotations: 0 };
+  const home = await startHome({
+    ...options,
+    onCall: ({ path }, answer) => {
+      if (path === '/v2/oauth2' && answer?.status === 0) count.rotations += 1;
+    },
+  });
+  await home.link('1234');
+  return {
+    ...home,
+    count,
+    token: (...args: readonly string[]) => home.start({ LOG_FORMAT: 'text', LOG_LEVEL: 'warn' }, ['token', ...args]),
+    async assertLoginLives() {
+      assert(home.sandbox.grants.accepts((await home.tokenFile('1234')).trim()), 'the login is lost');
+    },
+  };
+}
+
+describe('weighbridge token', { concurrency: true }, () => {
+  test('prints an access token that works, and nothing else; asked again, the same one', async () => {
+    await using home = await setUp();
+    const first = await home.token('1234').exited;
+    assert.deepEqual([first.code, first.stderr], [0, '']);
+    assert.match(first.stdout, /^[0-9a-f]{40}\n$/);
+    assert.equal(home.sandbox.grants.use(first.stdout.trim()), '1234');
+    assert.equal((await home.token('1234').exited).stdout, first.stdout);
+    assert.equal(home.count.rotations, 1);
+    await home.assertLoginLives();
+  });
+
+  test('twenty at once beside a daemon that is rotating: one rotation, one token, no login lost', async () => {
+    await using home = await setUp();
+    await using daemon = await home.serve();
+    const ended = await Promise.all(Array.from({ length: 20 }, () => home.token('1234').exited));
+    assert.deepEqual([...new Set(ended.map(({ code }) => code))], [0]);
+    const tokens = new Set(ended.map(({ stdout }) => stdout.trim()));
+    assert.equal(tokens.size, 1);
+    await daemon.line(({ event }) => event === 'fetched');
+    assert.equal(home.count.rotations, 1);
+    for (const token of tokens) assert.equal(home.sandbox.grants.use(token), '1234');
+    await home.assertLoginLives();
+  });
+
+  test('twenty at once, and all killed half-way: no login lost, and the next one works', async () => {
+    await using home = await setUp({ limits: { callsPerMinute: 1000, sameArgumentsMs: 0 } });
+    for (let round = 0; round < 3; round += 1) {
+      // What an earlier round may have left: with it nobody would rotate.
+      await rm(join(home.directory, 'tokens/.1234.access'), { force: true });
+      const before = home.count.rotations;
+      const running = Array.from({ length: 20 }, () => home.token('1234'));
+      await until(() => home.count.rotations > before);
+      for (const { child } of running) child.kill('SIGKILL');
+      await Promise.all(running.map(({ exited }) => exited));
+      await home.assertLoginLives();
+      home.sandbox.grants.expireAccess();
+    }
+    const { code, stderr } = await home.token('1234').exited;
+    assert.equal(code, 0, stderr);
+    await home.assertLoginLives();
+  });
+
+  test('--json answers what OAuth’s token endpoint does', async () => {
+    await using home = await setUp();
+    const { stdout } = await home.token('1234', '--json').exited;
+    const { access_token, refresh_token, expires_in, ...rest } = JSON.parse(stdout);
+    assert.deepEqual(rest, { userid: '1234', scope: 'user.info,user.metrics', token_type: 'Bearer' });
+    assert.equal(home.sandbox.grants.use(access_token), '1234');
+    assert.equal(refresh_token, (await home.tokenFile('1234')).trim());
+    assert(expires_in > 10_700 && expires_in <= 10_800);
+  });
+
+  test('rotates when the one that is there has come to its end', async () => {
+    await using home = await setUp({ limits: { callsPerMinute: 1000, sameArgumentsMs: 0 } });
+    const first = await home.token('1234').exited;
+    const path = join(home.directory, 'tokens/.1234.access');
+    const shared = JSON.parse(await readFile(path, 'utf8'));
+    await writeFile(path, JSON.stringify({ ...shared, expires_at: Math.floor(Date.now() / 1000) + 60 }));
+    assert.notEqual((await home.token('1234').exited).stdout, first.stdout);
+    assert.equal(home.count.rotations, 2);
+  });
+
+  for (const [what, change] of [
+    [
+      'that was noted while the clock was hours ahead',
+      (now: number) => ({ issued_at: now + 72_000, expires_at: now + 82_800 }),
+    ],
+    ['without a time', () => ({ issued_at: undefined })],
+    ['whose time is out of all bounds', () => ({ expires_at: 9e15 })],
+  ] as const) {
+    test(`rotates instead of printing one ${what}`, async () => {
+      await using home = await setUp({ limits: { callsPerMinute: 1000, sameArgumentsMs: 0 } });
+      const first = await home.token('1234').exited;
+      const path = join(home.directory, 'tokens/.1234.access');
+      const shared = JSON.parse(await readFile(path, 'utf8'));
+      await writeFile(path, JSON.stringify({ ...shared, ...change(Math.floor(Date.now() / 1000)) }));
+      const second = await home.token('1234').exited;
+      assert.equal(second.code, 0, second.stderr);
+      assert.notEqual(second.stdout, first.stdout);
+    });
+  }
+
+  test('stopped while Withings says nothing ends with 1 and says so: the shell goes on with nothing', async () => {
+    let asked = false;
+    await using home = await setUp({
+      fault: () => {
+        asked = true;
+        return 'hang';
+      },
+    });
+    const token = home.token('1234');
+    await until(() => asked);
+    token.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await token.exited;
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /stopped before it was done/);
+  });
+
+  test('a token file that was replaced by hand counts at once', async () => {
+    await using home = await setUp();
+    const first = await home.token('1234').exited;
+    const linked = await home.link('1234');
+    const second = await home.token('1234', '--json').exited;
+    assert.notEqual(JSON.parse(second.stdout).access_token, first.stdout.trim());
+    assert.notEqual(JSON.parse(second.stdout).refresh_token, linked);
+    await home.assertLoginLives();
+  });
+
+  test('the shared access token is for its owner alone', async () => {
+    await using home = await setUp();
+    await home.token('1234').exited;
+    assert.equal((await stat(join(home.directory, 'tokens/.1234.access'))).mode & 0o777, 0o600);
+  });
+
+  test('a daemon that starts again uses what is shared, and rotates nothing', async () => {
+    await using home = await setUp();
+    for (let life = 0; life < 3; life += 1) {
+      await using daemon = await home.serve();
+      await daemon.line(({ event }) => event === 'fetched');
+    }
+    assert.equal(home.count.rotations, 1);
+  });
+
+  for (const [what, args, expected, said] of [
+    ['somebody who is not linked', ['5678'], 1, /user 5678 has no refresh token/],
+    ['no user id', ['Anna'], 2, /"Anna" is no user id/],
+    ['a path', ['../1234'], 2, /is no user id/],
+    ['nobody', [], 2, /missing required argument/],
+  ] as const) {
+    test(`for ${what} ends with ${expected} and says why`, async () => {
+      await using home = await setUp();
+      const { code, stdout, stderr } = await home.token(...args).exited;
+      assert.deepEqual([code, stdout], [expected, '']);
+      assert.match(stderr, said);
+    });
+  }
+
+  test('of a login that Withings refuses says to link again, and keeps the file', async () => {
+    await using home = await setUp();
+    const before = await home.tokenFile('1234');
+    home.sandbox.grants.unlink('1234');
+    const { code, stderr } = await home.token('1234').exited;
+    assert.equal(code, 1);
+    assert.match(stderr, /link the account again/);
+    assert.equal(await home.tokenFile('1234'), before);
+  });
+
+  test('makes no directories where it is called in the wrong place', async () => {
+    await using home = await setUp();
+    const { code } = await home.start({ TOKENS_DIR: './elsewhere', DATA_DIR: './nowhere' }, ['token', '1234']).exited;
+    assert.equal(code, 1);
+    for (const name of ['elsewhere', 'nowhere']) await assert.rejects(stat(join(home.directory, name)));
+  });
+});
+
+/** Looks as often as the event loop turns. */
+async function until(isTrue: () => boolean): Promise<void> {
+  for (const endMs = performance.now() + PATIENCE_MS; !isTrue(); await sleep(1))
+    assert(performance.now() < endMs, 'what is waited for does not happen');
+}

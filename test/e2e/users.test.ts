@@ -1,0 +1,247 @@
+import { strict as assert } from 'node:assert';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { formatTable } from '../../src/cli/table.ts';
+import { createAccessFiles } from '../../src/storage/access-files.ts';
+import { startHome } from '../support/home.ts';
+import { ANNA, accessToken, refreshToken } from '../support/people.ts';
+import { runProgram } from '../support/program.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const SINCE = '2026-11-20T05:00:00.000Z';
+
+/** A directory as a daemon leaves it behind, with as much of it as is given. */
+async function startUsers(files: Readonly<Record<string, string>> = {}) {
+  const directory = await temporaryDirectory();
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(join(directory.path, path, '..'), { recursive: true });
+    await writeFile(join(directory.path, path), content);
+  }
+  const run = (args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) =>
+    runProgram(['users', ...args], { cwd: directory.path, env: { USER_NAMES: '1234:Anna', ...env } });
+  const rows = async (env: Readonly<Record<string, string>> = {}) => {
+    const { stdout } = await run(['--json'], env);
+    return stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+  };
+  return { ...directory, run, rows };
+}
+
+const line = (grpid: number, timestamp: number, weight: number | undefined, changes: object = {}) =>
+  `${JSON.stringify({
+    userid: '1234',
+    grpid,
+    timestamp,
+    modified: timestamp,
+    attrib: 0,
+    measures: weight === undefined ? { heart_rate: 58 } : { weight },
+    ...changes,
+  })}\n`;
+
+/** Everything there is, with what would change if somebody wrote. */
+async function snapshot(directory: string) {
+  const names = (await readdir(directory, { recursive: true })).sort();
+  return await Promise.all(
+    ['.', ...names].map(async (name) => {
+      const { mtimeMs, ctimeMs, mode, size } = await stat(join(directory, name));
+      return { name, mtimeMs, ctimeMs, mode, size };
+    }),
+  );
+}
+
+describe('weighbridge users', { concurrency: 4 }, () => {
+  test('says that nobody is linked and what to do, exits 0, and makes no directory', async () => {
+    await using users = await startUsers();
+    for (const args of [[], ['--json']]) {
+      const { code, stdout, stderr } = await users.run(args);
+      assert.deepEqual([code, stdout], [0, '']);
+      assert.match(stderr, /nobody is linked yet; "weighbridge login"/);
+    }
+    assert.deepEqual(await readdir(users.path), []);
+  });
+
+  test('needs no client id and no secret', async () => {
+    await using users = await startUsers({ 'tokens/1234': 'abc\n' });
+    assert.equal((await users.run()).code, 0);
+  });
+
+  test('lists everybody by number, below headings that line up', async () => {
+    await using users = await startUsers({
+      'tokens/5678': 'b\n',
+      'tokens/1234': 'a\n',
+      'tokens/99': '',
+      'tokens/x': 'y',
+    });
+    const { stdout } = await users.run();
+    assert.equal(
+      stdout,
+      `USER  NAME  LAST WEIGH-IN  LAST CONTACT  SUBSCRIPTION           LOGIN
+99    -     -              -             off (no CALLBACK_URL)  NEEDS LOGIN: the token file ./tokens/99 is empty
+1234  Anna  -              -             off (no CALLBACK_URL)  not tried yet
+5678  -     -              -             off (no CALLBACK_URL)  not tried yet
+`,
+    );
+  });
+
+  test('shows the last weigh-in that is surely theirs, in the unit that people want', async () => {
+    await using users = await startUsers({
+      'tokens/1234': 'a\n',
+      'data/measures.jsonl':
+        line(1, 1_795_154_462, 81.25) +
+        line(2, 1_795_154_400, 80) +
+        line(3, 1_795_154_463, undefined) +
+        line(4, 1_795_154_500, 60, { attrib: 1 }) +
+        line(5, 1_795_154_600, 70, { userid: '5678' }) +
+        '{"torn":',
+    });
+    assert.match((await users.run()).stdout, /81\.25 kg, 2026-11-20 06:01/);
+    assert.match((await users.run([], { WEIGHT_UNIT: 'lb' })).stdout, /179\.1 lb, 2026-11-20 06:01/);
+    const [{ last_weigh_in }] = await users.rows();
+    assert.deepEqual([last_weigh_in.weight, last_weigh_in.date], [81.25, '2026-11-20T06:01:02+00:00']);
+  });
+
+  test('shows since when and why somebody needs login', async () => {
+    const needs_login = { since: SINCE, reason: 'the refresh token is refused' };
+    await using users = await startUsers({
+      'tokens/1234': 'a\n',
+      'data/people/1234': JSON.stringify({ needs_login }),
+      'data/cursors/1234': '1795150000\n',
+    });
+    await createAccessFiles(join(users.path, 'tokens')).save(ANNA, refreshToken('a'), {
+      accessToken: accessToken('secret-access'),
+      issuedAt: new Date(),
+      expiresAt: new Date(),
+      scope: undefined,
+    });
+    const { stdout } = await users.run();
+    assert.match(stdout, /2026-11-20 04:46 .* NEEDS LOGIN since 2026-11-20 05:00: the refresh token is refused\n/);
+    const [row] = await users.rows();
+    assert.deepEqual(
+      [row.login, row.needs_login_since, row.reason, row.last_contact],
+      ['needs_login', '2026-11-20T05:00:00+00:00', 'the refresh token is refused', '2026-11-20T04:46:40+00:00'],
+    );
+  });
+
+  for (const [what, subscription, expected] of [
+    ['is there', { applis: [1, 4] }, /weight \(1\), blood pressure \(4\)/],
+    [
+      'is lost',
+      { applis: [], hitch: { since: SINCE, reason: 'not reachable' } },
+      /LOST since 2026-11-20 05:00: not reachable/,
+    ],
+    ['was never looked at', undefined, /not yet/],
+  ] as const) {
+    test(`shows a subscription that ${what}`, async () => {
+      await using users = await startUsers({
+        'tokens/1234': 'a\n',
+        'data/people/1234': JSON.stringify({ subscription }),
+      });
+      assert.match((await users.run([], { CALLBACK_URL: 'https://me.example.org/long-enough' })).stdout, expected);
+      assert.match((await users.run()).stdout, /off \(no CALLBACK_URL\)/);
+    });
+  }
+
+  test('shows a subscription that somebody has given up on purpose', async () => {
+    await using users = await startUsers({
+      'tokens/1234': 'a\n',
+      'data/people/1234': JSON.stringify({ leave_unsubscribed: true }),
+    });
+    const { stdout } = await users.run([], { CALLBACK_URL: 'https://me.example.org/long-enough' });
+    assert.match(stdout, / off \(unsubscribed\) /);
+  });
+
+  for (const [what, content] of [
+    ['is empty', ''],
+    ['holds no refresh token', '<html>not a token</html>\n'],
+  ] as const) {
+    test(`says that somebody needs login whose token file ${what}`, async () => {
+      await using users = await startUsers({ 'tokens/1234': content });
+      assert.match((await users.run()).stdout, new RegExp(`NEEDS LOGIN: the token file \\S+ ${what}`));
+    });
+  }
+
+  test('does not say so of a token file that cannot be reached', async () => {
+    await using users = await startUsers({ 'tokens/README': '' });
+    await mkdir(join(users.path, 'tokens/1234'));
+    assert.match((await users.run()).stdout, /unknown: cannot read \S+ \(EISDIR\)/);
+  });
+
+  for (const [what, content] of [
+    ['rubbish', '{"needs_lo'],
+    ['another shape', '{"needs_login":{"since":7},"subscription":"yes"}'],
+  ]) {
+    test(`goes on where a record is ${what}`, async () => {
+      await using users = await startUsers({ 'tokens/1234': 'a\n', 'data/people/1234': content ?? '' });
+      const { code, stdout } = await users.run();
+      assert.deepEqual([code, /not tried yet/.test(stdout)], [0, true]);
+    });
+  }
+
+  test('shows control characters in what Withings said as blanks', async () => {
+    const needs_login = { since: SINCE, reason: 'red \u001b[31m alert\nline' };
+    await using users = await startUsers({ 'tokens/1234': '', 'data/people/1234': JSON.stringify({ needs_login }) });
+    assert.doesNotMatch((await users.run()).stdout.replaceAll('\n', ''), /\p{C}/u);
+  });
+
+  test('writes nothing, also where it could not', async () => {
+    await using users = await startUsers({
+      'tokens/1234': 'a\n',
+      'tokens/.1234.tmp': 'half',
+      'data/measures.jsonl': `${line(1, 1_795_154_462, 81.25)}{"torn":`,
+      'data/cursors/1234': 'no time\n',
+      'data/people/1234': '{}',
+    });
+    const before = await snapshot(users.path);
+    await users.run();
+    await users.run(['--json']);
+    assert.deepEqual(await snapshot(users.path), before);
+    await chmod(join(users.path, 'data'), 0o500);
+    assert.equal((await users.run()).code, 0);
+    await chmod(join(users.path, 'data'), 0o700);
+  });
+
+  test('reads beside a daemon that is running, and after it has ended', async () => {
+    await using home = await startHome();
+    await home.link('1234');
+    const cwd = home.directory;
+    const env = { WEBHOOK_PATH: '/x', USER_NAMES: '1234:Anna' };
+    const list = async () => JSON.parse((await runProgram(['users', '--json'], { cwd, env })).stdout);
+    assert.equal((await list()).login, 'not_tried');
+    {
+      await using daemon = await home.serve();
+      home.sandbox.store('1234', { kilograms: 81.25, date: Math.floor(Date.now() / 1000) - 60 });
+      await daemon.notify({ userid: 1234, appli: 1 });
+      await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.25);
+      const { name, login, last_weigh_in, last_contact_age_s } = await list();
+      assert.deepEqual([name, login, last_weigh_in.weight], ['Anna', 'works', 81.25]);
+      assert(last_contact_age_s < 60);
+      daemon.child.kill('SIGTERM');
+      await daemon.exited;
+    }
+    const { stdout, stderr } = await runProgram(['users'], { cwd, env });
+    assert.match(stdout, /1234 {2}Anna {2}81\.25 kg, .* works\n/);
+    const token = (await readFile(join(cwd, 'tokens/1234'), 'utf8')).trim();
+    assert(!`${stdout}${stderr}`.includes(token));
+  });
+
+  test('exits 1 and says which directory cannot be read', async () => {
+    await using users = await startUsers({ tokens: 'a file' });
+    const { code, stderr } = await users.run();
+    assert.equal(code, 1);
+    assert.match(stderr, /cannot read the directory \.\/tokens/);
+  });
+});
+
+test('cells stand below each other, whatever letters they are made of', () => {
+  assert.deepEqual(
+    formatTable([
+      ['a', 'b', 'c'],
+      ['Zoë', '', 'x'],
+      ['Zoe\u0308', '👩‍🚀', 'y'],
+    ]),
+    ['a    b  c', 'Zoë     x', 'Zoe\u0308  👩‍🚀  y'],
+  );
+});

@@ -1,0 +1,331 @@
+import { strict as assert } from 'node:assert';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import type { Vitals } from '../../../src/domain/status.ts';
+import { BO } from '../../support/people.ts';
+import { ask, basic, NOBODY, openPort, WELL } from '../../support/private-port.ts';
+
+const NO_SUBSCRIPTION = { state: 'none', applis: [], since: undefined, reason: undefined } as const;
+const SINCE = new Date('2026-11-20T05:00:00Z');
+const bo = (changes: Partial<Vitals['people'][number]>): Vitals => ({
+  ...NOBODY,
+  people: [
+    {
+      userId: BO,
+      name: undefined,
+      login: { state: 'works' },
+      lastNotification: undefined,
+      lastContact: undefined,
+      lastWeighIn: undefined,
+      subscription: NO_SUBSCRIPTION,
+      ...changes,
+    },
+  ],
+});
+const trouble = (isLasting: boolean): Vitals => ({
+  ...WELL,
+  troubles: [{ userId: undefined, code: 'disk_full', text: 'the disk is full', since: SINCE, isLasting }],
+});
+
+describe('/healthz', () => {
+  test('tells everything about everybody', async () => {
+    await using port = await openPort();
+    const { status, headers, body } = await ask(port.port);
+    assert.equal(status, 200);
+    assert.match(headers['content-type'] ?? '', /^application\/json/);
+    assert.deepEqual(JSON.parse(body), {
+      status: 'ok',
+      version: '1.2.3',
+      uptime_s: 61,
+      started_at: '2026-11-20T06:00:00+00:00',
+      users: [
+        {
+          userid: '1234',
+          name: 'Anna',
+          login: 'works',
+          last_notification: '2026-11-20T06:00:30+00:00',
+          last_contact: '2026-11-20T06:00:31+00:00',
+          last_contact_age_s: 30,
+          last_weigh_in: { weight: 81.25, date: '2026-11-20T05:58:00+00:00', age_s: 181 },
+          subscription: { state: 'works', applis: [1, 4], since: null, reason: null },
+        },
+      ],
+      publishers: {
+        mqtt: {
+          state: 'trouble',
+          since: '2026-11-20T06:00:40+00:00',
+          problem: 'mqtt: the broker is away; it is called again',
+          last_contact: '2026-11-20T06:00:20+00:00',
+          behind_bytes: 330,
+        },
+        hook: { state: 'not_tried', since: null, problem: null, last_contact: null, behind_bytes: null },
+      },
+      troubles: [],
+    });
+  });
+
+  test('is read afresh each time, and by nobody else', async () => {
+    await using port = await openPort();
+    const { headers } = await ask(port.port);
+    assert.equal(headers['cache-control'], 'no-store');
+    assert.equal(headers['x-content-type-options'], 'nosniff');
+    assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
+    assert.equal(headers['x-powered-by'], undefined);
+    assert.equal(headers['etag'], undefined);
+    assert.equal(headers['access-control-allow-origin'], undefined);
+  });
+
+  test('answers HEAD like GET, without a body', async () => {
+    await using port = await openPort();
+    const { status, headers, body } = await ask(port.port, {}, { method: 'HEAD' });
+    assert.deepEqual([status, body], [200, '']);
+    assert.match(headers['content-type'] ?? '', /json/);
+  });
+
+  for (const [what, vitals, status] of [
+    ['nobody is linked yet', NOBODY, 200],
+    ['a login has not been tried yet', bo({ login: { state: 'not_tried' } }), 200],
+    ['there was never a callback URL', bo({ subscription: { ...NO_SUBSCRIPTION, state: 'off' } }), 200],
+    ['a trouble has just begun', trouble(false), 200],
+    ['a trouble lasts', trouble(true), 503],
+    ['somebody needs login', bo({ login: { state: 'needs_login', since: SINCE, reason: 'refused' } }), 503],
+    ['a token file cannot be reached', bo({ login: { state: 'unknown', reason: 'EACCES' } }), 503],
+    ['a subscription is lost', bo({ subscription: { ...NO_SUBSCRIPTION, state: 'lost' } }), 503],
+  ] as const) {
+    test(`answers ${status} when ${what}`, async () => {
+      await using port = await openPort({ look: () => Promise.resolve(vitals) });
+      const { status: got, body } = await ask(port.port);
+      assert.deepEqual([got, JSON.parse(body).status], [status, status === 200 ? 'ok' : 'trouble']);
+    });
+  }
+
+  test('says since when and why somebody needs login, and what is wrong besides', async () => {
+    const login = { state: 'needs_login', since: SINCE, reason: 'the refresh token is refused' } as const;
+    const vitals = { ...bo({ login }), troubles: trouble(true).troubles };
+    await using port = await openPort({ look: () => Promise.resolve(vitals) });
+    const { users, troubles } = JSON.parse((await ask(port.port)).body);
+    const { login: state, needs_login_since, reason, last_contact, last_weigh_in } = users[0];
+    assert.deepEqual(
+      [state, needs_login_since, reason, last_contact, last_weigh_in],
+      ['needs_login', '2026-11-20T05:00:00+00:00', 'the refresh token is refused', null, null],
+    );
+    assert.deepEqual(troubles, [{ code: 'disk_full', text: 'the disk is full', since: '2026-11-20T05:00:00+00:00' }]);
+  });
+
+  test('answers a defect with 500 and an empty body, and logs where it was', async () => {
+    await using port = await openPort({ look: () => Promise.reject(new Error('oops')) });
+    const { status, body } = await ask(port.port);
+    assert.deepEqual([status, body], [500, '']);
+    assert.match(port.log.texts('defect')[0] ?? '', /oops/);
+  });
+});
+
+describe('everything else', () => {
+  for (const path of [
+    '/healthz/',
+    '/Healthz',
+    '/healthz/x',
+    '//healthz',
+    '/%68ealthz',
+    '/%',
+    '/withingsWebhook',
+    '/..',
+  ]) {
+    test(`is 404 with an empty body: ${path}`, async () => {
+      await using port = await openPort();
+      const { status, body, headers } = await ask(port.port, {}, { path });
+      assert.deepEqual([status, body], [404, '']);
+      assert.equal(headers['cache-control'], 'no-store');
+      assert.equal(port.looks(), 0);
+    });
+  }
+
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND']) {
+    test(`is 405 with what is allowed: ${method} /healthz`, async () => {
+      await using port = await openPort();
+      const { status, headers } = await ask(port.port, {}, { method });
+      assert.deepEqual([status, headers.allow], [405, 'GET, HEAD']);
+      assert.equal(port.looks(), 0);
+    });
+  }
+
+  test('is cut off when it is no path', async () => {
+    await using port = await openPort();
+    const socket = connect(port.port, '127.0.0.1');
+    socket.end('GET http://evil.example/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n');
+    assert.match(await text(socket), /^HTTP\/1\.1 404 /);
+  });
+});
+
+describe('the name it is asked by', () => {
+  const OWN = ['127.0.0.1', '127.0.0.1:3001', 'localhost', 'LOCALHOST:3001', '[::1]:3001', '[::1]', '192.168.1.7:3001'];
+  for (const host of OWN) {
+    test(`may be ${host}`, async () => {
+      await using port = await openPort();
+      assert.equal((await ask(port.port, { host })).status, 200);
+    });
+  }
+
+  for (const host of [
+    'evil.example',
+    'evil.example:3001',
+    '127.0.0.1.evil.example',
+    '127.0.0.1.nip.io:3001',
+    'localhost.evil.example',
+    'localhost.',
+    'raspberrypi',
+    'raspberrypi.local',
+    '2130706433',
+    '0x7f.0.0.1',
+    '127.1',
+    '[evil.example]',
+    '[127.0.0.1]',
+    '::1',
+    'user@127.0.0.1',
+    '127.0.0.1:3001:80',
+    '127.0.0.1, evil.example',
+  ]) {
+    test(`must not be "${host}", to which somebody could have any name lead`, async () => {
+      await using port = await openPort();
+      const { status, body, headers } = await ask(port.port, { host });
+      assert.equal(status, 421);
+      assert.match(headers['content-type'] ?? '', /^text\/plain/);
+      assert.match(body, /^ask by address, or as localhost\n$/);
+      assert.equal(port.looks(), 0);
+    });
+  }
+
+  for (const head of ['HTTP/1.0', 'HTTP/1.1\r\nHost:']) {
+    test(`must be said, which "${head.replace('\r\n', ' ')}" does not`, async () => {
+      await using port = await openPort();
+      const socket = connect(port.port, '127.0.0.1');
+      socket.end(`GET /healthz ${head}\r\n\r\n`);
+      assert.match(await text(socket), /^HTTP\/1\.1 421 /);
+    });
+  }
+
+  test("may be this machine's where the port faces the network, and still no other", async () => {
+    await using port = await openPort({ names: ['RaspberryPi', 'RaspberryPi.local'] });
+    for (const host of ['raspberrypi:3001', 'raspberrypi.local', 'RASPBERRYPI.LOCAL:3001'])
+      assert.equal((await ask(port.port, { host })).status, 200, host);
+    for (const host of ['raspberrypi.local.evil.example', 'raspberrypi.evil.example', 'otherpi.local'])
+      assert.equal((await ask(port.port, { host })).status, 421, host);
+  });
+});
+
+describe('another site in the browser', () => {
+  test('gets nothing', async () => {
+    await using port = await openPort();
+    assert.equal((await ask(port.port, { 'sec-fetch-site': 'cross-site' })).status, 403);
+    assert.equal(port.looks(), 0);
+  });
+
+  for (const site of ['none', 'same-origin', 'same-site']) {
+    test(`is not what asks when the browser says ${site}`, async () => {
+      await using port = await openPort();
+      assert.equal((await ask(port.port, { 'sec-fetch-site': site })).status, 200);
+    });
+  }
+});
+
+describe('a password', () => {
+  const password = 'correct-horse:bättery';
+  const wrong = (number: number) => basic(`wrong ${number}`);
+
+  test('opens, with any user name', async () => {
+    await using port = await openPort({ password });
+    for (const user of ['', 'anna', 'admin']) assert.equal((await ask(port.port, basic(password, user))).status, 200);
+  });
+
+  test('is asked for when there is none, also where there is nothing to see', async () => {
+    await using port = await openPort({ password });
+    for (const path of ['/healthz', '/', '/elsewhere']) {
+      const { status, headers } = await ask(port.port, {}, { path });
+      assert.equal(status, 401);
+      assert.match(headers['www-authenticate'] ?? '', /^Basic realm="weighbridge"/);
+      assert.equal(headers['cache-control'], 'no-store');
+    }
+    assert.equal(port.looks(), 0);
+  });
+
+  for (const [what, headers] of [
+    ['another one', basic('correct-horse')],
+    ['the beginning of it', basic(password.slice(0, -1))],
+    ['more than it', basic(`${password}x`)],
+    ['nothing', basic('')],
+    ['it in place of the user', { authorization: `Basic ${Buffer.from(password).toString('base64')}` }],
+    ['it in clear', { authorization: `Basic ${encodeURIComponent(password)}` }],
+    ['it as a bearer', { authorization: basic(password).authorization.replace('Basic', 'Bearer') }],
+    ['rubbish', { authorization: 'Basic ' }],
+  ] as const) {
+    test(`is wrong when it is ${what}`, async () => {
+      await using port = await openPort({ password });
+      assert.equal((await ask(port.port, headers)).status, 401);
+      assert.equal(port.looks(), 0);
+    });
+  }
+
+  test('is not looked at after ten wrong ones, for the rest of the minute; then it opens', async () => {
+    await using port = await openPort({ password });
+    for (let number = 0; number < 10; number += 1) assert.equal((await ask(port.port, wrong(number))).status, 401);
+    await port.clock.advance(20_000);
+    for (const headers of [wrong(10), basic(password)]) {
+      const { status, headers: got, body } = await ask(port.port, headers);
+      assert.deepEqual([status, got['retry-after']], [429, '40']);
+      assert.match(body, /try again in 40 s/);
+    }
+    assert.equal((await ask(port.port)).status, 401, 'who has not guessed is asked');
+    await port.clock.advance(40_000);
+    assert.equal((await ask(port.port, basic(password))).status, 200);
+  });
+
+  test('guessed for an hour is tried six hundred times, and told of once', async () => {
+    await using port = await openPort({ password });
+    let tried = 0;
+    for (let second = 0; second < 3600; second += 4) {
+      if ((await ask(port.port, wrong(second))).status === 401) tried += 1;
+      await port.clock.advance(4000);
+    }
+    assert(tried <= 600, `${tried}`);
+    assert.equal(port.log.texts('wrong_passwords').length, 1);
+    assert.equal(JSON.stringify(port.log.entries).includes('wrong 0'), false, 'what was tried is not logged');
+  });
+
+  test('guessed so slowly that it is never too fast is told of all the same', async () => {
+    await using port = await openPort({ password });
+    for (let number = 0; number < 36; number += 1) {
+      assert.equal(port.log.texts('wrong_passwords').length, number < 30 ? 0 : 1, `after ${number}`);
+      assert.equal((await ask(port.port, wrong(number))).status, 401);
+      await port.clock.advance(7000);
+    }
+    assert.equal(port.log.texts('wrong_passwords').length, 1);
+  });
+
+  test('that is old is no guess, though a monitor brings it for hours', async () => {
+    await using port = await openPort({ password });
+    for (let minute = 0; minute < 150; minute += 1) {
+      await ask(port.port, basic('old'));
+      await port.clock.advance(60_000);
+    }
+    assert.deepEqual(port.log.texts('wrong_passwords'), []);
+  });
+
+  test('that is old shuts nobody out, however often a monitor brings it', async () => {
+    await using port = await openPort({ password });
+    for (let count = 0; count < 30; count += 1) assert.equal((await ask(port.port, basic('old'))).status, 401);
+    assert.equal((await ask(port.port, basic(password))).status, 200);
+  });
+
+  test('is asked for where the port faces the network, and a stranger is not told the name of the machine', async () => {
+    await using port = await openPort({ password, names: ['pi', 'pi.local'] });
+    const { status, body } = await ask(port.port, { host: 'evil.example' });
+    assert.deepEqual([status, body], [421, 'ask by address, as localhost, or by the name of this machine\n']);
+    assert.equal((await ask(port.port, { ...basic(password), host: 'pi.local' })).status, 200);
+  });
+
+  test('does not help under another name', async () => {
+    await using port = await openPort({ password });
+    assert.equal((await ask(port.port, { ...basic(password), host: 'evil.example' })).status, 421);
+  });
+});

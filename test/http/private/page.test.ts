@@ -1,0 +1,414 @@
+import { strict as assert } from 'node:assert';
+import { once } from 'node:events';
+import { appendFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
+import { describe, test } from 'node:test';
+import express from 'express';
+import { createChanges } from '../../../src/app/status/status-changes.ts';
+import type { Vitals } from '../../../src/domain/status.ts';
+import { listen } from '../../../src/http/listen.ts';
+import { createLive } from '../../../src/http/private/live.ts';
+import { ASSETS } from '../../../src/page/view.ts';
+import { lockFile } from '../../../src/storage/lock.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { freePort } from '../../support/free-port.ts';
+import { CALLBACK_PATH, type Home, startHome } from '../../support/home.ts';
+import { ANNA } from '../../support/people.ts';
+import { ask, basic, openPort, page, WELL } from '../../support/private-port.ts';
+
+const PATIENCE_MS = 60_000;
+
+/** A daemon whose page is at a port of its own. */
+async function serveWithPage(home: Home, env: Readonly<Record<string, string>> = {}) {
+  const port = await freePort();
+  const daemon = await home.serve({
+    STATUS_PORT: `${port}`,
+    CALLBACK_URL: `http://127.0.0.1:1${CALLBACK_PATH}`,
+    ...env,
+  });
+  return { ...daemon, port };
+}
+
+/** Server-sent events as they come. */
+async function follow(port: number, headers: Readonly<Record<string, string>> = {}) {
+  const sent = request({ host: '127.0.0.1', port, path: '/changes', headers, agent: false }).end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  response.setEncoding('utf8');
+  let received = '';
+  response.on('data', (text: string) => {
+    received += text;
+  });
+  response.on('error', () => undefined);
+  const ended = new Promise<void>((resolve) => response.once('close', resolve));
+  const until = async (pattern: RegExp) => {
+    const patience = AbortSignal.timeout(PATIENCE_MS);
+    while (!pattern.test(received)) await once(response, 'data', { signal: patience });
+  };
+  return { response, ended, until, received: () => received, leave: () => sent.destroy() };
+}
+
+/** Fails instead of waiting for ever. */
+async function within(event: Promise<void>): Promise<void> {
+  const patience = AbortSignal.timeout(PATIENCE_MS);
+  const late = once(patience, 'abort').then(() => assert.fail('it did not happen'));
+  await Promise.race([event, late]);
+}
+
+describe('the page', () => {
+  test('runs nothing that is not a file of ours, and is in nobody’s cache or frame', async () => {
+    await using port = await openPort();
+    const { status, headers } = await ask(port.port, {}, { path: '/' });
+    assert.equal(status, 200);
+    assert.match(headers['content-type'] ?? '', /^text\/html; charset=utf-8/);
+    assert.equal(headers['cache-control'], 'no-store');
+    const policy = String(headers['content-security-policy']);
+    assert.match(policy, /default-src 'none'/);
+    assert.match(policy, /script-src 'self'(;|$)/);
+    assert.match(policy, /style-src 'self'(;|$)/);
+    assert.match(policy, /frame-ancestors 'none'/);
+    assert.doesNotMatch(policy, /unsafe|data:|\*|http/);
+    assert.equal(headers['x-content-type-options'], 'nosniff');
+    assert.equal(headers['referrer-policy'], 'no-referrer');
+    assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
+  });
+
+  test('gets the parameters of the address, and takes no other method', async () => {
+    const asked: (string | null)[] = [];
+    const draw = (parameters: URLSearchParams) => {
+      asked.push(parameters.get('range'));
+      return Promise.resolve('');
+    };
+    await using port = await openPort({ page: page({ draw }) });
+    for (const path of ['/', '/?range=year', '/?range=%22%3E'])
+      assert.equal((await ask(port.port, {}, { path })).status, 200);
+    assert.deepEqual(asked, [null, 'year', '">']);
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+      for (const path of ['/', '/link', '/changes', '/assets/page.css']) {
+        const { status, headers } = await ask(port.port, {}, { path, method });
+        assert.deepEqual([status, headers.allow], [405, 'GET, HEAD'], `${method} ${path}`);
+      }
+    }
+    assert.equal(asked.length, 3);
+  });
+
+  test('answers a defect with 500 and an empty body, and logs where it was', async () => {
+    await using port = await openPort({ page: page({ draw: () => Promise.reject(new Error('oops')) }) });
+    const { status, body } = await ask(port.port, {}, { path: '/' });
+    assert.deepEqual([status, body], [500, '']);
+    assert.match(port.log.texts('defect')[0] ?? '', /oops/);
+  });
+
+  test('gives out its files and no others, for ever where the address names their content', async () => {
+    await using home = await startHome();
+    await using daemon = await serveWithPage(home);
+    const { body } = await ask(daemon.port, {}, { path: '/' });
+    for (const name of ASSETS) {
+      const [, address = ''] = new RegExp(`"(/assets/${name}\\?v=[\\w-]+)"`).exec(body) ?? [];
+      const kept = await ask(daemon.port, {}, { path: address });
+      assert.equal(kept.status, 200, name);
+      assert.match(String(kept.headers['cache-control']), /immutable/);
+      const other = await ask(daemon.port, {}, { path: `/assets/${name}?v=other` });
+      assert.deepEqual([other.status, other.headers['cache-control']], [200, 'no-cache']);
+    }
+    for (const path of [
+      '/assets/',
+      '/assets/view.js',
+      '/assets/..%2fview.js',
+      '/assets/%2e%2e/view.js',
+      '/assets/../../main.js',
+      '/assets/page.css/',
+      '/assets/__proto__',
+    ])
+      assert.equal((await ask(daemon.port, {}, { path })).status, 404, path);
+  });
+
+  test('has nothing of it on the public port', async () => {
+    await using home = await startHome();
+    await using daemon = await serveWithPage(home);
+    const { origin } = new URL(daemon.url);
+    for (const path of ['/', '/link', '/changes', '/assets/page.css', '/assets/page.js', '/healthz']) {
+      const answer = await fetch(`${origin}${path}`, { redirect: 'manual' });
+      assert.deepEqual([answer.status, await answer.text()], [404, ''], path);
+    }
+  });
+
+  test('is there without a password on this machine alone, and wants it for every part of it where there is one', async () => {
+    const password = 'correct-horse';
+    await using home = await startHome();
+    await using daemon = await serveWithPage(home, { STATUS_PASSWORD: password });
+    for (const path of ['/', '/?range=all', '/link', '/changes', '/assets/page.css', '/assets/page.js']) {
+      const { status, headers } = await ask(daemon.port, {}, { path });
+      assert.equal(status, 401, path);
+      assert.match(String(headers['www-authenticate']), /^Basic /);
+      assert.equal((await ask(daemon.port, basic('guess'), { path })).status, 401, path);
+    }
+    assert.equal((await ask(daemon.port, basic(password), { path: '/' })).status, 200);
+  });
+
+  test('takes ten wrong passwords a minute, whatever part of it is asked for', async () => {
+    await using port = await openPort({ password: 'correct-horse' });
+    for (let guess = 0; guess < 10; guess += 1)
+      assert.equal((await ask(port.port, basic(`guess ${guess}`), { path: guess % 2 ? '/' : '/link' })).status, 401);
+    assert.equal((await ask(port.port, basic('correct-horse'), { path: '/' })).status, 429);
+    await port.clock.advance(60_000);
+    assert.equal((await ask(port.port, basic('correct-horse'), { path: '/' })).status, 200);
+  });
+
+  test('is for no other name and no other site, except that a link may lead here', async () => {
+    await using port = await openPort({ page: page({ link: () => new URL('https://account.example/x') }) });
+    for (const path of ['/', '/link', '/changes', '/assets/page.css']) {
+      assert.equal((await ask(port.port, { host: 'evil.example' }, { path })).status, 421, path);
+      for (const destination of ['script', 'image', 'iframe', 'empty', 'object', 'style']) {
+        const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': destination };
+        assert.equal((await ask(port.port, headers, { path })).status, 403, `${destination} ${path}`);
+      }
+    }
+    const followed = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+    assert.equal((await ask(port.port, followed, { path: '/' })).status, 200);
+    assert.equal((await ask(port.port, followed, { path: '/', method: 'POST' })).status, 403);
+  });
+
+  test('does not wait for somebody who keeps the journal locked', async () => {
+    await using home = await startHome();
+    await using daemon = await serveWithPage(home);
+    await daemon.line(({ event }) => event === 'listening');
+    const data = `${home.directory}/data`;
+    await using _lock = await lockFile(`${data}/.journal.lock`);
+    await appendFile(`${data}/measures.jsonl`, '\n');
+    const started = performance.now();
+    const { status } = await ask(daemon.port, {}, { path: '/' });
+    // Half a second; whoever waits for the lock does so for a minute.
+    assert.ok(performance.now() - started < 30_000);
+    assert.equal(status, 200);
+  });
+
+  test('shows names as they are, whatever they are made of', async () => {
+    await using home = await startHome();
+    await home.link('1234');
+    const name = '<script>alert(1)</script>"\'&amp;';
+    await using daemon = await serveWithPage(home, { USER_NAMES: `1234:${name}` });
+    const { body } = await ask(daemon.port, {}, { path: '/' });
+    assert.doesNotMatch(body, /<script>alert/);
+    assert.match(body, /&#60;script&#62;alert\(1\)&#60;\/script&#62;&#34;&#39;&#38;amp;/);
+  });
+});
+
+describe('the link', () => {
+  test('leads to the consent page, anew each time, and back to a login', async () => {
+    await using home = await startHome();
+    const port = await freePort();
+    const callbackUrl = `http://127.0.0.1:${port}${CALLBACK_PATH}`;
+    await using daemon = await serveWithPage(home, { PORT: `${port}`, CALLBACK_URL: callbackUrl });
+    const answers = [await ask(daemon.port, {}, { path: '/link' }), await ask(daemon.port, {}, { path: '/link' })];
+    const links = answers.map(({ status, headers }) => {
+      assert.equal(status, 303);
+      assert.equal(headers['cache-control'], 'no-store');
+      return new URL(String(headers.location));
+    });
+    const states = new Set(links.map(({ searchParams }) => searchParams.get('state')));
+    assert.equal(states.size, 2);
+    assert.equal(links[0]?.searchParams.get('redirect_uri'), callbackUrl);
+    const page = await fetch(String(links[1]));
+    assert.match(await page.text(), /is linked/);
+    assert.match(await home.tokenFile('1234'), /\S/);
+  });
+
+  test('leads back to the page where there is no callback URL', async () => {
+    await using port = await openPort();
+    const { status, headers } = await ask(port.port, {}, { path: '/link' });
+    assert.deepEqual([status, headers.location], [303, '/']);
+  });
+});
+
+describe('the changes', () => {
+  test('say when somebody has stepped on the scale', async () => {
+    await using home = await startHome();
+    await home.link('1234');
+    await using daemon = await serveWithPage(home);
+    await daemon.line(({ event }) => event === 'fetched');
+    const events = await follow(daemon.port);
+    assert.match(String(events.response.headers['content-type']), /^text\/event-stream/);
+    assert.equal(events.response.headers['cache-control'], 'no-store');
+    await home.sandbox.subscribe('1234', daemon.url, 1);
+    // Each time the page is told to have changed it is asked for, as a browser does, until it has.
+    let seen = 0;
+    await home.sandbox.weigh('1234', { kilograms: 81.25, date: Math.floor(Date.now() / 1000) - 2 });
+    do {
+      seen += 1;
+      await events.until(new RegExp(`(?:event: change\ndata: page\n\n[^]*){${seen}}`));
+    } while (!/81\.25/.test((await ask(daemon.port, {}, { path: '/' })).body));
+    events.leave();
+  });
+
+  test('end when the daemon stops', async () => {
+    await using home = await startHome();
+    const daemon = await serveWithPage(home);
+    const events = await follow(daemon.port);
+    await events.until(/retry: \d+\n\n/);
+    daemon.child.kill('SIGTERM');
+    await events.ended;
+    const { code, stderr } = await daemon.exited;
+    assert.equal(code, 0, stderr);
+  });
+
+  test('end at once when the daemon stops, also while nothing is sent', async () => {
+    const stop = new AbortController();
+    await using port = await openPort({ signal: stop.signal });
+    const events = await follow(port.port);
+    await events.until(/retry: \d+\n\n/);
+    // The clock stands still, so no beat ends it.
+    stop.abort();
+    await within(events.ended);
+    const late = await follow(port.port);
+    await within(late.ended);
+  });
+
+  test('are not kept for somebody who does not read them', async () => {
+    const clock = createFakeClock();
+    const { signal } = new AbortController();
+    const watch = () => ({ [Symbol.dispose]: () => undefined });
+    const app = express();
+    app.use((request, response, next) => {
+      // As if so much were on its way and nobody took it.
+      const unread = Number(request.headers['x-unread']);
+      Object.defineProperty(response, 'writableLength', { get: () => unread });
+      next();
+    });
+    app.get('/changes', createLive({ watch, clock, signal }));
+    await using port = await listen(app, { host: '127.0.0.1', port: 0 });
+    const slow = await follow(port.port, { 'x-unread': '5000' });
+    const quick = await follow(port.port, { 'x-unread': '4096' });
+    await clock.advance(10_000);
+    await within(slow.ended);
+    assert.equal(slow.response.complete, false);
+    await quick.until(/event: beat/);
+    quick.leave();
+  });
+
+  test('beat within the time after which silence is hung up on', async () => {
+    await using port = await openPort();
+    const events = await follow(port.port);
+    await port.clock.advance(10_000);
+    await events.until(/\nevent: beat\ndata: alive\n\n/);
+    events.leave();
+  });
+
+  test('are told to so many at most; the oldest makes room', async () => {
+    await using port = await openPort();
+    const first = await follow(port.port);
+    const others = await Promise.all(Array.from({ length: 32 }, () => follow(port.port)));
+    await first.ended;
+    assert.ok(others.every(({ response }) => !response.destroyed));
+    for (const { leave } of others) leave();
+  });
+
+  test('of vitals are noticed; that time passes is none', async () => {
+    const clock = createFakeClock();
+    const stop = new AbortController();
+    let vitals: Vitals = WELL;
+    let told = 0;
+    let looks = 0;
+    const changes = createChanges({
+      vitals: {
+        look: () => {
+          looks += 1;
+          const uptimeMs = clock.elapsedMs();
+          return Promise.resolve({ ...vitals, uptimeMs });
+        },
+        onSign: () => ({ [Symbol.dispose]: () => undefined }),
+      },
+      lookForMore: () => Promise.reject(new Error('no journal')),
+      examine: () => Promise.reject(new Error('no directory')),
+      feed: { onGrowth: () => ({ [Symbol.dispose]: () => undefined }) },
+      clock,
+      signal: stop.signal,
+    });
+    await clock.advance(60_000);
+    assert.equal(looks, 0);
+    {
+      using _watching = changes.watch(() => {
+        told += 1;
+      });
+      await clock.advance(60_000);
+      assert.equal(told, 0);
+      vitals = { ...WELL, people: [] };
+      await clock.advance(6_000);
+      assert.equal(told, 1);
+    }
+    await clock.advance(10_000);
+    const looksBefore = looks;
+    await clock.advance(600_000);
+    assert.equal(looks, looksBefore);
+    stop.abort();
+  });
+
+  test('are told of once, and are of trouble and set-up as well, but not of how long a trouble has lasted', async () => {
+    const clock = createFakeClock();
+    const silent = { userId: ANNA, code: 'no_contact', since: clock.now(), isLasting: true };
+    let vitals = WELL;
+    let concerns: unknown[] = [];
+    let told = 0;
+    let grow: () => void = () => undefined;
+    const minutes = () => `no fetch has worked for ${Math.floor(clock.elapsedMs() / 60_000)} min`;
+    const changes = createChanges({
+      vitals: {
+        look: () =>
+          Promise.resolve({ ...vitals, troubles: vitals.troubles.map((each) => ({ ...each, text: minutes() })) }),
+        onSign: () => ({ [Symbol.dispose]: () => undefined }),
+      },
+      lookForMore: () => Promise.resolve(),
+      examine: () => Promise.resolve(concerns),
+      feed: {
+        onGrowth(wake) {
+          grow = wake;
+          return { [Symbol.dispose]: () => undefined };
+        },
+      },
+      clock,
+      signal: new AbortController().signal,
+    });
+    using _watching = changes.watch(() => {
+      told += 1;
+    });
+    await clock.advance(1_000);
+    vitals = { ...WELL, people: [] };
+    grow();
+    await clock.advance(60_000);
+    assert.equal(told, 1, 'a weigh-in');
+    vitals = { ...vitals, troubles: [{ ...silent, text: '' }] };
+    await clock.advance(600_000);
+    assert.equal(told, 2, 'a trouble that lasts');
+    concerns = [{ text: 'everybody can read data/' }];
+    await clock.advance(60_000);
+    assert.equal(told, 3, 'a concern');
+  });
+
+  test('that come together are told of once', async () => {
+    const clock = createFakeClock();
+    let told = 0;
+    let grow: () => void = () => undefined;
+    const changes = createChanges({
+      vitals: { look: () => Promise.resolve(WELL), onSign: () => ({ [Symbol.dispose]: () => undefined }) },
+      lookForMore: () => Promise.resolve(),
+      examine: () => Promise.resolve([]),
+      feed: {
+        onGrowth(wake) {
+          grow = wake;
+          return { [Symbol.dispose]: () => undefined };
+        },
+      },
+      clock,
+      signal: new AbortController().signal,
+    });
+    using _watching = changes.watch(() => {
+      told += 1;
+    });
+    await clock.advance(1_000);
+    for (let group = 0; group < 4; group += 1) grow();
+    await clock.advance(1_000);
+    assert.equal(told, 1);
+    grow();
+    await clock.advance(1_000);
+    assert.equal(told, 2);
+  });
+});

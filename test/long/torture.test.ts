@@ -1,0 +1,24 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import { torture } from '../support/torture.ts';
+import { PEOPLE, planRound } from '../support/torture-plan.ts';
+
+const ROUNDS = 12;
+
+test('a dozen lives full of trouble cost no login and no weigh-in, and nothing is told twice', async () => {
+  const seed = 7;
+  const report = await torture({ seed, isOver: (rounds) => rounds >= ROUNDS });
+  const steps = Array.from({ length: ROUNDS }, (_, round) => planRound(seed, round)).flatMap((plan) => [
+    ...plan.missed,
+    ...plan.steps,
+  ]);
+  const planned = steps.filter(({ what }) => what === 'weigh-in').length;
+  const asWell = 6 * PEOPLE.length;
+  assert.equal(report.weighIns, planned + asWell);
+});
+
+test('the plan of a round is the same for the same seed, and another for every other round and seed', () => {
+  assert.deepEqual(planRound(7, 3), planRound(7, 3));
+  const plans = [planRound(7, 3), planRound(7, 4), planRound(8, 3)].map((plan) => JSON.stringify(plan));
+  assert.equal(new Set(plans).size, plans.length);
+});

@@ -1,0 +1,412 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Browser } from 'playwright-core';
+import type { PageView } from '../../src/page/view.ts';
+import { seriousFindings } from '../support/axe.ts';
+import { findChromium, launchChromium, NO_BROWSER } from '../support/chromium.ts';
+import { ANNAS, household, NOW, person, VIEWS, view } from '../support/page-views.ts';
+import { visit } from '../support/page-visit.ts';
+import { ANNA } from '../support/people.ts';
+
+const CHROMIUM = findChromium();
+const SCRUBBER = `#sw${ANNA}`;
+const READOUT = `#u${ANNA} .readout`;
+const REST = /^trend 81\.5 kg −1\.5 kg since 21 Aug$/;
+
+const shown = (name: string): PageView => VIEWS[name] ?? view();
+const WELL = shown('well');
+const ALONE = shown('alone');
+
+/** Other figures of what another state shows. */
+const ALIKE = new Set(['year', 'all', 'pounds', 'stones', 'only-weight']);
+
+/** The mark goes by itself, on a busy machine before anybody has looked. */
+const MARKED = `new MutationObserver(() => { window.marked ||= document.querySelector('#u${ANNA}.news') !== null; })
+  .observe(document.body, { attributes: true, subtree: true })`;
+/** Counts what comes beside the page's own script. */
+const HEAR = `new Promise((heard) => {
+  window.beats = 0;
+  const changes = new EventSource('/changes');
+  changes.addEventListener('beat', () => { window.beats += 1; });
+  changes.addEventListener('open', () => heard());
+})`;
+
+/** As if Anna had stepped on the scale once more. */
+function afterAnother(kilograms: number): PageView {
+  const weight = [...(ANNAS['weight'] ?? []), { takenMs: NOW.getTime() - 5_000, value: kilograms }];
+  return household([[person(ANNA, 'Anna'), { ...ANNAS, weight }]]);
+}
+
+describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : false }, () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await launchChromium(CHROMIUM ?? '');
+  });
+  after(() => browser?.close());
+  const open = (each: PageView, options = {}) => visit(browser, each, options);
+
+  it('tells each point by the keyboard', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    assert.match(await at.text(READOUT), REST);
+    await at.page.locator(SCRUBBER).focus();
+    assert.match(await at.text(READOUT), /^81\.19 kg Sat 21 November 2026 · trend 81\.5$/);
+    await at.page.keyboard.press('ArrowLeft');
+    assert.match(await at.text(READOUT), /^81\.94 kg Thu 19 November 2026 · trend 81\.5$/);
+    const spoken = await at.page.locator(SCRUBBER).getAttribute('aria-valuetext');
+    assert.equal(spoken, '81.94 kg · Thu 19 November 2026 · trend 81.5');
+    await at.page.keyboard.press('Home');
+    assert.match(await at.text(READOUT), /Fri 21 August 2026/);
+    await at.page.keyboard.press('End');
+    assert.match(await at.text(READOUT), /Sat 21 November 2026/);
+    await at.page.keyboard.press('Tab');
+    await at.until(() => at.text(READOUT), REST);
+  });
+
+  it('reaches everything by the keyboard, in the order of the page', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    const reached: unknown[] = [];
+    for (let step = 0; step < 16; step += 1) {
+      await at.page.keyboard.press('Tab');
+      reached.push(await at.value('document.activeElement.id || document.activeElement.textContent.trim()'));
+    }
+    assert.deepEqual(reached.slice(0, 8), [
+      'weighbridge',
+      'Month',
+      'Quarter',
+      'Year',
+      'All',
+      `sw${ANNA}`,
+      'All values: Weight of Anna',
+      `sb${ANNA}-fat_ratio`,
+    ]);
+    assert.ok(reached.includes('Link Anna again'), String(reached));
+    await at.page.keyboard.press('Shift+Tab');
+    assert.equal(await at.value('getComputedStyle(document.activeElement).outlineStyle'), 'solid');
+    for (let step = 0; step < 16; step += 1) {
+      if ((await at.value('document.activeElement.type')) === 'range') break;
+      await at.page.keyboard.press('Shift+Tab');
+    }
+    const outline = `getComputedStyle(document.activeElement.closest('.plot')).outlineStyle`;
+    assert.equal(await at.value(outline), 'solid');
+  });
+
+  it('tells the point under the mouse, as long as it is there', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    const box = await at.page.locator('.plot').first().boundingBox();
+    assert.ok(box !== null);
+    await at.page.mouse.move(box.x + box.width * 0.1, box.y + 20);
+    const first = await at.text(READOUT);
+    assert.match(first, / kg \w+ \d+ (August|September) 2026 · trend 8/);
+    await at.page.mouse.move(box.x + box.width * 0.9, box.y + 60);
+    assert.match(await at.text(READOUT), / November 2026 · trend 8/);
+    assert.equal(await at.page.locator('.cursor').first().getAttribute('visibility'), 'visible');
+    await at.page.mouse.move(box.x + box.width * 0.5, box.y - 60);
+    assert.match(await at.text(READOUT), REST);
+    assert.equal(await at.page.locator('.cursor').first().getAttribute('visibility'), 'hidden');
+  });
+
+  it('tells the point under a finger, leaves it to be read, and lets the page be scrolled', async () => {
+    await using at = await open(ALONE, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+    await at.until(() => at.text('#connection'), 'Live');
+    const plot = at.page.locator('.plot').first();
+    await plot.scrollIntoViewIfNeeded();
+    const box = await plot.boundingBox();
+    assert.ok(box !== null);
+    await at.page.touchscreen.tap(box.x + box.width * 0.5, box.y + 40);
+    await at.until(() => at.text(READOUT), / kg \w+ \d+ October 2026 · trend 8/);
+    assert.equal(await at.value(`getComputedStyle(document.querySelector('.plot')).touchAction`), 'pan-y');
+  });
+
+  it('goes on by the keyboard from where the mouse has pressed', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    const box = await at.page.locator('.plot').first().boundingBox();
+    assert.ok(box !== null);
+    await at.page.mouse.click(box.x + box.width - 1, box.y + 60);
+    await at.page.mouse.move(box.x + box.width / 2, box.y - 60);
+    assert.match(await at.text(READOUT), /Sat 21 November 2026/);
+    await at.page.keyboard.press('ArrowLeft');
+    assert.match(await at.text(READOUT), /Thu 19 November 2026/);
+  });
+
+  it('puts the mark on the dot that it tells', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    await at.page.locator(SCRUBBER).focus();
+    const [, x, y] = /M(\d+) (\d+)h0$/.exec((await at.page.locator('.dots').first().getAttribute('d')) ?? '') ?? [];
+    const circle = at.page.locator('.cursor circle').first();
+    assert.equal(await circle.getAttribute('cx'), `${Number(x) / 10}%`);
+    assert.equal(await circle.getAttribute('cy'), `${Number(y) / 10}%`);
+  });
+
+  it('tells the same of the small pictures', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    const readout = '.small .chart .readout';
+    assert.match(await at.text(readout), /^19\.9 % −1\.\d since 2\d Aug$/);
+    await at.page.locator(`#sb${ANNA}-fat_ratio`).focus();
+    assert.match(await at.text(readout), /^\d\d\.\d % week of 16 November 2026$/);
+  });
+
+  it('changes the range without a reload, and goes back', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    await at.value('window.same = true');
+    await at.page.getByRole('link', { name: 'Year' }).click();
+    await at.until(() => at.text('.ranges [aria-current]'), 'Year');
+    await at.until(() => at.text('#news'), 'Year is shown');
+    assert.equal(
+      await at.value('location.search + window.same + document.activeElement.textContent'),
+      '?range=yeartrueYear',
+    );
+    const points = Number(await at.page.locator(SCRUBBER).getAttribute('max'));
+    assert.ok(points > 250, String(points));
+    await at.page.goBack();
+    await at.until(() => at.text('.ranges [aria-current]'), 'Quarter');
+    assert.equal(await at.value('location.search + window.same'), 'true');
+  });
+
+  it('is whole without its script', async () => {
+    await using at = await open(ALONE, { javaScriptEnabled: false });
+    await at.page.getByRole('link', { name: 'Year' }).click();
+    assert.equal(await at.text('.ranges [aria-current]'), 'Year');
+    await at.page.getByText('All values').first().click();
+    assert.ok((await at.page.locator('table').first().locator('tr').count()) > 250);
+    assert.equal(await at.page.locator('input:visible, button:visible').count(), 0);
+  });
+
+  it('leads to Withings by a link', async () => {
+    await using at = await open(shown('needs-login'));
+    const opened = at.page.waitForEvent('popup');
+    await at.page.getByRole('link', { name: 'Link Anna again' }).first().click();
+    await (await opened).waitForURL('**/link');
+  });
+
+  it('shows a weigh-in by itself, and disturbs nobody', async () => {
+    await using at = await open(ALONE, { viewport: { width: 360, height: 740 } });
+    await at.until(() => at.text('#connection'), 'Live');
+    await at.page.getByText('All values').first().click();
+    await at.page.locator(SCRUBBER).focus();
+    for (let step = 0; step < 3; step += 1) await at.page.keyboard.press('ArrowLeft');
+    const told = await at.text(READOUT);
+    const scrolled = await at.value('scrollY');
+    await at.value('window.same = document.activeElement');
+    await at.value(MARKED);
+    assert.equal(at.server.followers, 1);
+    at.server.show(afterAnother(80.95));
+    await at.until(() => at.text(`#u${ANNA} .weight`), '80.95 kg today 07:04');
+    await at.until(() => at.text('#news'), /^Anna: 80\.95 kg today 07:04$/);
+    assert.equal(await at.value('window.marked'), true);
+    assert.equal(await at.value('window.same === document.activeElement'), true);
+    assert.ok((await at.text(READOUT)).startsWith(told.slice(0, told.indexOf(' · '))), told);
+    assert.equal(await at.value('scrollY'), scrolled);
+    assert.equal(await at.page.locator('details[open]').count(), 1);
+    const table = at.page.locator('tbody tr:nth-child(2)').first();
+    assert.match((await table.textContent()) ?? '', /^Sat 2181\.0781\.\d2\s*$/);
+  });
+
+  it('holds a connection only while somebody looks, and catches up then', async () => {
+    await using at = await open(ALONE);
+    await at.until(async () => at.server.followers, 1);
+    await at.value(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => window.away })`);
+    await at.value(`window.away = true; document.dispatchEvent(new Event('visibilitychange'))`);
+    await at.until(async () => at.server.followers, 0);
+    at.server.show(afterAnother(80.95));
+    await at.value(`window.away = false; document.dispatchEvent(new Event('visibilitychange'))`);
+    await at.until(() => at.text(`#u${ANNA} .weight`), /^80\.95 kg/);
+    assert.equal(at.server.followers, 1);
+  });
+
+  it('says that the connection is lost, and catches up when it is back', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    at.server.interrupt(true);
+    await at.until(() => at.text('#connection'), /^Not connected since \d\d:\d\d, trying again$/);
+    at.server.show(afterAnother(80.95));
+    at.server.interrupt(false);
+    await at.until(() => at.text('#connection'), 'Live');
+    await at.until(() => at.text(`#u${ANNA} .weight`), /^80\.95 kg/);
+    // The browser itself says that it could not connect.
+    at.complaints.length = 0;
+  });
+
+  it('notices that nothing comes any more, though nobody has closed the connection', async () => {
+    await using at = await open(ALONE);
+    await at.page.clock.install();
+    await at.page.reload();
+    await at.until(() => at.text('#connection'), 'Live');
+    at.server.freeze(true);
+    await at.page.clock.fastForward(30_000);
+    await at.until(() => at.text('#connection'), /^Not connected since \d\d:\d\d, trying again$/);
+    at.server.freeze(false);
+    at.server.show(afterAnother(80.95));
+    await at.page.clock.fastForward(60_000);
+    await at.until(() => at.text('#connection'), 'Live');
+    await at.until(() => at.text(`#u${ANNA} .weight`), /^80\.95 kg/);
+    at.complaints.length = 0;
+  });
+
+  it('takes a heartbeat for a sign of life', async () => {
+    await using at = await open(ALONE);
+    await at.page.clock.install();
+    await at.page.reload();
+    await at.until(() => at.text('#connection'), 'Live');
+    await at.value(HEAR);
+    // Longer than silence may last; each step so short that a beat may come late.
+    for (let beat = 1; beat <= 4; beat += 1) {
+      await at.page.clock.fastForward(8_000);
+      at.server.beat();
+      await at.until(() => at.value('window.beats'), beat);
+      assert.equal(await at.text('#connection'), 'Live');
+    }
+  });
+
+  it('gives up a page that does not come', async () => {
+    await using at = await open(ALONE);
+    await at.page.clock.install();
+    await at.page.reload();
+    await at.until(() => at.text('#connection'), 'Live');
+    at.server.freeze(true);
+    at.server.show(afterAnother(80.95));
+    await at.until(async () => at.server.waiting, 1);
+    await at.page.clock.fastForward(16_000);
+    await at.until(() => at.text('#connection'), /^Not connected/);
+    at.complaints.length = 0;
+  });
+
+  it('does not say that a range is shown which is not, and shows it when the connection is back', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    at.server.interrupt(true);
+    await at.until(() => at.text('#connection'), /^Not connected/);
+    await at.page.getByRole('link', { name: 'Year' }).click();
+    await at.until(() => at.text('#news'), 'Year will be shown when the connection is back');
+    assert.equal(await at.text('.ranges [aria-current]'), 'Quarter');
+    at.server.interrupt(false);
+    await at.until(() => at.text('.ranges [aria-current]'), 'Year');
+    at.complaints.length = 0;
+  });
+
+  it('is loaded anew where another version has other files, and only once', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    const loaded = at.page.waitForEvent('load');
+    at.server.show({ ...ALONE, version: '0.2.0' });
+    await loaded;
+    await at.until(() => at.text('#connection'), 'Live');
+    let loads = 0;
+    at.page.on('request', (request) => {
+      if (request.isNavigationRequest()) loads += 1;
+    });
+    // Somebody in between who gives a script other addresses than a browser.
+    await at.page.route('**/', async (route) => {
+      if (route.request().isNavigationRequest()) return await route.continue();
+      const response = await route.fetch();
+      await route.fulfill({ response, body: (await response.text()).replaceAll('?v=0.2.0', '?v=odd') });
+    });
+    for (const kilograms of [80.95, 80.96, 80.97]) {
+      at.server.show({ ...afterAnother(kilograms), version: '0.2.0' });
+      await at.until(() => at.text(`#u${ANNA} .weight`), new RegExp(`^${kilograms} kg`));
+    }
+    await at.until(() => at.text('#connection'), 'Live');
+    assert.equal(loads, 1);
+  });
+
+  it('stays where it is though somebody else puts files into it', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    await at.value(`window.same = true; document.head.append(document.createElement('link'))`);
+    at.server.show(afterAnother(80.95));
+    await at.until(() => at.text(`#u${ANNA} .weight`), /^80\.95 kg/);
+    assert.equal(await at.value('window.same'), true);
+  });
+
+  it('keeps telling the point under a mouse that rests while something changes', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    const box = await at.page.locator('.plot').first().boundingBox();
+    assert.ok(box !== null);
+    await at.page.mouse.move(box.x + box.width * 0.3, box.y + 20);
+    const told = await at.text(READOUT);
+    assert.doesNotMatch(told, REST);
+    at.server.show(afterAnother(80.95));
+    await at.until(() => at.text(`#u${ANNA} .weight`), /^80\.95 kg/);
+    assert.equal((await at.text(READOUT)).split(' · ')[0], told.split(' · ')[0]);
+    assert.equal(await at.page.locator('.cursor').first().getAttribute('visibility'), 'visible');
+    await at.page.mouse.move(box.x, box.y - 60);
+    assert.match(await at.text(READOUT), /^trend /);
+  });
+
+  it('lets times age by themselves', async () => {
+    await using at = await open(ALONE);
+    await at.until(() => at.text('#connection'), 'Live');
+    assert.equal(await at.text('[data-ages]'), '3 minutes ago');
+    await at.page.clock.install();
+    await at.page.reload();
+    await at.until(() => at.text('#connection'), 'Live');
+    // Somebody who is connected would get a fresh page.
+    at.server.interrupt(true);
+    await at.until(() => at.text('#connection'), /^Not connected/);
+    await at.page.clock.fastForward(55 * 60_000);
+    await at.until(() => at.text('[data-ages]'), '58 minutes ago');
+    at.server.interrupt(false);
+    await at.until(() => at.text('#connection'), 'Live');
+    at.complaints.length = 0;
+  });
+
+  it('copies the callback URL', async () => {
+    await using at = await open(shown('empty'));
+    const button = at.page.getByRole('button', { name: 'Copy' });
+    await button.click();
+    await at.until(() => at.text('[data-copies]'), 'Copied');
+    assert.equal(await at.value('getSelection().toString()'), shown('empty').callbackUrl);
+  });
+
+  it('is dark where people like it dark', async () => {
+    const brightness =
+      'getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).reduce((sum, each) => sum + +each, 0)';
+    await using light = await open(WELL, { colorScheme: 'light' });
+    await using dark = await open(WELL, { colorScheme: 'dark' });
+    assert.ok(Number(await light.value(brightness)) > 600);
+    assert.ok(Number(await dark.value(brightness)) < 150);
+  });
+
+  it('cuts no title short on a phone', async () => {
+    await using at = await open(ALONE, { viewport: { width: 360, height: 740 } });
+    await at.value(`for (const each of document.querySelectorAll('details')) each.open = true`);
+    const cut = `[...document.querySelectorAll('h4')].filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.textContent).join()`;
+    assert.equal(await at.value(cut), '');
+  });
+
+  it('needs no scrolling from side to side on a phone, in any state', async () => {
+    await using at = await open(WELL);
+    for (const [name, each] of Object.entries(VIEWS)) {
+      at.server.show(each);
+      await at.page.reload({ waitUntil: 'domcontentloaded' });
+      for (const width of [320, 360]) {
+        await at.page.setViewportSize({ width, height: 740 });
+        const widest = await at.value('document.documentElement.scrollWidth');
+        assert.ok(Number(widest) <= width, `${name}: ${widest} at ${width}`);
+      }
+    }
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    it(`has no finding of axe-core that is serious, in any state, where it is ${colorScheme}`, async () => {
+      await using at = await open(ALONE, { colorScheme });
+      for (const [name, each] of Object.entries(VIEWS)) {
+        // What is folded away has the same parts in every state.
+        const isUnfolded = name === 'one-weight' || name === 'month';
+        if (!isUnfolded && ALIKE.has(name)) continue;
+        at.server.show(each);
+        await at.page.reload();
+        await at.until(() => at.text('#connection'), 'Live');
+        if (isUnfolded) await at.value(`for (const each of document.querySelectorAll('details')) each.open = true`);
+        assert.deepEqual(await seriousFindings(at.page), [], name);
+      }
+    });
+  }
+});

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { DAY_MS } from '../../../src/page/chart/calendar.ts';
+import { courseOf } from '../../../src/page/chart/course.ts';
+import { pathsOf } from '../../../src/page/chart/paths.ts';
+import { scaleOf } from '../../../src/page/chart/scale.ts';
+import { trendAt } from '../../../src/page/chart/trend.ts';
+import { quantityOf } from '../../../src/page/quantity.ts';
+import { createRandom } from '../../support/random.ts';
+
+const days = (count: number, value: (day: number) => number) =>
+  Array.from({ length: count }, (_, day) => ({ atMs: day * DAY_MS, value: value(day) }));
+const moments = (points: readonly { atMs: number }[]) => points.map(({ atMs }) => atMs);
+const close = (actual: number | undefined, expected: number, within: number) =>
+  assert.ok(Math.abs((actual ?? Number.NaN) - expected) <= within, `${actual} is not ${expected} ± ${within}`);
+
+describe('the trend', () => {
+  it('is the weight where that does not change', () => {
+    const points = days(30, () => 81.3);
+    for (const { value, spread } of trendAt(points, moments(points))) {
+      close(value, 81.3, 1e-9);
+      close(spread, 0, 1e-6);
+    }
+  });
+
+  it('does not lag behind a steady loss, except a little where it ends', () => {
+    const points = days(120, (day) => 90 - day * 0.05);
+    const trend = trendAt(points, moments(points));
+    close(trend[60]?.value, 87, 0.001);
+    close(trend.at(-1)?.value, 90 - 119 * 0.05, 0.12);
+  });
+
+  it('smooths ups and downs away, and says how far they go', () => {
+    const random = createRandom(5);
+    const points = days(200, () => 80 + (random() + random() + random() - 1.5));
+    for (const { value, spread } of trendAt(points, moments(points)).slice(20, -20)) {
+      close(value, 80, 0.35);
+      close(spread, 0.5, 0.2);
+    }
+  });
+
+  it('is the point itself where there is only one, and does not say how far days lie from it', () => {
+    assert.deepEqual(trendAt([{ atMs: 5, value: 81.25 }], [5]), [{ atMs: 5, value: 81.25, spread: undefined }]);
+  });
+
+  it('does not tilt wildly where there are two', () => {
+    const points = days(2, (day) => 80 + day);
+    for (const { value } of trendAt(points, moments(points))) assert.ok(value > 80 && value < 81, String(value));
+  });
+
+  it('knows nothing of what is three weeks away', () => {
+    const points = [...days(5, () => 70), { atMs: 27 * DAY_MS, value: 90 }];
+    close(trendAt(points, [0])[0]?.value, 70, 1e-9);
+    close(trendAt(points, [27 * DAY_MS])[0]?.value, 90, 1e-9);
+    assert.deepEqual(trendAt(points, [100 * DAY_MS]), []);
+  });
+
+  it('is bent by days before the span, but begins with it', () => {
+    const values = days(60, (day) => (day < 30 ? 90 : 80)).map(({ atMs, value }) => ({ takenMs: atMs, value }));
+    const { points, trend } = courseOf(values, { fromMs: 30 * DAY_MS, toMs: 60 * DAY_MS }, 400);
+    assert.equal(points.length, 30);
+    assert.equal(trend.length, 30);
+    assert.ok((trend[0]?.value ?? 0) > 82);
+  });
+
+  it('has a gap where three weeks are missing, in the line and in the band', () => {
+    const values = days(60, () => 80)
+      .filter((_, day) => day < 10 || day > 35)
+      .map(({ atMs, value }) => ({ takenMs: atMs, value }));
+    const course = courseOf(values, { fromMs: 0, toMs: 60 * DAY_MS }, 400);
+    const quantity = quantityOf('weight', 'kg');
+    const paths = pathsOf(course, scaleOf(quantity, 79, 81, 5), quantity.scale);
+    assert.equal(paths.trend.match(/M/g)?.length, 2);
+    assert.equal(paths.band.match(/M/g)?.length, 2);
+    assert.equal(paths.dots.match(/M/g)?.length, course.points.length);
+  });
+
+  it('has no gap where a holiday was, however coarse the points are', () => {
+    const now = 400 * DAY_MS;
+    const away = (from: number, to: number) =>
+      Array.from({ length: 365 }, (_, day) => ({ takenMs: now - (365 - day) * DAY_MS, value: 20 })).filter(
+        ({ takenMs }) => takenMs < now - from * DAY_MS || takenMs > now - to * DAY_MS,
+      );
+    const linesOf = (values: readonly { takenMs: number; value: number }[], most: number) => {
+      const course = courseOf(values, { fromMs: now - 365 * DAY_MS, toMs: now }, most);
+      const quantity = quantityOf('weight', 'kg');
+      return pathsOf(course, scaleOf(quantity, 19, 21, 5), quantity.scale).trend.split('M').length - 1;
+    };
+    for (const most of [400, 60]) {
+      assert.equal(linesOf(away(118, 103), most), 1, `15 days, ${most} points`);
+      assert.equal(linesOf(away(118, 95), most), 2, `23 days, ${most} points`);
+    }
+  });
+});

@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { renderPage } from '../../src/page/status-page.ts';
+import { PATHS, type PageView, RANGES } from '../../src/page/view.ts';
+import { dotsOf, rowsOf, textOf } from '../support/page-text.ts';
+import {
+  ANNAS,
+  ago,
+  historiesOf,
+  household,
+  mornings,
+  NOW,
+  person,
+  VIEWS,
+  view,
+  vitals,
+} from '../support/page-views.ts';
+import { ANNA, BO } from '../support/people.ts';
+
+const asset = (name: string) => `/assets/${name}?v=1`;
+const draw = (each: PageView | undefined) => renderPage(each ?? view(), asset);
+const say = (name: string) => textOf(draw(VIEWS[name]));
+const includes = (text: string, ...parts: readonly string[]) => {
+  for (const part of parts) assert.ok(text.includes(part), `"${part}" is not in: ${text.slice(0, 2000)}`);
+};
+
+describe('the page', () => {
+  it('says in words that everything works, and how each weight goes', () => {
+    const text = say('well');
+    includes(text, 'Everything works', '2 people are linked; Withings calls after each weigh-in.');
+    includes(text, 'passed on to the MQTT broker', 'Anna 81.19 kg today 06:57 −0.75 kg since Thursday');
+    includes(text, 'Login works Subscription Withings calls about weight Last notification 3 minutes ago');
+    includes(text, 'Last notification none since the start Last contact 5 hours ago');
+    includes(text, 'Link another person', 'weighbridge 0.1.0, running since Wednesday');
+  });
+
+  it('is the set-up guide where nobody is linked, with the callback URL to copy', () => {
+    const markup = draw(VIEWS['empty']);
+    includes(
+      textOf(markup),
+      'Ready when you are',
+      'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c8a4f',
+      'Link a person',
+    );
+    includes(markup, `href="${PATHS.link}"`, 'https://developer.withings.com/dashboard');
+  });
+
+  it('says what is missing where Withings cannot call, and offers no link that leads nowhere', () => {
+    for (const name of ['empty-without-callback', 'everything-wrong']) {
+      const markup = draw(VIEWS[name]);
+      assert.ok(!markup.includes(`href="${PATHS.link}"`), name);
+      includes(textOf(markup), 'Linking needs CALLBACK_URL');
+    }
+    includes(say('empty-without-callback'), 'Nearly ready', 'CALLBACK_URL=https://');
+  });
+
+  it('does not call it well where Withings cannot call', () => {
+    const text = say('without-callback');
+    includes(text, 'It works, but late', 'Withings cannot call CALLBACK_URL is not set', 'a weigh-in comes late');
+    assert.ok(!text.includes('Everything works'));
+    assert.ok(!say('empty-without-callback').includes('Withings cannot call '));
+  });
+
+  it('says who must link again, since when and why, once', () => {
+    const refusal = { userId: ANNA, code: 'token_refused', text: 'Withings refuses it', since: NOW, isLasting: true };
+    const needsLogin = VIEWS['needs-login'] ?? view();
+    const text = textOf(draw({ ...needsLogin, vitals: { ...needsLogin.vitals, troubles: [refusal] } }));
+    includes(text, 'One thing needs a look', 'Anna must link again since 31 October', 'Link Anna again');
+    includes(text, 'refused since 31 October', 'Withings refuses the refresh token');
+    assert.ok(!text.includes('Withings refuses it'));
+  });
+
+  it('says that a subscription is lost, and that it is tried again', () => {
+    includes(say('lost-subscription'), 'Withings does not call about Bo since yesterday', 'tries to subscribe again');
+  });
+
+  it('says what passes by itself in another voice than what does not', () => {
+    includes(
+      say('withings-down'),
+      'A hiccup; nothing to do yet',
+      'Something does not work right now since today 07:00',
+    );
+    includes(say('withings-down'), 'passes by itself');
+    includes(say('withings-down-long'), 'One thing needs a look', 'Something does not work since today 04:04');
+  });
+
+  it('says that the broker is down, and that nothing is lost, once', () => {
+    const text = say('broker-down');
+    includes(text, 'One thing needs a look', 'The MQTT broker does not take readings since today 06:04');
+    includes(text, 'The broker at mqtt://192.168.1.5:1883 cannot be reached', 'none is lost');
+    assert.equal(text.split('cannot be reached').length, 2);
+  });
+
+  it('says an outage once, and for whom it is one', () => {
+    const people = [person(ANNA, 'Anna'), person(BO, undefined)];
+    const trouble = { code: 'no_contact', since: ago(9_000_000).at, isLasting: true };
+    const silent = 'no fetch has worked for 150 min; see the log';
+    const troubles = [
+      { ...trouble, userId: ANNA, text: `Anna ${ANNA}: ${silent}` },
+      { ...trouble, userId: BO, text: `${BO}: ${silent}` },
+      { ...trouble, userId: BO, code: 'refused', text: `${BO}: something else` },
+    ];
+    const text = textOf(draw(view({ vitals: vitals({ people, troubles }) })));
+    includes(text, '2 things need a look', `Anna and User ${BO}: ${silent}.`, `User ${BO}: something else.`);
+    assert.equal(text.split(silent).length, 2);
+  });
+
+  it('says everything that is wrong, what needs somebody first', () => {
+    const text = say('everything-wrong');
+    includes(text, '4 things need a look', 'The login of Bo cannot be read');
+    const order = ['Anna must link', 'The set-up is broken', 'right now', 'The set-up could be better'];
+    const places = order.map((part) => text.indexOf(part));
+    assert.deepEqual(
+      places,
+      places.toSorted((one, other) => one - other),
+    );
+    assert.ok(!places.includes(-1), String(places));
+  });
+
+  it('says what comes next where there is no weight, or none of this time', () => {
+    includes(say('no-weights'), 'No weight yet');
+    includes(say('old-weights'), 'Nobody stood on the scale in this time; the last time was 7 July 2025.');
+    includes(say('one-weight'), '81.25 kg today 07:01', 'One weigh-in in this time');
+  });
+
+  it('leaves out what is dated in the future, and says so', () => {
+    const text = say('future');
+    includes(text, 'Anna 81.19 kg today 06:57', 'A weigh-in is dated 1 January 2100, in the future, and is left out');
+    assert.ok(!text.includes('99.00') && !text.includes('55.0'));
+    const alone = view({ ...VIEWS['alone'], range: 'month' });
+    for (const id of [`sw${ANNA}`, `sb${ANNA}-fat_ratio`])
+      assert.deepEqual(dotsOf(draw(VIEWS['future']), id), dotsOf(draw(alone), id));
+    const tomorrow = { takenMs: NOW.getTime() + 20 * 3_600_000, value: 82.5 };
+    const ahead = household([[person(ANNA, 'Anna'), { weight: [...(ANNAS['weight'] ?? []), tomorrow] }]]);
+    includes(textOf(draw(ahead)), 'Anna 82.50 kg 22 November 03:04');
+    assert.ok(!textOf(draw(ahead)).includes('left out'));
+  });
+
+  it('shows every quantity that somebody has, body composition first and the others folded away', () => {
+    const markup = draw(VIEWS['well']);
+    const [shown = '', folded = ''] = markup.split('<summary>More measurements');
+    for (const title of ['Fat', 'Muscle', 'Water', 'Bone', 'Visceral fat', 'Heart rate'])
+      includes(shown, `<h4>${title}</h4>`);
+    for (const title of ['Pulse wave velocity', 'Fat mass', 'Segment muscle mass, right arm'])
+      includes(folded, `<h4>${title}</h4>`);
+    assert.ok(!draw(VIEWS['only-weight']).includes('<h4>'));
+  });
+
+  it('marks the range it shows', () => {
+    for (const range of RANGES) {
+      const marked = draw(view({ ...VIEWS['well'], range })).match(/<a href="\?range=[a-z]+" aria-current="true">/g);
+      assert.deepEqual(marked, [`<a href="?range=${range}" aria-current="true">`]);
+    }
+  });
+
+  it('takes names and everything else that comes from outside for text', () => {
+    const evil = '<script>alert(1)</script>"\'><img src=x onerror=alert(1)>';
+    const trouble = { userId: undefined, code: 'x', text: evil, since: NOW, isLasting: true };
+    const markup = draw(
+      household(
+        [[person(ANNA, evil, { login: { state: 'needs_login', since: NOW, reason: evil } }), ANNAS]],
+        {
+          callbackUrl: `https://x/${evil}`,
+          version: evil,
+          concerns: [{ isBroken: true, text: evil, remedy: evil }],
+        },
+        { troubles: [trouble] },
+      ),
+    );
+    assert.equal(markup.match(/<script/g)?.length, 1);
+    assert.ok(!markup.includes('<img'));
+    assert.ok(!/="[^"]*'><img/.test(markup));
+    includes(textOf(markup), evil.slice(0, 20));
+    includes(draw({ ...(VIEWS['empty'] ?? view()), callbackUrl: `https://x/${evil}` }), '&#60;script&#62;');
+  });
+
+  it('loads nothing but its own files, and has no script or style in it', () => {
+    for (const [name, each] of Object.entries(VIEWS)) {
+      const markup = draw(each);
+      assert.deepEqual(
+        [...markup.matchAll(/<(?:script|link|img|iframe|use)[^>]*? (?:src|href)="([^"]*)"/g)].map(
+          ([, address]) => address,
+        ),
+        ['icon.svg', 'page.css', 'page.js'].map(asset),
+        name,
+      );
+      assert.ok(!/ style=| on[a-z]+="|<style|javascript:/i.test(markup), name);
+      assert.ok(!/NaN|undefined|Infinity|\[object/.test(markup), name);
+    }
+  });
+
+  it('has no id twice', () => {
+    for (const [name, each] of Object.entries(VIEWS)) {
+      const ids = [...draw(each).matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+      assert.equal(new Set(ids).size, ids.length, name);
+    }
+  });
+});
+
+describe('the table', () => {
+  it('has what the picture shows: a row for each dot, newest first', () => {
+    for (const unit of ['kg', 'lb'] as const) {
+      for (const range of RANGES) {
+        const markup = draw(view({ ...VIEWS['well'], range, unit }));
+        const rows = rowsOf(markup, `tw${ANNA}`);
+        const dots = dotsOf(markup, `sw${ANNA}`).reverse();
+        assert.ok(rows.length > 20, `${range}: ${rows.length}`);
+        assert.equal(dots.length, rows.length, range);
+        const order = (values: readonly number[]) =>
+          values.map((_, at) => at).sort((one, other) => (values[one] ?? 0) - (values[other] ?? 0));
+        const values = rows.map(([, value]) => Number(value));
+        const [lowest, highest] = [order(values)[0] ?? 0, order(values).at(-1) ?? 0];
+        const heights = dots.map(({ y }) => -y);
+        assert.equal(heights[lowest], Math.min(...heights));
+        assert.equal(heights[highest], Math.max(...heights));
+        // What a row says stands where it says: all on one line.
+        const slope =
+          ((heights[highest] ?? 0) - (heights[lowest] ?? 0)) / ((values[highest] ?? 0) - (values[lowest] ?? 0));
+        for (const [at, value] of values.entries()) {
+          const expected = (heights[lowest] ?? 0) + (value - (values[lowest] ?? 0)) * slope;
+          assert.ok(Math.abs(expected - (heights[at] ?? 0)) <= 1 + slope * 0.16, `${range} ${unit} ${rows[at]}`);
+        }
+        for (const [at, { x }] of dots.entries()) assert.ok(at === 0 || x <= (dots[at - 1]?.x ?? 0));
+      }
+    }
+  });
+
+  it('names days, weeks and months, and says how many weigh-ins a mean is of', () => {
+    const twice = [6, 20].map((hour, at) => ({ takenMs: new Date(2026, 10, 20, hour).getTime(), value: 80 + at }));
+    const last = { takenMs: new Date(2026, 10, 21, 6).getTime(), value: 81 };
+    const history = historiesOf(new Map([[ANNA, { weight: [...twice, last] }]]));
+    const markup = draw(
+      view({ range: 'month', histories: history, vitals: vitals({ people: [person(ANNA, 'Anna')] }) }),
+    );
+    assert.deepEqual(rowsOf(markup, `tw${ANNA}`), [
+      ['Sat 21 November 2026', '81.00', '80.8', '1'],
+      ['Fri 20 November 2026', '80.50', '80.7', '2'],
+    ]);
+    const [week] = rowsOf(draw(VIEWS['all']), `tw${ANNA}`);
+    assert.match(week?.[0] ?? '', /^week of 16 November 2026$/);
+    const long = mornings({ seed: 3, days: 4000, from: 90, to: 80, composition: false });
+    const months = rowsOf(draw(household([[person(BO, 'Bo'), long]], { range: 'all' })), `tw${BO}`);
+    assert.deepEqual([months[0]?.[0], months.at(-1)?.[0]], ['November 2026', 'December 2015']);
+  });
+
+  it('leaves empty what was not measured that day, and then there is no dot', () => {
+    const at = (day: number) => new Date(2026, 10, day, 6).getTime();
+    const series = {
+      weight: [10, 11, 12].map((day) => ({ takenMs: at(day), value: 80 })),
+      fat_ratio: [10, 12].map((day) => ({ takenMs: at(day), value: 20 + day / 10 })),
+      bone_mass: [11].map((day) => ({ takenMs: at(day), value: 3.1 })),
+    };
+    const markup = draw(household([[person(ANNA, 'Anna'), series]], { range: 'month' }));
+    assert.ok(textOf(markup).includes('the line is the trend.'));
+    assert.ok(!textOf(markup).includes('in the band'), 'three days draw none');
+    assert.deepEqual(rowsOf(markup, `tb${ANNA}`), [
+      ['Thu 12 November 2026', '21.2', ''],
+      ['Wed 11 November 2026', '', '3.10'],
+      ['Tue 10 November 2026', '21.0', ''],
+    ]);
+    assert.equal(dotsOf(markup, `sb${ANNA}-fat_ratio`).length, 2);
+    assert.equal(dotsOf(markup, `sb${ANNA}-bone_mass`).length, 1);
+  });
+});
+
+describe('many readings', () => {
+  const everyDay = (days: number) => mornings({ seed: 1, days, from: 95, to: 80, everyDay: true, composition: false });
+
+  it('are as many points as teach something', () => {
+    const ten = household([[person(ANNA, 'Anna'), everyDay(10_000)]], { range: 'all' });
+    const rows = rowsOf(draw(ten), `tw${ANNA}`);
+    assert.ok(rows.length > 300 && rows.length <= 401, String(rows.length));
+    assert.equal(rowsOf(draw({ ...ten, range: 'year' }), `tw${ANNA}`).length, 366);
+  });
+
+  it('are drawn in no time, ten thousand of them', () => {
+    const ten = household([[person(ANNA, 'Anna'), everyDay(10_000)]], { range: 'all' });
+    draw(ten);
+    const started = process.cpuUsage();
+    for (const range of RANGES) draw({ ...ten, range });
+    // Some ten milliseconds of work; a quadratic loop anywhere would take minutes.
+    const { user, system } = process.cpuUsage(started);
+    assert.ok(user + system < 5_000_000);
+  });
+
+  it('make a page of two people and a year that is small', () => {
+    const people = [ANNA, BO].map((user) => [person(user, user, { lastContact: ago(5) }), everyDay(800)] as const);
+    const bytes = Buffer.byteLength(draw(household(people, { range: 'year' })));
+    assert.ok(bytes < 60_000, `${bytes} bytes`);
+  });
+});

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { changesOf } from '../../src/page/weight-change.ts';
+import { list, sayAgo, sayDayShortly, sayWhen, sentence } from '../../src/page/words.ts';
+import { inZone } from '../support/in-zone.ts';
+
+describe('a time', () => {
+  it('is told as people tell it, by the calendar of this machine', () => {
+    inZone('Europe/Vienna', () => {
+      const now = new Date('2026-11-21T07:04:00+01:00');
+      const when = (iso: string) => sayWhen(new Date(iso), now);
+      assert.equal(when('2026-11-21T07:01:00+01:00'), 'today 07:01');
+      assert.equal(when('2026-11-20T23:59:00+01:00'), 'yesterday 23:59');
+      assert.equal(when('2026-11-15T06:00:00+01:00'), 'Sunday 06:00');
+      assert.equal(when('2026-11-14T06:00:00+01:00'), '14 November 06:00');
+      assert.equal(when('2025-12-31T23:30:00Z'), '1 January 00:30');
+      assert.equal(when('2025-12-31T22:30:00Z'), '31 December 2025 23:30');
+      assert.equal(when('2026-11-22T06:00:00+01:00'), '22 November 06:00');
+    });
+  });
+
+  it('is yesterday also where the night had an hour more', () => {
+    inZone('Europe/Vienna', () => {
+      const now = new Date('2026-10-25T23:30:00+01:00');
+      assert.equal(sayWhen(new Date('2026-10-25T00:10:00+02:00'), now), 'today 00:10');
+      assert.equal(sayWhen(new Date('2026-10-24T23:50:00+02:00'), now), 'yesterday 23:50');
+    });
+  });
+
+  it('is short where there is little room', () => {
+    const now = new Date(2026, 10, 21);
+    assert.equal(sayDayShortly(new Date(2026, 7, 21), now), '21 Aug');
+    assert.equal(sayDayShortly(new Date(2025, 10, 21), now), 'Nov 2025');
+  });
+
+  it('is so long ago', () => {
+    const seconds = [0, 59, 60, 119, 120, 3599, 3600, 7200, 172_799, 172_800, 30 * 86_400];
+    assert.deepEqual(
+      seconds.map((each) => sayAgo(each * 1000)),
+      [
+        'just now',
+        'just now',
+        '1 minute ago',
+        '1 minute ago',
+        '2 minutes ago',
+        '59 minutes ago',
+        '1 hour ago',
+        '2 hours ago',
+        '47 hours ago',
+        '2 days ago',
+        '30 days ago',
+      ],
+    );
+  });
+});
+
+describe('what a weight has changed', () => {
+  const now = new Date(2026, 10, 21, 7, 4);
+  const weights = [
+    { takenMs: new Date(2026, 8, 1, 7).getTime(), value: 84 },
+    { takenMs: new Date(2026, 9, 21, 7, 30).getTime(), value: 83 },
+    { takenMs: new Date(2026, 10, 20, 7).getTime(), value: 80.85 },
+    { takenMs: new Date(2026, 10, 21, 7).getTime(), value: 81.25 },
+  ];
+  const last = { takenMs: new Date(2026, 10, 21, 7).getTime(), value: 81.25 };
+
+  it('is told since the weigh-in before and since a month', () => {
+    assert.deepEqual(changesOf(last, weights, 'kg', now), ['+0.40 kg since yesterday', '−1.75 kg since 21 October']);
+    assert.deepEqual(changesOf(last, weights, 'lb', now), ['+0.9 lb since yesterday', '−3.9 lb since 21 October']);
+    assert.deepEqual(changesOf(last, weights, 'st', now), ['+0.9 lb since yesterday', '−3.9 lb since 21 October']);
+  });
+
+  it('is told once where the weigh-in before is a month old, and not at all where there is none', () => {
+    assert.deepEqual(changesOf(last, weights.slice(0, 1), 'kg', now), ['−2.75 kg since 1 September']);
+    assert.deepEqual(changesOf(last, [], 'kg', now), []);
+    assert.deepEqual(changesOf(last, weights.slice(-1), 'kg', now), []);
+  });
+
+  it('may be nothing, or of the same day', () => {
+    const earlier = [{ takenMs: new Date(2026, 10, 21, 5, 30).getTime(), value: 81.25 }];
+    assert.deepEqual(changesOf(last, earlier, 'kg', now), ['the same since today 05:30']);
+  });
+});
+
+describe('words', () => {
+  it('become sentences, where they begin with a word', () => {
+    assert.equal(sentence('the disk is full; make room'), 'The disk is full; make room.');
+    assert.equal(sentence('is it running?'), 'Is it running?');
+    assert.equal(sentence('data/ cannot be written'), 'data/ cannot be written.');
+  });
+
+  it('become lists', () => {
+    assert.deepEqual([[], ['a'], ['a', 'b'], ['a', 'b', 'c']].map(list), ['', 'a', 'a and b', 'a, b and c']);
+  });
+});

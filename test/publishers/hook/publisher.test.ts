@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { formatLine } from '../../../src/storage/journal/line.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { createHookBench, DELIVERY, READING, writeScript } from '../../support/hook-bench.ts';
+import { until } from '../../support/outbox-bench.ts';
+import { BO } from '../../support/people.ts';
+import { failureOf } from '../../support/watched-files.ts';
+
+const failure = async (promise: Promise<unknown>) => {
+  const error = await failureOf(promise);
+  assert.ok(error instanceof Error && 'code' in error);
+  return error;
+};
+const isAlive = (pid: string) =>
+  readFile(`/proc/${pid.trim()}/stat`, 'utf8').then(
+    (text) => !/\) Z /.test(text),
+    () => false,
+  );
+
+describe('a hook', () => {
+  test('gets the line of the journal and some more on its standard input', async () => {
+    await using bench = await createHookBench('cat > "$1/in"');
+    await bench.deliver();
+    const text = await bench.read('in');
+    assert.match(text, /^\{[^\n]*\}\n$/);
+    assert.deepEqual(JSON.parse(text), {
+      ...JSON.parse(formatLine(READING)),
+      name: 'Anna',
+      weight: 81.65,
+      previous_weight: 81.25,
+      change: 0.4,
+      late: false,
+      correction: false,
+      text: 'Anna 81.65 kg (+0.40)',
+    });
+  });
+
+  test('gets the main fields in its environment, and nothing that it was not to have', async () => {
+    await using bench = await createHookBench('env > "$1/env"');
+    await bench.deliver();
+    const lines = (await bench.read('env')).trim().split('\n');
+    const variables = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s)));
+    // The shell's own.
+    for (const name of ['PWD', 'OLDPWD', 'SHLVL', '_', '']) delete variables[name];
+    assert.deepEqual(variables, {
+      PATH: process.env['PATH'],
+      TZ: 'UTC',
+      WEIGHBRIDGE_USERID: '1234',
+      WEIGHBRIDGE_NAME: 'Anna',
+      WEIGHBRIDGE_WEIGHT: '81.65',
+      WEIGHBRIDGE_CHANGE: '0.4',
+      WEIGHBRIDGE_DATE: '2026-11-20T07:01:02+01:00',
+      WEIGHBRIDGE_LATE: 'false',
+      WEIGHBRIDGE_AMBIGUOUS: 'false',
+      WEIGHBRIDGE_GRPID: '6123456789',
+      WEIGHBRIDGE_TEXT: 'Anna 81.65 kg (+0.40)',
+    });
+  });
+
+  test('is told what is not known by null, and by no variable', async () => {
+    await using bench = await createHookBench('cat > "$1/in"; env | grep ^WEIGHBRIDGE_ | sort > "$1/env"');
+    const reading = { ...READING, userId: BO, deviceId: undefined, model: undefined, measures: { heart_rate: 61 } };
+    await bench.deliver({ reading, previousWeight: undefined, late: true, correction: true });
+    const { name, weight, previous_weight, change, late, correction, text } = JSON.parse(await bench.read('in'));
+    assert.deepEqual([name, weight, previous_weight, change, late, correction], [null, null, null, null, true, true]);
+    assert.equal(text, '5678 heart_rate 61 bpm');
+    assert.doesNotMatch(await bench.read('env'), /NAME|WEIGHT|CHANGE/);
+    assert.match(await bench.read('env'), /^WEIGHBRIDGE_LATE=true$/m);
+  });
+
+  test('gets its arguments as they are, and no shell looks at them', async () => {
+    await using bench = await createHookBench(undefined, { command: ['printf', '%s|', '$HOME', 'a b', '*', '; x'] });
+    await bench.deliver();
+    assert.deepEqual(bench.log.texts('hook'), ['hook: $HOME|a b|*|; x|']);
+  });
+
+  test('is heard line by line: standard output at info, standard error at warn', async () => {
+    await using bench = await createHookBench('echo one; echo; printf "two\\r\\nthree"; echo four >&2');
+    await bench.deliver();
+    const lines = bench.log.entries.map(({ level, text, grpid, userid }) => [level, text, grpid, userid]);
+    assert.deepEqual(
+      lines.sort().map(([level, text]) => [level, text]),
+      [
+        ['info', 'hook: one'],
+        ['info', 'hook: three'],
+        ['info', 'hook: two'],
+        ['warn', 'hook: four'],
+      ],
+    );
+    assert.deepEqual(lines[0]?.slice(2), [6123456789, '1234']);
+  });
+
+  test('that floods its output is drained, and a hundred short lines of it are kept', async () => {
+    await using bench = await createHookBench('head -c 20000000 /dev/zero | tr "\\0" x; echo; yes | head -n 1000000');
+    await bench.deliver();
+    const texts = bench.log.texts('hook');
+    assert.equal(texts.length, 101);
+    assert.ok(texts.every((text) => text.length < 520));
+    assert.equal(texts.at(-1), 'hook: and 999901 more lines, which are left out');
+  });
+
+  test('need not read what it gets, however much that is', async () => {
+    await using bench = await createHookBench('exec <&-; sleep 0.1');
+    const measures = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`type_${at}`, at]));
+    await bench.deliver({ ...DELIVERY, reading: { ...READING, measures: { ...measures, weight: 81 } } });
+  });
+
+  test('may leave something running that keeps its output open', async () => {
+    await using bench = await createHookBench('sleep 30 & echo $! > "$1/pid"; echo started');
+    const startedAt = performance.now();
+    await bench.deliver();
+    assert.ok(performance.now() - startedAt < 15_000);
+    const pid = await bench.read('pid');
+    assert.ok(await isAlive(pid));
+    process.kill(Number(pid));
+    assert.deepEqual(bench.log.texts('hook'), ['hook: started']);
+  });
+});
+
+describe('a hook that fails', () => {
+  test('is tried again after 10 s, 1 and 5 min, then the reading is parked as it came, and the next waits 10 s at most', async () => {
+    await using bench = await createHookBench('cat > "$1/in"; echo no >&2; exit 3');
+    const waits: unknown[] = [];
+    for (let tries = 0; tries < 3; tries += 1) {
+      const { message, ...facts } = await failure(bench.deliver());
+      assert.match(message, /hook\.sh ended with exit code 3, with the reading 6123456789 of Anna 1234$/);
+      const { code, recovery, hint, waitMs } = { recovery: '', hint: '', waitMs: 0, ...facts };
+      assert.deepEqual([code, recovery], ['hook_failed', 'retry']);
+      assert.match(hint, /^next try in \d+ (s|min)$/);
+      waits.push(waitMs / 1000);
+    }
+    assert.deepEqual(waits, [10, 60, 300]);
+    const { code, hint } = { hint: '', ...(await failure(bench.deliver())) };
+    assert.equal(code, 'given_up');
+    assert.match(hint, /kept in \S+\/hook\.parked\.jsonl/);
+    assert.equal(await bench.read('hook.parked.jsonl'), await bench.read('in'));
+    assert.equal((await stat(`${bench.directory}/hook.parked.jsonl`)).mode & 0o777, 0o600);
+    const next = { ...DELIVERY, reading: { ...READING, groupId: 2 } };
+    assert.equal((await failure(bench.deliver(next))).code, 'hook_failed', 'the next one has a try of its own');
+    assert.equal((await failure(bench.deliver(next))).code, 'given_up');
+  });
+
+  test('parks behind what is there, also where half a line is', async () => {
+    await using bench = await createHookBench('exit 1');
+    await writeFile(`${bench.directory}/hook.parked.jsonl`, '{"userid":"1","gr');
+    for (let tries = 0; tries < 4; tries += 1) await failure(bench.deliver());
+    assert.match(await bench.read('hook.parked.jsonl'), /^\{"userid":"1","gr\n\{"userid":"1234",[^\n]*\}\n$/);
+  });
+
+  test('by a signal says by which', async () => {
+    await using bench = await createHookBench('kill -SEGV $$');
+    assert.match((await failure(bench.deliver())).message, /was ended by SIGSEGV/);
+  });
+
+  for (const [how, script, endMs] of [
+    ['and everything it has started is asked to end after 30 s', 'sleep 600 & echo $! > "$1/pid"; wait', 0],
+    [
+      'and will not end is killed 2 s later, with everything it has started',
+      'trap "" TERM; sleep 600 & echo $! > "$1/pid"; while :; do sleep 1; done',
+      2_000,
+    ],
+  ] as const) {
+    test(`to end ${how}`, async () => {
+      const clock = createFakeClock();
+      await using bench = await createHookBench(script, { clock });
+      const delivered = failure(bench.deliver());
+      await until(async () => (await bench.read('pid').catch(() => '')) !== '');
+      const pid = await bench.read('pid');
+      await clock.advance(29_999);
+      assert.ok(await isAlive(pid));
+      await clock.advance(1);
+      if (endMs > 0) {
+        await clock.advance(endMs - 1);
+        assert.ok(await isAlive(pid));
+        await clock.advance(1);
+      }
+      const { message } = await delivered;
+      assert.match(message, /hook\.sh did not end within 30 s and was stopped/);
+      await until(async () => !(await isAlive(pid)));
+    });
+  }
+
+  test('because it is stopped is no failure of the reading', async () => {
+    const stop = new AbortController();
+    await using bench = await createHookBench(
+      'trap "echo bye > \\"$1/bye\\"; exit 1" TERM; : > "$1/on"; sleep 60 & wait',
+    );
+    const delivered = failureOf(bench.deliver(DELIVERY, stop.signal));
+    await until(async () => (await bench.read('on').catch(() => undefined)) !== undefined);
+    stop.abort();
+    assert.equal(await delivered, stop.signal.reason);
+    assert.equal(await bench.read('bye'), 'bye\n');
+  });
+});
+
+describe('a program', () => {
+  for (const [how, prepare] of [
+    ['that is missing', async () => undefined],
+    ['that may not be executed', async (path: string) => writeFile(path, 'echo\n', { mode: 0o644 })],
+    ['whose interpreter is missing', async (path: string) => writeFile(path, '#!/no/such\n', { mode: 0o755 })],
+  ] as const) {
+    test(`${how} is tried for ever, and the reading waits`, async () => {
+      await using bench = await createHookBench(undefined);
+      await prepare(bench.program);
+      for (let tries = 0; tries < 10; tries += 1) {
+        const { code, recovery, hint } = { recovery: '', hint: '', ...(await failure(bench.deliver())) };
+        assert.deepEqual([code, recovery], ['hook_not_runnable', 'settings']);
+        assert.match(hint, /HOOK_COMMAND/);
+      }
+      await writeScript(bench.program, 'exit 0');
+      await bench.deliver();
+    });
+  }
+});

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createPublisherTroubles } from '../../../src/app/status/publisher-troubles.ts';
+import { NOTHING_KNOWN } from '../../../src/domain/person.ts';
+import { createBoard } from '../../../src/publishers/mqtt/board.ts';
+import type { Connection, Message } from '../../../src/publishers/mqtt/connection.ts';
+import { createTopics } from '../../../src/publishers/mqtt/messages.ts';
+import { refused } from '../../../src/publishers/mqtt/trouble.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { createMqttHome, reading } from '../../support/mqtt-bench.ts';
+import { ANNA } from '../../support/people.ts';
+import { createRecordingLog } from '../../support/recording-log.ts';
+
+const URL_OF_BROKER = new URL('mqtt://broker');
+
+/** A broker of MQTT 5 that says so where a user may not write, or not now. */
+function createConnection(reasonFor: (topic: string) => number | undefined): Connection & {
+  readonly taken: readonly Message[];
+} {
+  const taken: Message[] = [];
+  return {
+    version: 5,
+    taken,
+    isOpen: true,
+    ended: new Promise(() => undefined),
+    publish(message) {
+      const code = reasonFor(message.topic);
+      if (code !== undefined) {
+        const error = Object.assign(new Error('no'), { code });
+        return Promise.reject(refused(message.topic, URL_OF_BROKER, error));
+      }
+      taken.push(message);
+      return Promise.resolve();
+    },
+    subscribe: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** A board for Anna and its surroundings. */
+function setUp(home = createMqttHome(ANNA)) {
+  const log = createRecordingLog();
+  const board = createBoard({
+    topics: createTopics('weighbridge'),
+    discoveryPrefix: 'homeassistant',
+    people: { names: new Map(), unit: 'kg' },
+    version: '1',
+    linkedUsers: () => Promise.resolve([...home.linked]),
+    stateOf: () => Promise.resolve(NOTHING_KNOWN),
+    latest: home.latest,
+    store: home.retained,
+    troubles: createPublisherTroubles({ clock: createFakeClock(), log, publisher: 'mqtt' }),
+  });
+  return { log, home, board };
+}
+
+const WEIGHT = 'weighbridge/1234/weight';
+const RATIO = 'weighbridge/1234/fat_ratio';
+
+test('topics that a broker does not take are told of once, hold up no others, and are over when it takes them all', async () => {
+  const { log, board } = setUp();
+  const forbidden = new Set([WEIGHT, RATIO]);
+  const connection = createConnection((topic) => (forbidden.has(topic) ? 135 : undefined));
+  const put = (minute: number) =>
+    board.put(
+      connection,
+      reading(ANNA, 80 + minute, `2026-11-20T05:0${minute}:00Z`, {
+        measures: { weight: 80 + minute, fat_ratio: 17, heart_rate: 60 },
+      }),
+    );
+  await board.open();
+  await board.fill(connection);
+  for (const minute of [1, 2, 3]) await put(minute);
+  const warnings = log.entries.filter(({ level }) => level !== 'debug' && level !== 'info').map(({ text }) => text);
+  assert.equal(warnings.length, 1, warnings.join('\n'));
+  assert.match(
+    warnings[0] ?? '',
+    /^mqtt: the MQTT broker broker does not take weighbridge\/1234\/\w+ \(reason 135\); allow this user/,
+  );
+  assert.equal(connection.taken.filter(({ topic }) => topic.endsWith('/heart_rate')).length, 3);
+  forbidden.delete(WEIGHT);
+  await put(4);
+  assert.equal(log.texts('recovered').length, 0, 'one of them is still forbidden');
+  forbidden.delete(RATIO);
+  await put(5);
+  assert.equal(log.texts('recovered').length, 1);
+});
+
+test('a value that a broker does not take now is said at the next look, as it is then, and that is over', async () => {
+  const { log, board } = setUp();
+  const busy = new Set([WEIGHT]);
+  const connection = createConnection((topic) => (busy.has(topic) ? 151 : undefined));
+  await board.open();
+  await board.fill(connection);
+  await board.put(connection, reading(ANNA, 81, '2026-11-20T05:01:00Z'));
+  await board.put(connection, reading(ANNA, 82, '2026-11-20T05:02:00Z'));
+  assert.match(
+    log.texts('trouble').join('\n'),
+    /^mqtt: the MQTT broker broker does not take \S+weight now \(reason 151\)/,
+  );
+  busy.clear();
+  for (let looks = 0; looks < 2; looks += 1) await board.look(connection);
+  const said = connection.taken.filter(({ topic }) => topic === WEIGHT).map(({ payload }) => JSON.parse(payload).value);
+  assert.deepEqual(said, [82]);
+  assert.equal(log.texts('recovered').length, 1);
+});
+
+for (const reason of [135, 151]) {
+  test(`what a broker does not let us clear (reason ${reason}) is cleared in a later life`, async () => {
+    const { home, board } = setUp();
+    let isForbidden = false;
+    const connection = createConnection((topic) => (isForbidden && topic === WEIGHT ? reason : undefined));
+    await board.open();
+    await board.fill(connection);
+    await board.put(connection, reading(ANNA, 81, '2026-11-20T05:01:00Z'));
+    isForbidden = true;
+    home.linked.clear();
+    await board.look(connection);
+    assert.deepEqual([...(await home.retained.load()).topics].sort(), [
+      'weighbridge/1234/weight',
+      'weighbridge/status',
+    ]);
+    isForbidden = false;
+    const later = setUp(home).board;
+    await later.open();
+    await later.fill(connection);
+    assert.deepEqual(connection.taken.at(-1), { topic: WEIGHT, payload: '', retain: true });
+    assert.deepEqual([...(await home.retained.load()).topics], ['weighbridge/status']);
+  });
+}

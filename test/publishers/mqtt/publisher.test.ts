@@ -1,0 +1,726 @@
+import { strict as assert } from 'node:assert';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { describe, it } from 'node:test';
+import { NOTHING_KNOWN } from '../../../src/domain/person.ts';
+import { Trouble } from '../../../src/domain/trouble.ts';
+import {
+  type AedesBroker,
+  listenTo,
+  MOSQUITTO_IS_MISSING,
+  retainedOn,
+  startAedes,
+  startFreezer,
+  startMosquitto,
+} from '../../support/broker.ts';
+import { fixturePath } from '../../support/fixture.ts';
+import { freePort } from '../../support/free-port.ts';
+import { createMqttHome, type MqttBench, reading, startMqttBench } from '../../support/mqtt-bench.ts';
+import { startMqtt5Broker } from '../../support/mqtt5-broker.ts';
+import { ANNA, BO } from '../../support/people.ts';
+
+const CONFIG = 'homeassistant/device/weighbridge_1234/config';
+const WEIGHT = 'weighbridge/1234/weight';
+const EVENT = 'weighbridge/1234/event';
+const CA_FILE = fixturePath('tls/ca.pem');
+
+const at = (time: string) => `2026-11-20T${time}:00Z`;
+const value = (kilograms: number, time: string) => JSON.stringify({ value: kilograms, measured_at: at(time) });
+
+/** Both are brokers; only the real one speaks MQTT 5. */
+const BROKERS = [
+  { name: 'a broker of MQTT 3.1.1', start: () => startAedes(), says: 'MQTT 3.1.1', skip: false },
+  { name: 'Mosquitto', start: () => startMosquitto(), says: 'MQTT 5', skip: MOSQUITTO_IS_MISSING },
+] as const;
+
+for (const { name, start, says, skip } of BROKERS) {
+  describe(`MQTT, with ${name}`, { skip }, () => {
+    it('keeps the newest value of each quantity for whoever comes later', async () => {
+      await using broker = await start();
+      await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+      await bench.deliver(reading(ANNA, 81.25, at('05:01'), { measures: { weight: 81.25, fat_ratio: 17.3 } }));
+      await bench.deliver(reading(ANNA, 81.05, at('05:11')));
+      const kept = await retainedOn(broker.url);
+      assert.equal(kept.get('weighbridge/status'), 'online');
+      assert.equal(kept.get(WEIGHT), value(81.05, '05:11'));
+      assert.equal(kept.get('weighbridge/1234/fat_ratio'), value(17.3, '05:01'));
+      assert.equal(JSON.parse(kept.get('weighbridge/1234/health') ?? '').needs_login, false);
+      assert.deepEqual(Object.keys(JSON.parse(kept.get(CONFIG) ?? '').components).slice(0, 2), ['fat_ratio', 'weight']);
+      assert.equal(kept.get(EVENT), undefined);
+      assert.match(bench.log.texts('mqtt_connected').join(), new RegExp(`\\(${says}\\)`));
+    });
+
+    it('announces a fresh weigh-in once, with QoS 1 and everything about it, and keeps nothing of that', async () => {
+      await using broker = await start();
+      await using listener = await listenTo(broker.url);
+      await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
+      const fresh = reading(ANNA, 81.25, at('05:59'));
+      await bench.deliver(fresh, { previousWeight: 80.85 });
+      const event = await listener.hears(({ topic }) => topic === EVENT);
+      assert.equal(event.retain, false);
+      assert.equal(event.qos, 1);
+      assert.deepEqual(JSON.parse(event.payload), {
+        event_type: 'weigh_in',
+        weight_kg: 81.25,
+        previous_weight_kg: 80.85,
+        change_kg: 0.4,
+        measured_at: at('05:59'),
+        userid: '1234',
+        name: 'Anna',
+        grpid: fresh.groupId,
+        attrib: 0,
+        deviceid: 'scale',
+        model: 'Body+',
+        measures: { weight: 81.25 },
+      });
+      await listener.caughtUp();
+      assert.deepEqual(listener.on('home/weight'), ['81.3']);
+      assert.deepEqual(listener.on(EVENT).length, 1);
+      assert.equal((await retainedOn(broker.url)).has('home/weight'), false);
+    });
+
+    it('tells of two equal weights on two days twice', async () => {
+      await using broker = await start();
+      await using listener = await listenTo(broker.url);
+      await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+      await bench.deliver(reading(ANNA, 81.25, '2026-11-19T05:59:00Z'));
+      await bench.deliver(reading(ANNA, 81.25, at('05:59')));
+      await listener.caughtUp();
+      assert.equal(listener.on(EVENT).length, 2);
+      assert.equal(listener.on(WEIGHT).length, 2);
+    });
+
+    it('shows what comes late in its order, announces none of it, and never puts an older weight over a newer one', async () => {
+      await using broker = await start();
+      await using listener = await listenTo(broker.url);
+      await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
+      for (const [kilograms, time] of [
+        [81, '01:00'],
+        [82, '02:00'],
+        [80, '01:30'],
+        [82.5, '02:00'],
+      ] as const) {
+        await bench.deliver(reading(ANNA, kilograms, at(time)), { late: true });
+      }
+      await listener.caughtUp();
+      assert.deepEqual(listener.on(WEIGHT), [value(81, '01:00'), value(82, '02:00'), value(82.5, '02:00')]);
+      assert.deepEqual([...listener.on(EVENT), ...listener.on('home/weight')], []);
+    });
+
+    it('introduces everybody again when Home Assistant has started', async () => {
+      await using broker = await start();
+      await using listener = await listenTo(broker.url);
+      await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+      await bench.deliver(reading(ANNA, 81.25, at('05:59')));
+      await listener.caughtUp();
+      const before = listener.on(CONFIG).length;
+      await listener.publish('homeassistant/status', 'offline');
+      await listener.publish('homeassistant/status', 'online');
+      await listener.caughtUp();
+      while (listener.on(CONFIG).length === before) {
+        await bench.clock.advance(1);
+        await listener.caughtUp();
+      }
+      assert.equal(listener.on(CONFIG).length, before + 1);
+      assert.equal(listener.on(WEIGHT).length, 1, 'a value that has not changed is not said again');
+    });
+
+    it('says good-bye when it stops', async () => {
+      await using broker = await start();
+      await using listener = await listenTo(broker.url);
+      const bench = startMqttBench(broker.url, createMqttHome(ANNA));
+      await bench.deliver(reading(ANNA, 81.25, at('05:59')));
+      await bench[Symbol.asyncDispose]();
+      await listener.caughtUp();
+      assert.deepEqual(listener.on('weighbridge/status'), ['online', 'offline']);
+      assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
+    });
+
+    it('is away for a while, comes back by itself, and passes on what failed meanwhile', async () => {
+      await using broker = await start();
+      await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+      await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+      await broker.stop();
+      const next = reading(ANNA, 81.05, at('05:11'));
+      assert.equal((await failure(bench.deliver(next))).recovery, 'retry');
+      await bench.clock.advance(3_600_000);
+      assert.ok(told(bench).length <= 2, 'an hour is told in a line or two');
+      await broker.start();
+      await eventually(bench, () => bench.log.texts('recovered').length > 0);
+      await bench.deliver(next);
+      assert.equal((await retainedOn(broker.url)).get(WEIGHT), value(81.05, '05:11'));
+      assert.match(bench.log.texts('recovered').join(), /works again after \d+ min: mqtt: the MQTT broker/);
+    });
+  });
+}
+
+describe('MQTT', () => {
+  it('waits for a broker that starts later, says so once, and what to do', async () => {
+    const port = await freePort();
+    await using bench = startMqttBench(`mqtt://127.0.0.1:${port}`, createMqttHome(ANNA));
+    const trouble = await failure(bench.deliver(reading(ANNA, 81.25, at('05:01'))));
+    assert.equal(trouble.code, 'mqtt_unreachable');
+    assert.equal(trouble.waitMs, 10_000, 'it may be back any moment');
+    await bench.clock.advance(600_000);
+    assert.deepEqual(told(bench), [
+      `mqtt: the MQTT broker 127.0.0.1:${port} cannot be reached (ECONNREFUSED); nothing listens there: is the broker running, and is it this port (usually 1883, with TLS 8883)?`,
+    ]);
+  });
+
+  it('says when the password is wrong, and lets the right one in', async () => {
+    await using broker = await startAedes({
+      authenticate: (_client, username, password, done) => {
+        const isRight = username === 'weighbridge' && String(password) === 'right-horse';
+        if (isRight) done(null, true);
+        else done(Object.assign(new Error('no'), { returnCode: 4 }), null);
+      },
+    });
+    const login = { username: 'weighbridge', password: 'wrong-horse' };
+    await using wrong = startMqttBench(broker.url, createMqttHome(ANNA), { broker: login });
+    const trouble = await failure(wrong.deliver(reading(ANNA, 81.25, at('05:01'))));
+    assert.equal(trouble.code, 'mqtt_login');
+    assert.match(trouble.message, /refuses the user name or the password/);
+    assert.match(trouble.hint ?? '', /MQTT_PASSWORD/);
+    assert.doesNotMatch(JSON.stringify(wrong.log.entries), /wrong-horse/);
+    await using right = startMqttBench(broker.url, createMqttHome(ANNA), {
+      broker: { ...login, password: 'right-horse' },
+    });
+    await right.deliver(reading(ANNA, 81.25, at('05:01')));
+  });
+
+  it('says so of Mosquitto too', { skip: MOSQUITTO_IS_MISSING }, async () => {
+    await using broker = await startMosquitto({ users: { weighbridge: 'right-horse' } });
+    const login = { username: 'weighbridge', password: 'wrong-horse' };
+    await using wrong = startMqttBench(broker.url, createMqttHome(ANNA), { broker: login });
+    assert.match((await failure(wrong.deliver(reading(ANNA, 81.25, at('05:01'))))).message, /user name|let us in/);
+    await using right = startMqttBench(broker.url, createMqttHome(ANNA), {
+      broker: { ...login, password: 'right-horse' },
+    });
+    await right.deliver(reading(ANNA, 81.25, at('05:01')));
+  });
+
+  it('trusts the certificate authority of one’s own, and nobody without it', async () => {
+    await using broker = await startAedes({ tls: true });
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { broker: { caFile: CA_FILE } });
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    await using stranger = startMqttBench(broker.url, createMqttHome(ANNA));
+    const trouble = await failure(stranger.deliver(reading(ANNA, 81.25, at('05:01'))));
+    assert.equal(trouble.code, 'mqtt_certificate');
+    assert.match(trouble.hint ?? '', /MQTT_CA_FILE/);
+    await using lost = startMqttBench(broker.url, createMqttHome(ANNA), { broker: { caFile: '/nowhere/ca.pem' } });
+    assert.match((await failure(lost.deliver(reading(ANNA, 81.25, at('05:01'))))).message, /\/nowhere\/ca\.pem/);
+  });
+
+  it('comes through web sockets, to the path that MQTT_URL names and to no other', async () => {
+    await using broker = await startAedes({ path: '/mqtt' });
+    const bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    const kept = await retainedOn(broker.url);
+    assert.deepEqual([kept.get('weighbridge/status'), kept.get(WEIGHT)], ['online', value(81.25, '05:01')]);
+    await bench[Symbol.asyncDispose]();
+    assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
+    await using elsewhere = startMqttBench(broker.url.replace('/mqtt', '/other'), createMqttHome(ANNA));
+    const trouble = await failure(elsewhere.deliver(reading(ANNA, 81.25, at('05:01'))));
+    assert.match(trouble.message, /cannot be reached|hangs up/);
+  });
+
+  it('comes through web sockets with TLS, and trusts one’s own certificate authority there too', async () => {
+    await using broker = await startAedes({ path: '/mqtt', tls: true });
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { broker: { caFile: CA_FILE } });
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    await using stranger = startMqttBench(broker.url, createMqttHome(ANNA));
+    assert.equal((await failure(stranger.deliver(reading(ANNA, 81.25, at('05:01'))))).code, 'mqtt_certificate');
+  });
+
+  it('is away behind web sockets too, and comes back', async () => {
+    await using broker = await startAedes({ path: '/mqtt' });
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    await broker.stop();
+    await failure(bench.deliver(reading(ANNA, 81.05, at('05:02'))));
+    await broker.start();
+    await eventually(bench, () => bench.log.texts('recovered').length > 0);
+    await bench.deliver(reading(ANNA, 81.05, at('05:02')));
+  });
+
+  it('says when it is TLS that is missing, on either side', async () => {
+    await using plain = await startAedes();
+    await using tls = await startAedes({ tls: true });
+    await using one = startMqttBench(plain.url.replace('mqtt:', 'mqtts:'), createMqttHome(ANNA));
+    assert.match((await failure(one.deliver(reading(ANNA, 81.25, at('05:01'))))).message, /TLS|hangs up/);
+    await using other = startMqttBench(tls.url.replace('mqtts:', 'mqtt:'), createMqttHome(ANNA));
+    const trouble = await failure(other.deliver(reading(ANNA, 81.25, at('05:01'))));
+    assert.match(`${trouble.message} ${trouble.hint}`, /TLS/);
+  });
+
+  it('publishes again what the broker has not acknowledged', async () => {
+    let drops = 1;
+    await using broker: AedesBroker = await startAedes({
+      authorizePublish: (client, packet, done) => {
+        if (packet.topic === EVENT && drops > 0) {
+          drops -= 1;
+          client?.conn.destroy();
+          return;
+        }
+        done(null);
+      },
+    });
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    const fresh = reading(ANNA, 81.25, at('05:59'));
+    assert.equal((await failure(bench.deliver(fresh))).code, 'mqtt_lost');
+    await eventually(bench, () => bench.log.texts('recovered').length > 0);
+    await bench.deliver(fresh);
+    await listener.caughtUp();
+    assert.equal(listener.on(EVENT).length, 1);
+  });
+
+  it('leaves a will that the broker carries out with QoS 1 when it has gone without a word', async () => {
+    await using broker: AedesBroker = await startAedes({
+      authorizePublish: (client, packet, done) => {
+        if (packet.topic === EVENT) client?.conn.destroy();
+        else done(null);
+      },
+    });
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await failure(bench.deliver(reading(ANNA, 81.25, at('05:59'))));
+    const will = await listener.hears(({ topic, payload }) => topic === 'weighbridge/status' && payload === 'offline');
+    assert.equal(will.qos, 1);
+    assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
+  });
+
+  it('says that it may not listen for Home Assistant, and when it may again', async () => {
+    let isForbidden = true;
+    await using broker = await startAedes({
+      authorizeSubscribe: (_client, subscription, done) =>
+        done(null, isForbidden && subscription.topic.endsWith('/status') ? null : subscription),
+    });
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    assert.match(told(bench).join('\n'), /does not let us listen to homeassistant\/status/);
+    isForbidden = false;
+    await broker.stop();
+    await broker.start();
+    await eventually(bench, () => bench.log.texts('recovered').some((text) => text.includes('does not let us listen')));
+  });
+
+  it('announces a weigh-in once where the broker forbids the plain topic, and tells so', {
+    skip: MOSQUITTO_IS_MISSING,
+  }, async () => {
+    await using broker = await startMosquitto({ rights: ['weighbridge/#', 'homeassistant/#', 'test/#'] });
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
+    for (const minute of ['05:58', '05:59']) await bench.deliver(reading(ANNA, 81.25, at(minute)));
+    await listener.caughtUp();
+    assert.equal(listener.on(EVENT).length, 2);
+    assert.match(bench.log.texts('trouble').join('\n'), /home\/weight/);
+  });
+
+  for (const [reason, what] of [
+    [151, 'its quota'],
+    [131, 'a reason of its own'],
+  ] as const) {
+    it(`announces a weigh-in that a broker has refused for ${what} when it takes it, and nothing of it twice`, async () => {
+      let refusals = 2;
+      const refuses = [EVENT, 'home/weight'];
+      await using broker = await startMqtt5Broker((topic) => {
+        if (!refuses.includes(topic) || refusals === 0) return undefined;
+        refusals -= 1;
+        refuses.shift();
+        return { puback: reason };
+      });
+      await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
+      const fresh = reading(ANNA, 81.25, at('05:59'));
+      for (const topic of [EVENT, 'home/weight']) {
+        const trouble = await failure(bench.deliver(fresh));
+        assert.deepEqual([trouble.code, trouble.recovery], ['mqtt_not_now', 'retry']);
+        assert.match(trouble.message, new RegExp(`does not take ${topic} now \\(reason ${reason}\\)`));
+      }
+      await bench.deliver(fresh);
+      await bench.deliver(reading(ANNA, 81.25, '2026-11-20T06:00:00Z'));
+      const told = broker.taken.filter((topic) => [EVENT, 'home/weight'].includes(topic));
+      assert.deepEqual(told, [EVENT, 'home/weight', EVENT, 'home/weight']);
+    });
+  }
+
+  it('tells the reason with which a broker ends the connection, also one that is in no table', async () => {
+    await using broker = await startMqtt5Broker((topic) => (topic === EVENT ? { disconnect: 151 } : undefined));
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    const trouble = await failure(bench.deliver(reading(ANNA, 81.25, at('05:59'))));
+    assert.equal(trouble.code, 'mqtt_lost');
+    assert.match(trouble.message, /has gone away \(reason 151\)$/);
+  });
+
+  it('gives up an event that a broker will never take, and goes on', async () => {
+    await using broker = await startMqtt5Broker((topic) => (topic === EVENT ? { puback: 135 } : undefined));
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:59')));
+    assert.match(told(bench).join('\n'), /does not take weighbridge\/1234\/event \(reason 135\)/);
+  });
+
+  it('leaves the process enough of its 8 s for a good-bye and the rest of a stop', async () => {
+    await using broker = await startAedes();
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    assert.ok(bench.publisher.stopMs <= 5_000, 'a delivery may take as long as a hook, and the good-bye 1 s more');
+  });
+
+  it('stops within its time although the broker has fallen silent', async () => {
+    await using broker = await startAedes();
+    const bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:59')));
+    broker.aedes.authorizePublish = () => undefined;
+    const startedMs = performance.now();
+    await bench[Symbol.asyncDispose]();
+    assert.ok(performance.now() - startedMs < 5_000);
+  });
+
+  it('does so too where the broker has accepted the connection and nothing after it', async () => {
+    let asked = 0;
+    const authorizePublish = () => {
+      asked += 1;
+    };
+    await using broker = await startAedes({ authorizePublish });
+    const bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    while (asked === 0) await bench.clock.advance(1);
+    const startedMs = performance.now();
+    await bench[Symbol.asyncDispose]();
+    assert.ok(performance.now() - startedMs < 5_000);
+  });
+
+  for (const [way, options] of [
+    ['', {}],
+    [' behind web sockets', { path: '/mqtt' }],
+  ] as const) {
+    it(`stops when the time of the delivery in hand is over, although the broker${way} has frozen in the middle of it`, async () => {
+      await using broker = await startAedes(options);
+      await using freezer = await startFreezer(broker);
+      const bench = startMqttBench(freezer.url, createMqttHome(ANNA));
+      await bench.deliver(reading(ANNA, 81.25, at('05:58')));
+      freezer.freeze();
+      const cut = new AbortController();
+      const startedMs = performance.now();
+      const delivered = bench.deliver(reading(ANNA, 81.05, at('05:59')), {}, cut.signal);
+      delivered.catch(() => undefined);
+      await bench.clock.advance(1);
+      cut.abort();
+      assert.equal((await failure(delivered)).recovery, 'retry');
+      await bench[Symbol.asyncDispose]();
+      assert.ok(performance.now() - startedMs < 12_000, 'it would be told after 20 s that the broker has lost it');
+      assert.deepEqual(told(bench), [], 'a stop is no trouble');
+    });
+
+    it(`stops although the broker${way} takes its good-bye and does not hang up`, async () => {
+      await using broker = await startAedes(options);
+      await using freezer = await startFreezer(broker, { hangsUp: false });
+      const bench = startMqttBench(freezer.url, createMqttHome(ANNA));
+      await bench.deliver(reading(ANNA, 81.25, at('05:58')));
+      await bench[Symbol.asyncDispose]();
+      assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
+    });
+  }
+
+  it('stops at once although nobody has answered yet', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as { port: number };
+    const bench = startMqttBench(`mqtt://127.0.0.1:${port}`, createMqttHome(ANNA));
+    await bench.clock.advance(1);
+    await bench[Symbol.asyncDispose]();
+    silent.close();
+  });
+
+  it('shows everybody to a broker that knows nothing', async () => {
+    await using old = await startAedes();
+    const home = createMqttHome(ANNA, BO);
+    {
+      await using bench = startMqttBench(old.url, home);
+      await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+      await bench.deliver(reading(BO, 92.5, at('05:02')));
+    }
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using _bench = startMqttBench(broker.url, home);
+    await listener.hears(({ topic }) => topic === 'weighbridge/5678/health');
+    const kept = await retainedOn(broker.url);
+    assert.equal(kept.get(WEIGHT), value(81.25, '05:01'));
+    assert.equal(kept.get('weighbridge/5678/weight'), value(92.5, '05:02'));
+    assert.equal(listener.on(EVENT).length, 0);
+  });
+
+  it('begins with what stands in the journal, as far as it is known whose it is', async () => {
+    const home = createMqttHome(ANNA);
+    home.latest.learn(reading(ANNA, 81.25, at('05:01')));
+    home.latest.learn(reading(ANNA, 95, at('05:02'), { attribution: 1 }));
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, home);
+    await listener.hears(({ topic }) => topic === 'weighbridge/1234/health');
+    await bench.deliver(reading(ANNA, 95, at('05:03'), { attribution: 1 }), { late: true });
+    await listener.caughtUp();
+    assert.deepEqual(listener.on(WEIGHT), [value(81.25, '05:01')]);
+  });
+
+  it('goes on where the broker was left, however often it was started meanwhile', async () => {
+    const home = createMqttHome(ANNA);
+    home.latest.learn(reading(ANNA, 80, at('01:00')));
+    const port = await freePort();
+    const missed = ['02:00', '03:00', '04:00'].map((time, index) => reading(ANNA, 81 + index, at(time)));
+    for (const each of missed) {
+      await using bench = startMqttBench(`mqtt://127.0.0.1:${port}`, home);
+      await failure(bench.deliver(each));
+    }
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, home);
+    for (const each of missed) await bench.deliver(each, { late: true });
+    await listener.caughtUp();
+    assert.deepEqual(listener.on(WEIGHT), [
+      value(80, '01:00'),
+      value(81, '02:00'),
+      value(82, '03:00'),
+      value(83, '04:00'),
+    ]);
+  });
+
+  it('clears everything of a person who is not linked any more', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    const home = createMqttHome(ANNA, BO);
+    {
+      await using bench = startMqttBench(broker.url, home);
+      for (const person of [ANNA, BO]) await bench.deliver(reading(person, 81.25, at('05:01')));
+      home.linked.delete(ANNA);
+      await eventually(bench, async () => {
+        await listener.caughtUp();
+        return listener.on(WEIGHT).includes('');
+      });
+      await bench.deliver(reading(ANNA, 81.25, at('05:02')));
+      assert.deepEqual(
+        [...(await retainedOn(broker.url)).keys()].filter((topic) => topic.includes('1234')),
+        [],
+      );
+    }
+    home.linked.delete(BO);
+    await using _bench = startMqttBench(broker.url, home);
+    await listener.hears(({ topic, payload }) => topic === 'weighbridge/5678/weight' && payload === '');
+    await listener.caughtUp();
+    assert.deepEqual([...(await retainedOn(broker.url)).keys()].sort(), ['weighbridge/status']);
+  });
+
+  it('clears what stood under another prefix', async () => {
+    await using broker = await startAedes();
+    const home = createMqttHome(ANNA);
+    {
+      await using bench = startMqttBench(broker.url, home, { prefix: 'old' });
+      await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    }
+    await using bench = startMqttBench(broker.url, home);
+    await bench.deliver(reading(ANNA, 81.05, at('05:02')));
+    const kept = [...(await retainedOn(broker.url)).keys()].sort();
+    assert.deepEqual(kept, [CONFIG, 'weighbridge/1234/health', WEIGHT, 'weighbridge/status']);
+  });
+
+  it('introduces everybody once, however often Home Assistant says meanwhile that it has started', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { random: () => 0.5 });
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    await listener.caughtUp();
+    const before = listener.on(CONFIG).length;
+    for (const round of [1, 2]) {
+      for (let births = 0; births < 20; births += 1) await listener.publish('homeassistant/status', 'online');
+      // Its acknowledgement comes after them.
+      await bench.deliver(reading(ANNA, 81.25, at(`05:1${round}`)));
+      while (listener.on(CONFIG).length < before + round) {
+        await bench.clock.advance(5_000);
+        await listener.caughtUp();
+      }
+      await bench.deliver(reading(ANNA, 81.25, at(`05:2${round}`)));
+      await listener.caughtUp();
+      assert.equal(listener.on(CONFIG).length, before + round);
+    }
+  });
+
+  it('leaves the device of another weighbridge alone, which has another prefix and the same person', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    const kept = (await retainedOn(broker.url)).get(CONFIG);
+    const home = createMqttHome(ANNA);
+    await using other = startMqttBench(broker.url, home, { prefix: 'trial' });
+    await other.deliver(reading(ANNA, 82, at('05:02')));
+    home.linked.delete(ANNA);
+    await eventually(other, async () => {
+      await listener.caughtUp();
+      return listener.on('trial/1234/weight').includes('');
+    });
+    const left = await retainedOn(broker.url);
+    assert.equal(left.get(CONFIG), kept);
+    assert.deepEqual(
+      [...left.keys()].filter((topic) => topic.endsWith('/config')),
+      [CONFIG],
+    );
+  });
+
+  it('introduces a quantity that appears for the first time, before its value', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    await bench.deliver(reading(ANNA, 0, at('05:02'), { measures: { heart_rate: 61, 'no/topic': 1 } }));
+    await listener.caughtUp();
+    const told = listener.heard.filter(({ topic }) => topic === CONFIG || topic.endsWith('/heart_rate')).slice(-2);
+    assert.deepEqual(
+      told.map(({ topic }) => topic),
+      [CONFIG, 'weighbridge/1234/heart_rate'],
+    );
+    assert.ok(JSON.parse(told[0]?.payload ?? '').components.heart_rate);
+    assert.equal(listener.on(EVENT).length, 1, 'a pulse is no weigh-in');
+  });
+
+  it('follows what the journal learns without a delivery: history, and what Withings takes back', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    const home = createMqttHome(ANNA);
+    await using bench = startMqttBench(broker.url, home);
+    const wrong = reading(ANNA, 99, at('05:02'));
+    await bench.deliver(reading(ANNA, 81.25, at('05:01'), { measures: { weight: 81.25, height: 1.7 } }));
+    await bench.deliver(wrong);
+    await bench.deliver({ ...wrong, attribution: 1 }, { correction: true, late: true });
+    await eventually(bench, async () => {
+      await listener.caughtUp();
+      return listener.on(WEIGHT).at(-1) === value(81.25, '05:01');
+    });
+    assert.equal(listener.on('weighbridge/1234/height').length, 1);
+  });
+
+  it('takes down what Withings takes back where nothing comes in its place: the sensor first, and then the value', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    const wrong = reading(ANNA, 99, at('05:02'));
+    await bench.deliver(reading(ANNA, 0, at('05:01'), { measures: { height: 1.7 } }));
+    await bench.deliver(wrong);
+    await bench.deliver({ ...wrong, attribution: 1 }, { correction: true, late: true });
+    const before = listener.heard.length;
+    const sensors = () => listener.on(CONFIG).map((text) => JSON.parse(text).components.weight);
+    await eventually(bench, async () => {
+      await listener.caughtUp();
+      return listener.on(WEIGHT).includes('') && sensors().at(-1) === undefined;
+    });
+    const said = listener.heard.slice(before).filter(({ topic }) => topic === CONFIG || topic === WEIGHT);
+    assert.deepEqual(
+      said.slice(-3).map(({ topic }) => topic),
+      [CONFIG, WEIGHT, CONFIG],
+    );
+    assert.deepEqual(sensors().at(-2), { platform: 'sensor' });
+    const kept = await retainedOn(broker.url);
+    assert.equal(kept.has(WEIGHT), false);
+    assert.ok(kept.has('weighbridge/1234/height'));
+    await bench.deliver(reading(ANNA, 81.25, at('05:03')));
+    assert.equal((await retainedOn(broker.url)).get(WEIGHT), value(81.25, '05:03'));
+  });
+
+  it('takes nothing down where the journal has nothing for a moment', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    const home = createMqttHome(ANNA);
+    let isEmpty = false;
+    let asked = 0;
+    const of = (userId: typeof ANNA) => {
+      if (!isEmpty) return home.latest.of(userId);
+      asked += 1;
+      isEmpty = false;
+      return new Map();
+    };
+    await using bench = startMqttBench(broker.url, home, { latest: { of } });
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    for (const round of [1, 2]) {
+      isEmpty = true;
+      await eventually(bench, () => asked === round);
+      await bench.clock.advance(120_000);
+    }
+    await bench.deliver(reading(ANNA, 81.05, at('05:11')));
+    await listener.caughtUp();
+    assert.deepEqual(listener.on(WEIGHT), [value(81.25, '05:01'), value(81.05, '05:11')]);
+  });
+
+  it('goes on with those who were linked while that cannot be seen, also from an earlier life, and says so once', async () => {
+    await using broker = await startAedes();
+    const home = createMqttHome(ANNA);
+    {
+      await using bench = startMqttBench(broker.url, home);
+      await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    }
+    const blind = new Trouble('cannot read ./tokens (EACCES)', { code: 'no_permission', recovery: 'settings' });
+    let isBlind = true;
+    const linkedUsers = () => (isBlind ? Promise.reject(blind) : Promise.resolve([...home.linked]));
+    await using bench = startMqttBench(broker.url, home, { linkedUsers });
+    await bench.deliver(reading(ANNA, 81.05, at('05:02')));
+    await bench.clock.advance(3_600_000);
+    assert.deepEqual(told(bench), ['mqtt: cannot read ./tokens (EACCES)'], 'sixty looks');
+    const kept = await retainedOn(broker.url);
+    assert.deepEqual([kept.get('weighbridge/status'), kept.get(WEIGHT)], ['online', value(81.05, '05:02')]);
+    isBlind = false;
+    await eventually(bench, () => bench.log.texts('recovered').length > 0);
+    assert.equal(bench.log.texts('recovered').length, 1);
+  });
+
+  it('tells how things stand with a person when that has changed', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    const home = createMqttHome(ANNA);
+    await using bench = startMqttBench(broker.url, home);
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    const needsLogin = { since: new Date(at('04:00')), reason: 'the refresh token is refused' };
+    home.states.set(ANNA, { ...NOTHING_KNOWN, needsLogin });
+    await eventually(bench, async () => {
+      await listener.caughtUp();
+      return listener.on('weighbridge/1234/health').length > 1;
+    });
+    assert.deepEqual(listener.on('weighbridge/1234/health').map((text) => JSON.parse(text))[1], {
+      needs_login: true,
+      subscription_lost: false,
+      reason: 'the refresh token is refused',
+      since: at('04:00'),
+      linked_at: null,
+    });
+  });
+
+  it('goes on with the rest where the note of what is kept cannot be written', async () => {
+    await using broker = await startAedes();
+    const home = createMqttHome(ANNA);
+    const full = new Trouble('cannot write x (ENOSPC)', { code: 'disk_full', recovery: 'retry' });
+    const store = { ...home.retained, save: () => Promise.reject(full) };
+    await using bench = startMqttBench(broker.url, home, { store });
+    await bench.deliver(reading(ANNA, 81.25, at('05:01')));
+    assert.deepEqual(told(bench), ['mqtt: cannot write x (ENOSPC)']);
+  });
+});
+
+/** What the operator sees of troubles. */
+function told({ log }: MqttBench): string[] {
+  return log.entries.filter(({ level, event }) => event === 'trouble' && level !== 'debug').map(({ text }) => text);
+}
+
+async function failure(work: Promise<unknown>): Promise<Trouble> {
+  const error = await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  assert(error instanceof Trouble, `${error}`);
+  return error;
+}
+
+/** Lets time pass, a look at a time, until it is so. */
+async function eventually(
+  { clock }: { readonly clock: { advance(ms: number): Promise<void> } },
+  isSo: () => boolean | Promise<boolean>,
+) {
+  while (!(await isSo())) {
+    await clock.advance(30_000);
+    await new Promise<void>((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { describe, test } from 'node:test';
+import { Trouble } from '../../src/domain/trouble.ts';
+import {
+  type FileSystem,
+  makeDirectory,
+  nodeFiles,
+  replaceFile,
+  reserve,
+  storageTrouble,
+} from '../../src/storage/files.ts';
+import { mountSmallDisk, NO_MOUNT } from '../support/small-disk.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { diskError, failOneByOne, failureOf, watchFiles } from '../support/watched-files.ts';
+
+const OLD = 'old\n';
+const LONGEST = `${'n'.repeat(1024)}\n`;
+
+async function directoryWithFile() {
+  const directory = await temporaryDirectory();
+  const target = `${directory.path}/file`;
+  await writeFile(target, OLD);
+  return { directory, target, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
+}
+
+/** The name of a file; that of a temporary one has letters of chance in it. */
+function nameOf(path: string): string {
+  return basename(path).replace(/\.[0-9a-f]{8}\.tmp$/, '.tmp');
+}
+
+function recordFiles(): { readonly files: FileSystem; readonly done: string[] } {
+  const done: string[] = [];
+  const files = watchFiles(async ({ name, path }, run) => {
+    const result = await run();
+    done.push(`${name.startsWith('write') ? 'write' : name} ${nameOf(path)}`);
+    return result;
+  });
+  return { files, done };
+}
+
+describe('replacing a file', () => {
+  test('puts the text in its place, for the owner alone, and leaves nothing beside it', async () => {
+    await using place = await directoryWithFile();
+    await chmod(place.target, 0o644);
+    for (const text of [LONGEST, 'short\n', '']) {
+      await replaceFile(nodeFiles, place.target, text);
+      assert.equal(await readFile(place.target, 'utf8'), text);
+    }
+    assert.equal((await stat(place.target)).mode & 0o777, 0o600);
+    assert.deepEqual(await readdir(place.directory.path), ['file']);
+  });
+
+  test('makes the file where there was none', async () => {
+    await using directory = await temporaryDirectory();
+    await replaceFile(nodeFiles, `${directory.path}/fresh`, 'text\n');
+    assert.equal(await readFile(`${directory.path}/fresh`, 'utf8'), 'text\n');
+  });
+
+  test('syncs what it wrote before the file gets its name, and the name before it is done', async () => {
+    await using place = await directoryWithFile();
+    const { files, done } = recordFiles();
+    await replaceFile(files, place.target, 'text\n');
+    const renamed = done.indexOf('rename file.tmp');
+    const steps = done.slice(done.lastIndexOf('write file.tmp'));
+    const durable = steps.filter((step) => /^(write|sync|close|rename) /.test(step));
+    const parent = basename(place.directory.path);
+    const [, ...afterWrite] = durable;
+    assert.deepEqual(afterWrite, [
+      'sync file.tmp',
+      'close file.tmp',
+      'rename file.tmp',
+      `sync ${parent}`,
+      `close ${parent}`,
+    ]);
+    assert.equal(steps.indexOf('truncate file.tmp') < steps.indexOf('sync file.tmp'), true, 'the length is synced too');
+    assert.equal(done.slice(0, renamed).includes('open file'), false, 'the old file is never opened');
+  });
+
+  test('goes by a file in the same directory, for a rename does not leave its file system', async () => {
+    await using place = await directoryWithFile();
+    const renames: string[] = [];
+    const files = watchFiles(async ({ name, args }, run) => {
+      if (name === 'rename') renames.push(...args.map((path) => dirname(String(path))));
+      return await run();
+    });
+    await replaceFile(files, place.target, 'text\n');
+    assert.deepEqual(renames, [place.directory.path, place.directory.path]);
+  });
+
+  for (const code of ['ENOSPC', 'EIO']) {
+    test(`leaves the old text or the whole new one, and nothing beside it, whichever step fails with ${code}`, async () => {
+      const steps: string[] = [];
+      for await (const { files, failed } of failOneByOne(code)) {
+        await using place = await directoryWithFile();
+        const failure = await failureOf(replaceFile(files, place.target, 'text\n'));
+        const expected = steps.includes('rename file.tmp') ? 'text\n' : OLD;
+        const operation = failed();
+        if (operation === undefined) continue;
+        const step = `${operation.name} ${nameOf(operation.path)}`;
+        steps.push(step);
+        assert.ok(failure instanceof Error && failure.message.startsWith(code), `${step} fails, and nobody is told`);
+        assert.equal(await readFile(place.target, 'utf8'), expected, step);
+        assert.deepEqual(await readdir(place.directory.path), ['file'], step);
+      }
+      assert.ok(steps.includes('rename file.tmp') && steps.includes('sync file.tmp'), `${steps}`);
+    });
+  }
+
+  test('with a disk that takes only part of the text replaces nothing by half of it', async () => {
+    await using place = await directoryWithFile();
+    const files = watchFiles(async ({ name, handle, args }, run) => {
+      // write(2) may write less than it was given, and say so
+      if (name === 'write' && typeof args[0] === 'string') return await handle?.write(args[0].slice(0, 2), 0);
+      return await run();
+    });
+    await replaceFile(files, place.target, 'text\n').catch(() => undefined);
+    assert.match(await readFile(place.target, 'utf8'), /^(old|text)\n$/);
+    assert.deepEqual(await readdir(place.directory.path), ['file']);
+  });
+});
+
+describe('a reservation', () => {
+  test('changes nothing until it is committed, and nothing at all when it is not', async () => {
+    await using place = await directoryWithFile();
+    {
+      await using _room = await reserve(nodeFiles, place.target, `${place.target}.tmp`);
+      assert.equal(await readFile(place.target, 'utf8'), OLD);
+    }
+    assert.equal(await readFile(place.target, 'utf8'), OLD);
+    assert.deepEqual(await readdir(place.directory.path), ['file']);
+  });
+
+  test('has its room on the disk before it is given', async () => {
+    await using place = await directoryWithFile();
+    const { files, done } = recordFiles();
+    await using _room = await reserve(files, place.target, `${place.target}.tmp`);
+    assert.ok(done.indexOf('sync file.tmp') > done.lastIndexOf('write file.tmp'));
+    const { size, blocks } = await stat(`${place.target}.tmp`);
+    assert.ok(size >= LONGEST.length && blocks > 0);
+  });
+
+  for (const step of ['open', 'chmod', 'writeFile', 'sync']) {
+    test(`is refused when the disk is full at its ${step}, and takes its file away`, async () => {
+      await using place = await directoryWithFile();
+      const files = watchFiles(async ({ name }, run) => {
+        if (name === step) throw diskError('ENOSPC');
+        return await run();
+      });
+      await assert.rejects(reserve(files, place.target, `${place.target}.tmp`), { code: 'ENOSPC' });
+      assert.equal(await readFile(place.target, 'utf8'), OLD);
+      assert.deepEqual(await readdir(place.directory.path), ['file']);
+    });
+  }
+});
+
+describe('a disk that is really full', () => {
+  test('refuses the reservation, and the old file stays', async (t) => {
+    await using disk = await mountSmallDisk();
+    if (disk === undefined) return t.skip(NO_MOUNT);
+    const target = `${disk.path}/file`;
+    await writeFile(target, OLD);
+    await disk.fill();
+    await assert.rejects(reserve(nodeFiles, target, `${target}.tmp`), { code: 'ENOSPC' });
+    assert.equal(await readFile(target, 'utf8'), OLD);
+    assert.deepEqual((await readdir(disk.path)).sort(), ['ballast', 'file']);
+    await disk.makeRoom();
+    await replaceFile(nodeFiles, target, LONGEST);
+    assert.equal(await readFile(target, 'utf8'), LONGEST);
+  });
+
+  test('takes what was reserved before it was full', async (t) => {
+    await using disk = await mountSmallDisk();
+    if (disk === undefined) return t.skip(NO_MOUNT);
+    const target = `${disk.path}/file`;
+    await writeFile(target, OLD);
+    await using room = await reserve(nodeFiles, target, `${target}.tmp`);
+    await disk.fill();
+    await assert.rejects(writeFile(`${disk.path}/other`, 'x'), { code: 'ENOSPC' });
+    await room.commit(LONGEST);
+    assert.equal(await readFile(target, 'utf8'), LONGEST);
+  });
+});
+
+describe('a directory to work in', () => {
+  test('is made for the owner alone, with those above it', async () => {
+    await using directory = await temporaryDirectory();
+    await makeDirectory(`${directory.path}/a/b`);
+    assert.equal((await stat(`${directory.path}/a/b`)).mode & 0o777, 0o700);
+    await makeDirectory(`${directory.path}/a/b`);
+  });
+
+  test('that is a file is a trouble that names it', async () => {
+    await using place = await directoryWithFile();
+    await assert.rejects(
+      makeDirectory(place.target),
+      (error) => error instanceof Trouble && error.message.includes(place.target),
+    );
+  });
+});
+
+describe('a failure of the disk', () => {
+  test('is told in the words of whoever can mend it, and tried again', () => {
+    const codes = {
+      ENOSPC: 'disk_full',
+      EDQUOT: 'disk_full',
+      EROFS: 'read_only',
+      EACCES: 'no_permission',
+      EIO: 'storage_failed',
+    };
+    for (const [code, name] of Object.entries(codes)) {
+      const trouble = storageTrouble('write x', diskError(code));
+      assert.ok(trouble instanceof Trouble && trouble.hint !== undefined);
+      assert.deepEqual([trouble.code, trouble.recovery], [name, 'retry']);
+      assert.match(trouble.message, new RegExp(`write x.*${code}`));
+    }
+  });
+
+  test('is not what a programming mistake is taken for', () => {
+    const mistake = new TypeError('undefined is not a function');
+    assert.equal(storageTrouble('write x', mistake), mistake);
+  });
+});

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parse } from 'csv-parse/sync';
+import fc from 'fast-check';
+import { MEASURE_TYPES } from '../../../src/domain/measure.ts';
+import { CSV_COLUMNS, CSV_HEADER, formatCsvRow } from '../../../src/storage/journal/csv.ts';
+import { decodeLine, formatLine, type JournalLine } from '../../../src/storage/journal/line.ts';
+import { userId } from '../../support/people.ts';
+import { text as anyText, check } from '../../support/property.ts';
+
+/** What can stand in a file: halves of surrogate pairs cannot. */
+const text = anyText.map((each) => Buffer.from(each).toString('utf8'));
+
+/** A reader that somebody else has written, held to RFC 4180. */
+function readCsv(csv: string): Record<string, string>[] {
+  return parse(csv, { columns: true, record_delimiter: '\r\n', relax_quotes: false, relax_column_count: false });
+}
+
+const KEYS = Object.values(MEASURE_TYPES).map(({ key }) => key);
+const value = fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => number + 0);
+const moment = fc.integer({ min: 1, max: 4_102_444_800 }).map((seconds) => new Date(seconds * 1000));
+const foreign = fc.option(text, { nil: undefined });
+
+const line: fc.Arbitrary<JournalLine> = fc
+  .record({
+    userId: fc.nat().map((id) => userId(String(id))),
+    groupId: fc.maxSafeInteger(),
+    takenAt: moment,
+    modifiedAt: moment,
+    attribution: fc.nat(20),
+    ambiguous: fc.constant(false),
+    deviceId: foreign,
+    model: foreign,
+    timeZone: fc.constantFrom('Europe/Vienna', undefined),
+    measures: fc.dictionary(fc.oneof(fc.constantFrom(...KEYS), text), value),
+  })
+  .map((reading) => decodeLine(formatLine(reading)))
+  .filter((decoded) => decoded !== undefined);
+
+test('every field of every line, whatever is in it, comes back from a CSV reader', () => {
+  check(
+    fc.property(fc.array(fc.tuple(line, text), { minLength: 1, maxLength: 5 }), (rows) => {
+      const csv = CSV_HEADER + rows.map(([each, name]) => formatCsvRow(each, name)).join('');
+      const read = readCsv(csv);
+      assert.equal(read.length, rows.length);
+      for (const [index, [each, name]] of rows.entries()) {
+        const { reading, date } = each;
+        const row = read[index] ?? {};
+        assert.deepEqual(Object.keys(row), CSV_COLUMNS);
+        assert.deepEqual(
+          [row['userid'], row['name'], row['grpid'], row['date'], row['timestamp'], row['modified']],
+          [
+            reading.userId,
+            name,
+            String(reading.groupId),
+            date,
+            String(reading.takenAt.getTime() / 1000),
+            String(reading.modifiedAt.getTime() / 1000),
+          ],
+        );
+        assert.deepEqual(
+          [row['attrib'], row['ambiguous'], row['deviceid'], row['model']],
+          [String(reading.attribution), String(reading.ambiguous), reading.deviceId ?? '', reading.model ?? ''],
+        );
+        const named = KEYS.filter((key) => row[key] !== '').map((key) => [key, Number(row[key])] as const);
+        const other: Record<string, number> = JSON.parse(row['other'] || '{}');
+        assert.deepEqual(new Map([...named, ...Object.entries(other)]), new Map(Object.entries(reading.measures)));
+      }
+    }),
+  );
+});
+
+test('the columns are these, in this order, and those that may come stand before the last', () => {
+  assert.deepEqual(CSV_COLUMNS.slice(0, 12), [
+    ...['userid', 'name', 'grpid', 'date', 'timestamp', 'modified', 'attrib', 'ambiguous', 'deviceid', 'model'],
+    ...['weight', 'height'],
+  ]);
+  const numbers = Object.keys(MEASURE_TYPES).map(Number);
+  assert.deepEqual(
+    numbers,
+    numbers.toSorted((a, b) => a - b),
+  );
+  assert.deepEqual(CSV_COLUMNS.slice(10, -1), KEYS);
+  assert.equal(CSV_COLUMNS.at(-1), 'other');
+  assert.equal(new Set(CSV_COLUMNS).size, CSV_COLUMNS.length);
+});

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Trouble } from '../../src/domain/trouble.ts';
+import { lockFile } from '../../src/storage/lock.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const CHILD = fileURLToPath(new URL('../support/lock-child.js', import.meta.url));
+
+interface Locker extends AsyncDisposable {
+  readonly child: ChildProcess;
+  /** Resolves when it has printed this line. */
+  said(line: string): Promise<void>;
+  readonly exited: Promise<unknown>;
+}
+
+/** Another process, in a process group of its own, as a program in a terminal is. */
+function startLocker(...args: string[]): Locker {
+  const child = spawn(process.execPath, [CHILD, ...args], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+  const reader = createInterface({ input: child.stdout });
+  const lines = new Set<string>();
+  reader.on('line', (line) => lines.add(line));
+  const exited = once(child, 'close');
+  return {
+    child,
+    exited,
+    async said(line) {
+      while (!lines.has(line)) {
+        const next = await Promise.race([once(reader, 'line'), exited.then(() => undefined)]);
+        if (next === undefined) assert.ok(lines.has(line), `it ended and said ${[...lines]}, not ${line}`);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+function isHeld(path: string): boolean {
+  return spawnSync('flock', ['--nonblock', path, 'true']).status === 1;
+}
+
+async function release(lock: AsyncDisposable): Promise<void> {
+  await lock[Symbol.asyncDispose]();
+}
+
+describe('a lock between processes', { timeout: 300_000 }, () => {
+  test('is held from the moment it is given until it is given back', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/lock`;
+    const lock = await lockFile(path);
+    assert.ok(isHeld(path));
+    await release(lock);
+    assert.ok(!isHeld(path));
+  });
+
+  test('keeps this process out while another has it, and lets it in afterwards', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/lock`;
+    await using other = startLocker('hold', path);
+    await other.said('held');
+    let isOurs = false;
+    const ours = lockFile(path).then((lock) => {
+      isOurs = true;
+      return lock;
+    });
+    await release(await lockFile(`${directory.path}/time-passes`));
+    assert.ok(isHeld(path));
+    assert.equal(isOurs, false);
+    other.child.stdin?.end();
+    await release(await ours);
+  });
+
+  test('loses no addition of two processes that count in one file', async () => {
+    await using directory = await temporaryDirectory();
+    const file = `${directory.path}/number`;
+    await writeFile(file, '0');
+    const start = () => startLocker('count', `${directory.path}/lock`, file, '25');
+    await using one = start();
+    await using two = start();
+    await Promise.all([one.exited, two.exited]);
+    assert.equal(await readFile(file, 'utf8'), '50');
+  });
+
+  test('of a process that is killed is free at once', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/lock`;
+    await using other = startLocker('hold', path);
+    await other.said('held');
+    other.child.kill('SIGKILL');
+    await release(await lockFile(path));
+  });
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    test(`outlasts a ${signal} to the whole process group: the step in hand is finished under it`, async () => {
+      await using directory = await temporaryDirectory();
+      const path = `${directory.path}/lock`;
+      await using other = startLocker('hold', path);
+      await other.said('held');
+      process.kill(-(other.child.pid ?? assert.fail()), signal);
+      await other.said(signal);
+      for (let look = 0; look < 5; look += 1) assert.ok(isHeld(path));
+    });
+  }
+
+  test('is given to one at a time within a process too', async () => {
+    await using directory = await temporaryDirectory();
+    let inside = 0;
+    let served = 0;
+    const visit = async () => {
+      await using _lock = await lockFile(`${directory.path}/lock`);
+      inside += 1;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      assert.equal(inside, 1);
+      inside -= 1;
+      served += 1;
+    };
+    await Promise.all(Array.from({ length: 30 }, visit));
+    assert.equal(served, 30);
+  });
+
+  test('may be given back twice', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/lock`;
+    const lock = await lockFile(path);
+    await Promise.all([release(lock), release(lock)]);
+    const next = await lockFile(path);
+    await release(lock);
+    assert.ok(isHeld(path), 'the second time does not take it away from whoever has it now');
+    await release(next);
+  });
+
+  test('does not touch what is in the file', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/lock`;
+    await writeFile(path, 'content');
+    await release(await lockFile(path));
+    assert.equal(await readFile(path, 'utf8'), 'content');
+  });
+
+  test('in a directory that is missing is a trouble that names the file', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/gone/lock`;
+    await assert.rejects(lockFile(path), (error) => {
+      assert.ok(error instanceof Trouble);
+      assert.equal(error.code, 'lock_failed');
+      assert.ok(error.message.includes(path));
+      assert.doesNotMatch(error.hint ?? '', /install/);
+      return true;
+    });
+  });
+
+  test('where flock is not installed says so', async () => {
+    await using directory = await temporaryDirectory();
+    for (const name of ['sh', 'cat']) await symlink(`/bin/${name}`, `${directory.path}/${name}`);
+    const { PATH } = process.env;
+    process.env['PATH'] = directory.path;
+    const locking = lockFile(`${directory.path}/lock`);
+    process.env['PATH'] = PATH;
+    await assert.rejects(locking, (error) => error instanceof Trouble && /install flock/.test(error.hint ?? ''));
+  });
+});
+
+describe('a signal for the lock', { timeout: 300_000 }, () => {
+  test('ends the waiting, and what was waited for is not taken', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/lock`;
+    const lock = await lockFile(path);
+    const stop = new AbortController();
+    const waiting = lockFile(path, stop.signal);
+    stop.abort();
+    await assert.rejects(waiting);
+    await release(lock);
+    assert.ok(!isHeld(path));
+  });
+
+  test('that comes when the lock is held does not take it away', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/lock`;
+    const stop = new AbortController();
+    const lock = await lockFile(path, stop.signal);
+    stop.abort();
+    await release(await lockFile(`${directory.path}/time-passes`));
+    assert.ok(isHeld(path));
+    await release(lock);
+    assert.ok(!isHeld(path));
+  });
+
+  test('that comes just as the lock is given leaves it to nobody for ever', async () => {
+    await using directory = await temporaryDirectory();
+    await using other = startLocker('abort-late', `${directory.path}/lock`);
+    await other.said('free');
+  });
+});
+
+test('without a file descriptor to spare, a lock is a trouble that passes, and not the end of the program', async () => {
+  await using directory = await temporaryDirectory();
+  const script = `
+    import { openSync } from 'node:fs';
+    const { lockFile } = await import(${JSON.stringify(new URL('../../src/storage/lock.js', import.meta.url).href)});
+    for (;;) try { openSync('/dev/null'); } catch { break; }
+    try { await lockFile(process.argv[1]); } catch (error) { console.log(error.code, error.recovery); }`;
+  const limited = 'ulimit -n 64; exec "$0" --input-type=module -e "$1" "$2"';
+  const said = execFileSync('sh', ['-c', limited, process.execPath, script, `${directory.path}/lock`], {
+    encoding: 'utf8',
+  });
+  assert.equal(said, 'lock_failed retry\n');
+});

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { TokenStore, UserId } from '../../src/domain/token.ts';
+import { parseRefreshToken, parseUserId } from '../../src/domain/token.ts';
+
+export const ANNA = user('1234');
+export const BO = user('5678');
+
+export function user(text: string): UserId {
+  return parseUserId(text) ?? assert.fail(`${text} is no user id`);
+}
+
+export function token(text: string) {
+  return parseRefreshToken(text) ?? assert.fail(`${text} is no token`);
+}
+
+/** Puts a token into the store as a login does. */
+export async function put(store: TokenStore, userId: UserId, text: string): Promise<void> {
+  await using _lock = await store.lock(userId);
+  await using place = await store.reserve(userId, undefined);
+  await place.save(token(text));
+}
+
+/** What every TokenStore promises; run it over each of them. */
+export function testTokenStore(name: string, open: () => Promise<AsyncDisposable & { readonly store: TokenStore }>) {
+  /** What the next reservation of this token is told. */
+  const tried = async (store: TokenStore, text: string) => {
+    await using place = await store.reserve(ANNA, token(text));
+    await place.sending();
+    return place.triedMsAgo;
+  };
+
+  describe(name, () => {
+    test('knows nobody at first', async () => {
+      await using opened = await open();
+      assert.deepEqual(await opened.store.list(), []);
+      assert.equal(await opened.store.load(ANNA), undefined);
+    });
+
+    test('gives back what was saved, to the one it belongs to', async () => {
+      await using opened = await open();
+      await put(opened.store, ANNA, 'aaa');
+      await put(opened.store, BO, 'bbb');
+      assert.equal(await opened.store.load(ANNA), 'aaa');
+      assert.equal(await opened.store.load(BO), 'bbb');
+      assert.deepEqual((await opened.store.list()).sort(), [ANNA, BO]);
+    });
+
+    test('a second token takes the place of the first, whatever their lengths', async () => {
+      await using opened = await open();
+      for (const text of ['a'.repeat(1024), 'b', 'c'.repeat(40)]) {
+        await put(opened.store, ANNA, text);
+        assert.equal(await opened.store.load(ANNA), text);
+      }
+    });
+
+    test('a reservation that comes to nothing leaves the old token', async () => {
+      await using opened = await open();
+      await put(opened.store, ANNA, 'old');
+      {
+        await using _lock = await opened.store.lock(ANNA);
+        await using _place = await opened.store.reserve(ANNA, token('old'));
+      }
+      assert.equal(await opened.store.load(ANNA), 'old');
+    });
+
+    test('remembers when a token was last tried, and that it was this one', async () => {
+      await using opened = await open();
+      await using _lock = await opened.store.lock(ANNA);
+      assert.equal(await tried(opened.store, 'one'), undefined);
+      const startedAt = Date.now();
+      const first = await tried(opened.store, 'one');
+      assert.ok(first !== undefined && first >= 0 && first < 60_000, `${first}`);
+      const again = await tried(opened.store, 'one');
+      assert.ok(again !== undefined && again <= Date.now() - startedAt + 20, 'it counts from the last try');
+      assert.equal(await tried(opened.store, 'two'), undefined);
+      assert.equal(await tried(opened.store, 'one'), undefined, 'only the last one is known');
+    });
+
+    test('a first login has not been tried', async () => {
+      await using opened = await open();
+      await using _lock = await opened.store.lock(ANNA);
+      for (const _time of [1, 2]) {
+        await using place = await opened.store.reserve(ANNA, undefined);
+        assert.equal(place.triedMsAgo, undefined);
+      }
+    });
+
+    test('one has the lock of a user at a time, and others do not wait for it', async () => {
+      await using opened = await open();
+      const first = await opened.store.lock(ANNA);
+      const order: string[] = [];
+      const second = opened.store.lock(ANNA).then((lock) => {
+        order.push('second');
+        return lock;
+      });
+      await (await opened.store.lock(BO))[Symbol.asyncDispose]();
+      order.push('other user');
+      await first[Symbol.asyncDispose]();
+      await (await second)[Symbol.asyncDispose]();
+      assert.deepEqual(order, ['other user', 'second']);
+    });
+
+    test('whoever stops waiting for the lock does not get it later', async () => {
+      await using opened = await open();
+      const first = await opened.store.lock(ANNA);
+      const stop = new AbortController();
+      const waiting = opened.store.lock(ANNA, stop.signal);
+      stop.abort();
+      await assert.rejects(waiting);
+      await assert.rejects(opened.store.lock(ANNA, AbortSignal.abort()));
+      await first[Symbol.asyncDispose]();
+      await (await opened.store.lock(ANNA))[Symbol.asyncDispose]();
+    });
+  });
+}
