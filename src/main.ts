@@ -40,7 +40,7 @@ function say(line: string): void {
 
 /** What commands see of this process. What only they need is loaded with it, so that `--help` need not wait. */
 async function openShell(): Promise<Shell> {
-  const supervision = takeSupervision();
+  const notifyEnvironment = takeNotifyEnvironment();
   const { readCredentials, readDotenv } = await import('./config/dotenv.ts');
   const { mergeSources } = await import('./config/sources.ts');
   const credentials = readCredentials(process.env['CREDENTIALS_DIRECTORY'], say);
@@ -58,7 +58,7 @@ async function openShell(): Promise<Shell> {
     readLines,
     colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
     isJournalled: goesToJournal(process.env, process.stdout.fd),
-    supervision,
+    notifyEnvironment,
     isRoot: process.geteuid?.() === 0,
     service: undefined,
     signalGroup,
@@ -69,7 +69,7 @@ async function openShell(): Promise<Shell> {
 }
 
 /** Takes what systemd has told this process out of the environment: no program that is started here is supervised. */
-function takeSupervision(): Shell['supervision'] {
+function takeNotifyEnvironment(): Shell['notifyEnvironment'] {
   const names = ['NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC', 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'];
   const variables = Object.fromEntries(names.map((name) => [name, process.env[name]]));
   for (const name of names) delete process.env[name];

@@ -143,7 +143,7 @@ async function besideNobody(setting: Setting, show: () => void, id: string, pati
       return outcome;
     },
     prove: createProof(credentials.clientSecret),
-    place: resolve(config.directories.tokens),
+    directory: resolve(config.directories.tokens),
     people: config.people,
     clock: realClock,
     log,
@@ -209,7 +209,8 @@ async function probeHere({ listen, callback, directories, withings }: WithingsCo
 
 /** Who has been linked by this link, if somebody has. */
 async function linkedBy(core: Core, id: string): Promise<UserId | undefined> {
-  for (const userId of await core.tokens.list()) if ((await core.records.of(userId)).linkedBy === id) return userId;
+  for (const userId of await core.tokens.list())
+    if ((await core.personStates.of(userId)).linkedBy === id) return userId;
   return undefined;
 }
 

@@ -7,7 +7,7 @@ import type { Log } from '../domain/log.ts';
 import type { Concern } from '../page/view.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { openLog, readWithingsSettings } from './open-command.ts';
-import { ExitCode, type Shell, type Supervision } from './shell.ts';
+import { ExitCode, type NotifyEnvironment, type Shell } from './shell.ts';
 
 /** Runs the daemon until it is asked to stop. */
 export async function serve(shell: Shell): Promise<ExitCode> {
@@ -28,7 +28,7 @@ export async function serve(shell: Shell): Promise<ExitCode> {
   }
   const { signalGroup, files } = shell;
   await using daemon = await startDaemon(config, log, { signalGroup, files, examine: () => examineForPage(config) });
-  const reporting = shell.supervision && report(shell, shell.supervision, daemon, log);
+  const reporting = shell.notifyEnvironment && report(shell, shell.notifyEnvironment, daemon, log);
   for (const { text, remedy, check } of await examineAtStart(config)) {
     log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
   }
@@ -44,14 +44,19 @@ async function examineForPage(config: Config): Promise<readonly Concern[]> {
 }
 
 /** Tells systemd how things stand for as long as it runs. Not even loaded where nobody wants to know. */
-async function report({ signal }: Shell, supervision: Supervision, { look, pulse }: Daemon, log: Log): Promise<void> {
-  const { variables, pid } = supervision;
+async function report(
+  { signal }: Shell,
+  notifyEnvironment: NotifyEnvironment,
+  { look, liveness }: Daemon,
+  log: Log,
+): Promise<void> {
+  const { variables, pid } = notifyEnvironment;
   const { createNotify, watchdogMs } = await import('../systemd/notify.ts');
-  const { reportToSupervisor } = await import('../app/status/watchdog.ts');
-  await reportToSupervisor({
+  const { reportToSystemd } = await import('../app/status/watchdog.ts');
+  await reportToSystemd({
     notify: createNotify(variables, pid),
     watchdogMs: watchdogMs(variables, pid),
-    pulse,
+    liveness,
     look,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     clock: realClock,

@@ -27,7 +27,7 @@ export interface Shell {
   /** Whether standard output goes to the journal of systemd. */
   readonly isJournalled: boolean;
   /** What systemd has set for the process that it supervises, and for nobody else; undefined where it does not. */
-  readonly supervision: Supervision | undefined;
+  readonly notifyEnvironment: NotifyEnvironment | undefined;
   readonly isRoot: boolean;
   /** The set-up that a service works on is worked on: `inside`; it is there, and this user may not: `outside`. */
   readonly service: 'inside' | 'outside' | undefined;
@@ -40,7 +40,7 @@ export interface Shell {
   readonly program: { readonly node: string; readonly script: string };
 }
 
-export interface Supervision {
+export interface NotifyEnvironment {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
 }

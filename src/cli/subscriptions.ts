@@ -19,7 +19,7 @@ type Work = (
 /** Asks Withings to call about whatever is missing. */
 export async function subscribe(shell: Shell, argument: string | undefined): Promise<ExitCode> {
   return await forEach(shell, argument, async (userId, subscriptions, { people, withings }) => {
-    await subscriptions.heal(userId, { urgent: true });
+    await subscriptions.repair(userId, { urgent: true });
     shell.say(`${nameOf(userId, people)}: Withings calls about ${withings.applis.map(nameAppli).join(', ')}`);
   });
 }

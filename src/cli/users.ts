@@ -1,14 +1,14 @@
 import { stat } from 'node:fs/promises';
-import { describeSubscription, readStanding } from '../app/status/stored-status.ts';
+import { describeSubscription, readStoredStatus } from '../app/status/stored-status.ts';
 import { nameAppli } from '../app/subscribe/subscriptions.ts';
 import type { Config } from '../config/config.ts';
-import { journalIn, standingPorts } from '../daemon/data-directory.ts';
+import { journalIn, storedStatusPorts } from '../daemon/data-directory.ts';
 import { formatWeight } from '../domain/format.ts';
 import type { People } from '../domain/household.ts';
 import { isAnnounced, type WeighIn, weightOf } from '../domain/reading.ts';
-import type { LoginState, Moment, PersonVitals, SubscriptionVitals } from '../domain/status.ts';
+import type { LoginState, Moment, PersonStatus, SubscriptionStatus } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
-import { encodePerson } from '../http/private/health.ts';
+import { encodePerson } from '../http/private/healthz.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { isMissing } from '../storage/files.ts';
 import { openJournalReader } from '../storage/journal/reader.ts';
@@ -31,16 +31,16 @@ export async function listUsers(shell: Shell, options: { readonly json?: boolean
   return ExitCode.done;
 }
 
-async function readPersons(shell: Shell, config: Config): Promise<PersonVitals[]> {
+async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]> {
   const { directories, callback, people } = config;
   const users = await listLinked(directories.tokens);
-  const ports = standingPorts(directories, openMessages(shell, config));
+  const ports = storedStatusPorts(directories, openMessages(shell, config));
   const weighIns = await readLastWeighIns(journalIn(directories.data));
   const now = realClock.now().getTime();
   const momentOf = (at: Date): Moment => ({ at, agoMs: Math.max(0, now - at.getTime()) });
-  const persons: PersonVitals[] = [];
+  const persons: PersonStatus[] = [];
   for (const userId of users.sort((one, other) => Number(one) - Number(other))) {
-    const { record, login, lastContact } = await readStanding(ports, userId);
+    const { person, login, lastContact } = await readStoredStatus(ports, userId);
     const weighIn = weighIns.get(userId);
     persons.push({
       userId,
@@ -49,7 +49,7 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonVitals[]
       lastNotification: undefined,
       lastContact: lastContact && momentOf(lastContact),
       lastWeighIn: weighIn && { ...weighIn, agoMs: momentOf(weighIn.takenAt).agoMs },
-      subscription: describeSubscription(record, callback.url !== undefined),
+      subscription: describeSubscription(person, callback.url !== undefined),
     });
   }
   return persons;
@@ -81,7 +81,7 @@ async function readLastWeighIns(path: string): Promise<ReadonlyMap<UserId, Weigh
 const HEADINGS = ['USER', 'NAME', 'LAST WEIGH-IN', 'LAST CONTACT', 'SUBSCRIPTION', 'LOGIN'];
 const NOTHING = '-';
 
-function rowOf({ unit }: People): (person: PersonVitals) => readonly string[] {
+function rowOf({ unit }: People): (person: PersonStatus) => readonly string[] {
   return ({ userId, name, lastWeighIn, lastContact, subscription, login }) => [
     userId,
     name ?? NOTHING,
@@ -94,7 +94,7 @@ function rowOf({ unit }: People): (person: PersonVitals) => readonly string[] {
   ];
 }
 
-function describe({ state, applis, since, reason }: SubscriptionVitals): string {
+function describe({ state, applis, since, reason }: SubscriptionStatus): string {
   switch (state) {
     case 'works':
       return applis.map(nameAppli).join(', ');

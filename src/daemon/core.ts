@@ -2,9 +2,9 @@ import { setMaxListeners } from 'node:events';
 import { createAnnouncer } from '../app/collect/announce.ts';
 import { type Collect, createCollect } from '../app/collect/collect.ts';
 import { createLinker, type Linker, type LinkerHost } from '../app/link/link.ts';
-import { createRecords, type Records } from '../app/status/person-status.ts';
+import { createPersonStates, type PersonStates } from '../app/status/person-states.ts';
 import { type RememberedPeople, rememberPeople } from '../app/status/remembered-people.ts';
-import { readStanding, type Standing } from '../app/status/stored-status.ts';
+import { readStoredStatus, type StoredStatus } from '../app/status/stored-status.ts';
 import { createSubscriptions, type Subscriptions } from '../app/subscribe/subscriptions.ts';
 import { type AccessTokens, createAccessTokens } from '../app/tokens/access-tokens.ts';
 import { type Login, obtainLogin } from '../app/tokens/rotate-token.ts';
@@ -23,8 +23,8 @@ import { createPersonFiles } from '../storage/person-files.ts';
 import { createTokenFiles, sweepTokenFiles } from '../storage/token-files.ts';
 import { createConsent } from '../withings/authorize.ts';
 import { createWithingsClient, type WithingsClient } from '../withings/client.ts';
-import { createPace } from '../withings/rate-limit.ts';
-import { cursorsIn, journalIn, peopleIn, standingPorts } from './data-directory.ts';
+import { createRateLimit } from '../withings/rate-limit.ts';
+import { cursorsIn, journalIn, peopleIn, storedStatusPorts } from './data-directory.ts';
 
 /** Settings with which Withings can be asked. */
 export type WithingsConfig = Config & {
@@ -40,9 +40,9 @@ export interface Core {
   readonly accessTokens: AccessTokens;
   readonly withAccess: WithAccess;
   readonly cursors: CursorStore;
-  readonly records: Records;
+  readonly personStates: PersonStates;
   /** What the files say of a person. */
-  readStanding(userId: UserId): Promise<Standing>;
+  readStoredStatus(userId: UserId): Promise<StoredStatus>;
   /** A person's record as it was last read or changed here. */
   readonly remembered: RememberedPeople['remembered'];
   /** Opens the journal, which takes as long as reading it does. */
@@ -90,8 +90,8 @@ export function createCore(
   const { directories, withings, people } = config;
   // Every call that waits for its turn listens to it.
   setMaxListeners(0, signal);
-  const pace = createPace({ clock, signal });
-  const client = createWithingsClient({ apiUrl: withings.apiUrl, ...withings.credentials, pace, clock, signal });
+  const rateLimit = createRateLimit({ clock, signal });
+  const client = createWithingsClient({ apiUrl: withings.apiUrl, ...withings.credentials, rateLimit, clock, signal });
   const tokens = createTokenFiles(directories.tokens);
   const accesses = createAccessFiles(directories.tokens);
   const tokenPorts = { tokens, accesses, issuer: client, clock };
@@ -99,15 +99,15 @@ export function createCore(
   const withAccess = createWithAccess(accessTokens);
   const cursors = createCursorFiles(cursorsIn(directories.data), log);
   const remembering = rememberPeople(createPersonFiles(peopleIn(directories.data)));
-  const records = createRecords({ people: remembering, log });
+  const personStates = createPersonStates({ people: remembering, log });
   // What is wrong with a file is said where it is used.
-  const standing = standingPorts(directories, SILENT);
+  const standing = storedStatusPorts(directories, SILENT);
   const announce = createAnnouncer({ log, clock, people, maxAgeMs: config.announceMaxAgeMs });
 
   const createCallback = (callbackUrl: string): Callback => {
     const { accountUrl, credentials, scopes, applis } = withings;
     const consent = createConsent({ accountUrl, ...credentials, scopes, redirectUri: callbackUrl, clock });
-    const common = { withAccess, records, people, clock, log };
+    const common = { withAccess, personStates, people, clock, log };
     const subscriptions = createSubscriptions({ ...common, service: client, callbackUrl, applis, signal });
     const ports = { ...common, consent, redirectUri: callbackUrl, issuer: client, measures: client };
     return {
@@ -125,8 +125,8 @@ export function createCore(
     accessTokens,
     withAccess,
     cursors,
-    records,
-    readStanding: (userId) => readStanding({ ...standing, people: remembering }, userId),
+    personStates,
+    readStoredStatus: (userId) => readStoredStatus({ ...standing, people: remembering }, userId),
     remembered: remembering.remembered,
     openJournal: () => openJournal(journalIn(directories.data), log),
     createCollect: (journal) =>

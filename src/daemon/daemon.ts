@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { createCollector } from '../app/collect/collector.ts';
 import { createIntake } from '../app/collect/intake.ts';
 import { reconcileForever } from '../app/collect/reconcile.ts';
-import { createVitals, type VitalSigns } from '../app/status/live-status.ts';
-import { createPulse, type Pulse } from '../app/status/liveness.ts';
+import { createLiveStatus, type LiveStatus } from '../app/status/live-status.ts';
+import { createLiveness, type Liveness } from '../app/status/liveness.ts';
 import { createTroubles } from '../app/status/troubles.ts';
 import { createKeeper } from '../app/subscribe/keep-subscribed.ts';
 import { createLinkedUsers } from '../app/tokens/linked-users.ts';
@@ -25,8 +25,8 @@ export interface Daemon extends AsyncDisposable {
   readonly publicAddress: Address;
   /** Where the private port is; undefined when it is off. */
   readonly privateAddress: Address | undefined;
-  readonly look: VitalSigns['look'];
-  readonly pulse: Pick<Pulse, 'stuck'>;
+  readonly look: LiveStatus['look'];
+  readonly liveness: Pick<Liveness, 'stuck'>;
 }
 
 export interface DaemonPorts {
@@ -56,17 +56,17 @@ export async function startDaemon(
   const { signal } = stop;
   await makeDirectories(config.directories);
   await sweepDirectories(config.directories);
-  const { tokens, accessTokens, records, callback, ...core } = createCore(config, log, { clock, signal });
+  const { tokens, accessTokens, personStates, callback, ...core } = createCore(config, log, { clock, signal });
   const journal = await core.openJournal();
   const version = readVersion(files);
   const publishers = await preparePublishing(config, { version, clock, log });
   const collect = core.createCollect(journal);
-  const troubles = createTroubles({ clock, log, people, records });
+  const troubles = createTroubles({ clock, log, people, personStates });
   const subscriptionTroubles = createTroubles({ clock, log, people });
   const linkedUsers = createLinkedUsers({ tokens, clock });
-  const vitals = createVitals({
+  const liveStatus = createLiveStatus({
     linkedUsers,
-    readStanding: core.readStanding,
+    readStoredStatus: core.readStoredStatus,
     remembered: core.remembered,
     troubles: [troubles, subscriptionTroubles],
     publishers: publishers.signs,
@@ -76,8 +76,8 @@ export async function startDaemon(
     intervalMs: config.reconcileIntervalMs,
     clock,
   });
-  const collector = createCollector({ collect, troubles, onContact: vitals.contacted, clock, random, log });
-  const pulse = createPulse(clock, () => collector.oldestAttemptMs());
+  const collector = createCollector({ collect, troubles, onContact: liveStatus.contacted, clock, random, log });
+  const liveness = createLiveness(clock, () => collector.oldestAttemptMs());
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
   const common = { linkedUsers, collector, intervalMs: config.reconcileIntervalMs, clock, signal };
   const keeper =
@@ -99,18 +99,18 @@ export async function startDaemon(
     query: config.callback.query,
     trustProxy: config.listen.trustProxy,
     onNotification(notification, caller) {
-      vitals.notified(notification.userId);
+      liveStatus.notified(notification.userId);
       void intake(notification, caller);
     },
     onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_CALLBACK_URL,
     prove: createProof(config.withings.credentials.clientSecret),
-    place: resolve(config.directories.tokens),
+    directory: resolve(config.directories.tokens),
     people,
     clock,
     log,
   });
   const status = {
-    vitals,
+    liveStatus,
     journal,
     examine,
     version,
@@ -129,20 +129,20 @@ export async function startDaemon(
   const privateAddress = statusPort && addressOf(statusPort);
   const where = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
   // Before anything can be fetched: what is in the journal by then is old to a publisher that starts for the first time.
-  const publishing = publishers.start({ journal, linkedUsers, records, random, signalGroup });
+  const publishing = publishers.start({ journal, linkedUsers, personStates, random, signalGroup });
   log.info({
     event: 'listening',
     text: `listening on ${formatAddress(publicAddress)}${where}`,
     public: publicAddress,
     private: privateAddress,
   });
-  const running = [reconcileForever({ ...common, accessTokens, onRound: pulse.beat, log }), keeper?.run()];
+  const running = [reconcileForever({ ...common, accessTokens, onRound: liveness.beat, log }), keeper?.run()];
 
   return {
     publicAddress,
     privateAddress,
-    look: vitals.look,
-    pulse,
+    look: liveStatus.look,
+    liveness,
     async [Symbol.asyncDispose]() {
       const closed = Promise.all([listener, statusPort].map((each) => each?.[Symbol.asyncDispose]()));
       // The collector first: what the signal cuts off is then no trouble any more.

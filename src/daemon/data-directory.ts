@@ -1,4 +1,4 @@
-import type { StandingPorts } from '../app/status/stored-status.ts';
+import type { StoredStatusPorts } from '../app/status/stored-status.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../domain/log.ts';
 import { createAccessFiles } from '../storage/access-files.ts';
@@ -12,7 +12,7 @@ export const peopleIn = (data: string) => `${data}/people`;
 export const journalIn = (data: string) => `${data}/measures.jsonl`;
 
 /** The files that tell how things stand with a person, for reading. */
-export function standingPorts({ tokens, data }: Config['directories'], log: Log): StandingPorts {
+export function storedStatusPorts({ tokens, data }: Config['directories'], log: Log): StoredStatusPorts {
   return {
     tokens: createTokenFiles(tokens),
     accesses: createAccessFiles(tokens),

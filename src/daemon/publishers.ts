@@ -1,6 +1,6 @@
 import { type Outbox, startOutbox } from '../app/publish/outbox.ts';
-import type { PublisherSigns } from '../app/status/live-status.ts';
-import type { Records } from '../app/status/person-status.ts';
+import type { PublisherSource } from '../app/status/live-status.ts';
+import type { PersonStates } from '../app/status/person-states.ts';
 import { createPublisherTroubles, type PublisherTroubles } from '../app/status/publisher-troubles.ts';
 import type { LinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Config } from '../config/config.ts';
@@ -17,7 +17,7 @@ import { createRetainedFile } from '../storage/retained-file.ts';
 export interface PublishingPorts {
   readonly journal: OpenJournal;
   readonly linkedUsers: LinkedUsers;
-  readonly records: Records;
+  readonly personStates: PersonStates;
   readonly random: () => number;
   readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
 }
@@ -30,7 +30,7 @@ export interface Publishing {
    */
   start(ports: PublishingPorts): AsyncDisposable;
   /** How each of them stands, started or not. */
-  signs(): readonly PublisherSigns[];
+  signs(): readonly PublisherSource[];
 }
 
 /**
@@ -99,7 +99,7 @@ async function loadPublishers(
     const { createMqttPublisher } = await import('../publishers/mqtt/publisher.ts');
     const { url, username, password, caFile, ...topics } = mqtt;
     const store = createRetainedFile(`${directory}/mqtt.retained`, log);
-    const make: Maker['make'] = ({ journal, linkedUsers, records, ...ports }) =>
+    const make: Maker['make'] = ({ journal, linkedUsers, personStates, ...ports }) =>
       createMqttPublisher({
         ...ports,
         ...topics,
@@ -107,7 +107,7 @@ async function loadPublishers(
         people,
         version,
         linkedUsers: () => linkedUsers.refresh(),
-        stateOf: (userId) => records.of(userId),
+        stateOf: (userId) => personStates.of(userId),
         latest: journal.latest,
         store,
       });

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { VitalSigns } from '../app/status/live-status.ts';
+import type { LiveStatus } from '../app/status/live-status.ts';
 import { createChanges } from '../app/status/status-changes.ts';
 import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/settings.ts';
@@ -17,7 +17,7 @@ import type { OpenJournal } from '../storage/journal/journal.ts';
 const PATIENCE_MS = 500;
 
 export interface StatusPorts {
-  readonly vitals: VitalSigns;
+  readonly liveStatus: LiveStatus;
   readonly journal: OpenJournal;
   /** What can be told to be wrong with the set-up without asking anybody. */
   readonly examine: () => Promise<readonly Concern[]>;
@@ -39,14 +39,14 @@ export interface StatusPorts {
 export async function openStatusPort(config: Config, ports: StatusPorts): Promise<Listener | undefined> {
   const { host, port, password } = config.status;
   if (port === undefined) return undefined;
-  const { vitals, journal, examine, version, clock, log, signal } = ports;
-  const changes = createChanges({ vitals, lookForMore: journal.look, examine, feed: journal.feed, clock, signal });
+  const { liveStatus, journal, examine, version, clock, log, signal } = ports;
+  const changes = createChanges({ liveStatus, lookForMore: journal.look, examine, feed: journal.feed, clock, signal });
   const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
   const page = createPage(config, ports, changes.watch);
   const app = createPrivateApp({
     names,
     password,
-    look: vitals.look,
+    look: liveStatus.look,
     version,
     page,
     clock,
@@ -57,7 +57,7 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
 }
 
 function createPage({ callback, people }: Config, ports: StatusPorts, watch: Page['watch']): Page {
-  const { vitals, journal, examine, version, consent, clock } = ports;
+  const { liveStatus, journal, examine, version, consent, clock } = ports;
   const load = lazily(() => loadPage(ports.pageFiles));
 
   return {
@@ -73,7 +73,7 @@ function createPage({ callback, people }: Config, ports: StatusPorts, watch: Pag
         version,
         range: readRange(parameters.get('range')),
         unit: people.unit,
-        vitals: await vitals.look(),
+        status: await liveStatus.look(),
         histories: journal.histories,
         concerns: await examine(),
         callbackUrl: callback.url,

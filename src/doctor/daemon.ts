@@ -38,7 +38,7 @@ export async function standIn(options: StandInOptions): Promise<StandIn> {
     onNotification: () => undefined,
     onRedirect: async () => NOT_NOW,
     prove,
-    place: '',
+    directory: '',
     people: { names: new Map(), unit: 'kg' },
     clock,
     log,

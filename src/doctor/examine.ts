@@ -20,7 +20,7 @@ import { checkDirectory, ofAnother, ownerBesideRoot } from './directory.ts';
 import { checkDns } from './dns.ts';
 import { type Finding, notChecked, warning } from './finding.ts';
 import { judgeHead, judgeSilence } from './head.ts';
-import { checkHealth } from './health.ts';
+import { checkHealthz } from './health.ts';
 import { checkHook } from './hook.ts';
 import { checkFlock, judgeNode, type Platform } from './host.ts';
 import { codeOf, type Network } from './network.ts';
@@ -158,7 +158,7 @@ async function* examineAnswer(patient: Patient, url: string | undefined): AsyncG
   await using someone = await standIn({ ...listen, ...callback, prove, probe: network.probe, clock, log });
   yield someone.finding;
   if (someone.isDaemon && status.port !== undefined && !isWrong('STATUS_HOST', 'STATUS_PORT', 'STATUS_PASSWORD')) {
-    yield await checkHealth(`http://${reachable(status.host)}:${status.port}/healthz`, network.statusOf);
+    yield await checkHealthz(`http://${reachable(status.host)}:${status.port}/healthz`, network.statusOf);
   }
   if (url === undefined || !someone.answers) return;
   yield judgeHead(await network.probe(url, prove), { url, port: listen.port });
@@ -187,8 +187,8 @@ async function* examinePeople(patient: Patient, core: Core | undefined): AsyncGe
 
 async function* examinePerson({ config }: Patient, core: Core, userId: UserId): AsyncGenerator<Finding, void> {
   const name = nameOf(userId, config.people);
-  const record = await core.records.of(userId);
-  const login = await checkLogin(name, () => core.obtainLogin(userId), record);
+  const person = await core.personStates.of(userId);
+  const login = await checkLogin(name, () => core.obtainLogin(userId), person);
   yield login;
   const { url: callbackUrl } = config.callback;
   if (login.mark === 'broken' || callbackUrl === undefined || core.callback === undefined) return;
@@ -196,8 +196,8 @@ async function* examinePerson({ config }: Patient, core: Core, userId: UserId): 
   const { applis } = config.withings;
   try {
     const list = await listPatiently(() => subscriptions.list(userId, { urgent: true }));
-    const hitch = record.subscription?.hitch?.reason;
-    yield judgeSubscriptions(list, { userId, name, callbackUrl, applis, hitch, isLeft: record.leaveUnsubscribed });
+    const hitch = person.subscription?.hitch?.reason;
+    yield judgeSubscriptions(list, { userId, name, callbackUrl, applis, hitch, isLeft: person.leaveUnsubscribed });
   } catch (error) {
     yield findingOf('subscription', asTrouble(error), `${name}: `);
   }

@@ -5,7 +5,7 @@ import { type Finding, ok, warning } from './finding.ts';
  *
  * @param url of `/healthz` on its private port
  */
-export async function checkHealth(url: string, statusOf: (url: string) => Promise<number>): Promise<Finding> {
+export async function checkHealthz(url: string, statusOf: (url: string) => Promise<number>): Promise<Finding> {
   const { host } = new URL(url);
   try {
     if ((await statusOf(url)) !== 503) return ok('daemon', `its private port answers (${host})`);

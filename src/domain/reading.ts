@@ -36,7 +36,7 @@ export function toReading(userId: UserId, group: MeasureGroup): Reading {
 }
 
 /** How a reading looks from outside, in the journal and to a hook. Times are seconds since 1970, as at Withings. */
-export function toRecord(reading: Reading): Readonly<Record<string, unknown>> {
+export function readingFields(reading: Reading): Readonly<Record<string, unknown>> {
   return {
     userid: reading.userId,
     grpid: reading.groupId,

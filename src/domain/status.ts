@@ -2,18 +2,18 @@ import type { WeighIn } from './reading.ts';
 import type { UserId } from './token.ts';
 
 /** How things stand with the daemon and everybody who is linked, at one moment. */
-export interface Vitals {
+export interface Status {
   readonly startedAt: Date;
   readonly uptimeMs: number;
   /** By user id. */
-  readonly people: readonly PersonVitals[];
+  readonly people: readonly PersonStatus[];
   /** Those that are configured. */
-  readonly publishers: readonly PublisherVitals[];
+  readonly publishers: readonly PublisherStatus[];
   /** Those that are not over, the oldest first. */
-  readonly troubles: readonly TroubleVitals[];
+  readonly troubles: readonly TroubleStatus[];
 }
 
-export interface PersonVitals {
+export interface PersonStatus {
   readonly userId: UserId;
   readonly name: string | undefined;
   readonly login: LoginState;
@@ -22,7 +22,7 @@ export interface PersonVitals {
   /** When a fetch has worked. */
   readonly lastContact: Moment | undefined;
   readonly lastWeighIn: (WeighIn & { readonly agoMs: number }) | undefined;
-  readonly subscription: SubscriptionVitals;
+  readonly subscription: SubscriptionStatus;
 }
 
 /** A time, and how long ago that was; not negative, whatever the wall clock did in between. */
@@ -39,7 +39,7 @@ export type LoginState =
   | { readonly state: 'unknown'; readonly reason: string };
 
 /** Whether Withings calls about a person. */
-export interface SubscriptionVitals {
+export interface SubscriptionStatus {
   /** `off` without a callback URL and where somebody does not want one, `none` before the first look. */
   readonly state: 'works' | 'lost' | 'none' | 'off';
   /** The categories it calls about. */
@@ -49,7 +49,7 @@ export interface SubscriptionVitals {
 }
 
 /** One way on: whether readings get through to an MQTT broker, or to a hook. */
-export interface PublisherVitals {
+export interface PublisherStatus {
   /** `mqtt`, `hook` */
   readonly name: string;
   /** `not_tried` while nothing is known yet: before the first connection is there, before a hook has run. */
@@ -64,7 +64,7 @@ export interface PublisherVitals {
   readonly behindBytes: number | undefined;
 }
 
-export interface TroubleVitals {
+export interface TroubleStatus {
   /** Undefined where it is everybody's. */
   readonly userId: UserId | undefined;
   readonly code: string;
@@ -76,11 +76,11 @@ export interface TroubleVitals {
 }
 
 /** Whether nobody has to do anything. That nobody is linked yet is no failure. */
-export function isWell({ people, troubles }: Vitals): boolean {
+export function isWell({ people, troubles }: Status): boolean {
   return people.every(isPersonWell) && !troubles.some(({ isLasting }) => isLasting);
 }
 
 /** Whether a person's login and subscription work, as far as anybody knows. */
-export function isPersonWell({ login, subscription }: Pick<PersonVitals, 'login' | 'subscription'>): boolean {
+export function isPersonWell({ login, subscription }: Pick<PersonStatus, 'login' | 'subscription'>): boolean {
   return login.state !== 'needs_login' && login.state !== 'unknown' && subscription.state !== 'lost';
 }

@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts';
  * Says yes to the same key once in a period, and to a limited number of keys: a stranger who makes up names cannot fill
  * the log or the memory.
  */
-export function createSeldom(clock: Clock, periodMs: number, most: number): (key: string) => boolean {
+export function createThrottle(clock: Clock, periodMs: number, most: number): (key: string) => boolean {
   const saidMs = new Map<string, number>();
   return (key) => {
     const nowMs = clock.elapsedMs();

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { NONCE_HEADER, PLACE_HEADER, PROOF_HEADER } from './proof.ts';
+import { DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER } from './proof.ts';
 
 /** Longer than Withings waits. */
 const TIMEOUT_MS = 10_000;
@@ -25,7 +25,7 @@ export interface Probe {
  * @param prove what only our daemon makes of a nonce
  * @param place where the logins should be kept, as an absolute path
  */
-export async function probeCallback(url: string, prove: (nonce: string) => string, place = ''): Promise<Probe> {
+export async function probeCallback(url: string, prove: (nonce: string) => string, directory = ''): Promise<Probe> {
   const nonce = randomBytes(16).toString('hex');
   const startedMs = performance.now();
   const elapsedMs = () => Math.round(performance.now() - startedMs);
@@ -37,7 +37,7 @@ export async function probeCallback(url: string, prove: (nonce: string) => strin
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const isOurs = answer.headers.get(PROOF_HEADER) === prove(nonce);
-    const isHere = isOurs && answer.headers.get(PLACE_HEADER) === prove(`${nonce} ${place}`);
+    const isHere = isOurs && answer.headers.get(DIRECTORY_HEADER) === prove(`${nonce} ${directory}`);
     const location = answer.headers.get('location') ?? undefined;
     return { status: answer.status, isOurs, isHere, location, ms: elapsedMs(), error: undefined };
   } catch (error) {

@@ -4,7 +4,7 @@ import { createHmac } from 'node:crypto';
 export const NONCE_HEADER = 'weighbridge-nonce';
 export const PROOF_HEADER = 'weighbridge-proof';
 /** The same for where the daemon keeps its logins, which it does not tell. */
-export const PLACE_HEADER = 'weighbridge-place';
+export const DIRECTORY_HEADER = 'weighbridge-place';
 
 /** What only a daemon with this client secret can make of a nonce. */
 export function createProof(clientSecret: string): (nonce: string) => string {

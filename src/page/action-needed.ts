@@ -1,4 +1,4 @@
-import type { PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../domain/status.ts';
+import type { PersonStatus, PublisherStatus, Status, TroubleStatus } from '../domain/status.ts';
 import { type Html, html } from './html.ts';
 import { drawIcon, type IconName } from './icons.ts';
 import { drawLinkButton } from './link-button.ts';
@@ -8,7 +8,7 @@ import type { PageView } from './view.ts';
 import { sayWhen, sentence } from './words.ts';
 
 /** Something that does not work, or that somebody should know. */
-export interface Matter {
+export interface ActionNeeded {
   /** `act` where somebody has to look, `pass` where waiting helps as a rule, `note` where it works all the same. */
   readonly weight: 'act' | 'pass' | 'note';
   readonly icon: IconName;
@@ -20,7 +20,7 @@ export interface Matter {
 }
 
 /** While nobody is linked, the guide begins with it. */
-const NO_CALLS: Matter = {
+const NO_CALLS: ActionNeeded = {
   weight: 'note',
   icon: 'call',
   title: html`Withings cannot call`,
@@ -30,18 +30,18 @@ const NO_CALLS: Matter = {
 };
 
 /** Everything that is wrong, each once, what needs somebody first. */
-export function mattersOf(view: PageView): Matter[] {
-  const { vitals, concerns, callbackUrl } = view;
+export function actionsNeeded(view: PageView): ActionNeeded[] {
+  const { status, concerns, callbackUrl } = view;
   const matters = [
-    ...vitals.people.flatMap((person) => matterOfPerson(person, view)),
-    ...vitals.publishers.flatMap((publisher) => matterOfPublisher(publisher, vitals.troubles)),
+    ...status.people.flatMap((person) => actionForPerson(person, view)),
+    ...status.publishers.flatMap((publisher) => actionForPublisher(publisher, status.troubles)),
     ...outagesOf(
-      vitals.troubles.filter((trouble) => !isToldOtherwise(trouble, vitals)),
-      vitals,
-    ).map(matterOfOutage),
-    ...(callbackUrl === undefined && vitals.people.length > 0 ? [NO_CALLS] : []),
+      status.troubles.filter((trouble) => !isToldOtherwise(trouble, status)),
+      status,
+    ).map(actionForOutage),
+    ...(callbackUrl === undefined && status.people.length > 0 ? [NO_CALLS] : []),
     ...concerns.map(
-      ({ isBroken, text, remedy }): Matter => ({
+      ({ isBroken, text, remedy }): ActionNeeded => ({
         weight: isBroken ? 'act' : 'note',
         icon: 'settings',
         title: html`${isBroken ? 'The set-up is broken' : 'The set-up could be better'}`,
@@ -55,13 +55,13 @@ export function mattersOf(view: PageView): Matter[] {
   return matters.sort((one, other) => order.indexOf(one.weight) - order.indexOf(other.weight));
 }
 
-export function drawMatter({ weight, icon, title, since, text, remedy }: Matter, now: Date): Html {
+export function drawActionNeeded({ weight, icon, title, since, text, remedy }: ActionNeeded, now: Date): Html {
   return html`<li class="matter ${weight}">${drawIcon(icon)}<div><strong>${title}</strong>${
     since !== undefined && html` <span class="since">since ${sayWhen(since, now)}</span>`
   }<p>${text}</p>${remedy}</div></li>`;
 }
 
-function matterOfPerson(person: PersonVitals, view: PageView): Matter[] {
+function actionForPerson(person: PersonStatus, view: PageView): ActionNeeded[] {
   const { userId, login, subscription } = person;
   const whose = html`<a href="#${anchorOf(userId)}"><bdi>${nameOf(person)}</bdi></a>`;
   switch (login.state) {
@@ -93,7 +93,7 @@ const RENEWED =
 
 const PUBLISHERS: Readonly<Record<string, string>> = { mqtt: 'The MQTT broker', hook: 'The hook' };
 
-function matterOfPublisher(publisher: PublisherVitals, troubles: readonly TroubleVitals[]): Matter[] {
+function actionForPublisher(publisher: PublisherStatus, troubles: readonly TroubleStatus[]): ActionNeeded[] {
   const { name, state, since, problem, behindBytes } = publisher;
   if (state !== 'trouble') return [];
   const trouble = troubles.find(({ text }) => text === problem);
@@ -112,7 +112,7 @@ function matterOfPublisher(publisher: PublisherVitals, troubles: readonly Troubl
 
 const WAITING = 'Readings wait for it; none is lost.';
 
-function matterOfOutage({ text, since, isLasting }: Outage): Matter {
+function actionForOutage({ text, since, isLasting }: Outage): ActionNeeded {
   const icon: IconName = /withings|network|reach/i.test(text) ? 'cloud' : 'settings';
   if (isLasting)
     return {
@@ -135,7 +135,7 @@ function matterOfOutage({ text, since, isLasting }: Outage): Matter {
 }
 
 /** The same stands with a person or a publisher, in better words. */
-function isToldOtherwise({ userId, text }: TroubleVitals, { people, publishers }: Vitals): boolean {
+function isToldOtherwise({ userId, text }: TroubleStatus, { people, publishers }: Status): boolean {
   if (publishers.some(({ state, problem }) => state === 'trouble' && problem === text)) return true;
   const person = people.find((each) => each.userId === userId);
   if (person === undefined) return false;

@@ -1,11 +1,11 @@
 import { APPLI_NAMES } from '../domain/notification.ts';
-import type { LoginState, Moment, PersonVitals, SubscriptionVitals } from '../domain/status.ts';
+import type { LoginState, Moment, PersonStatus, SubscriptionStatus } from '../domain/status.ts';
 import { type Html, html } from './html.ts';
 import type { PageView } from './view.ts';
 import { list, sayWhen, timeAgo } from './words.ts';
 
 /** How things stand between Withings and us about a person, in words. */
-export function drawStanding(person: PersonVitals, { now }: PageView): Html {
+export function drawConnection(person: PersonStatus, { now }: PageView): Html {
   const { login, subscription, lastNotification, lastContact } = person;
   return html`<dl class="standing">
 ${line('Login', sayLogin(login, now), login.state === 'needs_login' || login.state === 'unknown')}
@@ -36,7 +36,7 @@ function sayLogin(login: LoginState, now: Date): string {
   }
 }
 
-function saySubscription({ state, applis, since, reason }: SubscriptionVitals, now: Date): string {
+function saySubscription({ state, applis, since, reason }: SubscriptionStatus, now: Date): string {
   switch (state) {
     case 'works':
       return `Withings calls about ${list(applis.map((appli) => APPLI_NAMES[appli] ?? `category ${appli}`))}`;

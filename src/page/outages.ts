@@ -1,4 +1,4 @@
-import type { PersonVitals, TroubleVitals, Vitals } from '../domain/status.ts';
+import type { PersonStatus, Status, TroubleStatus } from '../domain/status.ts';
 import { nameOf } from './parts.ts';
 import { list } from './words.ts';
 
@@ -10,8 +10,8 @@ export interface Outage {
 }
 
 /** @param troubles the oldest first, which says since when it is */
-export function outagesOf(troubles: readonly TroubleVitals[], { people }: Pick<Vitals, 'people'>): Outage[] {
-  const groups = new Map<string, { readonly first: TroubleVitals; readonly text: string; readonly names: string[] }>();
+export function outagesOf(troubles: readonly TroubleStatus[], { people }: Pick<Status, 'people'>): Outage[] {
+  const groups = new Map<string, { readonly first: TroubleStatus; readonly text: string; readonly names: string[] }>();
   for (const trouble of troubles) {
     const person = people.find(({ userId }) => userId === trouble.userId);
     const text = person === undefined ? trouble.text : withoutName(trouble.text, person);
@@ -26,7 +26,7 @@ export function outagesOf(troubles: readonly TroubleVitals[], { people }: Pick<V
 }
 
 /** A line of the log begins with whom it is about: `Anna 1234: `, or the number alone. */
-function withoutName(text: string, { name, userId }: PersonVitals): string {
+function withoutName(text: string, { name, userId }: PersonStatus): string {
   const about = `${name === undefined ? '' : `${name} `}${userId}: `;
   return text.startsWith(about) ? text.slice(about.length) : text;
 }

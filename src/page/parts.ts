@@ -1,7 +1,7 @@
-import type { PersonVitals } from '../domain/status.ts';
+import type { PersonStatus } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 
-export function nameOf({ name, userId }: Pick<PersonVitals, 'name' | 'userId'>): string {
+export function nameOf({ name, userId }: Pick<PersonStatus, 'name' | 'userId'>): string {
   return name ?? `User ${userId}`;
 }
 

@@ -1,7 +1,7 @@
-import type { PersonVitals } from '../domain/status.ts';
+import type { PersonStatus } from '../domain/status.ts';
 import { believableOf, isBelievable } from './chart/believable.ts';
 import { drawCharts } from './chart/person-charts.ts';
-import { drawStanding } from './connection.ts';
+import { drawConnection } from './connection.ts';
 import { type Html, html } from './html.ts';
 import { drawLinkButton } from './link-button.ts';
 import { anchorOf, nameOf } from './parts.ts';
@@ -11,7 +11,7 @@ import { changesOf } from './weight-change.ts';
 import { sayDay, timeWhen } from './words.ts';
 
 /** One person: the last weight, how it goes, and whether Withings and we are on speaking terms about them. */
-export function drawPerson(person: PersonVitals, everything: PageView): Html {
+export function drawPerson(person: PersonStatus, everything: PageView): Html {
   const { userId, login } = person;
   const view = { ...everything, histories: believableOf(everything.histories, everything.now) };
   const id = anchorOf(userId);
@@ -23,12 +23,12 @@ ${drawWeight(person, view)}
 ${drawFuture(person, everything)}
 </header>
 ${drawCharts(person, view)}
-${drawStanding(person, view)}
+${drawConnection(person, view)}
 ${drawLinkButton(view, label, login.state === 'needs_login' ? 'main' : 'quiet')}
 </article>`;
 }
 
-function drawWeight({ userId }: PersonVitals, { histories, unit, now }: PageView): Html | false {
+function drawWeight({ userId }: PersonStatus, { histories, unit, now }: PageView): Html | false {
   const weights = histories.valuesOf(userId, 'weight');
   const last = weights.at(-1);
   if (last === undefined) return false;
@@ -43,7 +43,7 @@ ${changes.length > 0 && html`<ul class="changes">${changes.map((change) => html`
 }
 
 /** What is left out is said. */
-function drawFuture({ userId }: PersonVitals, { histories, now }: PageView): Html | false {
+function drawFuture({ userId }: PersonStatus, { histories, now }: PageView): Html | false {
   const last = histories.valuesOf(userId, 'weight').at(-1);
   if (last === undefined || isBelievable(last, now)) return false;
   return html`<p class="hint">A weigh-in is dated ${sayDay(new Date(last.takenMs), now)}, in the future, and is left out here.</p>`;

@@ -23,8 +23,8 @@ export function renderPage(view: PageView, assetUrl: (name: string) => string): 
 <header class="mast"><a class="name" href="/">weighbridge</a><p id="connection"></p></header>
 <main id="page" data-now="${view.now.getTime()}">
 ${drawOverall(view)}
-${view.vitals.people.length === 0 ? drawGuide(view) : drawPeople(view)}
-<footer>weighbridge ${view.version}, running since ${sayWhen(view.vitals.startedAt, view.now)}</footer>
+${view.status.people.length === 0 ? drawGuide(view) : drawPeople(view)}
+<footer>weighbridge ${view.version}, running since ${sayWhen(view.status.startedAt, view.now)}</footer>
 </main>
 <p id="news" class="unseen" role="status"></p>
 </body>
@@ -33,7 +33,7 @@ ${view.vitals.people.length === 0 ? drawGuide(view) : drawPeople(view)}
 }
 
 function drawPeople(view: PageView): Html {
-  const { people } = view.vitals;
+  const { people } = view.status;
   return html`${drawRanges(view.range)}
 <div class="people">
 ${people.map((person) => drawPerson(person, view))}

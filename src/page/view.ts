@@ -1,6 +1,6 @@
 import type { WeightUnit } from '../domain/format.ts';
 import type { Histories } from '../domain/history.ts';
-import type { Vitals } from '../domain/status.ts';
+import type { Status } from '../domain/status.ts';
 
 /** How much of the past the pictures show. */
 export const RANGES = ['month', 'quarter', 'year', 'all'] as const;
@@ -16,7 +16,7 @@ export interface PageView {
   readonly version: string;
   readonly range: Range;
   readonly unit: WeightUnit;
-  readonly vitals: Vitals;
+  readonly status: Status;
   readonly histories: Histories;
   /** What is wrong with the set-up, as far as it can be told without asking anybody. */
   readonly concerns: readonly Concern[];

@@ -37,8 +37,8 @@ export function createAccessFiles(directory: string, files: FileSystem = nodeFil
         expires_at: Math.floor(expiresAt.getTime() / 1000),
         scope,
       };
-      await using place = await reserve(files, path(userId), `${path(userId)}.tmp`);
-      await place.commit(`${JSON.stringify(fields)}\n`);
+      await using slot = await reserve(files, path(userId), `${path(userId)}.tmp`);
+      await slot.commit(`${JSON.stringify(fields)}\n`);
     },
   };
 }

@@ -84,8 +84,8 @@ async function writeFromStart(handle: FileHandle, bytes: Buffer): Promise<number
 
 /** Replaces a small file durably. */
 export async function replaceFile(files: FileSystem, target: string, text: string): Promise<void> {
-  await using place = await reserve(files, target, `${target}.${randomBytes(4).toString('hex')}${TEMPORARY}`);
-  await place.commit(text);
+  await using slot = await reserve(files, target, `${target}.${randomBytes(4).toString('hex')}${TEMPORARY}`);
+  await slot.commit(text);
 }
 
 /** Removes what a killed process left half-written. Not for files that several processes write. */

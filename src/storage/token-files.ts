@@ -55,17 +55,17 @@ export function createTokenFiles(directory: string, files: FileSystem = nodeFile
       const path = tokenPath(userId);
       try {
         const triedMsAgo = current && (await readTry(files, lockPath(userId), current));
-        const place = await reserve(files, path, temporaryPath(userId));
+        const slot = await reserve(files, path, temporaryPath(userId));
         return {
           triedMsAgo,
           sending: async () => {
             if (current !== undefined) await writeTry(files, lockPath(userId), current);
           },
           save: (token) =>
-            place.commit(`${token}\n`).catch((error) => {
+            slot.commit(`${token}\n`).catch((error) => {
               throw storageTrouble(`write ${path}`, error);
             }),
-          [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
+          [Symbol.asyncDispose]: () => slot[Symbol.asyncDispose](),
         };
       } catch (error) {
         throw storageTrouble(`write ${path}`, error);

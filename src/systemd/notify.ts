@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 export type Notify = (lines: readonly string[]) => Promise<void>;
 
 /** What systemd sets for the process that it supervises. */
-export type SupervisionVariables = Readonly<Record<string, string | undefined>>;
+export type NotifyVariables = Readonly<Record<string, string | undefined>>;
 
 /** How the unit calls the open socket (`OpenFile=`), and where passed descriptors begin: sd_listen_fds(3). */
 const SOCKET_NAME = 'notify';
@@ -17,13 +17,13 @@ const FIRST_DESCRIPTOR = 3;
  * Node cannot open a datagram socket in the file system. systemd 253 and later passes one that is connected already, and
  * writing to that is all there is to a message. Otherwise systemd-notify(1) is run for each.
  */
-export function createNotify(variables: SupervisionVariables, pid: number): Notify {
+export function createNotify(variables: NotifyVariables, pid: number): Notify {
   const descriptor = passedSocket(variables, pid);
   if (descriptor === undefined) return (lines) => runNotify(lines, variables['NOTIFY_SOCKET']);
   return async (lines) => void (await promisify(write)(descriptor, lines.join('\n')));
 }
 
-function passedSocket(variables: SupervisionVariables, pid: number): number | undefined {
+function passedSocket(variables: NotifyVariables, pid: number): number | undefined {
   const { LISTEN_PID: whose, LISTEN_FDNAMES: names = '' } = variables;
   const at = names.split(':').indexOf(SOCKET_NAME);
   return whose === String(pid) && at !== -1 ? FIRST_DESCRIPTOR + at : undefined;
@@ -37,7 +37,7 @@ async function runNotify(lines: readonly string[], socket: string | undefined): 
 }
 
 /** How long systemd waits for a sign of life of this process before it ends it; undefined where it does not. */
-export function watchdogMs({ WATCHDOG_USEC: limit, WATCHDOG_PID: whose }: SupervisionVariables, pid: number) {
+export function watchdogMs({ WATCHDOG_USEC: limit, WATCHDOG_PID: whose }: NotifyVariables, pid: number) {
   const isOurs = whose === undefined || whose === String(pid);
   const ms = isOurs && limit !== undefined && /^[0-9]{1,15}$/.test(limit) ? Number(limit) / 1000 : 0;
   return ms > 0 ? ms : undefined;

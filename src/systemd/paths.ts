@@ -1,5 +1,5 @@
 /** Where the service has its things. */
-export interface Place {
+export interface SystemPaths {
   readonly unit: string;
   /** `env` is there, and what else is a credential. */
   readonly settings: string;
@@ -13,7 +13,7 @@ export const SERVICE_NAME = 'weighbridge';
 export const ENV_CREDENTIAL = 'env';
 
 /** @param root what stands in front of each path, for another machine's files */
-export function placeIn(root: string): Place {
+export function systemPaths(root: string): SystemPaths {
   return {
     unit: `${root}/etc/systemd/system/${SERVICE_NAME}.service`,
     settings: `${root}/etc/weighbridge`,
@@ -21,7 +21,7 @@ export function placeIn(root: string): Place {
   };
 }
 
-export const SERVICE = placeIn('');
+export const SERVICE = systemPaths('');
 
 /** Settings of the unit itself, whatever the file says: the service writes nowhere else. */
 export const ENVIRONMENT_IN_STATE = { TOKENS_DIR: './tokens', DATA_DIR: './data' } as const;

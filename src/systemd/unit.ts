@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ENV_CREDENTIAL, ENVIRONMENT_IN_STATE, placeIn, SERVICE_NAME } from './paths.ts';
+import { ENV_CREDENTIAL, ENVIRONMENT_IN_STATE, SERVICE_NAME, systemPaths } from './paths.ts';
 
 /** systemd passes an open socket since this version, */
 const PASSES_SOCKETS = 253;
@@ -15,7 +15,7 @@ export interface UnitOptions {
 
 /** The unit of the service, as this version of systemd understands it. */
 export function writeUnit({ program, systemd }: UnitOptions): string {
-  const env = `${placeIn('').settings}/${ENV_CREDENTIAL}`;
+  const env = `${systemPaths('').settings}/${ENV_CREDENTIAL}`;
   const environment = Object.entries(ENVIRONMENT_IN_STATE).map(([name, value]) => `${name}=${value}`);
   const notify =
     systemd >= PASSES_SOCKETS

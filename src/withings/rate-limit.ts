@@ -10,7 +10,7 @@ const BACKGROUND_CALLS_PER_MINUTE = 90;
 const WINDOW_MS = 62_000;
 
 /** Says when the next call to Withings may go out. */
-export interface Pace {
+export interface RateLimit {
   /**
    * Waits until the call may be made, and counts it. Rejects when the program stops first, and with a `Trouble`
    * when Withings has had enough: whoever asks may hold a lock, and that pause can be long.
@@ -23,7 +23,7 @@ export interface Pace {
   pause(ms: number): void;
 }
 
-export function createPace({ clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }): Pace {
+export function createRateLimit({ clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }): RateLimit {
   /** When each call of the last window went out, oldest first. */
   const calls: { readonly at: number; readonly key: string }[] = [];
   let pausedUntil = 0;

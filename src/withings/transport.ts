@@ -18,7 +18,7 @@ export interface TransportOptions {
   /** What Withings' words about a failure must not repeat. */
   readonly clientSecret: string;
   /** Asked before every call; told when Withings has had enough. */
-  readonly pace: {
+  readonly rateLimit: {
     turn(call: { readonly key: string; readonly urgent: boolean }): Promise<void>;
     pause(ms: number): void;
   };
@@ -49,14 +49,14 @@ export type Transport = (call: Call) => Promise<unknown>;
  * with the signal's reason.
  */
 export function createTransport(options: TransportOptions): Transport {
-  const { apiUrl, clientSecret, pace, clock, signal } = options;
+  const { apiUrl, clientSecret, rateLimit, clock, signal } = options;
   const open = lazily(openHttp);
 
   const post: Transport = async (call) => {
     const { endpoint, form, urgent, account } = call;
     const body = qs.stringify(form);
     const http = await open();
-    await pace.turn({ key: `${endpoint} ${account?.userId ?? ''} ${body}`, urgent });
+    await rateLimit.turn({ key: `${endpoint} ${account?.userId ?? ''} ${body}`, urgent });
     await call.sending?.();
     const secrets = [
       clientSecret,
@@ -75,7 +75,7 @@ export function createTransport(options: TransportOptions): Transport {
       waitSeconds,
     });
     // "Too many requests" is about the application, so everybody waits; "same arguments" is about one call.
-    if (trouble.waitMs !== undefined && !/^same arguments/i.test(error)) pace.pause(trouble.waitMs);
+    if (trouble.waitMs !== undefined && !/^same arguments/i.test(error)) rateLimit.pause(trouble.waitMs);
     throw trouble;
   };
 

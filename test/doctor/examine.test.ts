@@ -287,8 +287,8 @@ describe('a login', () => {
     await using setUp = await startSetUp();
     const people = join(setUp.data, 'people');
     await mkdir(people, { mode: 0o700 });
-    const record = { needs_login: { since: '2026-11-20T06:00:00Z', reason: 'refused' } };
-    await writeFile(join(people, PERSON), JSON.stringify(record), { mode: 0o600 });
+    const person = { needs_login: { since: '2026-11-20T06:00:00Z', reason: 'refused' } };
+    await writeFile(join(people, PERSON), JSON.stringify(person), { mode: 0o600 });
     assertFinding(await setUp.examine(), 'login', 'warning', /refused on 2026-11-20/, /within the hour/);
   });
 

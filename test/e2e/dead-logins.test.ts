@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createRecords } from '../../src/app/status/person-status.ts';
+import { createPersonStates } from '../../src/app/status/person-states.ts';
 import { createTroubles } from '../../src/app/status/troubles.ts';
 import { NOTHING_KNOWN, type PersonState } from '../../src/domain/person.ts';
 import { Trouble } from '../../src/domain/trouble.ts';
@@ -31,8 +31,13 @@ test('a dead login is announced once, reminded of every six hours, and noted onc
     load: async () => saved.at(-1) ?? NOTHING_KNOWN,
     save: async (_user: unknown, state: PersonState) => void saved.push(state),
   };
-  const records = createRecords({ people, log });
-  const troubles = createTroubles({ clock, log, people: { names: new Map([[ANNA, 'Anna']]), unit: 'kg' }, records });
+  const personStates = createPersonStates({ people, log });
+  const troubles = createTroubles({
+    clock,
+    log,
+    people: { names: new Map([[ANNA, 'Anna']]), unit: 'kg' },
+    personStates,
+  });
   const since = clock.now();
   for (let hour = 0; hour < 24; hour += 1) {
     troubles.report(ANNA, refused());

@@ -11,9 +11,9 @@ import {
   mornings,
   NOW,
   person,
+  status,
   VIEWS,
   view,
-  vitals,
 } from '../support/page-views.ts';
 import { ANNA, BO } from '../support/people.ts';
 
@@ -64,7 +64,7 @@ describe('the page', () => {
   it('says who must link again, since when and why, once', () => {
     const refusal = { userId: ANNA, code: 'token_refused', text: 'Withings refuses it', since: NOW, isLasting: true };
     const needsLogin = VIEWS['needs-login'] ?? view();
-    const text = textOf(draw({ ...needsLogin, vitals: { ...needsLogin.vitals, troubles: [refusal] } }));
+    const text = textOf(draw({ ...needsLogin, status: { ...needsLogin.status, troubles: [refusal] } }));
     includes(text, 'One thing needs a look', 'Anna must link again since 31 October', 'Link Anna again');
     includes(text, 'refused since 31 October', 'Withings refuses the refresh token');
     assert.ok(!text.includes('Withings refuses it'));
@@ -100,7 +100,7 @@ describe('the page', () => {
       { ...trouble, userId: BO, text: `${BO}: ${silent}` },
       { ...trouble, userId: BO, code: 'refused', text: `${BO}: something else` },
     ];
-    const text = textOf(draw(view({ vitals: vitals({ people, troubles }) })));
+    const text = textOf(draw(view({ status: status({ people, troubles }) })));
     includes(text, '2 things need a look', `Anna and User ${BO}: ${silent}.`, `User ${BO}: something else.`);
     assert.equal(text.split(silent).length, 2);
   });
@@ -230,7 +230,7 @@ describe('the table', () => {
     const last = { takenMs: new Date(2026, 10, 21, 6).getTime(), value: 81 };
     const history = historiesOf(new Map([[ANNA, { weight: [...twice, last] }]]));
     const markup = draw(
-      view({ range: 'month', histories: history, vitals: vitals({ people: [person(ANNA, 'Anna')] }) }),
+      view({ range: 'month', histories: history, status: status({ people: [person(ANNA, 'Anna')] }) }),
     );
     assert.deepEqual(rowsOf(markup, `tw${ANNA}`), [
       ['Sat 21 November 2026', '81.00', '80.8', '1'],

@@ -4,18 +4,18 @@ import { describe, it } from 'node:test';
 import { realClock } from '../../src/runtime/real-clock.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
-import { createPace } from '../../src/withings/rate-limit.ts';
+import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { CLIENT } from '../support/home.ts';
 
 /** Asks the sandbox as the daemon does. */
 async function check(credentials: typeof CLIENT): Promise<void> {
   await using sandbox = await startSandbox({ clock: realClock, client: CLIENT });
   const { signal } = new AbortController();
-  const pace = createPace({ clock: realClock, signal });
+  const rateLimit = createRateLimit({ clock: realClock, signal });
   await createWithingsClient({
     apiUrl: sandbox.url,
     ...credentials,
-    pace,
+    rateLimit,
     clock: realClock,
     signal,
   }).checkCredentials();

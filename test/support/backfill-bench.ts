@@ -7,7 +7,7 @@ import { realClock } from '../../src/runtime/real-clock.ts';
 import type { RawGroup } from '../../src/sandbox/measures.ts';
 import { type Call, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
-import { createPace } from '../../src/withings/rate-limit.ts';
+import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { createJumpingClock } from './jumping-clock.ts';
 import { createMemoryJournal } from './memory-journal.ts';
 import { createMemoryTokens } from './memory-tokens.ts';
@@ -115,10 +115,10 @@ export async function createBackfillBench({
       ports: Partial<Pick<Parameters<typeof backfill>[0], 'signal' | 'journal' | 'store' | 'clock' | 'watch'>> = {},
     ): Promise<BackfillState> {
       const { signal = new AbortController().signal } = ports;
-      const pace = createPace({ clock, signal });
+      const rateLimit = createRateLimit({ clock, signal });
       // Only what the program waits for takes no time; Withings may take as long as it needs.
       const patience = { now: clock.now, sleep: realClock.sleep };
-      const client = createWithingsClient({ apiUrl: sandbox.url, ...CLIENT, pace, clock: patience, signal });
+      const client = createWithingsClient({ apiUrl: sandbox.url, ...CLIENT, rateLimit, clock: patience, signal });
       const accesses = { load: async () => undefined, save: async () => undefined };
       const accessTokens = createAccessTokens({ tokens, accesses, issuer: client, clock, log });
       const withAccess = createWithAccess(accessTokens);

@@ -8,7 +8,7 @@ import { createLogger } from '../../src/runtime/logger.ts';
 import { createAccessFiles } from '../../src/storage/access-files.ts';
 import { createTokenFiles } from '../../src/storage/token-files.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
-import { createPace } from '../../src/withings/rate-limit.ts';
+import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { createFastClock, createWrongClock, type FastTime, type WrongClock } from './fast-clock.ts';
 import { signalGroup } from './hook-bench.ts';
 import { OWN_FILES } from './own-files.ts';
@@ -65,7 +65,13 @@ async function rotate(person: string): Promise<void> {
   if (userId === undefined) throw new Error('no user');
   const { signal } = stop;
   const { apiUrl } = settings.withings;
-  const client = createWithingsClient({ apiUrl, ...credentials, pace: createPace({ clock, signal }), clock, signal });
+  const client = createWithingsClient({
+    apiUrl,
+    ...credentials,
+    rateLimit: createRateLimit({ clock, signal }),
+    clock,
+    signal,
+  });
   const tokens = createTokenFiles(settings.directories.tokens);
   const accesses = createAccessFiles(settings.directories.tokens);
   const accessTokens = createAccessTokens({ tokens, accesses, issuer: client, clock, log });

@@ -1,5 +1,5 @@
 import type { Histories, TimedValue } from '../../src/domain/history.ts';
-import type { PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../../src/domain/status.ts';
+import type { PersonStatus, PublisherStatus, Status, TroubleStatus } from '../../src/domain/status.ts';
 import type { UserId } from '../../src/domain/token.ts';
 import type { PageView } from '../../src/page/view.ts';
 import { ANNA, BO, userId } from './people.ts';
@@ -23,7 +23,7 @@ export function historiesOf(people: ReadonlyMap<UserId, Series>): Histories {
 export const ago = (agoMs: number) => ({ at: new Date(NOW.getTime() - agoMs), agoMs });
 
 /** A person about whom there is nothing to say. */
-export function person(user: UserId, name: string | undefined, changes: Partial<PersonVitals> = {}): PersonVitals {
+export function person(user: UserId, name: string | undefined, changes: Partial<PersonStatus> = {}): PersonStatus {
   return {
     userId: user,
     name,
@@ -36,7 +36,7 @@ export function person(user: UserId, name: string | undefined, changes: Partial<
   };
 }
 
-export function vitals(changes: Partial<Vitals> = {}): Vitals {
+export function status(changes: Partial<Status> = {}): Status {
   const startedAt = new Date(NOW.getTime() - 3 * DAY_MS);
   return { startedAt, uptimeMs: 3 * DAY_MS, people: [], publishers: [], troubles: [], ...changes };
 }
@@ -47,7 +47,7 @@ export function view(changes: Partial<PageView> = {}): PageView {
     version: '0.1.0',
     range: 'quarter',
     unit: 'kg',
-    vitals: vitals(),
+    status: status(),
     histories: historiesOf(new Map()),
     concerns: [],
     callbackUrl: 'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c8a4f',
@@ -99,7 +99,7 @@ function morning(day: number, days: number, random: number) {
   return { time, done: 1 - day / days };
 }
 
-export function withHistory(each: PersonVitals, series: Series): PersonVitals {
+export function withHistory(each: PersonStatus, series: Series): PersonStatus {
   const last = series['weight']?.at(-1);
   if (last === undefined) return each;
   const takenAt = new Date(last.takenMs);
@@ -108,28 +108,28 @@ export function withHistory(each: PersonVitals, series: Series): PersonVitals {
 
 /** People with their histories, as one view. */
 export function household(
-  people: readonly (readonly [PersonVitals, Series])[],
+  people: readonly (readonly [PersonStatus, Series])[],
   changes: Partial<PageView> = {},
-  more: Partial<Vitals> = {},
+  more: Partial<Status> = {},
 ): PageView {
   const histories = historiesOf(new Map(people.map(([{ userId: user }, series]) => [user, series])));
   return view({
     histories,
-    vitals: vitals({ people: people.map(([each, s]) => withHistory(each, s)), ...more }),
+    status: status({ people: people.map(([each, s]) => withHistory(each, s)), ...more }),
     ...changes,
   });
 }
 
 export const ANNAS = mornings({ seed: 7, days: 730, from: 86.5, to: 81.2 });
 export const BOS = mornings({ seed: 11, days: 730, from: 68.4, to: 70.1, composition: false });
-export const TROUBLED: TroubleVitals = {
+export const TROUBLED: TroubleStatus = {
   userId: undefined,
   code: 'unreachable',
   text: 'Withings cannot be reached (ECONNREFUSED wbsapi.withings.net:443); trying again by itself',
   since: ago(4 * MINUTE_MS).at,
   isLasting: false,
 };
-const MQTT: PublisherVitals = {
+const MQTT: PublisherStatus = {
   name: 'mqtt',
   state: 'works',
   since: ago(DAY_MS).at,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import type { Vitals } from '../../src/domain/status.ts';
+import type { Status } from '../../src/domain/status.ts';
 import { listen } from '../../src/http/listen.ts';
 import { createPrivateApp, type PrivateAppOptions } from '../../src/http/private/app.ts';
 import type { Page } from '../../src/http/private/page-routes.ts';
@@ -9,14 +9,14 @@ import { createFakeClock } from './fake-clock.ts';
 import { ANNA } from './people.ts';
 import { createRecordingLog } from './recording-log.ts';
 
-export const NOBODY: Vitals = {
+export const NOBODY: Status = {
   startedAt: new Date('2026-11-20T06:00:00Z'),
   uptimeMs: 61_500,
   people: [],
   publishers: [],
   troubles: [],
 };
-export const WELL: Vitals = {
+export const WELL: Status = {
   ...NOBODY,
   people: [
     {

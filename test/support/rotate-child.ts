@@ -5,7 +5,7 @@ import { realClock } from '../../src/runtime/real-clock.ts';
 import { createAccessFiles } from '../../src/storage/access-files.ts';
 import { createTokenFiles } from '../../src/storage/token-files.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
-import { createPace } from '../../src/withings/rate-limit.ts';
+import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { watchFiles } from './watched-files.ts';
 
 /**
@@ -34,7 +34,7 @@ const client = createWithingsClient({
   apiUrl: new URL(task.apiUrl),
   clientId: 'id',
   clientSecret: 'secret',
-  pace: createPace({ clock: realClock, signal }),
+  rateLimit: createRateLimit({ clock: realClock, signal }),
   clock: realClock,
   signal,
 });

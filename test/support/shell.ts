@@ -14,7 +14,7 @@ export function createShell(known: Partial<Shell>): Shell {
     readLines: async function* () {},
     colour: false,
     isJournalled: false,
-    supervision: undefined,
+    notifyEnvironment: undefined,
     isRoot: false,
     service: undefined,
     output: process.stdout,

@@ -7,7 +7,7 @@ import { Trouble } from '../../src/domain/trouble.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { createWithingsClient, type WithingsClientOptions } from '../../src/withings/client.ts';
-import { createPace } from '../../src/withings/rate-limit.ts';
+import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { fixture, fixtures } from '../support/fixture.ts';
 import { cut, half, hang, http, type Step, says, startScriptedServer } from '../support/scripted-server.ts';
@@ -43,7 +43,7 @@ function createClient(apiUrl: URL, options: Partial<WithingsClientOptions> = {})
     apiUrl,
     clientId,
     clientSecret,
-    pace: recordingPace(),
+    rateLimit: recordingPace(),
     clock: realClock,
     signal,
     ...options,
@@ -404,10 +404,17 @@ describe('no secret leaves with a failure', () => {
 
 describe('the pace', () => {
   test('is asked before every call, by who is waiting and by what is asked for', async () => {
-    const pace = recordingPace();
+    const rateLimit = recordingPace();
     await using server = await startScriptedServer(page([], { more: 1, offset: 300 }), EMPTY);
     const signal = new AbortController().signal;
-    const client = createWithingsClient({ apiUrl: server.url, clientId, clientSecret, pace, clock: realClock, signal });
+    const client = createWithingsClient({
+      apiUrl: server.url,
+      clientId,
+      clientSecret,
+      rateLimit,
+      clock: realClock,
+      signal,
+    });
     for (const [user, urgent] of [
       [userId, false],
       [userId, false],
@@ -416,18 +423,18 @@ describe('the pace', () => {
       await client.getMeas({ userId: user, accessToken, query: WINDOW, urgent });
     }
     assert.deepEqual(
-      pace.turns.map(({ urgent }) => urgent),
+      rateLimit.turns.map(({ urgent }) => urgent),
       [false, false, false, true],
     );
-    const [first, second, again, other] = pace.turns.map(({ key }) => key);
+    const [first, second, again, other] = rateLimit.turns.map(({ key }) => key);
     assert.equal(again, first, 'the same call is the same');
     assert.equal(new Set([first, second, other]).size, 3, 'another page and another user are not');
   });
 
   test('is not part of the call when it refuses: nothing is sent', async () => {
     await using server = await startScriptedServer(EMPTY);
-    const pace = { turn: () => Promise.reject(new Error('stopping')), pause: () => {} };
-    await assert.rejects(createClient(server.url, { pace }).getMeas(), /stopping/);
+    const rateLimit = { turn: () => Promise.reject(new Error('stopping')), pause: () => {} };
+    await assert.rejects(createClient(server.url, { rateLimit }).getMeas(), /stopping/);
     assert.deepEqual(server.received, []);
   });
 
@@ -442,10 +449,10 @@ describe('the pace', () => {
   ];
   for (const [what, step, pauses] of pausing) {
     test(what, async () => {
-      const pace = recordingPace();
+      const rateLimit = recordingPace();
       await using server = await startScriptedServer(step);
-      const { waitMs } = await troubleOf(createClient(server.url, { pace }).getMeas());
-      assert.deepEqual(pace.pauses, pauses);
+      const { waitMs } = await troubleOf(createClient(server.url, { rateLimit }).getMeas());
+      assert.deepEqual(rateLimit.pauses, pauses);
       if (pauses[0] !== undefined) assert.equal(waitMs, pauses[0]);
     });
   }
@@ -454,7 +461,7 @@ describe('the pace', () => {
     const clock = createFakeClock();
     const signal = new AbortController().signal;
     await using server = await startScriptedServer(EMPTY, EMPTY, says(ERRORS['tooManyRequests'] ?? ''), EMPTY);
-    const client = createClient(server.url, { pace: createPace({ clock, signal }), signal });
+    const client = createClient(server.url, { rateLimit: createRateLimit({ clock, signal }), signal });
     await client.getMeas();
 
     const again = client.getMeas();
@@ -497,9 +504,9 @@ describe('the end of the program', () => {
 
   test('keeps the next page from being asked for', { timeout: 120_000 }, async () => {
     const stop = new AbortController();
-    const pace = { turn: async () => void (server.received.length === 1 && stop.abort()), pause: () => {} };
+    const rateLimit = { turn: async () => void (server.received.length === 1 && stop.abort()), pause: () => {} };
     await using server = await startScriptedServer(page([], { more: 1, offset: 300 }), hang);
-    await assert.rejects(createClient(server.url, { pace, signal: stop.signal }).getMeas());
+    await assert.rejects(createClient(server.url, { rateLimit, signal: stop.signal }).getMeas());
     assert.equal(server.received.length, 1);
   });
 });
@@ -511,8 +518,8 @@ describe('with the sandbox', () => {
     const clock = createFakeClock();
     await using sandbox = await startSandbox({ clock, client, pageSize: 1 });
     const signal = new AbortController().signal;
-    const pace = recordingPace();
-    const withings = createWithingsClient({ apiUrl: sandbox.url, ...client, pace, clock: realClock, signal });
+    const rateLimit = recordingPace();
+    const withings = createWithingsClient({ apiUrl: sandbox.url, ...client, rateLimit, clock: realClock, signal });
     sandbox.store(userId, { kilograms: 72.18, date: START });
     sandbox.store(userId, { kilograms: 72.35, date: START + 60 });
     sandbox.store('31415926', { kilograms: 99, date: START });
@@ -542,7 +549,7 @@ describe('with the sandbox', () => {
     const withings = createWithingsClient({
       apiUrl: sandbox.url,
       ...client,
-      pace: recordingPace(),
+      rateLimit: recordingPace(),
       clock: realClock,
       signal,
     });

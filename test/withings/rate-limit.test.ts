@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { createPace } from '../../src/withings/rate-limit.ts';
+import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 
 const MINUTE = 60_000;
@@ -8,15 +8,15 @@ const MINUTE = 60_000;
 function createBench() {
   const clock = createFakeClock();
   const stop = new AbortController();
-  const pace = createPace({ clock, signal: stop.signal });
+  const rateLimit = createRateLimit({ clock, signal: stop.signal });
   const went: number[] = [];
   let count = 0;
   const call = async (options: { readonly key?: string; readonly urgent?: boolean } = {}) => {
     const { key = `call ${++count}`, urgent = true } = options;
-    await pace.turn({ key, urgent });
+    await rateLimit.turn({ key, urgent });
     went.push(clock.elapsedMs());
   };
-  return { clock, pace, stop, went, call };
+  return { clock, rateLimit, stop, went, call };
 }
 
 function mostInAMinute(times: readonly number[]): number {
@@ -60,8 +60,8 @@ test('the same call waits for twelve seconds; another does not', async () => {
 });
 
 test('when Withings has had enough, nobody calls, and everybody is told for how long', async () => {
-  const { clock, pace, went, call } = createBench();
-  pace.pause(42_000);
+  const { clock, rateLimit, went, call } = createBench();
+  rateLimit.pause(42_000);
   await assert.rejects(call(), { code: 'throttled', recovery: 'throttled', waitMs: 42_000 });
   await clock.advance(42_000);
   await call();
@@ -69,10 +69,10 @@ test('when Withings has had enough, nobody calls, and everybody is told for how 
 });
 
 test('a pause that begins while somebody waits for a turn ends the waiting', async () => {
-  const { clock, pace, call } = createBench();
+  const { clock, rateLimit, call } = createBench();
   await call({ key: 'same' });
   const waiting = assert.rejects(call({ key: 'same' }), { recovery: 'throttled' });
-  pace.pause(60_000);
+  rateLimit.pause(60_000);
   await clock.advance(12_000);
   await waiting;
 });

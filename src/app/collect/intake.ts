@@ -1,7 +1,7 @@
 import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import { Appli, MEASURE_APPLIS, type Notification } from '../../domain/notification.ts';
-import { createSeldom } from '../../domain/throttle.ts';
+import { createThrottle } from '../../domain/throttle.ts';
 import type { AccessTokens } from '../tokens/access-tokens.ts';
 import type { LinkedUsers } from '../tokens/linked-users.ts';
 import type { Collector } from './collector.ts';
@@ -26,12 +26,12 @@ export function createIntake(ports: {
 }): Intake {
   const { linkedUsers, accessTokens, collector, clock, log } = ports;
   // Of their own, so that a stranger who makes up users cannot use up the others.
-  const seldomUnknown = createSeldom(clock, HOUR_MS, MOST_UNKNOWN);
-  const seldomUnused = createSeldom(clock, HOUR_MS, MOST_UNUSED);
-  const seldomUnlinked = createSeldom(clock, HOUR_MS, Number.POSITIVE_INFINITY);
+  const throttleUnknown = createThrottle(clock, HOUR_MS, MOST_UNKNOWN);
+  const throttleUnused = createThrottle(clock, HOUR_MS, MOST_UNUSED);
+  const throttleUnlinked = createThrottle(clock, HOUR_MS, Number.POSITIVE_INFINITY);
 
   const unlinked = ({ userId, action }: Notification, caller: string) => {
-    if (action === 'update' || !seldomUnlinked(userId)) return;
+    if (action === 'update' || !throttleUnlinked(userId)) return;
     const text = `Withings says "${action ?? 'nothing'}" about the profile of user ${userId} (called by ${caller}); trying the login`;
     log.warn({ event: 'unlinked', text, userid: userId, caller });
     accessTokens.forget(userId);
@@ -50,7 +50,7 @@ export function createIntake(ports: {
     if (!linkedUsers.has(userId)) {
       await linkedUsers.refresh().catch(() => undefined);
       if (!linkedUsers.has(userId)) {
-        if (!seldomUnknown(userId)) return;
+        if (!throttleUnknown(userId)) return;
         const text = `a notification for user ${userId}, who is not linked here: there is no token file ${userId} (called by ${caller})`;
         log.warn({ event: 'unknown_user', text, userid: userId, caller });
         return;
@@ -58,7 +58,7 @@ export function createIntake(ports: {
     }
     if (MEASURE_APPLIS.has(appli)) collector.notify(userId, window);
     else if (appli === Appli.profile) unlinked(notification, caller);
-    else if (seldomUnused(`${userId} ${appli}`)) {
+    else if (throttleUnused(`${userId} ${appli}`)) {
       const text = `a notification of category ${appli} for user ${userId}; nothing here uses it, its subscription can go (called by ${caller})`;
       log.warn({ event: 'unknown_appli', text, userid: userId, appli, caller });
     }

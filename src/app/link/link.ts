@@ -7,7 +7,7 @@ import { patiently } from '../../domain/patiently.ts';
 import { isAnnounced, type Journal, toReading, type WeighIn, weightOf } from '../../domain/reading.ts';
 import type { TokenIssuer, TokenStore, UserId } from '../../domain/token.ts';
 import { asTrouble, explain } from '../../domain/trouble.ts';
-import type { Records } from '../status/person-status.ts';
+import type { PersonStates } from '../status/person-states.ts';
 import type { Subscriptions } from '../subscribe/subscriptions.ts';
 import type { AccessTokens } from '../tokens/access-tokens.ts';
 import type { WithAccess } from '../tokens/with-access.ts';
@@ -67,11 +67,11 @@ export interface LinkerPorts extends LinkerHost {
   readonly issuer: Pick<TokenIssuer, 'exchange'>;
   readonly tokens: Pick<TokenStore, 'load'>;
   readonly accessTokens: AccessTokens;
-  readonly subscriptions: Pick<Subscriptions, 'heal' | 'leave'>;
+  readonly subscriptions: Pick<Subscriptions, 'repair' | 'leave'>;
   readonly withAccess: WithAccess;
   readonly measures: MeasureSource;
   readonly journal: Pick<Journal, 'lastWeighIn'>;
-  readonly records: Records;
+  readonly personStates: PersonStates;
   readonly people: People;
   readonly clock: Clock;
   readonly log: Log;
@@ -79,8 +79,19 @@ export interface LinkerPorts extends LinkerHost {
 }
 
 export function createLinker(ports: LinkerPorts): Linker {
-  const { consent, redirectUri, issuer, tokens, accessTokens, subscriptions, records, people, clock, log, signal } =
-    ports;
+  const {
+    consent,
+    redirectUri,
+    issuer,
+    tokens,
+    accessTokens,
+    subscriptions,
+    personStates,
+    people,
+    clock,
+    log,
+    signal,
+  } = ports;
   const consented = new Map<string, Consented>();
   const working = new Set<Promise<unknown>>();
 
@@ -99,7 +110,12 @@ export function createLinker(ports: LinkerPorts): Linker {
       const again = (await tokens.load(userId).catch(() => undefined)) !== undefined;
       await accessTokens.adopt(login);
       const linkedAt = clock.now();
-      await records.change(userId, (before) => ({ ...before, linkedAt, linkedBy: request.id, needsLogin: undefined }));
+      await personStates.change(userId, (before) => ({
+        ...before,
+        linkedAt,
+        linkedBy: request.id,
+        needsLogin: undefined,
+      }));
       log.info({ event: 'linked', text: `${nameOf(userId, people)} is linked`, userid: userId, again });
       return await welcome(userId, again, request.subscribe);
     } catch (error) {
@@ -124,7 +140,7 @@ export function createLinker(ports: LinkerPorts): Linker {
     };
     let lastWeighIn: WeighIn | undefined;
     const subscribing = subscribe
-      ? attempt(() => subscriptions.heal(userId, { urgent: true }))
+      ? attempt(() => subscriptions.repair(userId, { urgent: true }))
       : subscriptions.leave(userId).then(() => false);
     const fetching = attempt(async () => {
       await ports.fetch(userId);

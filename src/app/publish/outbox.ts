@@ -90,20 +90,20 @@ export function startOutbox(ports: {
     await clock.sleep(trouble.waitMs ?? backoffMs(failures, random(), BACKOFF), stopping.signal);
   };
 
-  const save = async (place: JournalOffset) => {
-    await offsets.save(name, place);
+  const save = async (offset: JournalOffset) => {
+    await offsets.save(name, offset);
     isUnsaved = false;
     savedMs = clock.elapsedMs();
   };
 
   /** Where to begin. It is saved before anything is delivered: a kill must not pass over what comes meanwhile. */
   const begin = async (): Promise<JournalOffset> => {
-    const place = await patiently(async () => {
+    const offset = await patiently(async () => {
       const known = await offsets.load(name);
       if (known === undefined) await save(endAtStart);
       return known ?? endAtStart;
     });
-    return place ?? endAtStart;
+    return offset ?? endAtStart;
   };
 
   const describe = (reading: Reading): Delivery => {
@@ -147,19 +147,19 @@ export function startOutbox(ports: {
     if (page === undefined) return from;
     if (page.from !== from) isUnsaved = true;
     if (page.from.file !== from.file || page.from.bytes !== from.bytes) tellMoved(from, page.from);
-    let place = page.from;
+    let offset = page.from;
     for (const { reading, history, next } of page.lines) {
-      if (!history && !(await deliver(reading, next))) return place;
-      place = next;
+      if (!history && !(await deliver(reading, next))) return offset;
+      offset = next;
       reached = next;
     }
     return page.next;
   };
 
-  const keep = async (place: JournalOffset) => {
+  const keep = async (offset: JournalOffset) => {
     isUnsaved = true;
-    const isFarBehind = feed.end().bytes - place.bytes > FAR_BEHIND_BYTES;
-    if (!isFarBehind || clock.elapsedMs() - savedMs >= SAVE_EVERY_MS) await patiently(() => save(place));
+    const isFarBehind = feed.end().bytes - offset.bytes > FAR_BEHIND_BYTES;
+    if (!isFarBehind || clock.elapsedMs() - savedMs >= SAVE_EVERY_MS) await patiently(() => save(offset));
   };
 
   const tellMoved = (from: JournalOffset, to: JournalOffset) => {
@@ -180,19 +180,19 @@ export function startOutbox(ports: {
   };
 
   const run = async () => {
-    let place = await begin();
+    let offset = await begin();
     while (!stopping.signal.aborted) {
-      reached = place;
+      reached = offset;
       hasGrown = false;
-      const next = await turnPage(place);
-      const isThrough = next.bytes === place.bytes && next.file === place.file;
-      place = next;
+      const next = await turnPage(offset);
+      const isThrough = next.bytes === offset.bytes && next.file === offset.file;
+      offset = next;
       if (!isThrough) continue;
       if (isUnsaved) await patiently(() => save(next));
       await rest();
     }
     // Where even this fails, a few are delivered again.
-    if (isUnsaved) await save(place).catch(() => undefined);
+    if (isUnsaved) await save(offset).catch(() => undefined);
   };
 
   const growth = feed.onGrowth(() => {

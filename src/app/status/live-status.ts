@@ -2,13 +2,13 @@ import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import { NOTHING_KNOWN, type PersonState } from '../../domain/person.ts';
 import type { Journal } from '../../domain/reading.ts';
-import type { LoginState, Moment, PersonVitals, PublisherVitals, TroubleVitals, Vitals } from '../../domain/status.ts';
+import type { LoginState, Moment, PersonStatus, PublisherStatus, Status, TroubleStatus } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain, type Recovery } from '../../domain/trouble.ts';
 import type { LinkedUsers } from '../tokens/linked-users.ts';
 import type { PublisherTroubles } from './publisher-troubles.ts';
 import type { CurrentTrouble } from './reminders.ts';
-import { describeSubscription, type Standing } from './stored-status.ts';
+import { describeSubscription, type StoredStatus } from './stored-status.ts';
 import type { Troubles } from './troubles.ts';
 
 /** For so long the list of who is linked is taken as it was. */
@@ -25,18 +25,18 @@ const MAY_PASS: ReadonlySet<Recovery> = new Set(['retry', 'throttled', 'access',
  * What the daemon knows of everybody now. A person's files are read when they are seen first, and again where a login
  * was refused in an earlier life, for somebody may replace it; what happens since then is told here and remembered.
  */
-export interface VitalSigns {
+export interface LiveStatus {
   /** Withings has called about somebody, linked or not. */
   notified(userId: UserId): void;
   /** A fetch has worked. */
   contacted(userId: UserId): void;
-  look(): Promise<Vitals>;
+  look(): Promise<Status>;
   /** Calls `wake` at each of those, until it is disposed. */
-  onSign(wake: () => void): Disposable;
+  onChange(wake: () => void): Disposable;
 }
 
 /** A publisher as its outbox and its troubles know it. */
-export interface PublisherSigns {
+export interface PublisherSource {
   readonly name: string;
   readonly troubles: Pick<PublisherTroubles, 'current' | 'contact'>;
   /** Undefined until its place in the journal is known. */
@@ -46,17 +46,17 @@ export interface PublisherSigns {
 interface Seen {
   /** When first, by `clock.elapsedMs()`. */
   readonly sinceMs: number;
-  readonly standing: Standing;
+  readonly stored: StoredStatus;
 }
 
-export function createVitals(ports: {
+export function createLiveStatus(ports: {
   readonly linkedUsers: LinkedUsers;
-  readonly readStanding: (userId: UserId) => Promise<Standing>;
+  readonly readStoredStatus: (userId: UserId) => Promise<StoredStatus>;
   /** A person's record as this process has last read or changed it. */
   readonly remembered: (userId: UserId) => PersonState | undefined;
   readonly troubles: readonly Pick<Troubles, 'current'>[];
   /** Those that are configured. */
-  readonly publishers: () => readonly PublisherSigns[];
+  readonly publishers: () => readonly PublisherSource[];
   readonly journal: Pick<Journal, 'lastWeighIn'>;
   readonly people: People;
   /** Withings can call at all. */
@@ -64,8 +64,8 @@ export function createVitals(ports: {
   /** How often everything is asked for. */
   readonly intervalMs: number;
   readonly clock: Clock;
-}): VitalSigns {
-  const { linkedUsers, readStanding, remembered, journal, people, hasCallback, intervalMs, clock } = ports;
+}): LiveStatus {
+  const { linkedUsers, readStoredStatus, remembered, journal, people, hasCallback, intervalMs, clock } = ports;
   const startedMs = clock.elapsedMs();
   /** Times by `clock.elapsedMs()`, of those who are linked. */
   const notifiedMs = new Map<UserId, number>();
@@ -84,14 +84,14 @@ export function createVitals(ports: {
     const users = [...(await linkedUsers.refresh())].sort((one, other) => Number(one) - Number(other));
     const next = new Map(users.map((userId) => [userId, seen.get(userId) ?? unread(clock.elapsedMs())]));
     const isSure = (userId: UserId) => {
-      const state = seen.get(userId)?.standing.login.state;
+      const state = seen.get(userId)?.stored.login.state;
       return state === 'works' || state === 'not_tried' || (state !== undefined && contactedMs.has(userId));
     };
     const unsure = users.filter((userId) => !isSure(userId));
     const readOneByOne = async () => {
       for (let userId = unsure.pop(); userId !== undefined; userId = unsure.pop()) {
         const { sinceMs } = next.get(userId) ?? unread(clock.elapsedMs());
-        next.set(userId, { sinceMs, standing: await readStanding(userId) });
+        next.set(userId, { sinceMs, stored: await readStoredStatus(userId) });
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, readOneByOne));
@@ -116,42 +116,47 @@ export function createVitals(ports: {
   const ageMs = (at: Date) => Math.max(0, clock.now().getTime() - at.getTime());
 
   /** What this process has seen happen goes before what the files say. */
-  const loginOf = (userId: UserId, isRefused: boolean, { needsLogin }: PersonState, files: Standing): LoginState => {
+  const loginOf = (
+    userId: UserId,
+    isRefused: boolean,
+    { needsLogin }: PersonState,
+    files: StoredStatus,
+  ): LoginState => {
     if (needsLogin !== undefined && isRefused) return { state: 'needs_login', ...needsLogin };
     if (needsLogin === undefined && contactedMs.has(userId)) return { state: 'works' };
     return files.login;
   };
 
-  const describePerson = (userId: UserId, { standing }: Seen, isRefused: boolean): PersonVitals => {
-    const record = remembered(userId) ?? standing.record;
-    const { lastContact: at } = standing;
+  const describePerson = (userId: UserId, { stored }: Seen, isRefused: boolean): PersonStatus => {
+    const person = remembered(userId) ?? stored.person;
+    const { lastContact: at } = stored;
     const lastWeighIn = journal.lastWeighIn(userId);
     return {
       userId,
       name: people.names.get(userId),
-      login: loginOf(userId, isRefused, record, standing),
+      login: loginOf(userId, isRefused, person, stored),
       lastNotification: momentOf(notifiedMs.get(userId)),
       lastContact: momentOf(contactedMs.get(userId)) ?? (at && { at, agoMs: ageMs(at) }),
       lastWeighIn: lastWeighIn && { ...lastWeighIn, agoMs: ageMs(lastWeighIn.takenAt) },
-      subscription: describeSubscription(record, hasCallback),
+      subscription: describeSubscription(person, hasCallback),
     };
   };
 
   /** Whatever the reason is, and also where nobody has noticed one. */
-  const silenceOf = ({ userId, login, lastContact }: PersonVitals): TroubleVitals[] => {
+  const silenceOf = ({ userId, login, lastContact }: PersonStatus): TroubleStatus[] => {
     const { at: since, agoMs } = lastContact ?? ago(clock.elapsedMs() - (seen.get(userId)?.sinceMs ?? startedMs));
     if (agoMs <= SILENT_INTERVALS * intervalMs || login.state === 'needs_login') return [];
     const text = `${nameOf(userId, people)}: no fetch has worked for ${Math.floor(agoMs / 60_000)} min; see the log`;
     return [{ userId, code: 'no_contact', text, since, isLasting: true }];
   };
 
-  const describeTrouble = ({ userId, trouble, text, sinceMs }: CurrentTrouble): TroubleVitals => {
+  const describeTrouble = ({ userId, trouble, text, sinceMs }: CurrentTrouble): TroubleStatus => {
     const { at: since, agoMs } = ago(clock.elapsedMs() - sinceMs);
     const isLasting = !MAY_PASS.has(trouble.recovery) || agoMs >= LASTING_MS;
     return { userId, code: trouble.code, text, since, isLasting };
   };
 
-  const describePublisher = ({ name, troubles, behindBytes }: PublisherSigns): PublisherVitals => {
+  const describePublisher = ({ name, troubles, behindBytes }: PublisherSource): PublisherStatus => {
     const current = troubles.current();
     const { contact } = troubles;
     const known = { name, lastContact: momentOf(contact?.lastMs), behindBytes };
@@ -163,7 +168,7 @@ export function createVitals(ports: {
   };
 
   /** Who has linked again does not need to, also before a fetch has shown it. */
-  const isMended = ({ userId, trouble, sinceMs }: CurrentTrouble): boolean => {
+  const isRepaired = ({ userId, trouble, sinceMs }: CurrentTrouble): boolean => {
     const linkedAt = userId && remembered(userId)?.linkedAt;
     return isAboutLogin({ trouble }) && linkedAt !== undefined && linkedAt > ago(clock.elapsedMs() - sinceMs).at;
   };
@@ -173,7 +178,7 @@ export function createVitals(ports: {
     const found = new Map<string, CurrentTrouble>();
     for (const each of current) {
       const { userId, trouble } = each;
-      const isTheirs = userId === undefined ? seen.size > 0 : seen.has(userId) && !isMended(each);
+      const isTheirs = userId === undefined ? seen.size > 0 : seen.has(userId) && !isRepaired(each);
       const key = `${trouble.code} ${userId}`;
       if (isTheirs && !found.has(key)) found.set(key, each);
     }
@@ -190,7 +195,7 @@ export function createVitals(ports: {
       contactedMs.set(userId, clock.elapsedMs());
       tell();
     },
-    onSign(wake) {
+    onChange(wake) {
       listeners.add(wake);
       return { [Symbol.dispose]: () => void listeners.delete(wake) };
     },
@@ -216,7 +221,7 @@ export function createVitals(ports: {
 }
 
 function unread(sinceMs: number): Seen {
-  return { sinceMs, standing: { record: NOTHING_KNOWN, login: { state: 'not_tried' }, lastContact: undefined } };
+  return { sinceMs, stored: { person: NOTHING_KNOWN, login: { state: 'not_tried' }, lastContact: undefined } };
 }
 
 function isAboutLogin({ trouble }: Pick<CurrentTrouble, 'trouble'>): boolean {

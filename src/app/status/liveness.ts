@@ -6,7 +6,7 @@ const ROUND_LIMIT_MS = 10 * 60_000;
 const ATTEMPT_LIMIT_MS = 60 * 60_000;
 
 /** Whether the work goes on: not whether it succeeds, but whether it would be done. */
-export interface Pulse {
+export interface Liveness {
   /** Another round over all people begins. */
   beat(): void;
   /** What has come to a standstill, in words; undefined while nothing has. */
@@ -14,7 +14,7 @@ export interface Pulse {
 }
 
 /** @param oldestAttemptMs how long the oldest attempt to fetch has been going on */
-export function createPulse(clock: Clock, oldestAttemptMs: () => number): Pulse {
+export function createLiveness(clock: Clock, oldestAttemptMs: () => number): Liveness {
   let lastMs = clock.elapsedMs();
   return {
     beat() {

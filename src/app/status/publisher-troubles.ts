@@ -34,8 +34,8 @@ export function createPublisherTroubles({
     over(codes) {
       const hadSome = reminders.current().length > 0;
       reminders.over((code) => codes.has(code));
-      const isMended = hadSome && reminders.current().length === 0;
-      if (isMended && contact !== undefined) contact = { ...contact, sinceMs: clock.elapsedMs() };
+      const isRepaired = hadSome && reminders.current().length === 0;
+      if (isRepaired && contact !== undefined) contact = { ...contact, sinceMs: clock.elapsedMs() };
     },
     contacted() {
       const lastMs = clock.elapsedMs();

@@ -1,7 +1,7 @@
 import type { Clock } from '../../domain/clock.ts';
 import type { JournalFeed } from '../../domain/publisher.ts';
-import type { Vitals } from '../../domain/status.ts';
-import type { VitalSigns } from './live-status.ts';
+import type { Status } from '../../domain/status.ts';
+import type { LiveStatus } from './live-status.ts';
 
 /** How often it is looked whether something has changed that nobody tells of: a file, a trouble, another process. */
 const LOOK_MS = 5_000;
@@ -20,7 +20,7 @@ export interface Changes {
 
 /** @param ports.lookForMore takes in what other processes have appended to the journal */
 export function createChanges(ports: {
-  readonly vitals: Pick<VitalSigns, 'look' | 'onSign'>;
+  readonly liveStatus: Pick<LiveStatus, 'look' | 'onChange'>;
   readonly lookForMore: () => Promise<void>;
   /** What else there is to see, as something to be compared. */
   readonly examine: () => Promise<unknown>;
@@ -28,14 +28,14 @@ export function createChanges(ports: {
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }): Changes {
-  const { vitals, lookForMore, examine, feed, clock, signal } = ports;
+  const { liveStatus, lookForMore, examine, feed, clock, signal } = ports;
   const watchers = new Set<() => void>();
   let isSettling = false;
   let isLooking = false;
   let known: string | undefined;
 
   // Whoever draws the page tells of what cannot be examined.
-  const see = async () => fingerprint(await vitals.look()) + JSON.stringify(await examine().catch(() => undefined));
+  const see = async () => fingerprint(await liveStatus.look()) + JSON.stringify(await examine().catch(() => undefined));
 
   const settle = async () => {
     isSettling = true;
@@ -52,7 +52,7 @@ export function createChanges(ports: {
   const lookWhileWatched = async () => {
     isLooking = true;
     using _growth = feed.onGrowth(tell);
-    using _signs = vitals.onSign(tell);
+    using _signs = liveStatus.onChange(tell);
     known = undefined;
     while (watchers.size > 0 && !signal.aborted) {
       const found = await see();
@@ -74,6 +74,6 @@ export function createChanges(ports: {
   };
 }
 
-function fingerprint(vitals: Vitals): string {
-  return JSON.stringify(vitals, (key, value) => (FLOWING.has(key) ? undefined : value));
+function fingerprint(liveStatus: Status): string {
+  return JSON.stringify(liveStatus, (key, value) => (FLOWING.has(key) ? undefined : value));
 }

@@ -1,18 +1,18 @@
 import type { PersonState, PersonStore } from '../../domain/person.ts';
 import type { CursorStore } from '../../domain/reading.ts';
-import type { LoginState, SubscriptionVitals } from '../../domain/status.ts';
+import type { LoginState, SubscriptionStatus } from '../../domain/status.ts';
 import type { AccessStore, TokenStore, UserId } from '../../domain/token.ts';
 import { asTrouble } from '../../domain/trouble.ts';
 
 /** What the files say of one person, whether a daemon is running or not. */
-export interface Standing {
-  readonly record: PersonState;
+export interface StoredStatus {
+  readonly person: PersonState;
   readonly login: LoginState;
   /** By the cursor: when everything was fetched last. */
   readonly lastContact: Date | undefined;
 }
 
-export interface StandingPorts {
+export interface StoredStatusPorts {
   readonly tokens: Pick<TokenStore, 'load'>;
   readonly accesses: Pick<AccessStore, 'load'>;
   readonly cursors: Pick<CursorStore, 'load'>;
@@ -22,17 +22,17 @@ export interface StandingPorts {
 }
 
 /** Reads and writes nothing; what cannot be read counts as not known. */
-export async function readStanding(ports: StandingPorts, userId: UserId): Promise<Standing> {
-  const record = await ports.people.load(userId);
+export async function readStoredStatus(ports: StoredStatusPorts, userId: UserId): Promise<StoredStatus> {
+  const person = await ports.people.load(userId);
   const lastContact = await ports.cursors.load(userId).catch(() => undefined);
-  return { record, lastContact, login: await readLogin(ports, userId, record) };
+  return { person, lastContact, login: await readLogin(ports, userId, person) };
 }
 
 /**
  * A stored login that an access token came with is one that Withings has handed out. Any other was put there by a
  * person and has not been tried, also where the one before it was refused.
  */
-async function readLogin(ports: StandingPorts, userId: UserId, { needsLogin }: PersonState): Promise<LoginState> {
+async function readLogin(ports: StoredStatusPorts, userId: UserId, { needsLogin }: PersonState): Promise<LoginState> {
   try {
     const token = await ports.tokens.load(userId);
     const isHandedOut = token !== undefined && (await ports.accesses.load(userId, token)) !== undefined;
@@ -51,7 +51,7 @@ async function readLogin(ports: StandingPorts, userId: UserId, { needsLogin }: P
 export function describeSubscription(
   { subscription, leaveUnsubscribed }: PersonState,
   isOn: boolean,
-): SubscriptionVitals {
+): SubscriptionStatus {
   const { applis = [], hitch } = subscription ?? {};
   if (!isOn) return { state: 'off', applis: [], since: undefined, reason: 'no CALLBACK_URL' };
   if (leaveUnsubscribed) return { state: 'off', applis: [], since: undefined, reason: 'unsubscribed' };

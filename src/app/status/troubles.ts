@@ -3,7 +3,7 @@ import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Trouble } from '../../domain/trouble.ts';
-import type { Records } from './person-status.ts';
+import type { PersonStates } from './person-states.ts';
 import { type CurrentTrouble, createReminders } from './reminders.ts';
 
 /** Tells each trouble once, reminds of it while it lasts, and says when it is over. */
@@ -19,19 +19,19 @@ export function createTroubles({
   clock,
   log,
   people,
-  records,
+  personStates,
 }: {
   readonly clock: Clock;
   readonly log: Log;
   readonly people: People;
   /** Where a login that does not work any more is noted, for whoever asks later. */
-  readonly records?: Records;
+  readonly personStates?: PersonStates;
 }): Troubles {
   const reminders = createReminders({ clock, log });
   const about = (userId: UserId, { code }: Trouble) => (SHARED.has(code) ? '' : `${nameOf(userId, people)}: `);
 
   const noteLogin = (userId: UserId, reason: string | undefined) =>
-    void records?.change(userId, (before) => {
+    void personStates?.change(userId, (before) => {
       const needsLogin = reason === undefined ? undefined : { since: before.needsLogin?.since ?? clock.now(), reason };
       return { ...before, needsLogin };
     });

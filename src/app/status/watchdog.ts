@@ -1,7 +1,7 @@
 import { type Clock, formatTime } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
-import { isPersonWell, type Vitals } from '../../domain/status.ts';
-import type { Pulse } from './liveness.ts';
+import { isPersonWell, type Status } from '../../domain/status.ts';
+import type { Liveness } from './liveness.ts';
 
 /** How often to say how things stand where nobody waits for a sign of life. */
 const STATUS_MS = 60_000;
@@ -11,18 +11,18 @@ const STATUS_MS = 60_000;
  * of life is given by the event loop itself, and only while the work goes on: whatever comes to a standstill, the
  * supervisor ends the process and starts another.
  */
-export async function reportToSupervisor(ports: {
+export async function reportToSystemd(ports: {
   readonly notify: (lines: readonly string[]) => Promise<void>;
   /** How long the supervisor waits for a sign of life; undefined where it does not. */
   readonly watchdogMs: number | undefined;
-  readonly pulse: Pick<Pulse, 'stuck'>;
-  readonly look: () => Promise<Vitals>;
+  readonly liveness: Pick<Liveness, 'stuck'>;
+  readonly look: () => Promise<Status>;
   readonly timeZone: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
 }): Promise<void> {
-  const { watchdogMs, pulse, look, timeZone, clock, log, signal } = ports;
+  const { watchdogMs, liveness, look, timeZone, clock, log, signal } = ports;
   let told = '';
   let isLooking = false;
   let isDeaf = false;
@@ -49,7 +49,7 @@ export async function reportToSupervisor(ports: {
   };
 
   const showLife = async () => {
-    const standstill = pulse.stuck();
+    const standstill = liveness.stuck();
     if (standstill === undefined) await notify('WATCHDOG=1');
     else log.error({ event: 'stuck', text: `${standstill}; systemd is left to restart weighbridge` });
   };
@@ -65,7 +65,7 @@ export async function reportToSupervisor(ports: {
 }
 
 /** For everybody who may ask systemd: neither names nor weights. */
-export function describe({ people, troubles }: Pick<Vitals, 'people' | 'troubles'>, timeZone: string): string {
+export function describe({ people, troubles }: Pick<Status, 'people' | 'troubles'>, timeZone: string): string {
   if (people.length === 0) return 'nobody is linked yet: weighbridge login';
   const parts = [people.length === 1 ? '1 person linked' : `${people.length} people linked`];
   const times = people.flatMap(({ lastWeighIn }) => (lastWeighIn === undefined ? [] : [lastWeighIn.takenAt.getTime()]));

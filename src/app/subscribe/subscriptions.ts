@@ -12,7 +12,7 @@ import {
 } from '../../domain/subscription.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, Trouble } from '../../domain/trouble.ts';
-import type { Records } from '../status/person-status.ts';
+import type { PersonStates } from '../status/person-states.ts';
 import type { WithAccess } from '../tokens/with-access.ts';
 
 /** Withings asks for the callback's head on each subscribe, and rapid ones fail more often: clients in the field wait 5 s. */
@@ -28,7 +28,7 @@ export interface Subscriptions {
    * Adds what is missing, and then removes what led here once and does not any more. Somebody else's subscriptions
    * are not touched.
    */
-  heal(userId: UserId, options: Urgency): Promise<void>;
+  repair(userId: UserId, options: Urgency): Promise<void>;
   /** The same in the background, unless somebody has said that it shall not be. */
   keep(userId: UserId): Promise<void>;
   /** Removes all of ours, and nobody else's, until `heal`. Resolves with how many there were. */
@@ -40,7 +40,7 @@ export interface Subscriptions {
 export function createSubscriptions(ports: {
   readonly service: SubscriptionService;
   readonly withAccess: WithAccess;
-  readonly records: Records;
+  readonly personStates: PersonStates;
   /** The callback URL, letter by letter. */
   readonly callbackUrl: string;
   readonly applis: readonly number[];
@@ -49,7 +49,7 @@ export function createSubscriptions(ports: {
   readonly log: Log;
   readonly signal: AbortSignal;
 }): Subscriptions {
-  const { service, withAccess, records, callbackUrl, applis, people, clock, log, signal } = ports;
+  const { service, withAccess, personStates, callbackUrl, applis, people, clock, log, signal } = ports;
   const ours = new URL(callbackUrl);
   const inTurn = createKeyedMutex();
   const isWanted = (each: Subscription) => leadsTo(each, ours) && applis.includes(each.appli);
@@ -92,13 +92,13 @@ export function createSubscriptions(ports: {
   };
 
   const note = (userId: UserId, active: readonly number[], failure: Trouble | undefined) =>
-    records.change(userId, (before) => {
+    personStates.change(userId, (before) => {
       const since = before.subscription?.hitch?.since ?? clock.now();
       const hitch = failure && { since, reason: failure.message };
       return { ...before, subscription: { applis: active, hitch }, leaveUnsubscribed: false };
     });
 
-  const heal = async (userId: UserId, options: Urgency) => {
+  const repair = async (userId: UserId, options: Urgency) => {
     const present = await list(userId, options);
     const isPresent = (appli: number) => present.some((each) => isWanted(each) && each.appli === appli);
     const { added, failure } = await add(
@@ -119,7 +119,7 @@ export function createSubscriptions(ports: {
   };
 
   const setLeave = (userId: UserId) =>
-    records.change(userId, (before) => ({ ...before, subscription: undefined, leaveUnsubscribed: true }));
+    personStates.change(userId, (before) => ({ ...before, subscription: undefined, leaveUnsubscribed: true }));
 
   const remove = async (userId: UserId, options: Urgency) => {
     const present = await list(userId, options);
@@ -131,10 +131,10 @@ export function createSubscriptions(ports: {
 
   return {
     list,
-    heal: (userId, options) => inTurn(userId, () => heal(userId, options)),
+    repair: (userId, options) => inTurn(userId, () => repair(userId, options)),
     async keep(userId) {
-      const { leaveUnsubscribed } = await records.of(userId);
-      if (!leaveUnsubscribed) await inTurn(userId, () => heal(userId, { urgent: false }));
+      const { leaveUnsubscribed } = await personStates.of(userId);
+      if (!leaveUnsubscribed) await inTurn(userId, () => repair(userId, { urgent: false }));
     },
     remove: (userId, options) => inTurn(userId, () => remove(userId, options)),
     leave: setLeave,

@@ -61,11 +61,11 @@ async function firstClosed(path: string): Promise<string | undefined> {
   }
 }
 
-export async function foreignUnit({ place }: ServiceWorld): Promise<readonly string[]> {
-  const unit = await readUnit(place);
+export async function foreignUnit({ paths }: ServiceWorld): Promise<readonly string[]> {
+  const unit = await readUnit(paths);
   if (unit === undefined || unit.isSealed) return [];
   return [
-    `${place.unit} is not as it was written here, and is left alone; put your changes into "sudo systemctl edit weighbridge", and call "weighbridge service uninstall" first`,
+    `${paths.unit} is not as it was written here, and is left alone; put your changes into "sudo systemctl edit weighbridge", and call "weighbridge service uninstall" first`,
   ];
 }
 

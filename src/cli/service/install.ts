@@ -52,7 +52,7 @@ interface Refusal {
 }
 
 async function planInstall(shell: Shell, world: ServiceWorld): Promise<Plan | Refusal> {
-  const { place, run } = world;
+  const { paths, run } = world;
   const failed = (...obstacles: readonly string[]) => ({ obstacles, code: ExitCode.failed });
   const systemd = await systemdVersion(run);
   if (systemd === undefined) return failed('there is no systemd on this machine; README.md has the way with cron');
@@ -68,8 +68,8 @@ async function planInstall(shell: Shell, world: ServiceWorld): Promise<Plan | Re
 
   const moves = await planMoves(shell, world);
   const unit = seal(writeUnit({ program: shell.program, systemd }));
-  const env = `${place.settings}/${ENV_CREDENTIAL}`;
-  const options = { run, owner: place.state };
+  const env = `${paths.settings}/${ENV_CREDENTIAL}`;
+  const options = { run, owner: paths.state };
   const unitName = `${SERVICE_NAME}.service`;
   const steps: Step[] = [
     ...(source === env ? [] : [moveSettings(source, env)]),
@@ -81,7 +81,7 @@ async function planInstall(shell: Shell, world: ServiceWorld): Promise<Plan | Re
       text: `move the measurements in ${from} to ${to}`,
       run: () => moveData(from, to, options),
     })),
-    { text: `write ${place.unit}`, run: () => writePublic(place.unit, unit) },
+    { text: `write ${paths.unit}`, run: () => writePublic(paths.unit, unit) },
     { text: 'let systemd read it', run: () => systemctl(run, 'daemon-reload') },
     { text: 'start weighbridge at boot from now on', run: () => systemctl(run, 'enable', unitName) },
     { text: 'start weighbridge, and wait until it listens', run: () => systemctl(run, 'restart', unitName) },
@@ -108,16 +108,16 @@ interface ServiceSettings {
 /** Those of the service where it has some; otherwise those of this folder. */
 async function readServiceSettings(
   shell: Shell,
-  { place, folder }: ServiceWorld,
+  { paths, folder }: ServiceWorld,
 ): Promise<ServiceSettings | undefined> {
-  const names: readonly string[] = await readdir(place.settings).catch(() => []);
-  const source = names.includes(ENV_CREDENTIAL) ? `${place.settings}/${ENV_CREDENTIAL}` : resolve(folder, '.env');
+  const names: readonly string[] = await readdir(paths.settings).catch(() => []);
+  const source = names.includes(ENV_CREDENTIAL) ? `${paths.settings}/${ENV_CREDENTIAL}` : resolve(folder, '.env');
   try {
     await access(source, constants.R_OK);
   } catch (error) {
     return isMissing(error) ? undefined : { source, parsed: undefined };
   }
-  const env = mergeSources(secretCredentials(place.settings, names), shell.readDotenv(source));
+  const env = mergeSources(secretCredentials(paths.settings, names), shell.readDotenv(source));
   return { source, parsed: parseConfig(env, 'withings', Object.keys(env)) };
 }
 

@@ -20,7 +20,7 @@ export interface Moves {
 }
 
 /** Whatever the service has already stays as it is: two histories are not mixed, nor two logins of one person. */
-export async function planMoves(shell: Shell, { place: { state }, folder }: ServiceWorld): Promise<Moves> {
+export async function planMoves(shell: Shell, { paths: { state }, folder }: ServiceWorld): Promise<Moves> {
   const env = shell.readDotenv(resolve(folder, '.env'));
   const { directories } = parseConfig(env, 'files').readable;
   const [logins, data] = [
@@ -55,7 +55,7 @@ interface MoveOptions {
  * copied, because of two copies of a refresh token only one lives on.
  */
 export async function moveLogins(from: string, to: string, options: MoveOptions): Promise<void> {
-  await makePlace(to, options);
+  await makeOwned(to, options);
   for (const userId of await createTokenFiles(from).list()) {
     await using _lock = await lockFile(`${from}/.${userId}.lock`, AbortSignal.timeout(LOCK_PATIENCE_MS));
     for (const name of [userId, `.${userId}.access`, `.${userId}.lock`]) await moveEntry(name, from, to, options);
@@ -64,7 +64,7 @@ export async function moveLogins(from: string, to: string, options: MoveOptions)
 }
 
 export async function moveData(from: string, to: string, options: MoveOptions): Promise<void> {
-  await makePlace(to, options);
+  await makeOwned(to, options);
   for (const name of await contents(from)) await moveEntry(name, from, to, options);
   await finish(to, options);
 }
@@ -75,7 +75,7 @@ async function contents(path: string): Promise<readonly string[]> {
   return names.filter((name) => name !== '.gitignore');
 }
 
-async function makePlace(path: string, { owner }: MoveOptions): Promise<void> {
+async function makeOwned(path: string, { owner }: MoveOptions): Promise<void> {
   await mkdir(owner, { recursive: true, mode: 0o700 });
   await mkdir(path, { recursive: true, mode: 0o700 });
   // The service's user could have put it there, and root shall not give away what it leads to.

@@ -1,24 +1,24 @@
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { askService, lastLines, type RunProgram, runProgram, type ServiceState } from '../../systemd/control.ts';
-import { ENV_CREDENTIAL, type Place, SERVICE, SERVICE_NAME } from '../../systemd/paths.ts';
+import { ENV_CREDENTIAL, SERVICE, SERVICE_NAME, type SystemPaths } from '../../systemd/paths.ts';
 import { ExitCode, type Shell } from '../shell.ts';
 import { carryOut, readUnit, type Step } from './steps.ts';
 
 /** What the commands about the service work on; a parameter, so that a test has a machine of its own. */
 export interface ServiceWorld {
-  readonly place: Place;
+  readonly paths: SystemPaths;
   readonly run: RunProgram;
   /** Where the set-up is that becomes a service. */
   readonly folder: string;
 }
 
-export const REAL_WORLD: ServiceWorld = { place: SERVICE, run: runProgram, folder: '.' };
+export const REAL_WORLD: ServiceWorld = { paths: SERVICE, run: runProgram, folder: '.' };
 
 const LINES = 10;
 
 /** Says in words how the service does. */
-export async function showService(shell: Shell, { place, run }: ServiceWorld = REAL_WORLD): Promise<ExitCode> {
+export async function showService(shell: Shell, { paths, run }: ServiceWorld = REAL_WORLD): Promise<ExitCode> {
   const state = await askService(run);
   if (state === undefined) {
     shell.say('error: systemd cannot be asked on this machine');
@@ -31,12 +31,12 @@ export async function showService(shell: Shell, { place, run }: ServiceWorld = R
   const boot = state.startsAtBoot
     ? 'starts at boot'
     : `does not start at boot: "sudo systemctl enable ${SERVICE_NAME}"`;
-  shell.print(`installed: ${place.unit}, ${boot}`);
+  shell.print(`installed: ${paths.unit}, ${boot}`);
   for (const path of state.dropIns) shell.print(`changed by ${path}`);
   for (const line of describe(state)) shell.print(line);
-  const settings = `${place.settings}/${ENV_CREDENTIAL}`;
+  const settings = `${paths.settings}/${ENV_CREDENTIAL}`;
   shell.print(`settings: ${settings}${existsSync(settings) ? '' : ', which are gone: it cannot start without them'}`);
-  shell.print(`logins and measurements: ${place.state}`);
+  shell.print(`logins and measurements: ${paths.state}`);
   const lines = await lastLines(run, LINES);
   shell.print(lines.length > 0 ? 'the last lines of its log:' : `its log: "sudo journalctl -u ${SERVICE_NAME}"`);
   for (const line of lines) shell.print(`  ${line}`);
@@ -61,11 +61,11 @@ function describe({ activity, since, pid, status, exitCode, result, restarts }: 
 export async function uninstallService(
   shell: Shell,
   options: { readonly dryRun?: boolean },
-  { place, run }: ServiceWorld = REAL_WORLD,
+  { paths, run }: ServiceWorld = REAL_WORLD,
 ): Promise<ExitCode> {
-  const unit = await readUnit(place);
+  const unit = await readUnit(paths);
   if (unit === undefined) {
-    shell.say(`there is no service: ${place.unit} does not exist`);
+    shell.say(`there is no service: ${paths.unit} does not exist`);
     return ExitCode.done;
   }
   const steps: Step[] = [
@@ -74,16 +74,16 @@ export async function uninstallService(
       run: () => systemctl(run, 'disable', '--now', `${SERVICE_NAME}.service`),
     },
     unit.isSealed
-      ? { text: `remove ${place.unit}`, run: () => rm(place.unit) }
+      ? { text: `remove ${paths.unit}`, run: () => rm(paths.unit) }
       : {
-          text: `move ${place.unit} to ${place.unit}.saved, for somebody has changed it`,
-          run: () => rename(place.unit, `${place.unit}.saved`),
+          text: `move ${paths.unit} to ${paths.unit}.saved, for somebody has changed it`,
+          run: () => rename(paths.unit, `${paths.unit}.saved`),
         },
     { text: 'let systemd forget it', run: () => systemctl(run, 'daemon-reload') },
   ];
   const code = await carryOut(shell, steps, options);
   if (code !== ExitCode.done) return code;
-  shell.say(`What stays: the settings in ${place.settings}, logins and measurements in ${place.state}`);
+  shell.say(`What stays: the settings in ${paths.settings}, logins and measurements in ${paths.state}`);
   shell.say('(which leads to /var/lib/private). Another "weighbridge service install" goes on with them.');
   return code;
 }

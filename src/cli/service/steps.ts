@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isMissing } from '../../storage/files.ts';
-import type { Place } from '../../systemd/paths.ts';
+import type { SystemPaths } from '../../systemd/paths.ts';
 import { isSealed } from '../../systemd/unit.ts';
 import { ExitCode, type Shell } from '../shell.ts';
 
@@ -34,7 +34,7 @@ export async function carryOut(
 }
 
 /** The unit that is installed, and whether it is as it was written. */
-export async function readUnit({ unit }: Place): Promise<{ text: string; isSealed: boolean } | undefined> {
+export async function readUnit({ unit }: SystemPaths): Promise<{ text: string; isSealed: boolean } | undefined> {
   try {
     const text = await readFile(unit, 'utf8');
     return { text, isSealed: isSealed(text) };

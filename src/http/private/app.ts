@@ -1,16 +1,16 @@
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Clock } from '../../domain/clock.ts';
-import { isWell, type Vitals } from '../../domain/status.ts';
+import { isWell, type Status } from '../../domain/status.ts';
 import { reportDefect } from '../answers.ts';
 import { refuseMethod } from '../refuse-method.ts';
 import { createPrivateGate, type PrivateGateOptions } from './gate.ts';
-import { encodeHealth } from './health.ts';
+import { encodeHealthz } from './healthz.ts';
 import { createPageRoutes, type PageRoutesOptions } from './page-routes.ts';
 
 export interface PrivateAppOptions extends PrivateGateOptions, PageRoutesOptions {
   readonly clock: Pick<Clock, 'elapsedMs' | 'sleep'>;
   readonly version: string;
-  readonly look: () => Promise<Vitals>;
+  readonly look: () => Promise<Status>;
 }
 
 /** Health data of a household: not for a cache, a frame, another site's page, or a guess at what it might be. */
@@ -39,8 +39,8 @@ export function createPrivateApp(options: PrivateAppOptions): Express {
   app.use(createPrivateGate(options));
 
   app.get('/healthz', async (_request, response) => {
-    const vitals = await look();
-    response.status(isWell(vitals) ? 200 : 503).json(encodeHealth(vitals, version));
+    const status = await look();
+    response.status(isWell(status) ? 200 : 503).json(encodeHealthz(status, version));
   });
   app.all('/healthz', refuseMethod);
   app.use(createPageRoutes(options));

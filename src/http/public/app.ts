@@ -6,7 +6,7 @@ import type { LinkOutcome, Redirect } from '../../domain/link.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Notification, parseNotification } from '../../domain/notification.ts';
 import { reportDefect } from '../answers.ts';
-import { NONCE_HEADER, PLACE_HEADER, PROOF_HEADER } from '../proof.ts';
+import { DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER } from '../proof.ts';
 import { type CallbackGate, createCallbackGate } from './callback-gate.ts';
 import { sendOutcome } from './link-page.ts';
 
@@ -28,7 +28,7 @@ export interface PublicAppOptions {
   /** Proves to whoever knows the secret in the URL that this is the daemon, and not somebody's login page. */
   readonly prove: (nonce: string) => string;
   /** Where the logins are kept, as an absolute path. */
-  readonly place: string;
+  readonly directory: string;
   readonly people: People;
   readonly clock: Pick<Clock, 'sleep'>;
   readonly log: Log;
@@ -45,7 +45,7 @@ const PATIENCE_MS = 8_000;
  * and nothing is done before the answer is out: Withings allows 2 s (developer guide, notifications).
  */
 export function createPublicApp(options: PublicAppOptions): Express {
-  const { path, query, trustProxy, onNotification, onRedirect, prove, place, people, clock, log } = options;
+  const { path, query, trustProxy, onNotification, onRedirect, prove, directory, people, clock, log } = options;
   const gate = createCallbackGate(path, query);
   const app = express();
   app.disable('x-powered-by');
@@ -69,7 +69,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
       const nonce = request.get(NONCE_HEADER);
       if (nonce !== undefined) {
         response.set(PROOF_HEADER, prove(nonce));
-        response.set(PLACE_HEADER, prove(`${nonce} ${place}`));
+        response.set(DIRECTORY_HEADER, prove(`${nonce} ${directory}`));
       }
       response.status(200).end();
     } else response.status(405).set('allow', 'GET, HEAD, POST').end();

@@ -19,7 +19,7 @@ export function pathsOf(course: Course, { low, high }: ValueScale, factor: numbe
   const x = (atMs: number) => Math.round(((atMs - fromMs) / (toMs - fromMs)) * SIDE);
   const y = (value: number) => Math.round((1 - (value * factor - low) / (high - low)) * SIDE);
   const lines = split(course.trend, (_, { atMs }) => course.resumedMs.has(atMs));
-  const around = (line: readonly TrendPoint[], side: 1 | -1): Place[] =>
+  const around = (line: readonly TrendPoint[], side: 1 | -1): Coordinates[] =>
     line.map(({ atMs, value, spread = 0 }) => [x(atMs), y(value + side * spread)]);
   return {
     dots: course.points.map(({ atMs, value }) => `M${x(atMs)} ${y(value)}h0`).join(''),
@@ -32,16 +32,16 @@ export function pathsOf(course: Course, { low, high }: ValueScale, factor: numbe
   };
 }
 
-type Place = readonly [x: number, y: number];
+type Coordinates = readonly [x: number, y: number];
 
 /** From each place to the next one: half as long as saying where each is. */
-function draw(places: readonly Place[]): string {
-  if (places.length < 2) return '';
-  const steps = places.slice(1).map(([x, y], before) => {
-    const [fromX, fromY] = places[before] ?? [0, 0];
+function draw(points: readonly Coordinates[]): string {
+  if (points.length < 2) return '';
+  const steps = points.slice(1).map(([x, y], before) => {
+    const [fromX, fromY] = points[before] ?? [0, 0];
     return `${x - fromX} ${y - fromY}`;
   });
-  return `M${places[0]?.join(' ')}l${steps.join(' ')}`.replaceAll(' -', '-');
+  return `M${points[0]?.join(' ')}l${steps.join(' ')}`.replaceAll(' -', '-');
 }
 
 /** The edge of a band needs no more places than make it look smooth. */

@@ -1,4 +1,4 @@
-import type { PersonVitals } from '../../domain/status.ts';
+import type { PersonStatus } from '../../domain/status.ts';
 import { type Html, html } from '../html.ts';
 import { nameOf } from '../parts.ts';
 import { isComposition, quantityOf, sortQuantities } from '../quantity.ts';
@@ -8,7 +8,7 @@ import { spanOf } from './span.ts';
 import { drawWeightChart } from './weight-chart.ts';
 
 /** All pictures of a person, over the same time. */
-export function drawCharts(person: PersonVitals, { histories, range, unit, now }: PageView): Html {
+export function drawCharts(person: PersonStatus, { histories, range, unit, now }: PageView): Html {
   const { userId } = person;
   const name = nameOf(person);
   const measure = (key: string): Measured => ({

@@ -41,16 +41,16 @@ ${plot.timeTicks.map(drawTimeTick)}${plot.valueTicks.map(drawValueTick)}
 </div>`;
 }
 
-function drawValueTick({ place, label }: Tick): Html {
-  const y = percent(1 - place);
+function drawValueTick({ position, label }: Tick): Html {
+  const y = percent(1 - position);
   return html`<line class="grid" y1="${y}" y2="${y}" x2="100%"/><text class="value" x="-8" y="${y}" dy=".32em">${label}</text>`;
 }
 
-function drawTimeTick({ place, label }: Tick): Html {
-  const x = percent(place);
+function drawTimeTick({ position, label }: Tick): Html {
+  const x = percent(position);
   return html`<line class="time" x1="${x}" x2="${x}" y2="100%"/><text class="time" x="${x}" y="100%" dy="1.6em">${label}</text>`;
 }
 
-function percent(place: number): string {
-  return `${Math.round(place * 1000) / 10}%`;
+function percent(position: number): string {
+  return `${Math.round(position * 1000) / 10}%`;
 }

@@ -2,7 +2,7 @@ import { formatStones, type Quantity } from '../quantity.ts';
 
 export interface Tick {
   /** Where it stands, 0 at the start of the axis and 1 at its end. */
-  readonly place: number;
+  readonly position: number;
   readonly label: string;
 }
 
@@ -27,7 +27,7 @@ export function scaleOf(quantity: Quantity, lowest: number, highest: number, mos
   const step = stepOf(quantity, (high - low) / mostTicks);
   const ticks: Tick[] = [];
   for (let count = Math.ceil(low / step); count * step <= high; count += 1) {
-    ticks.push({ place: (count * step - low) / (high - low), label: labelOf(quantity, count, step) });
+    ticks.push({ position: (count * step - low) / (high - low), label: labelOf(quantity, count, step) });
   }
   return { low, high, ticks };
 }

@@ -29,7 +29,7 @@ export function timeTicks({ fromMs, toMs }: Span): Tick[] {
   let atMs = aligned(unit, every, fromMs);
   while (atMs < fromMs) atMs = later(unit, atMs, every);
   for (; atMs <= toMs; atMs = later(unit, atMs, every)) {
-    ticks.push({ place: (atMs - fromMs) / (toMs - fromMs), label: labelOf(unit, atMs) });
+    ticks.push({ position: (atMs - fromMs) / (toMs - fromMs), label: labelOf(unit, atMs) });
   }
   return ticks;
 }

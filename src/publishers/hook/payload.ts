@@ -3,13 +3,13 @@ import { formatChange, formatWeight } from '../../domain/format.ts';
 import type { People } from '../../domain/household.ts';
 import { listMeasures } from '../../domain/measures-text.ts';
 import type { Delivery } from '../../domain/publisher.ts';
-import { toRecord, weightChange, weightOf } from '../../domain/reading.ts';
+import { readingFields, weightChange, weightOf } from '../../domain/reading.ts';
 
 /** What a hook gets on its standard input, one line of JSON: the line of the journal, and what is worth knowing beside it. */
 export function toJson(delivery: Delivery, people: People): string {
   const { reading, previousWeight, late, correction } = delivery;
   return JSON.stringify({
-    ...toRecord(reading),
+    ...readingFields(reading),
     name: people.names.get(reading.userId) ?? null,
     weight: weightOf(reading) ?? null,
     previous_weight: previousWeight ?? null,

@@ -7,7 +7,7 @@ import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
 import type { Connection, Message } from './connection.ts';
 import { devicePayload, deviceTopic } from './home-assistant.ts';
-import { healthPayload, isQuantity, ONLINE, type Topics, valuePayload } from './messages.ts';
+import { isQuantity, ONLINE, problemPayload, type Topics, valuePayload } from './messages.ts';
 import type { LinkTroubles } from './reconnect.ts';
 import { createSpeaker } from './speaker.ts';
 
@@ -127,8 +127,8 @@ export function createBoard(ports: BoardPorts): Board {
     const value = values.get(userId)?.get(key);
     if (value !== undefined) await post(connection, topics.value(userId, key), valuePayload(value));
   };
-  const postHealth = async (connection: Connection, userId: UserId) => {
-    const health = healthPayload(await stateOf(userId));
+  const postProblem = async (connection: Connection, userId: UserId) => {
+    const health = problemPayload(await stateOf(userId));
     if (shown.get(userId) === health) return;
     await post(connection, topics.health(userId), health);
     shown.set(userId, health);
@@ -139,7 +139,7 @@ export function createBoard(ports: BoardPorts): Board {
     await remember();
     await postDevice(connection, userId);
     for (const key of valuesOf(userId).keys()) await postValue(connection, userId, key);
-    await postHealth(connection, userId);
+    await postProblem(connection, userId);
   };
 
   /**
@@ -244,7 +244,7 @@ export function createBoard(ports: BoardPorts): Board {
       const staying = await whoIsLinked();
       if ([...shown.keys()].some((userId) => !staying.includes(userId))) await clear(connection, staying);
       for (const userId of staying) {
-        if (shown.has(userId)) await postHealth(connection, userId);
+        if (shown.has(userId)) await postProblem(connection, userId);
         else await postPerson(connection, userId);
       }
     },

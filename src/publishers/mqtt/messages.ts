@@ -50,7 +50,7 @@ export function valuePayload({ value, takenAt }: Value): string {
 }
 
 /** Whether weigh-ins come through, and what is wrong if not. */
-export function healthPayload({ needsLogin, subscription, linkedAt }: PersonState): string {
+export function problemPayload({ needsLogin, subscription, linkedAt }: PersonState): string {
   const hitch = needsLogin ?? subscription?.hitch;
   return JSON.stringify({
     needs_login: needsLogin !== undefined,

@@ -76,7 +76,7 @@ export function createJournalFeed(journal: {
         const end = endOf(known());
         // Another file has taken its place since the look, and is looked at the next time.
         if (identify(await handle.stat()) !== end.file) return nothing;
-        const from = await findPlace(handle, asked, end);
+        const from = await findOffset(handle, asked, end);
         return from.bytes === end.bytes ? { from, lines: [], next: from } : await readFrom(handle, from, end);
       } catch (error) {
         if (isMissing(error)) return nothing;
@@ -95,14 +95,14 @@ export function createJournalFeed(journal: {
 }
 
 /** The place in this file: it may be a copy, or an editor may have kept the file and not what is in it. */
-async function findPlace(handle: FileHandle, place: JournalOffset, end: JournalEnd): Promise<JournalOffset> {
-  const { bytes, file, marks } = place;
+async function findOffset(handle: FileHandle, asked: JournalOffset, end: JournalEnd): Promise<JournalOffset> {
+  const { bytes, file, marks } = asked;
   const isHere = file === end.file && bytes <= end.bytes && (bytes === 0 || (await isBehindLine(handle, bytes)));
   // Nothing better can be said of a place that nobody has marked.
-  if (isHere && marks.length === 0) return bytes === 0 ? place : { ...place, marks: [await readMark(handle, bytes)] };
+  if (isHere && marks.length === 0) return bytes === 0 ? asked : { ...asked, marks: [await readMark(handle, bytes)] };
   for (const [at, mark] of marks.entries()) {
     if (mark.bytes > end.bytes || !(await isMarked(handle, mark))) continue;
-    return isHere && at === 0 ? place : { bytes: mark.bytes, file: end.file, marks: marks.slice(at) };
+    return isHere && at === 0 ? asked : { bytes: mark.bytes, file: end.file, marks: marks.slice(at) };
   }
   return { bytes: 0, file: end.file, marks: [] };
 }

@@ -10,20 +10,20 @@ interface Series {
 }
 
 /** Where a value stands in somebody's history. */
-export interface Place {
+export interface Position {
   readonly groupId: number;
   readonly takenMs: number;
 }
 
 export interface HistoryIndex extends Histories, LatestValues {
   /** Takes in what a group says; it says nothing else any more. */
-  put(userId: UserId, place: Place, measures: Readonly<Record<string, number>>): void;
+  put(userId: UserId, position: Position, measures: Readonly<Record<string, number>>): void;
   /** Forgets what a group has said. */
-  remove(userId: UserId, place: Place): void;
+  remove(userId: UserId, position: Position): void;
   /** The newest value of before the moment, where that is not of the same group. */
-  before(userId: UserId, quantity: string, place: Place): number | undefined;
+  before(userId: UserId, quantity: string, position: Position): number | undefined;
   /** Whether another group has a value of the same moment. */
-  isBeside(userId: UserId, quantity: string, place: Place): boolean;
+  isBeside(userId: UserId, quantity: string, position: Position): boolean;
   last(userId: UserId, quantity: string): TimedValue | undefined;
   clear(): void;
 }

@@ -1,7 +1,7 @@
 import type { ReadingContext } from '../../domain/publisher.ts';
 import { isAnnounced, type JournalEntry, type Reading, type WeighIn, weightOf } from '../../domain/reading.ts';
 import type { UserId } from '../../domain/token.ts';
-import type { HistoryIndex, Place } from './histories.ts';
+import type { HistoryIndex, Position } from './histories.ts';
 
 const WEIGHT = 'weight';
 
@@ -47,13 +47,13 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
     return before;
   };
 
-  const previousWeight = (reading: Reading) => histories.before(reading.userId, WEIGHT, placeOf(reading));
+  const previousWeight = (reading: Reading) => histories.before(reading.userId, WEIGHT, positionOf(reading));
 
   const describe = (reading: Reading, before: Known | undefined): JournalEntry => ({
     reading,
     previousWeight: previousWeight(reading),
     replaces: before && { weight: before.weight, announced: before.announced },
-    besideWeight: histories.isBeside(reading.userId, WEIGHT, placeOf(reading)),
+    besideWeight: histories.isBeside(reading.userId, WEIGHT, positionOf(reading)),
   });
 
   return {
@@ -106,6 +106,6 @@ function remember(reading: Reading, before: Known | undefined): Known {
   };
 }
 
-function placeOf({ groupId, takenAt }: Reading): Place {
+function positionOf({ groupId, takenAt }: Reading): Position {
   return { groupId, takenMs: takenAt.getTime() };
 }

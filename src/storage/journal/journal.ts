@@ -86,7 +86,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
       at += bytesRead;
       rest = takeLines(Buffer.concat([rest, buffer.subarray(0, bytesRead)]));
     }
-    if (rest.length > 0) await mendTail(handle, rest);
+    if (rest.length > 0) await repairTail(handle, rest);
   };
 
   /** Takes in all whole lines and returns what is left. */
@@ -110,7 +110,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
     }
   };
 
-  const mendTail = async (handle: FileHandle, rest: Buffer) => {
+  const repairTail = async (handle: FileHandle, rest: Buffer) => {
     if (parseLine(rest.toString('utf8')) !== undefined) {
       // Whole but for its newline, as an editor leaves it.
       await handle.appendFile('\n');

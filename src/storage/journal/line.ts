@@ -1,6 +1,6 @@
 import { formatTime } from '../../domain/clock.ts';
 import { AMBIGUOUS } from '../../domain/measure.ts';
-import { type Reading, toRecord } from '../../domain/reading.ts';
+import { type Reading, readingFields } from '../../domain/reading.ts';
 import { parseUserId } from '../../domain/token.ts';
 
 /**
@@ -10,7 +10,7 @@ import { parseUserId } from '../../domain/token.ts';
  */
 export function formatLine(reading: Reading, history = false): string {
   return JSON.stringify({
-    ...toRecord(reading),
+    ...readingFields(reading),
     ...(history ? { history } : {}),
   });
 }

@@ -27,7 +27,7 @@ export interface JournalReader extends AsyncDisposable {
 }
 
 /** Where the last line of a group stands, and what it is chosen and sorted by. */
-interface Place {
+interface Extent {
   readonly userId: UserId;
   readonly groupId: number;
   readonly takenMs: number;
@@ -66,10 +66,10 @@ export async function openJournalReader(
   }
 }
 
-type Groups = ReadonlyMap<UserId, ReadonlyMap<number, Place>>;
+type Groups = ReadonlyMap<UserId, ReadonlyMap<number, Extent>>;
 
 async function survey(handle: FileHandle): Promise<Pick<JournalReader, 'unreadable'> & { readonly groups: Groups }> {
-  const groups = new Map<UserId, Map<number, Place>>();
+  const groups = new Map<UserId, Map<number, Extent>>();
   let unreadable: { readonly count: number; readonly first: number } | undefined;
   let number = 0;
   for await (const { offset, bytes, isWhole } of linesOf(handle)) {
@@ -77,7 +77,7 @@ async function survey(handle: FileHandle): Promise<Pick<JournalReader, 'unreadab
     const reading = decodeLine(bytes.toString('utf8'))?.reading;
     if (reading !== undefined) {
       const { userId, groupId, takenAt } = reading;
-      const known = groups.get(userId) ?? new Map<number, Place>();
+      const known = groups.get(userId) ?? new Map<number, Extent>();
       groups.set(userId, known);
       known.set(groupId, { userId, groupId, takenMs: takenAt.getTime(), offset, length: bytes.length });
     } else if (isWhole && bytes.toString('utf8').trim() !== '') {
@@ -105,28 +105,28 @@ async function* linesOf(handle: FileHandle) {
   yield { offset, bytes: rest, isWhole: false };
 }
 
-function choose(groups: Groups, { userId, since, until }: Wanted): readonly Place[] {
-  const places: Place[] = [];
+function choose(groups: Groups, { userId, since, until }: Wanted): readonly Extent[] {
+  const extents: Extent[] = [];
   for (const [owner, known] of groups) {
     if (userId !== undefined && owner !== userId) continue;
-    for (const place of known.values()) {
+    for (const extent of known.values()) {
       const isIn =
-        place.takenMs >= (since?.getTime() ?? Number.NEGATIVE_INFINITY) &&
-        place.takenMs < (until?.getTime() ?? Number.POSITIVE_INFINITY);
-      if (isIn) places.push(place);
+        extent.takenMs >= (since?.getTime() ?? Number.NEGATIVE_INFINITY) &&
+        extent.takenMs < (until?.getTime() ?? Number.POSITIVE_INFINITY);
+      if (isIn) extents.push(extent);
     }
   }
-  return places.sort(
+  return extents.sort(
     (a, b) =>
       a.takenMs - b.takenMs || a.groupId - b.groupId || (a.userId < b.userId ? -1 : Number(a.userId > b.userId)),
   );
 }
 
-async function* readLines(path: string, handle: FileHandle, places: readonly Place[]): AsyncGenerator<JournalLine> {
+async function* readLines(path: string, handle: FileHandle, extents: readonly Extent[]): AsyncGenerator<JournalLine> {
   const read = createChunkReader(handle);
   try {
-    for (const place of places) {
-      const line = decodeLine((await read(place)).toString('utf8'));
+    for (const extent of extents) {
+      const line = decodeLine((await read(extent)).toString('utf8'));
       if (line === undefined) throw changed(path);
       yield line;
     }
@@ -136,7 +136,7 @@ async function* readLines(path: string, handle: FileHandle, places: readonly Pla
 }
 
 /** Reads a piece of the file from one of the last chunks, or a chunk from where the piece begins. */
-function createChunkReader(handle: FileHandle): (place: Place) => Promise<Buffer> {
+function createChunkReader(handle: FileHandle): (extent: Extent) => Promise<Buffer> {
   let chunks: readonly { readonly start: number; readonly bytes: Buffer }[] = [];
   return async ({ offset, length }) => {
     const isIn = ({ start, bytes }: (typeof chunks)[number]) =>

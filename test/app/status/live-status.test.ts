@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
-import { createVitals, type PublisherSigns } from '../../../src/app/status/live-status.ts';
+import { createLiveStatus, type PublisherSource } from '../../../src/app/status/live-status.ts';
 import { createPublisherTroubles } from '../../../src/app/status/publisher-troubles.ts';
-import { readStanding } from '../../../src/app/status/stored-status.ts';
+import { readStoredStatus } from '../../../src/app/status/stored-status.ts';
 import { createTroubles } from '../../../src/app/status/troubles.ts';
 import { createLinkedUsers } from '../../../src/app/tokens/linked-users.ts';
 import { type Hitch, NOTHING_KNOWN, type PersonState } from '../../../src/domain/person.ts';
@@ -29,7 +29,7 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
   /** By whom Withings has handed out an access token, when each login was written, and the records and cursors. */
   const handedOut = new Set<UserId>();
   const written = new Map<UserId, Date>();
-  const records = new Map<UserId, PersonState>();
+  const personStates = new Map<UserId, PersonState>();
   const cursors = new Map<UserId, Date>();
   const reads: UserId[] = [];
   const broken: { list?: Error; load?: Error } = {};
@@ -47,23 +47,23 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
   };
   const fetches = createTroubles({ clock, log, people });
   const subscribing = createTroubles({ clock, log, people });
-  const publishers: PublisherSigns[] = [];
-  const vitals = createVitals({
+  const publishers: PublisherSource[] = [];
+  const liveStatus = createLiveStatus({
     linkedUsers: createLinkedUsers({ tokens: store, clock }),
-    readStanding: (user) => {
+    readStoredStatus: (user) => {
       reads.push(user);
-      return readStanding(
+      return readStoredStatus(
         {
           tokens: store,
           accesses: { load: async (each) => (handedOut.has(each) ? access : undefined) },
           cursors: { load: async (each) => cursors.get(each) },
-          people: { load: async (each) => records.get(each) ?? NOTHING_KNOWN },
+          people: { load: async (each) => personStates.get(each) ?? NOTHING_KNOWN },
           loginWritten: async (each) => written.get(each),
         },
         user,
       );
     },
-    remembered: (user) => records.get(user),
+    remembered: (user) => personStates.get(user),
     troubles: [fetches, subscribing],
     publishers: () => publishers,
     journal: {
@@ -75,7 +75,7 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
     clock,
   });
   const look = async () => {
-    const looking = vitals.look();
+    const looking = liveStatus.look();
     await clock.advance(1000);
     return await looking;
   };
@@ -85,14 +85,14 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
     return person;
   };
   const note = (user: UserId, changes: Partial<PersonState>) =>
-    records.set(user, { ...(records.get(user) ?? NOTHING_KNOWN), ...changes });
+    personStates.set(user, { ...(personStates.get(user) ?? NOTHING_KNOWN), ...changes });
   const publish = (name: string) => {
     const troubles = createPublisherTroubles({ clock, log, publisher: name });
     publishers.push({ name, troubles, behindBytes: 330 });
     return troubles;
   };
   const files = { logins, handedOut, written, cursors, reads, broken, note };
-  return { clock, ...files, fetches, subscribing, publish, vitals, look, anna };
+  return { clock, ...files, fetches, subscribing, publish, liveStatus, look, anna };
 }
 
 const trouble = (recovery: Recovery, code = 'no') => new Trouble('it broke', { code, recovery, hint: 'mend it' });
@@ -110,8 +110,8 @@ describe('a login', () => {
   });
 
   test('works when a fetch has worked', async () => {
-    const { anna, vitals } = createBench();
-    vitals.contacted(ANNA);
+    const { anna, liveStatus } = createBench();
+    liveStatus.contacted(ANNA);
     assert.deepEqual((await anna()).login, { state: 'works' });
   });
 
@@ -166,17 +166,17 @@ describe('a login', () => {
 
 describe('contact', () => {
   test('is the last fetch that worked, and before the first one what the cursor says', async () => {
-    const { clock, anna, cursors, vitals } = createBench();
+    const { clock, anna, cursors, liveStatus } = createBench();
     cursors.set(ANNA, before(3 * HOUR));
     assert.deepEqual((await anna()).lastContact?.at, before(3 * HOUR));
-    vitals.contacted(ANNA);
+    liveStatus.contacted(ANNA);
     await clock.advance(MINUTE);
     assert.equal((await anna()).lastContact?.agoMs, MINUTE);
   });
 
   test('that lasts longer than two reconciles are apart is a trouble', async () => {
-    const { clock, look, vitals } = createBench({ intervalMs: HOUR });
-    vitals.contacted(ANNA);
+    const { clock, look, liveStatus } = createBench({ intervalMs: HOUR });
+    liveStatus.contacted(ANNA);
     await clock.advance(2 * HOUR - 10_000);
     assert.equal(isWell(await look()), true);
     await clock.advance(10_000);
@@ -186,7 +186,7 @@ describe('contact', () => {
       [['no_contact', ANNA, START, 'Anna 1234: no fetch has worked for 120 min; see the log']],
     );
     assert.equal(isWell(await look()), false);
-    vitals.contacted(ANNA);
+    liveStatus.contacted(ANNA);
     assert.equal(isWell(await look()), true);
   });
 
@@ -198,8 +198,8 @@ describe('contact', () => {
   });
 
   test('does not depend on the wall clock once there was one', async () => {
-    const { clock, look, vitals } = createBench({ intervalMs: HOUR });
-    vitals.contacted(ANNA);
+    const { clock, look, liveStatus } = createBench({ intervalMs: HOUR });
+    liveStatus.contacted(ANNA);
     clock.jumpTo(new Date('2030-01-01T00:00:00Z'));
     const vital = await look();
     assert.equal(isWell(vital), true);
@@ -217,10 +217,10 @@ describe('contact', () => {
 
 describe('a notification', () => {
   test('is remembered of those who are linked, and of nobody else', async () => {
-    const { anna, look, logins, clock, vitals } = createBench();
+    const { anna, look, logins, clock, liveStatus } = createBench();
     await look();
-    vitals.notified(ANNA);
-    vitals.notified(BO);
+    liveStatus.notified(ANNA);
+    liveStatus.notified(BO);
     logins.set(BO, refreshToken('bo'));
     await clock.advance(5000);
     const { people } = await look();
@@ -270,12 +270,12 @@ describe('a trouble', () => {
     test(`that waiting does not mend is a reason for alarm at once: ${recovery}`, async () => {
       const { look, fetches } = createBench();
       fetches.report(ANNA, trouble(recovery));
-      const vitals = await look();
+      const liveStatus = await look();
       assert.deepEqual(
-        vitals.troubles.map(({ text }) => text),
+        liveStatus.troubles.map(({ text }) => text),
         ['Anna 1234: it broke; mend it'],
       );
-      assert.equal(isWell(vitals), false);
+      assert.equal(isWell(liveStatus), false);
     });
   }
 
@@ -292,8 +292,8 @@ describe('a trouble', () => {
   });
 
   test('with a login that fetches do not share is shown as well', async () => {
-    const { look, subscribing, vitals } = createBench();
-    vitals.contacted(ANNA);
+    const { look, subscribing, liveStatus } = createBench();
+    liveStatus.contacted(ANNA);
     subscribing.report(ANNA, trouble('login', 'access_refused'));
     const { people, troubles } = await look();
     assert.deepEqual([people[0]?.login.state, troubles.map(({ code }) => code)], ['works', ['access_refused']]);
@@ -305,9 +305,9 @@ describe('a trouble', () => {
     fetches.report(ANNA, trouble('retry', 'unreachable'));
     logins.delete(ANNA);
     await clock.advance(5000);
-    const vitals = await look();
-    assert.deepEqual([vitals.people, vitals.troubles], [[], []]);
-    assert.equal(isWell(vitals), true);
+    const liveStatus = await look();
+    assert.deepEqual([liveStatus.people, liveStatus.troubles], [[], []]);
+    assert.equal(isWell(liveStatus), true);
   });
 
   test('with the tokens directory is shown, with those who were seen before', async () => {
@@ -315,9 +315,9 @@ describe('a trouble', () => {
     await look();
     broken.list = trouble('settings', 'no_permission');
     await clock.advance(5000);
-    const vitals = await look();
+    const liveStatus = await look();
     assert.deepEqual(
-      [vitals.people.length, vitals.troubles.map(({ code, text }) => [code, text])],
+      [liveStatus.people.length, liveStatus.troubles.map(({ code, text }) => [code, text])],
       [1, [['no_permission', 'it broke; mend it']]],
     );
     delete broken.list;
@@ -336,8 +336,8 @@ describe('a publisher', () => {
     const began = clock.now();
     await clock.advance(MINUTE);
     mqtt.contacted();
-    const [vitals] = (await look()).publishers;
-    assert.deepEqual([vitals?.state, vitals?.since, vitals?.lastContact?.agoMs], ['works', began, 0]);
+    const [liveStatus] = (await look()).publishers;
+    assert.deepEqual([liveStatus?.state, liveStatus?.since, liveStatus?.lastContact?.agoMs], ['works', began, 0]);
   });
 
   test('in trouble says since when and why, like every trouble; and works again when that is over', async () => {
@@ -350,8 +350,11 @@ describe('a publisher', () => {
     await clock.advance(MINUTE);
     hook.report(trouble('retry', 'two'));
     const { publishers, troubles } = await look();
-    const [vitals] = publishers;
-    assert.deepEqual([vitals?.state, vitals?.since, vitals?.problem], ['trouble', began, 'hook: it broke; mend it']);
+    const [liveStatus] = publishers;
+    assert.deepEqual(
+      [liveStatus?.state, liveStatus?.since, liveStatus?.problem],
+      ['trouble', began, 'hook: it broke; mend it'],
+    );
     assert.deepEqual(
       troubles.map(({ code, text, userId: user }) => [code, text, user]),
       [

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPulse } from '../../../src/app/status/liveness.ts';
-import { describe as describeVitals, reportToSupervisor } from '../../../src/app/status/watchdog.ts';
-import type { PersonVitals, Vitals } from '../../../src/domain/status.ts';
+import { createLiveness } from '../../../src/app/status/liveness.ts';
+import { describe as describeVitals, reportToSystemd } from '../../../src/app/status/watchdog.ts';
+import type { PersonStatus, Status } from '../../../src/domain/status.ts';
 import { parseUserId } from '../../../src/domain/token.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createRecordingLog } from '../../support/recording-log.ts';
@@ -10,7 +10,7 @@ import { createRecordingLog } from '../../support/recording-log.ts';
 const ANNA = parseUserId('1234') ?? assert.fail();
 const MINUTE = 60_000;
 
-function person(changes: Partial<PersonVitals> = {}): PersonVitals {
+function person(changes: Partial<PersonStatus> = {}): PersonStatus {
   return {
     userId: ANNA,
     name: 'Anna',
@@ -23,7 +23,7 @@ function person(changes: Partial<PersonVitals> = {}): PersonVitals {
   };
 }
 
-function vitals(people: readonly PersonVitals[], troubles: Vitals['troubles'] = []): Vitals {
+function status(people: readonly PersonStatus[], troubles: Status['troubles'] = []): Status {
   return { startedAt: new Date(0), uptimeMs: 0, people, publishers: [], troubles };
 }
 
@@ -39,14 +39,14 @@ function start({
   const stop = new AbortController();
   const sent: { atMs: number; lines: readonly string[] }[] = [];
   const state = { stuck: undefined as string | undefined, people: [person()] };
-  const ended = reportToSupervisor({
+  const ended = reportToSystemd({
     notify: async (lines) => {
       sent.push({ atMs: clock.elapsedMs(), lines });
       await notify();
     },
     watchdogMs: isWatched ? 10_000 : undefined,
-    pulse: { stuck: () => state.stuck },
-    look: async () => vitals(state.people),
+    liveness: { stuck: () => state.stuck },
+    look: async () => status(state.people),
     timeZone: 'UTC',
     clock,
     log,
@@ -106,7 +106,7 @@ test('a supervisor that cannot be reached is told of once, and tried on', async 
 });
 
 test('how things stand is said without names and weights, which are nobody elseâ€™s business', () => {
-  const say = (...people: readonly PersonVitals[]) => describeVitals(vitals(people), 'Europe/Berlin');
+  const say = (...people: readonly PersonStatus[]) => describeVitals(status(people), 'Europe/Berlin');
   assert.equal(say(), 'nobody is linked yet: weighbridge login');
   const older = { kilograms: 92, takenAt: new Date('2026-10-01T06:00:00Z'), agoMs: 0 };
   assert.equal(
@@ -117,23 +117,23 @@ test('how things stand is said without names and weights, which are nobody elseâ
   const lost = person({ login: { state: 'needs_login', since: undefined, reason: 'refused' } });
   assert.match(say(person(), lost), /, 1 to be looked at: weighbridge users$/);
   const trouble = { userId: undefined, code: 'disk_full', text: '', since: new Date(0), isLasting: true };
-  assert.match(describeVitals(vitals([person()], [trouble]), 'UTC'), /something is wrong: weighbridge doctor$/);
+  assert.match(describeVitals(status([person()], [trouble]), 'UTC'), /something is wrong: weighbridge doctor$/);
 });
 
 test('the work stands still when no round has begun for ten minutes, or a fetch takes an hour', async () => {
   const clock = createFakeClock();
   let busyMs = 0;
-  const pulse = createPulse(clock, () => busyMs);
+  const liveness = createLiveness(clock, () => busyMs);
   for (let minute = 0; minute < 30; minute += 1) {
-    pulse.beat();
+    liveness.beat();
     await clock.advance(MINUTE);
-    assert.equal(pulse.stuck(), undefined);
+    assert.equal(liveness.stuck(), undefined);
   }
   await clock.advance(10 * MINUTE);
-  assert.match(pulse.stuck() ?? '', /nobody has been looked after for 11 min/);
-  pulse.beat();
+  assert.match(liveness.stuck() ?? '', /nobody has been looked after for 11 min/);
+  liveness.beat();
   busyMs = 59 * MINUTE;
-  assert.equal(pulse.stuck(), undefined);
+  assert.equal(liveness.stuck(), undefined);
   busyMs = 61 * MINUTE;
-  assert.match(pulse.stuck() ?? '', /a fetch has been going on for 61 min/);
+  assert.match(liveness.stuck() ?? '', /a fetch has been going on for 61 min/);
 });

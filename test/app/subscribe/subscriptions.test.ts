@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
-import { createRecords } from '../../../src/app/status/person-status.ts';
+import { createPersonStates } from '../../../src/app/status/person-states.ts';
 import { createTroubles } from '../../../src/app/status/troubles.ts';
 import { createKeeper } from '../../../src/app/subscribe/keep-subscribed.ts';
 import { createSubscriptions } from '../../../src/app/subscribe/subscriptions.ts';
@@ -63,7 +63,7 @@ function createBench({ applis = [1], users = [ANNA] }: { applis?: readonly numbe
   const subscriptions = createSubscriptions({
     service,
     withAccess: (userId, { urgent }, call) => call({ userId, urgent, accessToken: accessToken('a') }),
-    records: createRecords({ people: store, log }),
+    personStates: createPersonStates({ people: store, log }),
     callbackUrl: URL_NOW,
     applis,
     people,
@@ -106,7 +106,7 @@ describe('subscriptions', () => {
       subscription(URL_NOW, 16),
       ...foreign,
     ]);
-    const healed = subscriptions.heal(ANNA, { urgent: true });
+    const healed = subscriptions.repair(ANNA, { urgent: true });
     await clock.advance(MINUTE);
     await healed;
     assert.deepEqual(stored.get(ANNA), [...foreign, subscription(URL_NOW, 1, 'weighbridge')]);
@@ -116,15 +116,15 @@ describe('subscriptions', () => {
   test('are left alone when all is well, however often they are looked at', async () => {
     const { stored, subscriptions, whats } = createBench();
     stored.set(ANNA, [subscription(URL_NOW)]);
-    await subscriptions.heal(ANNA, { urgent: true });
-    await subscriptions.heal(ANNA, { urgent: true });
+    await subscriptions.repair(ANNA, { urgent: true });
+    await subscriptions.repair(ANNA, { urgent: true });
     assert.deepEqual(whats(), ['list 1234', 'list 1234']);
   });
 
   test('are asked for 5 s apart and removed 1 s apart', async () => {
     const { stored, subscriptions, clock, calls } = createBench({ applis: [1, 2, 4] });
     stored.set(ANNA, [subscription(`${URL_NOW}?old`, 1), subscription(`${URL_NOW}?old`, 2)]);
-    const healed = subscriptions.heal(ANNA, { urgent: true });
+    const healed = subscriptions.repair(ANNA, { urgent: true });
     await clock.advance(MINUTE);
     await healed;
     assert.deepEqual(
@@ -138,7 +138,7 @@ describe('subscriptions', () => {
     const old = subscription('https://wb.example.net/withingsWebhook/old-secret');
     stored.set(ANNA, [old]);
     state.refused = 1;
-    await assert.rejects(subscriptions.heal(ANNA, { urgent: true }), { code: 'not_allowed' });
+    await assert.rejects(subscriptions.repair(ANNA, { urgent: true }), { code: 'not_allowed' });
     assert.deepEqual(stored.get(ANNA), [old]);
     assert.match(state.people.get(ANNA)?.subscription?.hitch?.reason ?? '', /277/);
   });
@@ -149,7 +149,7 @@ describe('subscriptions', () => {
     const oldOfRefused = subscription('https://wb.example.net/withingsWebhook/old-secret', 4);
     stored.set(ANNA, [old, oldOfRefused]);
     state.refused = 4;
-    const healed = subscriptions.heal(ANNA, { urgent: true }).catch((error: unknown) => error);
+    const healed = subscriptions.repair(ANNA, { urgent: true }).catch((error: unknown) => error);
     await clock.advance(MINUTE);
     assert((await healed) instanceof Trouble, 'it is told');
     assert.deepEqual(stored.get(ANNA), [oldOfRefused, subscription(URL_NOW, 1, 'weighbridge')]);
@@ -159,7 +159,7 @@ describe('subscriptions', () => {
   test('are recognised in any spelling of the same URL', async () => {
     const { stored, subscriptions, whats } = createBench();
     stored.set(ANNA, [subscription(URL_NOW.replace('wb.example.net', 'WB.example.net:443'))]);
-    await subscriptions.heal(ANNA, { urgent: true });
+    await subscriptions.repair(ANNA, { urgent: true });
     assert.deepEqual(whats(), ['list 1234']);
   });
 
@@ -309,7 +309,7 @@ describe('keeping them', () => {
     await removed;
     await clock.advance(24 * HOUR);
     assert.deepEqual(stored.get(ANNA), []);
-    await subscriptions.heal(ANNA, { urgent: true });
+    await subscriptions.repair(ANNA, { urgent: true });
     stored.set(ANNA, []);
     await clock.advance(7 * HOUR);
     assert.equal(stored.get(ANNA)?.length, 1);

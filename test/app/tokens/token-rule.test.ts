@@ -16,7 +16,7 @@ import { type Sandbox, type SandboxOptions, startSandbox } from '../../../src/sa
 import { createAccessFiles } from '../../../src/storage/access-files.ts';
 import { createTokenFiles, readToken } from '../../../src/storage/token-files.ts';
 import { createWithingsClient } from '../../../src/withings/client.ts';
-import { createPace } from '../../../src/withings/rate-limit.ts';
+import { createRateLimit } from '../../../src/withings/rate-limit.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createRecordingLog } from '../../support/recording-log.ts';
 import type { RotateTask } from '../../support/rotate-child.ts';
@@ -58,23 +58,26 @@ async function setUp(options: Partial<SandboxOptions> = {}) {
     },
   };
 }
-type Place = Awaited<ReturnType<typeof setUp>>;
+type SystemPaths = Awaited<ReturnType<typeof setUp>>;
 
 function connect(sandbox: Sandbox, clock: Clock = impatient): TokenIssuer & MeasureSource {
   const { signal } = new AbortController();
-  const pace = createPace({ clock, signal });
+  const rateLimit = createRateLimit({ clock, signal });
   return createWithingsClient({
     apiUrl: sandbox.url,
     clientId: 'id',
     clientSecret: 'secret',
-    pace,
+    rateLimit,
     clock: realClock,
     signal,
   });
 }
 
 /** Lets another process rotate once and use what it got; says how that process ended. */
-async function rotateElsewhere(place: Place, how: Pick<RotateTask, 'dieBefore' | 'dieAfterRefresh' | 'alone'> = {}) {
+async function rotateElsewhere(
+  place: SystemPaths,
+  how: Pick<RotateTask, 'dieBefore' | 'dieAfterRefresh' | 'alone'> = {},
+) {
   const task: RotateTask = { apiUrl: place.sandbox.url.href, directory: place.directory, userId: ANNA, ...how };
   const child = spawn(process.execPath, [CHILD, JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit'] });
   const [code, signal] = await once(child, 'exit');
@@ -82,14 +85,14 @@ async function rotateElsewhere(place: Place, how: Pick<RotateTask, 'dieBefore' |
 }
 
 /** The promise: whatever happened, the file holds a login that works, and nobody else reads it. */
-async function assertLoginLives({ sandbox, file }: Place, when: string) {
+async function assertLoginLives({ sandbox, file }: SystemPaths, when: string) {
   const token = readToken(await readFile(file, 'utf8'));
   assert.ok(token !== undefined && sandbox.grants.accepts(token), `the login is lost ${when}`);
   assert.equal((await stat(file)).mode & 0o777, 0o600, when);
 }
 
 /** Rotates and uses the login, as the next run does. */
-async function assertNextRunWorks(place: Place, when: string) {
+async function assertNextRunWorks(place: SystemPaths, when: string) {
   const withings = connect(place.sandbox);
   const { tokens } = place;
   const accesses = { ...place.accesses, load: async () => undefined };

@@ -8,7 +8,7 @@ import { installService } from '../../../src/cli/service/install.ts';
 import { showService, uninstallService } from '../../../src/cli/service/status.ts';
 import { judgeService } from '../../../src/doctor/service.ts';
 import type { Ran } from '../../../src/systemd/control.ts';
-import { placeIn } from '../../../src/systemd/paths.ts';
+import { systemPaths } from '../../../src/systemd/paths.ts';
 import { createShell } from '../../support/shell.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
@@ -29,7 +29,7 @@ const STOPPED = { LoadState: 'not-found', ActiveState: 'inactive' };
 async function openMachine(options: MachineOptions = {}) {
   const { isRoot = true, settings = SETTINGS, answers = {} } = options;
   const directory = await temporaryDirectory();
-  const place = placeIn(join(directory.path, 'root'));
+  const paths = systemPaths(join(directory.path, 'root'));
   const folder = join(directory.path, 'folder');
   await mkdir(join(folder, 'tokens'), { recursive: true });
   if (settings !== '') await writeFile(join(folder, '.env'), `PORT=0\nHOST=127.0.0.1\n${settings}`);
@@ -57,10 +57,10 @@ async function openMachine(options: MachineOptions = {}) {
     readDotenv: (path) => (existsSync(path) ? parse(readFileSync(path)) : {}),
     program: { node: '/bin/sh', script: '/bin/sh' },
   });
-  const world = { place, run, folder };
+  const world = { paths, run, folder };
   return {
     ...directory,
-    place,
+    paths,
     folder,
     machine,
     said: () => said.splice(0).join('\n'),
@@ -84,15 +84,15 @@ describe('service install', () => {
     await using machine = await openMachine();
     machine.machine.state = { ...RUNNING, ActiveState: 'inactive' };
     await machine.install();
-    const { place, folder } = machine;
+    const { paths, folder } = machine;
     assert.deepEqual((await filesBelow(folder)).toSorted(), ['tokens/.1234.lock', 'tokens/.gitignore'].slice(1));
-    assert.match(await readFile(`${place.settings}/env`, 'utf8'), /hush-client-secret # mine/);
-    assert.equal(statSync(`${place.settings}/env`).mode & 0o777, 0o600);
-    assert.equal(await readFile(`${place.state}/tokens/1234`, 'utf8'), 'a-token\n');
-    assert.equal(await readFile(`${place.state}/data/measures.jsonl`, 'utf8'), '{}\n');
-    for (const path of [place.state, `${place.state}/tokens`]) assert.equal(statSync(path).mode & 0o777, 0o700);
-    assert.match(await readFile(place.unit, 'utf8'), /^ExecStart=\/bin\/sh \/bin\/sh serve$/m);
-    assert.equal(statSync(place.unit).mode & 0o777, 0o644);
+    assert.match(await readFile(`${paths.settings}/env`, 'utf8'), /hush-client-secret # mine/);
+    assert.equal(statSync(`${paths.settings}/env`).mode & 0o777, 0o600);
+    assert.equal(await readFile(`${paths.state}/tokens/1234`, 'utf8'), 'a-token\n');
+    assert.equal(await readFile(`${paths.state}/data/measures.jsonl`, 'utf8'), '{}\n');
+    for (const path of [paths.state, `${paths.state}/tokens`]) assert.equal(statSync(path).mode & 0o777, 0o700);
+    assert.match(await readFile(paths.unit, 'utf8'), /^ExecStart=\/bin\/sh \/bin\/sh serve$/m);
+    assert.equal(statSync(paths.unit).mode & 0o777, 0o644);
     assert.deepEqual(machine.changes(), [
       'systemctl daemon-reload',
       'systemctl enable weighbridge.service',
@@ -129,8 +129,8 @@ describe('service install', () => {
     machine.said();
     assert.equal(await machine.install(), 0);
     assert.match(machine.said(), /note: the service has logins of its own.* are left alone/);
-    assert.equal(await readFile(`${machine.place.state}/tokens/1234`, 'utf8'), 'a-token\n');
-    assert.match(await readFile(`${machine.place.settings}/env`, 'utf8'), /my-id/);
+    assert.equal(await readFile(`${machine.paths.state}/tokens/1234`, 'utf8'), 'a-token\n');
+    assert.match(await readFile(`${machine.paths.settings}/env`, 'utf8'), /my-id/);
     assert.match(await readFile(join(machine.folder, '.env'), 'utf8'), /other/);
   });
 
@@ -138,12 +138,12 @@ describe('service install', () => {
     await using machine = await openMachine();
     machine.machine.state = RUNNING;
     await machine.install();
-    await appendFile(machine.place.unit, '# mine\n');
+    await appendFile(machine.paths.unit, '# mine\n');
     machine.changes();
     assert.equal(await machine.install(), 1);
     assert.match(machine.said(), /systemctl edit weighbridge/);
     assert.deepEqual(machine.changes(), []);
-    assert.match(await readFile(machine.place.unit, 'utf8'), /# mine\n$/);
+    assert.match(await readFile(machine.paths.unit, 'utf8'), /# mine\n$/);
   });
 
   for (const [what, settings, message] of [
@@ -201,12 +201,12 @@ describe('service uninstall', () => {
     machine.changes();
     machine.said();
     assert.equal(await machine.uninstall(true), 0);
-    assert.ok(existsSync(machine.place.unit));
+    assert.ok(existsSync(machine.paths.unit));
     assert.equal(await machine.uninstall(), 0);
-    assert.ok(!existsSync(machine.place.unit));
+    assert.ok(!existsSync(machine.paths.unit));
     assert.deepEqual(machine.changes(), ['systemctl disable --now weighbridge.service', 'systemctl daemon-reload']);
     assert.match(machine.said(), /What stays/);
-    assert.ok(existsSync(`${machine.place.state}/tokens/1234`) && existsSync(`${machine.place.settings}/env`));
+    assert.ok(existsSync(`${machine.paths.state}/tokens/1234`) && existsSync(`${machine.paths.settings}/env`));
     assert.equal(await machine.uninstall(), 0);
     assert.match(machine.said(), /there is no service/);
   });
@@ -215,9 +215,9 @@ describe('service uninstall', () => {
     await using machine = await openMachine();
     machine.machine.state = RUNNING;
     await machine.install();
-    await appendFile(machine.place.unit, '# mine\n');
+    await appendFile(machine.paths.unit, '# mine\n');
     assert.equal(await machine.uninstall(), 0);
-    assert.match(await readFile(`${machine.place.unit}.saved`, 'utf8'), /# mine/);
+    assert.match(await readFile(`${machine.paths.unit}.saved`, 'utf8'), /# mine/);
   });
 });
 

@@ -2,13 +2,13 @@ import { strict as assert } from 'node:assert';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
-import type { Vitals } from '../../../src/domain/status.ts';
+import type { Status } from '../../../src/domain/status.ts';
 import { BO } from '../../support/people.ts';
 import { ask, basic, NOBODY, openPort, WELL } from '../../support/private-port.ts';
 
 const NO_SUBSCRIPTION = { state: 'none', applis: [], since: undefined, reason: undefined } as const;
 const SINCE = new Date('2026-11-20T05:00:00Z');
-const bo = (changes: Partial<Vitals['people'][number]>): Vitals => ({
+const bo = (changes: Partial<Status['people'][number]>): Status => ({
   ...NOBODY,
   people: [
     {
@@ -23,7 +23,7 @@ const bo = (changes: Partial<Vitals['people'][number]>): Vitals => ({
     },
   ],
 });
-const trouble = (isLasting: boolean): Vitals => ({
+const trouble = (isLasting: boolean): Status => ({
   ...WELL,
   troubles: [{ userId: undefined, code: 'disk_full', text: 'the disk is full', since: SINCE, isLasting }],
 });
@@ -83,7 +83,7 @@ describe('/healthz', () => {
     assert.match(headers['content-type'] ?? '', /json/);
   });
 
-  for (const [what, vitals, status] of [
+  for (const [what, known, status] of [
     ['nobody is linked yet', NOBODY, 200],
     ['a login has not been tried yet', bo({ login: { state: 'not_tried' } }), 200],
     ['there was never a callback URL', bo({ subscription: { ...NO_SUBSCRIPTION, state: 'off' } }), 200],
@@ -94,7 +94,7 @@ describe('/healthz', () => {
     ['a subscription is lost', bo({ subscription: { ...NO_SUBSCRIPTION, state: 'lost' } }), 503],
   ] as const) {
     test(`answers ${status} when ${what}`, async () => {
-      await using port = await openPort({ look: () => Promise.resolve(vitals) });
+      await using port = await openPort({ look: () => Promise.resolve(known) });
       const { status: got, body } = await ask(port.port);
       assert.deepEqual([got, JSON.parse(body).status], [status, status === 200 ? 'ok' : 'trouble']);
     });
@@ -102,8 +102,8 @@ describe('/healthz', () => {
 
   test('says since when and why somebody needs login, and what is wrong besides', async () => {
     const login = { state: 'needs_login', since: SINCE, reason: 'the refresh token is refused' } as const;
-    const vitals = { ...bo({ login }), troubles: trouble(true).troubles };
-    await using port = await openPort({ look: () => Promise.resolve(vitals) });
+    const status = { ...bo({ login }), troubles: trouble(true).troubles };
+    await using port = await openPort({ look: () => Promise.resolve(status) });
     const { users, troubles } = JSON.parse((await ask(port.port)).body);
     const { login: state, needs_login_since, reason, last_contact, last_weigh_in } = users[0];
     assert.deepEqual(

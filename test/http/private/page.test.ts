@@ -5,7 +5,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { describe, test } from 'node:test';
 import express from 'express';
 import { createChanges } from '../../../src/app/status/status-changes.ts';
-import type { Vitals } from '../../../src/domain/status.ts';
+import type { Status } from '../../../src/domain/status.ts';
 import { listen } from '../../../src/http/listen.ts';
 import { createLive } from '../../../src/http/private/live.ts';
 import { ASSETS } from '../../../src/page/view.ts';
@@ -305,17 +305,17 @@ describe('the changes', () => {
   test('of vitals are noticed; that time passes is none', async () => {
     const clock = createFakeClock();
     const stop = new AbortController();
-    let vitals: Vitals = WELL;
+    let status: Status = WELL;
     let told = 0;
     let looks = 0;
     const changes = createChanges({
-      vitals: {
+      liveStatus: {
         look: () => {
           looks += 1;
           const uptimeMs = clock.elapsedMs();
-          return Promise.resolve({ ...vitals, uptimeMs });
+          return Promise.resolve({ ...status, uptimeMs });
         },
-        onSign: () => ({ [Symbol.dispose]: () => undefined }),
+        onChange: () => ({ [Symbol.dispose]: () => undefined }),
       },
       lookForMore: () => Promise.reject(new Error('no journal')),
       examine: () => Promise.reject(new Error('no directory')),
@@ -331,7 +331,7 @@ describe('the changes', () => {
       });
       await clock.advance(60_000);
       assert.equal(told, 0);
-      vitals = { ...WELL, people: [] };
+      status = { ...WELL, people: [] };
       await clock.advance(6_000);
       assert.equal(told, 1);
     }
@@ -345,16 +345,16 @@ describe('the changes', () => {
   test('are told of once, and are of trouble and set-up as well, but not of how long a trouble has lasted', async () => {
     const clock = createFakeClock();
     const silent = { userId: ANNA, code: 'no_contact', since: clock.now(), isLasting: true };
-    let vitals = WELL;
+    let status = WELL;
     let concerns: unknown[] = [];
     let told = 0;
     let grow: () => void = () => undefined;
     const minutes = () => `no fetch has worked for ${Math.floor(clock.elapsedMs() / 60_000)} min`;
     const changes = createChanges({
-      vitals: {
+      liveStatus: {
         look: () =>
-          Promise.resolve({ ...vitals, troubles: vitals.troubles.map((each) => ({ ...each, text: minutes() })) }),
-        onSign: () => ({ [Symbol.dispose]: () => undefined }),
+          Promise.resolve({ ...status, troubles: status.troubles.map((each) => ({ ...each, text: minutes() })) }),
+        onChange: () => ({ [Symbol.dispose]: () => undefined }),
       },
       lookForMore: () => Promise.resolve(),
       examine: () => Promise.resolve(concerns),
@@ -371,11 +371,11 @@ describe('the changes', () => {
       told += 1;
     });
     await clock.advance(1_000);
-    vitals = { ...WELL, people: [] };
+    status = { ...WELL, people: [] };
     grow();
     await clock.advance(60_000);
     assert.equal(told, 1, 'a weigh-in');
-    vitals = { ...vitals, troubles: [{ ...silent, text: '' }] };
+    status = { ...status, troubles: [{ ...silent, text: '' }] };
     await clock.advance(600_000);
     assert.equal(told, 2, 'a trouble that lasts');
     concerns = [{ text: 'everybody can read data/' }];
@@ -388,7 +388,7 @@ describe('the changes', () => {
     let told = 0;
     let grow: () => void = () => undefined;
     const changes = createChanges({
-      vitals: { look: () => Promise.resolve(WELL), onSign: () => ({ [Symbol.dispose]: () => undefined }) },
+      liveStatus: { look: () => Promise.resolve(WELL), onChange: () => ({ [Symbol.dispose]: () => undefined }) },
       lookForMore: () => Promise.resolve(),
       examine: () => Promise.resolve([]),
       feed: {

@@ -32,7 +32,7 @@ async function openPort(options: Partial<PublicAppOptions> = {}) {
     trustProxy: 'loopback',
     onRedirect: () => Promise.resolve('working'),
     prove: (nonce) => `proof of ${nonce}`,
-    place: '/tokens',
+    directory: '/tokens',
     people: { names: new Map(), unit: 'kg' },
     clock: realClock,
     log,

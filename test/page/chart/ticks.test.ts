@@ -20,7 +20,7 @@ describe('the scale of values', () => {
 
   it('has ticks where their values are', () => {
     const { low, high, ticks } = scaleOf(weight('kg'), 80, 84, 5);
-    for (const { place, label } of ticks) assert.ok(Math.abs(low + place * (high - low) - Number(label)) < 1e-9);
+    for (const { position, label } of ticks) assert.ok(Math.abs(low + position * (high - low) - Number(label)) < 1e-9);
     assert.ok(low < 80 && high > 84);
   });
 
@@ -82,8 +82,8 @@ describe('the scale of time', () => {
     for (const zone of ['Europe/Vienna', 'America/New_York', 'Australia/Lord_Howe', 'Pacific/Apia', 'UTC']) {
       inZone(zone, () => {
         const { fromMs, toMs } = span('2026-01-10T12:00Z', '2026-12-30T12:00Z');
-        for (const { place } of timeTicks({ fromMs, toMs })) {
-          const date = new Date(Math.round(fromMs + place * (toMs - fromMs)));
+        for (const { position } of timeTicks({ fromMs, toMs })) {
+          const date = new Date(Math.round(fromMs + position * (toMs - fromMs)));
           assert.deepEqual([date.getDate(), date.getHours(), date.getMinutes()], [1, 0, 0], `${zone} ${date}`);
         }
       });
@@ -95,7 +95,7 @@ describe('the scale of time', () => {
       const toMs = new Date(2026, 10, 21, 7).getTime();
       const ticks = timeTicks({ fromMs: toMs - length * 86_400_000, toMs });
       assert.ok(ticks.length >= 2 && ticks.length <= 7, `${length} days: ${labels(ticks)}`);
-      for (const { place } of ticks) assert.ok(place >= 0 && place <= 1);
+      for (const { position } of ticks) assert.ok(position >= 0 && position <= 1);
     }
   });
 });

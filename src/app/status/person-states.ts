@@ -4,13 +4,13 @@ import type { PersonState, PersonStore } from '../../domain/person.ts';
 import type { UserId } from '../../domain/token.ts';
 
 /** What is known of each person beyond the life of this process. */
-export interface Records {
+export interface PersonStates {
   of(userId: UserId): Promise<PersonState>;
   /** Changes a record; writes nothing where nothing has changed. A disk that does not take it is told of and no more. */
   change(userId: UserId, change: (before: PersonState) => PersonState): Promise<void>;
 }
 
-export function createRecords({ people, log }: { readonly people: PersonStore; readonly log: Log }): Records {
+export function createPersonStates({ people, log }: { readonly people: PersonStore; readonly log: Log }): PersonStates {
   const inTurn = createKeyedMutex();
 
   const write = async (userId: UserId, change: (before: PersonState) => PersonState) => {

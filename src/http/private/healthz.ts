@@ -1,11 +1,11 @@
 import { formatTime } from '../../domain/clock.ts';
-import { isWell, type Moment, type PersonVitals, type PublisherVitals, type Vitals } from '../../domain/status.ts';
+import { isWell, type Moment, type PersonStatus, type PublisherStatus, type Status } from '../../domain/status.ts';
 
 /** What `/healthz` answers. Names and units are part of the contract; what is not known is null. */
-export function encodeHealth(vitals: Vitals, version: string) {
-  const { startedAt, uptimeMs, people, publishers, troubles } = vitals;
+export function encodeHealthz(status: Status, version: string) {
+  const { startedAt, uptimeMs, people, publishers, troubles } = status;
   return {
-    status: isWell(vitals) ? 'ok' : 'trouble',
+    status: isWell(status) ? 'ok' : 'trouble',
     version,
     uptime_s: seconds(uptimeMs),
     started_at: time(startedAt),
@@ -16,7 +16,7 @@ export function encodeHealth(vitals: Vitals, version: string) {
 }
 
 /** One of `users`, also as `weighbridge users --json` prints them. Weights are kilograms. */
-export function encodePerson(person: PersonVitals) {
+export function encodePerson(person: PersonStatus) {
   const { login, lastContact, lastWeighIn, subscription } = person;
   const { state, applis, since, reason } = subscription;
   return {
@@ -36,7 +36,7 @@ export function encodePerson(person: PersonVitals) {
   };
 }
 
-function encodePublisher({ state, since, problem, lastContact, behindBytes }: PublisherVitals) {
+function encodePublisher({ state, since, problem, lastContact, behindBytes }: PublisherStatus) {
   return {
     state,
     since: since === undefined ? null : time(since),
