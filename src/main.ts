@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { addAbortSignal } from 'node:stream';
 import { ExitCode, type Run, type Shell } from './cli/shell.ts';
-import { explain, Trouble } from './domain/trouble.ts';
+import { errorCode, explain, Trouble } from './domain/trouble.ts';
 import type { OwnFiles } from './runtime/version.ts';
 import { goesToJournal, withPriority } from './systemd/journald.ts';
 
@@ -120,7 +120,7 @@ async function run(command: Run, whenStuck: ExitCode = ExitCode.failed): Promise
   } catch (error) {
     process.exitCode = ExitCode.failed;
     if (error instanceof Trouble) say(`error: ${explain(error)}`);
-    else if (error instanceof Error && 'code' in error) say(`error: ${error.message}`);
+    else if (error instanceof Error && errorCode(error) !== undefined) say(`error: ${error.message}`);
     else say(`this is a defect of weighbridge, please report it: ${error instanceof Error ? error.stack : error}`);
   }
 }

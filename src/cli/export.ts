@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { journalIn } from '../daemon/data-directory.ts';
 import type { UserId } from '../domain/token.ts';
+import { errorCode } from '../domain/trouble.ts';
 import { CSV_HEADER, formatCsvRow } from '../storage/journal/csv.ts';
 import type { JournalLine } from '../storage/journal/line.ts';
 import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal/reader.ts';
@@ -87,6 +88,6 @@ async function* inChunks(texts: AsyncIterable<string>): AsyncGenerator<string> {
 
 /** The reader has seen enough, as `head` does. */
 function hasGoneAway(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = errorCode(error);
   return code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ERR_STREAM_DESTROYED';
 }

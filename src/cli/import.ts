@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parseRefreshToken, parseUserId, type RefreshToken, type UserId } from '../domain/token.ts';
-import { Trouble } from '../domain/trouble.ts';
+import { errorCode, Trouble } from '../domain/trouble.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
 import { readSettingsBeside } from './open-command.ts';
@@ -36,7 +36,7 @@ async function readAnswerFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const isClosed = error instanceof Error && 'code' in error && error.code === 'EACCES';
+    const isClosed = errorCode(error) === 'EACCES';
     if (!isClosed) throw error;
     const hint = 'hand it over with "weighbridge import < FILE"';
     throw new Trouble(`${path} is not for the owner of the logins to read`, {

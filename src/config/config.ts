@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { WEIGHT_UNITS } from '../domain/format.ts';
 import type { People } from '../domain/household.ts';
 import type { Appli } from '../domain/notification.ts';
+import { errorCode } from '../domain/trouble.ts';
 import { commandLine } from './command-line.ts';
 import { nearest } from './nearest.ts';
 import {
@@ -219,7 +220,7 @@ export function parseConfig(
       const value = readFileSync(file, 'utf8').trim();
       return value === '' ? report(`${name}_FILE`, file, 'is empty') : read(name, OPTIONAL[name], value);
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : error;
+      const code = errorCode(error) ?? error;
       return report(`${name}_FILE`, file, `cannot be read (${code})`);
     }
   };

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
+import { errorCode } from '../domain/trouble.ts';
 import { ENV_CREDENTIAL } from '../systemd/paths.ts';
 import { type Source, secretCredentials } from './sources.ts';
 
@@ -8,7 +9,7 @@ export function readDotenv(path: string, warn: (line: string) => void): Source {
   try {
     return parse(readFileSync(path));
   } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const isMissing = errorCode(error) === 'ENOENT';
     if (!isMissing) warn(`warning: cannot read ${path}: ${error}`);
     return {};
   }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import type { HookConfig } from '../config/config.ts';
+import { errorCode } from '../domain/trouble.ts';
 import { broken, type Finding, ok } from './finding.ts';
 
 /** Whether the program of `HOOK_COMMAND` can be run: the path it is, or the first of that name in `PATH`. */
@@ -29,7 +30,7 @@ async function stateOf(path: string): Promise<'runnable' | 'other' | 'missing'> 
     await access(path, constants.X_OK);
     return 'runnable';
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const code = errorCode(error);
     return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'other';
   }
 }

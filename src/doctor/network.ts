@@ -4,6 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
+import { errorCode } from '../domain/trouble.ts';
 import { type Probe, probeCallback } from '../http/probe.ts';
 import type { Certificate } from './certificate.ts';
 
@@ -86,5 +87,5 @@ async function timeAt(url: URL): Promise<Date | undefined> {
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError' || error.name === 'AbortError') return `no answer in ${TIMEOUT_MS / 1000} s`;
-  return 'code' in error ? String(error.code) : error.message;
+  return errorCode(error) ?? error.message;
 }

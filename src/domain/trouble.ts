@@ -60,3 +60,8 @@ export function asTrouble(error: unknown): Trouble {
     hint: 'please report it',
   });
 }
+
+/** The stable code of a system or library error, such as `ENOENT`; undefined where there is none. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}

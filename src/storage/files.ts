@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { Trouble } from '../domain/trouble.ts';
+import { errorCode, Trouble } from '../domain/trouble.ts';
 
 /** The file operations that storage is made of; a parameter, so that a test can fail or die at any one of them. */
 export interface FileSystem {
@@ -111,10 +111,6 @@ export function parent(path: string): string {
 
 export function isMissing(error: unknown): boolean {
   return errorCode(error) === 'ENOENT';
-}
-
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
 /**

@@ -5,6 +5,7 @@ import qs from 'qs';
 import type { Clock } from '../domain/clock.ts';
 import { lazily } from '../domain/lazily.ts';
 import type { Account } from '../domain/token.ts';
+import { errorCode } from '../domain/trouble.ts';
 import { badAnswer, classify, type Endpoint, unreachable } from './errors.ts';
 import { type Envelope, parseEnvelope, parseWaitSeconds, WireError } from './wire.ts';
 
@@ -99,7 +100,10 @@ export function createTransport(options: TransportOptions): Transport {
       });
     } catch (error) {
       stop?.throwIfAborted();
-      throw unreachable(url.host, abort.signal.aborted ? `no answer in ${timeoutMs / 1000} s` : errorCode(error));
+      throw unreachable(
+        url.host,
+        abort.signal.aborted ? `no answer in ${timeoutMs / 1000} s` : (errorCode(error) ?? 'no answer'),
+      );
     } finally {
       patience.abort();
       await timedOut;
@@ -142,10 +146,6 @@ export function judged<T>(endpoint: Endpoint, parse: () => T): T {
   } catch (error) {
     throw error instanceof WireError ? badAnswer(endpoint, `something unexpected (${error.message})`) : error;
   }
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'no answer';
 }
 
 /** Also where Withings repeats them as a form or a URL would write them. */

@@ -1,6 +1,7 @@
 import { chown, cp, lchown, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseConfig } from '../../config/config.ts';
+import { errorCode } from '../../domain/trouble.ts';
 import { lockFile } from '../../storage/lock.ts';
 import { createTokenFiles } from '../../storage/token-files.ts';
 import type { RunProgram } from '../../systemd/control.ts';
@@ -86,7 +87,7 @@ async function moveEntry(name: string, from: string, to: string, { run }: MoveOp
   try {
     await rename(`${from}/${name}`, `${to}/${name}`);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const code = errorCode(error);
     if (code === 'ENOENT') return;
     if (code !== 'EXDEV') throw error;
     // Another disk: only what is safely there is removed here.

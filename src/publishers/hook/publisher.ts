@@ -2,7 +2,7 @@ import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Delivery, GIVEN_UP, type Parking, type Publisher } from '../../domain/publisher.ts';
-import { Trouble } from '../../domain/trouble.ts';
+import { errorCode, Trouble } from '../../domain/trouble.ts';
 import { toJson, toVariables } from './payload.ts';
 import { type End, runProgram, type SignalGroup } from './run.ts';
 
@@ -102,7 +102,7 @@ function complaint({ code, signal, timedOut }: End): string | undefined {
 
 /** @throws Trouble where the reading has nothing to do with it */
 function refusal(program: string, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  const code = errorCode(error) ?? String(error);
   const message = `cannot run ${program} (${code})`;
   if (NOT_RUNNABLE.has(code)) {
     const hint = 'HOOK_COMMAND must begin with a program that this user may run; it is tried again';

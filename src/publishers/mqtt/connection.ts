@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { IClientOptions, MqttClient } from 'mqtt';
-import { Trouble } from '../../domain/trouble.ts';
+import { errorCode, Trouble } from '../../domain/trouble.ts';
 import { asBrokerTrouble, lost, refused, silent, unheard, WRONG_VERSION } from './trouble.ts';
 
 export interface Message {
@@ -228,7 +228,7 @@ async function readCertificate(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : error;
+    const code = errorCode(error) ?? error;
     const hint = 'MQTT_CA_FILE is the certificate of a certificate authority, PEM, readable for this user';
     throw new Trouble(`cannot read ${path} (${code})`, { code: 'mqtt_ca_file', recovery: 'settings', hint });
   }
