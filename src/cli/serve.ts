@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { type Daemon, startDaemon } from '../daemon/daemon.ts';
 import { examineAtStart } from '../doctor/at-start.ts';
 import { checkHook, isPath } from '../doctor/hook.ts';
+import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import type { Concern } from '../page/view.ts';
 import { realClock } from '../runtime/real-clock.ts';
@@ -58,7 +59,7 @@ async function report(
     watchdogMs: watchdogMs(variables, pid),
     liveness,
     look,
-    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    timeZone: LOCAL_ZONE,
     clock: realClock,
     log,
     signal,

@@ -55,7 +55,7 @@ function toSeconds(date: Date): number {
   return Math.floor(date.getTime() / 1000);
 }
 
-/** Whether the reading may be told as this person's. An attribution nobody has described yet is trusted. */
+/** Whether the reading may be told as this person's. An attribution that is not described yet is trusted. */
 export function isAnnounced(reading: Reading): boolean {
   return ATTRIBUTIONS[reading.attribution]?.announced ?? true;
 }
@@ -85,7 +85,7 @@ export interface JournalEntry {
 }
 
 /**
- * Every measure group, once per user, group and modification, for ever.
+ * Every measure group, once per user, group and modification, kept without end.
  * Several processes may append to one journal.
  */
 export interface Journal {

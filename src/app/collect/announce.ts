@@ -1,9 +1,8 @@
 import { type Clock, formatTime } from '../../domain/clock.ts';
-import { formatChange, formatWeight, type WeightUnit } from '../../domain/format.ts';
+import { formatChange, formatWeight, listMeasures, type WeightUnit } from '../../domain/format.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import { ATTRIBUTIONS, MANUAL } from '../../domain/measure.ts';
-import { listMeasures } from '../../domain/measures-text.ts';
 import { isAnnounced, type JournalEntry, type Reading, weightOf } from '../../domain/reading.ts';
 
 /** Tells of what the journal has just taken in: one line for a weigh-in, however many groups it came in. */

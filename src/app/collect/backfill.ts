@@ -1,6 +1,6 @@
 import type { BackfillProgress, BackfillRange, BackfillStore } from '../../domain/backfill.ts';
-import { checkClock } from '../../domain/check-clock.ts';
 import type { Clock } from '../../domain/clock.ts';
+import { checkClock } from '../../domain/clock.ts';
 import type { MeasureAnswer, MeasureGroup, MeasureSource, TimeWindow } from '../../domain/measure.ts';
 import { type Journal, toReading } from '../../domain/reading.ts';
 import { backoffMs } from '../../domain/retry.ts';

@@ -1,5 +1,5 @@
-import { checkClock } from '../../domain/check-clock.ts';
 import type { Clock } from '../../domain/clock.ts';
+import { checkClock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import type { TimeWindow } from '../../domain/measure.ts';
 import type { UserId } from '../../domain/token.ts';

@@ -1,8 +1,8 @@
 import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
-import { NOTHING_KNOWN, type PersonState } from '../../domain/person.ts';
 import type { Journal } from '../../domain/reading.ts';
 import type { LoginState, Moment, PersonStatus, PublisherStatus, Status, TroubleStatus } from '../../domain/status.ts';
+import { NOTHING_KNOWN, type PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain, type Recovery } from '../../domain/trouble.ts';
 import type { LinkedUsers } from '../tokens/linked-users.ts';

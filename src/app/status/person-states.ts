@@ -1,6 +1,6 @@
 import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
 import type { Log } from '../../domain/log.ts';
-import type { PersonState, PersonStore } from '../../domain/person.ts';
+import type { PersonState, PersonStore } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 
 /** What is known of each person beyond the life of this process. */

@@ -1,5 +1,5 @@
 import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
-import type { PersonState, PersonStore } from '../../domain/person.ts';
+import type { PersonState, PersonStore } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 
 /** Records that are also known without touching the disk, as they were when somebody here last read or saved them. */

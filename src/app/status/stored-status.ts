@@ -1,6 +1,5 @@
-import type { PersonState, PersonStore } from '../../domain/person.ts';
 import type { CursorStore } from '../../domain/reading.ts';
-import type { LoginState, SubscriptionStatus } from '../../domain/status.ts';
+import type { LoginState, PersonState, PersonStore, SubscriptionStatus } from '../../domain/status.ts';
 import type { AccessStore, TokenStore, UserId } from '../../domain/token.ts';
 import { asTrouble } from '../../domain/trouble.ts';
 

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { rememberPeople } from '../../../src/app/status/remembered-people.ts';
-import { NOTHING_KNOWN, type PersonState } from '../../../src/domain/person.ts';
+import { NOTHING_KNOWN, type PersonState } from '../../../src/domain/status.ts';
 import { ANNA } from '../../support/people.ts';
 
 const LINKED: PersonState = { ...NOTHING_KNOWN, linkedAt: new Date(0) };
