@@ -34,7 +34,14 @@ const CASES: readonly Case[] = [
   ...row(undefined, 'src/domain/', './token.ts'),
   ...row(IMPORTS, 'src/app/collect/', 'node:fs', 'node:fs/promises', '../../http/listen.ts', '../../config/config.ts'),
   ...row(IMPORTS, 'src/app/collect/', 'axios', 'mqtt'),
-  ...row(undefined, 'src/app/collect/', './queries.ts', '../tokens/access-tokens.ts', '../../domain/token.ts'),
+  ...row(
+    undefined,
+    'src/app/collect/',
+    './queries.ts',
+    '../tokens/access-tokens.ts',
+    '../../domain/token.ts',
+    'p-limit',
+  ),
 
   ...row(IMPORTS, 'src/withings/', '../app/tokens/access-tokens.ts', '../storage/files.ts', '../config/config.ts'),
   ...row(IMPORTS, 'src/withings/', 'express', 'node:process'),

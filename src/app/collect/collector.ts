@@ -1,5 +1,5 @@
-import type { Clock } from '../../domain/clock.ts';
-import { checkClock } from '../../domain/clock.ts';
+import pLimit from 'p-limit';
+import { type Clock, checkClock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import type { TimeWindow } from '../../domain/measure.ts';
 import type { UserId } from '../../domain/token.ts';
@@ -7,12 +7,11 @@ import { asTrouble, type Trouble } from '../../domain/trouble.ts';
 import type { Troubles } from '../status/troubles.ts';
 import type { Collect, Collected } from './collect.ts';
 import { createFetchQueue, type FetchQueue, type Request, type TakenRequest } from './fetch-queue.ts';
-import { createLanes } from './lanes.ts';
 import { isWithin, union } from './queries.ts';
 
-/** A few people at a time; background work has lanes of its own, so that nobody on the scale waits behind it. */
-const URGENT_LANES = 4;
-const BACKGROUND_LANES = 2;
+/** Attempts at a time. Background work has a limit of its own, so that a person on the scale never waits behind it. */
+const MOST_URGENT = 4;
+const MOST_BACKGROUND = 2;
 /** A window wider than this is no weigh-in; the cursor finds what it can be about, and it costs one page. */
 const WIDEST_WINDOW_MS = 24 * 3_600_000;
 
@@ -39,8 +38,8 @@ interface Worker {
   working: Promise<void> | undefined;
   /** Wakes the loop while it waits for a time. */
   alarm: AbortController | undefined;
-  /** Gives up a place in the queue of the background, because somebody is on the scale. */
-  hurry: AbortController | undefined;
+  /** Lets an attempt that waits behind the background's begin among the urgent ones. */
+  hurry: (() => void) | undefined;
   /** Who waits for the end of the next attempt. */
   waiters: (() => void)[];
 }
@@ -58,8 +57,8 @@ export function createCollector(ports: {
   const workers = new Map<UserId, Worker>();
   /** When the attempts that are going on began, in this order. */
   const attempts = new Set<{ readonly startedMs: number }>();
-  const urgentLanes = createLanes(URGENT_LANES);
-  const backgroundLanes = createLanes(BACKGROUND_LANES);
+  const urgentLimit = pLimit(MOST_URGENT);
+  const backgroundLimit = pLimit(MOST_BACKGROUND);
   let stopping = false;
 
   const workerOf = (userId: UserId) => {
@@ -79,7 +78,7 @@ export function createCollector(ports: {
   const ask = (worker: Worker, request: Request) => {
     worker.queue.ask(request, clock.elapsedMs());
     worker.alarm?.abort();
-    if (request.urgent) worker.hurry?.abort();
+    if (request.urgent) worker.hurry?.();
     if (stopping) return;
     worker.working ??= work(worker);
   };
@@ -88,7 +87,7 @@ export function createCollector(ports: {
     const { queue } = worker;
     for (let dueMs = queue.dueMs(clock.elapsedMs()); dueMs < Number.POSITIVE_INFINITY && !stopping; ) {
       const waitMs = dueMs - clock.elapsedMs();
-      await (waitMs > 0 ? sleep(worker, waitMs) : attempt(worker));
+      await (waitMs > 0 ? sleep(worker, waitMs) : attemptInTurn(worker));
       dueMs = queue.dueMs(clock.elapsedMs());
     }
     // Here and not a tick later: a request in between would find nobody working.
@@ -101,18 +100,26 @@ export function createCollector(ports: {
     worker.alarm = undefined;
   };
 
-  /** A place among those who are in a hurry, or among the others for as long as nobody is on the scale. */
-  const enterLane = async (worker: Worker): Promise<Disposable> => {
-    if (worker.queue.isUrgent()) return (await urgentLanes.enter()) ?? enterLane(worker);
-    worker.hurry = new AbortController();
-    const place = await backgroundLanes.enter(worker.hurry.signal);
-    worker.hurry = undefined;
-    return place ?? enterLane(worker);
-  };
+  /** Makes an attempt when one of the limits lets it. */
+  const attemptInTurn = (worker: Worker) =>
+    new Promise<void>((resolve) => {
+      let hasBegun = false;
+      const begin = async () => {
+        if (hasBegun) return;
+        hasBegun = true;
+        worker.hurry = undefined;
+        await attempt(worker);
+        resolve();
+      };
+      worker.hurry = () => {
+        worker.hurry = undefined;
+        void urgentLimit(begin);
+      };
+      if (worker.queue.isUrgent()) worker.hurry();
+      else void backgroundLimit(begin);
+    });
 
-  const attempt = async (worker: Worker) => {
-    const { queue, waiters } = worker;
-    using _lane = await enterLane(worker);
+  const attempt = async ({ queue, waiters }: Worker) => {
     if (stopping) return;
     const served = waiters.splice(0);
     const started = { startedMs: clock.elapsedMs() };

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import type { UserId } from '../../domain/token.ts';
@@ -27,16 +28,13 @@ export async function reconcileForever(ports: {
 }): Promise<void> {
   const { linkedUsers, accessTokens, collector, onRound, intervalMs, clock, log, signal } = ports;
   const dueMs = new Map<UserId, number>();
-  /** Whose turn it is; a person is in it once. */
-  const backlog = new Set<UserId>();
-  const workers = new Set<Promise<void>>();
+  const limit = pLimit(AT_ONCE);
+  /** Of each person whose turn has not come yet, or is now. */
+  const turns = new Map<UserId, Promise<void>>();
 
-  const work = async () => {
-    for (const userId of backlog) {
-      if (signal.aborted) return;
-      backlog.delete(userId);
-      await collector.reconcile(userId);
-    }
+  const reconcile = async (userId: UserId) => {
+    if (!signal.aborted) await collector.reconcile(userId);
+    turns.delete(userId);
   };
 
   const look = async () => {
@@ -52,16 +50,12 @@ export async function reconcileForever(ports: {
   while (!signal.aborted) {
     onRound();
     try {
-      for (const userId of await look()) backlog.add(userId);
-      while (workers.size < AT_ONCE && backlog.size > 0) {
-        const worker = work().finally(() => workers.delete(worker));
-        workers.add(worker);
-      }
+      for (const userId of await look()) if (!turns.has(userId)) turns.set(userId, limit(reconcile, userId));
     } catch (error) {
       const text = `cannot read the tokens directory: ${error instanceof Error ? error.message : error}`;
       log.warn({ event: 'trouble', text });
     }
     await clock.sleep(LOOK_MS, signal);
   }
-  await Promise.all(workers);
+  await Promise.all(turns.values());
 }

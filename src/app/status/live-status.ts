@@ -1,8 +1,17 @@
+import pLimit from 'p-limit';
 import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Journal } from '../../domain/reading.ts';
-import type { LoginState, Moment, PersonStatus, PublisherStatus, Status, TroubleStatus } from '../../domain/status.ts';
-import { NOTHING_KNOWN, type PersonState } from '../../domain/status.ts';
+import {
+  type LoginState,
+  type Moment,
+  NOTHING_KNOWN,
+  type PersonState,
+  type PersonStatus,
+  type PublisherStatus,
+  type Status,
+  type TroubleStatus,
+} from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain, type Recovery } from '../../domain/trouble.ts';
 import type { LinkedUsers } from '../tokens/linked-users.ts';
@@ -67,6 +76,7 @@ export function createLiveStatus(ports: {
 }): LiveStatus {
   const { linkedUsers, readStoredStatus, remembered, journal, people, hasCallback, intervalMs, clock } = ports;
   const startedMs = clock.elapsedMs();
+  const fileLimit = pLimit(AT_ONCE);
   /** Times by `clock.elapsedMs()`, of those who are linked. */
   const notifiedMs = new Map<UserId, number>();
   const contactedMs = new Map<UserId, number>();
@@ -88,13 +98,10 @@ export function createLiveStatus(ports: {
       return state === 'works' || state === 'not_tried' || (state !== undefined && contactedMs.has(userId));
     };
     const unsure = users.filter((userId) => !isSure(userId));
-    const readOneByOne = async () => {
-      for (let userId = unsure.pop(); userId !== undefined; userId = unsure.pop()) {
-        const { sinceMs } = next.get(userId) ?? unread(clock.elapsedMs());
-        next.set(userId, { sinceMs, stored: await readStoredStatus(userId) });
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, readOneByOne));
+    await fileLimit.map(unsure, async (userId) => {
+      const { sinceMs } = next.get(userId) ?? unread(clock.elapsedMs());
+      next.set(userId, { sinceMs, stored: await readStoredStatus(userId) });
+    });
     return next;
   };
 
