@@ -38,6 +38,11 @@ export class Trouble extends Error {
   }
 }
 
+/** Whether it passes without anyone doing something. */
+export function passes({ recovery }: Trouble): boolean {
+  return recovery === 'retry' || recovery === 'throttled';
+}
+
 /** What happened, and what to do about it. */
 export function explain({ message, hint }: Trouble): string {
   return hint === undefined ? message : `${message}; ${hint}`;

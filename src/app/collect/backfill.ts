@@ -1,11 +1,10 @@
 import type { BackfillProgress, BackfillRange, BackfillStore } from '../../domain/backfill.ts';
-import type { Clock } from '../../domain/clock.ts';
-import { checkClock } from '../../domain/clock.ts';
+import { type Clock, checkClock } from '../../domain/clock.ts';
 import type { MeasureAnswer, MeasureGroup, MeasureSource, TimeWindow } from '../../domain/measure.ts';
 import { type Journal, toReading } from '../../domain/reading.ts';
-import { backoffMs } from '../../domain/retry.ts';
+import { retry } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
-import { Trouble } from '../../domain/trouble.ts';
+import type { Trouble } from '../../domain/trouble.ts';
 import type { WithAccess } from '../tokens/with-access.ts';
 import { createQueries } from './queries.ts';
 
@@ -76,22 +75,7 @@ export async function backfill(
   const { withAccess, measures, journal, store, clock, random, watch, signal } = ports;
   const queries = createQueries(clock);
 
-  /** Does it, again and again while the trouble is one that passes. */
-  const patiently = async <T>(work: () => Promise<T>): Promise<T> => {
-    for (let failures = 0; ; ) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!(error instanceof Trouble) || !passes(error)) throw error;
-        signal.throwIfAborted();
-        if (error.waitMs === undefined) failures += 1;
-        const waitMs = error.waitMs ?? backoffMs(failures, random());
-        watch.waiting(error, waitMs);
-        await clock.sleep(waitMs, signal);
-        signal.throwIfAborted();
-      }
-    }
-  };
+  const persist = <T>(work: () => Promise<T>) => retry(work, { clock, random, signal, onWait: watch.waiting });
 
   const begin = async (): Promise<BackfillState> => {
     checkClock(clock);
@@ -124,20 +108,20 @@ export async function backfill(
       start: state.next,
       end: new Date(Math.min(state.next.getTime() + WINDOW_MS, state.end.getTime())),
     };
-    const answer = await patiently(() => fetch(window));
+    const answer = await persist(() => fetch(window));
     // The query has margins; a group on the edge belongs to one window.
     const groups = answer.groups.filter(({ takenAt }) => takenAt >= window.start && takenAt < window.end);
     // By the earlier clock: with ours ahead of Withings', news would look old.
     const nowMs = Math.min(clock.now().getTime(), answer.updatedAt?.getTime() ?? Number.POSITIVE_INFINITY);
     const settled = groups.filter((group) => changedMs(group) <= nowMs - FRESH_MS);
-    const added = await patiently(() =>
+    const added = await persist(() =>
       journal.append(
         settled.map((group) => toReading(userId, group)),
         { history: true },
       ),
     );
     if (answer.unreadable !== undefined) watch.unreadable(window, answer.unreadable);
-    await patiently(() => store.save(userId, { ...range, next: window.end }));
+    await persist(() => store.save(userId, { ...range, next: window.end }));
     return {
       ...state,
       next: window.end,
@@ -150,20 +134,15 @@ export async function backfill(
     };
   };
 
-  let state = await patiently(begin);
+  let state = await persist(begin);
   watch.progress(state);
   while (state.next < state.end) {
     signal.throwIfAborted();
     state = await step(state);
     watch.progress(state);
   }
-  await patiently(() => store.remove(userId));
+  await persist(() => store.remove(userId));
   return state;
-}
-
-/** Other troubles need somebody to do something. */
-function passes({ recovery }: Trouble): boolean {
-  return recovery === 'retry' || recovery === 'throttled';
 }
 
 function isSame(known: BackfillProgress, range: BackfillRange): boolean {

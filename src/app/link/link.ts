@@ -3,8 +3,8 @@ import { nameOf, type People } from '../../domain/household.ts';
 import type { Consent, ConsentRequest, Linked, LinkFailed, LinkOutcome, Redirect } from '../../domain/link.ts';
 import type { Log } from '../../domain/log.ts';
 import type { MeasureSource } from '../../domain/measure.ts';
-import { patiently } from '../../domain/patiently.ts';
 import { isAnnounced, type Journal, toReading, type WeighIn, weightOf } from '../../domain/reading.ts';
+import { retry, WHILE_WAITED_FOR } from '../../domain/retry.ts';
 import type { TokenIssuer, TokenStore, UserId } from '../../domain/token.ts';
 import { asTrouble, explain } from '../../domain/trouble.ts';
 import type { PersonStates } from '../status/person-states.ts';
@@ -128,7 +128,7 @@ export function createLinker(ports: LinkerPorts): Linker {
     const hitches: string[] = [];
     const attempt = async (work: () => Promise<void>) => {
       try {
-        await patiently(work, { clock, signal });
+        await retry(work, { clock, signal, ...WHILE_WAITED_FOR });
         return true;
       } catch (error) {
         const trouble = asTrouble(error);

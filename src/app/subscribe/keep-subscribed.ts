@@ -1,5 +1,5 @@
 import { type Clock, isPlausible } from '../../domain/clock.ts';
-import { backoffMs, SAME_CALL_MS } from '../../domain/retry.ts';
+import { retryDelayMs, SAME_CALL_MS } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, type Trouble } from '../../domain/trouble.ts';
 import type { Collector } from '../collect/collector.ts';
@@ -9,8 +9,6 @@ import type { Subscriptions } from './subscriptions.ts';
 
 /** How often to look whose turn it is. */
 const LOOK_MS = 30_000;
-/** How often to try what waiting alone will not mend. */
-const SLOW_RETRY_MS = 3_600_000;
 /** What is everybody's trouble is told of by the fetches, unless it lasts here. */
 const PATIENT_FAILURES = 3;
 
@@ -93,9 +91,4 @@ export function createKeeper(ports: {
 
 function isToldElsewhere({ code, recovery }: Trouble): boolean {
   return SHARED.has(code) || recovery === 'login' || recovery === 'unlinked';
-}
-
-function retryDelayMs(trouble: Trouble, failures: number, random: number): number {
-  const isHopeful = trouble.recovery === 'retry' || trouble.recovery === 'access' || trouble.recovery === 'throttled';
-  return trouble.waitMs ?? (isHopeful ? backoffMs(failures, random) : SLOW_RETRY_MS);
 }

@@ -1,5 +1,5 @@
 import { type Clock, isPlausible } from '../../domain/clock.ts';
-import { SAME_CALL_MS } from '../../domain/retry.ts';
+import { retry, SAME_CALL_MS } from '../../domain/retry.ts';
 import type {
   AccessStore,
   AccessToken,
@@ -15,8 +15,11 @@ import { Trouble } from '../../domain/trouble.ts';
 export const MARGIN_MS = 120_000;
 /** What was issued later than this from now was noted while the clock was wrong, and so was its end. */
 const CLOCK_SLACK_MS = 60_000;
-/** A rotation by another process takes as long as Withings does: minutes have been seen. */
-const STORE_TRIES = 4;
+/**
+ * A rotation by another process takes as long as Withings does: minutes have been seen. A person who has just consented
+ * cannot do so again at once, so waiting for the lock is better than giving up. The lock itself waits a minute.
+ */
+const LOCK_RETRIES = { most: 3, backoff: { firstMs: 0, longestMs: 0 } };
 
 export interface TokenPorts {
   readonly tokens: TokenStore;
@@ -81,23 +84,11 @@ async function rotate(
 
 /** Stores a login that somebody has just consented to, in the place of any before it. */
 export async function storeLogin(ports: Omit<TokenPorts, 'issuer'>, login: Login): Promise<void> {
-  const { tokens } = ports;
-  await using _lock = await lockPatiently(tokens, login.userId);
+  const { tokens, clock } = ports;
+  await using _lock = await retry(() => tokens.lock(login.userId), { clock, ...LOCK_RETRIES });
   await using slot = await tokens.reserve(login.userId, undefined);
   await slot.save(login.refreshToken);
   await share(ports, login);
-}
-
-/** Somebody has consented just now and cannot do so again unasked: waiting is better than giving up. */
-async function lockPatiently(tokens: TokenStore, userId: UserId): Promise<AsyncDisposable> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await tokens.lock(userId);
-    } catch (error) {
-      const isHeld = error instanceof Trouble && error.code === 'lock_held';
-      if (!isHeld || tries === STORE_TRIES) throw error;
-    }
-  }
 }
 
 /** Where this fails the others rotate for themselves. */
