@@ -1,4 +1,4 @@
-import { createPublisherTroubles } from '../../src/app/status/publisher-troubles.ts';
+import { createPublisherTroubles } from '../../src/app/status/troubles.ts';
 import type { WeightUnit } from '../../src/domain/format.ts';
 import type { Delivery, Publisher, Retained, RetainedStore } from '../../src/domain/publisher.ts';
 import { type Reading, toReading } from '../../src/domain/reading.ts';

@@ -11,7 +11,7 @@ import {
 import { isAnnounced, type Reading } from '../../domain/reading.ts';
 import { retry } from '../../domain/retry.ts';
 import { asTrouble, explain, type Trouble } from '../../domain/trouble.ts';
-import type { PublisherTroubles } from '../status/publisher-troubles.ts';
+import type { PublisherTroubles } from '../status/troubles.ts';
 
 /** How soon what another process has appended (a backfill, a login) is found; what this one appends is known at once. */
 const LOOK_MS = 30_000;

@@ -2,23 +2,20 @@ import pLimit from 'p-limit';
 import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Journal } from '../../domain/reading.ts';
-import {
-  type LoginState,
-  type Moment,
-  NOTHING_KNOWN,
-  type PersonState,
-  type PersonStatus,
-  type PublisherStatus,
-  type Status,
-  type TroubleStatus,
+import type {
+  LoginState,
+  Moment,
+  PersonState,
+  PersonStatus,
+  PublisherStatus,
+  Status,
+  TroubleStatus,
 } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
-import { asTrouble, explain, type Recovery } from '../../domain/trouble.ts';
+import { asTrouble, explain, passes } from '../../domain/trouble.ts';
 import type { LinkedUsers } from '../tokens/linked-users.ts';
-import type { PublisherTroubles } from './publisher-troubles.ts';
-import type { CurrentTrouble } from './reminders.ts';
 import { describeSubscription, type StoredStatus } from './stored-status.ts';
-import type { Troubles } from './troubles.ts';
+import type { CurrentTrouble, PublisherTroubles, Troubles } from './troubles.ts';
 
 /** For so long the list of who is linked is taken as it was. */
 const LOOK_AGAIN_MS = 5_000;
@@ -26,16 +23,15 @@ const LOOK_AGAIN_MS = 5_000;
 const AT_ONCE = 16;
 /** What may pass by itself is a reason for alarm after this; by then it was tried five times. */
 const LASTING_MS = 15 * 60_000;
-/** Longer without contact than so many intervals, and somebody should look. */
+/** Longer without contact than so many intervals, and a person should look. */
 const SILENT_INTERVALS = 2;
-const MAY_PASS: ReadonlySet<Recovery> = new Set(['retry', 'throttled', 'access', 'unlinked']);
 
 /**
- * What the daemon knows of everybody now. A person's files are read when they are seen first, and again where a login
- * was refused in an earlier life, for somebody may replace it; what happens since then is told here and remembered.
+ * What the daemon knows of each person now. A person's files are read when they are seen first, and again where a login
+ * was refused in an earlier life, for it may have been replaced; what happens since then is told here and remembered.
  */
 export interface LiveStatus {
-  /** Withings has called about somebody, linked or not. */
+  /** Withings has sent a notification about a user, linked or not. */
   notified(userId: UserId): void;
   /** A fetch has worked. */
   contacted(userId: UserId): void;
@@ -48,7 +44,7 @@ export interface LiveStatus {
 export interface PublisherSource {
   readonly name: string;
   readonly troubles: Pick<PublisherTroubles, 'current' | 'contact'>;
-  /** Undefined until its place in the journal is known. */
+  /** Undefined until its offset in the journal is known. */
   readonly behindBytes: number | undefined;
 }
 
@@ -61,7 +57,7 @@ interface Seen {
 export function createLiveStatus(ports: {
   readonly linkedUsers: LinkedUsers;
   readonly readStoredStatus: (userId: UserId) => Promise<StoredStatus>;
-  /** A person's record as this process has last read or changed it. */
+  /** A person's state as this process has last read or changed it. */
   readonly remembered: (userId: UserId) => PersonState | undefined;
   readonly troubles: readonly Pick<Troubles, 'current'>[];
   /** Those that are configured. */
@@ -89,20 +85,19 @@ export function createLiveStatus(ports: {
     for (const wake of listeners) wake();
   };
 
+  const isSure = (userId: UserId, { login }: StoredStatus) =>
+    login.state === 'works' || login.state === 'not_tried' || contactedMs.has(userId);
+
   /** Who is linked, with what their files say where that is not known better. */
   const see = async (): Promise<ReadonlyMap<UserId, Seen>> => {
     const users = [...(await linkedUsers.refresh())].sort((one, other) => Number(one) - Number(other));
-    const next = new Map(users.map((userId) => [userId, seen.get(userId) ?? unread(clock.elapsedMs())]));
-    const isSure = (userId: UserId) => {
-      const state = seen.get(userId)?.stored.login.state;
-      return state === 'works' || state === 'not_tried' || (state !== undefined && contactedMs.has(userId));
-    };
-    const unsure = users.filter((userId) => !isSure(userId));
-    await fileLimit.map(unsure, async (userId) => {
-      const { sinceMs } = next.get(userId) ?? unread(clock.elapsedMs());
-      next.set(userId, { sinceMs, stored: await readStoredStatus(userId) });
+    const found = await fileLimit.map(users, async (userId): Promise<[UserId, Seen]> => {
+      const known = seen.get(userId);
+      if (known !== undefined && isSure(userId, known.stored)) return [userId, known];
+      const sinceMs = known?.sinceMs ?? clock.elapsedMs();
+      return [userId, { sinceMs, stored: await readStoredStatus(userId) }];
     });
-    return next;
+    return new Map(found);
   };
 
   const refresh = async () => {
@@ -149,7 +144,7 @@ export function createLiveStatus(ports: {
     };
   };
 
-  /** Whatever the reason is, and also where nobody has noticed one. */
+  /** For any reason, and also where no trouble was noticed. */
   const silenceOf = ({ userId, login, lastContact }: PersonStatus): TroubleStatus[] => {
     const { at: since, agoMs } = lastContact ?? ago(clock.elapsedMs() - (seen.get(userId)?.sinceMs ?? startedMs));
     if (agoMs <= SILENT_INTERVALS * intervalMs || login.state === 'needs_login') return [];
@@ -159,7 +154,8 @@ export function createLiveStatus(ports: {
 
   const describeTrouble = ({ userId, trouble, text, sinceMs }: CurrentTrouble): TroubleStatus => {
     const { at: since, agoMs } = ago(clock.elapsedMs() - sinceMs);
-    const isLasting = !MAY_PASS.has(trouble.recovery) || agoMs >= LASTING_MS;
+    const mayPass = passes(trouble) || trouble.recovery === 'unlinked';
+    const isLasting = !mayPass || agoMs >= LASTING_MS;
     return { userId, code: trouble.code, text, since, isLasting };
   };
 
@@ -174,7 +170,7 @@ export function createLiveStatus(ports: {
     return { ...known, state, since: momentOf(contact?.sinceMs)?.at, problem: undefined };
   };
 
-  /** Who has linked again does not need to, also before a fetch has shown it. */
+  /** A person who has linked again does not need to, also before a fetch has shown it. */
   const isRepaired = ({ userId, trouble, sinceMs }: CurrentTrouble): boolean => {
     const linkedAt = userId && remembered(userId)?.linkedAt;
     return isAboutLogin({ trouble }) && linkedAt !== undefined && linkedAt > ago(clock.elapsedMs() - sinceMs).at;
@@ -225,10 +221,6 @@ export function createLiveStatus(ports: {
       return { startedAt, uptimeMs, people: persons, publishers: publishers.map(describePublisher), troubles };
     },
   };
-}
-
-function unread(sinceMs: number): Seen {
-  return { sinceMs, stored: { person: NOTHING_KNOWN, login: { state: 'not_tried' }, lastContact: undefined } };
 }
 
 function isAboutLogin({ trouble }: Pick<CurrentTrouble, 'trouble'>): boolean {

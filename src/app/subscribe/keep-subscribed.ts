@@ -3,7 +3,7 @@ import { retryDelayMs, SAME_CALL_MS } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, type Trouble } from '../../domain/trouble.ts';
 import type { Collector } from '../collect/collector.ts';
-import { SHARED, type Troubles } from '../status/troubles.ts';
+import { concernsEveryone, type Troubles } from '../status/troubles.ts';
 import type { LinkedUsers } from '../tokens/linked-users.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -89,6 +89,6 @@ export function createKeeper(ports: {
   };
 }
 
-function isToldElsewhere({ code, recovery }: Trouble): boolean {
-  return SHARED.has(code) || recovery === 'login' || recovery === 'unlinked';
+function isToldElsewhere(trouble: Trouble): boolean {
+  return concernsEveryone(trouble) || trouble.recovery === 'login' || trouble.recovery === 'unlinked';
 }
