@@ -5,9 +5,13 @@ import { createLinker, type Linker, type LinkerHost } from '../app/link/link.ts'
 import { createPersonStates, type PersonStates } from '../app/status/person-states.ts';
 import { readStoredStatus, type StoredStatus } from '../app/status/stored-status.ts';
 import { createSubscriptions, type Subscriptions } from '../app/subscribe/subscriptions.ts';
-import { type AccessTokens, createAccessTokens } from '../app/tokens/access-tokens.ts';
+import {
+  type AccessTokens,
+  createAccessTokens,
+  createWithAccess,
+  type WithAccess,
+} from '../app/tokens/access-tokens.ts';
 import { type Login, obtainLogin } from '../app/tokens/rotate-token.ts';
-import { createWithAccess, type WithAccess } from '../app/tokens/with-access.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Consent } from '../domain/link.ts';

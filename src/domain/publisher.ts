@@ -105,7 +105,7 @@ export interface JournalPage {
    */
   readonly from: JournalOffset;
   readonly lines: readonly FeedLine[];
-  /** Where to go on: behind the last line, and whatever is no reading after it. */
+  /** Where to go on: behind the last line, and behind what is not a reading after it. */
   readonly next: JournalOffset;
 }
 

@@ -25,7 +25,7 @@ export interface PersonStatus {
   readonly subscription: SubscriptionStatus;
 }
 
-/** A time, and how long ago that was; not negative, whatever the wall clock did in between. */
+/** A time, and how long ago that was; never negative, even where the wall clock was set in between. */
 export interface Moment {
   readonly at: Date;
   readonly agoMs: number;

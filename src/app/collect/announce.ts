@@ -70,7 +70,7 @@ function source(reading: Reading): string[] {
   return reading.attribution === MANUAL ? ['entered by hand'] : [];
 }
 
-/** Withings adds numbers without notice. Each one nobody has described is journalled as it came and told once. */
+/** Withings adds numbers without notice. Each one that is not described here is journalled as it came and told once. */
 function createUnknownReporter(log: Log): (reading: Reading) => void {
   const told = new Set<string>();
   const tell = (what: string) => {

@@ -5,18 +5,18 @@ import { type Journal, toReading } from '../../domain/reading.ts';
 import { retry } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Trouble } from '../../domain/trouble.ts';
-import type { WithAccess } from '../tokens/with-access.ts';
+import type { WithAccess } from '../tokens/access-tokens.ts';
 import { createQueries } from './queries.ts';
 
 const DAY_MS = 24 * 3_600_000;
 /**
  * What is asked for and journalled in one step. Three months of several weigh-ins a day are a few pages, little to
- * hold and little to repeat after a kill; and the years before somebody had a scale cost four calls each.
+ * hold and little to repeat after a kill; and the years before the person had a scale cost four calls each.
  */
 const WINDOW_MS = 90 * DAY_MS;
 /**
  * What is younger is news, and belongs to the daemon: it fetches it at start, from its cursor or a day back, and
- * announces it. What is in the journal already is announced by nobody.
+ * announces it. What is in the journal already is not announced.
  */
 const FRESH_MS = DAY_MS;
 
@@ -55,7 +55,7 @@ export interface BackfillWatch {
  * Fetches a person's history into the journal, oldest first, and announces none of it. Trouble that passes is waited
  * for. Killed at any moment, it goes on with the window it was at when it is asked for the same range again.
  *
- * @throws Trouble that waiting does not mend; the reason of the signal when it is told to stop, after the step in hand
+ * @throws Trouble that waiting does not repair; the reason of the signal when it is told to stop, after the step in hand
  */
 export async function backfill(
   ports: {

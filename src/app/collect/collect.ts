@@ -4,8 +4,7 @@ import type { MeasureAnswer, MeasureGroup, MeasureQuery, MeasureSource, TimeWind
 import { type CursorStore, type Journal, type JournalEntry, toReading } from '../../domain/reading.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
-import type { AccessTokens } from '../tokens/access-tokens.ts';
-import type { WithAccess } from '../tokens/with-access.ts';
+import type { AccessTokens, WithAccess } from '../tokens/access-tokens.ts';
 import { createQueries } from './queries.ts';
 
 /** A person who has just been linked sees their last weigh-in; years of history do not pour out. */

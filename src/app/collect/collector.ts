@@ -15,15 +15,15 @@ const MOST_BACKGROUND = 2;
 /** A window wider than this is no weigh-in; the cursor finds what it can be about, and it costs one page. */
 const WIDEST_WINDOW_MS = 24 * 3_600_000;
 
-/** Works off one queue per person, at most one fetch at a time in each, and tries for as long as it takes. */
+/** Works off one queue per person, at most one fetch at a time in each, and retries for as long as it takes. */
 export interface Collector extends AsyncDisposable {
-  /** Somebody says that there is something to fetch; without a window, ask for everything since the cursor. */
+  /** There may be something to fetch; without a window, everything since the cursor is asked for. */
   notify(userId: UserId, window: TimeWindow | undefined): void;
   /**
-   * Asks for everything since the cursor. Resolves after one attempt, whatever its end, or at once where it is not
+   * Asks for everything since the cursor. Resolves after one attempt, successful or not, or at once where it is not
    * time for one.
    *
-   * @param options.urgent somebody waits for it; otherwise it is background work
+   * @param options.urgent a person waits for it; otherwise it is background work
    */
   reconcile(userId: UserId, options?: { readonly urgent: boolean }): Promise<void>;
   /** The people who must link again before anything can be fetched. */
@@ -40,7 +40,7 @@ interface Worker {
   alarm: AbortController | undefined;
   /** Lets an attempt that waits behind the background's begin among the urgent ones. */
   hurry: (() => void) | undefined;
-  /** Who waits for the end of the next attempt. */
+  /** Told at the end of the next attempt. */
   waiters: (() => void)[];
 }
 
@@ -64,13 +64,8 @@ export function createCollector(ports: {
   const workerOf = (userId: UserId) => {
     const known = workers.get(userId);
     if (known !== undefined) return known;
-    const worker = {
-      queue: createFetchQueue(userId),
-      working: undefined,
-      alarm: undefined,
-      hurry: undefined,
-      waiters: [],
-    };
+    const queue = createFetchQueue(userId);
+    const worker = { queue, working: undefined, alarm: undefined, hurry: undefined, waiters: [] };
     workers.set(userId, worker);
     return worker;
   };
@@ -84,13 +79,10 @@ export function createCollector(ports: {
   };
 
   const work = async (worker: Worker) => {
-    const { queue } = worker;
-    for (let dueMs = queue.dueMs(clock.elapsedMs()); dueMs < Number.POSITIVE_INFINITY && !stopping; ) {
-      const waitMs = dueMs - clock.elapsedMs();
+    const untilDueMs = () => worker.queue.dueMs(clock.elapsedMs()) - clock.elapsedMs();
+    for (let waitMs = untilDueMs(); waitMs < Number.POSITIVE_INFINITY && !stopping; waitMs = untilDueMs())
       await (waitMs > 0 ? sleep(worker, waitMs) : attemptInTurn(worker));
-      dueMs = queue.dueMs(clock.elapsedMs());
-    }
-    // Here and not a tick later: a request in between would find nobody working.
+    // Here and not a tick later: a request in between would find no loop at work.
     worker.working = undefined;
   };
 
@@ -121,51 +113,36 @@ export function createCollector(ports: {
 
   const attempt = async ({ queue, waiters }: Worker) => {
     if (stopping) return;
+    const { userId } = queue;
     const served = waiters.splice(0);
     const started = { startedMs: clock.elapsedMs() };
     attempts.add(started);
-    const trouble = (await prepare(queue)) ?? (await fulfil(queue));
-    attempts.delete(started);
-    if (trouble === undefined) {
-      troubles.over(queue.userId);
-      onContact(queue.userId);
-    } else {
+    let request: TakenRequest | undefined;
+    try {
+      checkClock(clock);
+      // Before it is settled what the fetch is about: what is asked for meanwhile joins it.
+      await collect.prepare(userId, { urgent: queue.isUrgent() });
+      request = queue.take();
+      await fulfil(queue, request);
+      troubles.over(userId);
+      onContact(userId);
+    } catch (error) {
+      if (!stopping) fail(queue, request ?? queue.take(), asTrouble(error));
       // A failed attempt has taken with it what was asked for meanwhile, and may be the last for an hour.
       served.push(...waiters.splice(0));
     }
+    attempts.delete(started);
     for (const resolve of served) resolve();
   };
 
-  /** Gets ready for a fetch before it is settled what it is about: what is asked for meanwhile joins it. */
-  const prepare = (queue: FetchQueue) =>
-    attempted(queue, undefined, async () => {
-      checkClock(clock);
-      await collect.prepare(queue.userId, { urgent: queue.isUrgent() });
-    });
-
-  const fulfil = (queue: FetchQueue) => {
-    const request = queue.take();
-    return attempted(queue, request, async () => {
-      const { userId } = queue;
-      const startedMs = clock.elapsedMs();
-      const { groups, added } = await fetch(userId, request);
-      const empty = request.windows.filter((window) => !groups.some((group) => isWithin(window, group.takenAt)));
-      if (queue.done(request, { startedMs, nowMs: clock.elapsedMs(), empty, fruitful: added > 0 })) return;
-      const left = `nothing there for a notification of user ${userId}; left to the next reconcile`;
-      log.debug({ event: 'empty', text: left, userid: userId });
-    });
-  };
-
-  /** What went wrong, if anything, after it was told and the next try is planned. */
-  const attempted = async (queue: FetchQueue, request: TakenRequest | undefined, work: () => Promise<void>) => {
-    try {
-      await work();
-      return undefined;
-    } catch (error) {
-      const trouble = asTrouble(error);
-      if (!stopping) fail(queue, request ?? queue.take(), trouble);
-      return trouble;
-    }
+  const fulfil = async (queue: FetchQueue, request: TakenRequest) => {
+    const { userId } = queue;
+    const startedMs = clock.elapsedMs();
+    const { groups, added } = await fetch(userId, request);
+    const empty = request.windows.filter((window) => !groups.some((group) => isWithin(window, group.takenAt)));
+    if (queue.done(request, { startedMs, nowMs: clock.elapsedMs(), empty, fruitful: added > 0 })) return;
+    const left = `nothing there for a notification of user ${userId}; left to the next reconcile`;
+    log.debug({ event: 'empty', text: left, userid: userId });
   };
 
   const fetch = async (userId: UserId, { windows, since, urgent, isRetry }: TakenRequest): Promise<Collected> => {
@@ -173,7 +150,7 @@ export function createCollector(ports: {
     const isNarrow = window !== undefined && window.end.getTime() - window.start.getTime() <= WIDEST_WINDOW_MS;
     if (!isNarrow) return await collect.since(userId, { urgent });
     if (!since) return await collect.window(userId, window, { urgent });
-    // After trouble the window goes first: whatever is wrong with the rest must not keep a fresh weigh-in.
+    // After trouble the window goes first: a trouble with the rest must not keep back a fresh weigh-in.
     const first = isRetry ? await collect.window(userId, window, { urgent }) : { groups: [], added: 0 };
     const rest = await collect.since(userId, { urgent });
     return { groups: [...first.groups, ...rest.groups], added: first.added + rest.added };

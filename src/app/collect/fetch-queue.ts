@@ -80,7 +80,7 @@ export function createFetchQueue(userId: UserId): FetchQueue {
   let running: TakenRequest | undefined;
   let overtaken = false;
 
-  /** Everything since the cursor has been fetched: what was missed while nobody ran is there. */
+  /** Everything since the cursor has been fetched: what was missed while no daemon ran is there. */
   let caughtUp = false;
   let lastFetchMs = Number.NEGATIVE_INFINITY;
   let lastWindows: readonly TimeWindow[] = [];
@@ -119,7 +119,7 @@ export function createFetchQueue(userId: UserId): FetchQueue {
         emptyAnswers = 0;
       }
       overtaken ||= request.windows.length > 0 && running !== undefined && areCovered(request.windows, running.windows);
-      // New rumours are looked for patiently, but not once they have proved to be nothing time and again.
+      // New rumours begin with short waits, but not once they have proved to be nothing time and again.
       const isNew = !areCovered(request.windows, [...windows, ...lastWindows]);
       if (isNew && fruitless < SPACINGS_MS.length) emptyAnswers = 0;
       since ||= request.since;

@@ -7,7 +7,7 @@ import type { LinkedUsers } from '../tokens/linked-users.ts';
 import type { Collector } from './collector.ts';
 
 const HOUR_MS = 3_600_000;
-/** How many users that are not linked, and how many categories nobody uses, are told of in an hour. */
+/** How many users that are not linked, and how many categories without a use, are told of in an hour. */
 const MOST_UNKNOWN = 50;
 const MOST_UNUSED = 20;
 

@@ -3,7 +3,7 @@ import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { AccessTokens } from '../tokens/access-tokens.ts';
-import type { LinkedUsers } from '../tokens/linked-users.ts';
+import { dropUnlinked, type LinkedUsers } from '../tokens/linked-users.ts';
 import type { Collector } from './collector.ts';
 
 /** How often to look for people who were linked by hand. */
@@ -12,7 +12,7 @@ const LOOK_MS = 60_000;
 const AT_ONCE = 2;
 
 /**
- * Asks for everything since each person's cursor: at start, when somebody is added or linked again,
+ * Asks for everything since each person's cursor: at start, when a person is added or linked again,
  * and every interval even when webhooks work. Runs until the signal aborts.
  */
 export async function reconcileForever(ports: {
@@ -39,7 +39,7 @@ export async function reconcileForever(ports: {
 
   const look = async () => {
     const users = await linkedUsers.refresh();
-    for (const known of dueMs.keys()) if (!linkedUsers.has(known)) dueMs.delete(known);
+    dropUnlinked(dueMs, linkedUsers);
     const nowMs = clock.elapsedMs();
     const due = users.filter((userId) => (dueMs.get(userId) ?? nowMs) <= nowMs);
     for (const userId of due) dueMs.set(userId, nowMs + intervalMs);

@@ -13,7 +13,7 @@ import type {
 } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain, passes } from '../../domain/trouble.ts';
-import type { LinkedUsers } from '../tokens/linked-users.ts';
+import { dropUnlinked, type LinkedUsers } from '../tokens/linked-users.ts';
 import { describeSubscription, type StoredStatus } from './stored-status.ts';
 import type { CurrentTrouble, PublisherTroubles, Troubles } from './troubles.ts';
 
@@ -104,8 +104,7 @@ export function createLiveStatus(ports: {
     try {
       seen = await see();
       blind = undefined;
-      for (const times of [notifiedMs, contactedMs])
-        for (const userId of times.keys()) if (!seen.has(userId)) times.delete(userId);
+      for (const times of [notifiedMs, contactedMs]) dropUnlinked(times, linkedUsers);
     } catch (error) {
       const trouble = asTrouble(error);
       blind ??= { userId: undefined, trouble, text: explain(trouble), sinceMs: clock.elapsedMs() };
@@ -118,15 +117,9 @@ export function createLiveStatus(ports: {
   const ageMs = (at: Date) => Math.max(0, clock.now().getTime() - at.getTime());
 
   /** What this process has seen happen goes before what the files say. */
-  const loginOf = (
-    userId: UserId,
-    isRefused: boolean,
-    { needsLogin }: PersonState,
-    files: StoredStatus,
-  ): LoginState => {
+  const loginOf = (userId: UserId, { needsLogin }: PersonState, isRefused: boolean): LoginState | undefined => {
     if (needsLogin !== undefined && isRefused) return { state: 'needs_login', ...needsLogin };
-    if (needsLogin === undefined && contactedMs.has(userId)) return { state: 'works' };
-    return files.login;
+    return needsLogin === undefined && contactedMs.has(userId) ? { state: 'works' } : undefined;
   };
 
   const describePerson = (userId: UserId, { stored }: Seen, isRefused: boolean): PersonStatus => {
@@ -136,7 +129,7 @@ export function createLiveStatus(ports: {
     return {
       userId,
       name: people.names.get(userId),
-      login: loginOf(userId, isRefused, person, stored),
+      login: loginOf(userId, person, isRefused) ?? stored.login,
       lastNotification: momentOf(notifiedMs.get(userId)),
       lastContact: momentOf(contactedMs.get(userId)) ?? (at && { at, agoMs: ageMs(at) }),
       lastWeighIn: lastWeighIn && { ...lastWeighIn, agoMs: ageMs(lastWeighIn.takenAt) },
@@ -160,20 +153,23 @@ export function createLiveStatus(ports: {
   };
 
   const describePublisher = ({ name, troubles, behindBytes }: PublisherSource): PublisherStatus => {
-    const current = troubles.current();
     const { contact } = troubles;
-    const known = { name, lastContact: momentOf(contact?.lastMs), behindBytes };
+    const current = troubles.current();
     const [first] = current;
-    if (first !== undefined)
-      return { ...known, state: 'trouble', since: momentOf(first.sinceMs)?.at, problem: current.at(-1)?.text };
-    const state = contact === undefined ? 'not_tried' : 'works';
-    return { ...known, state, since: momentOf(contact?.sinceMs)?.at, problem: undefined };
+    return {
+      name,
+      state: first !== undefined ? 'trouble' : contact === undefined ? 'not_tried' : 'works',
+      since: momentOf(first?.sinceMs ?? contact?.sinceMs)?.at,
+      problem: current.at(-1)?.text,
+      lastContact: momentOf(contact?.lastMs),
+      behindBytes,
+    };
   };
 
   /** A person who has linked again does not need to, also before a fetch has shown it. */
-  const isRepaired = ({ userId, trouble, sinceMs }: CurrentTrouble): boolean => {
-    const linkedAt = userId && remembered(userId)?.linkedAt;
-    return isAboutLogin({ trouble }) && linkedAt !== undefined && linkedAt > ago(clock.elapsedMs() - sinceMs).at;
+  const isRepaired = (userId: UserId, each: CurrentTrouble): boolean => {
+    const linkedAt = remembered(userId)?.linkedAt;
+    return isAboutLogin(each) && linkedAt !== undefined && linkedAt > ago(clock.elapsedMs() - each.sinceMs).at;
   };
 
   /** Those of people who are there, and each once: fetches and subscriptions may both have noticed. */
@@ -181,7 +177,7 @@ export function createLiveStatus(ports: {
     const found = new Map<string, CurrentTrouble>();
     for (const each of current) {
       const { userId, trouble } = each;
-      const isTheirs = userId === undefined ? seen.size > 0 : seen.has(userId) && !isRepaired(each);
+      const isTheirs = userId === undefined ? seen.size > 0 : seen.has(userId) && !isRepaired(userId, each);
       const key = `${trouble.code} ${userId}`;
       if (isTheirs && !found.has(key)) found.set(key, each);
     }
@@ -223,6 +219,6 @@ export function createLiveStatus(ports: {
   };
 }
 
-function isAboutLogin({ trouble }: Pick<CurrentTrouble, 'trouble'>): boolean {
+function isAboutLogin({ trouble }: CurrentTrouble): boolean {
   return trouble.recovery === 'login';
 }

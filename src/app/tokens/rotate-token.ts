@@ -39,7 +39,7 @@ export type Obtained = Login & { readonly rotated: boolean };
  * otherwise it is rotated, and once only, however many processes ask.
  *
  * @param options.refused an access token that Withings has refused
- * @throws Trouble `not_linked`, `foreign_login`, and whatever the store or Withings has to say
+ * @throws Trouble `not_linked`, `foreign_login`, and those of the store and of Withings
  */
 export async function obtainLogin(
   ports: TokenPorts,
@@ -61,7 +61,7 @@ export async function obtainLogin(
 
 /**
  * The token rule. Withings keeps the previous refresh token alive for 8 hours, or until the new access token is
- * first used. So: make room → refresh → save durably → and only then let anybody use the new access token.
+ * first used. So: make room → refresh → save durably → and only then use the new access token.
  * Killed between any two of these steps, the file holds a token that Withings accepts. It needs the user's lock.
  */
 async function rotate(
@@ -82,7 +82,7 @@ async function rotate(
   return login;
 }
 
-/** Stores a login that somebody has just consented to, in the place of any before it. */
+/** Stores a login that the person has just consented to, instead of any before it. */
 export async function storeLogin(ports: Omit<TokenPorts, 'issuer'>, login: Login): Promise<void> {
   const { tokens, clock } = ports;
   await using _lock = await retry(() => tokens.lock(login.userId), { clock, ...LOCK_RETRIES });
@@ -91,7 +91,7 @@ export async function storeLogin(ports: Omit<TokenPorts, 'issuer'>, login: Login
   await share(ports, login);
 }
 
-/** Where this fails the others rotate for themselves. */
+/** Where this fails the other processes rotate for themselves. */
 async function share({ accesses, clock }: Pick<TokenPorts, 'accesses' | 'clock'>, login: Login): Promise<void> {
   const { userId, refreshToken, accessToken, expiresInMs, scope } = login;
   const now = clock.now();
