@@ -20,17 +20,10 @@ export interface Reading {
 }
 
 export function toReading(userId: UserId, group: MeasureGroup): Reading {
-  const { groupId, takenAt, modifiedAt, attribution, deviceId, model, timeZone } = group;
   return {
+    ...group,
     userId,
-    groupId,
-    takenAt,
-    modifiedAt,
-    attribution,
-    ambiguous: attribution === AMBIGUOUS,
-    deviceId,
-    model,
-    timeZone,
+    ambiguous: group.attribution === AMBIGUOUS,
     measures: Object.fromEntries(group.measures.map((measure) => [measureKey(measure), measure.value])),
   };
 }

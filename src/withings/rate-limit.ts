@@ -40,13 +40,9 @@ export function createRateLimit({ clock, signal }: { readonly clock: Clock; read
   const checkPause = () => {
     const waitMs = pausedUntil - clock.elapsedMs();
     if (waitMs <= 0) return;
+    const facts = { code: 'throttled', recovery: 'throttled', waitMs } as const;
     const hint = `waiting ${Math.ceil(waitMs / 1000)} s`;
-    throw new Trouble('Withings has had enough calls for now', {
-      code: 'throttled',
-      recovery: 'throttled',
-      waitMs,
-      hint,
-    });
+    throw new Trouble('Withings has had enough calls for now', { ...facts, hint });
   };
 
   return {

@@ -41,6 +41,8 @@ export interface BackfillState {
   readonly unreadable: number;
 }
 
+const NOTHING_FOUND = { groups: 0, added: 0, first: undefined, last: undefined, fresh: 0, unreadable: 0 };
+
 /** Told of what happens while it happens. */
 export interface BackfillWatch {
   /** It begins, goes on where it was killed, or has finished a step. */
@@ -82,18 +84,8 @@ export async function backfill(
     const known = await store.load(userId);
     const settled = clock.now().getTime() - FRESH_MS;
     const begin = known !== undefined && isSame(known, range) ? known.next : range.since;
-    return {
-      since: range.since,
-      begin,
-      end: new Date(Math.min(range.until?.getTime() ?? settled, settled)),
-      next: begin,
-      groups: 0,
-      added: 0,
-      first: undefined,
-      last: undefined,
-      fresh: 0,
-      unreadable: 0,
-    };
+    const end = new Date(Math.min(range.until?.getTime() ?? settled, settled));
+    return { ...NOTHING_FOUND, since: range.since, begin, end, next: begin };
   };
 
   const fetch = async (window: TimeWindow): Promise<MeasureAnswer> => {
@@ -104,22 +96,16 @@ export async function backfill(
   };
 
   const step = async (state: BackfillState): Promise<BackfillState> => {
-    const window = {
-      start: state.next,
-      end: new Date(Math.min(state.next.getTime() + WINDOW_MS, state.end.getTime())),
-    };
+    const endMs = Math.min(state.next.getTime() + WINDOW_MS, state.end.getTime());
+    const window = { start: state.next, end: new Date(endMs) };
     const answer = await persist(() => fetch(window));
     // The query has margins; a group on the edge belongs to one window.
     const groups = answer.groups.filter(({ takenAt }) => takenAt >= window.start && takenAt < window.end);
     // By the earlier clock: with ours ahead of Withings', news would look old.
     const nowMs = Math.min(clock.now().getTime(), answer.updatedAt?.getTime() ?? Number.POSITIVE_INFINITY);
     const settled = groups.filter((group) => changedMs(group) <= nowMs - FRESH_MS);
-    const added = await persist(() =>
-      journal.append(
-        settled.map((group) => toReading(userId, group)),
-        { history: true },
-      ),
-    );
+    const readings = settled.map((group) => toReading(userId, group));
+    const added = await persist(() => journal.append(readings, { history: true }));
     if (answer.unreadable !== undefined) watch.unreadable(window, answer.unreadable);
     await persist(() => store.save(userId, { ...range, next: window.end }));
     return {

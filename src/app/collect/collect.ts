@@ -101,10 +101,9 @@ function changedMeanwhile({ groups, updatedAt }: MeasureAnswer): boolean {
 
 /** What could be read is in the journal; the cursor stays, so that the rest is asked for until it can be read. */
 function unreadable(what: string): Trouble {
-  const hint = 'asking again; if it stays, please report it';
   return new Trouble(`Withings sent a measure group that cannot be read: ${what}`, {
     code: 'unreadable',
     recovery: 'retry',
-    hint,
+    hint: 'asking again; if it stays, please report it',
   });
 }

@@ -78,19 +78,7 @@ export interface LinkerPorts extends LinkerHost {
 }
 
 export function createLinker(ports: LinkerPorts): Linker {
-  const {
-    consent,
-    redirectUri,
-    issuer,
-    tokens,
-    accessTokens,
-    subscriptions,
-    personStates,
-    people,
-    clock,
-    log,
-    signal,
-  } = ports;
+  const { consent, personStates, people, clock, log, signal } = ports;
   const consented = new Map<string, Consented>();
   const working = new Set<Promise<unknown>>();
 
@@ -104,10 +92,10 @@ export function createLinker(ports: LinkerPorts): Linker {
 
   const exchange = async (code: string, request: ConsentRequest): Promise<LinkOutcome> => {
     try {
-      const login = await issuer.exchange(code, redirectUri);
+      const login = await ports.issuer.exchange(code, ports.redirectUri);
       const { userId } = login;
-      const again = (await tokens.load(userId).catch(() => undefined)) !== undefined;
-      await accessTokens.adopt(login);
+      const again = (await ports.tokens.load(userId).catch(() => undefined)) !== undefined;
+      await ports.accessTokens.adopt(login);
       const linked = { linkedAt: clock.now(), linkedBy: request.id, needsLogin: undefined };
       await personStates.change(userId, (before) => ({ ...before, ...linked }));
       log.info({ event: 'linked', text: `${nameOf(userId, people)} is linked`, userid: userId, again });
@@ -134,8 +122,8 @@ export function createLinker(ports: LinkerPorts): Linker {
     };
     let lastWeighIn: WeighIn | undefined;
     const subscribing = subscribe
-      ? attempt(() => subscriptions.repair(userId, { urgent: true }))
-      : subscriptions.leave(userId).then(() => false);
+      ? attempt(() => ports.subscriptions.repair(userId, { urgent: true }))
+      : ports.subscriptions.leave(userId).then(() => false);
     const fetching = attempt(async () => {
       await ports.fetch(userId);
       lastWeighIn = ports.journal.lastWeighIn(userId) ?? (await lookBack(userId));
@@ -170,13 +158,13 @@ export function createLinker(ports: LinkerPorts): Linker {
     void work.then((outcome) => {
       working.delete(work);
       attempt.outcome = outcome;
-      if (outcome.kind === 'failed') tellFailure(outcome);
+      if (outcome.kind === 'failed') {
+        const text = `linking failed: ${outcome.problem} ${outcome.remedy}`;
+        log.warn({ event: 'link_failed', text, code: outcome.code });
+      }
       ports.onOutcome?.(request.id, outcome);
     });
   };
-
-  const tellFailure = ({ code, problem, remedy }: LinkFailed) =>
-    log.warn({ event: 'link_failed', text: `linking failed: ${problem} ${remedy}`, code });
 
   /** What has become of the link that the browser comes back from, with work begun for this code where it may be. */
   const enter = (code: string, request: ConsentRequest): Consented | LinkOutcome | 'working' => {
@@ -195,14 +183,10 @@ export function createLinker(ports: LinkerPorts): Linker {
     return known;
   };
 
-  const admit = (redirect: Redirect) => {
-    const asked = readRedirect(redirect, consent);
-    return 'kind' in asked ? asked : enter(asked.code, asked.request);
-  };
-
   return {
     async link(redirect, patience) {
-      const admitted = admit(redirect);
+      const asked = readRedirect(redirect, consent);
+      const admitted = 'kind' in asked ? asked : enter(asked.code, asked.request);
       if (admitted === 'working') return 'working';
       if ('kind' in admitted) {
         if (admitted.kind === 'failed')

@@ -101,20 +101,14 @@ export function createSubscriptions(ports: {
   const repair = async (userId: UserId, options: Urgency) => {
     const present = await list(userId, options);
     const isPresent = (appli: number) => present.some((each) => isWanted(each) && each.appli === appli);
-    const { added, failure } = await add(
-      userId,
-      options,
-      applis.filter((appli) => !isPresent(appli)),
-    );
+    const missing = applis.filter((appli) => !isPresent(appli));
+    const { added, failure } = await add(userId, options, missing);
     const active = applis.filter((appli) => isPresent(appli) || added.includes(appli));
     await note(userId, active, failure);
     // One that leads here no more goes when its category has another, or is wanted no more.
     const isReplaced = ({ appli }: Subscription) => active.includes(appli) || !applis.includes(appli);
-    await revoke(
-      userId,
-      options,
-      present.filter((each) => isOurs(each, ours) && !isWanted(each) && isReplaced(each)),
-    );
+    const outdated = present.filter((each) => isOurs(each, ours) && !isWanted(each) && isReplaced(each));
+    await revoke(userId, options, outdated);
     if (failure !== undefined) throw failure;
   };
 
