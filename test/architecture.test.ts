@@ -34,7 +34,14 @@ const CASES: readonly Case[] = [
   ...row(undefined, 'src/domain/', './token.ts'),
   ...row(IMPORTS, 'src/app/collect/', 'node:fs', 'node:fs/promises', '../../http/listen.ts', '../../config/config.ts'),
   ...row(IMPORTS, 'src/app/collect/', 'axios', 'mqtt'),
-  ...row(undefined, 'src/app/collect/', './queries.ts', '../tokens/access-tokens.ts', '../../domain/token.ts'),
+  ...row(
+    undefined,
+    'src/app/collect/',
+    './queries.ts',
+    '../tokens/access-tokens.ts',
+    '../../domain/token.ts',
+    'p-limit',
+  ),
 
   ...row(IMPORTS, 'src/withings/', '../app/tokens/access-tokens.ts', '../storage/files.ts', '../config/config.ts'),
   ...row(IMPORTS, 'src/withings/', 'express', 'node:process'),
@@ -92,7 +99,7 @@ const CASES: readonly Case[] = [
   ...row(IMPORTS, 'src/daemon/', '../cli/shell.ts', '../doctor/examine.ts', '../sandbox/sandbox.ts', 'express'),
   ...row(undefined, 'src/daemon/', '../app/link/link.ts', '../storage/files.ts', '../page/view.ts', 'node:path'),
 
-  ...row(IMPORTS, 'src/anywhere/', 'express', 'axios', 'qs', 'mqtt', 'commander', 'dotenv', 'node:process'),
+  ...row(IMPORTS, 'src/anywhere/', 'express', 'axios', 'qs', 'mqtt', 'commander', 'dotenv', 'p-limit', 'node:process'),
   ...row(IMPORTS, 'src/anywhere/', 'axios/lib/axios.js', 'express/lib/express.js', 'left-pad', '@scope/package'),
   ...row(IMPORTS, 'src/cli/', 'express', 'axios', 'commander', 'dotenv', 'cli-progress', 'node:process'),
   ...row(undefined, 'src/cli/', '../daemon/daemon.ts', '../storage/files.ts', 'node:fs/promises'),

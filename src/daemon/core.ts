@@ -3,12 +3,15 @@ import { createAnnouncer } from '../app/collect/announce.ts';
 import { type Collect, createCollect } from '../app/collect/collect.ts';
 import { createLinker, type Linker, type LinkerHost } from '../app/link/link.ts';
 import { createPersonStates, type PersonStates } from '../app/status/person-states.ts';
-import { type RememberedPeople, rememberPeople } from '../app/status/remembered-people.ts';
 import { readStoredStatus, type StoredStatus } from '../app/status/stored-status.ts';
 import { createSubscriptions, type Subscriptions } from '../app/subscribe/subscriptions.ts';
-import { type AccessTokens, createAccessTokens } from '../app/tokens/access-tokens.ts';
+import {
+  type AccessTokens,
+  createAccessTokens,
+  createWithAccess,
+  type WithAccess,
+} from '../app/tokens/access-tokens.ts';
 import { type Login, obtainLogin } from '../app/tokens/rotate-token.ts';
-import { createWithAccess, type WithAccess } from '../app/tokens/with-access.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Consent } from '../domain/link.ts';
@@ -43,8 +46,6 @@ export interface Core {
   readonly personStates: PersonStates;
   /** What the files say of a person. */
   readStoredStatus(userId: UserId): Promise<StoredStatus>;
-  /** A person's record as it was last read or changed here. */
-  readonly remembered: RememberedPeople['remembered'];
   /** Opens the journal, which takes as long as reading it does. */
   openJournal(): Promise<OpenJournal>;
   createCollect(journal: Journal): Collect;
@@ -98,8 +99,7 @@ export function createCore(
   const accessTokens = createAccessTokens({ ...tokenPorts, log });
   const withAccess = createWithAccess(accessTokens);
   const cursors = createCursorFiles(cursorsIn(directories.data), log);
-  const remembering = rememberPeople(createPersonFiles(peopleIn(directories.data)));
-  const personStates = createPersonStates({ people: remembering, log });
+  const personStates = createPersonStates({ people: createPersonFiles(peopleIn(directories.data)), log });
   // What is wrong with a file is said where it is used.
   const standing = storedStatusPorts(directories, SILENT);
   const announce = createAnnouncer({ log, clock, people, maxAgeMs: config.announceMaxAgeMs });
@@ -126,8 +126,7 @@ export function createCore(
     withAccess,
     cursors,
     personStates,
-    readStoredStatus: (userId) => readStoredStatus({ ...standing, people: remembering }, userId),
-    remembered: remembering.remembered,
+    readStoredStatus: (userId) => readStoredStatus({ ...standing, people: { load: personStates.of } }, userId),
     openJournal: () => openJournal(journalIn(directories.data), log),
     createCollect: (journal) =>
       createCollect({ withAccess, accessTokens, measures: client, journal, cursors, clock, announce, log }),

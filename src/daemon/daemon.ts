@@ -3,8 +3,8 @@ import { createCollector } from '../app/collect/collector.ts';
 import { createIntake } from '../app/collect/intake.ts';
 import { reconcileForever } from '../app/collect/reconcile.ts';
 import { createLiveStatus, type LiveStatus } from '../app/status/live-status.ts';
-import { createLiveness, type Liveness } from '../app/status/liveness.ts';
 import { createTroubles } from '../app/status/troubles.ts';
+import { createLiveness, type Liveness } from '../app/status/watchdog.ts';
 import { createKeeper } from '../app/subscribe/keep-subscribed.ts';
 import { createLinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Clock } from '../domain/clock.ts';
@@ -67,7 +67,7 @@ export async function startDaemon(
   const liveStatus = createLiveStatus({
     linkedUsers,
     readStoredStatus: core.readStoredStatus,
-    remembered: core.remembered,
+    remembered: personStates.remembered,
     troubles: [troubles, subscriptionTroubles],
     publishers: publishers.signs,
     journal,

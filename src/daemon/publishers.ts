@@ -1,7 +1,7 @@
 import { type Outbox, startOutbox } from '../app/publish/outbox.ts';
 import type { PublisherSource } from '../app/status/live-status.ts';
 import type { PersonStates } from '../app/status/person-states.ts';
-import { createPublisherTroubles, type PublisherTroubles } from '../app/status/publisher-troubles.ts';
+import { createPublisherTroubles, type PublisherTroubles } from '../app/status/troubles.ts';
 import type { LinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../domain/clock.ts';

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { LiveStatus } from '../app/status/live-status.ts';
-import { createChanges } from '../app/status/status-changes.ts';
+import { createStatusChanges } from '../app/status/status-changes.ts';
 import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/settings.ts';
 import type { Clock } from '../domain/clock.ts';
@@ -40,7 +40,14 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
   const { host, port, password } = config.status;
   if (port === undefined) return undefined;
   const { liveStatus, journal, examine, version, clock, log, signal } = ports;
-  const changes = createChanges({ liveStatus, lookForMore: journal.look, examine, feed: journal.feed, clock, signal });
+  const changes = createStatusChanges({
+    liveStatus,
+    lookForMore: journal.look,
+    examine,
+    feed: journal.feed,
+    clock,
+    signal,
+  });
   const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
   const page = createPage(config, ports, changes.watch);
   const app = createPrivateApp({

@@ -1,4 +1,4 @@
-import type { PersonState } from '../domain/person.ts';
+import type { PersonState } from '../domain/status.ts';
 import { asTrouble } from '../domain/trouble.ts';
 import { broken, type Finding, notChecked, ok, warning } from './finding.ts';
 import { findingOf } from './trouble.ts';

@@ -1,4 +1,4 @@
-import { type Hitch, NOTHING_KNOWN, type PersonState, type PersonStore } from '../domain/person.ts';
+import { type Hitch, NOTHING_KNOWN, type PersonState, type PersonStore } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 import { type FileSystem, nodeFiles, replaceFile, storageTrouble } from './files.ts';
 

@@ -1,5 +1,5 @@
 import type { Log } from '../domain/log.ts';
-import type { Retained, RetainedStore, Value } from '../domain/retained.ts';
+import type { Retained, RetainedStore, Value } from '../domain/publisher.ts';
 import { parseUserId } from '../domain/token.ts';
 import { type FileSystem, isMissing, nodeFiles, replaceFile, storageTrouble } from './files.ts';
 

@@ -1,4 +1,4 @@
-import { maskTokens } from '../domain/secrets.ts';
+import { maskTokens } from '../domain/log.ts';
 import { Trouble } from '../domain/trouble.ts';
 
 /** What Withings wrote into the envelope of a failure. */

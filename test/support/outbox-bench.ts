@@ -1,8 +1,7 @@
 import { startOutbox } from '../../src/app/publish/outbox.ts';
-import { createPublisherTroubles } from '../../src/app/status/publisher-troubles.ts';
+import { createPublisherTroubles } from '../../src/app/status/troubles.ts';
 import type { Delivery, OffsetStore, Publisher } from '../../src/domain/publisher.ts';
-import type { Reading } from '../../src/domain/reading.ts';
-import { toReading } from '../../src/domain/reading.ts';
+import { type Reading, toReading } from '../../src/domain/reading.ts';
 import { type OpenJournal, openJournal } from '../../src/storage/journal/journal.ts';
 import { createOffsetFiles } from '../../src/storage/offset-files.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';

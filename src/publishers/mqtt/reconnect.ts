@@ -1,11 +1,11 @@
 import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
+import { retryDelayMs } from '../../domain/retry.ts';
 import { asTrouble, Trouble } from '../../domain/trouble.ts';
 import type { Connection, Version } from './connection.ts';
 
 /** The broker is often on the same machine and starts a moment later; after a while a call a minute is enough. */
-const FIRST_MS = 1_000;
-const LONGEST_MS = 60_000;
+const BACKOFF = { firstMs: 1_000, longestMs: 60_000 };
 /** A connection that ends sooner was none. */
 const STEADY_MS = 60_000;
 /** When whoever found the broker away may look again: it may be back any moment, and looking costs nothing. */
@@ -104,8 +104,7 @@ export function keepConnected(ports: {
       met.add(reason.code);
       troubles.report(reason);
       failures = clock.elapsedMs() - startedMs >= STEADY_MS ? 1 : failures + 1;
-      const step = Math.min(FIRST_MS * 2 ** (failures - 1), LONGEST_MS);
-      await clock.sleep(step * (0.5 + random() / 2), signal);
+      await clock.sleep(retryDelayMs(reason, failures, random(), BACKOFF), signal);
     }
   };
 
