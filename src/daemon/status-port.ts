@@ -11,6 +11,7 @@ import { type Listener, listen } from '../http/listen.ts';
 import { createPrivateApp } from '../http/private/app.ts';
 import { type Asset, readAssets } from '../http/private/assets.ts';
 import type { Page } from '../http/private/page-routes.ts';
+import type { renderPage } from '../page/status-page.ts';
 import { ASSETS, type Concern, PATHS, readRange } from '../page/view.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
 
@@ -100,7 +101,7 @@ async function lookBriefly({ look }: Pick<OpenJournal, 'look'>, { sleep }: Pick<
 }
 
 interface Loaded {
-  readonly renderPage: typeof import('../page/status-page.ts').renderPage;
+  readonly renderPage: typeof renderPage;
   readonly assets: ReadonlyMap<string, Asset>;
 }
 

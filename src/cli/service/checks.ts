@@ -51,7 +51,7 @@ export async function hiddenProgram({ program }: Shell): Promise<readonly string
 
 const INSTALL: Readonly<Record<string, string>> = {
   Node: 'install one for everybody: "sudo apt install nodejs npm"',
-  weighbridge: 'install it for everybody, in its folder: npm pack && sudo npm install --global ./weighbridge-*.tgz',
+  weighbridge: 'install it for everybody, in its folder: npm run pack && sudo npm install --global ./weighbridge-*.tgz',
 };
 
 async function firstClosed(path: string): Promise<string | undefined> {
