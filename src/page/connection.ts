@@ -7,7 +7,7 @@ import { list, sayWhen, timeAgo } from './words.ts';
 /** How things stand between Withings and us about a person, in words. */
 export function drawConnection(person: PersonStatus, { now }: PageView): Html {
   const { login, subscription, lastNotification, lastContact } = person;
-  return html`<dl class="standing">
+  return html`<dl class="connection">
 ${line('Login', sayLogin(login, now), login.state === 'needs_login' || login.state === 'unknown')}
 ${line('Subscription', saySubscription(subscription, now), subscription.state === 'lost')}
 ${line('Last notification', sayMoment(lastNotification, 'none since the start'), false)}

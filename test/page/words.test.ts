@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { changesOf } from '../../src/page/weight-change.ts';
+import { changesOf } from '../../src/page/person-card.ts';
 import { list, sayAgo, sayDayShortly, sayWhen, sentence } from '../../src/page/words.ts';
 import { inZone } from '../support/in-zone.ts';
 

@@ -1,4 +1,4 @@
-import { DAY_MS } from './calendar.ts';
+import { DAY_MS } from '../words.ts';
 
 export interface Point {
   readonly atMs: number;

@@ -182,7 +182,7 @@ function tick() {
 // Points
 
 /** @typedef {{ x: number, y: number, name: string, value: string, rest: string }} Point */
-/** @typedef {{ input: HTMLInputElement, points: Point[], show: (at: number) => void, rest: () => void, isTelling: () => boolean }} Scrubber */
+/** @typedef {{ input: HTMLInputElement, points: Point[], go: (at: number) => void, show: (at: number) => void, rest: () => void, isTelling: () => boolean }} Scrubber */
 /** @type {WeakMap<Element, Scrubber>} */
 const scrubbers = new WeakMap();
 
@@ -221,14 +221,19 @@ function scrubberOf(plot) {
     cursor?.setAttribute('visibility', isVisible ? 'visible' : 'hidden');
     isTelling = isVisible;
   };
+  /** @type {(at: number) => void} */
+  const go = (at) => {
+    input.value = String(at);
+    input.setAttribute('aria-valuetext', `${points[at]?.value} · ${points[at]?.rest}`);
+  };
   return {
     input,
     points,
+    go,
     show(at) {
       const point = points[at];
       if (!point) return;
-      input.value = String(at);
-      input.setAttribute('aria-valuetext', `${point.value} · ${point.rest}`);
+      go(at);
       for (const [name, place] of Object.entries({ x1: point.x, x2: point.x, cx: point.x, cy: point.y }))
         for (const shape of cursor?.children ?? []) shape.setAttribute(name, `${place}%`);
       write(true, [point.value, point.rest]);
@@ -258,7 +263,7 @@ function enhance() {
     const at = scrubber.points.findIndex(({ name }) => name === day);
     if (document.activeElement === scrubber.input) scrubber.show(at === -1 ? scrubber.points.length - 1 : at);
     else if (before?.isTelling() && at !== -1) scrubber.show(at);
-    else scrubber.input.value = scrubber.input.max;
+    else scrubber.go(Number(scrubber.input.max));
   }
 }
 
