@@ -1,6 +1,6 @@
 import { group } from 'd3-array';
 import type { PersonStatus, PublisherStatus, Status, TroubleStatus } from '../domain/status.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html } from '../html/html.ts';
 import { anchorOf, drawIcon, drawLinkButton, type IconName, nameOf } from './parts.ts';
 import type { PageView } from './view.ts';
 import { list, sayWhen, sentence } from './words.ts';

@@ -1,6 +1,6 @@
 import { APPLI_NAMES } from '../domain/notification.ts';
 import type { LoginState, Moment, PersonStatus, SubscriptionStatus } from '../domain/status.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html } from '../html/html.ts';
 import type { PageView } from './view.ts';
 import { list, sayWhen, timeAgo } from './words.ts';
 

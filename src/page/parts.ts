@@ -1,6 +1,6 @@
 import type { PersonStatus } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html } from '../html/html.ts';
 import { PATHS, type PageView } from './view.ts';
 
 export function nameOf({ name, userId }: Pick<PersonStatus, 'name' | 'userId'>): string {

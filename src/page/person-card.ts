@@ -1,10 +1,10 @@
 import type { WeightUnit } from '../domain/format.ts';
 import type { TimedValue } from '../domain/history.ts';
 import type { PersonStatus } from '../domain/status.ts';
+import { type Html, html } from '../html/html.ts';
 import { believableOf, firstFrom, monthsBefore } from './chart/course.ts';
 import { drawCharts } from './chart/person-charts.ts';
 import { drawConnection } from './connection.ts';
-import { type Html, html } from './html.ts';
 import { anchorOf, drawLinkButton, nameOf } from './parts.ts';
 import { quantityOf, tellChange } from './quantity.ts';
 import type { PageView } from './view.ts';

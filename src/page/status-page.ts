@@ -1,5 +1,5 @@
+import { type Html, html } from '../html/html.ts';
 import { type ActionNeeded, actionsNeeded, drawActionNeeded } from './action-needed.ts';
-import { type Html, html } from './html.ts';
 import { drawIcon, drawLinkButton } from './parts.ts';
 import { drawPerson } from './person-card.ts';
 import { type PageView, RANGES, type Range } from './view.ts';

@@ -1,7 +1,7 @@
 import { timeDay } from 'd3-time';
 import { timeFormat } from 'd3-time-format';
 import type { Moment } from '../domain/status.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html } from '../html/html.ts';
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;

@@ -1,18 +1,17 @@
 import type { RequestHandler, Response } from 'express';
 import type { Clock } from '../../domain/clock.ts';
 
-/** More often than this port hangs up on silent connections (15 s), and than most proxies do (60 s). */
+/** More often than this port closes silent connections (15 s), and than most proxies do (60 s). */
 const HEARTBEAT_MS = 10_000;
-/** When a browser tries again. */
+/** When a browser retries. */
 const RETRY_MS = 3_000;
-/** A page that is looked at takes one. Beyond, the oldest goes, so that nobody is kept from looking. */
+/** A page that is looked at takes one. Beyond, the oldest is closed, so that a new page always works. */
 const MOST_WATCHERS = 32;
-/** Somebody who does not read what is sent is nobody who watches. */
+/** A browser that does not read what is sent does not watch. */
 const MOST_UNREAD_BYTES = 4_096;
 
 /**
- * Server-sent events that say `change` and that the daemon is there, nothing else: what has changed, the page is asked
- * for.
+ * Server-sent events: `change`, after which a browser fetches the page, and `beat`, which shows that the daemon is there.
  *
  * @param options.signal ends them all
  */

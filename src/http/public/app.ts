@@ -1,12 +1,12 @@
 import { isIP } from 'node:net';
-import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import express, { type Express, type Request } from 'express';
 import type { Clock } from '../../domain/clock.ts';
 import type { People } from '../../domain/household.ts';
 import type { LinkOutcome, Redirect } from '../../domain/link.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Notification, parseNotification } from '../../domain/notification.ts';
-import { reportDefect } from '../answers.ts';
-import { DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER } from '../proof.ts';
+import { answerErrors, createApp, parametersOf, refuse, reportDefect } from '../answers.ts';
+import { DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER } from '../probe.ts';
 import { type CallbackGate, createCallbackGate } from './callback-gate.ts';
 import { sendOutcome } from './link-page.ts';
 
@@ -47,22 +47,19 @@ const PATIENCE_MS = 8_000;
 export function createPublicApp(options: PublicAppOptions): Express {
   const { path, query, trustProxy, onNotification, onRedirect, prove, directory, people, clock, log } = options;
   const gate = createCallbackGate(path, query);
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
+  const app = createApp();
   app.set('trust proxy', trustProxy);
-  app.set('query parser', false);
 
   app.use((request, response, next) => {
     response.locals['gate'] = gate.check(parametersOf(request));
-    if (!gate.isPath(request.url.replace(/\?.*$/s, '')) || response.locals['gate'] === 'wrong') notFound(response);
+    if (!gate.isPath(request.url.replace(/\?.*$/s, '')) || response.locals['gate'] === 'wrong') refuse(response, 404);
     else next();
   });
 
   app.use((request, response, next) => {
     const { method } = request;
     if (method === 'POST') next();
-    else if (response.locals['gate'] === 'missing') notFound(response);
+    else if (response.locals['gate'] === 'missing') refuse(response, 404);
     else if (method === 'GET' && isRedirect(parametersOf(request))) next();
     // Withings probes with HEAD before it stores a subscription, and takes 204 and 405 for unreachable.
     else if (method === 'HEAD' || method === 'GET') {
@@ -95,7 +92,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
   );
 
   app.post('/{*any}', (request, response) => {
-    if (response.locals['gate'] === 'missing' && checkForm(gate, request) !== 'right') return notFound(response);
+    if (response.locals['gate'] === 'missing' && checkForm(gate, request) !== 'right') return refuse(response, 404);
     if (request.body === undefined && !isForm(request)) return refuse(response, 415, NOT_A_FORM);
     const notification = parseNotification(request.body ?? {});
     if ('malformed' in notification) return refuse(response, 400, notification.malformed);
@@ -110,13 +107,15 @@ export function createPublicApp(options: PublicAppOptions): Express {
     response.type('text/plain').send('ok');
   });
 
-  app.use(createErrorAnswer(log));
+  app.use(
+    answerErrors(log, (response, status) => {
+      // A stranger who has not shown the secret learns nothing.
+      if (response.locals['gate'] !== 'right') refuse(response, 404);
+      else if (status >= 500) refuse(response, status, '');
+      else refuse(response, REASONS[status] === undefined ? 400 : status, REASONS[status] ?? '');
+    }),
+  );
   return app;
-}
-
-function parametersOf({ url }: Request): URLSearchParams {
-  const start = url.indexOf('?');
-  return new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
 }
 
 /** The address of who is calling, as far as `trust proxy` believes it. Nothing is decided by it. */
@@ -144,28 +143,8 @@ function checkForm(gate: CallbackGate, request: Request): ReturnType<CallbackGat
   return gate.check(form);
 }
 
-/** What the body parser could not read. A stranger who has not shown the secret learns nothing from it. */
-function createErrorAnswer(log: Log): ErrorRequestHandler {
-  return (error: unknown, _request, response: Response, _next) => {
-    const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
-    if (status >= 500) reportDefect(log, error);
-    if (response.headersSent) response.destroy();
-    else if (response.locals['gate'] !== 'right') notFound(response);
-    else refuse(response, REASONS[status] === undefined && status < 500 ? 400 : status, REASONS[status] ?? '');
-  };
-}
-
 const REASONS: Readonly<Record<number, string>> = {
   400: 'the request cannot be read',
   413: `a notification has at most ${MOST_BODY_BYTES} bytes`,
   415: NOT_A_FORM,
 };
-
-/** What is left of a refused request is not worth reading, so the connection goes with it. */
-function notFound(response: Response): void {
-  response.status(404).set('connection', 'close').end();
-}
-
-function refuse(response: Response, status: number, reason: string): void {
-  response.status(status).set('connection', 'close').type('text/plain').send(reason);
-}

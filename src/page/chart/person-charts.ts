@@ -1,7 +1,7 @@
 import { extent, sort } from 'd3-array';
 import type { TimedValue } from '../../domain/history.ts';
 import type { PersonStatus } from '../../domain/status.ts';
-import { type Html, html } from '../html.ts';
+import { type Html, html } from '../../html/html.ts';
 import { nameOf } from '../parts.ts';
 import { isComposition, type Quantity, quantityOf, sortQuantities } from '../quantity.ts';
 import type { PageView } from '../view.ts';

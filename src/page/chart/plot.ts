@@ -1,5 +1,5 @@
 import { group } from 'd3-array';
-import { type Html, html } from '../html.ts';
+import { type Html, html } from '../../html/html.ts';
 import type { Quantity } from '../quantity.ts';
 import type { Tick, ValueAxis } from './axes.ts';
 import type { Course } from './course.ts';

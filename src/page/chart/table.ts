@@ -1,6 +1,6 @@
 import { groups } from 'd3-array';
 import { timeFormat } from 'd3-time-format';
-import { type Html, html } from '../html.ts';
+import { type Html, html } from '../../html/html.ts';
 import type { BucketUnit } from './course.ts';
 
 const DAYS = { head: timeFormat('%a %-d'), group: timeFormat('%B %Y') };
