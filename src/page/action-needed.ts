@@ -19,7 +19,7 @@ export interface ActionNeeded {
   readonly remedy?: Html;
 }
 
-/** While nobody is linked, the guide begins with it. */
+/** Before the first person is linked, the guide begins with it. */
 const NO_CALLS: ActionNeeded = {
   urgency: 'note',
   icon: 'call',

@@ -84,7 +84,7 @@ function drawRanges(current: Range): Html {
 
 const DASHBOARD = 'https://developer.withings.com/dashboard';
 
-/** What to do while nobody is linked. */
+/** What to do before the first person is linked. */
 function drawGuide(view: PageView): Html {
   const { callbackUrl } = view;
   return html`<ol class="guide">

@@ -1,6 +1,6 @@
-import { type RequestHandler, Router } from 'express';
+import { Router } from 'express';
 import type { Clock } from '../../domain/clock.ts';
-import { parametersOf, refuseMethod } from '../answers.ts';
+import { parametersOf, policyOf, refuseMethod } from '../answers.ts';
 import { createLive } from './live.ts';
 
 /** The page, as this port serves it. */
@@ -30,30 +30,21 @@ export interface Asset {
 }
 
 /** What the page loads comes from here, and nothing in it runs that is not a file of ours. */
-export const PAGE_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+export const PAGE_POLICY = policyOf("script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'");
 
 const ALWAYS = 'public, max-age=31536000, immutable';
 
-/** All of it is read-only, so it is harmless whoever makes a browser ask. */
+/** All of it is read-only, so it is harmless when another site makes a browser ask. */
 export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Router {
   const routes = Router({ caseSensitive: true, strict: true });
-
-  const answerPage: RequestHandler = async (request, response) => {
+  routes.get('/', async (request, response) => {
     const document = await page.draw(parametersOf(request));
     response.set('content-security-policy', PAGE_POLICY).type('html').send(document);
-  };
-
-  const answerAsset: RequestHandler = async (request, response, next) => {
-    const name = String(request.params['name']);
+  });
+  routes.get('/link', (_request, response) => response.redirect(303, page.link()?.href ?? '/'));
+  routes.get('/changes', createLive({ watch: page.watch, clock, signal }));
+  routes.get('/assets/:name', async (request, response, next) => {
+    const { name } = request.params;
     const asset = await page.asset(name);
     if (asset === undefined) return next('router');
     const isThisOne = parametersOf(request).get('v') === asset.hash;
@@ -61,14 +52,7 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
       .set('cache-control', isThisOne ? ALWAYS : 'no-cache')
       .type(name)
       .send(asset.content);
-  };
-
-  const sendToWithings: RequestHandler = (_request, response) => response.redirect(303, page.link()?.href ?? '/');
-
-  routes.get('/', answerPage);
-  routes.get('/link', sendToWithings);
-  routes.get('/changes', createLive({ watch: page.watch, clock, signal }));
-  routes.get('/assets/:name', answerAsset);
+  });
   routes.all(['/', '/link', '/changes', '/assets/:name'], refuseMethod);
   return routes;
 }

@@ -21,11 +21,11 @@ export interface PublicAppOptions {
   readonly query: URLSearchParams;
   /** Express' `trust proxy`: whose word about a client's address counts. */
   readonly trustProxy: boolean | number | string;
-  /** Gets every well-formed notification and whose call it was, after it has been answered. Nobody waits for it. */
+  /** Gets every well-formed notification and whose call it was, after it has been answered. The answer does not wait for it. */
   readonly onNotification: (notification: Notification, caller: string) => void;
-  /** Gets what a browser brings back from the consent page. Waits for the outcome for as long as `patience` does. */
-  readonly onRedirect: (redirect: Redirect, patience: Promise<void>) => Promise<LinkOutcome | 'working'>;
-  /** Proves to whoever knows the secret in the URL that this is the daemon, and not somebody's login page. */
+  /** Gets what a browser brings back from the consent page. Waits for the outcome until `deadline` resolves. */
+  readonly onRedirect: (redirect: Redirect, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>;
+  /** Proves to a caller who knows the secret in the URL that this is the daemon, and not another server. */
   readonly prove: (nonce: string) => string;
   /** Where the logins are kept, as an absolute path. */
   readonly directory: string;
@@ -34,11 +34,11 @@ export interface PublicAppOptions {
   readonly log: Log;
 }
 
-/** How browsers say that they fetch a page nobody has asked for yet. */
+/** How browsers mark the fetch of a page that the user has not opened yet. */
 const PREFETCH_HEADERS = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'];
 
 /** Well below what proxies and this port's own limits allow an answer. */
-const PATIENCE_MS = 8_000;
+const DEADLINE_MS = 8_000;
 
 /**
  * The port that faces the internet. Everything but the callback path is 404; nothing it is sent is trusted,
@@ -82,7 +82,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
     const read = (name: string) => parameters.get(name) ?? undefined;
     const redirect = { code: read('code'), state: read('state'), error: read('error') };
     const answered = new AbortController();
-    const outcome = await onRedirect(redirect, clock.sleep(PATIENCE_MS, answered.signal));
+    const outcome = await onRedirect(redirect, clock.sleep(DEADLINE_MS, answered.signal));
     answered.abort();
     sendOutcome(response, outcome, people);
   });

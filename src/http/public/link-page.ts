@@ -3,10 +3,11 @@ import type { Response } from 'express';
 import { formatTime } from '../../domain/clock.ts';
 import { formatWeight } from '../../domain/format.ts';
 import { nameOf, type People } from '../../domain/household.ts';
-import type { Linked, LinkOutcome } from '../../domain/link.ts';
+import type { Linked, LinkFailed, LinkOutcome } from '../../domain/link.ts';
 import type { WeighIn } from '../../domain/reading.ts';
 import { type Html, html } from '../../html/html.ts';
 import { LOOK } from '../../html/look.ts';
+import { policyOf } from '../answers.ts';
 
 /** Small enough to stand in the page: nothing else is loaded. */
 const STYLE: Html = {
@@ -21,13 +22,7 @@ p { margin: 0 0 1rem; }
 small { color: var(--soft); }
 `,
 };
-const POLICY = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash('sha256').update(STYLE.markup).digest('base64')}'`,
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+const POLICY = policyOf(`style-src 'sha256-${createHash('sha256').update(STYLE.markup).digest('base64')}'`);
 
 /** How often a browser that waits for Withings looks again. */
 const LOOK_AGAIN_S = 3;
@@ -51,27 +46,26 @@ export function sendOutcome(response: Response, outcome: LinkOutcome | 'working'
 function page(outcome: LinkOutcome | 'working', people: People): string {
   if (outcome === 'working') return frame('One moment', '…', WORKING, LOOK_AGAIN);
   if (outcome.kind === 'linked') return frame('Linked', '✓', describeSuccess(outcome, people));
-  if (outcome.kind === 'failed')
-    return frame(
-      'Not linked',
-      '✕',
-      html`<h1>Not linked</h1>
-<p>${outcome.problem}</p>
-<p><strong>What to do:</strong> ${outcome.remedy}</p>
-<p><small>Nothing was stored, and nothing that was linked before has changed.</small></p>`,
-    );
-  return frame(
-    'Already done',
-    '✓',
-    html`<h1>Already done</h1>
-<p>This link has done its work: ${nameOf(outcome.userId, people)} is linked. Nothing was done again.</p>
-<p>For another person ask for another link (“weighbridge login”).</p>`,
-  );
+  if (outcome.kind === 'failed') return frame('Not linked', '✕', describeFailure(outcome));
+  return frame('Already done', '✓', describeRepetition(nameOf(outcome.userId, people)));
 }
 
 const LOOK_AGAIN = html`<meta http-equiv="refresh" content="${LOOK_AGAIN_S}">`;
 const WORKING = html`<h1>One moment…</h1>
 <p>Withings is taking its time. This page looks again by itself; please leave it open.</p>`;
+
+function describeRepetition(name: string): Html {
+  return html`<h1>Already done</h1>
+<p>This link has done its work: ${name} is linked. Nothing was done again.</p>
+<p>For another person ask for another link (“weighbridge login”).</p>`;
+}
+
+function describeFailure({ problem, remedy }: LinkFailed): Html {
+  return html`<h1>Not linked</h1>
+<p>${problem}</p>
+<p><strong>What to do:</strong> ${remedy}</p>
+<p><small>Nothing was stored, and nothing that was linked before has changed.</small></p>`;
+}
 
 function describeSuccess(linked: Linked, people: People): Html {
   const { userId, again, lastWeighIn, subscribed, hitches, isDaemon } = linked;

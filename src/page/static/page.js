@@ -7,7 +7,7 @@ const MOST_WAIT_MS = 60_000;
 const TICK_MS = 20_000;
 /** The daemon says every ten seconds that it is there. One that was unplugged closes nothing. */
 const SILENT_MS = 25_000;
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 /** `today` is yesterday tomorrow, and the pictures end now. */
 const STALE_MS = 3_600_000;
 
@@ -55,7 +55,7 @@ async function ask() {
   asking?.abort();
   const mine = new AbortController();
   asking = mine;
-  const late = setTimeout(() => mine.abort(new Error('no answer')), PATIENCE_MS);
+  const late = setTimeout(() => mine.abort(new Error('no answer')), TIMEOUT_MS);
   try {
     const answer = await fetch(location.href, { signal: mine.signal });
     if (!answer.ok) throw new Error(String(answer.status));
@@ -116,7 +116,7 @@ function follow() {
   leave();
   if (document.hidden) return;
   source = new EventSource('/changes');
-  // What happened before it was open has been told to nobody.
+  // The page has not heard of what happened before it was open.
   source.onopen = update;
   source.addEventListener('change', update);
   for (const type of ['open', 'change', 'beat']) source.addEventListener(type, hear);
