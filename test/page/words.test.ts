@@ -27,6 +27,14 @@ describe('a time', () => {
     });
   });
 
+  it('is yesterday also where the day had no midnight', () => {
+    inZone('Africa/Cairo', () => {
+      const now = new Date('2026-04-25T07:00:00+03:00');
+      assert.equal(sayWhen(new Date('2026-04-24T07:00:00+03:00'), now), 'yesterday 07:00');
+      assert.equal(sayWhen(new Date('2026-04-23T07:00:00+02:00'), now), 'Thursday 07:00');
+    });
+  });
+
   it('is short where there is little room', () => {
     const now = new Date(2026, 10, 21);
     assert.equal(sayDayShortly(new Date(2026, 7, 21), now), '21 Aug');

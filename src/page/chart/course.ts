@@ -32,12 +32,10 @@ export function monthsBefore(atMs: number, count: number): number {
   return new Date(year, month, Math.min(date.getDate(), lastDay)).getTime();
 }
 
-const byTime = bisector(({ takenMs }: TimedValue) => takenMs);
+const { left, right } = bisector(({ takenMs }: TimedValue) => takenMs);
 
 /** The index of the first value that is not older. */
-export function firstFrom(values: readonly TimedValue[], fromMs: number): number {
-  return byTime.left(values, fromMs);
-}
+export const firstFrom: (values: readonly TimedValue[], fromMs: number) => number = left;
 
 /** A clock may be a day off, here or in the scale. A later value would squeeze a picture into a corner. */
 const DAYS_AHEAD = 2;
@@ -78,7 +76,7 @@ export function bucketUnit({ fromMs, toMs }: Span, mostPoints: number): BucketUn
 /** By time, without empty buckets. One pass: a year of ten quantities has thousands of values. */
 export function fillBuckets(values: readonly TimedValue[], { fromMs, toMs }: Span, unit: BucketUnit): Bucket[] {
   const sums: { startMs: number; ms: number; value: number; count: number }[] = [];
-  for (const { takenMs, value } of values.slice(firstFrom(values, fromMs), byTime.right(values, toMs))) {
+  for (const { takenMs, value } of values.slice(firstFrom(values, fromMs), right(values, toMs))) {
     const startMs = Number(INTERVALS[unit].floor(new Date(takenMs)));
     let sum = sums.at(-1);
     if (sum?.startMs !== startMs) {
