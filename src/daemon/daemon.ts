@@ -11,7 +11,7 @@ import type { Clock } from '../domain/clock.ts';
 import type { LinkFailed } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
 import { type Address, type Listener, listen } from '../http/listen.ts';
-import { createProof } from '../http/proof.ts';
+import { createProof } from '../http/probe.ts';
 import { createPublicApp } from '../http/public/app.ts';
 import type { Concern } from '../page/view.ts';
 import { realClock } from '../runtime/real-clock.ts';

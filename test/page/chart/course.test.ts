@@ -1,45 +1,54 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TimedValue } from '../../../src/domain/history.ts';
-import { bucketUnit, fillBuckets, firstFrom } from '../../../src/page/chart/buckets.ts';
-import { DAY_MS, later, monthsBefore, startOf } from '../../../src/page/chart/calendar.ts';
-import { spanOf } from '../../../src/page/chart/span.ts';
+import {
+  type BucketUnit,
+  bucketUnit,
+  fillBuckets,
+  firstFrom,
+  monthsBefore,
+  spanOf,
+} from '../../../src/page/chart/course.ts';
+import { DAY_MS } from '../../../src/page/words.ts';
 import { inZone } from '../../support/in-zone.ts';
 
 const at = (iso: string) => new Date(iso).getTime();
 const all = { fromMs: 0, toMs: at('2100-01-01T00:00:00Z') };
 const local = (ms: number) => new Date(ms).toLocaleString('sv-SE');
 
+/** When the buckets of values at these moments begin. */
+const starts = (unit: BucketUnit, ...moments: readonly string[]) =>
+  fillBuckets(
+    moments.map((iso) => ({ takenMs: at(iso), value: 80 })),
+    all,
+    unit,
+  ).map(({ startMs }) => local(startMs));
+
 describe('a calendar', () => {
   it('knows days of 23 and of 25 hours', () => {
     inZone('Europe/Vienna', () => {
-      const spring = startOf('day', at('2026-03-29T12:00:00Z'));
-      assert.equal(local(spring), '2026-03-29 00:00:00');
-      assert.equal(later('day', spring) - spring, 23 * 3_600_000);
-      const autumn = startOf('day', at('2026-10-25T12:00:00Z'));
-      assert.equal(later('day', autumn) - autumn, 25 * 3_600_000);
-      assert.equal(local(later('week', startOf('week', spring))), '2026-03-30 00:00:00');
+      const spring = starts('day', '2026-03-28T23:30:00Z', '2026-03-29T21:30:00Z', '2026-03-29T22:30:00Z');
+      assert.deepEqual(spring, ['2026-03-29 00:00:00', '2026-03-30 00:00:00']);
+      const autumn = starts('day', '2026-10-24T22:30:00Z', '2026-10-25T22:30:00Z', '2026-10-25T23:30:00Z');
+      assert.deepEqual(autumn, ['2026-10-25 00:00:00', '2026-10-26 00:00:00']);
+      assert.deepEqual(starts('week', '2026-03-29T21:30:00Z', '2026-03-29T22:30:00Z'), [
+        '2026-03-23 00:00:00',
+        '2026-03-30 00:00:00',
+      ]);
     });
   });
 
   it('knows days without a midnight', () => {
     inZone('Africa/Cairo', () => {
-      const day = startOf('day', at('2026-04-24T12:00:00Z'));
-      assert.equal(local(day), '2026-04-24 01:00:00');
-      assert.equal(local(later('day', day)), '2026-04-25 00:00:00');
+      const days = starts('day', '2026-04-24T12:00:00Z', '2026-04-24T20:30:00Z', '2026-04-24T21:30:00Z');
+      assert.deepEqual(days, ['2026-04-24 01:00:00', '2026-04-25 00:00:00']);
     });
   });
 
   it('begins weeks on Monday, in every zone its own', () => {
-    const sunday = at('2026-11-22T23:30:00Z');
-    assert.equal(
-      inZone('UTC', () => local(startOf('week', sunday))),
-      '2026-11-16 00:00:00',
-    );
-    assert.equal(
-      inZone('Asia/Kolkata', () => local(startOf('week', sunday))),
-      '2026-11-23 00:00:00',
-    );
+    const sunday = '2026-11-22T23:30:00Z';
+    inZone('UTC', () => assert.deepEqual(starts('week', sunday), ['2026-11-16 00:00:00']));
+    inZone('Asia/Kolkata', () => assert.deepEqual(starts('week', sunday), ['2026-11-23 00:00:00']));
   });
 
   it('goes a month back to a day that exists', () => {

@@ -1,4 +1,4 @@
-/** Text that is HTML already. Only `html` and `join` make it. */
+/** Text that is HTML already: `html` makes it, and a style sheet of ours is it. */
 export interface Html {
   readonly markup: string;
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { scaleOf } from '../../../src/page/chart/scale.ts';
-import { timeTicks } from '../../../src/page/chart/time-ticks.ts';
+import { timeTicks, valueAxis } from '../../../src/page/chart/axes.ts';
 import { isComposition, quantityOf, sortQuantities } from '../../../src/page/quantity.ts';
 import { inZone } from '../../support/in-zone.ts';
 
@@ -11,15 +10,20 @@ const weight = (unit: 'kg' | 'lb' | 'st') => quantityOf('weight', unit);
 
 describe('the scale of values', () => {
   it('counts in steps that people count in, in the unit of the household', () => {
-    assert.deepEqual(labels(scaleOf(weight('kg'), 80.2, 83.9, 5).ticks), ['80', '81', '82', '83', '84']);
-    assert.deepEqual(labels(scaleOf(weight('kg'), 80.9, 81.3, 5).ticks), ['80.0', '80.5', '81.0', '81.5', '82.0']);
-    assert.deepEqual(labels(scaleOf(weight('lb'), 80.2, 83.9, 5).ticks), ['178', '180', '182', '184']);
-    assert.deepEqual(labels(scaleOf(weight('st'), 80.2, 83.9, 5).ticks), ['12 st 10', '12 st 12', '13 st', '13 st 2']);
-    assert.deepEqual(labels(scaleOf(weight('st'), 60, 90, 5).ticks), ['10 st', '12 st', '14 st']);
+    assert.deepEqual(labels(valueAxis(weight('kg'), 80.2, 83.9, 5).ticks), ['80', '81', '82', '83', '84']);
+    assert.deepEqual(labels(valueAxis(weight('kg'), 80.9, 81.3, 5).ticks), ['80.0', '80.5', '81.0', '81.5', '82.0']);
+    assert.deepEqual(labels(valueAxis(weight('lb'), 80.2, 83.9, 5).ticks), ['178', '180', '182', '184']);
+    assert.deepEqual(labels(valueAxis(weight('st'), 80.2, 83.9, 5).ticks), [
+      '12 st 10',
+      '12 st 12',
+      '13 st',
+      '13 st 2',
+    ]);
+    assert.deepEqual(labels(valueAxis(weight('st'), 60, 90, 5).ticks), ['10 st', '12 st', '14 st']);
   });
 
   it('has ticks where their values are', () => {
-    const { low, high, ticks } = scaleOf(weight('kg'), 80, 84, 5);
+    const { low, high, ticks } = valueAxis(weight('kg'), 80, 84, 5);
     for (const { position, label } of ticks) assert.ok(Math.abs(low + position * (high - low) - Number(label)) < 1e-9);
     assert.ok(low < 80 && high > 84);
   });
@@ -31,16 +35,16 @@ describe('the scale of values', () => {
       ['bone_mass', 0.4],
       ['type_999', 4],
     ] as const) {
-      const { low, high } = scaleOf(quantityOf(key, 'kg'), 80, 80, 5);
+      const { low, high } = valueAxis(quantityOf(key, 'kg'), 80, 80, 5);
       assert.ok(high - low >= least, `${key}: ${high - low}`);
     }
-    const { ticks } = scaleOf(quantityOf('afib_ecg', 'kg'), 0, 0, 3);
+    const { ticks } = valueAxis(quantityOf('afib_ecg', 'kg'), 0, 0, 3);
     assert.ok(labels(ticks).includes('0'));
   });
 
   it('has few ticks, whatever is measured', () => {
     for (let highest = 0.001; highest < 1e6; highest *= 1.7) {
-      const { ticks } = scaleOf(quantityOf('type_999', 'kg'), 0, highest, 5);
+      const { ticks } = valueAxis(quantityOf('type_999', 'kg'), 0, highest, 5);
       assert.ok(ticks.length >= 2 && ticks.length <= 6, `${highest}: ${labels(ticks)}`);
       assert.equal(new Set(labels(ticks)).size, ticks.length);
     }
