@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Config } from '../config/config.ts';
 import { type Daemon, startDaemon } from '../daemon/daemon.ts';
 import { examineAtStart } from '../doctor/at-start.ts';
-import { checkHook, isPath } from '../doctor/hook.ts';
+import { checkHook, isPath } from '../doctor/publishers.ts';
 import type { Log } from '../domain/log.ts';
 import type { Concern } from '../page/view.ts';
 import { realClock } from '../runtime/real-clock.ts';
