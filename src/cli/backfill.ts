@@ -1,5 +1,6 @@
 import { type BackfillState, type BackfillWatch, backfill } from '../app/collect/backfill.ts';
 import { makeDirectories } from '../daemon/core.ts';
+import { backfillIn } from '../daemon/data-directory.ts';
 import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
 import { nameOf } from '../domain/household.ts';
 import type { UserId } from '../domain/token.ts';
@@ -31,7 +32,7 @@ export async function backfillUser(
   const command = openCommand(progress.shell);
   if (command === undefined) return ExitCode.configuration;
   const { config, core } = command;
-  const directory = `${config.directories.data}/backfill`;
+  const directory = backfillIn(config.directories.data);
   await makeDirectories(config.directories);
   await makeDirectory(directory);
   if ((await readPeople(shell, core.tokens, userId)) === undefined) return ExitCode.failed;

@@ -3,7 +3,7 @@ import { reportToSystemd } from '../app/status/watchdog.ts';
 import type { Config } from '../config/config.ts';
 import { type Daemon, startDaemon } from '../daemon/daemon.ts';
 import { examineAtStart } from '../doctor/at-start.ts';
-import { checkHook, isPath } from '../doctor/hook.ts';
+import { checkHook, isPath } from '../doctor/publishers.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import type { Concern } from '../page/view.ts';

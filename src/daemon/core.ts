@@ -29,7 +29,7 @@ import { createWithingsClient, type WithingsClient } from '../withings/client.ts
 import { createRateLimit } from '../withings/rate-limit.ts';
 import { cursorsIn, journalIn, peopleIn, storedStatusPorts } from './data-directory.ts';
 
-/** Settings with which Withings can be asked. */
+/** Settings that suffice for calls to Withings. */
 export type WithingsConfig = Config & {
   readonly withings: { readonly credentials: NonNullable<Config['withings']['credentials']> };
 };
@@ -44,7 +44,7 @@ export interface Core {
   readonly withAccess: WithAccess;
   readonly cursors: CursorStore;
   readonly personStates: PersonStates;
-  /** What the files say of a person. */
+  /** A person's status as the files hold it. */
   readStoredStatus(userId: UserId): Promise<StoredStatus>;
   /** Opens the journal, which takes as long as reading it does. */
   openJournal(): Promise<OpenJournal>;
@@ -53,15 +53,15 @@ export interface Core {
   readonly callback: Callback | undefined;
 }
 
-/** What needs an address under which Withings, or a browser, can come back. */
+/** What needs a callback URL, for Withings' notifications and for the browser after the consent. */
 export interface Callback {
   readonly consent: Consent;
   readonly subscriptions: Subscriptions;
   createLinker(journal: Journal, host: LinkerHost): Linker;
 }
 
+const ignore = () => undefined;
 const SILENT: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-function ignore(): void {}
 
 /**
  * Makes the directories that are missing.
@@ -72,7 +72,7 @@ export async function makeDirectories({ tokens, data }: Config['directories']): 
   for (const directory of [tokens, cursorsIn(data), peopleIn(data)]) await makeDirectory(directory);
 }
 
-/** Removes what a killed process left half-written. For the daemon alone: others may be writing. */
+/** Removes what a killed process left half-written. For the daemon alone: a command may be writing. */
 export async function sweepDirectories({ tokens, data }: Config['directories']): Promise<void> {
   await sweepTokenFiles(tokens);
   for (const directory of [cursorsIn(data), peopleIn(data)]) await sweepTemporaryFiles(directory);
@@ -89,7 +89,7 @@ export function createCore(
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Core {
   const { directories, withings, people } = config;
-  // Every call that waits for its turn listens to it.
+  // Every call that waits for its turn has a listener on it.
   setMaxListeners(0, signal);
   const rateLimit = createRateLimit({ clock, signal });
   const client = createWithingsClient({ apiUrl: withings.apiUrl, ...withings.credentials, rateLimit, clock, signal });
@@ -100,21 +100,20 @@ export function createCore(
   const withAccess = createWithAccess(accessTokens);
   const cursors = createCursorFiles(cursorsIn(directories.data), log);
   const personStates = createPersonStates({ people: createPersonFiles(peopleIn(directories.data)), log });
-  // What is wrong with a file is said where it is used.
-  const standing = storedStatusPorts(directories, SILENT);
+  // What is wrong with a file is reported where it is used.
+  const storedStatus = { ...storedStatusPorts(directories, SILENT), people: { load: personStates.of } };
   const announce = createAnnouncer({ log, clock, people, maxAgeMs: config.announceMaxAgeMs });
 
   const createCallback = (callbackUrl: string): Callback => {
     const { accountUrl, credentials, scopes, applis } = withings;
     const consent = createConsent({ accountUrl, ...credentials, scopes, redirectUri: callbackUrl, clock });
-    const common = { withAccess, personStates, people, clock, log };
-    const subscriptions = createSubscriptions({ ...common, service: client, callbackUrl, applis, signal });
-    const ports = { ...common, consent, redirectUri: callbackUrl, issuer: client, measures: client };
+    const common = { withAccess, personStates, people, clock, log, signal };
+    const subscriptions = createSubscriptions({ ...common, service: client, callbackUrl, applis });
+    const link = { consent, redirectUri: callbackUrl, issuer: client, measures: client, tokens, accessTokens };
     return {
       consent,
       subscriptions,
-      createLinker: (journal, host) =>
-        createLinker({ ...ports, ...host, tokens, accessTokens, subscriptions, journal, signal }),
+      createLinker: (journal, host) => createLinker({ ...common, ...link, subscriptions, journal, ...host }),
     };
   };
 
@@ -126,7 +125,7 @@ export function createCore(
     withAccess,
     cursors,
     personStates,
-    readStoredStatus: (userId) => readStoredStatus({ ...standing, people: { load: personStates.of } }, userId),
+    readStoredStatus: (userId) => readStoredStatus(storedStatus, userId),
     openJournal: () => openJournal(journalIn(directories.data), log),
     createCollect: (journal) =>
       createCollect({ withAccess, accessTokens, measures: client, journal, cursors, clock, announce, log }),

@@ -14,6 +14,7 @@ import { type Address, type Listener, listen } from '../http/listen.ts';
 import { createProof } from '../http/probe.ts';
 import { createPublicApp } from '../http/public/app.ts';
 import type { Concern } from '../page/view.ts';
+import type { SignalGroup } from '../publishers/hook/run.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { type OwnFiles, readVersion } from '../runtime/version.ts';
 import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
@@ -30,10 +31,9 @@ export interface Daemon extends AsyncDisposable {
 }
 
 export interface DaemonPorts {
-  /** Sends a signal to all processes of a group; one that is gone is fine. */
-  readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
+  readonly signalGroup: SignalGroup;
   readonly files: OwnFiles;
-  /** What can be told to be wrong with the set-up without asking anybody, for the page. */
+  /** What is wrong with the set-up as far as it shows without the network, for the page. */
   readonly examine?: () => Promise<readonly Concern[]>;
   readonly clock?: Clock;
   /** Between 0 and 1; spreads retries. */
@@ -69,7 +69,7 @@ export async function startDaemon(
     readStoredStatus: core.readStoredStatus,
     remembered: personStates.remembered,
     troubles: [troubles, subscriptionTroubles],
-    publishers: publishers.signs,
+    publishers: publishers.sources,
     journal,
     people,
     hasCallback: callback !== undefined,
@@ -80,14 +80,8 @@ export async function startDaemon(
   const liveness = createLiveness(clock, () => collector.oldestAttemptMs());
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
   const common = { linkedUsers, collector, intervalMs: config.reconcileIntervalMs, clock, signal };
-  const keeper =
-    callback &&
-    createKeeper({
-      ...common,
-      subscriptions: callback.subscriptions,
-      troubles: subscriptionTroubles,
-      random,
-    });
+  const { subscriptions } = callback ?? {};
+  const keeper = subscriptions && createKeeper({ ...common, subscriptions, troubles: subscriptionTroubles, random });
   const linker = callback?.createLinker(journal, {
     fetch: (userId) => collector.reconcile(userId, { urgent: true }),
     onHitch: (userId) => keeper?.soon(userId),
@@ -109,18 +103,8 @@ export async function startDaemon(
     clock,
     log,
   });
-  const status = {
-    liveStatus,
-    journal,
-    examine,
-    version,
-    pageFiles: files.page,
-    consent: callback?.consent,
-    clock,
-    log,
-    signal,
-  };
-  const statusPort = await openStatusPort(config, status);
+  const page = { liveStatus, journal, examine, version, pageFiles: files.page, consent: callback?.consent };
+  const statusPort = await openStatusPort(config, { ...page, clock, log, signal });
   const listener = await listen(app, config.listen).catch(async (error) => {
     await statusPort?.[Symbol.asyncDispose]();
     throw error;
@@ -128,7 +112,7 @@ export async function startDaemon(
   const publicAddress = addressOf(listener);
   const privateAddress = statusPort && addressOf(statusPort);
   const where = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
-  // Before anything can be fetched: what is in the journal by then is old to a publisher that starts for the first time.
+  // Before anything is fetched: what the journal has by then is old to a publisher that starts for the first time.
   const publishing = publishers.start({ journal, linkedUsers, personStates, random, signalGroup });
   log.info({
     event: 'listening',
@@ -145,10 +129,10 @@ export async function startDaemon(
     liveness,
     async [Symbol.asyncDispose]() {
       const closed = Promise.all([listener, statusPort].map((each) => each?.[Symbol.asyncDispose]()));
-      // The collector first: what the signal cuts off is then no trouble any more.
+      // The collector first: what the signal cuts off is then not a trouble.
       const collected = collector[Symbol.asyncDispose]();
       stop.abort();
-      // Together with the rest, because a hook may take all the time there is; what comes now waits for the next start.
+      // Together with the rest, because a hook may take all the time there is. Later readings wait for the next start.
       const published = publishing[Symbol.asyncDispose]();
       await linker?.[Symbol.asyncDispose]();
       await collected;

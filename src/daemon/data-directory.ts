@@ -1,17 +1,27 @@
 import type { StoredStatusPorts } from '../app/status/stored-status.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../domain/log.ts';
+import type { UserId } from '../domain/token.ts';
 import { createAccessFiles } from '../storage/access-files.ts';
 import { createCursorFiles } from '../storage/cursor-files.ts';
 import { createPersonFiles } from '../storage/person-files.ts';
 import { createTokenFiles, tokenWritten } from '../storage/token-files.ts';
 
-/** Where things are in the data directory. */
+/** Every path in the data directory. */
+export const journalIn = (data: string) => `${data}/measures.jsonl`;
 export const cursorsIn = (data: string) => `${data}/cursors`;
 export const peopleIn = (data: string) => `${data}/people`;
-export const journalIn = (data: string) => `${data}/measures.jsonl`;
+export const backfillIn = (data: string) => `${data}/backfill`;
+export const publishersIn = (data: string) => `${data}/publishers`;
+export const retainedIn = (data: string) => `${publishersIn(data)}/mqtt.retained`;
+export const parkedIn = (data: string) => `${publishersIn(data)}/hook.parked.jsonl`;
 
-/** The files that tell how things stand with a person, for reading. */
+/** The names of a person's files in the tokens directory, as `token-files.ts` and `access-files.ts` write them. */
+export function loginFiles(userId: UserId) {
+  return { token: userId, access: `.${userId}.access`, lock: `.${userId}.lock` };
+}
+
+/** The files that hold a person's status, for reading. */
 export function storedStatusPorts({ tokens, data }: Config['directories'], log: Log): StoredStatusPorts {
   return {
     tokens: createTokenFiles(tokens),

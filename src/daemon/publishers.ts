@@ -6,12 +6,14 @@ import type { LinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
-import type { OffsetStore, Publisher } from '../domain/publisher.ts';
+import type { Publisher } from '../domain/publisher.ts';
+import type { SignalGroup } from '../publishers/hook/run.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
 import { createOffsetFiles } from '../storage/offset-files.ts';
 import { createParkedFile } from '../storage/parked-file.ts';
 import { createRetainedFile } from '../storage/retained-file.ts';
+import { parkedIn, publishersIn, retainedIn } from './data-directory.ts';
 
 /** What publishers and their outboxes need of the daemon. */
 export interface PublishingPorts {
@@ -19,87 +21,85 @@ export interface PublishingPorts {
   readonly linkedUsers: LinkedUsers;
   readonly personStates: PersonStates;
   readonly random: () => number;
-  readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
+  readonly signalGroup: SignalGroup;
 }
 
-/** Publishers that are ready, and begin nothing before they are told to. */
+/** Publishers that are loaded, and not started yet. */
 export interface Publishing {
   /**
    * Starts them, each behind an outbox of its own. Disposing ends them within some 7 s: a delivery in hand may finish,
-   * no other is begun.
+   * and no other is begun.
    */
   start(ports: PublishingPorts): AsyncDisposable;
-  /** How each of them stands, started or not. */
-  signs(): readonly PublisherSource[];
+  /** What the status of each is made of, started or not. */
+  sources(): readonly PublisherSource[];
+}
+
+interface Common {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Makes a publisher that is configured. */
+type Make = (ports: PublishingPorts & Common & { readonly troubles: PublisherTroubles }) => Publisher;
+
+interface Loaded {
+  readonly name: string;
+  readonly make: Make;
+  /** The publisher and its outbox share them: a broker that is away is reported once. */
+  readonly troubles: PublisherTroubles;
+  outbox?: Outbox;
 }
 
 /**
- * Gets ready to pass readings on. What is not configured is not even loaded.
+ * Loads the publishers that are configured, and no others.
  *
- * @throws Trouble when the directory cannot be written
+ * @throws Trouble if their directory cannot be written
  */
 export async function preparePublishing(
   config: Config,
-  { version, clock, log }: { readonly version: string; readonly clock: Clock; readonly log: Log },
+  ports: Common & { readonly version: string },
 ): Promise<Publishing> {
-  const directory = `${config.directories.data}/publishers`;
-  const loaded = await loadPublishers(config, { directory, version, log });
-  if (loaded.length > 0) {
+  const { clock, log } = ports;
+  const directory = publishersIn(config.directories.data);
+  const publishers = await loadPublishers(config, ports);
+  if (publishers.length > 0) {
     await makeDirectory(directory);
     await sweepTemporaryFiles(directory);
   }
-  // One for both: a broker that is away is told of once, by whoever notices.
-  const makers = loaded.map((each) => ({
-    ...each,
-    troubles: createPublisherTroubles({ clock, log, publisher: each.name }),
-  }));
-  const outboxes = new Map<string, Outbox>();
-  const startOne = (
-    ports: PublishingPorts,
-    offsets: OffsetStore,
-    { name, make, troubles }: (typeof makers)[number],
-  ) => {
-    const common = { ...ports, clock, log, troubles };
-    const publisher = make(common);
-    const { feed } = ports.journal;
-    const outbox = startOutbox({ ...common, publisher, feed, offsets, maxAgeMs: config.announceMaxAgeMs });
-    outboxes.set(name, outbox);
-    return async () => {
-      await outbox[Symbol.asyncDispose]();
-      await publisher[Symbol.asyncDispose]();
-    };
-  };
   return {
-    start(ports) {
+    start(started) {
       const offsets = createOffsetFiles(directory, log);
-      const stops = makers.map((each) => startOne(ports, offsets, each));
+      const { feed } = started.journal;
+      const stops = publishers.map((each) => {
+        const common = { ...started, clock, log, troubles: each.troubles };
+        const publisher = each.make(common);
+        const outbox = startOutbox({ ...common, publisher, feed, offsets, maxAgeMs: config.announceMaxAgeMs });
+        each.outbox = outbox;
+        return async () => {
+          await outbox[Symbol.asyncDispose]();
+          await publisher[Symbol.asyncDispose]();
+        };
+      });
       return { [Symbol.asyncDispose]: async () => void (await Promise.all(stops.map((stop) => stop()))) };
     },
-    signs: () => makers.map(({ name, troubles }) => ({ name, troubles, behindBytes: outboxes.get(name)?.behindBytes })),
+    sources: () =>
+      publishers.map(({ name, troubles, outbox }) => ({ name, troubles, behindBytes: outbox?.behindBytes })),
   };
-}
-
-interface CommonPorts {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly troubles: PublisherTroubles;
-}
-
-interface Maker {
-  readonly name: string;
-  readonly make: (ports: PublishingPorts & CommonPorts) => Publisher;
 }
 
 async function loadPublishers(
-  { mqtt, hook, people }: Config,
-  { directory, version, log }: { readonly directory: string; readonly version: string; readonly log: Log },
-): Promise<readonly Maker[]> {
-  const makers: Maker[] = [];
+  { mqtt, hook, people, directories: { data } }: Config,
+  { version, clock, log }: Common & { readonly version: string },
+): Promise<readonly Loaded[]> {
+  const loaded: Loaded[] = [];
+  const add = (name: string, make: Make) =>
+    loaded.push({ name, make, troubles: createPublisherTroubles({ clock, log, publisher: name }) });
   if (mqtt !== undefined) {
     const { createMqttPublisher } = await import('../publishers/mqtt/publisher.ts');
     const { url, username, password, caFile, ...topics } = mqtt;
-    const store = createRetainedFile(`${directory}/mqtt.retained`, log);
-    const make: Maker['make'] = ({ journal, linkedUsers, personStates, ...ports }) =>
+    const store = createRetainedFile(retainedIn(data), log);
+    add('mqtt', ({ journal, linkedUsers, personStates, ...ports }) =>
       createMqttPublisher({
         ...ports,
         ...topics,
@@ -110,13 +110,13 @@ async function loadPublishers(
         stateOf: (userId) => personStates.of(userId),
         latest: journal.latest,
         store,
-      });
-    makers.push({ name: 'mqtt', make });
+      }),
+    );
   }
   if (hook !== undefined) {
     const { createHook } = await import('../publishers/hook/publisher.ts');
-    const parking = createParkedFile(`${directory}/hook.parked.jsonl`);
-    makers.push({ name: 'hook', make: (ports) => createHook({ ...ports, ...hook, people, parking }) });
+    const parking = createParkedFile(parkedIn(data));
+    add('hook', (ports) => createHook({ ...ports, ...hook, people, parking }));
   }
-  return makers;
+  return loaded;
 }

@@ -3,7 +3,7 @@ import { isLoopback } from '../config/settings.ts';
 import { judgeCallbackUrl } from './callback.ts';
 import { lookAtDirectory } from './directory.ts';
 import type { Finding } from './finding.ts';
-import { checkHook } from './hook.ts';
+import { checkHook } from './publishers.ts';
 
 /**
  * What can be seen to be wrong in a few milliseconds and without the network. A directory that cannot be looked at is

@@ -1,19 +1,21 @@
-import { isIP } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import { isLoopback } from '../config/settings.ts';
-import { broken, type Finding, ok, warning } from './finding.ts';
+import type { Probe } from '../http/probe.ts';
+import { broken, codeOf, type Finding, ok, warning } from './finding.ts';
+import type { Certificate } from './network.ts';
 
 /** Withings' rules for a callback URL (developer guide, notifications): https, a domain, port 443 or 80, 255 characters. */
 const LONGEST = 255;
-/** What `URL` says of a port that is the scheme's own is nothing. */
+/** `URL` leaves the port empty if it is the scheme's own. */
 const PORTS: ReadonlySet<string> = new Set(['', '443', '80']);
-/** Names that routers and machines give each other, and that nobody outside can look up. */
+/** Names that routers and machines give each other; outside there is no DNS record of them. */
 const PRIVATE_NAMES = /\.(local|localdomain|localhost|lan|home|home\.arpa|internal|intranet|private|fritz\.box)$/;
 
 /**
- * What can be told of a callback URL by looking at it.
+ * What is wrong with a callback URL, as far as its text shows.
  *
  * @param url a whole URL, https unless it is on this machine
- * @param options.sandbox there is no Withings outside: the API is on this machine as well
+ * @param options.sandbox the API is on this machine as well
  */
 export function judgeCallbackUrl(url: string, { sandbox }: { readonly sandbox: boolean }): readonly Finding[] {
   const { hostname, port, protocol, host } = new URL(url);
@@ -48,3 +50,169 @@ export function judgeCallbackUrl(url: string, { sandbox }: { readonly sandbox: b
 
 const NEEDS_A_NAME =
   'it needs https and a public name: a tunnel such as ngrok gives you both (README, "A way in"); then set CALLBACK_URL, and change it in the partner dashboard';
+
+/**
+ * Addresses that lead nowhere from outside (IANA's special-purpose registries): private, shared by a provider's
+ * customers, this machine, this link.
+ */
+const PRIVATE = new BlockList();
+const PRIVATE_SUBNETS = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16'],
+  ...['::/127', 'fc00::/7', 'fe80::/10'],
+];
+for (const subnet of PRIVATE_SUBNETS) {
+  const [network = '', prefix] = subnet.split('/');
+  PRIVATE.addSubnet(network, Number(prefix), familyOf(network));
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv6(address) ? 'ipv6' : 'ipv4';
+}
+
+/** Looks up the host in the callback URL. `found` says whether there is an address to connect to. */
+export async function checkDns(
+  host: string,
+  resolve: (host: string) => Promise<readonly string[]>,
+): Promise<{ readonly finding: Finding; readonly found: boolean }> {
+  try {
+    return { finding: judgeAddresses(host, await resolve(host)), found: true };
+  } catch (error) {
+    return { finding: judgeFailure(host, codeOf(error)), found: false };
+  }
+}
+
+function judgeAddresses(host: string, addresses: readonly string[]): Finding {
+  const list = addresses.join(', ');
+  if (addresses.every((address) => PRIVATE.check(address, familyOf(address)))) {
+    const remedy =
+      'let its DNS record name your public address ("curl https://api.ipify.org" shows it), or use a tunnel; where only the DNS in your own network says so, a lookup from a phone without Wi-Fi shows what Withings sees';
+    return broken('dns', `${host} leads to ${list}, which is reachable from your own network alone`, remedy);
+  }
+  return ok('dns', `${host} leads to ${list}`);
+}
+
+/** @param code as Node names the resolver's answer */
+function judgeFailure(host: string, code: string): Finding {
+  if (code === 'ENOTFOUND' || code === 'ENODATA') {
+    const remedy =
+      'is the name in CALLBACK_URL right? Make its DNS record, or look whether the tunnel still has this name';
+    return broken('dns', `DNS knows no address of ${host}`, remedy);
+  }
+  const remedy = 'is there a network? "resolvectl status" shows who is asked';
+  return broken('dns', `DNS does not answer for ${host} (${code})`, remedy);
+}
+
+/** Let's Encrypt renews a month ahead. With less left, the renewal has failed for weeks. */
+const SOON_MS = 14 * 86_400_000;
+
+const RENEW = 'renew it: "sudo certbot renew", or look into the log of the proxy that should do it by itself';
+const TRUSTED = "get one of Let's Encrypt's (Caddy and certbot do that for you), or use a tunnel";
+
+/** What OpenSSL's codes mean, and what helps. */
+const DISTRUST: Readonly<Record<string, readonly [meaning: string, remedy: string]>> = {
+  CERT_NOT_YET_VALID: ['is not valid yet', 'is the clock of this machine right, and that of the proxy?'],
+  ERR_TLS_CERT_ALTNAME_INVALID: ['is for another name', 'get one for the name in CALLBACK_URL'],
+  DEPTH_ZERO_SELF_SIGNED_CERT: ['is signed by itself, and Withings trusts public authorities only', TRUSTED],
+  SELF_SIGNED_CERT_IN_CHAIN: ['comes from an authority of your own, and Withings trusts public ones only', TRUSTED],
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['comes without the one that vouches for it', 'serve fullchain.pem, not cert.pem'],
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [
+    'is vouched for by nobody that this machine knows',
+    'serve fullchain.pem, not cert.pem; and here "sudo apt install ca-certificates"',
+  ],
+};
+
+/** Whether Withings will accept a certificate. */
+export function judgeCertificate({ validTo, distrust }: Certificate, now: Date): Finding {
+  const day = validTo.toISOString().slice(0, 10);
+  const leftMs = validTo.getTime() - now.getTime();
+  if (distrust === 'CERT_HAS_EXPIRED' || leftMs <= 0) {
+    return broken('certificate', `has expired on ${day}`, `${RENEW}; or is the clock wrong?`);
+  }
+  if (distrust !== undefined) {
+    const [meaning, remedy] = DISTRUST[distrust] ?? [`cannot be trusted (${distrust})`, TRUSTED];
+    return broken('certificate', meaning, remedy);
+  }
+  if (leftMs >= SOON_MS) return ok('certificate', `is trusted, and valid until ${day}`);
+  return warning('certificate', `expires in ${Math.floor(leftMs / 86_400_000)} days, on ${day}`, RENEW);
+}
+
+/** Withings closes the connection after 2 s (developer guide, notifications). */
+const TOO_SLOW_MS = 2_000;
+const SLOW_MS = 1_000;
+
+/** Judges the answer to a HEAD of the callback URL, sent as Withings sends it. */
+export function judgeHead(probe: Probe, { url, port }: { readonly url: string; readonly port: number }): Finding {
+  const { status, isOurs, location, ms, error } = probe;
+  if (status === undefined) return judgeSilence(error ?? 'no answer');
+  if (location !== undefined && status >= 300 && status < 400) return judgeRedirect(status, location, url);
+  if (status !== 200) {
+    const [meaning, remedy] = meaningOf(status, port);
+    return broken('callback', `a HEAD of CALLBACK_URL is answered ${status}: ${meaning}`, remedy);
+  }
+  if (!isOurs) {
+    const remedy =
+      'open CALLBACK_URL in a private window: the page that appears (a login, a warning of the tunnel, a router) must let this path through';
+    return broken('callback', 'a HEAD of CALLBACK_URL is answered 200, but not by this weighbridge', remedy);
+  }
+  const seconds = (ms / 1000).toFixed(1);
+  if (ms > SLOW_MS) {
+    const text = `weighbridge answers CALLBACK_URL after ${seconds} s, and Withings allows 2 s`;
+    const remedy =
+      'what is slow, the tunnel, the way in, or a computer that is too busy? Look with "top", or try another tunnel';
+    return (ms > TOO_SLOW_MS ? broken : warning)('callback', text, remedy);
+  }
+  return ok('callback', `weighbridge itself answers CALLBACK_URL with 200 in ${seconds} s`);
+}
+
+/** @param error as Node names it */
+export function judgeSilence(error: string): Finding {
+  const remedy =
+    'is the tunnel running, is port 443 of the router forwarded? Some routers cannot call themselves from inside: then "curl -I" from a phone without Wi-Fi decides';
+  return broken('callback', `nothing answers at CALLBACK_URL (${error})`, remedy);
+}
+
+/** Names the target without its path: the path may hold the secret. */
+function judgeRedirect(status: number, location: string, url: string): Finding {
+  const from = new URL(url);
+  const to = URL.canParse(location, url) ? new URL(location, url) : undefined;
+  const where = to === undefined ? 'somewhere else' : to.origin === from.origin ? 'another path of its own' : to.origin;
+  const remedy =
+    'Withings follows nobody and its call is lost: set CALLBACK_URL to where it leads if that is weighbridge (https or a slash at the end?), and except its path from logins otherwise';
+  return broken('callback', `a HEAD of CALLBACK_URL is sent on to ${where} (${status})`, remedy);
+}
+
+function meaningOf(status: number, port: number): readonly [meaning: string, remedy: string] {
+  const here = `this machine's port ${port}`;
+  switch (status) {
+    case 404:
+      return [
+        'somebody is there who does not know the path',
+        `does the tunnel lead to ${here}? Is it running (ngrok answers 404 for one that is not)? Has CALLBACK_URL changed since weighbridge was started? Where a proxy changes the path, WEBHOOK_PATH is the one that arrives`,
+      ];
+    case 204:
+    case 405:
+      return [
+        'Withings takes that for unreachable',
+        `something else than weighbridge answers; let the tunnel or the proxy pass everything on to ${here}`,
+      ];
+    case 401:
+    case 403:
+      return [
+        'somebody on the way wants a login, or refuses',
+        'except the path of CALLBACK_URL from it: basic auth, Cloudflare Access and bot protection, "block exploits" of a proxy',
+      ];
+    case 502:
+    case 503:
+    case 504:
+      return [
+        'the tunnel or the proxy is there, and finds nobody behind it',
+        `let it lead to ${here} (on the same machine http://127.0.0.1:${port}), not https`,
+      ];
+    case 530:
+      return ["Cloudflare's tunnel is not running (error 1033)", '"sudo systemctl status cloudflared" says why'];
+    default:
+      return status >= 520 && status < 530
+        ? ['Cloudflare cannot reach this machine', `is cloudflared running, and does it lead to ${here}?`]
+        : ['it must be 200', `something else than weighbridge answers; let everything be passed on to ${here}`];
+  }
+}

@@ -1,12 +1,10 @@
 import type { Clock } from '../domain/clock.ts';
-import type { LinkFailed } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
-import { asTrouble } from '../domain/trouble.ts';
+import { asTrouble, type Trouble } from '../domain/trouble.ts';
 import { listen } from '../http/listen.ts';
 import { localCallbackUrl, type Probe } from '../http/probe.ts';
 import { createPublicApp } from '../http/public/app.ts';
-import { broken, type Finding, ok, warning } from './finding.ts';
-import { findingOf } from './trouble.ts';
+import { broken, type Finding, findingOf, ok, warning } from './finding.ts';
 
 export interface StandInOptions {
   readonly host: string;
@@ -19,15 +17,14 @@ export interface StandInOptions {
   readonly log: Log;
 }
 
-/** Who answers the callback on this machine, for as long as it is not disposed of. */
+/** What answers the callback on this machine until this is disposed. */
 export interface StandIn extends AsyncDisposable {
   readonly finding: Finding;
-  /** The daemon does, or we; nobody else. */
-  readonly answers: boolean;
-  readonly isDaemon: boolean;
+  /** Undefined if another program has the port, or the port cannot be opened. */
+  readonly answers: 'daemon' | 'doctor' | undefined;
 }
 
-/** Answers the callback where no daemon does, so that the way in can be tried all the same. */
+/** Answers the callback unless the daemon does, so that the way in can be tried all the same. */
 export async function standIn(options: StandInOptions): Promise<StandIn> {
   const { host, port, path, query, prove, probe, clock, log } = options;
   const app = createPublicApp({
@@ -36,7 +33,12 @@ export async function standIn(options: StandInOptions): Promise<StandIn> {
     trustProxy: false,
     // A hint at most: the daemon asks for everything when it starts.
     onNotification: () => undefined,
-    onRedirect: async () => NOT_NOW,
+    onRedirect: async () => ({
+      kind: 'failed',
+      code: 'not_now',
+      problem: '"weighbridge doctor" is just checking this address, and no weighbridge is running.',
+      remedy: 'Open the link again in a minute.',
+    }),
     prove,
     directory: '',
     people: { names: new Map(), unit: 'kg' },
@@ -47,30 +49,37 @@ export async function standIn(options: StandInOptions): Promise<StandIn> {
     const listener = await listen(app, { host, port });
     const text = 'no weighbridge is running here; this check answers the callback in its place';
     const finding = warning('daemon', text, 'start it: "weighbridge serve"');
-    return { finding, answers: true, isDaemon: false, [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose]() };
+    return { finding, answers: 'doctor', [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose]() };
   } catch (error) {
-    const nothing = { [Symbol.asyncDispose]: async () => undefined };
     const trouble = asTrouble(error);
-    if (trouble.code !== 'port_taken')
-      return { ...nothing, finding: findingOf('daemon', trouble), answers: false, isDaemon: false };
-    const { isOurs } = await probe(localCallbackUrl(options), prove);
-    const finding = isOurs ? ok('daemon', `weighbridge is running here, on port ${port}`) : taken(port);
-    return { ...nothing, finding, answers: isOurs, isDaemon: isOurs };
+    const isDaemon = trouble.code === 'port_taken' && (await probe(localCallbackUrl(options), prove)).isOurs;
+    return {
+      finding: isDaemon ? ok('daemon', `weighbridge is running here, on port ${port}`) : notOpened(trouble, port),
+      answers: isDaemon ? 'daemon' : undefined,
+      [Symbol.asyncDispose]: async () => undefined,
+    };
   }
 }
 
-function taken(port: number): Finding {
+function notOpened(trouble: Trouble, port: number): Finding {
+  if (trouble.code !== 'port_taken') return findingOf('daemon', trouble);
+  const text = `something else uses port ${port}, or a weighbridge that was started with other settings`;
   const remedy = `"sudo ss -ltnp 'sport = :${port}'" names it: stop it, or set PORT; a weighbridge must be restarted after a change of settings`;
-  return broken(
-    'daemon',
-    `something else uses port ${port}, or a weighbridge that was started with other settings`,
-    remedy,
-  );
+  return broken('daemon', text, remedy);
 }
 
-const NOT_NOW: LinkFailed = {
-  kind: 'failed',
-  code: 'not_now',
-  problem: '"weighbridge doctor" is just checking this address, and no weighbridge is running.',
-  remedy: 'Open the link again in a minute.',
-};
+/**
+ * The status that a running daemon reports.
+ *
+ * @param url of `/healthz` on its private port
+ */
+export async function checkHealthz(url: string, statusOf: (url: string) => Promise<number>): Promise<Finding> {
+  const { host } = new URL(url);
+  try {
+    if ((await statusOf(url)) !== 503) return ok('daemon', `its private port answers (${host})`);
+    return warning('daemon', 'it says itself that something is wrong', `curl -s ${url}`);
+  } catch {
+    const remedy = 'restart weighbridge after a change of STATUS_HOST or STATUS_PORT; its log says where it listens';
+    return warning('daemon', `its private port does not answer (${host})`, remedy);
+  }
+}

@@ -4,8 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { asTrouble } from '../domain/trouble.ts';
 import { type FileSystem, isMissing, nodeFiles, replaceFile, storageTrouble } from '../storage/files.ts';
 import { lockFile } from '../storage/lock.ts';
-import { broken, type Finding, ok, warning } from './finding.ts';
-import { findingOf } from './trouble.ts';
+import { broken, type Finding, findingOf, ok, warning } from './finding.ts';
 
 export interface Directory {
   readonly check: 'tokens' | 'data';

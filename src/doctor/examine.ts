@@ -6,43 +6,32 @@ import type { Clock } from '../domain/clock.ts';
 import { nameOf } from '../domain/household.ts';
 import type { Log } from '../domain/log.ts';
 import type { UserId } from '../domain/token.ts';
-import { asTrouble, Trouble } from '../domain/trouble.ts';
+import { asTrouble } from '../domain/trouble.ts';
 import { createProof, reachable } from '../http/probe.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
 import type { ServiceState } from '../systemd/control.ts';
-import { judgeCallbackUrl } from './callback.ts';
-import { judgeCertificate } from './certificate.ts';
-import { checkClient } from './client.ts';
-import { judgeClock } from './clock.ts';
-import { standIn } from './daemon.ts';
+import { checkDns, judgeCallbackUrl, judgeCertificate, judgeHead, judgeSilence } from './callback.ts';
+import { checkHealthz, standIn } from './daemon.ts';
 import { checkDirectory, ofAnother, ownerBesideRoot } from './directory.ts';
-import { checkDns } from './dns.ts';
-import { type Finding, notChecked, warning } from './finding.ts';
-import { judgeHead, judgeSilence } from './head.ts';
-import { checkHealthz } from './health.ts';
-import { checkHook } from './hook.ts';
-import { checkFlock, judgeNode, type Platform } from './host.ts';
-import { codeOf, type Network } from './network.ts';
-import { checkBroker } from './publishers.ts';
-import { judgeService } from './service.ts';
-import { judgeSettings } from './settings.ts';
-import { judgeSubscriptions } from './subscription.ts';
-import { findingOf } from './trouble.ts';
-import { checkLogin, checkTokenFile } from './withings.ts';
+import { codeOf, type Finding, findingOf, notChecked, warning } from './finding.ts';
+import { checkFlock, judgeClock, judgeNode, judgeService, judgeSettings, type Platform } from './host.ts';
+import type { Network } from './network.ts';
+import { checkBroker, checkHook } from './publishers.ts';
+import { checkClient, checkLogin, checkTokenFile, judgeSubscriptions } from './withings.ts';
 
 /** What a set-up stands in. */
 export interface World {
   readonly platform: Platform;
-  /** What systemd says of the service; undefined where there is none. */
+  /** What systemd reports of the service; undefined if it is not installed. */
   readonly service: ServiceState | undefined;
   readonly network: Network;
   readonly clock: Clock;
   readonly log: Log;
-  /** Ends whatever waits. */
+  /** Ends everything that waits. */
   readonly signal: AbortSignal;
 }
 
-interface Patient extends World {
+interface SetUp extends World {
   readonly config: Config;
   /** Whether one of these settings cannot be read, so that what depends on it cannot be looked at. */
   readonly isWrong: (...names: readonly string[]) => boolean;
@@ -50,38 +39,44 @@ interface Patient extends World {
 
 /** Looks at everything a set-up can get wrong, one finding after the other, as each is found. */
 export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Finding, void> {
+  const config = parsed.readable;
   const isWrong = (...names: readonly string[]) => parsed.problems.some(({ name }) => names.includes(name));
-  const patient = { ...world, config: parsed.readable, isWrong };
+  const setUp = { ...world, config, isWrong };
   yield* judgeSettings(parsed);
   yield judgeNode(world.platform);
   yield await checkFlock();
   yield* judgeService(world.service);
-  const core = yield* examineWithings(patient);
-  for (const check of ['tokens', 'data'] as const) yield* await examineDirectory(patient, check);
-  const { hook, mqtt } = patient.config;
-  if (hook !== undefined) yield await checkHook(hook);
-  if (mqtt !== undefined) yield await checkBroker(mqtt, world.signal);
-  yield* examineCallback(patient);
-  yield* examinePeople(patient, core);
+  const core = yield* examineWithings(setUp);
+  const { tokens, data } = config.directories;
+  if (!isWrong('TOKENS_DIR')) yield* await checkDirectory({ check: 'tokens', path: tokens });
+  if (!isWrong('DATA_DIR')) yield* await checkDirectory({ check: 'data', path: data });
+  if (config.hook !== undefined) yield await checkHook(config.hook);
+  if (config.mqtt !== undefined) yield await checkBroker(config.mqtt, world.signal);
+  yield* examineCallback(setUp);
+  yield* examinePeople(setUp, core);
 }
 
-/** Returns what it takes to ask Withings more; nothing where that would tell nothing new. */
-async function* examineWithings(patient: Patient): AsyncGenerator<Finding, Core | undefined> {
-  const { config, network, clock, log, signal } = patient;
+/** Returns what it takes to ask Withings more; nothing if that would find nothing more. */
+async function* examineWithings(setUp: SetUp): AsyncGenerator<Finding, Core | undefined> {
+  const { config, isWrong, network, clock, log, signal } = setUp;
   const { apiUrl, credentials } = config.withings;
-  if (patient.isWrong('WITHINGS_API_URL')) {
+  if (isWrong('WITHINGS_API_URL')) {
     yield judgeClock(clock.now(), undefined);
     yield notChecked('client', 'WITHINGS_API_URL cannot be read');
     return undefined;
   }
-  const { time, error } = await timeAt(network, apiUrl);
-  yield judgeClock(clock.now(), time);
+  const asked = await network.timeAt(apiUrl).then(
+    (time) => ({ time, error: undefined }),
+    (error) => ({ time: undefined, error: codeOf(error) }),
+  );
+  yield judgeClock(clock.now(), asked.time);
   if (credentials === undefined) {
     yield notChecked('client', 'WITHINGS_CLIENT_ID or WITHINGS_CLIENT_SECRET is missing');
     return undefined;
   }
-  if (error !== undefined) {
-    yield findingOf('client', unreachable(apiUrl, error));
+  if (asked.error !== undefined) {
+    const message = `cannot reach ${apiUrl.host} (${asked.error})`;
+    yield findingOf('client', { code: 'unreachable', recovery: 'retry', message, hint: undefined });
     return undefined;
   }
   const core = createCore({ ...config, withings: { ...config.withings, credentials } }, log, { clock, signal });
@@ -90,34 +85,16 @@ async function* examineWithings(patient: Patient): AsyncGenerator<Finding, Core 
   return finding.mark === 'broken' ? undefined : core;
 }
 
-async function timeAt(
-  network: Network,
-  url: URL,
-): Promise<{ readonly time?: Date | undefined; readonly error?: string }> {
-  try {
-    return { time: await network.timeAt(url) };
-  } catch (error) {
-    return { error: codeOf(error) };
-  }
-}
-
-function unreachable({ host }: URL, code: string): Trouble {
-  return new Trouble(`cannot reach ${host} (${code})`, { code: 'unreachable', recovery: 'retry' });
-}
-
-async function examineDirectory({ config, isWrong }: Patient, check: 'tokens' | 'data'): Promise<readonly Finding[]> {
-  if (isWrong(check === 'tokens' ? 'TOKENS_DIR' : 'DATA_DIR')) return [];
-  return await checkDirectory({ check, path: config.directories[check] });
-}
-
-async function* examineCallback(patient: Patient): AsyncGenerator<Finding, void> {
-  const { config, isWrong } = patient;
+async function* examineCallback(setUp: SetUp): AsyncGenerator<Finding, void> {
+  const { config, isWrong } = setUp;
   const { url } = config.callback;
-  const sandbox = isLoopback(config.withings.apiUrl.hostname);
-  if (url !== undefined) yield* judgeCallbackUrl(url, { sandbox });
-  else if (!isWrong('CALLBACK_URL')) yield NO_CALLBACK_URL;
-  const isThere = url !== undefined && (yield* examineWayIn(patient, new URL(url)));
-  yield* examineAnswer(patient, isThere ? url : undefined);
+  if (url === undefined) {
+    if (!isWrong('CALLBACK_URL')) yield NO_CALLBACK_URL;
+    return yield* examineAnswer(setUp, undefined);
+  }
+  yield* judgeCallbackUrl(url, { sandbox: isLoopback(config.withings.apiUrl.hostname) });
+  const isThere = yield* examineWayIn(setUp, new URL(url));
+  yield* examineAnswer(setUp, isThere ? url : undefined);
 }
 
 const NO_CALLBACK_URL = warning(
@@ -127,7 +104,7 @@ const NO_CALLBACK_URL = warning(
 );
 
 /** Name and certificate. Returns whether asking for more makes sense. */
-async function* examineWayIn({ network, clock }: Patient, url: URL): AsyncGenerator<Finding, boolean> {
+async function* examineWayIn({ network, clock }: SetUp, url: URL): AsyncGenerator<Finding, boolean> {
   const { hostname, protocol } = url;
   if (!isLoopback(hostname) && isIP(hostname.replace(/^\[|\]$/g, '')) === 0) {
     const { finding, found } = await checkDns(hostname, network.resolve);
@@ -145,26 +122,26 @@ async function* examineWayIn({ network, clock }: Patient, url: URL): AsyncGenera
   }
 }
 
-/** Who answers: on this machine, and at the callback URL where it is given. */
-async function* examineAnswer(patient: Patient, url: string | undefined): AsyncGenerator<Finding, void> {
-  const { config, network, clock, log, isWrong } = patient;
+/** What answers: on this machine, and at the callback URL if it is given. */
+async function* examineAnswer(setUp: SetUp, url: string | undefined): AsyncGenerator<Finding, void> {
+  const { config, network, clock, log, isWrong } = setUp;
   const { callback, listen, status, withings } = config;
   if (withings.credentials === undefined || isWrong('HOST', 'PORT', 'WEBHOOK_PATH', 'CALLBACK_URL')) {
     yield notChecked('daemon', 'without the settings above nobody can tell which weighbridge answers');
     return;
   }
   const prove = createProof(withings.credentials.clientSecret);
-  await using someone = await standIn({ ...listen, ...callback, prove, probe: network.probe, clock, log });
-  yield someone.finding;
-  if (someone.isDaemon && status.port !== undefined && !isWrong('STATUS_HOST', 'STATUS_PORT', 'STATUS_PASSWORD')) {
+  await using local = await standIn({ ...listen, ...callback, prove, probe: network.probe, clock, log });
+  yield local.finding;
+  const hasStatus = status.port !== undefined && !isWrong('STATUS_HOST', 'STATUS_PORT', 'STATUS_PASSWORD');
+  if (local.answers === 'daemon' && hasStatus) {
     yield await checkHealthz(`http://${reachable(status.host)}:${status.port}/healthz`, network.statusOf);
   }
-  if (url === undefined || !someone.answers) return;
+  if (url === undefined || local.answers === undefined) return;
   yield judgeHead(await network.probe(url, prove), { url, port: listen.port });
 }
 
-async function* examinePeople(patient: Patient, core: Core | undefined): AsyncGenerator<Finding, void> {
-  const { config, isWrong } = patient;
+async function* examinePeople({ config, isWrong }: SetUp, core: Core | undefined): AsyncGenerator<Finding, void> {
   const { tokens: directory } = config.directories;
   if (isWrong('TOKENS_DIR', 'DATA_DIR')) return;
   const tokens = createTokenFiles(directory);
@@ -177,14 +154,12 @@ async function* examinePeople(patient: Patient, core: Core | undefined): AsyncGe
   const owner = await ownerBesideRoot(directory);
   const obstacle = owner === undefined ? 'Withings cannot be asked' : ofAnother(directory, owner);
   for (const userId of users.sort((one, other) => Number(one) - Number(other))) {
-    const name = nameOf(userId, config.people);
-    if (core === undefined || owner !== undefined)
-      yield await checkTokenFile(name, () => tokens.load(userId), obstacle);
-    else yield* examinePerson(patient, core, userId);
+    if (core !== undefined && owner === undefined) yield* examinePerson(config, core, userId);
+    else yield await checkTokenFile(nameOf(userId, config.people), () => tokens.load(userId), obstacle);
   }
 }
 
-async function* examinePerson({ config }: Patient, core: Core, userId: UserId): AsyncGenerator<Finding, void> {
+async function* examinePerson(config: Config, core: Core, userId: UserId): AsyncGenerator<Finding, void> {
   const name = nameOf(userId, config.people);
   const person = await core.personStates.of(userId);
   const login = await checkLogin(name, () => core.obtainLogin(userId), person);
@@ -193,21 +168,23 @@ async function* examinePerson({ config }: Patient, core: Core, userId: UserId): 
   if (login.mark === 'broken' || callbackUrl === undefined || core.callback === undefined) return;
   const { subscriptions } = core.callback;
   const { applis } = config.withings;
+  const list = () => subscriptions.list(userId, { urgent: true });
   try {
-    const list = await listPatiently(() => subscriptions.list(userId, { urgent: true }));
+    const subscribed = await list().catch((error) => {
+      // Withings refuses the same call within 10 s, from the daemon or from the doctor before. The next call waits.
+      if (asTrouble(error).code === 'same_arguments') return list();
+      throw error;
+    });
     const hitch = person.subscription?.hitch?.reason;
-    yield judgeSubscriptions(list, { userId, name, callbackUrl, applis, hitch, isLeft: person.leaveUnsubscribed });
+    yield judgeSubscriptions(subscribed, {
+      userId,
+      name,
+      callbackUrl,
+      applis,
+      hitch,
+      isLeft: person.leaveUnsubscribed,
+    });
   } catch (error) {
     yield findingOf('subscription', asTrouble(error), `${name}: `);
-  }
-}
-
-/** Withings refuses what it was asked less than 10 s ago, by the daemon or by the doctor before this one. */
-async function listPatiently<T>(list: () => Promise<T>): Promise<T> {
-  try {
-    return await list();
-  } catch (error) {
-    if (!/same arguments/i.test(asTrouble(error).message)) throw error;
-    return await list();
   }
 }

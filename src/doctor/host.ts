@@ -1,5 +1,17 @@
 import { spawn } from 'node:child_process';
-import { broken, type Finding, ok } from './finding.ts';
+import { describeProblem, type Parsed } from '../config/config.ts';
+import { isPlausible } from '../domain/clock.ts';
+import type { ServiceState } from '../systemd/control.ts';
+import { broken, type Finding, ok, warning } from './finding.ts';
+
+/** Everything that is wrong with the settings, one finding each. */
+export function judgeSettings({ problems, warnings }: Pick<Parsed, 'problems' | 'warnings'>): readonly Finding[] {
+  const findings = [
+    ...problems.map(describeProblem).map(({ message, hint = '' }) => broken('settings', message, hint)),
+    ...warnings.map(({ message, hint = 'correct its name, or remove it' }) => warning('settings', message, hint)),
+  ];
+  return findings.length > 0 ? findings : [ok('settings', 'all are understood')];
+}
 
 /** `engines` of package.json. */
 export const OLDEST_NODE = '20.19.0';
@@ -12,23 +24,13 @@ export interface Platform {
 }
 
 export function judgeNode({ version, architecture }: Platform): Finding {
-  const text = `${version.replace(/^v?/, 'v')} on ${architecture}`;
-  if (isOlder(version, OLDEST_NODE)) {
+  const number = version.replace(/^v/, '');
+  const text = `v${number} on ${architecture}`;
+  if (number.localeCompare(OLDEST_NODE, 'en', { numeric: true }) < 0) {
     const remedy = `install Node ${OLDEST_NODE} or later; Raspberry Pi OS has it since Debian 13 ("sudo apt install nodejs"), and https://nodejs.org for the others`;
     return broken('node', `${text} is too old`, remedy);
   }
-  if (architecture === 'arm') return ok('node', `${text}: works; Node 22 is the last one for 32 bits`);
-  return ok('node', text);
-}
-
-function isOlder(version: string, than: string): boolean {
-  const [one, other] = [numbersOf(version), numbersOf(than)];
-  const at = one.findIndex((number, index) => number !== other[index]);
-  return at !== -1 && (one[at] ?? 0) < (other[at] ?? 0);
-}
-
-function numbersOf(version: string): readonly number[] {
-  return version.replace(/^v/, '').split(/[.-]/, 3).map(Number);
+  return ok('node', architecture === 'arm' ? `${text}: works; Node 22 is the last one for 32 bits` : text);
 }
 
 /** Whether logins can be locked on this machine at all. */
@@ -40,4 +42,45 @@ export async function checkFlock(program = 'flock'): Promise<Finding> {
   });
   if (found) return ok('flock', 'logins can be locked');
   return broken('flock', 'there is no flock(1), and logins are locked with it', 'sudo apt install util-linux');
+}
+
+/** Whether the service runs, where it is installed. */
+export function judgeService(state: ServiceState | undefined): readonly Finding[] {
+  if (state === undefined || !state.isInstalled) return [];
+  if (state.activity !== 'active') {
+    const text = `is installed and does not run (${state.activity}, the last exit code was ${state.exitCode})`;
+    return [warning('service', text, '"weighbridge service status" says why')];
+  }
+  if (state.startsAtBoot) return [ok('service', `runs since ${state.since}, and starts at boot`)];
+  return [warning('service', 'runs, and does not start at boot', 'sudo systemctl enable weighbridge')];
+}
+
+/** HTTP dates are whole seconds, and an answer takes its time. */
+const WORTH_TELLING_MS = 60_000;
+/** Beyond this, signed calls and the end of an access token go wrong. */
+const TOO_FAR_MS = 5 * 60_000;
+
+const SET_CLOCK =
+  '"sudo timedatectl set-ntp true" sets it by the network; "timedatectl" says whether it has ("System clock synchronized: yes")';
+
+/**
+ * @param theirs what Withings' clock showed at the same moment; undefined if Withings could not be asked
+ */
+export function judgeClock(now: Date, theirs: Date | undefined): Finding {
+  const said = `${now.toISOString().slice(0, 19)}Z`;
+  if (theirs === undefined) {
+    if (!isPlausible(now)) return broken('clock', `says ${said}, which is in the past`, SET_CLOCK);
+    return ok('clock', `says ${said}, which may be right; Withings' clock could not be asked`);
+  }
+  const aheadMs = now.getTime() - theirs.getTime();
+  const offMs = Math.abs(aheadMs);
+  if (offMs <= WORTH_TELLING_MS) return ok('clock', `right to within ${Math.ceil(offMs / 1000)} s of Withings' clock`);
+  const text = `${inWords(offMs)} ${aheadMs > 0 ? 'ahead of' : 'behind'} Withings' clock`;
+  return offMs > TOO_FAR_MS ? broken('clock', text, SET_CLOCK) : warning('clock', text, SET_CLOCK);
+}
+
+function inWords(ms: number): string {
+  const minutes = ms / 60_000;
+  if (minutes < 120) return `${Math.round(minutes)} min`;
+  return minutes < 2 * 1440 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1440)} days`;
 }

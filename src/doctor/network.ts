@@ -4,18 +4,22 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
-import { errorCode } from '../domain/trouble.ts';
 import { type Probe, probeCallback } from '../http/probe.ts';
-import type { Certificate } from './certificate.ts';
+import { TIMEOUT_MS } from './finding.ts';
 
-const TIMEOUT_MS = 10_000;
+/** The certificate that a TLS server has shown. */
+export interface Certificate {
+  readonly validTo: Date;
+  /** Why a client must not trust it, as OpenSSL and Node name it; undefined if a client may. */
+  readonly distrust: string | undefined;
+}
 
 /** Everything that a check asks outside this program but Withings' API. Each fails with the code that Node gives. */
 export interface Network {
   /** The addresses that DNS has for a host. This machine's own list of names does not count. */
   resolve(host: string): Promise<readonly string[]>;
   certificateOf(url: URL): Promise<Certificate>;
-  /** What the clock of a web server says. */
+  /** The `Date` header of a web server. */
   timeAt(url: URL): Promise<Date | undefined>;
   probe(url: string, prove: (nonce: string) => string): Promise<Probe>;
   /** The HTTP status of the answer to a GET. */
@@ -41,7 +45,7 @@ export const realNetwork: Network = {
 };
 
 /**
- * Shakes hands and looks; nothing is said to a server that cannot be trusted.
+ * Completes the TLS handshake and sends nothing, for the server may not be trusted.
  *
  * @param options other authorities than this machine's, another way to find the host
  */
@@ -68,8 +72,8 @@ export async function certificateOf(
 }
 
 /**
- * A wrong clock makes every certificate look wrong, so whose it is does not matter here: nothing secret is sent, and
- * the answer is told to a person and not used.
+ * A wrong clock makes every certificate look wrong, so the certificate is not checked here: nothing secret is sent, and
+ * the answer is shown to a person and not used.
  */
 async function timeAt(url: URL): Promise<Date | undefined> {
   const ask = url.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -81,11 +85,4 @@ async function timeAt(url: URL): Promise<Date | undefined> {
   answer.resume();
   const date = new Date(answer.headers.date ?? Number.NaN);
   return Number.isNaN(date.getTime()) ? undefined : date;
-}
-
-/** Why nobody answered. */
-export function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError' || error.name === 'AbortError') return `no answer in ${TIMEOUT_MS / 1000} s`;
-  return errorCode(error) ?? error.message;
 }

@@ -1,14 +1,33 @@
+import { nameAppli } from '../app/subscribe/subscriptions.ts';
 import type { PersonState } from '../domain/status.ts';
+import { isOurs, leadsTo, type Subscription } from '../domain/subscription.ts';
+import type { UserId } from '../domain/token.ts';
 import { asTrouble } from '../domain/trouble.ts';
-import { broken, type Finding, notChecked, ok, warning } from './finding.ts';
-import { findingOf } from './trouble.ts';
+import { broken, type Finding, findingOf, notChecked, ok, warning } from './finding.ts';
 
 /**
- * Whether a person's login works: the token file can be read, and Withings takes what is in it.
+ * Whether Withings knows the client id and secret; no login is involved.
  *
- * @param name whose login it is, for people
+ * @param check fails with a `Trouble`
+ */
+export async function checkClient(check: () => Promise<void>): Promise<Finding> {
+  try {
+    await check();
+    return ok('client', 'Withings knows the client id, and the secret is right');
+  } catch (error) {
+    const trouble = asTrouble(error);
+    if (trouble.code !== 'wrong_client') return findingOf('client', trouble);
+    const remedy =
+      'compare WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET with https://developer.withings.com/dashboard; the logins are not the cause';
+    return broken('client', 'wrong client id or secret', remedy);
+  }
+}
+
+/**
+ * Whether a person's login works: the token file can be read, and Withings accepts the token.
+ *
+ * @param name the person's, for people
  * @param obtain an access token that is good for a call; fails with a `Trouble`
- * @param record what the daemon has noted about the person
  */
 export async function checkLogin(
   name: string,
@@ -22,11 +41,8 @@ export async function checkLogin(
       return ok('login', `${name}: works; the access token is good for ${minutes} min`);
     }
     const text = `${name}: works, although it was refused on ${needsLogin.since.toISOString().slice(0, 10)}`;
-    return warning(
-      'login',
-      text,
-      'a running weighbridge tries it again within the hour; if it stays: "weighbridge login"',
-    );
+    const remedy = 'a running weighbridge tries it again within the hour; if it stays: "weighbridge login"';
+    return warning('login', text, remedy);
   } catch (error) {
     const trouble = asTrouble(error);
     if (trouble.recovery !== 'login') return findingOf('login', trouble, `${name}: `);
@@ -36,7 +52,7 @@ export async function checkLogin(
 }
 
 /**
- * As much as can be told of a login without using it.
+ * Whether a token file can be read, if the login cannot be used.
  *
  * @param because why it is not used
  */
@@ -48,4 +64,46 @@ export async function checkTokenFile(name: string, load: () => Promise<unknown>,
     const { message, hint = '' } = asTrouble(error);
     return broken('login', `${name}: ${message}`, hint);
   }
+}
+
+/** Whether Withings sends this weighbridge the notifications that it should. */
+export function judgeSubscriptions(
+  subscriptions: readonly Subscription[],
+  wanted: {
+    readonly userId: UserId;
+    /** The person's, for people. */
+    readonly name: string;
+    readonly callbackUrl: string;
+    readonly applis: readonly number[];
+    /** Why the daemon could not subscribe the last time it tried. */
+    readonly hitch: string | undefined;
+    /** `weighbridge unsubscribe` has been run for this person. */
+    readonly isLeft: boolean;
+  },
+): Finding {
+  const { userId, name, callbackUrl, applis, hitch, isLeft } = wanted;
+  const ours = new URL(callbackUrl);
+  const isCurrent = (each: Subscription) => leadsTo(each, ours);
+  const missing = applis.filter((appli) => !subscriptions.some((each) => isCurrent(each) && each.appli === appli));
+  if (missing.length > 0 && isLeft) {
+    const text = `${name}: Withings does not call, because somebody has unsubscribed`;
+    return warning('subscription', text, `"weighbridge subscribe ${userId}", if that shall change`);
+  }
+  if (missing.length > 0) {
+    const why = hitch === undefined ? '' : ` (${hitch})`;
+    const text = `${name}: Withings does not call about ${missing.map(nameAppli).join(', ')}${why}`;
+    return broken('subscription', text, `"weighbridge subscribe ${userId}"; a running one tries it every few hours`);
+  }
+  const outdated = subscriptions.filter((each) => !isCurrent(each) && isOurs(each, ours));
+  if (outdated.length > 0) {
+    const text = `${name}: Withings calls an old URL of this weighbridge as well`;
+    return warning('subscription', text, `"weighbridge subscribe ${userId}" removes it`);
+  }
+  const others = [...new Set(subscriptions.filter((each) => !isCurrent(each)).map(hostOf))];
+  const besides = others.length === 0 ? '' : `; and somebody else at ${others.join(', ')}`;
+  return ok('subscription', `${name}: Withings calls about ${applis.map(nameAppli).join(', ')}${besides}`);
+}
+
+function hostOf({ callbackUrl }: Subscription): string {
+  return URL.canParse(callbackUrl) ? new URL(callbackUrl).host : 'an unreadable address';
 }

@@ -14,7 +14,7 @@ export interface TokenPair {
 
 /** The logins, by Withings' rules. */
 export interface Grants {
-  /** A code as the consent page hands out: half a minute, once. */
+  /** A code as the consent page hands it out: valid for half a minute, and once. */
   authorize(userId: string): string;
   exchange(code: string): TokenPair | undefined;
   /** A new pair for a refresh token that is alive. The previous one lives on for 8 hours, or until the new access token is used. */
@@ -23,7 +23,7 @@ export interface Grants {
   use(accessToken: string): string | undefined;
   /** Whether a refresh with this token would work. Changes nothing. */
   accepts(refreshToken: string): boolean;
-  /** For how much longer it would, in milliseconds: a year for the newest, less than the overlap for the one before. */
+  /** For how much longer it would work, in milliseconds: a year for the newest, 8 hours at most for the one before. */
   livesForMs(refreshToken: string): number;
   /** A refresh token as one has it after the consent. */
   link(userId: string): string;

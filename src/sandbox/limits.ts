@@ -1,5 +1,23 @@
-import type { Answer } from './answer.ts';
-import { refused } from './answer.ts';
+/** The envelope of every answer; HTTP is 200 whatever it says. */
+export interface Answer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly error?: string;
+}
+
+export function done(body: Readonly<Record<string, unknown>>): Answer {
+  return { status: 0, body };
+}
+
+export function refused(status: number, error: string): Answer {
+  return { status, body: {}, error };
+}
+
+export const NOT_IMPLEMENTED = refused(2554, 'Not implemented');
+
+export function invalidParams(what: string): Answer {
+  return refused(503, `Invalid Params: ${what}`);
+}
 
 /** What Withings lets an application do. */
 export interface Limits {
@@ -13,8 +31,11 @@ export const WITHINGS_LIMITS: Limits = { callsPerMinute: 120, sameArgumentsMs: 1
 
 const MINUTE_MS = 60_000;
 
-/** Says 601 where Withings would. */
-export function createGuard(limits: Limits, now: () => number): (account: string, call: string) => Answer | undefined {
+/** Answers 601 to a call that Withings would refuse. */
+export function createLimiter(
+  limits: Limits,
+  now: () => number,
+): (account: string, call: string) => Answer | undefined {
   const calls: { readonly at: number; readonly key: string }[] = [];
   return (account, call) => {
     while (calls[0] !== undefined && calls[0].at <= now() - MINUTE_MS) calls.shift();

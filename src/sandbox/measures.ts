@@ -1,4 +1,4 @@
-import { type Answer, done, invalidParams } from './answer.ts';
+import { type Answer, done, invalidParams, NOT_IMPLEMENTED } from './limits.ts';
 
 /** A measure group as it goes over the wire. */
 export interface RawGroup {
@@ -20,12 +20,13 @@ export interface RawGroup {
   }[];
 }
 
-/** What the scales have measured. */
+/** What the scales have measured, and the service that lists it. */
 export interface Measures {
   /** Adds a group, or changes the one with the same `grpid`. */
   put(userId: string, group: RawGroup): void;
   of(userId: string): readonly RawGroup[];
-  getMeas(userId: string, form: URLSearchParams): Answer;
+  /** The measure service. */
+  call(userId: string, form: URLSearchParams): Answer;
 }
 
 export function createMeasures(options: { readonly now: () => number; readonly pageSize: number }): Measures {
@@ -40,7 +41,8 @@ export function createMeasures(options: { readonly now: () => number; readonly p
   return {
     put: (userId, group) => void groupsOf(userId).set(group.grpid, group),
     of: (userId) => [...groupsOf(userId).values()],
-    getMeas(userId, form) {
+    call(userId, form) {
+      if (form.get('action') !== 'getmeas') return NOT_IMPLEMENTED;
       const groups = select([...groupsOf(userId).values()], form);
       if (groups === undefined) return invalidParams('startdate and enddate, or lastupdate');
       const offset = Number(form.get('offset') ?? 0);

@@ -1,6 +1,7 @@
+import { createHmac, randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { type Answer, done, invalidParams, NOT_IMPLEMENTED } from './answer.ts';
 import type { Grants, TokenPair } from './grants.ts';
+import { type Answer, done, invalidParams, NOT_IMPLEMENTED } from './limits.ts';
 
 /** The application that the sandbox knows. */
 export interface Client {
@@ -34,7 +35,19 @@ function answerPair({ accessToken, refreshToken }: TokenPair, userid: string | n
   return done({ userid, ...tokens, expires_in: 10_800, scope, token_type: 'Bearer' });
 }
 
-/** The consent page, with somebody in front of it who says yes at once. `as` says who; otherwise it is user 1234. */
+/** The signature endpoint: hands out a nonce for a call signed with the client secret. No user is involved. */
+export function signature(client: Client, form: URLSearchParams): Answer {
+  const { action, client_id, timestamp = '', signature: given = '' } = Object.fromEntries(form);
+  if (action !== 'getnonce') return NOT_IMPLEMENTED;
+  if (!/^[0-9]+$/.test(timestamp)) return invalidParams('invalid timestamp');
+  // The values in the alphabetical order of their names.
+  const text = `getnonce,${client.clientId},${timestamp}`;
+  const expected = createHmac('sha256', client.clientSecret).update(text).digest('hex');
+  if (client_id !== client.clientId || given !== expected) return invalidParams('invalid client id/secret');
+  return done({ nonce: randomBytes(20).toString('hex') });
+}
+
+/** The consent page, with a person in front of it who agrees at once: the user of `as`, or else user 1234. */
 export function consent(grants: Grants, client: Client, query: URLSearchParams, response: ServerResponse): void {
   const { response_type, client_id, state, scope, redirect_uri, as = '1234' } = Object.fromEntries(query);
   const isComplete = response_type === 'code' && client_id === client.clientId && state && redirect_uri;

@@ -1,14 +1,13 @@
 import { once, setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
-import { type Answer, NOT_IMPLEMENTED, refused } from './answer.ts';
 import { createGrants, type Grants } from './grants.ts';
-import { createGuard, type Limits, WITHINGS_LIMITS } from './limits.ts';
+import { type Answer, createLimiter, type Limits, refused, WITHINGS_LIMITS } from './limits.ts';
 import { createMeasures, type Measures, type RawGroup } from './measures.ts';
-import { type Client, consent, requestToken } from './oauth.ts';
+import { type Client, consent, requestToken, signature } from './oauth.ts';
 import { type WeighIn, weighInGroups } from './scale.ts';
-import { signature } from './signature.ts';
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts';
 
 /** Page size is undocumented; small pages catch a client that does not turn them. */
@@ -22,12 +21,11 @@ export interface SandboxOptions {
   readonly limits?: Limits;
   readonly pageSize?: number;
   /**
-   * Asked about every call before it is carried out, without an answer, and afterwards, with it. What it returns is
-   * sent in place of the answer.
-   * `hang` leaves the caller without one, `drip` sends it a letter at a time.
+   * Called for every call before it is carried out, without an answer, and afterwards, with the answer. The fault that
+   * it returns is sent in place of the answer: `hang` sends nothing, `drip` sends a letter at a time.
    */
   readonly fault?: (call: Call, answer: Answer | undefined) => Fault | undefined;
-  /** Told of every call when it is answered. */
+  /** Called for every call when it is answered. */
   readonly onCall?: (call: Call, answer: Answer | undefined) => void;
 }
 
@@ -47,13 +45,13 @@ export interface Sandbox extends AsyncDisposable {
   readonly grants: Grants;
   readonly measures: Measures;
   readonly subscriptions: Subscriptions;
-  /** Subscribes a callback as the notify service would be asked to; says whether it was reachable. */
+  /** Subscribes a callback as the notify service does; returns whether the callback was reachable. */
   subscribe(userId: string, callbackUrl: string, appli: number): Promise<boolean>;
-  /** Somebody steps on the scale: the groups are stored, and the subscribers told. */
+  /** A person steps on the scale: stores the groups, and notifies the subscribers. */
   weigh(userId: string, weighIn: WeighIn): Promise<readonly RawGroup[]>;
-  /** Stores groups without telling anybody, as when a notification was lost. */
+  /** Stores groups without a notification, as if it had been lost. */
   store(userId: string, weighIn: WeighIn): readonly RawGroup[];
-  tell(userId: string, groups: readonly RawGroup[]): Promise<void>;
+  notify(userId: string, groups: readonly RawGroup[]): Promise<void>;
   /** Ends all connections, those that wait for an answer included. */
   hangUp(): void;
 }
@@ -61,31 +59,26 @@ export interface Sandbox extends AsyncDisposable {
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { clock, client, limits = WITHINGS_LIMITS, pageSize = PAGE_SIZE } = options;
   const stop = new AbortController();
-  // Each notification that is waiting for its next try listens to it.
+  // Each notification that waits for its next try has a listener on it.
   setMaxListeners(0, stop.signal);
   const now = () => clock.now().getTime();
   const grants = createGrants(now);
-  const guard = createGuard(limits, now);
+  const limit = createLimiter(limits, now);
   const measures = createMeasures({ now, pageSize });
   const subscriptions = createSubscriptions({ clock, signal: stop.signal });
   let nextGroup = 7_811_000_101;
 
-  const data = async (path: string, form: URLSearchParams, accessToken: string): Promise<Answer> => {
+  const answer = async ({ path, form, accessToken }: Call): Promise<Answer | undefined> => {
+    const call = `${path} ${sorted(form)}`;
+    if (path === '/v2/oauth2') return limit('', call) ?? requestToken(grants, client, form);
+    if (path === '/v2/signature') return limit('', call) ?? signature(client, form);
+    if (path !== '/measure' && path !== '/notify') return undefined;
     const userId = grants.use(accessToken);
     if (userId === undefined) {
       return refused(401, 'XRequestID: Not provided invalid_token: The access token provided is invalid');
     }
-    const same = guard(userId, `${path} ${sorted(form)}`);
-    if (same !== undefined) return same;
-    if (path === '/notify') return await subscriptions.call(userId, form);
-    return form.get('action') === 'getmeas' ? measures.getMeas(userId, form) : NOT_IMPLEMENTED;
-  };
-
-  const answer = async ({ path, form, accessToken }: Call): Promise<Answer | undefined> => {
-    if (path === '/v2/oauth2') return guard('', `${path} ${sorted(form)}`) ?? requestToken(grants, client, form);
-    if (path === '/v2/signature') return guard('', `${path} ${sorted(form)}`) ?? signature(client, form);
-    if (path !== '/measure' && path !== '/notify') return undefined;
-    return await data(path, form, accessToken);
+    const service = path === '/notify' ? subscriptions : measures;
+    return limit(userId, call) ?? (await service.call(userId, form));
   };
 
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
@@ -115,8 +108,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     for (const group of groups) measures.put(userId, group);
     return groups;
   };
-  const tell = async (userId: string, groups: readonly RawGroup[]) => {
-    await Promise.all(groups.map((group) => subscriptions.tell(userId, group)));
+  const notify = async (userId: string, groups: readonly RawGroup[]) => {
+    await Promise.all(groups.map((group) => subscriptions.notify(userId, group)));
   };
 
   return {
@@ -130,11 +123,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     },
     async weigh(userId, weighIn) {
       const groups = store(userId, weighIn);
-      await tell(userId, groups);
+      await notify(userId, groups);
       return groups;
     },
     store,
-    tell,
+    notify,
     hangUp: () => server.closeAllConnections(),
     async [Symbol.asyncDispose]() {
       stop.abort();
@@ -146,7 +139,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   };
 }
 
-/** Only a POST with a form has parameters; anything else arrives empty-handed. */
+/** Only a POST with a form has parameters. */
 async function readCall(request: IncomingMessage, path: string, at: number): Promise<Call> {
   const { method, headers } = request;
   const isForm = /^application\/x-www-form-urlencoded\b/.test(headers['content-type'] ?? '');
@@ -167,19 +160,18 @@ function misbehave(response: ServerResponse, fault: Fault | undefined): boolean 
   if (fault === 'cut') response.destroy();
   else if (fault !== 'hang') {
     response.writeHead(fault.httpStatus ?? 200);
-    if (fault.drip) drip(response, fault.text);
+    if (fault.drip) void drip(response, fault.text);
     else response.end(fault.text);
   }
   return true;
 }
 
 /** A letter every so often, for as long as the caller listens. */
-function drip(response: ServerResponse, text: string): void {
-  let sent = 0;
-  const timer = setInterval(() => {
-    if (response.destroyed || sent === text.length) clearInterval(timer);
-    if (sent === text.length) response.end();
-    else response.write(text.charAt(sent++));
-  }, DRIP_MS);
-  response.once('close', () => clearInterval(timer));
+async function drip(response: ServerResponse, text: string): Promise<void> {
+  for (const letter of text) {
+    await delay(DRIP_MS);
+    if (response.destroyed) return;
+    response.write(letter);
+  }
+  response.end();
 }

@@ -1,13 +1,13 @@
 import type { RawGroup } from './measures.ts';
 
-/** What somebody who steps on the scale brings along. */
+/** What the scale measures of a person. */
 export interface WeighIn {
   readonly kilograms: number;
   /** Seconds since 1970. */
   readonly date: number;
   readonly attrib?: number;
   readonly model?: string;
-  /** What a scale with electrodes and a pulse sensor tells besides; one without tells the weight alone. */
+  /** What a scale with electrodes and a pulse sensor measures besides; `unknown` on a scale without them. */
   readonly body?: Body | 'unknown';
 }
 
@@ -20,7 +20,7 @@ export interface Body {
 
 /**
  * One weigh-in in two groups, as a Body+ with a pulse sensor sends them: the same moment, another `grpid`, and
- * whatever power of ten each value happens to come in. A scale that knows the weight alone sends one.
+ * each value in a power of ten of its own. A scale that measures the weight alone sends one group.
  *
  * @param grpid the first group's; the second has the next one
  * @param stored when the data has reached Withings, in seconds since 1970

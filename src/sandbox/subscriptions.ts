@@ -1,5 +1,5 @@
 import type { Clock } from '../domain/clock.ts';
-import { type Answer, done, invalidParams, NOT_IMPLEMENTED, refused } from './answer.ts';
+import { type Answer, done, invalidParams, NOT_IMPLEMENTED, refused } from './limits.ts';
 import type { RawGroup } from './measures.ts';
 
 /** Withings' developer guide, notifications: two tries each at once, then after 10 s, 1 min, 1 h and 4 h. */
@@ -8,9 +8,9 @@ const TRIES_EACH = 2;
 /** How long it waits for an answer. */
 const DEADLINE_MS = 2_000;
 const LONGEST_URL = 255;
-/** What a live list says of every subscription: never. */
+/** The `expires` of every subscription in a live list. */
 const NEVER = 2_147_483_647;
-/** Which measure types a category is told of. */
+/** The measure types of each category. */
 const CATEGORIES: Readonly<Record<number, readonly number[]>> = {
   1: [1, 5, 6, 8, 71, 73, 76, 77, 88, 91],
   2: [12, 71, 73],
@@ -24,24 +24,20 @@ export interface Subscription {
   readonly comment: string | null;
 }
 
-/** Who is told of what, and the telling. */
+/** Who has subscribed to what, and the notifications. */
 export interface Subscriptions {
+  /** The notify service. */
   call(userId: string, form: URLSearchParams): Promise<Answer>;
-  /** Tells every subscriber whose category the group belongs to. Resolves when each was told, or given up. */
-  tell(userId: string, group: RawGroup): Promise<void>;
+  /** Notifies every subscriber to the group's category. Resolves when each notification is delivered, or given up. */
+  notify(userId: string, group: RawGroup): Promise<void>;
   of(userId: string): readonly Subscription[];
-  /** Puts one there, or takes it away, without asking or telling anybody. */
+  /** Adds or removes subscriptions without a HEAD of the callback. */
   put(subscription: Subscription): void;
   drop(isIt: (subscription: Subscription) => boolean): void;
 }
 
-export function createSubscriptions({
-  clock,
-  signal,
-}: {
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-}): Subscriptions {
+export function createSubscriptions(ports: { readonly clock: Clock; readonly signal: AbortSignal }): Subscriptions {
+  const { clock, signal } = ports;
   let all: readonly Subscription[] = [];
 
   const subscribe = async (userId: string, form: URLSearchParams) => {
@@ -54,20 +50,21 @@ export function createSubscriptions({
     return done({});
   };
 
+  /** The user's subscriptions, of one category if the form names it. */
+  const find = (userId: string, form: URLSearchParams) =>
+    all.filter((each) => each.userId === userId && (form.get('appli') ?? `${each.appli}`) === `${each.appli}`);
+
   const list = (userId: string, form: URLSearchParams) => {
-    const profiles = all
-      .filter((each) => each.userId === userId && (form.get('appli') ?? String(each.appli)) === String(each.appli))
-      .map(({ appli, callbackurl, comment }) => ({ appli, callbackurl, comment, expires: NEVER }));
+    const profiles = find(userId, form).map(({ appli, callbackurl, comment }) => {
+      return { appli, callbackurl, comment, expires: NEVER };
+    });
     return done({ profiles });
   };
 
   const revoke = (userId: string, form: URLSearchParams) => {
-    const isMeant = (each: Subscription) =>
-      each.userId === userId &&
-      each.callbackurl === form.get('callbackurl') &&
-      (form.get('appli') ?? String(each.appli)) === String(each.appli);
-    if (!all.some(isMeant)) return refused(294, 'No such subscription could be deleted');
-    all = all.filter((each) => !isMeant(each));
+    const found = find(userId, form).filter(({ callbackurl }) => callbackurl === form.get('callbackurl'));
+    if (found.length === 0) return refused(294, 'No such subscription could be deleted');
+    all = all.filter((each) => !found.includes(each));
     return done({});
   };
 
@@ -95,30 +92,22 @@ export function createSubscriptions({
       if (action === 'revoke') return revoke(userId, form);
       return NOT_IMPLEMENTED;
     },
-    async tell(userId, group) {
-      const told = all.filter(
-        ({ userId: subscriber, appli }) =>
-          subscriber === userId && group.measures.some(({ type }) => CATEGORIES[appli]?.includes(type)),
-      );
-      const notify = ({ appli, callbackurl }: Subscription) => {
-        const { date } = group;
-        const form = new URLSearchParams({
-          userid: userId,
-          appli: `${appli}`,
-          startdate: `${date}`,
-          enddate: `${date + 1}`,
-        });
-        return deliver(callbackurl, form);
+    async notify(userId, group) {
+      const { date, measures } = group;
+      const isConcerned = (each: Subscription) =>
+        each.userId === userId && measures.some(({ type }) => CATEGORIES[each.appli]?.includes(type));
+      const send = ({ appli, callbackurl }: Subscription) => {
+        const fields = { userid: userId, appli: `${appli}`, startdate: `${date}`, enddate: `${date + 1}` };
+        return deliver(callbackurl, new URLSearchParams(fields));
       };
-      await Promise.all(told.map(notify));
+      await Promise.all(all.filter(isConcerned).map(send));
     },
   };
 }
 
-/** Before it stores a subscription, Withings asks for the callback's head. 200 it must be: 204 was refused. */
+/** Before Withings stores a subscription, it sends the callback a HEAD. The answer must be 200: 204 was refused. */
 async function answersHead(url: string): Promise<boolean> {
-  const answer = await request(url, { method: 'HEAD' });
-  return answer === 200;
+  return (await request(url, { method: 'HEAD' })) === 200;
 }
 
 async function post(url: string, form: URLSearchParams): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { maskTokens } from '../domain/log.ts';
-import { Trouble } from '../domain/trouble.ts';
+import { SAME_CALL_MS } from '../domain/retry.ts';
+import { type Recovery, Trouble } from '../domain/trouble.ts';
 
 /** What Withings wrote into the envelope of a failure. */
 export interface Refusal {
@@ -10,112 +11,117 @@ export interface Refusal {
 
 export type Endpoint = '/v2/oauth2' | '/v2/signature' | '/measure' | '/notify';
 
-/**
- * Withings publishes families of numbers, no more. Numbers of one family can mean different things on different
- * services, so `classify` looks at the endpoint and the text before it looks here.
- */
+interface Meaning {
+  readonly code: string;
+  readonly recovery: Recovery;
+  /** In words, unless Withings' own suffice. */
+  readonly means?: string;
+  readonly hint?: string;
+  readonly waitMs?: number;
+}
+
+interface Row extends Meaning {
+  /** Any endpoint, any status, any text if not given. */
+  readonly on?: Endpoint;
+  readonly status?: ReadonlySet<number>;
+  readonly text?: RegExp;
+}
+
+/** The families of numbers that Withings publishes. */
 const AUTHENTICATION = numbers('100-102, 200, 401');
 const INVALID_PARAMETERS = numbers(
   `201-213, 216-218, 220-221, 223, 225, 227-230, 234-236, 238, 240-252, 254, 260-267, 271-272, 275-276, 283-288,
    290, 293-295, 297, 300-304, 321, 323-353, 380-382, 400, 501-511, 523, 532, 2554, 3017-3019`,
 );
-const NOT_ALLOWED = numbers('214, 277, 2553, 2555');
-const LOGIN_GONE = numbers('247, 250, 283, 328');
 const THROTTLED = numbers('601');
 
 /** Without `wait_seconds`, the pause after which calls have been seen to work again. */
 const THROTTLE_MS = 60_000;
-/** The same arguments are refused for 10 s; two more, because the count runs from the arrival. */
-const SAME_ARGUMENTS_MS = 12_000;
 const LONGEST_THROTTLE_MS = 3_600_000;
 
+const WRONG_CLIENT: Meaning = {
+  code: 'wrong_client',
+  recovery: 'settings',
+  means: 'the client id or the client secret is wrong',
+  hint: 'compare WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET with the partner dashboard; the logins are not the cause',
+};
+const TOKEN_REFUSED: Meaning = {
+  code: 'token_refused',
+  recovery: 'login',
+  means: 'the refresh token is refused',
+  hint: 'needs login: link the account again; the token stays and is tried every hour',
+};
+const ACCESS_REFUSED: Meaning = { code: 'access_refused', recovery: 'access' };
+
+/**
+ * The first row that fits counts. Numbers of one family can mean different things on different services: on the token
+ * endpoint 503 is not "service unavailable" but bad input, and only Withings' text says which.
+ */
+const MEANINGS: readonly Row[] = [
+  { status: THROTTLED, text: /^same arguments/i, code: 'same_arguments', recovery: 'throttled', waitMs: SAME_CALL_MS },
+  { status: THROTTLED, code: 'throttled', recovery: 'throttled', waitMs: THROTTLE_MS },
+  { on: '/v2/oauth2', status: numbers('342'), ...WRONG_CLIENT },
+  { on: '/v2/oauth2', status: INVALID_PARAMETERS, text: /client|signature/i, ...WRONG_CLIENT },
+  {
+    on: '/v2/oauth2',
+    status: INVALID_PARAMETERS,
+    text: /redirect/i,
+    code: 'redirect_mismatch',
+    recovery: 'settings',
+    hint: 'CALLBACK_URL must be the callback URL in the partner dashboard, letter by letter',
+  },
+  {
+    on: '/v2/oauth2',
+    text: /invalid code/i,
+    code: 'code_refused',
+    recovery: 'login',
+    hint: 'a code is valid for 30 seconds and once; open the consent link again',
+  },
+  { on: '/v2/oauth2', status: INVALID_PARAMETERS, text: /refresh_token/i, ...TOKEN_REFUSED },
+  { on: '/v2/oauth2', status: AUTHENTICATION, ...TOKEN_REFUSED },
+  { on: '/v2/oauth2', status: numbers('247, 250, 283, 328'), ...TOKEN_REFUSED },
+  { on: '/v2/signature', status: AUTHENTICATION, ...WRONG_CLIENT },
+  { on: '/v2/signature', status: INVALID_PARAMETERS, ...WRONG_CLIENT },
+  {
+    // Old documentation: the callback URL is missing, invalid or not reachable (293), or does not exist (343).
+    on: '/notify',
+    status: numbers('293, 343'),
+    code: 'callback_unreachable',
+    recovery: 'retry',
+    hint: 'Withings asks the callback URL for its head before it subscribes, and got no 200 from outside; "weighbridge doctor" finds out why; trying again by itself',
+  },
+  {
+    // Old documentation: there is no such subscription (286), or nothing to delete (294).
+    on: '/notify',
+    status: numbers('286, 294'),
+    code: 'no_subscription',
+    recovery: 'defect',
+    hint: 'there is nothing to remove',
+  },
+  { status: AUTHENTICATION, ...ACCESS_REFUSED },
+  { status: INVALID_PARAMETERS, text: /invalid_token|invalid token/i, ...ACCESS_REFUSED },
+  {
+    status: numbers('214, 277, 2553, 2555'),
+    code: 'not_allowed',
+    recovery: 'settings',
+    hint: 'link the account again and grant everything that is asked for; check the application in the partner dashboard',
+  },
+  { status: INVALID_PARAMETERS, code: 'invalid_params', recovery: 'defect', hint: 'please report it' },
+];
+
+const PASSING_FAULT: Meaning = { code: 'withings_error', recovery: 'retry', hint: 'trying again by itself' };
+
 /** What a non-zero status means and what helps. Unknown numbers are taken for a passing fault. */
-export function classify(endpoint: Endpoint, refusal: Refusal): Trouble {
-  const { status, error } = refusal;
+export function classify(endpoint: Endpoint, { status, error, waitSeconds }: Refusal): Trouble {
+  const fits = ({ on = endpoint, status: statuses, text }: Row) =>
+    on === endpoint && statuses?.has(status) !== false && text?.test(error) !== false;
+  const { code, recovery, means, hint, waitMs } = MEANINGS.find(fits) ?? PASSING_FAULT;
   // A careless server repeats what it was sent, and this text is shown and kept.
   const words = error === '' ? '' : ` "${maskTokens(error)}"`;
-  const said = `Withings answers ${status}${words} on ${endpoint}`;
-  if (THROTTLED.has(status)) return throttled(said, refusal);
-  const known = classifyByEndpoint(endpoint, refusal, said);
-  if (known !== undefined) return known;
-  if (AUTHENTICATION.has(status) || (INVALID_PARAMETERS.has(status) && /invalid_token|invalid token/i.test(error))) {
-    return new Trouble(said, { code: 'access_refused', recovery: 'access' });
-  }
-  if (NOT_ALLOWED.has(status)) {
-    const hint =
-      'link the account again and grant everything that is asked for; check the application in the partner dashboard';
-    return new Trouble(said, { code: 'not_allowed', recovery: 'settings', hint });
-  }
-  if (INVALID_PARAMETERS.has(status)) {
-    return new Trouble(said, { code: 'invalid_params', recovery: 'defect', hint: 'please report it' });
-  }
-  return new Trouble(said, { code: 'withings_error', recovery: 'retry', hint: 'trying again by itself' });
-}
-
-function classifyByEndpoint(endpoint: Endpoint, refusal: Refusal, said: string): Trouble | undefined {
-  switch (endpoint) {
-    case '/v2/oauth2':
-      return classifyTokenRefusal(refusal, said);
-    case '/v2/signature':
-      return INVALID_PARAMETERS.has(refusal.status) || AUTHENTICATION.has(refusal.status)
-        ? wrongClient(said)
-        : undefined;
-    case '/notify':
-      return classifyNotifyRefusal(refusal, said);
-    case '/measure':
-      return undefined;
-  }
-}
-
-/** Old documentation: 293 the callback URL is missing, invalid or not reachable, 343 it does not exist. */
-const UNREACHABLE_CALLBACK = numbers('293, 343');
-/** Old documentation: 286 no such subscription, 294 nothing to delete. */
-const NO_SUBSCRIPTION = numbers('286, 294');
-
-function classifyNotifyRefusal({ status }: Refusal, said: string): Trouble | undefined {
-  if (UNREACHABLE_CALLBACK.has(status)) {
-    const hint =
-      'Withings asks the callback URL for its head before it subscribes, and got no 200 from outside; "weighbridge doctor" finds out why; trying again by itself';
-    return new Trouble(said, { code: 'callback_unreachable', recovery: 'retry', hint });
-  }
-  if (NO_SUBSCRIPTION.has(status)) {
-    return new Trouble(said, { code: 'no_subscription', recovery: 'defect', hint: 'there is nothing to remove' });
-  }
-  return undefined;
-}
-
-/** Here 503 is not "service unavailable" but bad input, and only the text says which. */
-function classifyTokenRefusal({ status, error }: Refusal, said: string): Trouble | undefined {
-  if (status === 342 || (INVALID_PARAMETERS.has(status) && /client|signature/i.test(error))) return wrongClient(said);
-  if (INVALID_PARAMETERS.has(status) && /redirect/i.test(error)) {
-    const hint = 'CALLBACK_URL must be the callback URL in the partner dashboard, letter by letter';
-    return new Trouble(said, { code: 'redirect_mismatch', recovery: 'settings', hint });
-  }
-  if (/invalid code/i.test(error)) {
-    const hint = 'a code is valid for 30 seconds and once; open the consent link again';
-    return new Trouble(said, { code: 'code_refused', recovery: 'login', hint });
-  }
-  const isDeadGrant = INVALID_PARAMETERS.has(status) && /refresh_token/i.test(error);
-  if (isDeadGrant || AUTHENTICATION.has(status) || LOGIN_GONE.has(status)) {
-    const hint = 'needs login: link the account again; the token stays and is tried every hour';
-    return new Trouble(`${said}: the refresh token is refused`, { code: 'token_refused', recovery: 'login', hint });
-  }
-  return undefined;
-}
-
-function wrongClient(said: string): Trouble {
-  return new Trouble(`${said}: the client id or the client secret is wrong`, {
-    code: 'wrong_client',
-    recovery: 'settings',
-    hint: 'compare WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET with the partner dashboard; the logins are not the cause',
-  });
-}
-
-function throttled(said: string, { error, waitSeconds }: Refusal): Trouble {
-  const usualMs = /^same arguments/i.test(error) ? SAME_ARGUMENTS_MS : THROTTLE_MS;
-  const waitMs = Math.min(waitSeconds === undefined ? usualMs : waitSeconds * 1000, LONGEST_THROTTLE_MS);
-  const hint = `waiting ${Math.ceil(waitMs / 1000)} s`;
-  return new Trouble(said, { code: 'throttled', recovery: 'throttled', waitMs, hint });
+  const said = `Withings answers ${status}${words} on ${endpoint}${means === undefined ? '' : `: ${means}`}`;
+  if (waitMs === undefined) return new Trouble(said, { code, recovery, hint });
+  const askedMs = Math.min(waitSeconds === undefined ? waitMs : waitSeconds * 1000, LONGEST_THROTTLE_MS);
+  return new Trouble(said, { code, recovery, waitMs: askedMs, hint: `waiting ${Math.ceil(askedMs / 1000)} s` });
 }
 
 /** The front end in place of the API: an HTTP error, HTML, half an answer. */

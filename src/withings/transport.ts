@@ -13,12 +13,14 @@ import { type Envelope, parseEnvelope, parseWaitSeconds, WireError } from './wir
 const MOST_BYTES = 8 * 1024 * 1024;
 /** Of Withings' words about a failure. */
 const MOST_ERROR_LETTERS = 200;
+/** The fields of a call that Withings' words about a failure must not repeat. */
+const SECRET_FIELDS = ['refresh_token', 'code', 'callbackurl', 'redirect_uri'];
 
 export interface TransportOptions {
   readonly apiUrl: URL;
   /** What Withings' words about a failure must not repeat. */
   readonly clientSecret: string;
-  /** Asked before every call; told when Withings has had enough. */
+  /** Waited for before every call; paused when Withings throttles. */
   readonly rateLimit: {
     turn(call: { readonly key: string; readonly urgent: boolean }): Promise<void>;
     pause(ms: number): void;
@@ -37,7 +39,7 @@ export interface Call {
   /** Its answer is a login: the program's end does not cut it off. */
   readonly bringsLogin?: boolean;
   readonly sending?: (() => Promise<void>) | undefined;
-  /** Whose data it is; a token call has no one but its own arguments. */
+  /** The person's, for a call that carries an access token. */
   readonly account?: Account;
 }
 
@@ -59,24 +61,13 @@ export function createTransport(options: TransportOptions): Transport {
     const http = await open();
     await rateLimit.turn({ key: `${endpoint} ${account?.userId ?? ''} ${body}`, urgent });
     await call.sending?.();
-    const secrets = [
-      clientSecret,
-      account?.accessToken,
-      form['refresh_token'],
-      form['code'],
-      form['callbackurl'],
-      form['redirect_uri'],
-    ];
     const { status, error, body: answer } = read(endpoint, await send(http, call, body));
     if (status === 0) return answer;
-    const waitSeconds = parseWaitSeconds(answer);
-    const trouble = classify(endpoint, {
-      status,
-      error: withoutSecrets(error, secrets).slice(0, MOST_ERROR_LETTERS),
-      waitSeconds,
-    });
-    // "Too many requests" is about the application, so everybody waits; "same arguments" is about one call.
-    if (trouble.waitMs !== undefined && !/^same arguments/i.test(error)) rateLimit.pause(trouble.waitMs);
+    const secrets = [clientSecret, account?.accessToken, ...SECRET_FIELDS.map((name) => form[name])];
+    const clean = withoutSecrets(error, secrets).slice(0, MOST_ERROR_LETTERS);
+    const trouble = classify(endpoint, { status, error: clean, waitSeconds: parseWaitSeconds(answer) });
+    // This is about the application, so every call waits; `same_arguments` is about one call.
+    if (trouble.code === 'throttled' && trouble.waitMs !== undefined) rateLimit.pause(trouble.waitMs);
     throw trouble;
   };
 
@@ -94,16 +85,14 @@ export function createTransport(options: TransportOptions): Transport {
         headers: {
           'content-type': 'application/x-www-form-urlencoded',
           accept: 'application/json',
-          ...(account === undefined ? {} : { authorization: `Bearer ${account.accessToken}` }),
+          ...(account && { authorization: `Bearer ${account.accessToken}` }),
         },
         signal: abort.signal,
       });
     } catch (error) {
       stop?.throwIfAborted();
-      throw unreachable(
-        url.host,
-        abort.signal.aborted ? `no answer in ${timeoutMs / 1000} s` : (errorCode(error) ?? 'no answer'),
-      );
+      const code = abort.signal.aborted ? `no answer in ${timeoutMs / 1000} s` : errorCode(error);
+      throw unreachable(url.host, code ?? 'no answer');
     } finally {
       patience.abort();
       await timedOut;

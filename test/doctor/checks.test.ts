@@ -3,14 +3,10 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parseConfig } from '../../src/config/config.ts';
 import { examineAtStart } from '../../src/doctor/at-start.ts';
-import { judgeCallbackUrl } from '../../src/doctor/callback.ts';
-import { judgeCertificate } from '../../src/doctor/certificate.ts';
-import { judgeClock } from '../../src/doctor/clock.ts';
+import { checkDns, judgeCallbackUrl, judgeCertificate, judgeHead } from '../../src/doctor/callback.ts';
 import { checkDirectory } from '../../src/doctor/directory.ts';
-import { checkDns } from '../../src/doctor/dns.ts';
 import type { Mark } from '../../src/doctor/finding.ts';
-import { judgeHead } from '../../src/doctor/head.ts';
-import { checkFlock, judgeNode, OLDEST_NODE } from '../../src/doctor/host.ts';
+import { checkFlock, judgeClock, judgeNode, OLDEST_NODE } from '../../src/doctor/host.ts';
 import { nodeFiles } from '../../src/storage/files.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 

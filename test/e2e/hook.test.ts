@@ -245,7 +245,7 @@ describe('at the start', { concurrency: 4 }, () => {
     }
     assert.ok(loaded.size > 40);
     assert.deepEqual(
-      [...loaded].filter((path) => path.includes('/publishers/')),
+      [...loaded].filter((path) => path.includes('/src/publishers/')),
       [],
     );
     await using home = await startHome();

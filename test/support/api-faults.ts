@@ -1,4 +1,4 @@
-import type { Answer } from '../../src/sandbox/answer.ts';
+import type { Answer } from '../../src/sandbox/limits.ts';
 import type { Call, Fault } from '../../src/sandbox/sandbox.ts';
 
 /** What one call meets: before it is carried out (no answer yet), or in place of its answer. */

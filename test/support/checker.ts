@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import type { Answer } from '../../src/sandbox/answer.ts';
+import type { Answer } from '../../src/sandbox/limits.ts';
 import type { Call, Sandbox } from '../../src/sandbox/sandbox.ts';
 import { readToken } from '../../src/storage/token-files.ts';
 import type { JournalLine } from './home.ts';

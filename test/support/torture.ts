@@ -156,7 +156,7 @@ export async function torture(options: {
       return;
     }
     const groups = household.perform(step);
-    if (step.isTold) void home.sandbox.tell(step.person, groups);
+    if (step.isTold) void home.sandbox.notify(step.person, groups);
   };
 
   /** What must hold whenever nobody runs. */
@@ -249,7 +249,7 @@ export async function torture(options: {
     if (counts.worstHeardMs === 0) for (const person of PEOPLE) assert(await home.sandbox.subscribe(person, url, 1));
     const waits = PEOPLE.map(async (person) => {
       const groups = stepOnScale(person);
-      void home.sandbox.tell(person, groups);
+      void home.sandbox.notify(person, groups);
       return await hear(daemon, groups, heardMs);
     });
     counts.worstHeardMs = Math.max(counts.worstHeardMs, ...(await Promise.all(waits)));

@@ -144,7 +144,7 @@ describe('a refresh', () => {
   const refusals: readonly (readonly [name: string, code: string])[] = [
     ['invalidRefreshToken', 'token_refused'],
     ['invalidClient', 'wrong_client'],
-    ['sameArguments', 'throttled'],
+    ['sameArguments', 'same_arguments'],
   ];
   for (const [name, code] of refusals) {
     test(`that ends with ${name} is told as ${code}, and sent once`, async () => {

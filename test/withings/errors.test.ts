@@ -64,7 +64,7 @@ describe('on the token endpoint', () => {
     [503, 'Invalid Params: invalid client id/secret', 'settings', 'wrong_client'],
     [342, '', 'settings', 'wrong_client'],
     [342, 'The signature (using Oauth) is invalid', 'settings', 'wrong_client'],
-    [601, 'Same arguments in less than 10 seconds', 'throttled', 'throttled'],
+    [601, 'Same arguments in less than 10 seconds', 'throttled', 'same_arguments'],
     [601, 'Too Many Requests', 'throttled', 'throttled'],
     [401, 'XRequestID: Not provided invalid_token: The access token provided is invalid', 'login', 'token_refused'],
     [100, '', 'login', 'token_refused'],

@@ -1,6 +1,7 @@
 import { chown, cp, lchown, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseConfig } from '../../config/config.ts';
+import { loginFiles } from '../../daemon/data-directory.ts';
 import { errorCode } from '../../domain/trouble.ts';
 import { lockFile } from '../../storage/lock.ts';
 import { createTokenFiles } from '../../storage/token-files.ts';
@@ -58,8 +59,9 @@ interface MoveOptions {
 export async function moveLogins(from: string, to: string, options: MoveOptions): Promise<void> {
   await makeOwned(to, options);
   for (const userId of await createTokenFiles(from).list()) {
-    await using _lock = await lockFile(`${from}/.${userId}.lock`, AbortSignal.timeout(LOCK_PATIENCE_MS));
-    for (const name of [userId, `.${userId}.access`, `.${userId}.lock`]) await moveEntry(name, from, to, options);
+    const { token, access, lock } = loginFiles(userId);
+    await using _lock = await lockFile(`${from}/${lock}`, AbortSignal.timeout(LOCK_PATIENCE_MS));
+    for (const name of [token, access, lock]) await moveEntry(name, from, to, options);
   }
   await finish(to, options);
 }

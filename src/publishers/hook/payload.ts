@@ -4,7 +4,7 @@ import type { People } from '../../domain/household.ts';
 import type { Delivery } from '../../domain/publisher.ts';
 import { readingFields, weightChange, weightOf } from '../../domain/reading.ts';
 
-/** What a hook gets on its standard input, one line of JSON: the line of the journal, and what is worth knowing beside it. */
+/** What a hook gets on its standard input, one line of JSON: the line of the journal, and what belongs to it. */
 export function toJson(delivery: Delivery, people: People): string {
   const { reading, previousWeight, late, correction } = delivery;
   return JSON.stringify({
@@ -19,7 +19,7 @@ export function toJson(delivery: Delivery, people: People): string {
   });
 }
 
-/** The main fields as environment variables; one that is not known is not set. */
+/** The main fields as environment variables; unknown ones are not set. */
 export function toVariables(delivery: Delivery, people: People): Readonly<Record<string, string>> {
   const { reading, previousWeight, late } = delivery;
   const values = {
@@ -38,7 +38,7 @@ export function toVariables(delivery: Delivery, people: People): Readonly<Record
   return Object.fromEntries(known.map(([name, value]) => [name, String(value).replaceAll('\0', '')]));
 }
 
-/** `Anna 81.25 kg (+0.40)`, in the unit that the household wants to read. */
+/** `Anna 81.25 kg (+0.40)`, in the unit of the household. */
 function describe(delivery: Delivery, { names, unit }: People): string {
   const { reading, previousWeight } = delivery;
   const who = names.get(reading.userId) ?? reading.userId;

@@ -6,33 +6,21 @@ import { errorCode, Trouble } from '../../domain/trouble.ts';
 import { toJson, toVariables } from './payload.ts';
 import { type End, runProgram, type SignalGroup } from './run.ts';
 
-/** Saying a sentence or calling a server takes seconds; whoever hangs for longer hangs. */
+/** Speaking a sentence or calling a server takes seconds; a program that takes longer hangs. */
 const TIME_LIMIT_MS = 30_000;
-/** Time for a sentence that is being said. */
+/** Time for a sentence that is being spoken. */
 const STOP_MS = 5_000;
 const MINUTE_MS = 60_000;
 /** Until the next try after each failure. In all well below the hour after which the readings behind it are late. */
 const WAITS_MS = [10_000, MINUTE_MS, 5 * MINUTE_MS];
-/** Where a reading was parked, the program is broken: those behind it do not wait for it as long. */
+/** After a reading was parked, the program is broken: the next readings wait less. */
 const BROKEN_WAITS_MS = [10_000];
-/** The program is not there, or may not be run: no fault of the reading, which waits until that is mended. */
+/** The program is not there, or may not be run: not a fault of the reading, which waits until that is fixed. */
 const NOT_RUNNABLE = new Set(['ENOENT', 'EACCES', 'ENOTDIR', 'ENOEXEC', 'ELOOP', 'EPERM']);
 /** The machine has no room for another process. */
 const OVERLOADED = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 
-/**
- * Runs a program for each reading, which it gets on its standard input and in its environment. A reading with which it
- * fails again and again is parked, and the next one follows.
- */
-export function createHook({
-  command: [program = '', ...args],
-  environment,
-  people,
-  parking,
-  signalGroup,
-  clock,
-  log,
-}: {
+export interface HookOptions {
   readonly command: readonly string[];
   /** What the program gets of the daemon's environment. */
   readonly environment: Readonly<Record<string, string>>;
@@ -41,21 +29,34 @@ export function createHook({
   readonly signalGroup: SignalGroup;
   readonly clock: Clock;
   readonly log: Log;
-}): Publisher {
+}
+
+/**
+ * Runs a program for each reading, which the program gets on its standard input and in its environment. A reading with
+ * which the program fails repeatedly is parked, and the next one follows.
+ */
+export function createHook({ command, environment, people, parking, log, ...ports }: HookOptions): Publisher {
+  const [program = '', ...args] = command;
   /** The reading in hand, and how often the program has failed with it. */
   let tried = { key: '', failures: 0 };
   let waits = WAITS_MS;
 
+  /** Returns what was wrong, if anything. */
   const run = async (delivery: Delivery, signal: AbortSignal): Promise<string | undefined> => {
     const { userId: userid, groupId: grpid } = delivery.reading;
     const print = (level: 'info' | 'warn') => (line: string) =>
       log[level]({ event: 'hook', text: `hook: ${line}`, userid, grpid });
-    const input = `${toJson(delivery, people)}\n`;
-    const variables = { ...environment, ...toVariables(delivery, people) };
-    const output = { onOutput: print('info'), onError: print('warn') };
-    const whole = { program, args, environment: variables, input, timeLimitMs: TIME_LIMIT_MS, ...output };
+    const whole = {
+      program,
+      args,
+      environment: { ...environment, ...toVariables(delivery, people) },
+      input: `${toJson(delivery, people)}\n`,
+      timeLimitMs: TIME_LIMIT_MS,
+      onOutput: print('info'),
+      onError: print('warn'),
+    };
     try {
-      const end = await runProgram(whole, { clock, signalGroup, signal });
+      const end = await runProgram(whole, { ...ports, signal });
       if (end.omittedLines > 0) print('warn')(`and ${end.omittedLines} more lines, which are left out`);
       return complaint(end);
     } catch (error) {
@@ -80,9 +81,9 @@ export function createHook({
       const what = `${program} ${problem}, with the reading ${groupId} of ${nameOf(userId, people)}`;
       const waitMs = waits[tried.failures];
       if (waitMs !== undefined) {
-        tried = { key, failures: tried.failures + 1 };
-        const hint = `next try in ${describeWait(waitMs)}`;
-        throw new Trouble(what, { code: 'hook_failed', recovery: 'retry', hint, waitMs });
+        tried.failures += 1;
+        const wait = waitMs < MINUTE_MS ? `${waitMs / 1000} s` : `${waitMs / MINUTE_MS} min`;
+        throw new Trouble(what, { code: 'hook_failed', recovery: 'retry', hint: `next try in ${wait}`, waitMs });
       }
       await parking.park(toJson(delivery, people));
       waits = BROKEN_WAITS_MS;
@@ -93,14 +94,13 @@ export function createHook({
   };
 }
 
-/** What was wrong, if anything. */
 function complaint({ code, signal, timedOut }: End): string | undefined {
   if (timedOut) return `did not end within ${TIME_LIMIT_MS / 1000} s and was stopped`;
   if (code === 0) return undefined;
   return code === null ? `was ended by ${signal}` : `ended with exit code ${code}`;
 }
 
-/** @throws Trouble where the reading has nothing to do with it */
+/** @throws Trouble if the reading has nothing to do with it */
 function refusal(program: string, error: unknown): string {
   const code = errorCode(error) ?? String(error);
   const message = `cannot run ${program} (${code})`;
@@ -110,8 +110,4 @@ function refusal(program: string, error: unknown): string {
   }
   if (OVERLOADED.has(code)) throw new Trouble(message, { code: 'hook_overloaded', recovery: 'retry' });
   return `could not be run (${code})`;
-}
-
-function describeWait(ms: number): string {
-  return ms < MINUTE_MS ? `${ms / 1000} s` : `${ms / MINUTE_MS} min`;
 }

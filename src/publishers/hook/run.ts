@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import type { Clock } from '../../domain/clock.ts';
-import { createOutput } from './output.ts';
 
-/** From the signal that asks to the one that does not. With the time a stop gives (5 s) less than the 8 s of `main`. */
+/** From SIGTERM to SIGKILL. With the time that a stop gives (5 s) less than the 8 s of `main`. */
 const KILL_AFTER_MS = 2_000;
-/** What a program has left running may hold its output open; so long is listened for more after its end. */
+/** What a program has left running may hold its output open; after the program's end it is read for so long. */
 const LISTEN_MS = 500;
+/** What a hook prints is for a person who reads the log; so much of it is kept per run. */
+const MOST_LINES = 100;
+const LONGEST_LINE = 500;
 
 /** Sends a signal to a process group; a group that is gone is fine. */
 export type SignalGroup = (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
@@ -24,7 +27,7 @@ export interface Run {
 
 /** How a program ended that was started. */
 export interface End {
-  /** Null where a signal ended it. */
+  /** Null if a signal ended it. */
   readonly code: number | null;
   readonly signal: string | null;
   readonly timedOut: boolean;
@@ -36,45 +39,64 @@ export interface End {
  * Runs a program to its end, without a shell, in a process group of its own: what it has started is ended with it when
  * its time is over, or `signal` aborts.
  *
- * @throws the system's error when it cannot be started
+ * @throws the system's error if it cannot be started
  */
 export async function runProgram(
-  run: Run,
-  {
-    clock,
-    signalGroup,
-    signal,
-  }: { readonly clock: Clock; readonly signalGroup: SignalGroup; readonly signal: AbortSignal },
+  { program, args, environment, input, timeLimitMs, onOutput, onError }: Run,
+  ports: { readonly clock: Clock; readonly signalGroup: SignalGroup; readonly signal: AbortSignal },
 ): Promise<End> {
-  const child = spawn(run.program, run.args, { env: run.environment, detached: true, stdio: 'pipe' });
+  const { clock, signalGroup, signal } = ports;
+  const child = spawn(program, args, { env: environment, detached: true, stdio: 'pipe' });
   const exited = once(child, 'exit');
   const { pid } = child;
   if (pid === undefined) throw await exited.catch((error: unknown) => error);
   // It may end, or close its input, without having read it.
   child.stdin.on('error', () => undefined);
-  child.stdin.end(run.input);
-  const output = createOutput();
-  output.read(child.stdout, run.onOutput);
-  output.read(child.stderr, run.onError);
+  child.stdin.end(input);
+  let lines = 0;
+  const keep = (print: (line: string) => void) => (line: string) => {
+    lines += 1;
+    if (lines <= MOST_LINES) print(line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line);
+  };
+  readLines(child.stdout, keep(onOutput));
+  readLines(child.stderr, keep(onError));
   const closed = once(child, 'close');
 
   const over = new AbortController();
   let timedOut = false;
-  const guard = async () => {
-    await clock.sleep(run.timeLimitMs, AbortSignal.any([over.signal, signal]));
+  const enforceLimit = async () => {
+    await clock.sleep(timeLimitMs, AbortSignal.any([over.signal, signal]));
     if (over.signal.aborted) return;
     timedOut = !signal.aborted;
     signalGroup(pid, 'SIGTERM');
     await clock.sleep(KILL_AFTER_MS, over.signal);
-    // Also when it has ended in time: what it has started may not have.
+    // Also if it has ended in time: what it has started may not have.
     signalGroup(pid, 'SIGKILL');
   };
-  const guarded = guard();
+  const enforced = enforceLimit();
   const [code, endedBy] = await exited;
   over.abort();
-  await guarded;
+  await enforced;
   await hearOut(child, closed, clock);
-  return { code, signal: endedBy, timedOut, omittedLines: output.omitted() };
+  return { code, signal: endedBy, timedOut, omittedLines: Math.max(0, lines - MOST_LINES) };
+}
+
+/** Reads a stream to its end, whatever comes: a hook must never wait for its reader. Empty lines are left out. */
+function readLines(stream: Readable, onLine: (line: string) => void): void {
+  let rest = '';
+  const take = (line: string) => {
+    const text = line.trimEnd();
+    if (text !== '') onLine(text);
+  };
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n');
+    // One letter more than is kept shows that there was more.
+    rest = (lines.pop() ?? '').slice(0, LONGEST_LINE + 1);
+    for (const line of lines) take(line);
+  });
+  stream.once('close', () => take(rest));
+  stream.on('error', () => undefined);
 }
 
 async function hearOut(child: ChildProcess, closed: Promise<unknown>, clock: Clock): Promise<void> {

@@ -10,24 +10,24 @@ import { isQuantity, ONLINE, problemPayload, type Topics, valuePayload } from '.
 import type { LinkTroubles } from './reconnect.ts';
 import { createSpeaker } from './speaker.ts';
 
-/** What stands with the broker for whoever comes later: retained topics, and what is on them. */
+/** The topics that the broker retains for later subscribers, and the values on them. */
 export interface Board {
-  /** Publishes it, if the broker lets this user; fails where it may do so later. */
+  /** As `Speaker.say`. */
   say(connection: Connection, message: Message): Promise<void>;
   /**
-   * Reads what an earlier life has left, once. Of whom that knows nothing, values begin with what stands in the journal
-   * now; what comes into it later is put up when it is delivered, so that everybody sees it in its order.
+   * Reads what the process before has left, once. For a person it did not know, values begin with those of the journal
+   * now. Later ones are published when they are delivered, so that subscribers see them in order.
    */
   open(): Promise<void>;
-  /** Everything again, for a broker that knows nothing; and what is not wanted any more is cleared. */
+  /** Publishes everything again, for a broker that has nothing, and clears what is not needed any more. */
   fill(connection: Connection): Promise<void>;
-  /** Tells Home Assistant again what there is. */
+  /** Publishes the devices for Home Assistant again. */
   introduce(connection: Connection): Promise<void>;
-  /** Puts a reading's values up, unless a later one stands there. False for a person who is not linked. */
+  /** Publishes a reading's values that are not older than those there. False for a person who is not linked. */
   put(connection: Connection, reading: Reading): Promise<boolean>;
-  /** Puts up what the journal says now, and takes down what it has not said for two calls. */
+  /** Publishes the journal's newest values, and clears those that the journal has lacked for two calls. */
   follow(connection: Connection): Promise<void>;
-  /** Who has come, who has gone, and how things stand with them. */
+  /** Publishes who has come and each person's status, and clears who has gone. */
   look(connection: Connection): Promise<void>;
 }
 
@@ -46,16 +46,16 @@ export interface BoardPorts {
 
 export function createBoard(ports: BoardPorts): Board {
   const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, store, troubles } = ports;
-  /** The people on the board, by what was last said of their health on this connection. */
+  /** The people on the board, with the status that was last published on this connection. */
   const shown = new Map<UserId, string>();
   const values = new Map<UserId, Map<string, Value>>();
-  /** Every topic that may hold something. What is on its way counts: it may have arrived. */
-  let standing: ReadonlySet<string> = new Set();
+  /** Every topic that may be retained. What is on its way counts: it may have arrived. */
+  let retained: ReadonlySet<string> = new Set();
   let isOpen = false;
   let saved = '';
-  /** Who was linked at the last look that worked. */
+  /** Who was linked when that could last be read. */
   let linked: readonly UserId[] | undefined;
-  /** The values, by their topics, that the journal did not have when it was followed last. */
+  /** The topics of the values that the journal lacked at the last `follow`. */
   let missing: ReadonlySet<string> = new Set();
   const speaker = createSpeaker(troubles);
 
@@ -71,9 +71,9 @@ export function createBoard(ports: BoardPorts): Board {
   ];
 
   /**
-   * Does what the rest does not depend on. Where it fails, that is told and no more.
+   * Does what the rest does not depend on; a failure is reported and no more.
    *
-   * @param code of its trouble, which is over when it works
+   * @param code of the trouble, which is over when it works
    */
   const attempt = async (code: string, work: () => Promise<void>) => {
     try {
@@ -86,18 +86,18 @@ export function createBoard(ports: BoardPorts): Board {
     }
   };
 
-  /** What has been measured goes before. */
-  const remember = async () => {
-    const retained = { topics: standing, values };
-    const text = JSON.stringify([...standing, ...[...values].map(([id, each]) => [id, ...each])]);
+  /** Saves the topics and values, if they have changed, before the broker gets them. */
+  const remember = async (...added: readonly string[]) => {
+    retained = new Set([...retained, ...added]);
+    const text = JSON.stringify([...retained, ...[...values].map(([id, each]) => [id, ...each])]);
     if (text === saved) return;
     await attempt('mqtt_note', async () => {
-      await store.save(retained);
+      await store.save({ topics: retained, values });
       saved = text;
     });
   };
 
-  /** Where that cannot be seen now, whoever was linked when it could, in an earlier life if need be. */
+  /** If that cannot be read now: those who were linked when it could, if need be before a restart. */
   const whoIsLinked = async () => {
     await attempt('mqtt_people', async () => {
       linked = await linkedUsers();
@@ -105,15 +105,14 @@ export function createBoard(ports: BoardPorts): Board {
     return linked ?? [...values.keys()];
   };
 
-  /** Publishes what is to stay. */
   const post = (connection: Connection, topic: string, payload: string) =>
     speaker.say(connection, { topic, payload, retain: true });
 
-  /** The quantities that were taken back, and may still stand there. */
+  /** The quantities that were taken back, and may still be retained. */
   const goneOf = (userId: UserId) => {
     const known = valuesOf(userId);
     const above = topics.value(userId, '');
-    const below = [...standing].filter((topic) => topic.startsWith(above)).map((topic) => topic.slice(above.length));
+    const below = [...retained].filter((topic) => topic.startsWith(above)).map((topic) => topic.slice(above.length));
     return below.filter((key) => isQuantity(key) && !known.has(key)).sort();
   };
   const postDevice = async (connection: Connection, userId: UserId) => {
@@ -134,27 +133,27 @@ export function createBoard(ports: BoardPorts): Board {
   };
 
   const postPerson = async (connection: Connection, userId: UserId) => {
-    standing = new Set([...standing, ...topicsOf(userId)]);
-    await remember();
+    await remember(...topicsOf(userId));
     await postDevice(connection, userId);
     for (const key of valuesOf(userId).keys()) await postValue(connection, userId, key);
     await postProblem(connection, userId);
   };
 
   /**
-   * Takes down everything that nobody in `staying` needs: the device or the sensor first, so that no sensor sees a void.
+   * Clears everything that the people in `staying` do not need: the device or the sensor first, so that no sensor sees
+   * an empty message.
    */
   const clear = async (connection: Connection, staying: readonly UserId[]) => {
     for (const known of [shown, values])
       for (const userId of known.keys()) if (!staying.includes(userId)) known.delete(userId);
     const wanted = new Set([topics.status, ...staying.flatMap(topicsOf)]);
-    const gone = [...standing].filter((topic) => !wanted.has(topic));
+    const gone = [...retained].filter((topic) => !wanted.has(topic));
     const changed = staying.filter((userId) => goneOf(userId).length > 0);
     for (const userId of changed) await postDevice(connection, userId);
     for (const topic of [...gone.filter(isDevice), ...gone.filter((each) => !isDevice(each))])
       await post(connection, topic, '');
-    // What the broker does not let us clear still stands; the next connection tries again.
-    standing = new Set([...standing].filter((topic) => wanted.has(topic) || speaker.isUnsaid(topic)));
+    // What the broker does not let us clear is still retained; the next connection tries again.
+    retained = new Set([...retained].filter((topic) => wanted.has(topic) || speaker.isRefused(topic)));
     await remember();
     for (const userId of changed) await postDevice(connection, userId);
   };
@@ -165,8 +164,7 @@ export function createBoard(ports: BoardPorts): Board {
     const isNew = [...changes.keys()].some((key) => !known.has(key));
     for (const [key, value] of changes) known.set(key, value);
     if (isNew) {
-      standing = new Set([...standing, ...topicsOf(userId)]);
-      await remember();
+      await remember(...topicsOf(userId));
       await postDevice(connection, userId);
     }
     for (const key of changes.keys()) await postValue(connection, userId, key);
@@ -180,7 +178,7 @@ export function createBoard(ports: BoardPorts): Board {
     async open() {
       if (isOpen) return;
       const before = await store.load();
-      standing = before.topics;
+      retained = before.topics;
       for (const [userId, each] of before.values) values.set(userId, new Map(each));
       for (const userId of await whoIsLinked()) {
         if (!values.has(userId)) values.set(userId, newestOf(userId));
@@ -190,8 +188,7 @@ export function createBoard(ports: BoardPorts): Board {
     },
     async fill(connection) {
       shown.clear();
-      standing = new Set([...standing, topics.status]);
-      await remember();
+      await remember(topics.status);
       await post(connection, topics.status, ONLINE);
       const staying = await whoIsLinked();
       await clear(connection, staying);
@@ -209,7 +206,7 @@ export function createBoard(ports: BoardPorts): Board {
       const isNews = ([key, value]: readonly [string, number]) => {
         const before = known.get(key);
         if (before === undefined || before.takenAt < takenAt) return isQuantity(key);
-        // Said once more it would be one more weigh-in to Home Assistant.
+        // Published once more it would be one more weigh-in to Home Assistant.
         return before.takenAt.getTime() === takenAt.getTime() && before.value !== value;
       };
       const changes = Object.entries(measures)
@@ -230,7 +227,7 @@ export function createBoard(ports: BoardPorts): Board {
         if (changes.length > 0) await set(connection, userId, new Map(changes));
         for (const key of [...known.keys()].filter((each) => !newest.has(each))) {
           const topic = topics.value(userId, key);
-          // A journal that is being read anew has nothing for a moment.
+          // A journal that is read anew lacks everything for a moment.
           if (missing.has(topic)) hasLess = known.delete(key);
           else absent.add(topic);
         }
@@ -239,7 +236,7 @@ export function createBoard(ports: BoardPorts): Board {
       if (hasLess) await clear(connection, [...values.keys()]);
     },
     async look(connection) {
-      await speaker.again(connection);
+      await speaker.retry(connection);
       const staying = await whoIsLinked();
       if ([...shown.keys()].some((userId) => !staying.includes(userId))) await clear(connection, staying);
       for (const userId of staying) {

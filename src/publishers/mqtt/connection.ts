@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import { errorCode, Trouble } from '../../domain/trouble.ts';
-import { asBrokerTrouble, lost, refused, silent, unheard, WRONG_VERSION } from './trouble.ts';
+import { asBrokerTrouble, closedEarly, lost, refused, silent, unheard, WRONG_VERSION } from './trouble.ts';
 
 export interface Message {
   readonly topic: string;
@@ -16,11 +16,11 @@ export interface BrokerOptions {
   readonly password: string | undefined;
   /** A file with the certificate of a certificate authority, PEM; read at every connection, for it may be renewed. */
   readonly caFile: string | undefined;
-  /** The same in every life: a broker that still holds the connection of the one before ends it first. */
+  /** The same after a restart: a broker that still holds the connection from before ends it first. */
   readonly clientId: string;
-  /** What the broker publishes when we are gone without a word, if anything. */
+  /** What the broker publishes when the connection is lost, if anything. */
   readonly will: Message | undefined;
-  /** For whoever cannot wait as long for the CONNACK. */
+  /** How long to wait for the CONNACK, if not for `CONNECT_MS`. */
   readonly connectMs?: number;
 }
 
@@ -32,20 +32,20 @@ export interface Connection {
   readonly version: Version;
   /** Publishes with QoS 1. Resolves when the broker has acknowledged it. */
   publish(message: Message): Promise<void>;
-  /** Resolves when the broker has acknowledged it. Messages that the broker has only kept are not handed over. */
+  /** Resolves when the broker has acknowledged it. Retained messages are not handed over. */
   subscribe(topics: readonly string[], onMessage: (topic: string, payload: string) => void): Promise<void>;
   readonly isOpen: boolean;
   /** Resolves with the reason when it has ended; it never rejects. */
   readonly ended: Promise<Trouble>;
-  /** Says what the will says, if there is one, and good-bye. Takes a second at most; then the broker carries out the will itself. */
+  /** Publishes the will, if there is one, and disconnects. After a second the connection is cut, and the broker publishes the will. */
   close(): Promise<void>;
 }
 
-/** How long a broker may take for its CONNACK; a Pi with an SD card behind it takes its time. */
+/** How long a broker may take for its CONNACK: one on a Pi with an SD card is slow. */
 const CONNECT_MS = 20_000;
-/** A broker that holds back an acknowledgement for longer has lost it. */
+/** After so long without an acknowledgement the broker has lost it, and another connection may do better. */
 const ACKNOWLEDGE_MS = 20_000;
-/** After one and a half times this without a sign of life the broker carries out the will: MQTT 5, section 3.1.2.10. */
+/** After one and a half times this without a packet the broker publishes the will: MQTT 5, section 3.1.2.10. */
 const KEEP_ALIVE_S = 30;
 const CLOSE_MS = 1_000;
 
@@ -59,8 +59,8 @@ const PROTOCOLS: Readonly<
 };
 
 /**
- * Connects with the version that is preferred, or with the other one: a broker that does not know a version says so, or
- * hangs up.
+ * Connects with the preferred version, or with the other one: a broker that does not know a version reports that, or
+ * closes the connection.
  */
 export async function connectEither(
   options: BrokerOptions,
@@ -76,99 +76,88 @@ export async function connectEither(
 }
 
 /**
- * Connects once. The package is loaded here and nowhere else, so that whoever has no broker does not pay for it.
+ * Connects once. The package is loaded here and nowhere else, so that a household without a broker does not pay for it.
  *
- * @throws Trouble; with the code `mqtt_version` where another version may work
+ * @throws Trouble; with the code `mqtt_version` if another version may work
  */
 export async function connect(options: BrokerOptions, version: Version, signal: AbortSignal): Promise<Connection> {
-  const { url } = options;
-  const ca = options.caFile === undefined ? undefined : await readCertificate(options.caFile);
+  const { url, caFile, connectMs = CONNECT_MS } = options;
+  const ca = caFile === undefined ? undefined : await readCertificate(caFile);
   const { default: mqtt } = await import('mqtt');
   let client: MqttClient;
-  let failure: unknown;
-  let reason: number | undefined;
   try {
     client = mqtt.connect(describe(options, version, ca));
   } catch (error) {
     throw asBrokerTrouble(error, url);
   }
+  let failure: unknown;
+  let reason: number | undefined;
   client.on('error', (error) => {
     failure ??= error;
   });
   client.on('disconnect', ({ reasonCode }) => {
     reason = reasonCode;
   });
-  const closed = new Promise<void>((resolve) => client.once('close', resolve));
-  const isUp = await new Promise<boolean>((resolve) => {
-    const settle = (up: boolean) => {
-      signal.removeEventListener('abort', giveUp);
-      resolve(up);
-    };
-    const giveUp = () => settle(false);
-    signal.addEventListener('abort', giveUp);
-    client
-      .once('connect', () => settle(true))
-      .once('error', giveUp)
-      .once('close', giveUp);
-    if (signal.aborted) giveUp();
-  });
-  if (!isUp) {
-    // Whatever is under way must not come up any more.
-    client.end(true);
-    signal.throwIfAborted();
-    if (isSilence(failure)) throw silent(url);
-    throw failure === undefined ? hungUp(url) : asBrokerTrouble(failure, url);
-  }
-  return open(
-    client,
-    version,
-    options,
-    closed.then(() => ended()),
-  );
-
-  function ended(): Trouble {
+  const ended = new Promise<void>((resolve) => client.once('close', resolve)).then(() => {
     client.end(true);
     return reason === undefined && failure !== undefined ? asBrokerTrouble(failure, url) : lost(url, reason);
-  }
+  });
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      failure ??= silent(url);
+      settle();
+    }, connectMs);
+    const settle = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', settle);
+      resolve();
+    };
+    signal.addEventListener('abort', settle);
+    client.once('connect', settle).once('error', settle).once('close', settle);
+    if (signal.aborted) settle();
+  });
+  if (client.connected && !signal.aborted) return open(client, version, options, ended);
+  // What is under way must not come up any more.
+  client.end(true);
+  signal.throwIfAborted();
+  throw failure === undefined ? closedEarly(url) : asBrokerTrouble(failure, url);
 }
 
 function open(client: MqttClient, version: Version, { url, will }: BrokerOptions, ended: Promise<Trouble>): Connection {
-  /** Those who wait for an acknowledgement; one listener for all, because a connection lasts for months. */
-  const waiting = new Set<(trouble: Trouble) => void>();
-  void ended.then((trouble) => {
-    for (const fail of waiting) fail(trouble);
-  });
-  /** `client.end` does nothing where the client is about to end in a friendly way already. */
-  const hangUp = () => void client.stream.destroy();
+  /** `client.end` does nothing while the client is closing the connection already. */
+  const cut = () => void client.stream.destroy();
 
-  /** Does it, unless the connection ends first. */
-  const answered = async (send: (done: (error?: Error | null) => void) => void): Promise<Error | undefined> => {
-    // Another connection may do better; the error comes over `ended`.
-    const timer = setTimeout(hangUp, ACKNOWLEDGE_MS);
-    let fail: (trouble: Trouble) => void = () => undefined;
+  /**
+   * Resolves with the broker's answer. The listener is removed afterwards, because a connection lasts for months.
+   *
+   * @throws Trouble if the connection ends before
+   */
+  const acknowledged = async (send: (done: (error?: Error | null) => void) => void): Promise<Error | undefined> => {
+    if (!client.connected) throw await ended;
+    const timer = setTimeout(cut, ACKNOWLEDGE_MS);
+    let onClose: () => void = () => undefined;
     try {
-      const error = await new Promise<Error | undefined>((resolve, reject) => {
-        fail = reject;
-        waiting.add(fail);
-        send((failure) => resolve(failure ?? undefined));
+      const error = await new Promise<Error | undefined>((resolve) => {
+        onClose = () => resolve(new Error('closed'));
+        client.once('close', onClose);
+        send((refusal) => resolve(refusal ?? undefined));
       });
-      // A client that has ended gives every open call back with an error of its own.
+      // A client that has ended calls back with an error of its own.
       if (error !== undefined && (!client.connected || client.disconnecting)) throw await ended;
       return error;
     } finally {
-      waiting.delete(fail);
+      client.off('close', onClose);
       clearTimeout(timer);
     }
   };
 
   const publish = async ({ topic, payload, retain }: Message) => {
-    if (!client.connected) throw await ended;
-    const error = await answered((done) => client.publish(topic, payload, { qos: 1, retain }, done));
+    const error = await acknowledged((done) => client.publish(topic, payload, { qos: 1, retain }, done));
     if (error !== undefined) throw refused(topic, url, error);
   };
 
   const sayGoodBye = async () => {
-    const timer = setTimeout(hangUp, CLOSE_MS);
+    const timer = setTimeout(cut, CLOSE_MS);
     if (will !== undefined) await publish(will).catch(() => undefined);
     client.end(false);
     await ended;
@@ -184,11 +173,10 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
     },
     publish,
     async subscribe(topics, onMessage) {
-      if (!client.connected) throw await ended;
       client.on('message', (topic, payload, { retain }) => {
         if (!retain) onMessage(topic, payload.toString('utf8'));
       });
-      const error = await answered((done) => client.subscribe([...topics], { qos: 1 }, done));
+      const error = await acknowledged((done) => client.subscribe([...topics], { qos: 1 }, done));
       if (error !== undefined) throw unheard(topics, url, error);
     },
     close() {
@@ -199,7 +187,7 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
 }
 
 function describe(options: BrokerOptions, version: Version, ca: Buffer | undefined): IClientOptions {
-  const { url, username, password, clientId, will, connectMs = CONNECT_MS } = options;
+  const { url, username, password, clientId, will } = options;
   const { hostname, pathname } = url;
   const known = PROTOCOLS[url.protocol];
   return {
@@ -214,8 +202,9 @@ function describe(options: BrokerOptions, version: Version, ca: Buffer | undefin
     clientId,
     clean: true,
     keepalive: KEEP_ALIVE_S,
-    connectTimeout: connectMs,
-    // One connection is one attempt; who connects again, and when, is decided in one place.
+    // Longer than `CONNECT_MS`, which decides.
+    connectTimeout: 2 * CONNECT_MS,
+    // One connection is one attempt; `reconnect.ts` decides about the next.
     reconnectPeriod: 0,
     resubscribe: false,
     ...(will !== undefined && {
@@ -232,17 +221,4 @@ async function readCertificate(path: string): Promise<Buffer> {
     const hint = 'MQTT_CA_FILE is the certificate of a certificate authority, PEM, readable for this user';
     throw new Trouble(`cannot read ${path} (${code})`, { code: 'mqtt_ca_file', recovery: 'settings', hint });
   }
-}
-
-/** The package's own words for a CONNACK that has not come in time. */
-function isSilence(failure: unknown): boolean {
-  return failure instanceof Error && failure.message === 'connack timeout';
-}
-
-function hungUp(url: URL): Trouble {
-  return new Trouble(`the MQTT broker ${url.host} hangs up before it has answered`, {
-    code: WRONG_VERSION,
-    recovery: 'retry',
-    hint: 'is it an MQTT broker, and with or without TLS as MQTT_URL says? Its log should tell why',
-  });
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decimal } from '../../domain/measure.ts';
 import type { Delivery, Value } from '../../domain/publisher.ts';
-import { type Reading, weightChange, weightOf } from '../../domain/reading.ts';
+import { weightChange, weightOf } from '../../domain/reading.ts';
 import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Message } from './connection.ts';
@@ -38,7 +38,7 @@ export function hashOf(prefix: string): string {
   return createHash('sha256').update(prefix).digest('hex');
 }
 
-/** Somebody may have written into the journal by hand, and not every name can be a topic. */
+/** A person may have written into the journal by hand, and not every name can be a topic. */
 export function isQuantity(key: string): boolean {
   return /^[a-z0-9_]{1,64}$/.test(key) && key !== 'health' && key !== 'event';
 }
@@ -61,7 +61,7 @@ export function problemPayload({ needsLogin, subscription, linkedAt }: PersonSta
 }
 
 /**
- * What is told of a fresh weigh-in, and not kept: the event with the whole reading, and the plain kilograms.
+ * Announces a fresh weigh-in, not retained: the event with the whole reading, and the plain kilograms.
  *
  * @param channel the topic of the plain form
  */
@@ -75,25 +75,11 @@ export function weighInMessages(
 ): readonly Message[] {
   const kilograms = weightOf(reading);
   if (kilograms === undefined) return [];
-  const event = {
-    topic: topics.event(reading.userId),
-    payload: eventPayload(reading, kilograms, previousWeight, name),
-    retain: false,
-  };
-  return channel === undefined ? [event] : [event, { topic: channel, payload: plain(kilograms), retain: false }];
-}
-
-function eventPayload(
-  reading: Reading,
-  kilograms: number,
-  before: number | undefined,
-  name: string | undefined,
-): string {
-  return JSON.stringify({
+  const payload = JSON.stringify({
     event_type: WEIGH_IN,
     weight_kg: kilograms,
-    previous_weight_kg: before ?? null,
-    change_kg: weightChange(reading, before) ?? null,
+    previous_weight_kg: previousWeight ?? null,
+    change_kg: weightChange(reading, previousWeight) ?? null,
     measured_at: formatUtc(reading.takenAt),
     userid: reading.userId,
     name: name ?? null,
@@ -103,6 +89,8 @@ function eventPayload(
     model: reading.model ?? null,
     measures: reading.measures,
   });
+  const event = { topic: topics.event(reading.userId), payload, retain: false };
+  return channel === undefined ? [event] : [event, { topic: channel, payload: plain(kilograms), retain: false }];
 }
 
 /** `81.3`; half a step goes up, as on the scale. */

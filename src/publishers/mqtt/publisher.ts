@@ -21,16 +21,17 @@ export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
   readonly log: Log;
 }
 
-/** A broker acknowledges within milliseconds; one that has frozen does not after a minute either. */
+/** A broker acknowledges within milliseconds, or it has frozen. */
 const STOP_MS = 2_000;
-/** How often it is looked who is linked and how things stand with them. */
+/** How often the board looks who is linked, and at their status. */
 const LOOK_MS = 60_000;
-/** Home Assistant has just started, and everybody answers its birth message. */
+/** Home Assistant has just started, and all its devices answer its birth message. */
 const BIRTH_MS = 5_000;
 
 /**
- * Passes readings on to an MQTT broker. Values stay there (retained), each on a topic of its own, together with what
- * Home Assistant needs to find them; fresh weigh-ins are announced and not kept. Connects in the background, for ever.
+ * Publishes readings to an MQTT broker. Values are retained, each on a topic of its own, together with what Home
+ * Assistant needs to find them; fresh weigh-ins are announced and not retained. Connects in the background, and again
+ * whenever the connection ends.
  */
 export function createMqttPublisher(options: MqttOptions): Publisher {
   const { broker, prefix, discoveryPrefix, channel, people, troubles, clock, random, log } = options;
@@ -39,9 +40,9 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   const topics = createTopics(prefix);
   const board = createBoard({ ...options, topics });
   const inTurn = createTurns();
-  // At once, not when the broker is there: what comes meanwhile is to be seen. Where it fails, the greeting tells.
+  // At once, not when the broker is there: later readings must not count as old. If it fails, `greet` reports it.
   void inTurn(() => board.open()).catch(() => undefined);
-  /** What of the delivery in hand has been told, for where the rest of it is tried again. */
+  /** The topics of the delivery in hand that the broker has taken, in case the rest is retried. */
   const told = new Set<string>();
   let deliveries = 0;
   let deliveredMs = clock.elapsedMs();
@@ -51,31 +52,24 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       await board.open();
       await board.fill(connection);
     });
-    /** One at a time: what begins after a birth tells it everything, however many there were. */
-    let isMeeting = false;
-    const onBirth = (_topic: string, payload: string) => {
-      if (payload !== ONLINE || isMeeting) return;
-      isMeeting = true;
-      void meetHomeAssistant(connection, () => {
-        isMeeting = false;
-      });
+    /** One introduction answers every birth message that has come before it begins. */
+    let isBorn = false;
+    const onBirth = async () => {
+      if (isBorn) return;
+      isBorn = true;
+      await clock.sleep(BIRTH_MS * random(), signal);
+      await inTurn(async () => {
+        isBorn = false;
+        if (link.connection === connection) await board.introduce(connection);
+      }).catch(tellUnlessLost(connection));
     };
     await connection
-      .subscribe(birthTopics(discoveryPrefix), onBirth)
+      .subscribe(birthTopics(discoveryPrefix), (_topic, payload) => void (payload === ONLINE && onBirth()))
       .then(() => troubles.over(new Set([UNHEARD])), tellUnlessLost(connection));
     deliveredMs = clock.elapsedMs();
   };
 
-  const meetHomeAssistant = async (connection: Connection, onBegin: () => void) => {
-    await clock.sleep(BIRTH_MS * random(), signal);
-    const work = async () => {
-      onBegin();
-      if (link.connection === connection) await board.introduce(connection);
-    };
-    await inTurn(work).catch(tellUnlessLost(connection));
-  };
-
-  /** A connection that has ended has told why. */
+  /** Reports a failure, unless the connection has ended: then that is reported. */
   const tellUnlessLost = (connection: Connection) => (error: unknown) => {
     const trouble = asTrouble(error);
     if (connection.isOpen || trouble.recovery === 'defect') troubles.report(trouble);
@@ -99,7 +93,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     signal,
   });
 
-  /** What no delivery tells of: people come and go, logins end, and history is fetched that nobody is given. */
+  /** Publishes what comes without a delivery: people come and go, logins end, a backfill fetches history. */
   const watch = async () => {
     const met = new Set<string>();
     for (;;) {
@@ -119,11 +113,11 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   };
   const watched = watch();
 
-  /** Values first, so that whoever hears of a weigh-in finds them. */
+  /** Values first, so that they are there when the weigh-in is announced. */
   const publish = async (connection: Connection, delivery: Delivery) => {
     const { reading } = delivery;
     const { userId } = reading;
-    // What Withings takes back is seen when the board next follows the journal.
+    // What Withings has taken back is cleared when the board next follows the journal.
     if (!isAnnounced(reading)) return;
     if (!(await board.put(connection, reading)) || delivery.late) return;
     const messages = weighInMessages(delivery, { topics, channel, name: people.names.get(userId) });
@@ -139,7 +133,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     stopMs: STOP_MS,
     async deliver(delivery, until) {
       deliveries += 1;
-      // What is on its way to a broker that has frozen comes back when the connection ends.
+      // A message to a broker that has frozen fails when the connection ends.
       const onCut = () => stop.abort();
       until.addEventListener('abort', onCut, { once: true });
       try {

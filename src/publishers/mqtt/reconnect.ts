@@ -1,17 +1,18 @@
+import { EventEmitter, once } from 'node:events';
 import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import { retryDelayMs } from '../../domain/retry.ts';
 import { asTrouble, Trouble } from '../../domain/trouble.ts';
 import type { Connection, Version } from './connection.ts';
 
-/** The broker is often on the same machine and starts a moment later; after a while a call a minute is enough. */
+/** The broker is often on the same machine and starts a moment later; after a while a try a minute is enough. */
 const BACKOFF = { firstMs: 1_000, longestMs: 60_000 };
-/** A connection that ends sooner was none. */
+/** A connection that ends sooner counts as a failed one. */
 const STEADY_MS = 60_000;
-/** When whoever found the broker away may look again: it may be back any moment, and looking costs nothing. */
+/** When a delivery that found no connection may try again: the broker may be back any moment, and looking costs nothing. */
 const LOOK_AGAIN_MS = 10_000;
 
-/** Where it is told that the broker is away: once, with a reminder while it lasts, and when it is over. */
+/** Reports what is wrong with the broker: once, with a reminder while it lasts, and when it is over. */
 export interface LinkTroubles {
   report(trouble: Trouble): void;
   /** The troubles of these codes. */
@@ -20,15 +21,15 @@ export interface LinkTroubles {
   contacted(): void;
 }
 
-/** A broker that is called again for ever. */
+/** A connection that is made again whenever it ends. */
 export interface Link {
   /**
-   * The connection; where nobody knows yet whether there is one, the end of the first attempt is waited for.
+   * The connection; waits for the end of the first attempt.
    *
-   * @throws Trouble when the broker is not there; the signal's reason when it aborts
+   * @throws Trouble if the broker is not there; the signal's reason if it aborts
    */
   connected(signal: AbortSignal): Promise<Connection>;
-  /** The same for whoever does not wait. */
+  /** The connection, if there is one now. */
   readonly connection: Connection | undefined;
   /** Resolves when the signal that it was made with has aborted and nothing is under way any more. */
   readonly stopped: Promise<void>;
@@ -49,8 +50,8 @@ export function keepConnected(ports: {
   readonly signal: AbortSignal;
 }): Link {
   const { connect, greet, host, clock, random, log, troubles, signal } = ports;
-  /** Those who wait for the end of the first attempt. */
-  const waiting = new Set<() => void>();
+  /** Emits `change` when there is a connection or a trouble. */
+  const changes = new EventEmitter();
   let trouble: Trouble | undefined;
   /** What has been wrong since it last worked. */
   const met = new Set<string>();
@@ -60,17 +61,14 @@ export function keepConnected(ports: {
   let open: Connection | undefined;
   let current: Connection | undefined;
 
-  const wakeAll = () => {
-    for (const wake of waiting) wake();
-  };
   const onStop = () => {
-    wakeAll();
+    changes.emit('change');
     // Also in the middle of the greeting, which a broker that has fallen silent would hold up.
     void open?.close();
   };
   signal.addEventListener('abort', onStop, { once: true });
 
-  /** From the first word to the last; returns why it has ended. */
+  /** One connection from beginning to end; returns why it has ended. */
   const live = async (): Promise<Trouble> => {
     const connection = await connect(version, signal);
     version = connection.version;
@@ -85,7 +83,7 @@ export function keepConnected(ports: {
       log.info({ event: 'mqtt_connected', text });
       current = connection;
       trouble = undefined;
-      wakeAll();
+      changes.emit('change');
       return await connection.ended;
     } finally {
       open = undefined;
@@ -100,7 +98,7 @@ export function keepConnected(ports: {
       const reason = await live().catch(asTrouble);
       if (signal.aborted) return;
       trouble = reason;
-      wakeAll();
+      changes.emit('change');
       met.add(reason.code);
       troubles.report(reason);
       failures = clock.elapsedMs() - startedMs >= STEADY_MS ? 1 : failures + 1;
@@ -119,15 +117,8 @@ export function keepConnected(ports: {
         signal.throwIfAborted();
         if (trouble !== undefined) throw lookAgain(trouble);
         if (current !== undefined) throw lookAgain(await current.ended);
-        await new Promise<void>((resolve) => {
-          const wake = () => {
-            waiting.delete(wake);
-            patience.removeEventListener('abort', wake);
-            resolve();
-          };
-          waiting.add(wake);
-          patience.addEventListener('abort', wake);
-        });
+        // It rejects when `patience` aborts, which is seen above.
+        await once(changes, 'change', { signal: patience }).catch(() => undefined);
       }
       return current;
     },

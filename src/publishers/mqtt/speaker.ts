@@ -1,60 +1,55 @@
-import { Trouble } from '../../domain/trouble.ts';
+import { asTrouble } from '../../domain/trouble.ts';
 import type { Connection, Message } from './connection.ts';
 import type { LinkTroubles } from './reconnect.ts';
 import { NOT_NOW, REFUSED } from './trouble.ts';
 
-/** Publishes to a broker that may forbid one topic and still take the others. */
+/** Publishes to a broker that may refuse one topic and still take the others. */
 export interface Speaker {
   /**
-   * Publishes it. Where the broker does not take it for good, that is told and no more: it will not change its mind.
-   * Where it does not take it now, what is to stay is left for `again`, and told.
+   * Publishes it. If the broker refuses it for good, that is reported and no more. If the broker refuses it now, that is
+   * reported, and a retained message is left for `retry`.
    *
-   * @throws Trouble where the connection has ended, and where an event is not taken now
+   * @throws Trouble if the connection has ended, or if the broker refuses now a message that is not retained
    */
   say(connection: Connection, message: Message): Promise<void>;
-  /** Once more what was not taken then. */
-  again(connection: Connection): Promise<void>;
-  /** Whether the broker has not taken the last word on this topic. */
-  isUnsaid(topic: string): boolean;
+  /** Publishes once more what the broker has refused for the moment. */
+  retry(connection: Connection): Promise<void>;
+  /** Whether the broker has refused the last message on this topic. */
+  isRefused(topic: string): boolean;
 }
 
 export function createSpeaker(troubles: LinkTroubles): Speaker {
-  /** The topics that the broker does not take from this user. */
-  const refused = new Set<string>();
-  /** What is to stay and was not taken, for now. */
-  const owed = new Map<string, Message>();
+  /** By topic: the last message, if the broker has refused it, and the code that says whether for good. */
+  const refusals = new Map<string, { readonly code: string; readonly message: Message }>();
 
-  const settle = (open: Set<string> | Map<string, Message>, topic: string, code: string) => {
-    if (open.delete(topic) && open.size === 0) troubles.over(new Set([code]));
-  };
-
-  const onRefusal = (error: Trouble, message: Message) => {
-    if (error.code === REFUSED) {
-      refused.add(message.topic);
-      settle(owed, message.topic, NOT_NOW);
-    } else if (error.code === NOT_NOW && message.retain) owed.set(message.topic, message);
-    else throw error;
-    troubles.report(error);
+  const forget = (topic: string) => {
+    const code = refusals.get(topic)?.code;
+    refusals.delete(topic);
+    const isLast = ![...refusals.values()].some((each) => each.code === code);
+    if (code !== undefined && isLast) troubles.over(new Set([code]));
   };
 
   const say = async (connection: Connection, message: Message) => {
-    const { topic } = message;
+    const { topic, retain } = message;
     try {
       await connection.publish(message);
+      forget(topic);
     } catch (error) {
-      if (!(error instanceof Trouble)) throw error;
-      onRefusal(error, message);
-      return;
+      const trouble = asTrouble(error);
+      const { code } = trouble;
+      if (code !== REFUSED && !(code === NOT_NOW && retain)) throw error;
+      if (refusals.get(topic)?.code !== code) forget(topic);
+      refusals.set(topic, { code, message });
+      troubles.report(trouble);
     }
-    settle(refused, topic, REFUSED);
-    settle(owed, topic, NOT_NOW);
   };
 
   return {
     say,
-    async again(connection) {
-      for (const message of [...owed.values()]) await say(connection, message);
+    async retry(connection) {
+      const passing = [...refusals.values()].filter(({ code }) => code === NOT_NOW);
+      for (const { message } of passing) await say(connection, message);
     },
-    isUnsaid: (topic) => refused.has(topic) || owed.has(topic),
+    isRefused: (topic) => refusals.has(topic),
   };
 }

@@ -1,29 +1,32 @@
-import { Trouble } from '../../domain/trouble.ts';
+import { type Recovery, Trouble } from '../../domain/trouble.ts';
 
-/** The broker does not speak this version of MQTT, or hangs up without a word, as some do then. */
+/** The broker does not know this version of MQTT, or closes the connection without an answer, as some do then. */
 export const WRONG_VERSION = 'mqtt_version';
-/** The broker does not take one topic, and will not. */
+/** The broker does not accept messages on one topic, and will not. */
 export const REFUSED = 'mqtt_publish';
-/** The broker does not take a message now: it has come to one of its limits, or does not say why. */
+/** The broker does not accept a message now: it has come to one of its limits, or gives no reason. */
 export const NOT_NOW = 'mqtt_not_now';
 /**
  * Reason codes of a PUBACK after which the same message will be refused again: unspecified, not authorized, the name of
  * the topic, too large, the format of the payload. MQTT 5, table 3-4.
  */
 const FINAL: ReadonlySet<unknown> = new Set([128, 135, 144, 149, 153]);
-/** The broker does not let us listen to a topic. */
+/** The broker does not accept our subscription. */
 export const UNHEARD = 'mqtt_subscribe';
-/** What a broker says when it takes a connection away: another client has come with the same name. */
+/** The reason code of a connection that another client with the same id has taken over. */
 const TAKEN_OVER = 142;
 
-type Facts = Pick<Trouble, 'code' | 'recovery'> & { readonly message: string; readonly hint: string };
+interface Facts {
+  readonly code: string;
+  readonly recovery: Recovery;
+  /** Continues "the MQTT broker …". */
+  readonly message: string;
+  readonly hint: string;
+}
 
-const settings = (code: string, message: string, hint: string): Facts => ({
-  code,
-  recovery: 'settings',
-  message,
-  hint,
-});
+const settings = (code: string, message: string, hint: string): Facts => {
+  return { code, recovery: 'settings', message, hint };
+};
 const passing = (code: string, message: string, hint: string): Facts => ({ code, recovery: 'retry', message, hint });
 
 const LOGIN: Facts = settings(
@@ -79,77 +82,68 @@ const TLS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'it is for another name: let MQTT_URL name the host as the certificate does',
 };
 
-/** Why the broker cannot be reached, or does not want us, and what to do about it. */
+function troubleOf({ host }: URL, { message, ...facts }: Facts): Trouble {
+  return new Trouble(`the MQTT broker ${host} ${message}`, facts);
+}
+
+/** Why the broker cannot be reached, or refuses us, and what to do about it. */
 export function asBrokerTrouble(error: unknown, url: URL): Trouble {
-  if (error instanceof Trouble) return error;
-  const broker = `the MQTT broker ${url.host}`;
-  const { code, message, hint, recovery } = judge(error);
-  return new Trouble(`${broker} ${message}`, { code, recovery, hint });
+  return error instanceof Trouble ? error : troubleOf(url, judge(error));
 }
 
 function judge(error: unknown): Facts {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code === 'number') {
-    const known = REASONS[code];
-    return known ?? passing('mqtt_refused', `refuses (reason ${code})`, 'look into the log of the broker');
+    return REASONS[code] ?? passing('mqtt_refused', `refuses (reason ${code})`, 'look into the log of the broker');
   }
   const name = String(code);
   const unreachable = UNREACHABLE[name];
   if (unreachable !== undefined) return passing('mqtt_unreachable', `cannot be reached (${name})`, unreachable);
   const tls = TLS[name];
   if (tls !== undefined) return settings('mqtt_certificate', `shows a certificate that is not trusted (${name})`, tls);
-  if (/^(ERR_SSL|EPROTO)/.test(name)) {
+  if (name.startsWith('ERR_SSL') || name.startsWith('EPROTO')) {
     const hint = 'with TLS it is mqtts:// and usually port 8883, without it mqtt:// and 1883';
     return settings('mqtt_tls', `does not speak TLS there (${name})`, hint);
   }
   const what = error instanceof Error ? error.message : String(error);
-  return passing(
-    'mqtt_unreachable',
-    `cannot be reached (${what})`,
-    'compare MQTT_URL with the address of the broker, and look into its log',
-  );
+  const hint = 'compare MQTT_URL with the address of the broker, and look into its log';
+  return passing('mqtt_unreachable', `cannot be reached (${what})`, hint);
 }
 
-/** Something takes the connection, and no answer follows: not one of a version that is not known, which hangs up. */
+/** Accepts the connection and does not answer. A broker that does not know the version closes the connection instead. */
 export function silent(url: URL): Trouble {
-  return new Trouble(`the MQTT broker ${url.host} takes the connection and does not answer`, {
-    code: 'mqtt_silent',
-    recovery: 'retry',
-    hint: 'is that machine well, is it an MQTT broker, and with or without TLS as MQTT_URL says?',
-  });
+  const hint = 'is that machine well, is it an MQTT broker, and with or without TLS as MQTT_URL says?';
+  return troubleOf(url, passing('mqtt_silent', 'takes the connection and does not answer', hint));
+}
+
+/** Closes the connection before it has answered. */
+export function closedEarly(url: URL): Trouble {
+  const hint = 'is it an MQTT broker, and with or without TLS as MQTT_URL says? Its log should tell why';
+  return troubleOf(url, passing(WRONG_VERSION, 'hangs up before it has answered', hint));
 }
 
 /** The broker was there, and is not any more. */
 export function lost(url: URL, reason: number | undefined): Trouble {
-  const known = reason === undefined ? undefined : REASONS[reason];
-  const why = reason === undefined ? '' : ` (reason ${reason})`;
-  const facts = known ?? passing('mqtt_lost', `has gone away${why}`, 'it is called again for ever');
-  return new Trouble(`the MQTT broker ${url.host} ${facts.message}`, facts);
+  if (reason === undefined) return troubleOf(url, passing('mqtt_lost', 'has gone away', RECONNECTING));
+  return troubleOf(url, REASONS[reason] ?? passing('mqtt_lost', `has gone away (reason ${reason})`, RECONNECTING));
 }
 
-/** The broker answers, and takes the connection but not the message. */
+const RECONNECTING = 'it is called again for ever';
+
+/** The broker keeps the connection and does not accept the message. */
 export function refused(topic: string, url: URL, error: Error): Trouble {
-  const isFinal = !('code' in error) || FINAL.has(error.code);
-  const what = `the MQTT broker ${url.host} does not take ${topic}`;
-  if (isFinal) {
-    const hint = 'allow this user to write there, or see the limits of the broker';
-    return new Trouble(`${what}${reasonOf(error)}`, { code: REFUSED, recovery: 'settings', hint });
+  if ('code' in error && !FINAL.has(error.code)) {
+    const hint = 'it is tried again; see the limits of the broker, and its log';
+    return troubleOf(url, passing(NOT_NOW, `does not take ${topic} now${reasonOf(error)}`, hint));
   }
-  const hint = 'it is tried again; see the limits of the broker, and its log';
-  return new Trouble(`${what} now${reasonOf(error)}`, { code: NOT_NOW, recovery: 'retry', hint });
+  const hint = 'allow this user to write there, or see the limits of the broker';
+  return troubleOf(url, settings(REFUSED, `does not take ${topic}${reasonOf(error)}`, hint));
 }
 
-/** The broker does not let us listen. */
+/** The broker does not accept the subscription. */
 export function unheard(topics: readonly string[], url: URL, error: Error): Trouble {
   const hint = 'allow this user to read there; until then a Home Assistant that restarts may show nothing for a while';
-  return new Trouble(
-    `the MQTT broker ${url.host} does not let us listen to ${topics.join(' and ')}${reasonOf(error)}`,
-    {
-      code: UNHEARD,
-      recovery: 'settings',
-      hint,
-    },
-  );
+  return troubleOf(url, settings(UNHEARD, `does not let us listen to ${topics.join(' and ')}${reasonOf(error)}`, hint));
 }
 
 function reasonOf(error: Error): string {

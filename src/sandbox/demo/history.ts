@@ -8,7 +8,7 @@ const DAYS = 730;
 /** Far from what the sandbox gives out. */
 const FIRST_GROUP = 7_000_000_000;
 
-/** Somebody's way through two years. Days are counted back from today. */
+/** A person's way through two years. Days are counted back from today. */
 export interface Life {
   readonly userId: UserId;
   readonly model: string;
@@ -31,7 +31,7 @@ export function imagine(life: Life, now: Date): Reading[] {
   midnight.setHours(0, 0, 0, 0);
   let water = 0;
   for (let daysAgo = DAYS; daysAgo > 0; daysAgo -= 1) {
-    // What somebody drinks and eats stays with them for a day or two.
+    // What a person drinks and eats stays with them for a day or two.
     water = water * 0.6 + (random() + random() + random() - 1.5) * 0.5;
     const isAway = life.holidays.some(({ from, to }) => daysAgo <= from && daysAgo >= to);
     if (random() * 100 >= life.diligence || isAway) continue;
@@ -60,7 +60,7 @@ function weighIn({ userId, model, course, fat }: Life, daysAgo: number, takenAt:
   };
 }
 
-/** Water makes somebody heavier, and no fatter. */
+/** Water makes a person heavier, and not fatter. */
 export function bodyOf(fatRatio: number, noise: number): Body {
   return { fatRatio: fatRatio - noise * 0.25, pulse: Math.round(61 + noise * 6) };
 }

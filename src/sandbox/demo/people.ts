@@ -41,10 +41,10 @@ export const PEOPLE = [
     rises: 7 * 60 + 40,
   },
 ] as const;
-/** Who steps on the scale when: Anna is the keener of the two. */
+/** Who steps on the scale in turn: Anna does it more often. */
 export const TURNS = [PEOPLE[0], PEOPLE[0], PEOPLE[1]] as const;
 
-/** What their scale sends of somebody, going on from their history. */
+/** What a person's scale sends, going on from their history. */
 export function weighInOf(
   { model, fat, kilograms: usual }: Pick<Life, 'model' | 'fat'> & Pick<WeighIn, 'kilograms'>,
   { kilograms, date }: Pick<WeighIn, 'kilograms' | 'date'>,

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import { installService } from '../../../src/cli/service/install.ts';
 import { showService, uninstallService } from '../../../src/cli/service/status.ts';
-import { judgeService } from '../../../src/doctor/service.ts';
+import { judgeService } from '../../../src/doctor/host.ts';
 import type { Ran } from '../../../src/systemd/control.ts';
 import { systemPaths } from '../../../src/systemd/paths.ts';
 import { createShell } from '../../support/shell.ts';
