@@ -9,9 +9,7 @@ import type { Log } from '../domain/log.ts';
 import type { OffsetStore, Publisher } from '../domain/publisher.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
-import { createOffsetFiles } from '../storage/offset-files.ts';
-import { createParkedFile } from '../storage/parked-file.ts';
-import { createRetainedFile } from '../storage/retained-file.ts';
+import { createOffsetFiles, createParkedFile, createRetainedFile } from '../storage/publisher-files.ts';
 
 /** What publishers and their outboxes need of the daemon. */
 export interface PublishingPorts {
