@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Trouble } from '../../src/domain/trouble.ts';
-import { createCursorFiles } from '../../src/storage/cursor-files.ts';
+import { createCursorFiles } from '../../src/storage/progress-files.ts';
 import { createRecordingLog } from '../support/recording-log.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { ANNA, BO } from '../support/token-store.contract.ts';

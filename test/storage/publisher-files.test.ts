@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { test } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { Trouble } from '../../src/domain/trouble.ts';
-import { createOffsetFiles } from '../../src/storage/offset-files.ts';
-import { createParkedFile } from '../../src/storage/parked-file.ts';
+import { createOffsetFiles, createParkedFile, createRetainedFile } from '../../src/storage/publisher-files.ts';
+import { ANNA } from '../support/people.ts';
 import { createRecordingLog } from '../support/recording-log.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { failOneByOne, failureOf } from '../support/watched-files.ts';
@@ -76,3 +76,33 @@ for (const code of ['ENOSPC', 'EIO']) {
     }
   });
 }
+
+describe('the file of what a broker keeps', () => {
+  it('gives back what was written, nothing where it is missing, and where it is broken nothing and a warning', async () => {
+    await using directory = await temporaryDirectory();
+    const log = createRecordingLog();
+    const file = createRetainedFile(`${directory.path}/mqtt.retained`, log);
+    assert.deepEqual(await file.load(), { topics: new Set(), values: new Map() });
+    const value = { value: 81.25, takenAt: new Date('2026-11-20T06:00:00Z') };
+    const retained = { topics: new Set(['a/b']), values: new Map([[ANNA, new Map([['weight', value]])]]) };
+    await file.save(retained);
+    assert.deepEqual(await file.load(), retained);
+    assert.deepEqual(log.entries, []);
+    for (const broken of ['{', 'null', '{"topics":3,"values":{"x":1,"1234":{"weight":{"value":"a"}}}}']) {
+      await writeFile(`${directory.path}/mqtt.retained`, broken);
+      const warnings = log.texts('retained_unreadable').length;
+      assert.equal((await file.load()).topics.size, 0);
+      assert.equal((await file.load()).values.get(ANNA)?.size ?? 0, 0);
+      assert.equal(log.texts('retained_unreadable').length, warnings + 2);
+    }
+    assert.match(log.texts('retained_unreadable').join(), /mqtt\.retained cannot be read \(.+\)/);
+  });
+
+  it('says so too where it is there and the disk does not give it', async () => {
+    await using directory = await temporaryDirectory();
+    const log = createRecordingLog();
+    const file = createRetainedFile(directory.path, log);
+    assert.equal((await file.load()).topics.size, 0);
+    assert.match(log.texts('retained_unreadable').join(), /EISDIR/);
+  });
+});

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Trouble } from '../../src/domain/trouble.ts';
-import { createBackfillFiles } from '../../src/storage/backfill-files.ts';
+import { createBackfillFiles } from '../../src/storage/progress-files.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { ANNA, BO } from '../support/token-store.contract.ts';
 import { failOneByOne, failureOf } from '../support/watched-files.ts';
