@@ -1,3 +1,4 @@
+import { parseSeconds } from '../domain/dates.ts';
 import { type AccessStore, parseAccessToken, type UserId } from '../domain/token.ts';
 import { type FileSystem, nodeFiles, reserve } from './files.ts';
 import { fingerprint } from './token-files.ts';
@@ -16,8 +17,8 @@ export function createAccessFiles(directory: string, files: FileSystem = nodeFil
         const fields = JSON.parse((await files.readFile(path(userId))).toString('utf8'));
         const { refresh, access_token, issued_at, expires_at, scope } = fields;
         const accessToken = parseAccessToken(access_token);
-        const issuedAt = readSeconds(issued_at);
-        const expiresAt = readSeconds(expires_at);
+        const issuedAt = parseSeconds(issued_at);
+        const expiresAt = parseSeconds(expires_at);
         if (refresh !== fingerprint(refreshToken) || !accessToken || !issuedAt || !expiresAt) return undefined;
         return {
           accessToken,
@@ -41,9 +42,4 @@ export function createAccessFiles(directory: string, files: FileSystem = nodeFil
       await slot.commit(`${JSON.stringify(fields)}\n`);
     },
   };
-}
-
-function readSeconds(value: unknown): Date | undefined {
-  const date = new Date(typeof value === 'number' ? value * 1000 : Number.NaN);
-  return Number.isNaN(date.getTime()) ? undefined : date;
 }

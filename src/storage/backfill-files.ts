@@ -1,4 +1,5 @@
 import type { BackfillProgress, BackfillStore } from '../domain/backfill.ts';
+import { parseTime } from '../domain/dates.ts';
 import { type FileSystem, isMissing, nodeFiles, replaceFile, storageTrouble } from './files.ts';
 
 /**
@@ -45,14 +46,9 @@ function parseProgress(text: string): BackfillProgress | undefined {
   } catch {
     return undefined;
   }
-  const [since, next] = [parseDate(value?.since), parseDate(value?.next)];
-  const until = parseDate(value?.until);
+  const [since, next] = [parseTime(value?.since), parseTime(value?.next)];
+  const until = parseTime(value?.until);
   if (since === undefined || next === undefined || (value?.until !== undefined && until === undefined))
     return undefined;
   return { since, until, next };
-}
-
-function parseDate(value: unknown): Date | undefined {
-  const date = new Date(typeof value === 'string' ? value : Number.NaN);
-  return Number.isNaN(date.getTime()) ? undefined : date;
 }

@@ -1,10 +1,9 @@
+import { parseSeconds } from '../domain/dates.ts';
 import type { Log } from '../domain/log.ts';
 import type { CursorStore } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
 import { type FileSystem, isMissing, nodeFiles, replaceFile, storageTrouble } from './files.ts';
 
-/** 9999-12-31: no cursor lies after it, whatever a broken disk says. */
-const LATEST_SECONDS = 253_402_300_799;
 const GUESS_MARGIN_MS = 7 * 24 * 3_600_000;
 
 /**
@@ -28,9 +27,8 @@ export function createCursorFiles(directory: string, log: Log, files: FileSystem
     async load(userId) {
       try {
         const text = (await files.readFile(path(userId))).toString('utf8').trim();
-        const seconds = /^[0-9]{1,12}$/.test(text) ? Number(text) : 0;
-        if (seconds > 0 && seconds <= LATEST_SECONDS) return new Date(seconds * 1000);
-        return await guess(userId);
+        const cursor = parseSeconds(text);
+        return cursor !== undefined && cursor.getTime() > 0 ? cursor : await guess(userId);
       } catch (error) {
         if (isMissing(error)) return undefined;
         throw storageTrouble(`read ${path(userId)}`, error);

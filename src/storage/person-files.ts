@@ -1,3 +1,4 @@
+import { parseTime } from '../domain/dates.ts';
 import { type Hitch, NOTHING_KNOWN, type PersonState, type PersonStore } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 import { type FileSystem, nodeFiles, replaceFile, storageTrouble } from './files.ts';
@@ -37,7 +38,7 @@ type Fields = Readonly<Record<string, unknown>>;
 function decode(fields: Fields): PersonState {
   const { subscription } = fields;
   return {
-    linkedAt: date(fields['linked_at']),
+    linkedAt: parseTime(fields['linked_at']),
     linkedBy: text(fields['linked_by']),
     needsLogin: hitch(fields['needs_login']),
     subscription: isFields(subscription)
@@ -49,13 +50,8 @@ function decode(fields: Fields): PersonState {
 
 function hitch(value: unknown): Hitch | undefined {
   if (!isFields(value)) return undefined;
-  const since = date(value['since']);
+  const since = parseTime(value['since']);
   return since && { since, reason: text(value['reason']) ?? '' };
-}
-
-function date(value: unknown): Date | undefined {
-  const parsed = new Date(typeof value === 'string' ? value : Number.NaN);
-  return Number.isNaN(parsed.getTime()) ? undefined : parsed;
 }
 
 function text(value: unknown): string | undefined {

@@ -1,3 +1,4 @@
+import { parseTime } from '../domain/dates.ts';
 import type { Log } from '../domain/log.ts';
 import type { Retained, RetainedStore, Value } from '../domain/publisher.ts';
 import { parseUserId } from '../domain/token.ts';
@@ -56,9 +57,8 @@ function decode(record: unknown): Retained {
 function decodeValues(record: unknown): ReadonlyMap<string, Value> {
   const known = Object.entries(fields(record)).flatMap(([key, each]) => {
     const { value, measured_at: at } = fields(each);
-    const takenAt = new Date(typeof at === 'string' ? at : Number.NaN);
-    const isWhole = typeof value === 'number' && !Number.isNaN(takenAt.getTime());
-    return isWhole ? [[key, { value, takenAt }] as const] : [];
+    const takenAt = parseTime(at);
+    return typeof value === 'number' && takenAt ? [[key, { value, takenAt }] as const] : [];
   });
   return new Map(known);
 }
