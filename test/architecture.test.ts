@@ -76,7 +76,8 @@ const CASES: readonly Case[] = [
   ...row(undefined, 'src/publishers/mqtt/', './home-assistant.ts', '../../domain/token.ts', 'mqtt', 'node:fs/promises'),
   ...row(undefined, 'src/publishers/hook/', './run.ts', '../../domain/token.ts', 'node:child_process'),
   ...row(IMPORTS, 'src/config/', '../app/link/link.ts', '../storage/files.ts', '../daemon/core.ts', 'axios'),
-  ...row(undefined, 'src/config/', '../domain/token.ts', '../systemd/paths.ts', 'dotenv', 'node:fs'),
+  ...row(undefined, 'src/config/', '../domain/token.ts', '../systemd/paths.ts', 'node:fs'),
+  ...row(undefined, 'src/config/', 'dotenv', 'fastest-levenshtein'),
   ...row(IMPORTS, 'src/runtime/', '../app/link/link.ts', '../storage/files.ts', '../cli/shell.ts', 'axios'),
   ...row(
     IMPORTS,
@@ -94,7 +95,17 @@ const CASES: readonly Case[] = [
 
   ...row(IMPORTS, 'src/anywhere/', 'express', 'axios', 'qs', 'mqtt', 'commander', 'dotenv', 'node:process'),
   ...row(IMPORTS, 'src/anywhere/', 'axios/lib/axios.js', 'express/lib/express.js', 'left-pad', '@scope/package'),
-  ...row(IMPORTS, 'src/cli/', 'express', 'axios', 'commander', 'dotenv', 'cli-progress', 'node:process'),
+  ...row(
+    IMPORTS,
+    'src/cli/',
+    'express',
+    'axios',
+    'commander',
+    'dotenv',
+    'fastest-levenshtein',
+    'cli-progress',
+    'node:process',
+  ),
   ...row(undefined, 'src/cli/', '../daemon/daemon.ts', '../storage/files.ts', 'node:fs/promises'),
   { file: 'src/cli/progress.ts', code: "export const late = () => import('cli-progress');\n", rule: undefined },
   ...row(PROTOCOL, 'src/anywhere/', 'process'),
@@ -102,7 +113,7 @@ const CASES: readonly Case[] = [
   { file: 'src/cli/environment.ts', code: 'export const home = process.env;\n', rule: GLOBALS },
   { file: 'src/main.ts', code: 'export const home = process.env;\n', rule: undefined },
   { file: 'src/cli/commands.ts', code: uses('commander'), rule: undefined },
-  { file: 'src/config/dotenv.ts', code: uses('dotenv'), rule: undefined },
+  { file: 'src/config/sources.ts', code: uses('dotenv'), rule: undefined },
 
   { file: 'src/app/link/type-only.ts', code: "export type { A } from '../../http/listen.ts';\n", rule: IMPORTS },
   { file: 'src/app/link/late.ts', code: "export const late = () => import('../../http/listen.ts');\n", rule: IMPORTS },

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isLoopback } from '../config/settings.ts';
+import { isLoopback } from '../config/readers.ts';
 import { broken, type Finding, ok, warning } from './finding.ts';
 
 /** Withings' rules for a callback URL (developer guide, notifications): https, a domain, port 443 or 80, 255 characters. */

@@ -1,4 +1,5 @@
-import { describeProblem, type Parsed, type Warning } from '../config/config.ts';
+import type { Warning } from '../config/checks.ts';
+import { describeProblem, type Parsed } from '../config/config.ts';
 import { broken, type Finding, ok, warning } from './finding.ts';
 
 /** Everything that is wrong with the settings, each by itself. */
