@@ -41,8 +41,7 @@ function say(line: string): void {
 /** What commands see of this process. What only they need is loaded with it, so that `--help` need not wait. */
 async function openShell(): Promise<Shell> {
   const notifyEnvironment = takeNotifyEnvironment();
-  const { readCredentials, readDotenv } = await import('./config/dotenv.ts');
-  const { mergeSources } = await import('./config/sources.ts');
+  const { mergeSources, readCredentials, readDotenv } = await import('./config/sources.ts');
   const credentials = readCredentials(process.env['CREDENTIALS_DIRECTORY'], say);
   const written = [...credentials, readDotenv('.env', say)];
   return {

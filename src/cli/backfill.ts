@@ -8,7 +8,7 @@ import { explain } from '../domain/trouble.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { createBackfillFiles } from '../storage/progress-files.ts';
-import { isEmptyRange } from './dates.ts';
+import { type DateRange, isEmptyRange } from './dates.ts';
 import { openCommand } from './open-command.ts';
 import { readPeople } from './people.ts';
 import { openProgress, type Progress } from './progress.ts';
@@ -18,11 +18,7 @@ import { ExitCode, type Shell } from './shell.ts';
 const BEFORE_THE_FIRST_SCALE = new Date('2009-01-01T00:00:00Z');
 
 /** Fetches somebody's history into the journal, beside a running daemon or without one. */
-export async function backfillUser(
-  shell: Shell,
-  userId: UserId,
-  options: { readonly since?: Date; readonly until?: Date },
-): Promise<ExitCode> {
+export async function backfillUser(shell: Shell, userId: UserId, options: DateRange): Promise<ExitCode> {
   const { since = BEFORE_THE_FIRST_SCALE, until } = options;
   if (isEmptyRange({ since, until })) {
     shell.say('error: --until must be after --since, which is 2009-01-01 where it is not given');

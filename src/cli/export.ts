@@ -5,7 +5,7 @@ import { errorCode } from '../domain/trouble.ts';
 import { CSV_HEADER, formatCsvRow } from '../storage/journal/csv.ts';
 import type { JournalLine } from '../storage/journal/line.ts';
 import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal/reader.ts';
-import { isEmptyRange } from './dates.ts';
+import { type DateRange, isEmptyRange } from './dates.ts';
 import { readSettingsBeside } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
@@ -15,12 +15,7 @@ const CHUNK_LETTERS = 64 * 1024;
 /** Prints the journal: each group once, as its last line says, by time. It reads one file and writes none. */
 export async function exportJournal(
   shell: Shell,
-  options: {
-    readonly user?: UserId;
-    readonly since?: Date;
-    readonly until?: Date;
-    readonly format: 'csv' | 'json';
-  },
+  options: DateRange & { readonly user?: UserId; readonly format: 'csv' | 'json' },
 ): Promise<ExitCode> {
   const { user: userId, since, until, format } = options;
   if (isEmptyRange(options)) {

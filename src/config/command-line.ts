@@ -1,4 +1,4 @@
-import { type Setting, SettingError } from './settings.ts';
+import { type Reader, SettingError } from './readers.ts';
 
 /** White space, '…', "…", \x, or anything else that means itself. */
 const PIECE = /(\s+)|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^\s'"\\]+)/y;
@@ -6,11 +6,7 @@ const PIECE = /(\s+)|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^\s'"\\]+)/
 const FOR_A_SHELL = /[|&;<>()$`]/;
 
 /** A program and its arguments. Quotes and backslashes work as in a shell, and nothing else does. */
-export function commandLine(example: string): Setting<readonly string[]> {
-  return { example, parse: splitWords };
-}
-
-function splitWords(text: string): readonly string[] {
+export const commandLine: Reader<readonly string[]> = (text) => {
   const words: string[] = [];
   let word: string | undefined;
   const endWord = () => {
@@ -26,7 +22,7 @@ function splitWords(text: string): readonly string[] {
   endWord();
   if (!words[0]) throw new SettingError('must begin with a program');
   return words;
-}
+};
 
 /** A word begins. */
 function home(plain: string): '' {

@@ -1,41 +1,53 @@
-/** Settings by their names, as one place has them. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { parse } from 'dotenv';
+import { errorCode } from '../domain/trouble.ts';
+import { ENV_CREDENTIAL } from '../systemd/paths.ts';
+
+/** Settings by their names, as one source has them. */
 export type Source = Readonly<Record<string, string | undefined>>;
 
-/** A setting that may stand in a file of its own, which `NAME_FILE` names, and what systemd's credential is called. */
-const SECRET_FILES = {
-  WITHINGS_CLIENT_SECRET: 'client_secret',
-  STATUS_PASSWORD: 'status_password',
-  MQTT_PASSWORD: 'mqtt_password',
-} as const;
-
-export type SecretName = keyof typeof SECRET_FILES;
-export const SECRET_NAMES: readonly SecretName[] = ['WITHINGS_CLIENT_SECRET', 'STATUS_PASSWORD', 'MQTT_PASSWORD'];
+/** Settings that may stand in a file of their own, which `NAME_FILE` names. */
+export const SECRET_NAMES = ['WITHINGS_CLIENT_SECRET', 'STATUS_PASSWORD', 'MQTT_PASSWORD'] as const;
+export type SecretName = (typeof SECRET_NAMES)[number];
 
 /**
- * Makes one source of several, the strongest first. A secret and the file that holds it are one setting: whichever the
- * stronger source has hides both of the weaker one.
+ * Makes one source of several, the strongest first. A secret and the file that holds it are one setting: the one that
+ * the stronger source has hides both of the weaker source.
  */
 export function mergeSources(...sources: readonly Source[]): Source {
-  let merged: Source = {};
-  for (const source of sources.toReversed()) {
-    const hidden = Object.keys(SECRET_FILES).flatMap((name) => {
-      const both = [name, `${name}_FILE`];
-      return both.some((each) => source[each]?.trim()) ? both : [];
-    });
-    const left = Object.entries(merged).filter(([name]) => !hidden.includes(name));
-    merged = { ...Object.fromEntries(left), ...source };
+  return sources.reduceRight((weaker, source) => {
+    const isSet = (name: string) => Boolean(source[name]?.trim());
+    const hidden = SECRET_NAMES.map((name) => [name, `${name}_FILE`]).filter((both) => both.some(isSet));
+    const left = Object.entries(weaker).filter(([name]) => !hidden.flat().includes(name));
+    return { ...Object.fromEntries(left), ...source };
+  }, {});
+}
+
+/** A file of settings; empty where there is none. One that cannot be read is reported, and counts as empty. */
+export function readDotenv(path: string, warn: (line: string) => void): Source {
+  try {
+    return parse(readFileSync(path));
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') warn(`warning: cannot read ${path}: ${error}`);
+    return {};
   }
-  return merged;
+}
+
+/** What stands in a directory of credentials: secrets, each in a file of its own, and a whole `.env`. */
+export function readCredentials(directory: string | undefined, warn: (line: string) => void): readonly Source[] {
+  if (directory === undefined || !existsSync(directory)) return [];
+  return [secretCredentials(directory, readdirSync(directory)), readDotenv(`${directory}/${ENV_CREDENTIAL}`, warn)];
 }
 
 /**
- * What the credentials of systemd set, each a file that holds one secret: under the short name, or under that of the
- * setting.
+ * What the credentials of systemd set, each a file that holds one secret: under the name of the setting, or under its
+ * short name, such as `client_secret`.
  *
  * @param names the files in `directory`
  */
 export function secretCredentials(directory: string, names: readonly string[]): Source {
-  const found = Object.entries(SECRET_FILES).flatMap(([name, short]) => {
+  const found = SECRET_NAMES.flatMap((name) => {
+    const short = name.replace('WITHINGS_', '').toLowerCase();
     const file = [name, short].find((each) => names.includes(each));
     return file === undefined ? [] : [[`${name}_FILE`, `${directory}/${file}`]];
   });

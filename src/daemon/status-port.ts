@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import type { LiveStatus } from '../app/status/live-status.ts';
 import { createStatusChanges } from '../app/status/status-changes.ts';
 import type { Config } from '../config/config.ts';
-import { isLoopback } from '../config/settings.ts';
+import { isLoopback } from '../config/readers.ts';
 import type { Clock } from '../domain/clock.ts';
 import { lazily } from '../domain/lazily.ts';
 import type { Consent } from '../domain/link.ts';

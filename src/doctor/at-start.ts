@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { isLoopback } from '../config/settings.ts';
+import { isLoopback } from '../config/readers.ts';
 import { judgeCallbackUrl } from './callback.ts';
 import { lookAtDirectory } from './directory.ts';
 import type { Finding } from './finding.ts';

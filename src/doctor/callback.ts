@@ -1,5 +1,5 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import { isLoopback } from '../config/settings.ts';
+import { isLoopback } from '../config/readers.ts';
 import type { Probe } from '../http/probe.ts';
 import { broken, codeOf, type Finding, ok, warning } from './finding.ts';
 import type { Certificate } from './network.ts';

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { Config, Parsed } from '../config/config.ts';
-import { isLoopback } from '../config/settings.ts';
+import { isLoopback } from '../config/readers.ts';
 import { type Core, createCore } from '../daemon/core.ts';
 import type { Clock } from '../domain/clock.ts';
 import { nameOf } from '../domain/household.ts';

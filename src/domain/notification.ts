@@ -1,3 +1,4 @@
+import { isDay, parseSeconds } from './dates.ts';
 import type { TimeWindow } from './measure.ts';
 import { parseUserId, type UserId } from './token.ts';
 
@@ -45,9 +46,6 @@ export const MEASURE_APPLIS: ReadonlySet<number> = new Set([
   Appli.heartRateVariability,
 ]);
 
-/** 2100-01-01. Anything later is a joke or an attempt. */
-const LATEST_SECONDS = 4_102_444_800;
-
 /**
  * Reads the fields of a notification POST. Unknown fields are accepted, repeated ones are not: it is not
  * known which one counts.
@@ -65,7 +63,7 @@ export function parseNotification(fields: Readonly<Record<string, unknown>>): No
   const { startdate, enddate, date, action } = fields;
   const window = parseWindow(startdate, enddate);
   if (window !== undefined && 'malformed' in window) return window;
-  if (date !== undefined && parseDate(date) === undefined) {
+  if (date !== undefined && !isDay(String(date)) && parseSeconds(date) === undefined) {
     return { malformed: 'date must be seconds since 1970 or YYYY-MM-DD' };
   }
   return { userId, appli, window, action: typeof action === 'string' ? printable(action) : undefined };
@@ -78,18 +76,6 @@ function parseWindow(startdate: unknown, enddate: unknown): TimeWindow | Malform
   if (start === undefined || end === undefined)
     return { malformed: 'startdate and enddate must be seconds since 1970' };
   return end < start ? { malformed: 'enddate is before startdate' } : { start, end };
-}
-
-function parseDate(value: unknown): Date | undefined {
-  if (typeof value !== 'string' || !/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(value)) return parseSeconds(value);
-  const day = new Date(`${value}T00:00:00Z`);
-  // February 30th is read as March 1st
-  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(value) ? day : undefined;
-}
-
-function parseSeconds(value: unknown): Date | undefined {
-  const seconds = parseInteger(value);
-  return seconds === undefined || seconds > LATEST_SECONDS ? undefined : new Date(seconds * 1000);
 }
 
 function parseInteger(value: unknown): number | undefined {

@@ -19,20 +19,6 @@ export function parseFields(text: string | undefined): Fields {
   }
 }
 
-/** A date as `JSON.stringify` writes it. */
-export function dateOf(value: unknown): Date | undefined {
-  return typeof value === 'string' ? validDate(new Date(value)) : undefined;
-}
-
-/** Whole seconds since 1970. */
-export function secondsOf(value: unknown): Date | undefined {
-  return Number.isSafeInteger(value) ? validDate(new Date(Number(value) * 1000)) : undefined;
-}
-
-function validDate(date: Date): Date | undefined {
-  return Number.isNaN(date.getTime()) ? undefined : date;
-}
-
 export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }

@@ -1,7 +1,8 @@
+import { parseTime } from '../domain/dates.ts';
 import { type Hitch, NOTHING_KNOWN, type PersonState, type PersonStore } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 import { type FileSystem, nodeFiles, readText, replaceFile } from './files.ts';
-import { dateOf, type Fields, fieldsOf, isFields, parseFields, textOf } from './json.ts';
+import { type Fields, fieldsOf, isFields, parseFields, textOf } from './json.ts';
 
 /**
  * One file per user, JSON. Nothing in it is irreplaceable: a file that cannot be read counts as none.
@@ -28,7 +29,7 @@ function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribe
 function decode(fields: Fields): PersonState {
   const { subscription } = fields;
   return {
-    linkedAt: dateOf(fields['linked_at']),
+    linkedAt: parseTime(fields['linked_at']),
     linkedBy: textOf(fields['linked_by']),
     needsLogin: decodeHitch(fields['needs_login']),
     subscription: isFields(subscription)
@@ -40,7 +41,7 @@ function decode(fields: Fields): PersonState {
 
 function decodeHitch(value: unknown): Hitch | undefined {
   const { since, reason } = fieldsOf(value);
-  const date = dateOf(since);
+  const date = parseTime(since);
   return date && { since: date, reason: textOf(reason) ?? '' };
 }
 

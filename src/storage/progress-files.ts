@@ -1,9 +1,10 @@
 import type { BackfillProgress, BackfillStore } from '../domain/backfill.ts';
+import { parseTime } from '../domain/dates.ts';
 import type { Log } from '../domain/log.ts';
 import type { CursorStore } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
 import { attempt, type FileSystem, nodeFiles, readText, replaceFile } from './files.ts';
-import { dateOf, parseFields } from './json.ts';
+import { parseFields } from './json.ts';
 
 /** 9999-12-31: no cursor lies after it, whatever a broken disk holds. */
 const LATEST_SECONDS = 253_402_300_799;
@@ -59,7 +60,7 @@ export function createBackfillFiles(directory: string, files: FileSystem = nodeF
 
 function parseProgress(text: string | undefined): BackfillProgress | undefined {
   const fields = parseFields(text);
-  const [since, until, next] = [dateOf(fields['since']), dateOf(fields['until']), dateOf(fields['next'])];
+  const [since, until, next] = [parseTime(fields['since']), parseTime(fields['until']), parseTime(fields['next'])];
   const isUntilBroken = fields['until'] !== undefined && until === undefined;
   return since === undefined || next === undefined || isUntilBroken ? undefined : { since, until, next };
 }

@@ -1,3 +1,4 @@
+import { parseTime } from '../domain/dates.ts';
 import type { Log } from '../domain/log.ts';
 import type {
   JournalMark,
@@ -19,7 +20,7 @@ import {
   replaceFile,
   syncDirectory,
 } from './files.ts';
-import { dateOf, fieldsOf } from './json.ts';
+import { fieldsOf } from './json.ts';
 
 /** An offset that no journal has: the publisher begins with the first line. */
 const NOWHERE: JournalOffset = { bytes: 0, file: '', marks: [] };
@@ -134,7 +135,7 @@ function decodeRetained(content: unknown): Retained {
 function decodeValues(content: unknown): ReadonlyMap<string, Value> {
   const known = Object.entries(fieldsOf(content)).flatMap(([key, each]) => {
     const { value, measured_at } = fieldsOf(each);
-    const takenAt = dateOf(measured_at);
+    const takenAt = parseTime(measured_at);
     return typeof value === 'number' && takenAt !== undefined ? [[key, { value, takenAt }] as const] : [];
   });
   return new Map(known);

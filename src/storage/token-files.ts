@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { parseSeconds } from '../domain/dates.ts';
 import {
   type AccessStore,
   parseAccessToken,
@@ -10,7 +11,7 @@ import {
 } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
 import { attempt, type FileSystem, nodeFiles, readText, replaceFile, reserve } from './files.ts';
-import { parseFields, secondsOf, textOf } from './json.ts';
+import { parseFields, textOf } from './json.ts';
 import { lockFile } from './lock.ts';
 
 /**
@@ -67,8 +68,8 @@ export function createAccessFiles(directory: string, files: FileSystem = nodeFil
     async load(userId, refreshToken) {
       const fields = parseFields(await readText(files, pathOf(userId)).catch(() => undefined));
       const accessToken = parseAccessToken(fields['access_token']);
-      const issuedAt = secondsOf(fields['issued_at']);
-      const expiresAt = secondsOf(fields['expires_at']);
+      const issuedAt = parseSeconds(fields['issued_at']);
+      const expiresAt = parseSeconds(fields['expires_at']);
       const isOfThis = fields['refresh'] === fingerprint(refreshToken);
       if (!isOfThis || accessToken === undefined || issuedAt === undefined || expiresAt === undefined) return undefined;
       return { accessToken, issuedAt, expiresAt, scope: textOf(fields['scope']) };

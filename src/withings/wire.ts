@@ -1,3 +1,4 @@
+import { parseSeconds } from '../domain/dates.ts';
 import { decimal, type Measure, type MeasureGroup } from '../domain/measure.ts';
 import type { Subscription } from '../domain/subscription.ts';
 import { parseAccessToken, parseRefreshToken, parseUserId, type TokenSet, type UserId } from '../domain/token.ts';
@@ -98,7 +99,7 @@ export function parseMeasurePage(body: unknown): MeasurePage {
       unreadable ??= error.message;
     }
   }
-  const updatedAt = fields['updatetime'] === undefined ? undefined : seconds(fields['updatetime'], 'body.updatetime');
+  const updatedAt = fields['updatetime'] === undefined ? undefined : time(fields['updatetime'], 'body.updatetime');
   // 0 and 1 here, true and false on sister services; both keys are absent when there is one page
   const nextOffset = fields['more'] ? integer(fields['offset'], 'body.offset') : undefined;
   return { updatedAt, groups, nextOffset, unreadable };
@@ -107,13 +108,13 @@ export function parseMeasurePage(body: unknown): MeasurePage {
 function parseGroup(value: unknown, path: string, accountZone: string | undefined): MeasureGroup | undefined {
   const fields = record(value, path);
   if (integer(fields['category'] ?? REAL_MEASURES, `${path}.category`) !== REAL_MEASURES) return undefined;
-  const takenAt = seconds(fields['date'], `${path}.date`);
+  const takenAt = time(fields['date'], `${path}.date`);
   const changed = ['modified', 'created'].find((name) => (fields[name] ?? null) !== null);
   return {
     groupId: integer(fields['grpid'], `${path}.grpid`),
     attribution: integer(fields['attrib'] ?? 0, `${path}.attrib`),
     takenAt,
-    modifiedAt: changed === undefined ? takenAt : seconds(fields[changed], `${path}.${changed}`),
+    modifiedAt: changed === undefined ? takenAt : time(fields[changed], `${path}.${changed}`),
     deviceId: text(fields['deviceid']),
     model: text(fields['model']) ?? modelNumber(fields['modelid'] ?? fields['model_id']),
     timeZone: text(fields['timezone']) ?? accountZone,
@@ -166,22 +167,15 @@ function integer(value: unknown, path: string): number {
   return number;
 }
 
-/** 2100-01-01. Milliseconds in place of seconds are later. */
-const LAST_SECOND = 4_102_444_800;
-
-function seconds(value: unknown, path: string): Date {
-  const number = integer(value, path);
-  if (number <= 0 || number > LAST_SECOND) throw new WireError(`${path} is not a time`);
-  return new Date(number * 1000);
+function time(value: unknown, path: string): Date {
+  const date = parseSeconds(value);
+  if (date === undefined || date.getTime() === 0) throw new WireError(`${path} is not a time`);
+  return date;
 }
 
+/** Foreign text, on one line and short enough for a log. */
 function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? printable(value) : undefined;
-}
-
-/** Foreign text, on one line and of a length fit for a log. */
-function printable(value: string): string {
-  return oneLine(value).slice(0, 200);
+  return typeof value === 'string' && value !== '' ? oneLine(value).slice(0, 200) : undefined;
 }
 
 function oneLine(value: string): string {

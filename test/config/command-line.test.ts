@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { commandLine } from '../../src/config/command-line.ts';
-import { SettingError } from '../../src/config/settings.ts';
+import { SettingError } from '../../src/config/readers.ts';
 import { check } from '../support/property.ts';
 
-const { parse } = commandLine('');
+const parse = commandLine;
 
 describe('a command line', () => {
   for (const [line, words] of [

@@ -2,14 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import express from 'express';
 import fc from 'fast-check';
-import {
-  type Config,
-  formatProblem,
-  formatWarning,
-  type Problem,
-  parseConfig,
-  SETTINGS,
-} from '../../src/config/config.ts';
+import { type Config, formatProblem, formatWarning, parseConfig } from '../../src/config/config.ts';
+import { type Problem, SETTINGS } from '../../src/config/settings.ts';
 import { check, text } from '../support/property.ts';
 
 const NAMES = Object.keys(SETTINGS);

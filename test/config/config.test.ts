@@ -5,14 +5,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import express from 'express';
-import {
-  type Config,
-  formatProblem,
-  formatWarning,
-  type Parsed,
-  parseConfig,
-  SETTINGS,
-} from '../../src/config/config.ts';
+import { type Config, formatProblem, formatWarning, type Parsed, parseConfig } from '../../src/config/config.ts';
+import { SETTINGS } from '../../src/config/settings.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const CREDENTIALS = { WITHINGS_CLIENT_ID: 'my-id', WITHINGS_CLIENT_SECRET: 'my-secret' };

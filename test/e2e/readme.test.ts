@@ -57,7 +57,7 @@ test('the manual way of the README links a person whose next weigh-in is then lo
 });
 
 test('the settings of the README are those that the program knows', async () => {
-  const { SETTINGS } = await import('../../src/config/config.ts');
+  const { SETTINGS } = await import('../../src/config/settings.ts');
   const [, section = ''] = /## Settings\n(.*?)\n## /s.exec(README) ?? [];
   const rows = [...section.matchAll(/^\| (`[A-Z].*?) \|/gm)].map(([, names = '']) => names);
   const documented = rows.flatMap((names) => [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name));

@@ -1,8 +1,9 @@
 import { formatTime } from '../../domain/clock.ts';
+import { parseSeconds } from '../../domain/dates.ts';
 import { AMBIGUOUS } from '../../domain/measure.ts';
 import { type Reading, readingFields } from '../../domain/reading.ts';
 import { parseUserId } from '../../domain/token.ts';
-import { isFields, parseFields, secondsOf, textOf } from '../json.ts';
+import { isFields, parseFields, textOf } from '../json.ts';
 
 /**
  * One line of the journal, without its newline.
@@ -28,8 +29,8 @@ export function parseLine(text: string): JournalLine | undefined {
   const line = parseFields(text);
   const { grpid, attrib, date, deviceid, model, measures } = line;
   const userId = parseUserId(line['userid']);
-  const takenAt = secondsOf(line['timestamp']);
-  const modifiedAt = secondsOf(line['modified']);
+  const takenAt = parseSeconds(line['timestamp']);
+  const modifiedAt = parseSeconds(line['modified']);
   if (userId === undefined || takenAt === undefined || modifiedAt === undefined) return undefined;
   if (!isInteger(grpid) || !isInteger(attrib) || !isFields(measures)) return undefined;
   const writtenDate = textOf(date);

@@ -1,0 +1,78 @@
+import { closest, distance } from 'fastest-levenshtein';
+
+/** Checks of what no setting shows alone. */
+
+/** A fault that does no harm at once. */
+export interface Warning {
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+/** Where Home Assistant publishes whether it runs, by default. */
+const HOME_ASSISTANT = 'homeassistant';
+
+/** The setting that would give one topic two meanings, and why; undefined where none does. */
+export function findTopicClash({
+  prefix,
+  discoveryPrefix,
+  channel = '',
+}: {
+  readonly prefix: string;
+  readonly discoveryPrefix: string;
+  readonly channel: string | undefined;
+}): { readonly name: 'MQTT_PREFIX' | 'MQTT_CHANNEL'; readonly value: string; readonly message: string } | undefined {
+  const taken = [discoveryPrefix, HOME_ASSISTANT];
+  if (taken.includes(prefix)) {
+    const message = `must be another than Home Assistant's: on ${prefix}/status it says itself whether it is on`;
+    return { name: 'MQTT_PREFIX', value: prefix, message };
+  }
+  const isStatus = [prefix, ...taken].some((each) => channel === `${each}/status`);
+  const isTaken = /^[0-9]+\//.test(below(prefix, channel)) || below(discoveryPrefix, channel).startsWith('device/');
+  if (!isStatus && !isTaken) return undefined;
+  const message = 'must be a topic on which nothing else is said; see the table of topics in README.md';
+  return { name: 'MQTT_CHANNEL', value: channel, message };
+}
+
+/** What of a topic lies below another one. */
+function below(parent: string, topic: string): string {
+  return topic.startsWith(`${parent}/`) ? topic.slice(parent.length + 1) : '';
+}
+
+/** A secret shorter than this is easy to guess. */
+const SHORTEST_SECRET = 8;
+
+/**
+ * Whether a stranger could guess the callback URL.
+ *
+ * @param route the path that the documentation names
+ */
+export function checkSecrecy({ pathname, searchParams }: URL, route: string): readonly Warning[] {
+  const parts = [...pathname.split('/').filter((part) => `/${part}` !== route), ...searchParams.values()];
+  if (parts.some((part) => part.length >= SHORTEST_SECRET)) return [];
+  const message = 'CALLBACK_URL holds nothing that a stranger could not guess';
+  return [{ message, hint: 'end it with what "openssl rand -hex 16" prints' }];
+}
+
+/**
+ * Settings of MQTT that do nothing without another one.
+ *
+ * @param set the names of the settings that have a value
+ */
+export function checkMqtt(set: readonly string[]): { readonly message: string; readonly missing: string } | undefined {
+  const ours = set.filter((name) => name.startsWith('MQTT_'));
+  if (ours.length > 0 && !ours.includes('MQTT_URL'))
+    return { message: `${ours.join(' and ')} without MQTT_URL: nothing is published`, missing: 'MQTT_URL' };
+  const hasPassword = ours.includes('MQTT_PASSWORD') || ours.includes('MQTT_PASSWORD_FILE');
+  if (!hasPassword || ours.includes('MQTT_USERNAME')) return undefined;
+  return { message: 'MQTT_PASSWORD without MQTT_USERNAME: most brokers refuse that', missing: 'MQTT_USERNAME' };
+}
+
+/** A typing mistake changes a third of a name at most. */
+const FARTHEST = 3;
+
+/** A name that is no setting, with the one that was probably meant. */
+export function warnOfUnknown(name: string, known: readonly string[]): Warning {
+  const guess = closest(name, known);
+  const isNear = distance(name, guess) * FARTHEST <= name.length;
+  return { message: `${name} is no setting of weighbridge`, hint: isNear ? `did you mean ${guess}?` : undefined };
+}

@@ -1,0 +1,169 @@
+import { isIP, isIPv4 } from 'node:net';
+import { type Appli, MEASURE_APPLIS } from '../domain/notification.ts';
+import { parseUserId, type UserId } from '../domain/token.ts';
+
+/** A value that is not what a setting takes; the message says what it takes. */
+export class SettingError extends Error {
+  override readonly name = 'SettingError';
+}
+
+/** Reads the text of a setting; throws a `SettingError`. */
+export type Reader<T> = (text: string) => T;
+
+function demand(isMet: boolean, message: string): asserts isMet {
+  if (!isMet) throw new SettingError(message);
+}
+
+export const text: Reader<string> = (value) => value;
+
+export function integer(from: number, to: number): Reader<number> {
+  return (value) => {
+    const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
+    demand(number >= from && number <= to, `must be a number from ${from} to ${to}`);
+    return number;
+  };
+}
+
+export function oneOf<const T extends string>(values: readonly T[]): Reader<T> {
+  return (value) => {
+    const found = values.find((each) => each === value);
+    demand(found !== undefined, `must be one of ${values.join(', ')}`);
+    return found;
+  };
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Timers count to 2^31 ms. */
+const LONGEST_MS = 24 * 86_400_000;
+
+/** `30m`, `6h`, `1d`, in milliseconds. */
+export function duration(leastMs: number): Reader<number> {
+  const message = `must be a number and s, m, h or d, from ${leastMs / 1000}s to ${LONGEST_MS / 86_400_000}d`;
+  return (value) => {
+    const [, count, unit = ''] = /^([0-9]+) *([smhd])$/.exec(value) ?? [];
+    const ms = Number(count) * (UNIT_MS[unit] ?? Number.NaN);
+    demand(ms >= leastMs && ms <= LONGEST_MS, message);
+    return ms;
+  };
+}
+
+function parseUrl(value: string, protocols: readonly string[], message: string): URL {
+  const parsed = URL.canParse(value) ? new URL(value) : undefined;
+  demand(parsed !== undefined && protocols.includes(parsed.protocol) && parsed.hostname !== '', message);
+  return parsed;
+}
+
+function hasUser({ username, password }: URL): boolean {
+  return username !== '' || password !== '';
+}
+
+export const url: Reader<URL> = (value) => {
+  const parsed = parseUrl(value, ['http:', 'https:'], 'must be a whole URL');
+  demand(!hasUser(parsed) && parsed.hash === '', 'must have neither a user nor a #');
+  const isPrivate = parsed.protocol === 'https:' || isLoopback(parsed.hostname);
+  demand(isPrivate, 'must begin with https:// (plain http is for this machine alone)');
+  return parsed;
+};
+
+/** What Withings adds to it when a browser comes back from the consent page. */
+const TAKEN = ['code', 'state', 'error'];
+
+/** A URL whose own parameters can be told from those of a redirect. */
+export const callbackUrl: Reader<URL> = (value) => {
+  const parsed = url(value);
+  const taken = TAKEN.find((name) => parsed.searchParams.has(name));
+  demand(taken === undefined, `must have no parameter named ${taken}, which is Withings'`);
+  return parsed;
+};
+
+const BROKER_PROTOCOLS = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];
+
+/** Where an MQTT broker is: `mqtt://192.168.1.2`, `wss://broker.example.org/mqtt`. */
+export const brokerUrl: Reader<URL> = (value) => {
+  const expected = 'must begin with mqtt://, mqtts://, ws:// or wss://, and name a host';
+  const parsed = parseUrl(value, BROKER_PROTOCOLS, expected);
+  demand(!hasUser(parsed), 'must have no user in it; that is what MQTT_USERNAME and MQTT_PASSWORD are for');
+  const mayHavePath = parsed.protocol.startsWith('ws');
+  const endsInTime = (mayHavePath || /^\/?$/.test(parsed.pathname)) && parsed.search === '' && parsed.hash === '';
+  demand(endsInTime, 'must end with the host and its port; ws:// and wss:// may have a path');
+  return parsed;
+};
+
+/** Whether nothing that is sent there leaves the machine. */
+export function isLoopback(hostname: string): boolean {
+  return /^(localhost|\[?::1\]?)$/.test(hostname) || (isIPv4(hostname) && hostname.startsWith('127.'));
+}
+
+/** MQTT allows 65,535; no broker's own limit is below this. */
+const LONGEST_TOPIC_BYTES = 256;
+
+/** A topic to publish on, or the beginning of several: MQTT 5, section 4.7. */
+export const topic: Reader<string> = (value) => {
+  const isTopic = !/^\$|[+#\p{Cc}\p{Cs}]/u.test(value) && Buffer.byteLength(value) <= LONGEST_TOPIC_BYTES;
+  demand(isTopic, `must be a topic of at most ${LONGEST_TOPIC_BYTES} bytes with neither + nor #, nor $ in front`);
+  demand(!/^\/|\/\/|\/$/.test(value), 'must not begin or end with /, nor have // in it');
+  return value;
+};
+
+export const path: Reader<string> = (value) => {
+  demand(/^\/[^\s?#]*$/.test(value), 'must begin with / and have neither ? nor #');
+  return value;
+};
+
+const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal'];
+
+/** Express' `trust proxy`: true, false, a number of hops, or addresses, subnets and their names. */
+export const trustProxy: Reader<boolean | number | string> = (value) => {
+  if (value === 'true' || value === 'false') return value === 'true';
+  if (/^[0-9]$/.test(value)) return Number(value);
+  const items = value.split(',').map((each) => each.trim());
+  const message = `must be ${PROXY_NAMES.join(', ')}, addresses like 10.0.0.1/8, a number of hops, true or false`;
+  demand(
+    items.every((item) => PROXY_NAMES.includes(item) || isSubnet(item)),
+    message,
+  );
+  return value;
+};
+
+function isSubnet(text: string): boolean {
+  const [, address = '', bits = '1'] = /^([^/]*)(?:\/([1-9][0-9]{0,2}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  return version !== 0 && !/:.*[%.]/.test(address) && Number(bits) <= (version === 6 ? 128 : 32);
+}
+
+/** `1234:Anna,5678:Bo` */
+export const userNames: Reader<ReadonlyMap<UserId, string>> = (value) => {
+  const names = new Map<UserId, string>();
+  for (const item of list(value)) {
+    const [, id, name = ''] = /^([0-9]+) *: *(.+)$/.exec(item) ?? [];
+    const userId = parseUserId(id);
+    demand(userId !== undefined, 'must be user ids with names, comma-separated');
+    demand(!names.has(userId), `names user ${userId} twice`);
+    names.set(userId, name);
+  }
+  return names;
+};
+
+/** `user.info,user.metrics` */
+export const scopes: Reader<readonly string[]> = (value) => {
+  const names = list(value);
+  const areScopes = names.length > 0 && names.every((name) => /^[a-z]+(\.[a-z]+)+$/.test(name));
+  demand(areScopes, 'must be scopes, comma-separated');
+  return [...new Set(names)];
+};
+
+/** `1,4` */
+export const applis: Reader<readonly Appli[]> = (value) => {
+  const numbers = list(value).map(Number);
+  const isKnown = (number: number): number is Appli => MEASURE_APPLIS.has(number);
+  const message = `must be any of ${[...MEASURE_APPLIS].join(', ')}, comma-separated`;
+  demand(numbers.length > 0 && numbers.every(isKnown), message);
+  return [...new Set(numbers)];
+};
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
