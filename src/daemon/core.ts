@@ -1,30 +1,24 @@
 import { setMaxListeners } from 'node:events';
 import { createAnnouncer } from '../app/collect/announce.ts';
-import { type Collect, createCollect } from '../app/collect/collect.ts';
-import { createLinker, type Linker, type LinkerHost } from '../app/link/link.ts';
-import { createPersonStates, type PersonStates } from '../app/status/person-states.ts';
-import { readStoredStatus, type StoredStatus } from '../app/status/stored-status.ts';
-import { createSubscriptions, type Subscriptions } from '../app/subscribe/subscriptions.ts';
-import {
-  type AccessTokens,
-  createAccessTokens,
-  createWithAccess,
-  type WithAccess,
-} from '../app/tokens/access-tokens.ts';
-import { type Login, obtainLogin } from '../app/tokens/rotate-token.ts';
+import { createCollect } from '../app/collect/collect.ts';
+import { createLinker, type LinkerHost } from '../app/link/link.ts';
+import { createPersonStates } from '../app/status/person-states.ts';
+import { readStoredStatus } from '../app/status/stored-status.ts';
+import { createSubscriptions } from '../app/subscribe/subscriptions.ts';
+import { createAccessTokens, createWithAccess } from '../app/tokens/access-tokens.ts';
+import { obtainLogin } from '../app/tokens/rotate-token.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../domain/clock.ts';
-import type { Consent } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
-import type { CursorStore, Journal } from '../domain/reading.ts';
-import type { TokenStore, UserId } from '../domain/token.ts';
+import type { Journal } from '../domain/reading.ts';
+import type { UserId } from '../domain/token.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
-import { type OpenJournal, openJournal } from '../storage/journal/journal.ts';
+import { openJournal } from '../storage/journal/journal.ts';
 import { createPersonFiles } from '../storage/person-files.ts';
 import { createCursorFiles } from '../storage/progress-files.ts';
 import { createAccessFiles, createTokenFiles, sweepTokenFiles } from '../storage/token-files.ts';
 import { createConsent } from '../withings/authorize.ts';
-import { createWithingsClient, type WithingsClient } from '../withings/client.ts';
+import { createWithingsClient } from '../withings/client.ts';
 import { createRateLimit } from '../withings/rate-limit.ts';
 import { cursorsIn, journalIn, peopleIn, storedStatusPorts } from './data-directory.ts';
 
@@ -33,31 +27,9 @@ export type WithingsConfig = Config & {
   readonly withings: { readonly credentials: NonNullable<Config['withings']['credentials']> };
 };
 
-/** What the daemon and the commands are made of. */
-export interface Core {
-  readonly client: WithingsClient;
-  readonly tokens: TokenStore;
-  /** The login with an access token that is good for a call now. */
-  obtainLogin(userId: UserId): Promise<Login>;
-  readonly accessTokens: AccessTokens;
-  readonly withAccess: WithAccess;
-  readonly cursors: CursorStore;
-  readonly personStates: PersonStates;
-  /** A person's status as the files hold it. */
-  readStoredStatus(userId: UserId): Promise<StoredStatus>;
-  /** Opens the journal, which takes as long as reading it does. */
-  openJournal(): Promise<OpenJournal>;
-  createCollect(journal: Journal): Collect;
-  /** Undefined without a callback URL. */
-  readonly callback: Callback | undefined;
-}
-
+export type Core = ReturnType<typeof createCore>;
 /** What needs a callback URL, for Withings' notifications and for the browser after the consent. */
-export interface Callback {
-  readonly consent: Consent;
-  readonly subscriptions: Subscriptions;
-  createLinker(journal: Journal, host: LinkerHost): Linker;
-}
+export type Callback = NonNullable<Core['callback']>;
 
 const ignore = () => undefined;
 const SILENT: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
@@ -78,7 +50,7 @@ export async function sweepDirectories({ tokens, data }: Config['directories']):
 }
 
 /**
- * Puts together what needs nothing else. Nothing is running yet, and nothing is written.
+ * Puts together what the daemon and the commands are made of. Nothing runs yet, and nothing is written.
  *
  * @param options.signal ends everything that waits
  */
@@ -86,7 +58,7 @@ export function createCore(
   config: WithingsConfig,
   log: Log,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Core {
+) {
   const { directories, withings, people } = config;
   // Every call that waits for its turn has a listener on it.
   setMaxListeners(0, signal);
@@ -103,7 +75,7 @@ export function createCore(
   const storedStatus = { ...storedStatusPorts(directories, SILENT), people: { load: personStates.of } };
   const announce = createAnnouncer({ log, clock, people, maxAgeMs: config.announceMaxAgeMs });
 
-  const createCallback = (callbackUrl: string): Callback => {
+  const createCallback = (callbackUrl: string) => {
     const { accountUrl, credentials, scopes, applis } = withings;
     const consent = createConsent({ accountUrl, ...credentials, scopes, redirectUri: callbackUrl, clock });
     const common = { withAccess, personStates, people, clock, log, signal };
@@ -112,21 +84,25 @@ export function createCore(
     return {
       consent,
       subscriptions,
-      createLinker: (journal, host) => createLinker({ ...common, ...link, subscriptions, journal, ...host }),
+      createLinker: (journal: Journal, host: LinkerHost) =>
+        createLinker({ ...common, ...link, subscriptions, journal, ...host }),
     };
   };
 
   return {
     client,
     tokens,
-    obtainLogin: (userId) => obtainLogin(tokenPorts, userId, { urgent: true }),
+    /** The login with an access token that is good for a call now. */
+    obtainLogin: (userId: UserId) => obtainLogin(tokenPorts, userId, { urgent: true }),
     accessTokens,
     withAccess,
     cursors,
     personStates,
-    readStoredStatus: (userId) => readStoredStatus(storedStatus, userId),
+    /** A person's status as the files hold it. */
+    readStoredStatus: (userId: UserId) => readStoredStatus(storedStatus, userId),
+    /** Takes as long as reading the journal does. */
     openJournal: () => openJournal(journalIn(directories.data), log),
-    createCollect: (journal) =>
+    createCollect: (journal: Journal) =>
       createCollect({ withAccess, accessTokens, measures: client, journal, cursors, clock, announce, log }),
     callback: config.callback.url === undefined ? undefined : createCallback(config.callback.url),
   };

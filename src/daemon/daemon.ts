@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import { createCollector } from '../app/collect/collector.ts';
 import { createIntake } from '../app/collect/intake.ts';
 import { reconcileForever } from '../app/collect/reconcile.ts';
-import { createLiveStatus, type LiveStatus } from '../app/status/live-status.ts';
+import { createLiveStatus } from '../app/status/live-status.ts';
 import { createTroubles } from '../app/status/troubles.ts';
-import { createLiveness, type Liveness } from '../app/status/watchdog.ts';
+import { createLiveness } from '../app/status/watchdog.ts';
 import { createKeeper } from '../app/subscribe/keep-subscribed.ts';
 import { createLinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Clock } from '../domain/clock.ts';
@@ -21,14 +21,7 @@ import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } fr
 import { preparePublishing } from './publishers.ts';
 import { openStatusPort } from './status-port.ts';
 
-export interface Daemon extends AsyncDisposable {
-  /** Where the public port is bound. */
-  readonly publicAddress: Address;
-  /** Where the private port is; undefined when it is off. */
-  readonly privateAddress: Address | undefined;
-  readonly look: LiveStatus['look'];
-  readonly liveness: Pick<Liveness, 'stuck'>;
-}
+export type Daemon = Awaited<ReturnType<typeof startDaemon>>;
 
 export interface DaemonPorts {
   readonly signalGroup: SignalGroup;
@@ -49,8 +42,8 @@ export interface DaemonPorts {
 export async function startDaemon(
   config: WithingsConfig,
   log: Log,
-  { signalGroup, files, examine = nothing, clock = realClock, random = Math.random }: DaemonPorts,
-): Promise<Daemon> {
+  { signalGroup, files, examine = async () => [], clock = realClock, random = Math.random }: DaemonPorts,
+) {
   const { people } = config;
   const stop = new AbortController();
   const { signal } = stop;
@@ -124,10 +117,11 @@ export async function startDaemon(
 
   return {
     publicAddress,
+    /** Undefined if the private port is off. */
     privateAddress,
     look: liveStatus.look,
     liveness,
-    async [Symbol.asyncDispose]() {
+    async [Symbol.asyncDispose](): Promise<void> {
       const closed = Promise.all([listener, statusPort].map((each) => each?.[Symbol.asyncDispose]()));
       // The collector first: what the signal cuts off is then not a trouble.
       const collected = collector[Symbol.asyncDispose]();
@@ -149,10 +143,6 @@ function addressOf({ host, port }: Listener): Address {
 
 function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-async function nothing(): Promise<readonly Concern[]> {
-  return [];
 }
 
 const NO_CALLBACK_URL: LinkFailed = {

@@ -22,17 +22,6 @@ export interface PublishingPorts {
   readonly signalGroup: SignalGroup;
 }
 
-/** Publishers that are loaded, and not started yet. */
-export interface Publishing {
-  /**
-   * Starts them, each behind an outbox of its own. Disposing ends them within some 7 s: a delivery in hand may finish,
-   * and no other is begun.
-   */
-  start(ports: PublishingPorts): AsyncDisposable;
-  /** What the status of each is made of, started or not. */
-  sources(): readonly PublisherSource[];
-}
-
 interface Common {
   readonly clock: Clock;
   readonly log: Log;
@@ -50,14 +39,11 @@ interface Loaded {
 }
 
 /**
- * Loads the publishers that are configured, and no others.
+ * Loads the publishers that are configured, and no others. None is started yet.
  *
  * @throws Trouble if their directory cannot be written
  */
-export async function preparePublishing(
-  config: Config,
-  ports: Common & { readonly version: string },
-): Promise<Publishing> {
+export async function preparePublishing(config: Config, ports: Common & { readonly version: string }) {
   const { clock, log } = ports;
   const directory = publishersIn(config.directories.data);
   const publishers = await loadPublishers(config, ports);
@@ -66,7 +52,11 @@ export async function preparePublishing(
     await sweepTemporaryFiles(directory);
   }
   return {
-    start(started) {
+    /**
+     * Starts them, each behind an outbox of its own. Disposing ends them within some 7 s: a delivery in hand may finish,
+     * and no other is begun.
+     */
+    start(started: PublishingPorts): AsyncDisposable {
       const offsets = createOffsetFiles(directory, log);
       const { feed } = started.journal;
       const stops = publishers.map((each) => {
@@ -81,7 +71,8 @@ export async function preparePublishing(
       });
       return { [Symbol.asyncDispose]: async () => void (await Promise.all(stops.map((stop) => stop()))) };
     },
-    sources: () =>
+    /** What the status of each is made of, started or not. */
+    sources: (): readonly PublisherSource[] =>
       publishers.map(({ name, troubles, outbox }) => ({ name, troubles, behindBytes: outbox?.behindBytes })),
   };
 }

@@ -6,8 +6,8 @@ import type { Finding } from './finding.ts';
 import { checkHook } from './publishers.ts';
 
 /**
- * What can be seen to be wrong in a few milliseconds and without the network. A directory that cannot be looked at is
- * none of its business: whoever uses it tells.
+ * What is wrong with a set-up, as far as a few milliseconds without the network show. A directory that cannot be read
+ * is not reported here, but when it is used.
  */
 export async function examineAtStart({ callback, directories, withings, hook }: Config): Promise<readonly Finding[]> {
   const sandbox = isLoopback(withings.apiUrl.hostname);

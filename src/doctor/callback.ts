@@ -26,24 +26,21 @@ export function judgeCallbackUrl(url: string, { sandbox }: { readonly sandbox: b
       : [broken('callback', text, NEEDS_A_NAME)];
   }
   const findings: Finding[] = [];
-  if (protocol !== 'https:')
-    findings.push(broken('callback', 'CALLBACK_URL does not begin with https://', NEEDS_A_NAME));
+  const report = (text: string, remedy = NEEDS_A_NAME) => void findings.push(broken('callback', text, remedy));
+  if (protocol !== 'https:') report('CALLBACK_URL does not begin with https://');
   if (isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) {
-    findings.push(
-      broken('callback', `CALLBACK_URL names an address (${hostname}), and Withings calls names only`, NEEDS_A_NAME),
-    );
+    report(`CALLBACK_URL names an address (${hostname}), and Withings calls names only`);
   } else if (PRIVATE_NAMES.test(hostname) || !hostname.includes('.')) {
-    const text = `CALLBACK_URL names ${hostname}, which is known in your own network alone`;
-    findings.push(broken('callback', text, NEEDS_A_NAME));
+    report(`CALLBACK_URL names ${hostname}, which is known in your own network alone`);
   }
   if (!PORTS.has(port)) {
     const remedy =
       'let the tunnel, the proxy or the router take calls on port 443, and leave the port out of CALLBACK_URL';
-    findings.push(broken('callback', `CALLBACK_URL names port ${port}, and Withings calls 443 and 80 only`, remedy));
+    report(`CALLBACK_URL names port ${port}, and Withings calls 443 and 80 only`, remedy);
   }
   if (url.length > LONGEST) {
-    const text = `CALLBACK_URL has ${url.length} characters, and Withings takes ${LONGEST}`;
-    findings.push(broken('callback', text, 'shorten the secret in it: "openssl rand -hex 16" gives 32 characters'));
+    const remedy = 'shorten the secret in it: "openssl rand -hex 16" gives 32 characters';
+    report(`CALLBACK_URL has ${url.length} characters, and Withings takes ${LONGEST}`, remedy);
   }
   return findings.length > 0 ? findings : [ok('callback', `CALLBACK_URL is one that Withings accepts (${host})`)];
 }

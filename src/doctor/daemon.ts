@@ -1,31 +1,24 @@
-import type { Clock } from '../domain/clock.ts';
-import type { Log } from '../domain/log.ts';
 import { asTrouble, type Trouble } from '../domain/trouble.ts';
 import { listen } from '../http/listen.ts';
-import { localCallbackUrl, type Probe } from '../http/probe.ts';
-import { createPublicApp } from '../http/public/app.ts';
+import { localCallbackUrl } from '../http/probe.ts';
+import { createPublicApp, type PublicAppOptions } from '../http/public/app.ts';
 import { broken, type Finding, findingOf, ok, warning } from './finding.ts';
+import type { Network } from './network.ts';
 
-export interface StandInOptions {
+export interface StandInOptions extends Pick<PublicAppOptions, 'path' | 'query' | 'prove' | 'clock' | 'log'> {
   readonly host: string;
   readonly port: number;
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly prove: (nonce: string) => string;
-  readonly probe: (url: string, prove: (nonce: string) => string) => Promise<Probe>;
-  readonly clock: Clock;
-  readonly log: Log;
+  readonly probe: Network['probe'];
 }
 
-/** What answers the callback on this machine until this is disposed. */
-export interface StandIn extends AsyncDisposable {
-  readonly finding: Finding;
-  /** Undefined if another program has the port, or the port cannot be opened. */
-  readonly answers: 'daemon' | 'doctor' | undefined;
-}
-
-/** Answers the callback unless the daemon does, so that the way in can be tried all the same. */
-export async function standIn(options: StandInOptions): Promise<StandIn> {
+/**
+ * Answers the callback until it is disposed, unless the daemon does, so that the way in can be tried all the same.
+ *
+ * @returns as `answers` undefined if another program has the port, or the port cannot be opened
+ */
+export async function standIn(
+  options: StandInOptions,
+): Promise<AsyncDisposable & { readonly finding: Finding; readonly answers: 'daemon' | 'doctor' | undefined }> {
   const { host, port, path, query, prove, probe, clock, log } = options;
   const app = createPublicApp({
     path,

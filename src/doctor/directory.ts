@@ -11,7 +11,7 @@ export interface Directory {
   readonly path: string;
 }
 
-/** What is there only while something is tried. No token, cursor or journal is named like it. */
+/** The name of the trial file. No token, cursor or journal has such a name. */
 const TRIAL = '.doctor';
 
 const MEGABYTE = 1_000_000;
@@ -22,7 +22,7 @@ const TOO_LITTLE_BYTES = 5 * MEGABYTE;
 /** What statfs(2) calls the file systems that live in memory: tmpfs, ramfs. */
 const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 
-/** Whatever a directory for logins or measurements can have wrong with it. Writes a file into it and removes it again. */
+/** Everything that can be wrong with a directory. Writes a file into it and removes the file again. */
 export async function checkDirectory(directory: Directory, files: FileSystem = nodeFiles): Promise<readonly Finding[]> {
   const { check, path } = directory;
   const misplaced = await findMisplaced(directory);
@@ -31,7 +31,10 @@ export async function checkDirectory(directory: Directory, files: FileSystem = n
   try {
     findings.push(...(await lookAtDirectory(directory)));
     const owner = await ownerBesideRoot(path);
-    if (owner !== undefined) return [...findings, warning(check, `not tried: ${ofAnother(path, owner)}`, runAs(owner))];
+    if (owner !== undefined) {
+      const remedy = `run this as the user that runs weighbridge: sudo -u '#${owner}' …`;
+      return [...findings, warning(check, `not tried: ${ofAnother(path, owner)}`, remedy)];
+    }
     await tryOut(directory, files);
     findings.push(...(await lookAtFiles(directory)));
     const room = inWords(await freeBytes(path));
@@ -46,13 +49,14 @@ export async function checkDirectory(directory: Directory, files: FileSystem = n
 const OPEN_TO_OTHERS = 0o077;
 const WRITABLE_BY_OTHERS = 0o022;
 
-/** What can be seen of it without writing anything, in a millisecond. Nothing where there is nothing to say. */
+/** What is wrong with a directory, as far as it shows in a millisecond without writing anything. */
 export async function lookAtDirectory({ check, path }: Directory): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const { mode } = await stat(path);
-  // That others see the names is no harm, and git makes directories so: each file is for its owner alone.
+  // Others may see the names, and git makes directories so: each file is for its owner alone.
   if ((mode & WRITABLE_BY_OTHERS) !== 0) {
-    const text = `${path} can be written by other users of this machine (mode ${octal(mode)})`;
+    const octal = (mode & 0o777).toString(8).padStart(4, '0');
+    const text = `${path} can be written by other users of this machine (mode ${octal})`;
     findings.push(warning(check, text, `chmod 700 ${quoted(path)}`));
   }
   const { type } = await statfs(path);
@@ -72,8 +76,8 @@ export async function lookAtDirectory({ check, path }: Directory): Promise<reado
 }
 
 /**
- * Whose a directory is, where that is somebody else and we are root: what root writes into it is out of its owner's
- * reach, a rotated login too. Undefined otherwise.
+ * The owner of a directory, if this is root and the owner is not: what root writes into it is out of its owner's reach,
+ * a rotated login too. Undefined otherwise.
  */
 export async function ownerBesideRoot(path: string): Promise<number | undefined> {
   const { uid } = await stat(path);
@@ -83,10 +87,6 @@ export async function ownerBesideRoot(path: string): Promise<number | undefined>
 
 export function ofAnother(path: string, uid: number): string {
   return `${path} belongs to user ${uid}, and what root writes there would be out of its reach`;
-}
-
-function runAs(uid: number): string {
-  return `run this as the user that runs weighbridge: sudo -u '#${uid}' …`;
 }
 
 /** Not there, or not a directory. */
@@ -127,7 +127,7 @@ async function tryOut({ check, path }: Directory, files: FileSystem): Promise<vo
   }
 }
 
-/** Another doctor may be at it. */
+/** Another doctor may hold the lock. */
 const LOCK_PATIENCE_MS = 10_000;
 
 async function lookAtFiles({ check, path }: Directory): Promise<readonly Finding[]> {
@@ -148,10 +148,6 @@ async function lookAtFiles({ check, path }: Directory): Promise<readonly Finding
 async function freeBytes(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(path);
   return bavail * bsize;
-}
-
-function octal(mode: number): string {
-  return (mode & 0o777).toString(8).padStart(4, '0');
 }
 
 function inWords(bytes: number): string {

@@ -76,7 +76,7 @@ export function judgeClock(now: Date, theirs: Date | undefined): Finding {
   const offMs = Math.abs(aheadMs);
   if (offMs <= WORTH_TELLING_MS) return ok('clock', `right to within ${Math.ceil(offMs / 1000)} s of Withings' clock`);
   const text = `${inWords(offMs)} ${aheadMs > 0 ? 'ahead of' : 'behind'} Withings' clock`;
-  return offMs > TOO_FAR_MS ? broken('clock', text, SET_CLOCK) : warning('clock', text, SET_CLOCK);
+  return (offMs > TOO_FAR_MS ? broken : warning)('clock', text, SET_CLOCK);
 }
 
 function inWords(ms: number): string {

@@ -12,27 +12,6 @@ export interface TokenPair {
   readonly refreshToken: string;
 }
 
-/** The logins, by Withings' rules. */
-export interface Grants {
-  /** A code as the consent page hands it out: valid for half a minute, and once. */
-  authorize(userId: string): string;
-  exchange(code: string): TokenPair | undefined;
-  /** A new pair for a refresh token that is alive. The previous one lives on for 8 hours, or until the new access token is used. */
-  refresh(refreshToken: string): TokenPair | undefined;
-  /** Whose data a call with this access token may see; using it ends the previous refresh token. */
-  use(accessToken: string): string | undefined;
-  /** Whether a refresh with this token would work. Changes nothing. */
-  accepts(refreshToken: string): boolean;
-  /** For how much longer it would work, in milliseconds: a year for the newest, 8 hours at most for the one before. */
-  livesForMs(refreshToken: string): number;
-  /** A refresh token as one has it after the consent. */
-  link(userId: string): string;
-  /** The user takes the consent back. */
-  unlink(userId: string): void;
-  /** Ends all access tokens, as if three hours had passed. */
-  expireAccess(): void;
-}
-
 interface Login {
   readonly userId: string;
   refreshToken: string;
@@ -42,7 +21,10 @@ interface Login {
   newestAccess: string;
 }
 
-export function createGrants(now: () => number): Grants {
+export type Grants = ReturnType<typeof createGrants>;
+
+/** The logins, by Withings' rules. */
+export function createGrants(now: () => number) {
   const codes = new Map<string, { readonly userId: string; readonly diesAt: number }>();
   const logins = new Set<Login>();
   const accesses = new Map<string, { readonly login: Login; readonly diesAt: number }>();
@@ -69,39 +51,47 @@ export function createGrants(now: () => number): Grants {
     );
 
   return {
-    authorize(userId) {
+    /** A code as the consent page hands it out: valid for half a minute, and once. */
+    authorize(userId: string): string {
       const code = token();
       codes.set(code, { userId, diesAt: now() + CODE_MS });
       return code;
     },
-    exchange(code) {
+    exchange(code: string): TokenPair | undefined {
       const found = codes.get(code);
       codes.delete(code);
       return found === undefined || now() >= found.diesAt ? undefined : start(found.userId);
     },
-    refresh(refreshToken) {
+    /** A new pair for a refresh token that is alive. The one before lives for 8 hours, or until the new access token is used. */
+    refresh(refreshToken: string): TokenPair | undefined {
       const login = find(refreshToken);
       if (login === undefined) return undefined;
       if (login.refreshToken === refreshToken) login.previous = { refreshToken, diesAt: now() + OVERLAP_MS };
       return issue(login);
     },
-    use(accessToken) {
+    /** The user whose data this access token opens. Its use ends the previous refresh token. */
+    use(accessToken: string): string | undefined {
       const found = accesses.get(accessToken);
       if (found === undefined || now() >= found.diesAt || !logins.has(found.login)) return undefined;
       if (found.login.newestAccess === accessToken) found.login.previous = undefined;
       return found.login.userId;
     },
-    accepts: (refreshToken) => find(refreshToken) !== undefined,
-    livesForMs(refreshToken) {
+    /** Whether a refresh with this token would work. Changes nothing. */
+    accepts: (refreshToken: string): boolean => find(refreshToken) !== undefined,
+    /** For how much longer it would work, in milliseconds: a year for the newest, 8 hours at most for the one before. */
+    livesForMs(refreshToken: string): number {
       const login = find(refreshToken);
       if (login === undefined) return 0;
       return (login.refreshToken === refreshToken ? login.refreshDiesAt : (login.previous?.diesAt ?? 0)) - now();
     },
-    link: (userId) => start(userId).refreshToken,
-    unlink(userId) {
+    /** A refresh token as it is after the consent. */
+    link: (userId: string): string => start(userId).refreshToken,
+    /** The user takes the consent back. */
+    unlink(userId: string): void {
       for (const login of logins) if (login.userId === userId) logins.delete(login);
     },
-    expireAccess: () => accesses.clear(),
+    /** Ends all access tokens, as if three hours had passed. */
+    expireAccess: (): void => accesses.clear(),
   };
 }
 

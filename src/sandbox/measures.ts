@@ -21,15 +21,7 @@ export interface RawGroup {
 }
 
 /** What the scales have measured, and the service that lists it. */
-export interface Measures {
-  /** Adds a group, or changes the one with the same `grpid`. */
-  put(userId: string, group: RawGroup): void;
-  of(userId: string): readonly RawGroup[];
-  /** The measure service. */
-  call(userId: string, form: URLSearchParams): Answer;
-}
-
-export function createMeasures(options: { readonly now: () => number; readonly pageSize: number }): Measures {
+export function createMeasures(options: { readonly now: () => number; readonly pageSize: number }) {
   const { now, pageSize } = options;
   const users = new Map<string, Map<number, RawGroup>>();
   const groupsOf = (userId: string) => {
@@ -39,9 +31,11 @@ export function createMeasures(options: { readonly now: () => number; readonly p
   };
 
   return {
-    put: (userId, group) => void groupsOf(userId).set(group.grpid, group),
-    of: (userId) => [...groupsOf(userId).values()],
-    call(userId, form) {
+    /** Adds a group, or changes the one with the same `grpid`. */
+    put: (userId: string, group: RawGroup) => void groupsOf(userId).set(group.grpid, group),
+    of: (userId: string): readonly RawGroup[] => [...groupsOf(userId).values()],
+    /** The measure service. */
+    call(userId: string, form: URLSearchParams): Answer {
       if (form.get('action') !== 'getmeas') return NOT_IMPLEMENTED;
       const groups = select([...groupsOf(userId).values()], form);
       if (groups === undefined) return invalidParams('startdate and enddate, or lastupdate');

@@ -3,12 +3,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
-import { createGrants, type Grants } from './grants.ts';
+import { createGrants } from './grants.ts';
 import { type Answer, createLimiter, type Limits, refused, WITHINGS_LIMITS } from './limits.ts';
-import { createMeasures, type Measures, type RawGroup } from './measures.ts';
+import { createMeasures, type RawGroup } from './measures.ts';
 import { type Client, consent, requestToken, signature } from './oauth.ts';
 import { type WeighIn, weighInGroups } from './scale.ts';
-import { createSubscriptions, type Subscriptions } from './subscriptions.ts';
+import { createSubscriptions } from './subscriptions.ts';
 
 /** Page size is undocumented; small pages catch a client that does not turn them. */
 const PAGE_SIZE = 250;
@@ -39,24 +39,10 @@ export interface Call {
   readonly at: number;
 }
 
-/** A Withings on loopback: the calls that weighbridge makes, with the rules they are subject to. */
-export interface Sandbox extends AsyncDisposable {
-  readonly url: URL;
-  readonly grants: Grants;
-  readonly measures: Measures;
-  readonly subscriptions: Subscriptions;
-  /** Subscribes a callback as the notify service does; returns whether the callback was reachable. */
-  subscribe(userId: string, callbackUrl: string, appli: number): Promise<boolean>;
-  /** A person steps on the scale: stores the groups, and notifies the subscribers. */
-  weigh(userId: string, weighIn: WeighIn): Promise<readonly RawGroup[]>;
-  /** Stores groups without a notification, as if it had been lost. */
-  store(userId: string, weighIn: WeighIn): readonly RawGroup[];
-  notify(userId: string, groups: readonly RawGroup[]): Promise<void>;
-  /** Ends all connections, those that wait for an answer included. */
-  hangUp(): void;
-}
+export type Sandbox = Awaited<ReturnType<typeof startSandbox>>;
 
-export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+/** A Withings on loopback: the calls that weighbridge makes, with the rules they are subject to. */
+export async function startSandbox(options: SandboxOptions) {
   const { clock, client, limits = WITHINGS_LIMITS, pageSize = PAGE_SIZE } = options;
   const stop = new AbortController();
   // Each notification that waits for its next try has a listener on it.
@@ -102,7 +88,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
 
-  const store = (userId: string, weighIn: WeighIn) => {
+  /** Stores groups without a notification, as if it had been lost. */
+  const store = (userId: string, weighIn: WeighIn): readonly RawGroup[] => {
     const groups = weighInGroups(nextGroup, Math.floor(now() / 1000), weighIn);
     nextGroup += groups.length;
     for (const group of groups) measures.put(userId, group);
@@ -117,19 +104,22 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     grants,
     measures,
     subscriptions,
-    async subscribe(userId, callbackurl, appli) {
+    /** Subscribes a callback as the notify service does; returns whether the callback was reachable. */
+    async subscribe(userId: string, callbackurl: string, appli: number): Promise<boolean> {
       const form = new URLSearchParams({ action: 'subscribe', callbackurl, appli: String(appli) });
       return (await subscriptions.call(userId, form)).status === 0;
     },
-    async weigh(userId, weighIn) {
+    /** A person steps on the scale: stores the groups, and notifies the subscribers. */
+    async weigh(userId: string, weighIn: WeighIn): Promise<readonly RawGroup[]> {
       const groups = store(userId, weighIn);
       await notify(userId, groups);
       return groups;
     },
     store,
     notify,
-    hangUp: () => server.closeAllConnections(),
-    async [Symbol.asyncDispose]() {
+    /** Ends all connections, those that wait for an answer included. */
+    hangUp: (): void => server.closeAllConnections(),
+    async [Symbol.asyncDispose](): Promise<void> {
       stop.abort();
       const closed = once(server, 'close');
       server.close();

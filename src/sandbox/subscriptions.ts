@@ -25,18 +25,7 @@ export interface Subscription {
 }
 
 /** Who has subscribed to what, and the notifications. */
-export interface Subscriptions {
-  /** The notify service. */
-  call(userId: string, form: URLSearchParams): Promise<Answer>;
-  /** Notifies every subscriber to the group's category. Resolves when each notification is delivered, or given up. */
-  notify(userId: string, group: RawGroup): Promise<void>;
-  of(userId: string): readonly Subscription[];
-  /** Adds or removes subscriptions without a HEAD of the callback. */
-  put(subscription: Subscription): void;
-  drop(isIt: (subscription: Subscription) => boolean): void;
-}
-
-export function createSubscriptions(ports: { readonly clock: Clock; readonly signal: AbortSignal }): Subscriptions {
+export function createSubscriptions(ports: { readonly clock: Clock; readonly signal: AbortSignal }) {
   const { clock, signal } = ports;
   let all: readonly Subscription[] = [];
 
@@ -78,21 +67,24 @@ export function createSubscriptions(ports: { readonly clock: Clock; readonly sig
   };
 
   return {
-    of: (userId) => all.filter((each) => each.userId === userId),
-    put(subscription) {
+    of: (userId: string): readonly Subscription[] => all.filter((each) => each.userId === userId),
+    /** Adds a subscription without a HEAD of the callback. */
+    put(subscription: Subscription): void {
       all = [...all, subscription];
     },
-    drop(isIt) {
+    drop(isIt: (subscription: Subscription) => boolean): void {
       all = all.filter((each) => !isIt(each));
     },
-    async call(userId, form) {
+    /** The notify service. */
+    async call(userId: string, form: URLSearchParams): Promise<Answer> {
       const action = form.get('action');
       if (action === 'subscribe') return await subscribe(userId, form);
       if (action === 'list') return list(userId, form);
       if (action === 'revoke') return revoke(userId, form);
       return NOT_IMPLEMENTED;
     },
-    async notify(userId, group) {
+    /** Notifies every subscriber to the group's category. Resolves when each notification is delivered, or given up. */
+    async notify(userId: string, group: RawGroup): Promise<void> {
       const { date, measures } = group;
       const isConcerned = (each: Subscription) =>
         each.userId === userId && measures.some(({ type }) => CATEGORIES[each.appli]?.includes(type));

@@ -4,32 +4,11 @@ import type { Reading } from '../../domain/reading.ts';
 import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
-import type { Connection, Message } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { devicePayload, deviceTopic } from './home-assistant.ts';
 import { isQuantity, ONLINE, problemPayload, type Topics, valuePayload } from './messages.ts';
 import type { LinkTroubles } from './reconnect.ts';
 import { createSpeaker } from './speaker.ts';
-
-/** The topics that the broker retains for later subscribers, and the values on them. */
-export interface Board {
-  /** As `Speaker.say`. */
-  say(connection: Connection, message: Message): Promise<void>;
-  /**
-   * Reads what the process before has left, once. For a person it did not know, values begin with those of the journal
-   * now. Later ones are published when they are delivered, so that subscribers see them in order.
-   */
-  open(): Promise<void>;
-  /** Publishes everything again, for a broker that has nothing, and clears what is not needed any more. */
-  fill(connection: Connection): Promise<void>;
-  /** Publishes the devices for Home Assistant again. */
-  introduce(connection: Connection): Promise<void>;
-  /** Publishes a reading's values that are not older than those there. False for a person who is not linked. */
-  put(connection: Connection, reading: Reading): Promise<boolean>;
-  /** Publishes the journal's newest values, and clears those that the journal has lacked for two calls. */
-  follow(connection: Connection): Promise<void>;
-  /** Publishes who has come and each person's status, and clears who has gone. */
-  look(connection: Connection): Promise<void>;
-}
 
 export interface BoardPorts {
   readonly topics: Topics;
@@ -44,7 +23,8 @@ export interface BoardPorts {
   readonly troubles: LinkTroubles;
 }
 
-export function createBoard(ports: BoardPorts): Board {
+/** The topics that the broker retains for later subscribers, and the values on them. */
+export function createBoard(ports: BoardPorts) {
   const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, store, troubles } = ports;
   /** The people on the board, with the status that was last published on this connection. */
   const shown = new Map<UserId, string>();
@@ -175,7 +155,11 @@ export function createBoard(ports: BoardPorts): Board {
 
   return {
     say: speaker.say,
-    async open() {
+    /**
+     * Reads what the process before has left, once. For a person it did not know, values begin with those of the journal
+     * now. Later ones are published when they are delivered, so that subscribers see them in order.
+     */
+    async open(): Promise<void> {
       if (isOpen) return;
       const before = await store.load();
       retained = before.topics;
@@ -186,7 +170,8 @@ export function createBoard(ports: BoardPorts): Board {
       isOpen = true;
       await remember();
     },
-    async fill(connection) {
+    /** Publishes everything again, for a broker that has nothing, and clears what is not needed any more. */
+    async fill(connection: Connection): Promise<void> {
       shown.clear();
       await remember(topics.status);
       await post(connection, topics.status, ONLINE);
@@ -194,10 +179,12 @@ export function createBoard(ports: BoardPorts): Board {
       await clear(connection, staying);
       for (const userId of staying) await postPerson(connection, userId);
     },
-    async introduce(connection) {
+    /** Publishes the devices for Home Assistant again. */
+    async introduce(connection: Connection): Promise<void> {
       for (const userId of shown.keys()) await postDevice(connection, userId);
     },
-    async put(connection, { userId, takenAt, measures }) {
+    /** Publishes a reading's values that are not older than those there. False for a person who is not linked. */
+    async put(connection: Connection, { userId, takenAt, measures }: Reading): Promise<boolean> {
       if (!shown.has(userId)) {
         if (!(await whoIsLinked()).includes(userId)) return false;
         await postPerson(connection, userId);
@@ -215,7 +202,8 @@ export function createBoard(ports: BoardPorts): Board {
       await set(connection, userId, new Map(changes));
       return true;
     },
-    async follow(connection) {
+    /** Publishes the journal's newest values, and clears those that the journal has lacked for two calls. */
+    async follow(connection: Connection): Promise<void> {
       const absent = new Set<string>();
       let hasLess = false;
       for (const userId of shown.keys()) {
@@ -235,7 +223,8 @@ export function createBoard(ports: BoardPorts): Board {
       missing = absent;
       if (hasLess) await clear(connection, [...values.keys()]);
     },
-    async look(connection) {
+    /** Publishes who has come and each person's status, and clears who has gone. */
+    async look(connection: Connection): Promise<void> {
       await speaker.retry(connection);
       const staying = await whoIsLinked();
       if ([...shown.keys()].some((userId) => !staying.includes(userId))) await clear(connection, staying);

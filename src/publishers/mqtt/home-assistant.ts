@@ -114,71 +114,63 @@ interface Quantity {
   readonly enabled_by_default?: false;
 }
 
-const MEASUREMENT = { state_class: 'measurement' } as const;
-const MASS = {
-  device_class: 'weight',
-  unit_of_measurement: 'kg',
-  suggested_display_precision: 2,
-  ...MEASUREMENT,
-} as const;
-const WATER = { device_class: 'weight', unit_of_measurement: 'kg', ...MEASUREMENT, enabled_by_default: false } as const;
-const TEMPERATURE = {
-  device_class: 'temperature',
-  unit_of_measurement: '°C',
-  suggested_display_precision: 1,
-  ...MEASUREMENT,
-} as const;
-const whole = (unit: string) =>
-  ({ unit_of_measurement: unit, suggested_display_precision: 0, ...MEASUREMENT }) as const;
+const measured = (label: string, unit?: string, more: Partial<Quantity> = {}): Quantity => ({
+  label,
+  ...(unit !== undefined && { unit_of_measurement: unit }),
+  state_class: 'measurement',
+  ...more,
+});
+const mass = (label: string) => measured(label, 'kg', { device_class: 'weight', suggested_display_precision: 2 });
+const water = (label: string) => measured(label, 'kg', { device_class: 'weight', enabled_by_default: false });
+const temperature = (label: string) =>
+  measured(label, '°C', { device_class: 'temperature', suggested_display_precision: 1 });
+const whole = (label: string, unit: string) => measured(label, unit, { suggested_display_precision: 0 });
 
 /**
  * Device classes, units and state classes as Home Assistant's own Withings integration has them (core,
  * `withings/sensor.py`), so that statistics survive a change from one to the other.
  */
 const QUANTITIES: Readonly<Record<string, Quantity>> = {
-  weight: { label: 'Weight', ...MASS },
-  height: { label: 'Height', device_class: 'distance', unit_of_measurement: 'm', ...MEASUREMENT },
-  fat_free_mass: { label: 'Fat free mass', ...MASS },
-  fat_ratio: { label: 'Fat ratio', unit_of_measurement: '%', suggested_display_precision: 2, ...MEASUREMENT },
-  fat_mass: { label: 'Fat mass', ...MASS },
-  diastolic_bp: { label: 'Diastolic blood pressure', ...whole('mmHg') },
-  systolic_bp: { label: 'Systolic blood pressure', ...whole('mmHg') },
-  heart_rate: { label: 'Heart rate', ...whole('bpm') },
-  temperature: { label: 'Temperature', ...TEMPERATURE },
-  spo2: { label: 'Blood oxygen', ...whole('%') },
-  body_temperature: { label: 'Body temperature', ...TEMPERATURE },
-  skin_temperature: { label: 'Skin temperature', ...TEMPERATURE },
-  muscle_mass: { label: 'Muscle mass', ...MASS },
-  hydration: { label: 'Hydration', ...WATER },
-  bone_mass: { label: 'Bone mass', ...MASS },
-  pulse_wave_velocity: {
-    label: 'Pulse wave velocity',
+  weight: mass('Weight'),
+  height: measured('Height', 'm', { device_class: 'distance' }),
+  fat_free_mass: mass('Fat free mass'),
+  fat_ratio: measured('Fat ratio', '%', { suggested_display_precision: 2 }),
+  fat_mass: mass('Fat mass'),
+  diastolic_bp: whole('Diastolic blood pressure', 'mmHg'),
+  systolic_bp: whole('Systolic blood pressure', 'mmHg'),
+  heart_rate: whole('Heart rate', 'bpm'),
+  temperature: temperature('Temperature'),
+  spo2: whole('Blood oxygen', '%'),
+  body_temperature: temperature('Body temperature'),
+  skin_temperature: temperature('Skin temperature'),
+  muscle_mass: mass('Muscle mass'),
+  hydration: water('Hydration'),
+  bone_mass: mass('Bone mass'),
+  pulse_wave_velocity: measured('Pulse wave velocity', 'm/s', {
     device_class: 'speed',
-    unit_of_measurement: 'm/s',
     suggested_display_precision: 2,
-    ...MEASUREMENT,
-  },
-  vo2_max: { label: 'VO2 max', unit_of_measurement: 'ml/min/kg', ...MEASUREMENT },
-  vascular_age: { label: 'Vascular age', ...MEASUREMENT },
-  extracellular_water: { label: 'Extracellular water', ...WATER },
-  intracellular_water: { label: 'Intracellular water', ...WATER },
-  visceral_fat: { label: 'Visceral fat', ...MEASUREMENT },
+  }),
+  vo2_max: measured('VO2 max', 'ml/min/kg'),
+  vascular_age: measured('Vascular age'),
+  extracellular_water: water('Extracellular water'),
+  intracellular_water: water('Intracellular water'),
+  visceral_fat: measured('Visceral fat'),
   // `energy` would forbid the state class: it is for what adds up.
-  basal_metabolic_rate: { label: 'Basal metabolic rate', ...whole('kcal/d') },
-  metabolic_age: { label: 'Metabolic age', ...MEASUREMENT },
+  basal_metabolic_rate: whole('Basal metabolic rate', 'kcal/d'),
+  metabolic_age: measured('Metabolic age'),
   // Numbers of a classification, which have no mean.
   afib_ecg: { label: 'Atrial fibrillation (ECG)' },
   afib_ppg: { label: 'Atrial fibrillation (PPG)' },
 };
 
-/** By the key of the journal; what Home Assistant has no class for goes by Withings' unit, and a number without a name by none. */
+/** By the key of the journal. A quantity that is not in the table has Withings' unit, if it has one. */
 function describeQuantity(key: string): Quantity {
   const known = QUANTITIES[key];
   if (known !== undefined) return known;
   const { name, unit, part } = readMeasureKey(key);
   const label = part === undefined ? sentence(name) : `${sentence(name)} ${part}`;
-  if (unit === 'kg') return { label, ...MASS, enabled_by_default: false };
-  return { label, ...(unit !== '' && { unit_of_measurement: unit }), ...MEASUREMENT };
+  if (unit === 'kg') return { ...mass(label), enabled_by_default: false };
+  return measured(label, unit === '' ? undefined : unit);
 }
 
 function sentence(key: string): string {

@@ -6,16 +6,6 @@ import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Message } from './connection.ts';
 
-/** Where everything stands. README.md has the same as a table. */
-export interface Topics {
-  /** The weighbridge among others at the same broker, for Home Assistant: of `[a-zA-Z0-9_-]`. */
-  readonly id: string;
-  readonly status: string;
-  value(userId: UserId, key: string): string;
-  health(userId: UserId): string;
-  event(userId: UserId): string;
-}
-
 export const ONLINE = 'online';
 export const OFFLINE = 'offline';
 /** The one `event_type` of the event entity. */
@@ -23,13 +13,17 @@ export const WEIGH_IN = 'weigh_in';
 
 const DEFAULT_PREFIX = 'weighbridge';
 
-export function createTopics(prefix: string): Topics {
+export type Topics = ReturnType<typeof createTopics>;
+
+/** The topics of everything that is published. README.md has the same as a table. */
+export function createTopics(prefix: string) {
   return {
+    /** The weighbridge among others at the same broker, for Home Assistant: of `[a-zA-Z0-9_-]`. */
     id: prefix === DEFAULT_PREFIX ? prefix : `${DEFAULT_PREFIX}_${hashOf(prefix).slice(0, 8)}`,
     status: `${prefix}/status`,
-    value: (userId, key) => `${prefix}/${userId}/${key}`,
-    health: (userId) => `${prefix}/${userId}/health`,
-    event: (userId) => `${prefix}/${userId}/event`,
+    value: (userId: UserId, key: string) => `${prefix}/${userId}/${key}`,
+    health: (userId: UserId) => `${prefix}/${userId}/health`,
+    event: (userId: UserId) => `${prefix}/${userId}/event`,
   };
 }
 

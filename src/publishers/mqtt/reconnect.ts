@@ -21,20 +21,7 @@ export interface LinkTroubles {
   contacted(): void;
 }
 
-/** A connection that is made again whenever it ends. */
-export interface Link {
-  /**
-   * The connection; waits for the end of the first attempt.
-   *
-   * @throws Trouble if the broker is not there; the signal's reason if it aborts
-   */
-  connected(signal: AbortSignal): Promise<Connection>;
-  /** The connection, if there is one now. */
-  readonly connection: Connection | undefined;
-  /** Resolves when the signal that it was made with has aborted and nothing is under way any more. */
-  readonly stopped: Promise<void>;
-}
-
+/** Connects to a broker, and again whenever the connection ends, until the signal aborts. */
 export function keepConnected(ports: {
   /** With that version, or another where the broker does not know it. */
   readonly connect: (preferred: Version, signal: AbortSignal) => Promise<Connection>;
@@ -48,7 +35,7 @@ export function keepConnected(ports: {
   readonly log: Log;
   readonly troubles: LinkTroubles;
   readonly signal: AbortSignal;
-}): Link {
+}) {
   const { connect, greet, host, clock, random, log, troubles, signal } = ports;
   /** Emits `change` when there is a connection or a trouble. */
   const changes = new EventEmitter();
@@ -107,18 +94,25 @@ export function keepConnected(ports: {
   };
 
   return {
+    /** Resolves when the signal has aborted and nothing is under way any more. */
     stopped: run(),
-    get connection() {
+    /** The connection, if there is one now. */
+    get connection(): Connection | undefined {
       return current?.isOpen === true ? current : undefined;
     },
-    async connected(patience) {
+    /**
+     * The connection; waits for the end of the first attempt.
+     *
+     * @throws Trouble if the broker is not there; the reason of `until` if that aborts
+     */
+    async connected(until: AbortSignal): Promise<Connection> {
       while (current?.isOpen !== true) {
-        patience.throwIfAborted();
+        until.throwIfAborted();
         signal.throwIfAborted();
         if (trouble !== undefined) throw lookAgain(trouble);
         if (current !== undefined) throw lookAgain(await current.ended);
-        // It rejects when `patience` aborts, which is seen above.
-        await once(changes, 'change', { signal: patience }).catch(() => undefined);
+        // It rejects when `until` aborts, which is seen above.
+        await once(changes, 'change', { signal: until }).catch(() => undefined);
       }
       return current;
     },

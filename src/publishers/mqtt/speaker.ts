@@ -4,21 +4,7 @@ import type { LinkTroubles } from './reconnect.ts';
 import { NOT_NOW, REFUSED } from './trouble.ts';
 
 /** Publishes to a broker that may refuse one topic and still take the others. */
-export interface Speaker {
-  /**
-   * Publishes it. If the broker refuses it for good, that is reported and no more. If the broker refuses it now, that is
-   * reported, and a retained message is left for `retry`.
-   *
-   * @throws Trouble if the connection has ended, or if the broker refuses now a message that is not retained
-   */
-  say(connection: Connection, message: Message): Promise<void>;
-  /** Publishes once more what the broker has refused for the moment. */
-  retry(connection: Connection): Promise<void>;
-  /** Whether the broker has refused the last message on this topic. */
-  isRefused(topic: string): boolean;
-}
-
-export function createSpeaker(troubles: LinkTroubles): Speaker {
+export function createSpeaker(troubles: LinkTroubles) {
   /** By topic: the last message, if the broker has refused it, and the code that says whether for good. */
   const refusals = new Map<string, { readonly code: string; readonly message: Message }>();
 
@@ -29,7 +15,13 @@ export function createSpeaker(troubles: LinkTroubles): Speaker {
     if (code !== undefined && isLast) troubles.over(new Set([code]));
   };
 
-  const say = async (connection: Connection, message: Message) => {
+  /**
+   * Publishes it. If the broker refuses it for good, that is reported and no more. If the broker refuses it now, that is
+   * reported, and a retained message is left for `retry`.
+   *
+   * @throws Trouble if the connection has ended, or if the broker refuses now a message that is not retained
+   */
+  const say = async (connection: Connection, message: Message): Promise<void> => {
     const { topic, retain } = message;
     try {
       await connection.publish(message);
@@ -46,10 +38,12 @@ export function createSpeaker(troubles: LinkTroubles): Speaker {
 
   return {
     say,
-    async retry(connection) {
+    /** Publishes once more what the broker has refused for the moment. */
+    async retry(connection: Connection): Promise<void> {
       const passing = [...refusals.values()].filter(({ code }) => code === NOT_NOW);
       for (const { message } of passing) await say(connection, message);
     },
-    isRefused: (topic) => refusals.has(topic),
+    /** Whether the broker has refused the last message on this topic. */
+    isRefused: (topic: string): boolean => refusals.has(topic),
   };
 }
