@@ -9,7 +9,7 @@ import {
   type UserId,
 } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
-import { attempt, type FileSystem, nodeFiles, readText, replaceFile, reserve } from './files.ts';
+import { attempt, type FileSystem, nodeFiles, readText, reserve } from './files.ts';
 import { parseFields, secondsOf, textOf } from './json.ts';
 import { lockFile } from './lock.ts';
 
@@ -82,7 +82,8 @@ export function createAccessFiles(directory: string, files: FileSystem = nodeFil
         scope,
       };
       const path = pathOf(userId);
-      await replaceFile(files, path, `${JSON.stringify(fields)}\n`, { temporary: `${path}.tmp` });
+      await using file = await reserve(files, path, `${path}.tmp`, { content: `${JSON.stringify(fields)}\n` });
+      await file.commit();
     },
   };
 }
