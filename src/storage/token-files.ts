@@ -151,7 +151,7 @@ function unreadable(path: string, text: string): Trouble {
   return new Trouble(`the token file ${path} ${what}`, { code: 'token_unreadable', recovery: 'login', hint });
 }
 
-/** How long ago a token was last sent, if it was this one: the lock file says so by its text and its time. */
+/** How long ago this token was sent, if it was sent last: the lock file has its fingerprint and the time. */
 async function readTry(files: FileSystem, path: string, token: RefreshToken): Promise<number | undefined> {
   const text = (await files.readFile(path)).toString('latin1');
   // Files know fractions of a millisecond, the clock does not.
