@@ -3,7 +3,7 @@ import { addAbortSignal } from 'node:stream';
 import { ExitCode, type Run, type Shell } from './cli/shell.ts';
 import { errorCode, explain, Trouble } from './domain/trouble.ts';
 import type { OwnFiles } from './runtime/version.ts';
-import { goesToJournal, withPriority } from './systemd/journald.ts';
+import { goesToJournald, withPriority } from './systemd/journald.ts';
 
 /** The process edge: arguments, `.env`, signals and the exit code. Nothing else touches `process`. */
 
@@ -32,7 +32,7 @@ function giveUp(): void {
   process.exit(codeWhenStuck);
 }
 
-const isErrorJournalled = goesToJournal(process.env, process.stderr.fd);
+const isErrorJournalled = goesToJournald(process.env, process.stderr.fd);
 
 function say(line: string): void {
   process.stderr.write(`${isErrorJournalled ? withPriority(line) : line}\n`);
@@ -56,7 +56,7 @@ async function openShell(): Promise<Shell> {
     readInput,
     readLines,
     colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
-    isJournalled: goesToJournal(process.env, process.stdout.fd),
+    isJournalled: goesToJournald(process.env, process.stdout.fd),
     notifyEnvironment,
     isRoot: process.geteuid?.() === 0,
     service: undefined,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { errorCode, Trouble } from '../domain/trouble.ts';
 
 /** The file operations that storage is made of; a parameter, so that a test can fail or die at any one of them. */
@@ -61,59 +61,34 @@ export async function readText(files: FileSystem, path: string): Promise<string 
   return (await readBytes(files, path))?.toString('utf8');
 }
 
-/**
- * Replaces a small file durably: whole or not at all.
- *
- * @param options.doing what a Trouble says could not be done
- * @param options.temporary a name of its own, where no other process writes the same file
- */
-export async function replaceFile(
-  files: FileSystem,
-  target: string,
-  text: string,
-  options: { readonly doing?: string; readonly temporary?: string } = {},
-): Promise<void> {
-  const { doing = `write ${target}`, temporary = `${target}.${randomBytes(4).toString('hex')}${TEMPORARY}` } = options;
-  await attempt(doing, async () => {
-    await using file = await writeTemporary(files, temporary, text);
-    await file.moveTo(target);
-  });
-}
-
-/** Room for a file on the disk: what can go wrong with writing it has gone wrong before. */
+/** A small file that is written under another name first: what can go wrong with the disk goes wrong before `commit`. */
 export interface Reservation extends AsyncDisposable {
-  /** Replaces the target by `text`, whole or not at all. When it returns, a power cut cannot undo it. */
-  commit(text: string): Promise<void>;
+  /** Replaces the target, whole or not at all. When it returns, a power cut cannot undo it. */
+  commit(text?: string): Promise<void>;
 }
 
 /** More than any token takes; one block on every file system. */
-const RESERVED_BYTES = 2048;
+const ROOM = Buffer.alloc(2048, '\n');
 
 /**
  * Takes room for a file of up to 2048 bytes beside `target`, before anything irreversible happens. File systems that
  * never overwrite in place (btrfs, f2fs) may still refuse the commit.
+ *
+ * @param options.content what `commit` puts into the target where it is not given another text
+ * @param options.doing what a Trouble says could not be done
  */
-export async function reserve(files: FileSystem, target: string, temporary: string): Promise<Reservation> {
-  const doing = `write ${target}`;
-  const file = await attempt(doing, () => writeTemporary(files, temporary, Buffer.alloc(RESERVED_BYTES, '\n')));
-  return {
-    commit: (text) =>
-      attempt(doing, async () => {
-        await file.overwrite(Buffer.from(text));
-        await file.moveTo(target);
-      }),
-    [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
-  };
-}
-
-/** Writes and syncs a file that is removed again, unless it is moved to its target. */
-async function writeTemporary(files: FileSystem, path: string, content: string | Buffer) {
-  const handle = await files.open(path, 'w', FILE_MODE);
+export async function reserve(
+  files: FileSystem,
+  target: string,
+  temporary: string,
+  { content = ROOM, doing = `write ${target}` }: { readonly content?: string | Buffer; readonly doing?: string } = {},
+): Promise<Reservation> {
+  const handle = await attempt(doing, () => files.open(temporary, 'w', FILE_MODE));
   let isMoved = false;
   const dispose = async () => {
     if (isMoved) return;
     await handle.close().catch(() => undefined);
-    await files.rm(path, { force: true }).catch(() => undefined);
+    await files.rm(temporary, { force: true }).catch(() => undefined);
   };
   try {
     await handle.chmod(FILE_MODE);
@@ -121,25 +96,33 @@ async function writeTemporary(files: FileSystem, path: string, content: string |
     await handle.sync();
   } catch (error) {
     await dispose();
-    throw error;
+    throw storageTrouble(doing, error);
   }
   return {
-    async overwrite(bytes: Buffer): Promise<void> {
-      // The disk may take a part of the bytes and report how many.
-      for (let at = 0; at < bytes.length; ) {
-        at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
-      }
-      await handle.truncate(bytes.length);
-      await handle.sync();
-    },
-    async moveTo(target: string): Promise<void> {
-      await handle.close();
-      await files.rename(path, target);
-      isMoved = true;
-      await syncDirectory(files, parent(target));
-    },
+    commit: (text) =>
+      attempt(doing, async () => {
+        if (text !== undefined) await overwrite(handle, Buffer.from(text));
+        await handle.close();
+        await files.rename(temporary, target);
+        isMoved = true;
+        await syncDirectory(files, parent(target));
+      }),
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+async function overwrite(handle: FileHandle, bytes: Buffer): Promise<void> {
+  // The disk may take a part of the bytes and report how many.
+  for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
+  await handle.truncate(bytes.length);
+  await handle.sync();
+}
+
+/** Replaces a small file durably. Several processes may do so: each writes under a name of its own. */
+export async function replaceFile(files: FileSystem, target: string, content: string, doing?: string): Promise<void> {
+  const temporary = `${target}.${randomBytes(4).toString('hex')}${TEMPORARY}`;
+  await using file = await reserve(files, target, temporary, { content, ...(doing && { doing }) });
+  await file.commit();
 }
 
 /** Removes what a killed process left half-written. Not for files that several processes write. */

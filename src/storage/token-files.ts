@@ -10,7 +10,7 @@ import {
   type UserId,
 } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
-import { attempt, type FileSystem, nodeFiles, readText, replaceFile, reserve } from './files.ts';
+import { attempt, type FileSystem, nodeFiles, readText, reserve } from './files.ts';
 import { parseFields, textOf } from './json.ts';
 import { lockFile } from './lock.ts';
 
@@ -83,7 +83,8 @@ export function createAccessFiles(directory: string, files: FileSystem = nodeFil
         scope,
       };
       const path = pathOf(userId);
-      await replaceFile(files, path, `${JSON.stringify(fields)}\n`, { temporary: `${path}.tmp` });
+      await using file = await reserve(files, path, `${path}.tmp`, { content: `${JSON.stringify(fields)}\n` });
+      await file.commit();
     },
   };
 }
@@ -151,7 +152,7 @@ function unreadable(path: string, text: string): Trouble {
   return new Trouble(`the token file ${path} ${what}`, { code: 'token_unreadable', recovery: 'login', hint });
 }
 
-/** How long ago a token was last sent, if it was this one: the lock file says so by its text and its time. */
+/** How long ago this token was sent, if it was sent last: the lock file has its fingerprint and the time. */
 async function readTry(files: FileSystem, path: string, token: RefreshToken): Promise<number | undefined> {
   const text = (await files.readFile(path)).toString('latin1');
   // Files know fractions of a millisecond, the clock does not.

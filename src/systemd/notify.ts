@@ -3,19 +3,19 @@ import { once } from 'node:events';
 import { write } from 'node:fs';
 import { promisify } from 'node:util';
 
-/** Tells systemd how things stand, as sd_notify(3) does: one message of lines such as `READY=1`. */
+/** Sends systemd a message of lines such as `READY=1`, as sd_notify(3) does. */
 export type Notify = (lines: readonly string[]) => Promise<void>;
 
 /** What systemd sets for the process that it supervises. */
 export type NotifyVariables = Readonly<Record<string, string | undefined>>;
 
-/** How the unit calls the open socket (`OpenFile=`), and where passed descriptors begin: sd_listen_fds(3). */
+/** The name of the open socket in the unit (`OpenFile=`), and where passed descriptors begin: sd_listen_fds(3). */
 const SOCKET_NAME = 'notify';
 const FIRST_DESCRIPTOR = 3;
 
 /**
- * Node cannot open a datagram socket in the file system. systemd 253 and later passes one that is connected already, and
- * writing to that is all there is to a message. Otherwise systemd-notify(1) is run for each.
+ * Node cannot open a datagram socket in the file system. systemd 253 and later passes one that is connected already:
+ * a message is a write. Otherwise systemd-notify(1) runs for each message.
  */
 export function createNotify(variables: NotifyVariables, pid: number): Notify {
   const descriptor = passedSocket(variables, pid);
@@ -36,7 +36,7 @@ async function runNotify(lines: readonly string[], socket: string | undefined): 
   if (code !== 0) throw new Error(`systemd-notify has ended with ${code}`);
 }
 
-/** How long systemd waits for a sign of life of this process before it ends it; undefined where it does not. */
+/** How long systemd waits for `WATCHDOG=1` of this process before it ends the process; undefined without a watchdog. */
 export function watchdogMs({ WATCHDOG_USEC: limit, WATCHDOG_PID: whose }: NotifyVariables, pid: number) {
   const isOurs = whose === undefined || whose === String(pid);
   const ms = isOurs && limit !== undefined && /^[0-9]{1,15}$/.test(limit) ? Number(limit) / 1000 : 0;

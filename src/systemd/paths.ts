@@ -1,9 +1,11 @@
-/** Where the service has its things. */
-export interface SystemPaths {
+/** Where the files of the service are. */
+export interface ServicePaths {
   readonly unit: string;
-  /** `env` is there, and what else is a credential. */
+  /** The directory of `env` and of all other credentials. */
   readonly settings: string;
-  /** `StateDirectory`: tokens and data. systemd keeps it for the user that it makes up. */
+  /** The settings, a whole `.env` file. */
+  readonly env: string;
+  /** `StateDirectory`: tokens and data. systemd keeps it for the dynamic user. */
   readonly state: string;
 }
 
@@ -12,16 +14,18 @@ export const SERVICE_NAME = 'weighbridge';
 /** The name of the credential that is a whole `.env` file. */
 export const ENV_CREDENTIAL = 'env';
 
-/** @param root what stands in front of each path, for another machine's files */
-export function systemPaths(root: string): SystemPaths {
+/** @param root put in front of each path, for the files of another machine */
+export function servicePaths(root: string): ServicePaths {
+  const settings = `${root}/etc/weighbridge`;
   return {
     unit: `${root}/etc/systemd/system/${SERVICE_NAME}.service`,
-    settings: `${root}/etc/weighbridge`,
+    settings,
+    env: `${settings}/${ENV_CREDENTIAL}`,
     state: `${root}/var/lib/weighbridge`,
   };
 }
 
-export const SERVICE = systemPaths('');
+export const SERVICE = servicePaths('');
 
-/** Settings of the unit itself, whatever the file says: the service writes nowhere else. */
+/** Settings of the unit itself. They override the file: the service writes nowhere else. */
 export const ENVIRONMENT_IN_STATE = { TOKENS_DIR: './tokens', DATA_DIR: './data' } as const;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ENV_CREDENTIAL, ENVIRONMENT_IN_STATE, SERVICE_NAME, systemPaths } from './paths.ts';
+import { ENV_CREDENTIAL, ENVIRONMENT_IN_STATE, SERVICE, SERVICE_NAME } from './paths.ts';
 
 /** systemd passes an open socket since this version, */
 const PASSES_SOCKETS = 253;
@@ -7,7 +7,7 @@ const PASSES_SOCKETS = 253;
 const BACKS_OFF = 254;
 
 export interface UnitOptions {
-  /** What is run: Node, and the script. */
+  /** Node, and the script that it runs. */
   readonly program: { readonly node: string; readonly script: string };
   /** The number that `systemctl --version` begins with. */
   readonly systemd: number;
@@ -15,7 +15,6 @@ export interface UnitOptions {
 
 /** The unit of the service, as this version of systemd understands it. */
 export function writeUnit({ program, systemd }: UnitOptions): string {
-  const env = `${systemPaths('').settings}/${ENV_CREDENTIAL}`;
   const environment = Object.entries(ENVIRONMENT_IN_STATE).map(([name, value]) => `${name}=${value}`);
   const notify =
     systemd >= PASSES_SOCKETS
@@ -29,7 +28,7 @@ Wants=network-online.target
 After=network-online.target time-sync.target
 StartLimitIntervalSec=0
 # Without them it could only fail, again and again.
-AssertPathExists=${env}
+AssertPathExists=${SERVICE.env}
 
 [Service]
 ExecStart=${quote(program.node)} ${quote(program.script)} serve
@@ -48,7 +47,7 @@ TimeoutStopSec=15
 SyslogIdentifier=${SERVICE_NAME}
 
 # Settings: a .env file, which only root can read. weighbridge is handed a copy, and no secret is in its environment.
-LoadCredential=${ENV_CREDENTIAL}:${env}
+LoadCredential=${ENV_CREDENTIAL}:${SERVICE.env}
 # Logins and measurements: /var/lib/${SERVICE_NAME}, of a user that exists while it runs.
 DynamicUser=yes
 StateDirectory=${SERVICE_NAME}
@@ -97,7 +96,7 @@ WantedBy=multi-user.target
 `;
 }
 
-/** As a command line of systemd takes it for itself: systemd.service(5), "Command lines". */
+/** One word of a command line: systemd.service(5), "Command lines". */
 function quote(path: string): string {
   const literal = path.replace(/[\\"]/g, '\\$&').replaceAll('%', '%%').replaceAll('$', '$$$$');
   return /^[\w./%+@:=,-]+$/.test(literal) ? literal : `"${literal}"`;
@@ -105,17 +104,14 @@ function quote(path: string): string {
 
 const SEAL = '# Written by "weighbridge service install"; sha256 ';
 
-/** Adds a line by which it can be told whether somebody has changed it since. */
+/** Adds a line that tells later whether the unit was changed. */
 export function seal(unit: string): string {
-  return `${unit}${SEAL}${digest(unit)}\n`;
+  const digest = createHash('sha256').update(unit).digest('hex');
+  return `${unit}${SEAL}${digest}\n`;
 }
 
-/** Whether it is as it was written, by whichever version. */
+/** Whether the unit is as any version of weighbridge wrote it. */
 export function isSealed(text: string): boolean {
   const at = text.lastIndexOf(SEAL);
   return at !== -1 && text === seal(text.slice(0, at));
-}
-
-function digest(unit: string): string {
-  return createHash('sha256').update(unit).digest('hex');
 }

@@ -4,29 +4,25 @@ import { dirname } from 'node:path';
 import { type Config, formatProblem, type Parsed } from '../../config/config.ts';
 import { createProof, localCallbackUrl, probeCallback } from '../../http/probe.ts';
 import type { Shell } from '../shell.ts';
-import type { ServiceWorld } from './status.ts';
-import { readUnit } from './steps.ts';
+import { isUnitUnchanged, type Machine } from './steps.ts';
 
-/** What the sandbox of the unit hides. */
+/** The directories that the sandbox of the unit hides. */
 const HIDDEN = ['/home', '/root', '/run/user', '/tmp', '/var/tmp'];
 
-/** What is wrong with the settings, or would be inside of the service. */
+/** The problems of the settings, and those that they would have inside of the service. */
 export function faults({ problems, readable }: Parsed): readonly string[] {
   const { hook, mqtt } = readable;
   const [program = '', ...args] = hook?.command ?? [];
-  const isLost = (path: string) => path.includes('/') && (!path.startsWith('/') || isHidden(path));
-  const lost = [
-    ...[program, ...args.filter(isHidden)].filter(isLost).map((path) => ['HOOK_COMMAND', path]),
-    ...[mqtt?.caFile ?? '']
-      .filter((path) => path !== '' && (isLost(path) || !path.includes('/')))
-      .map((path) => ['MQTT_CA_FILE', path]),
-  ];
+  const isLost = (path: string) => !path.startsWith('/') || isHidden(path);
+  const lost = {
+    HOOK_COMMAND: [...[program].filter((path) => path.includes('/') && isLost(path)), ...args.filter(isHidden)],
+    MQTT_CA_FILE: [mqtt?.caFile ?? ''].filter((path) => path !== '' && isLost(path)),
+  };
+  const describe = (name: string, path: string) =>
+    `${name}: the service cannot see ${path}; put it somewhere else, such as /usr/local/lib, and write its whole path`;
   return [
     ...problems.map(formatProblem),
-    ...lost.map(
-      ([name, path]) =>
-        `${name}: the service cannot see ${path}; put it somewhere else, such as /usr/local/lib, and write its whole path`,
-    ),
+    ...Object.entries(lost).flatMap(([name, paths]) => paths.map((path) => describe(name, path))),
   ];
 }
 
@@ -34,7 +30,7 @@ function isHidden(path: string): boolean {
   return HIDDEN.some((directory) => path === directory || path.startsWith(`${directory}/`));
 }
 
-/** The service has a user and a view of its own: what is run must be there for everybody. */
+/** The service has a user and a view of its own: every user must be able to read the programs. */
 export async function hiddenProgram({ program }: Shell): Promise<readonly string[]> {
   const found: string[] = [];
   for (const [what, path] of Object.entries({ Node: program.node, weighbridge: program.script })) {
@@ -60,11 +56,10 @@ async function firstClosed(path: string): Promise<string | undefined> {
   }
 }
 
-export async function foreignUnit({ paths }: ServiceWorld): Promise<readonly string[]> {
-  const unit = await readUnit(paths);
-  if (unit === undefined || unit.isSealed) return [];
+export async function changedUnit(machine: Machine): Promise<readonly string[]> {
+  if ((await isUnitUnchanged(machine)) !== false) return [];
   return [
-    `${paths.unit} is not as it was written here, and is left alone; put your changes into "sudo systemctl edit weighbridge", and call "weighbridge service uninstall" first`,
+    `${machine.paths.unit} is not as it was written here, and is left alone; put your changes into "sudo systemctl edit weighbridge", and call "weighbridge service uninstall" first`,
   ];
 }
 
@@ -75,10 +70,13 @@ export async function isRunning(config: Config): Promise<boolean> {
   return (await probeCallback(url, createProof(credentials.clientSecret))).isOurs;
 }
 
-/** Whoever began with cron has a line that would start a second one. */
-export async function cronNotes({ env }: Shell, { run }: ServiceWorld): Promise<readonly string[]> {
+/** A line of a crontab that runs weighbridge, in a folder of any name too. A comment does not count. */
+const CRON_LINE = /^\s*[^#\s].*(weighbridge|dist\/(bundle|src)\/main\.js)/;
+
+/** A set-up that began with cron has a line that would start a second weighbridge. */
+export async function cronNotes({ env }: Shell, { run }: Machine): Promise<readonly string[]> {
   const user = env['SUDO_USER'];
   const { stdout } = await run('crontab', user === undefined ? ['-l'] : ['-u', user, '-l']);
-  const line = stdout.split('\n').find((each) => /^\s*[^#\s].*(weighbridge|dist\/src\/main\.js)/.test(each));
+  const line = stdout.split('\n').find((each) => CRON_LINE.test(each));
   return line === undefined ? [] : [`cron starts weighbridge, too; take this line out ("crontab -e"): ${line.trim()}`];
 }

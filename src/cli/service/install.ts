@@ -8,23 +8,21 @@ import { askService, lastLines, systemdVersion } from '../../systemd/control.ts'
 import { ENV_CREDENTIAL, SERVICE_NAME } from '../../systemd/paths.ts';
 import { seal, writeUnit } from '../../systemd/unit.ts';
 import { ExitCode, type Shell } from '../shell.ts';
-import { cronNotes, faults, foreignUnit, hiddenProgram, isRunning } from './checks.ts';
-import { moveData, moveLogins, planMoves } from './move.ts';
-import { REAL_WORLD, type ServiceWorld, showService, systemctl } from './status.ts';
-import { carryOut, type Step } from './steps.ts';
-
-const LINES = 10;
+import { changedUnit, cronNotes, faults, hiddenProgram, isRunning } from './checks.ts';
+import { planMoves } from './move.ts';
+import { showService } from './status.ts';
+import { carryOut, type Machine, type Step, systemctl, THIS_MACHINE } from './steps.ts';
 
 /**
- * Makes a service of systemd of the set-up in this folder: settings, logins and measurements move to where the service
- * has them. Where they are there already, only the unit is brought up to date. It can be called as often as one likes.
+ * Makes a systemd service of the set-up in this folder: settings, logins and measurements move to the directories of the
+ * service. Where they are there already, only the unit is updated. It can be called any number of times.
  */
 export async function installService(
   shell: Shell,
   options: { readonly dryRun?: boolean },
-  world: ServiceWorld = REAL_WORLD,
+  machine: Machine = THIS_MACHINE,
 ): Promise<ExitCode> {
-  const plan = await planInstall(shell, world);
+  const plan = await planInstall(shell, machine);
   if ('obstacles' in plan) {
     for (const each of plan.obstacles) shell.say(`error: ${each}`);
     return plan.code;
@@ -35,8 +33,8 @@ export async function installService(
     shell.print(plan.unit.trimEnd());
     return code;
   }
-  if (code === ExitCode.done) return await showService(shell, world);
-  if (shell.isRoot) for (const line of await lastLines(world.run, LINES)) shell.say(`  ${line}`);
+  if (code === ExitCode.done) return await showService(shell, machine);
+  if (shell.isRoot) for (const line of await lastLines(machine.run)) shell.say(`  ${line}`);
   return code;
 }
 
@@ -51,14 +49,14 @@ interface Refusal {
   readonly code: ExitCode;
 }
 
-async function planInstall(shell: Shell, world: ServiceWorld): Promise<Plan | Refusal> {
-  const { paths, run } = world;
+async function planInstall(shell: Shell, machine: Machine): Promise<Plan | Refusal> {
+  const { paths, run } = machine;
   const failed = (...obstacles: readonly string[]) => ({ obstacles, code: ExitCode.failed });
   const systemd = await systemdVersion(run);
   if (systemd === undefined) return failed('there is no systemd on this machine; README.md has the way with cron');
-  const obstacles = [...(await hiddenProgram(shell)), ...(await foreignUnit(world))];
+  const obstacles = [...(await hiddenProgram(shell)), ...(await changedUnit(machine))];
   if (obstacles.length > 0) return failed(...obstacles);
-  const settings = await readServiceSettings(shell, world);
+  const settings = await readServiceSettings(shell, machine);
   if (settings === undefined) return { obstacles: [NO_SETTINGS], code: ExitCode.configuration };
   const { source, parsed } = settings;
   const wrong = parsed === undefined ? [] : faults(parsed);
@@ -66,21 +64,12 @@ async function planInstall(shell: Shell, world: ServiceWorld): Promise<Plan | Re
   const isActive = (await askService(run))?.activity === 'active';
   if (!isActive && parsed?.config !== undefined && (await isRunning(parsed.config))) return failed(RUNNING);
 
-  const moves = await planMoves(shell, world);
+  const moves = await planMoves(shell, machine);
   const unit = seal(writeUnit({ program: shell.program, systemd }));
-  const env = `${paths.settings}/${ENV_CREDENTIAL}`;
-  const options = { run, owner: paths.state };
   const unitName = `${SERVICE_NAME}.service`;
-  const steps: Step[] = [
-    ...(source === env ? [] : [moveSettings(source, env)]),
-    ...moves.logins.map(({ from, to }) => ({
-      text: `move the logins in ${from} to ${to}`,
-      run: () => moveLogins(from, to, options),
-    })),
-    ...moves.data.map(({ from, to }) => ({
-      text: `move the measurements in ${from} to ${to}`,
-      run: () => moveData(from, to, options),
-    })),
+  const steps: readonly Step[] = [
+    ...(source === paths.env ? [] : [moveSettings(source, paths.env)]),
+    ...moves.steps,
     { text: `write ${paths.unit}`, run: () => writePublic(paths.unit, unit) },
     { text: 'let systemd read it', run: () => systemctl(run, 'daemon-reload') },
     { text: 'start weighbridge at boot from now on', run: () => systemctl(run, 'enable', unitName) },
@@ -89,7 +78,7 @@ async function planInstall(shell: Shell, world: ServiceWorld): Promise<Plan | Re
   const notes = [
     ...(parsed === undefined ? [`note: ${source} is for root to read, and not looked at`] : []),
     ...(parsed?.warnings ?? []).map((warning) => `warning: ${formatWarning(warning)}`),
-    ...[...moves.notes, ...(await cronNotes(shell, world))].map((note) => `note: ${note}`),
+    ...[...moves.notes, ...(await cronNotes(shell, machine))].map((note) => `note: ${note}`),
   ];
   return { unit, steps, notes };
 }
@@ -105,13 +94,10 @@ interface ServiceSettings {
   readonly parsed: Parsed | undefined;
 }
 
-/** Those of the service where it has some; otherwise those of this folder. */
-async function readServiceSettings(
-  shell: Shell,
-  { paths, folder }: ServiceWorld,
-): Promise<ServiceSettings | undefined> {
+/** The settings of the service where it has some; otherwise those of this folder. */
+async function readServiceSettings(shell: Shell, { paths, folder }: Machine): Promise<ServiceSettings | undefined> {
   const names: readonly string[] = await readdir(paths.settings).catch(() => []);
-  const source = names.includes(ENV_CREDENTIAL) ? `${paths.settings}/${ENV_CREDENTIAL}` : resolve(folder, '.env');
+  const source = names.includes(ENV_CREDENTIAL) ? paths.env : resolve(folder, '.env');
   try {
     await access(source, constants.R_OK);
   } catch (error) {

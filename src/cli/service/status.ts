@@ -1,24 +1,12 @@
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { askService, lastLines, type RunProgram, runProgram, type ServiceState } from '../../systemd/control.ts';
-import { ENV_CREDENTIAL, SERVICE, SERVICE_NAME, type SystemPaths } from '../../systemd/paths.ts';
+import { askService, lastLines, type ServiceState } from '../../systemd/control.ts';
+import { SERVICE_NAME } from '../../systemd/paths.ts';
 import { ExitCode, type Shell } from '../shell.ts';
-import { carryOut, readUnit, type Step } from './steps.ts';
+import { carryOut, isUnitUnchanged, type Machine, type Step, systemctl, THIS_MACHINE } from './steps.ts';
 
-/** What the commands about the service work on; a parameter, so that a test has a machine of its own. */
-export interface ServiceWorld {
-  readonly paths: SystemPaths;
-  readonly run: RunProgram;
-  /** Where the set-up is that becomes a service. */
-  readonly folder: string;
-}
-
-export const REAL_WORLD: ServiceWorld = { paths: SERVICE, run: runProgram, folder: '.' };
-
-const LINES = 10;
-
-/** Says in words how the service does. */
-export async function showService(shell: Shell, { paths, run }: ServiceWorld = REAL_WORLD): Promise<ExitCode> {
+/** Prints the status of the service in words. */
+export async function showService(shell: Shell, { paths, run }: Machine = THIS_MACHINE): Promise<ExitCode> {
   const state = await askService(run);
   if (state === undefined) {
     shell.say('error: systemd cannot be asked on this machine');
@@ -31,15 +19,17 @@ export async function showService(shell: Shell, { paths, run }: ServiceWorld = R
   const boot = state.startsAtBoot
     ? 'starts at boot'
     : `does not start at boot: "sudo systemctl enable ${SERVICE_NAME}"`;
-  shell.print(`installed: ${paths.unit}, ${boot}`);
-  for (const path of state.dropIns) shell.print(`changed by ${path}`);
-  for (const line of describe(state)) shell.print(line);
-  const settings = `${paths.settings}/${ENV_CREDENTIAL}`;
-  shell.print(`settings: ${settings}${existsSync(settings) ? '' : ', which are gone: it cannot start without them'}`);
-  shell.print(`logins and measurements: ${paths.state}`);
-  const lines = await lastLines(run, LINES);
-  shell.print(lines.length > 0 ? 'the last lines of its log:' : `its log: "sudo journalctl -u ${SERVICE_NAME}"`);
-  for (const line of lines) shell.print(`  ${line}`);
+  const lines = await lastLines(run);
+  const text = [
+    `installed: ${paths.unit}, ${boot}`,
+    ...state.dropIns.map((path) => `changed by ${path}`),
+    ...describe(state),
+    `settings: ${paths.env}${existsSync(paths.env) ? '' : ', which are gone: it cannot start without them'}`,
+    `logins and measurements: ${paths.state}`,
+    lines.length > 0 ? 'the last lines of its log:' : `its log: "sudo journalctl -u ${SERVICE_NAME}"`,
+    ...lines.map((line) => `  ${line}`),
+  ];
+  for (const line of text) shell.print(line);
   return state.activity === 'active' ? ExitCode.done : ExitCode.failed;
 }
 
@@ -57,27 +47,29 @@ function describe({ activity, since, pid, status, exitCode, result, restarts }: 
   }
 }
 
-/** Stops the service and removes its unit. What it has gathered stays. */
+/** Stops the service and removes its unit. Settings, logins and measurements stay. */
 export async function uninstallService(
   shell: Shell,
   options: { readonly dryRun?: boolean },
-  { paths, run }: ServiceWorld = REAL_WORLD,
+  machine: Machine = THIS_MACHINE,
 ): Promise<ExitCode> {
-  const unit = await readUnit(paths);
-  if (unit === undefined) {
+  const { paths, run } = machine;
+  const isUnchanged = await isUnitUnchanged(machine);
+  if (isUnchanged === undefined) {
     shell.say(`there is no service: ${paths.unit} does not exist`);
     return ExitCode.done;
   }
-  const steps: Step[] = [
+  const saved = `${paths.unit}.saved`;
+  const steps: readonly Step[] = [
     {
       text: 'stop weighbridge, and start it at boot no more',
       run: () => systemctl(run, 'disable', '--now', `${SERVICE_NAME}.service`),
     },
-    unit.isSealed
+    isUnchanged
       ? { text: `remove ${paths.unit}`, run: () => rm(paths.unit) }
       : {
-          text: `move ${paths.unit} to ${paths.unit}.saved, for somebody has changed it`,
-          run: () => rename(paths.unit, `${paths.unit}.saved`),
+          text: `move ${paths.unit} to ${saved}, for somebody has changed it`,
+          run: () => rename(paths.unit, saved),
         },
     { text: 'let systemd forget it', run: () => systemctl(run, 'daemon-reload') },
   ];
@@ -86,10 +78,4 @@ export async function uninstallService(
   shell.say(`What stays: the settings in ${paths.settings}, logins and measurements in ${paths.state}`);
   shell.say('(which leads to /var/lib/private). Another "weighbridge service install" goes on with them.');
   return code;
-}
-
-/** @throws Error with what it said when it fails */
-export async function systemctl(run: RunProgram, ...args: readonly string[]): Promise<void> {
-  const { code, stderr } = await run('systemctl', args);
-  if (code !== 0) throw new Error(`systemctl ${args.join(' ')} has failed: ${stderr.trim()}`);
 }

@@ -1,16 +1,27 @@
 import { readFile } from 'node:fs/promises';
-import { isMissing } from '../../storage/files.ts';
-import type { SystemPaths } from '../../systemd/paths.ts';
+import { attemptIfThere } from '../../storage/files.ts';
+import { type RunProgram, runProgram } from '../../systemd/control.ts';
+import { SERVICE, type ServicePaths } from '../../systemd/paths.ts';
 import { isSealed } from '../../systemd/unit.ts';
 import { ExitCode, type Shell } from '../shell.ts';
 
-/** One thing that changes the machine, and what to call it: "move a to b". */
-export interface Step {
-  readonly text: string;
-  readonly run: () => Promise<void>;
+/** What the service commands work on; a parameter, so that a test has a machine of its own. */
+export interface Machine {
+  readonly paths: ServicePaths;
+  readonly run: RunProgram;
+  /** The folder with the set-up that becomes a service. */
+  readonly folder: string;
 }
 
-/** Does one step after the other, and says so; a dry run only says so. */
+export const THIS_MACHINE: Machine = { paths: SERVICE, run: runProgram, folder: '.' };
+
+/** One change to the machine, and its name: "move a to b". */
+export interface Step {
+  readonly text: string;
+  readonly run: () => Promise<unknown>;
+}
+
+/** Takes one step after the other, and reports each; a dry run only reports them. */
 export async function carryOut(
   shell: Shell,
   steps: readonly Step[],
@@ -33,13 +44,13 @@ export async function carryOut(
   return ExitCode.done;
 }
 
-/** The unit that is installed, and whether it is as it was written. */
-export async function readUnit({ unit }: SystemPaths): Promise<{ text: string; isSealed: boolean } | undefined> {
-  try {
-    const text = await readFile(unit, 'utf8');
-    return { text, isSealed: isSealed(text) };
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+/** @throws Error with the output of systemctl when it fails */
+export async function systemctl(run: RunProgram, ...args: readonly string[]): Promise<void> {
+  const { code, stderr } = await run('systemctl', args);
+  if (code !== 0) throw new Error(`systemctl ${args.join(' ')} has failed: ${stderr.trim()}`);
+}
+
+/** Whether the unit is as weighbridge wrote it; undefined where there is none. */
+export async function isUnitUnchanged({ paths: { unit } }: Machine): Promise<boolean | undefined> {
+  return await attemptIfThere(`read ${unit}`, async () => isSealed(await readFile(unit, 'utf8')));
 }

@@ -4,7 +4,7 @@ import type { JournalLine } from './line.ts';
 const MEASURES = Object.values(MEASURE_TYPES).map(({ key }) => key);
 
 /**
- * The columns never depend on what is in the journal, so that two files always fit together.
+ * The columns never depend on the content of the journal, so that two files always fit together.
  * `other` is a JSON object of the measures that have no column: segments of the body, and types without a name.
  */
 export const CSV_COLUMNS: readonly string[] = [
@@ -20,7 +20,7 @@ export const CSV_HEADER = formatRow(CSV_COLUMNS);
 /**
  * A line of the journal as a row. Times are seconds since 1970, but for `date`; measures are in SI units.
  *
- * @param name whose it is, where somebody has given a name
+ * @param name of the person, where `USER_NAMES` has one
  */
 export function formatCsvRow({ date, reading }: JournalLine, name = ''): string {
   const { measures } = reading;

@@ -34,7 +34,7 @@ export function createJournalFeed(journal: {
   readonly index: Pick<JournalIndex, 'contextOf'>;
   readonly known: () => Known;
   readonly refresh: () => Promise<void>;
-}): JournalFeed & { readonly tell: () => void; readonly look: () => Promise<void> } {
+}): JournalFeed & { readonly wake: () => void; readonly look: () => Promise<void> } {
   const { path, files, index, known, refresh } = journal;
   const listeners = new Set<() => void>();
 
@@ -54,7 +54,7 @@ export function createJournalFeed(journal: {
     await look();
     await using handle = await files.open(path, 'r');
     const end = known();
-    // Another file has taken its place since the look, and is looked at the next time.
+    // Another file has replaced it since the look; the next look finds that one.
     if (identify(await handle.stat()) !== end.file) return undefined;
     const from = await findOffset(handle, asked, end);
     for (let size = PAGE_BYTES; ; size *= 2) {
@@ -77,12 +77,12 @@ export function createJournalFeed(journal: {
       return page ?? { from: asked, lines: [], next: asked };
     },
     contextOf: (reading) => index.contextOf(reading),
-    onGrowth(wake) {
-      listeners.add(wake);
-      return { [Symbol.dispose]: () => void listeners.delete(wake) };
+    onGrowth(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
-    tell() {
-      for (const wake of listeners) wake();
+    wake() {
+      for (const listener of listeners) listener();
     },
   };
 }

@@ -9,16 +9,18 @@ interface Series {
   readonly groupIds: number[];
 }
 
-/** Where a value stands in somebody's history. */
+const EMPTY: Series = { takenMs: [], values: [], groupIds: [] };
+
+/** Where a value stands in a person's history. */
 export interface Position {
   readonly groupId: number;
   readonly takenMs: number;
 }
 
 export interface HistoryIndex extends Histories, LatestValues {
-  /** Takes in what a group says; it says nothing else any more. */
+  /** Takes in the measures of a group that has none here. */
   put(userId: UserId, position: Position, measures: Readonly<Record<string, number>>): void;
-  /** Forgets what a group has said. */
+  /** Forgets the measures of a group. */
   remove(userId: UserId, position: Position): void;
   /** The newest value of before the moment, where that is not of the same group. */
   before(userId: UserId, quantity: string, position: Position): number | undefined;
@@ -31,7 +33,7 @@ export interface HistoryIndex extends Histories, LatestValues {
 export function createHistories(): HistoryIndex {
   const people = new Map<UserId, Map<string, Series>>();
 
-  const seriesOf = (userId: UserId, quantity: string): Series | undefined => people.get(userId)?.get(quantity);
+  const seriesOf = (userId: UserId, quantity: string): Series => people.get(userId)?.get(quantity) ?? EMPTY;
 
   const openSeries = (userId: UserId, quantity: string): Series => {
     const quantities = people.get(userId) ?? new Map<string, Series>();
@@ -42,8 +44,9 @@ export function createHistories(): HistoryIndex {
   };
 
   const last = (userId: UserId, quantity: string): TimedValue | undefined => {
-    const series = seriesOf(userId, quantity);
-    return series && valueAt(series, series.takenMs.length - 1);
+    const { takenMs, values } = seriesOf(userId, quantity);
+    const [moment, value] = [takenMs.at(-1), values.at(-1)];
+    return moment === undefined || value === undefined ? undefined : { takenMs: moment, value };
   };
 
   return {
@@ -66,14 +69,12 @@ export function createHistories(): HistoryIndex {
     },
     before(userId, quantity, { groupId, takenMs }) {
       const series = seriesOf(userId, quantity);
-      if (series === undefined) return undefined;
       let at = firstAt(series, takenMs, { orLater: true }) - 1;
       while (series.groupIds[at] === groupId) at -= 1;
       return series.values[at];
     },
     isBeside(userId, quantity, { groupId, takenMs }) {
       const series = seriesOf(userId, quantity);
-      if (series === undefined) return false;
       for (let at = firstAt(series, takenMs, { orLater: true }); series.takenMs[at] === takenMs; at += 1) {
         if (series.groupIds[at] !== groupId) return true;
       }
@@ -84,24 +85,18 @@ export function createHistories(): HistoryIndex {
       [...(people.get(userId) ?? [])].flatMap(([quantity, { values }]) => (values.length > 0 ? [quantity] : [])),
     valuesOf(userId, quantity) {
       const series = seriesOf(userId, quantity);
-      return series?.values.map((value, at) => ({ takenMs: series.takenMs[at] ?? 0, value })) ?? [];
+      return series.values.map((value, at) => ({ takenMs: series.takenMs[at] ?? 0, value }));
     },
     of(userId) {
-      const newest = [...(people.get(userId)?.keys() ?? [])].flatMap((quantity) => {
+      const newest = new Map<string, { readonly value: number; readonly takenAt: Date }>();
+      for (const quantity of people.get(userId)?.keys() ?? []) {
         const found = last(userId, quantity);
-        return found === undefined
-          ? []
-          : [[quantity, { value: found.value, takenAt: new Date(found.takenMs) }] as const];
-      });
-      return new Map(newest);
+        if (found !== undefined) newest.set(quantity, { value: found.value, takenAt: new Date(found.takenMs) });
+      }
+      return newest;
     },
     clear: () => people.clear(),
   };
-}
-
-function valueAt({ takenMs, values }: Series, at: number): TimedValue | undefined {
-  const [moment, value] = [takenMs[at], values[at]];
-  return moment === undefined || value === undefined ? undefined : { takenMs: moment, value };
 }
 
 /**

@@ -62,9 +62,7 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
       const known = users.get(reading.userId)?.get(reading.groupId);
       return known === undefined || known.modifiedMs < reading.modifiedAt.getTime();
     },
-    learn(reading) {
-      learn(reading);
-    },
+    learn,
     async add(readings) {
       const added: { readonly reading: Reading; readonly before: Group | undefined }[] = [];
       for await (const reading of inPortions(readings)) added.push({ reading, before: learn(reading) });

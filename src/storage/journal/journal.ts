@@ -147,7 +147,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
         }
       });
     } finally {
-      if (known !== before) feed.tell();
+      if (known !== before) feed.wake();
     }
   };
 

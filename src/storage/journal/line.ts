@@ -17,7 +17,7 @@ export function formatLine(reading: Reading, history = false): string {
 /** A line as it stands in the journal, and its reading. */
 export interface JournalLine {
   readonly text: string;
-  /** When it was measured, with the offset of the place. */
+  /** When it was measured, with the offset of its time zone. */
   readonly date: string;
   /** A backfill has fetched it: no publisher is to have it. */
   readonly history: boolean;

@@ -2,32 +2,34 @@ import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { JournalMark } from '../../domain/publisher.ts';
 
-/** More than most lines: what stands before a place is hardly ever the same in two journals. */
+/** More than most lines: two journals hardly ever have the same bytes before an offset. */
 const MOST_BYTES = 512;
 
-/** As much of what stands before a place as its mark is made of. */
+/** The part of the bytes before an offset that its mark is made of. */
 export function pieceOf(before: Buffer): Buffer {
   return before.subarray(Math.max(0, before.length - MOST_BYTES));
 }
 
 /**
- * The mark of a place.
+ * The mark of an offset.
  *
- * @param before what stands before it, as far as it is known
+ * @param before the known bytes before the offset
  */
 export function markOf(before: Buffer, bytes: number): JournalMark {
   const piece = pieceOf(before);
-  return { bytes, length: piece.length, hash: hash(piece) };
+  return { bytes, length: piece.length, hash: createHash('sha256').update(piece).digest('hex').slice(0, 16) };
 }
 
-/** The mark of a place in this file. */
-export async function readMark(handle: FileHandle, bytes: number): Promise<JournalMark> {
-  return markOf(await readBefore(handle, bytes, Math.min(bytes, MOST_BYTES)), bytes);
+/** The mark of an offset in this file. */
+export async function readMark(handle: FileHandle, bytes: number, length = MOST_BYTES): Promise<JournalMark> {
+  const room = Math.min(bytes, length);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(room), 0, room, bytes - room);
+  return markOf(buffer.subarray(0, bytesRead), bytes);
 }
 
-/** Whether this file has before that place what the mark says. */
-export async function isMarked(handle: FileHandle, { bytes, length, hash: expected }: JournalMark): Promise<boolean> {
-  return hash(await readBefore(handle, bytes, length)) === expected;
+/** Whether this file has the same bytes before that offset as the file of the mark. */
+export async function isMarked(handle: FileHandle, { bytes, length, hash }: JournalMark): Promise<boolean> {
+  return (await readMark(handle, bytes, length)).hash === hash;
 }
 
 /**
@@ -44,13 +46,4 @@ export function addMark(marks: readonly JournalMark[], mark: JournalMark): reado
     newer = each;
   }
   return kept;
-}
-
-async function readBefore(handle: FileHandle, bytes: number, length: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, bytes - length);
-  return buffer.subarray(0, bytesRead);
-}
-
-function hash(piece: Buffer): string {
-  return createHash('sha256').update(piece).digest('hex').slice(0, 16);
 }

@@ -8,7 +8,7 @@ import { installService } from '../../../src/cli/service/install.ts';
 import { showService, uninstallService } from '../../../src/cli/service/status.ts';
 import { judgeService } from '../../../src/doctor/host.ts';
 import type { Ran } from '../../../src/systemd/control.ts';
-import { systemPaths } from '../../../src/systemd/paths.ts';
+import { servicePaths } from '../../../src/systemd/paths.ts';
 import { createShell } from '../../support/shell.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
@@ -29,7 +29,7 @@ const STOPPED = { LoadState: 'not-found', ActiveState: 'inactive' };
 async function openMachine(options: MachineOptions = {}) {
   const { isRoot = true, settings = SETTINGS, answers = {} } = options;
   const directory = await temporaryDirectory();
-  const paths = systemPaths(join(directory.path, 'root'));
+  const paths = servicePaths(join(directory.path, 'root'));
   const folder = join(directory.path, 'folder');
   await mkdir(join(folder, 'tokens'), { recursive: true });
   if (settings !== '') await writeFile(join(folder, '.env'), `PORT=0\nHOST=127.0.0.1\n${settings}`);
@@ -185,11 +185,27 @@ describe('service install', () => {
     assert.match(machine.said(), /Job failed\.[\s\S]*cannot listen/);
   });
 
-  it('tells of a line of cron that would start another one', async () => {
-    const stdout = '# my table\n@reboot cd $HOME/weighbridge && /usr/bin/node dist/bundle/main.js serve\n';
+  const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8');
+  const fromReadme = /^@reboot .*$/m.exec(readme)?.[0] ?? assert.fail('README.md has no line for cron');
+  for (const line of [
+    fromReadme,
+    fromReadme.replace('$HOME/weighbridge', '/opt/scale').replace('weighbridge.log', 'scale.log'),
+    '@reboot /usr/local/bin/weighbridge serve',
+    '@reboot cd /opt/scale && node dist/src/main.js',
+  ]) {
+    it(`tells of a line of cron that would start another one: ${line}`, async () => {
+      const stdout = `# my table\n${line}\n`;
+      await using machine = await openMachine({ answers: { crontab: { stdout } } });
+      await machine.install(true);
+      assert.match(machine.said(), /note: cron starts weighbridge, too.*@reboot/);
+    });
+  }
+
+  it('says nothing of other lines of cron, nor of one that is a comment', async () => {
+    const stdout = `# ${fromReadme}\n@reboot /usr/bin/node /opt/other/main.js serve\n`;
     await using machine = await openMachine({ answers: { crontab: { stdout } } });
     await machine.install(true);
-    assert.match(machine.said(), /note: cron starts weighbridge, too.*@reboot/);
+    assert.doesNotMatch(machine.said(), /cron/);
   });
 });
 
