@@ -18,7 +18,7 @@ export async function measureSize({ installed }: Bench): Promise<readonly Row[]>
       what: 'installed size',
       ours: `${round(ours.megabytes)} MB, ${ours.files.length} files`,
       floor: `${round(express.megabytes)} MB, ${express.files} files Express`,
-      aim: atMost(ours.megabytes, 4, 'MB'),
+      aim: atMost(ours.megabytes, 3, 'MB'),
     },
     {
       what: 'installed packages',

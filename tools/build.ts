@@ -1,13 +1,23 @@
-import { readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { copyAssets } from './assets.ts';
 import { bundle } from './bundle.ts';
-import { levelModes } from './modes.ts';
+import { writePackage } from './package.ts';
 
 /** What `npm run build` does after the compiler. */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 await copyAssets(`${root}src`, `${root}dist/src`);
 await copyAssets(`${root}src`, `${root}dist/bundle`);
 await bundle(root);
-const { files }: { files: readonly string[] } = JSON.parse(await readFile(`${root}package.json`, 'utf8'));
-for (const path of [...files, 'package.json', 'README.md', 'LICENSE']) await levelModes(`${root}${path}`);
+await writePackage(root, `${root}dist/package`);
+
+/** Copies what is neither code nor about it, under the same paths: `main.ts` finds it from where it stands. */
+async function copyAssets(from: string, to: string): Promise<void> {
+  for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || /\.(ts|md)$/.test(entry.name)) continue;
+    const path = join(entry.parentPath, entry.name);
+    const target = join(to, relative(from, path));
+    await mkdir(dirname(target), { recursive: true });
+    await copyFile(path, target);
+  }
+}

@@ -1,6 +1,7 @@
 /** What a release is judged by before anything is done for it. */
 export interface Candidate {
   readonly version: string;
+  readonly repository: string;
   readonly changelog: string;
   /** What `git status --porcelain` says. */
   readonly status: string;
@@ -8,8 +9,9 @@ export interface Candidate {
 }
 
 /** What keeps a candidate from being released; nothing where nothing does. */
-export function whatIsMissing({ version, changelog, status, tags }: Candidate): readonly string[] {
+export function whatIsMissing({ version, repository, changelog, status, tags }: Candidate): readonly string[] {
   const problems: string[] = [];
+  if (repository.includes('/OWNER/')) problems.push('package.json does not name the owner of the repository');
   if (status.trim() !== '') problems.push(`the tree is not clean:\n${status.trimEnd()}`);
   if (tags.includes(`v${version}`)) problems.push(`v${version} is released already; raise the version in package.json`);
   const section = changelog.split(/^## /m).find((each) => /^\S+/.exec(each)?.[0].replace(/,$/, '') === version);

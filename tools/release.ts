@@ -24,7 +24,9 @@ const run = promisify(execFile);
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const git = async (...args: readonly string[]) => (await run('git', args, { cwd: ROOT })).stdout;
 
-const { version }: { version: string } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+const { version, repository }: { version: string; repository: string } = JSON.parse(
+  await readFile(join(ROOT, 'package.json'), 'utf8'),
+);
 try {
   await release();
 } catch (error) {
@@ -36,6 +38,7 @@ async function release(): Promise<void> {
   if (values['without-checks'] && !isDry) throw new Error('--without-checks is for --dry-run alone');
   const problems = whatIsMissing({
     version,
+    repository,
     changelog: await readFile(join(ROOT, 'CHANGELOG.md'), 'utf8'),
     status: await git('status', '--porcelain'),
     tags: (await git('tag', '--list')).split('\n'),

@@ -30,7 +30,7 @@ export async function exportJournal(
   const config = readSettingsBeside(shell, 'files');
   if (config === undefined) return ExitCode.configuration;
   const path = journalIn(config.directories.data);
-  await using journal = await openJournalReader(path);
+  const journal = await openJournalReader(path);
   if (journal === undefined) shell.say(`there is no journal yet: ${path}`);
   if (journal?.unreadable !== undefined) {
     const { count, first } = journal.unreadable;
@@ -59,7 +59,7 @@ async function* read(
 ): AsyncGenerator<JournalLine> {
   if (journal === undefined) return;
   let isEmpty = true;
-  for await (const line of journal.read(wanted)) {
+  for (const line of journal.read(wanted)) {
     isEmpty = false;
     yield line;
   }

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { reportToSystemd } from '../app/status/watchdog.ts';
 import type { Config } from '../config/config.ts';
 import { type Daemon, startDaemon } from '../daemon/daemon.ts';
 import { examineAtStart } from '../doctor/at-start.ts';
 import { checkHook, isPath } from '../doctor/publishers.ts';
+import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import type { Concern } from '../page/view.ts';
 import { realClock } from '../runtime/real-clock.ts';
@@ -43,7 +45,7 @@ async function examineForPage(config: Config): Promise<readonly Concern[]> {
   return findings.map(({ mark, text, remedy }) => ({ isBroken: mark === 'broken', text, remedy }));
 }
 
-/** Tells systemd how things stand for as long as it runs. Not even loaded where nobody wants to know. */
+/** Reports the status to systemd for as long as it runs. Not even loaded without systemd. */
 async function report(
   { signal }: Shell,
   notifyEnvironment: NotifyEnvironment,
@@ -52,13 +54,12 @@ async function report(
 ): Promise<void> {
   const { variables, pid } = notifyEnvironment;
   const { createNotify, watchdogMs } = await import('../systemd/notify.ts');
-  const { reportToSystemd } = await import('../app/status/watchdog.ts');
   await reportToSystemd({
     notify: createNotify(variables, pid),
     watchdogMs: watchdogMs(variables, pid),
     liveness,
     look,
-    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    timeZone: LOCAL_ZONE,
     clock: realClock,
     log,
     signal,

@@ -1,10 +1,10 @@
 import { nameAppli, type Subscriptions } from '../app/subscribe/subscriptions.ts';
 import { makeDirectories, type WithingsConfig } from '../daemon/core.ts';
 import { nameOf } from '../domain/household.ts';
-import { patiently } from '../domain/patiently.ts';
+import { retry, WHILE_WAITED_FOR } from '../domain/retry.ts';
 import { isOurs, leadsTo } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
-import { asTrouble, explain } from '../domain/trouble.ts';
+import { asTrouble, explain, type Trouble } from '../domain/trouble.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { openCommand } from './open-command.ts';
 import { readPeople } from './people.ts';
@@ -71,9 +71,10 @@ async function forEach(shell: Shell, argument: string | undefined, work: Work): 
   let code: ExitCode = ExitCode.done;
   for (const userId of people) {
     try {
-      const onWait = (ms: number) => shell.say(`Withings has just been asked; waiting ${Math.ceil(ms / 1000)} s…`);
-      const patience = { clock: realClock, signal: shell.signal, onWait };
-      await patiently(() => work(userId, subscriptions, { ...config, callbackUrl }), patience);
+      const onWait = (_trouble: Trouble, waitMs: number) =>
+        shell.say(`Withings has just been asked; waiting ${Math.ceil(waitMs / 1000)} s…`);
+      const options = { clock: realClock, signal: shell.signal, onWait, ...WHILE_WAITED_FOR };
+      await retry(() => work(userId, subscriptions, { ...config, callbackUrl }), options);
     } catch (error) {
       if (shell.signal.aborted) return ExitCode.failed;
       shell.say(`error: ${nameOf(userId, config.people)}: ${explain(asTrouble(error))}`);

@@ -68,9 +68,9 @@ async function listLinked(directory: string): Promise<UserId[]> {
 /** The newest weight that is surely theirs, of each person in the journal. */
 async function readLastWeighIns(path: string): Promise<ReadonlyMap<UserId, WeighIn>> {
   const last = new Map<UserId, WeighIn>();
-  await using journal = await openJournalReader(path);
+  const journal = await openJournalReader(path);
   if (journal === undefined) return last;
-  for await (const { reading } of journal.read({})) {
+  for (const { reading } of journal.read({})) {
     const kilograms = weightOf(reading);
     const { userId, takenAt } = reading;
     if (kilograms !== undefined && isAnnounced(reading)) last.set(userId, { kilograms, takenAt });

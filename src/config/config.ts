@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { WEIGHT_UNITS } from '../domain/format.ts';
 import type { People } from '../domain/household.ts';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../domain/log.ts';
 import type { Appli } from '../domain/notification.ts';
 import { errorCode } from '../domain/trouble.ts';
 import { commandLine } from './command-line.ts';
@@ -25,11 +26,6 @@ import {
 } from './settings.ts';
 import { SECRET_NAMES, type SecretName } from './sources.ts';
 import { findTopicClash } from './topic-clash.ts';
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-export const LOG_FORMATS = ['text', 'json'] as const;
-export type LogFormat = (typeof LOG_FORMATS)[number];
 
 export interface Config {
   readonly withings: {

@@ -3,23 +3,20 @@ import { createAnnouncer } from '../app/collect/announce.ts';
 import { createCollect } from '../app/collect/collect.ts';
 import { createLinker, type LinkerHost } from '../app/link/link.ts';
 import { createPersonStates } from '../app/status/person-states.ts';
-import { rememberPeople } from '../app/status/remembered-people.ts';
 import { readStoredStatus } from '../app/status/stored-status.ts';
 import { createSubscriptions } from '../app/subscribe/subscriptions.ts';
-import { createAccessTokens } from '../app/tokens/access-tokens.ts';
+import { createAccessTokens, createWithAccess } from '../app/tokens/access-tokens.ts';
 import { obtainLogin } from '../app/tokens/rotate-token.ts';
-import { createWithAccess } from '../app/tokens/with-access.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import type { Journal } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
-import { createAccessFiles } from '../storage/access-files.ts';
-import { createCursorFiles } from '../storage/cursor-files.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import { openJournal } from '../storage/journal/journal.ts';
 import { createPersonFiles } from '../storage/person-files.ts';
-import { createTokenFiles, sweepTokenFiles } from '../storage/token-files.ts';
+import { createCursorFiles } from '../storage/progress-files.ts';
+import { createAccessFiles, createTokenFiles, sweepTokenFiles } from '../storage/token-files.ts';
 import { createConsent } from '../withings/authorize.ts';
 import { createWithingsClient } from '../withings/client.ts';
 import { createRateLimit } from '../withings/rate-limit.ts';
@@ -73,10 +70,9 @@ export function createCore(
   const accessTokens = createAccessTokens({ ...tokenPorts, log });
   const withAccess = createWithAccess(accessTokens);
   const cursors = createCursorFiles(cursorsIn(directories.data), log);
-  const remembering = rememberPeople(createPersonFiles(peopleIn(directories.data)));
-  const personStates = createPersonStates({ people: remembering, log });
+  const personStates = createPersonStates({ people: createPersonFiles(peopleIn(directories.data)), log });
   // What is wrong with a file is reported where it is used.
-  const storedStatus = { ...storedStatusPorts(directories, SILENT), people: remembering };
+  const storedStatus = { ...storedStatusPorts(directories, SILENT), people: { load: personStates.of } };
   const announce = createAnnouncer({ log, clock, people, maxAgeMs: config.announceMaxAgeMs });
 
   const createCallback = (callbackUrl: string) => {
@@ -104,8 +100,6 @@ export function createCore(
     personStates,
     /** A person's status as the files hold it. */
     readStoredStatus: (userId: UserId) => readStoredStatus(storedStatus, userId),
-    /** A person's state as it was last read or changed here. */
-    remembered: remembering.remembered,
     /** Takes as long as reading the journal does. */
     openJournal: () => openJournal(journalIn(directories.data), log),
     createCollect: (journal: Journal) =>

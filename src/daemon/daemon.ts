@@ -3,15 +3,15 @@ import { createCollector } from '../app/collect/collector.ts';
 import { createIntake } from '../app/collect/intake.ts';
 import { reconcileForever } from '../app/collect/reconcile.ts';
 import { createLiveStatus } from '../app/status/live-status.ts';
-import { createLiveness } from '../app/status/liveness.ts';
 import { createTroubles } from '../app/status/troubles.ts';
+import { createLiveness } from '../app/status/watchdog.ts';
 import { createKeeper } from '../app/subscribe/keep-subscribed.ts';
 import { createLinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { LinkFailed } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
 import { type Address, type Listener, listen } from '../http/listen.ts';
-import { createProof } from '../http/proof.ts';
+import { createProof } from '../http/probe.ts';
 import { createPublicApp } from '../http/public/app.ts';
 import type { Concern } from '../page/view.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
@@ -60,7 +60,7 @@ export async function startDaemon(
   const liveStatus = createLiveStatus({
     linkedUsers,
     readStoredStatus: core.readStoredStatus,
-    remembered: core.remembered,
+    remembered: personStates.remembered,
     troubles: [troubles, subscriptionTroubles],
     publishers: publishers.sources,
     journal,

@@ -2,10 +2,9 @@ import type { StoredStatusPorts } from '../app/status/stored-status.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../domain/log.ts';
 import type { UserId } from '../domain/token.ts';
-import { createAccessFiles } from '../storage/access-files.ts';
-import { createCursorFiles } from '../storage/cursor-files.ts';
 import { createPersonFiles } from '../storage/person-files.ts';
-import { createTokenFiles, tokenWritten } from '../storage/token-files.ts';
+import { createCursorFiles } from '../storage/progress-files.ts';
+import { createAccessFiles, createTokenFiles, tokenWritten } from '../storage/token-files.ts';
 
 /** Every path in the data directory. */
 export const journalIn = (data: string) => `${data}/measures.jsonl`;

@@ -1,7 +1,7 @@
 import { type Outbox, startOutbox } from '../app/publish/outbox.ts';
 import type { PublisherSource } from '../app/status/live-status.ts';
 import type { PersonStates } from '../app/status/person-states.ts';
-import { createPublisherTroubles, type PublisherTroubles } from '../app/status/publisher-troubles.ts';
+import { createPublisherTroubles, type PublisherTroubles } from '../app/status/troubles.ts';
 import type { LinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../domain/clock.ts';
@@ -10,9 +10,7 @@ import type { Publisher } from '../domain/publisher.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
-import { createOffsetFiles } from '../storage/offset-files.ts';
-import { createParkedFile } from '../storage/parked-file.ts';
-import { createRetainedFile } from '../storage/retained-file.ts';
+import { createOffsetFiles, createParkedFile, createRetainedFile } from '../storage/publisher-files.ts';
 import { parkedIn, publishersIn, retainedIn } from './data-directory.ts';
 
 /** What publishers and their outboxes need of the daemon. */

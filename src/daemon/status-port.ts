@@ -1,25 +1,28 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { LiveStatus } from '../app/status/live-status.ts';
-import { createChanges } from '../app/status/status-changes.ts';
+import { createStatusChanges } from '../app/status/status-changes.ts';
 import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/settings.ts';
 import type { Clock } from '../domain/clock.ts';
 import { lazily } from '../domain/lazily.ts';
 import type { Consent } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
+import { LOOK } from '../html/look.ts';
 import { type Listener, listen } from '../http/listen.ts';
 import { createPrivateApp } from '../http/private/app.ts';
-import { type Asset, readAssets } from '../http/private/assets.ts';
-import type { Page } from '../http/private/page-routes.ts';
+import type { Asset, Page } from '../http/private/page-routes.ts';
 import { ASSETS, type Concern, PATHS, readRange } from '../page/view.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
 
-const PATIENCE_MS = 500;
+/** How long the page waits for the journal. */
+const JOURNAL_WAIT_MS = 500;
 
 export interface StatusPorts {
   readonly liveStatus: LiveStatus;
   readonly journal: OpenJournal;
-  /** What can be told to be wrong with the set-up without asking anybody. */
+  /** What is wrong with the set-up, as far as it shows without asking anyone. */
   readonly examine: () => Promise<readonly Concern[]>;
   readonly version: string;
   /** The folder of the page's own files. */
@@ -31,7 +34,7 @@ export interface StatusPorts {
 }
 
 /**
- * Opens the port for the household: `/healthz` and the page. What draws the page is loaded when somebody looks.
+ * Opens the port for the household: `/healthz` and the page. The code of the page is loaded when a browser asks for it.
  *
  * @returns undefined where it is turned off
  * @throws Trouble when the address cannot be had
@@ -39,32 +42,31 @@ export interface StatusPorts {
 export async function openStatusPort(config: Config, ports: StatusPorts): Promise<Listener | undefined> {
   const { host, port, password } = config.status;
   if (port === undefined) return undefined;
-  const { liveStatus, journal, examine, version, clock, log, signal } = ports;
-  const changes = createChanges({ liveStatus, lookForMore: journal.look, examine, feed: journal.feed, clock, signal });
-  const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
-  const page = createPage(config, ports, changes.watch);
-  const app = createPrivateApp({
-    names,
-    password,
-    look: liveStatus.look,
-    version,
-    page,
+  const { liveStatus, journal, examine, clock, signal } = ports;
+  const changes = createStatusChanges({
+    liveStatus,
+    lookForMore: journal.look,
+    examine,
+    feed: journal.feed,
     clock,
-    log,
     signal,
   });
+  const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
+  const page = createPage(config, ports, changes.watch);
+  const app = createPrivateApp({ ...ports, names, password, look: liveStatus.look, page });
   return await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
 }
 
 function createPage({ callback, people }: Config, ports: StatusPorts, watch: Page['watch']): Page {
-  const { liveStatus, journal, examine, version, consent, clock } = ports;
-  const load = lazily(() => loadPage(ports.pageFiles));
+  const { liveStatus, journal, examine, version, pageFiles, consent, clock } = ports;
+  const load = lazily(async () => {
+    const { renderPage } = await import('../page/status-page.ts');
+    return { renderPage, assets: await readAssets(pageFiles) };
+  });
 
   return {
     watch,
-    async asset(name) {
-      return (await load()).assets.get(name);
-    },
+    asset: async (name) => (await load()).assets.get(name),
     async draw(parameters) {
       const { renderPage, assets } = await load();
       await lookBriefly(journal, clock);
@@ -84,21 +86,20 @@ function createPage({ callback, people }: Config, ports: StatusPorts, watch: Pag
   };
 }
 
-/** What other processes have appended waits for a lock, and the page for no more than a moment: the rest comes live. */
+/** Entries of other processes wait for a lock, and the page only for a moment: the rest comes live. */
 async function lookBriefly({ look }: Pick<OpenJournal, 'look'>, { sleep }: Pick<Clock, 'sleep'>): Promise<void> {
   const done = new AbortController();
-  // What is wrong with the journal is told by whoever writes to it.
+  // The writer of the journal reports what is wrong with it.
   const looked = look().catch(() => undefined);
-  await Promise.race([looked.finally(() => done.abort()), sleep(PATIENCE_MS, done.signal)]);
+  await Promise.race([looked.finally(() => done.abort()), sleep(JOURNAL_WAIT_MS, done.signal)]);
 }
 
-interface Loaded {
-  readonly renderPage: typeof import('../page/status-page.ts').renderPage;
-  readonly assets: ReadonlyMap<string, Asset>;
-}
-
-async function loadPage(files: URL): Promise<Loaded> {
-  const assets = await readAssets(files, ASSETS);
-  const { renderPage } = await import('../page/status-page.ts');
-  return { renderPage, assets };
+/** By name. A request never names a file. */
+async function readAssets(directory: URL): Promise<ReadonlyMap<string, Asset>> {
+  const assets = ASSETS.map(async (name): Promise<[string, Asset]> => {
+    const content = (name === 'page.css' ? LOOK : '') + (await readFile(new URL(name, directory), 'utf8'));
+    const hash = createHash('sha256').update(content).digest('base64url').slice(0, 12);
+    return [name, { content, hash }];
+  });
+  return new Map(await Promise.all(assets));
 }

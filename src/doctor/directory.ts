@@ -117,7 +117,7 @@ async function canBeMade(path: string): Promise<boolean> {
 async function tryOut({ check, path }: Directory, files: FileSystem): Promise<void> {
   const trial = `${path}/${TRIAL}`;
   try {
-    await replaceFile(files, trial, 'weighbridge doctor\n');
+    await replaceFile(files, trial, 'weighbridge doctor\n', { doing: `write to ${path}` });
     if (check === 'tokens') {
       const lock = await lockFile(trial, AbortSignal.timeout(LOCK_PATIENCE_MS));
       await lock[Symbol.asyncDispose]();

@@ -1,5 +1,5 @@
 import { nameAppli } from '../app/subscribe/subscriptions.ts';
-import type { PersonState } from '../domain/person.ts';
+import type { PersonState } from '../domain/status.ts';
 import { isOurs, leadsTo, type Subscription } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble } from '../domain/trouble.ts';

@@ -14,7 +14,7 @@ export interface BackfillProgress extends BackfillRange {
 
 /** Where a backfill that was killed goes on. */
 export interface BackfillStore {
-  /** Undefined when there is none that can be read: whoever begins anew fetches more than needed, and nothing twice. */
+  /** Undefined when there is none that can be read: a backfill that begins anew fetches more, and journals nothing twice. */
   load(userId: UserId): Promise<BackfillProgress | undefined>;
   save(userId: UserId, progress: BackfillProgress): Promise<void>;
   remove(userId: UserId): Promise<void>;

@@ -1,3 +1,5 @@
+import { Trouble } from './trouble.ts';
+
 /** Time as a port, so that a test can be a day long and take a millisecond. */
 export interface Clock {
   /** The wall clock. It may be wrong, and it may jump. */
@@ -16,6 +18,25 @@ const EARLIEST = Date.UTC(2026, 0, 1);
 
 export function isPlausible(now: Date): boolean {
   return now.getTime() >= EARLIEST;
+}
+
+/** How often to look whether the clock has been set. */
+const CLOCK_RETRY_MS = 30_000;
+
+/**
+ * Call it before anything that goes by the date.
+ *
+ * @throws Trouble `clock_wrong`
+ */
+export function checkClock(clock: Clock): void {
+  const now = clock.now();
+  if (isPlausible(now)) return;
+  throw new Trouble(`the clock says ${now.toISOString()}, which cannot be`, {
+    code: 'clock_wrong',
+    recovery: 'retry',
+    hint: 'waiting until it is set; check the network and "timedatectl"',
+    waitMs: CLOCK_RETRY_MS,
+  });
 }
 
 /** The zone of this machine, for which no table of zones has to be loaded: 10 ms and 3 MB at the first line of a log. */
@@ -43,11 +64,24 @@ function offsetAt(epochMs: number, timeZone: string): number {
   // Intl of Node 20 does not know offsets as zones.
   const [, sign, hours, minutes] = FIXED_OFFSET.exec(timeZone) ?? [];
   if (sign !== undefined) return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
-  const parts = makeFormat(timeZone)?.formatToParts(epochMs);
+  const parts = formatOf(timeZone)?.formatToParts(epochMs);
   if (parts === undefined) return 0;
   const part = (type: string) => Number(parts.find((each) => each.type === type)?.value);
   const local = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
   return Math.round((local - epochMs) / 60_000);
+}
+
+/** A formatter takes 70 µs and 17 kB to make, and a household lives in one zone or two. */
+const MOST_FORMATS = 16;
+const formats = new Map<string, Intl.DateTimeFormat | undefined>();
+
+/** Undefined where the zone is not known. */
+function formatOf(timeZone: string): Intl.DateTimeFormat | undefined {
+  if (!formats.has(timeZone)) {
+    if (formats.size === MOST_FORMATS) formats.clear();
+    formats.set(timeZone, makeFormat(timeZone));
+  }
+  return formats.get(timeZone);
 }
 
 function makeFormat(timeZone: string): Intl.DateTimeFormat | undefined {

@@ -1,4 +1,5 @@
-import { decimal } from './measure.ts';
+import { decimal, readMeasureKey } from './measure.ts';
+import type { Reading } from './reading.ts';
 
 /** How people want to read a weight. Data is always kilograms. */
 export const WEIGHT_UNITS = ['kg', 'lb', 'st'] as const;
@@ -24,4 +25,16 @@ export function formatChange(kilograms: number, unit: WeightUnit): string {
   const rounded = (unit === 'kg' ? kilograms : kilograms / POUND).toFixed(digits);
   const unsigned = rounded.replace('-', '');
   return `${Number(rounded) < 0 ? '-' : '+'}${unsigned}${unit === 'st' ? ' lb' : ''}`;
+}
+
+/** `81.25 kg, fat_ratio 17.3 %`: everything a reading holds, for people. */
+export function listMeasures(reading: Reading, unit: WeightUnit): string {
+  return Object.entries(reading.measures)
+    .map(([key, value]) => (key === 'weight' ? formatWeight(value, unit) : `${key} ${value}${unitSuffix(key)}`))
+    .join(', ');
+}
+
+function unitSuffix(key: string): string {
+  const { unit } = readMeasureKey(key);
+  return unit === '' ? '' : ` ${unit}`;
 }

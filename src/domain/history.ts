@@ -8,11 +8,11 @@ export interface TimedValue {
 }
 
 /**
- * What has been measured of everybody over time. Only what is surely theirs, and as each group's last line says; of
+ * What has been measured of each person over time. Only what is surely theirs, and as each group's last line says; of
  * several values of one moment the last line counts last.
  */
 export interface Histories {
-  /** The quantities that somebody has values of, by the keys of `measureKey`. */
+  /** The quantities that the person has values of, by the keys of `measureKey`. */
   quantitiesOf(userId: UserId): readonly string[];
   /** By time. */
   valuesOf(userId: UserId, quantity: string): readonly TimedValue[];

@@ -1,4 +1,4 @@
-/** Loads something when it is asked for, and once. What has failed is tried again by whoever asks next. */
+/** Loads something when it is first asked for, and once. A load that has failed is retried when it is asked for again. */
 export function lazily<T>(load: () => Promise<T>): () => Promise<T> {
   let loading: Promise<T> | undefined;
   return () => {

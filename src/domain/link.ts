@@ -1,7 +1,7 @@
 import type { WeighIn } from './reading.ts';
 import type { UserId } from './token.ts';
 
-/** What came of somebody's consent. */
+/** What came of a person's consent. */
 export type LinkOutcome = Linked | AlreadyLinked | LinkFailed;
 
 /** The link has done its work, and nothing was done again. */
@@ -16,7 +16,7 @@ export interface Linked {
   /** There was a login before, which this one replaces. */
   readonly again: boolean;
   readonly lastWeighIn: WeighIn | undefined;
-  /** Whether Withings calls when there is a new weight; `later` where that is left to somebody else. */
+  /** Whether Withings calls when there is a new weight; `later` where the person did not want that now. */
   readonly subscribed: 'yes' | 'no' | 'later';
   /** What did not work besides, in words. */
   readonly hitches: readonly string[];
@@ -40,7 +40,7 @@ export interface Redirect {
   readonly error: string | undefined;
 }
 
-/** What a state says, whoever signed it with the client secret. */
+/** What a state says that is signed with the client secret. */
 export interface ConsentRequest {
   /** Of this one link. */
   readonly id: string;
@@ -50,7 +50,7 @@ export interface ConsentRequest {
 
 /** Makes consent links, and recognises the state of one. Two processes with the same settings recognise each other's. */
 export interface Consent {
-  /** @param options.demo Withings' own demo user in place of an account */
+  /** @param options.demo Withings' own demo user instead of an account */
   request(options: { readonly demo: boolean; readonly subscribe: boolean }): ConsentRequest & { readonly link: URL };
   read(state: string): ConsentRequest | 'forged' | 'expired';
 }

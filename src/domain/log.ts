@@ -1,3 +1,8 @@
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_FORMATS = ['text', 'json'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
 /** One line of the log. `event` and the fields are for machines, `text` is for people. */
 export interface LogEntry {
   readonly event: string;
@@ -6,9 +11,13 @@ export interface LogEntry {
 }
 
 /** Where everything that happens is told, one line each. Implementations never throw and never print a secret. */
-export interface Log {
-  debug(entry: LogEntry): void;
-  info(entry: LogEntry): void;
-  warn(entry: LogEntry): void;
-  error(entry: LogEntry): void;
+export type Log = Readonly<Record<LogLevel, (entry: LogEntry) => void>>;
+
+/** Withings' tokens are 40 hexadecimal digits; what looks like one, or is labelled as one, is never printed. */
+const LOOKS_SECRET =
+  /(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-f])|(?<=\b(?:Bearer |(?:access_token|refresh_token|client_secret|code)=))[^\s"&]+/gi;
+
+/** Blanks out what looks like a token. */
+export function maskTokens(text: string): string {
+  return text.replace(LOOKS_SECRET, '***');
 }

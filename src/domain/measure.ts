@@ -147,7 +147,7 @@ export function readMeasureKey(key: string): MeasureName {
   return { name, unit, part: BODY_PARTS[position] ?? `position ${position}` };
 }
 
-/** How sure Withings is about whose a group is. Groups without `announced` are journalled and told nobody. */
+/** How sure Withings is about whose a group is. Groups without `announced` are journalled and not announced. */
 export const ATTRIBUTIONS: Readonly<Record<number, { readonly meaning: string; readonly announced: boolean }>> = {
   0: { meaning: 'measured by the device', announced: true },
   1: { meaning: "ambiguous: may be another household member's", announced: false },

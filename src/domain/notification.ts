@@ -49,8 +49,8 @@ export const MEASURE_APPLIS: ReadonlySet<number> = new Set([
 const LATEST_SECONDS = 4_102_444_800;
 
 /**
- * Reads the fields of a notification POST. Unknown fields are accepted, repeated ones are not: nobody could
- * say which one counts.
+ * Reads the fields of a notification POST. Unknown fields are accepted, repeated ones are not: it is not
+ * known which one counts.
  *
  * @param fields the decoded form; a repeated field is an array there
  */

@@ -9,7 +9,7 @@ export interface Delivery {
   /** An older line of the same group went before: Withings has changed it. */
   readonly correction: boolean;
   /**
-   * Older than `ANNOUNCE_MAX_AGE` now, or a correction of what could be told before, or nobody's for sure: states may
+   * Older than `ANNOUNCE_MAX_AGE` now, or a correction of what could be told before, or not surely this person's: states may
    * change, nothing is announced.
    */
   readonly late: boolean;
@@ -17,7 +17,7 @@ export interface Delivery {
 
 /**
  * Passes readings on. It is given one at a time, in order, at least once; the next follows when `deliver` has resolved.
- * History that a backfill has fetched is not given to anybody.
+ * History that a backfill has fetched is not passed on.
  */
 export interface Publisher extends AsyncDisposable {
   /** Of its offset file: `mqtt`, `hook`. */
@@ -25,7 +25,7 @@ export interface Publisher extends AsyncDisposable {
   /** What a stop leaves to the delivery in hand, of the 8 s that `main` gives the whole. */
   readonly stopMs: number;
   /**
-   * Resolves when the other side has it. What fails with a `Trouble` is tried again with back-off, for ever; a
+   * Resolves when the other side has it. What fails with a `Trouble` is retried with back-off, without end; a
    * publisher that gives up on one delivery fails with the code `GIVEN_UP`: that is told, and the next follows. Where
    * the other side cannot be reached it fails, and does not wait: only then is the trouble told, and a stop does not
    * wait for it.
@@ -38,7 +38,7 @@ export interface Publisher extends AsyncDisposable {
 /** Of the trouble that says that, and why, a publisher will not be given this delivery again. */
 export const GIVEN_UP = 'given_up';
 
-/** Where a publisher leaves what it has given up on, for somebody to look at. */
+/** Where a publisher leaves what it has given up on, for a person to look at. */
 export interface Parking {
   /** Of the file, for the person who looks. */
   readonly path: string;
@@ -53,15 +53,15 @@ export interface OffsetStore {
   save(publisher: string, offset: JournalOffset): Promise<void>;
 }
 
-/** A place between two lines, and which file it is a place of. */
+/** An offset between two lines, and the file it belongs to. */
 export interface JournalOffset {
   readonly bytes: number;
   readonly file: string;
-  /** By which the place, or one before it, is found in a copy of the file; the newest first. */
+  /** By which the offset, or one before it, is found in a copy of the file; the newest first. */
   readonly marks: readonly JournalMark[];
 }
 
-/** What stands before a place that was passed. */
+/** What stands before an offset that was passed. */
 export interface JournalMark {
   readonly bytes: number;
   /** Of how many bytes before it this is the hash. */
@@ -79,7 +79,7 @@ export interface ReadingContext {
   readonly announcedBefore: boolean;
 }
 
-/** One reading of the journal, and the place behind its line. */
+/** One reading of the journal, and the offset behind its line. */
 export interface FeedLine {
   readonly reading: Reading;
   /** A backfill has fetched it. */
@@ -87,7 +87,7 @@ export interface FeedLine {
   readonly next: JournalOffset;
 }
 
-/** The journal as a publisher follows it, each at its own place. What it gives is on the disk and never changes. */
+/** The journal as a publisher follows it, each from its own offset. What it gives is on the disk and never changes. */
 export interface JournalFeed {
   /** Where the journal ends, as far as this process knows. */
   end(): Omit<JournalOffset, 'marks'>;
@@ -100,16 +100,36 @@ export interface JournalFeed {
 
 export interface JournalPage {
   /**
-   * Where it begins: at the place that was asked for. In another file the same place, where the same stands before it;
-   * else the newest place before it of which that is true, or the beginning.
+   * Where it begins: at the offset that was asked for. In another file at the same offset, where the same stands before
+   * it; else at the newest offset before it of which that is true, or at the beginning.
    */
   readonly from: JournalOffset;
   readonly lines: readonly FeedLine[];
-  /** Where to go on: behind the last line, and whatever is no reading after it. */
+  /** Where to go on: behind the last line, and behind what is not a reading after it. */
   readonly next: JournalOffset;
 }
 
-/** What somebody who joins now should know: each person's newest value of each quantity. */
+/** A quantity's value, and when it was measured. */
+export interface Value {
+  readonly value: number;
+  readonly takenAt: Date;
+}
+
+/** Each person's newest value of each quantity, for a subscriber that joins now. */
 export interface LatestValues {
-  of(userId: UserId): ReadonlyMap<string, { readonly value: number; readonly takenAt: Date }>;
+  of(userId: UserId): ReadonlyMap<string, Value>;
+}
+
+/** What a publisher has left with its broker, which keeps it until it is cleared. */
+export interface Retained {
+  readonly topics: ReadonlySet<string>;
+  /** What stands on them: the person's value of each quantity. */
+  readonly values: ReadonlyMap<UserId, ReadonlyMap<string, Value>>;
+}
+
+/** Remembers it beyond the life of the process, so that the values of a person who is gone can be cleared. */
+export interface RetainedStore {
+  /** Empty where there is no file, or none that can be read. */
+  load(): Promise<Retained>;
+  save(retained: Retained): Promise<void>;
 }

@@ -20,17 +20,10 @@ export interface Reading {
 }
 
 export function toReading(userId: UserId, group: MeasureGroup): Reading {
-  const { groupId, takenAt, modifiedAt, attribution, deviceId, model, timeZone } = group;
   return {
+    ...group,
     userId,
-    groupId,
-    takenAt,
-    modifiedAt,
-    attribution,
-    ambiguous: attribution === AMBIGUOUS,
-    deviceId,
-    model,
-    timeZone,
+    ambiguous: group.attribution === AMBIGUOUS,
     measures: Object.fromEntries(group.measures.map((measure) => [measureKey(measure), measure.value])),
   };
 }
@@ -55,7 +48,7 @@ function toSeconds(date: Date): number {
   return Math.floor(date.getTime() / 1000);
 }
 
-/** Whether the reading may be told as this person's. An attribution nobody has described yet is trusted. */
+/** Whether the reading may be told as this person's. An attribution that is not described yet is trusted. */
 export function isAnnounced(reading: Reading): boolean {
   return ATTRIBUTIONS[reading.attribution]?.announced ?? true;
 }
@@ -85,7 +78,7 @@ export interface JournalEntry {
 }
 
 /**
- * Every measure group, once per user, group and modification, for ever.
+ * Every measure group, once per user, group and modification, kept without end.
  * Several processes may append to one journal.
  */
 export interface Journal {

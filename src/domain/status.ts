@@ -1,7 +1,7 @@
 import type { WeighIn } from './reading.ts';
 import type { UserId } from './token.ts';
 
-/** How things stand with the daemon and everybody who is linked, at one moment. */
+/** The status of the daemon, of its publishers and of each linked person, at one moment. */
 export interface Status {
   readonly startedAt: Date;
   readonly uptimeMs: number;
@@ -25,7 +25,7 @@ export interface PersonStatus {
   readonly subscription: SubscriptionStatus;
 }
 
-/** A time, and how long ago that was; not negative, whatever the wall clock did in between. */
+/** A time, and how long ago that was; never negative, even where the wall clock was set in between. */
 export interface Moment {
   readonly at: Date;
   readonly agoMs: number;
@@ -40,7 +40,7 @@ export type LoginState =
 
 /** Whether Withings calls about a person. */
 export interface SubscriptionStatus {
-  /** `off` without a callback URL and where somebody does not want one, `none` before the first look. */
+  /** `off` without a callback URL and where the person does not want one, `none` before the first look. */
   readonly state: 'works' | 'lost' | 'none' | 'off';
   /** The categories it calls about. */
   readonly applis: readonly number[];
@@ -48,7 +48,7 @@ export interface SubscriptionStatus {
   readonly reason: string | undefined;
 }
 
-/** One way on: whether readings get through to an MQTT broker, or to a hook. */
+/** Whether readings get through to an MQTT broker, or to a hook. */
 export interface PublisherStatus {
   /** `mqtt`, `hook` */
   readonly name: string;
@@ -60,12 +60,12 @@ export interface PublisherStatus {
   readonly problem: string | undefined;
   /** When the other side was last seen to be there: it took a connection, or a reading. */
   readonly lastContact: Moment | undefined;
-  /** How much of the journal it still has before it; undefined until its place is known. */
+  /** How much of the journal it still has before it; undefined until its offset is known. */
   readonly behindBytes: number | undefined;
 }
 
 export interface TroubleStatus {
-  /** Undefined where it is everybody's. */
+  /** Undefined where it concerns everyone. */
   readonly userId: UserId | undefined;
   readonly code: string;
   /** What is wrong and what to do about it. */
@@ -75,12 +75,51 @@ export interface TroubleStatus {
   readonly isLasting: boolean;
 }
 
-/** Whether nobody has to do anything. That nobody is linked yet is no failure. */
+/** What of a person's status outlives a process. Written only when something of it changes. */
+export interface PersonState {
+  readonly linkedAt: Date | undefined;
+  /** The consent link that led to the login: the process that printed it recognises it. */
+  readonly linkedBy: string | undefined;
+  /** Undefined while the login works, or has not been tried. */
+  readonly needsLogin: Hitch | undefined;
+  readonly subscription: SubscriptionState | undefined;
+  /** `unsubscribe` was run, or a login without a subscription: Withings shall not call about this person. */
+  readonly leaveUnsubscribed: boolean;
+}
+
+/** What is wrong, in words, and since when. */
+export interface Hitch {
+  readonly since: Date;
+  readonly reason: string;
+}
+
+/** The categories that Withings calls about, or why it does not. */
+export interface SubscriptionState {
+  readonly applis: readonly number[];
+  readonly hitch: Hitch | undefined;
+}
+
+/** One small file per person. */
+export interface PersonStore {
+  /** `NOTHING_KNOWN` of a person whose file is missing or cannot be read. */
+  load(userId: UserId): Promise<PersonState>;
+  save(userId: UserId, state: PersonState): Promise<void>;
+}
+
+export const NOTHING_KNOWN: PersonState = {
+  linkedAt: undefined,
+  linkedBy: undefined,
+  needsLogin: undefined,
+  subscription: undefined,
+  leaveUnsubscribed: false,
+};
+
+/** Whether there is nothing that a person must do. A household without anyone linked yet is no failure. */
 export function isWell({ people, troubles }: Status): boolean {
   return people.every(isPersonWell) && !troubles.some(({ isLasting }) => isLasting);
 }
 
-/** Whether a person's login and subscription work, as far as anybody knows. */
+/** Whether a person's login and subscription work, as far as it is known. */
 export function isPersonWell({ login, subscription }: Pick<PersonStatus, 'login' | 'subscription'>): boolean {
   return login.state !== 'needs_login' && login.state !== 'unknown' && subscription.state !== 'lost';
 }

@@ -3,7 +3,7 @@ import type { Account } from './token.ts';
 /** One category of one user, and where Withings says that there is news. */
 export interface Subscription {
   readonly appli: number;
-  /** Letter by letter as it was given to Withings. */
+  /** Exactly as it was given to Withings. */
   readonly callbackUrl: string;
   readonly comment: string | undefined;
 }
@@ -30,7 +30,7 @@ const ROUTE = /^(.*\/withingsWebhook)\/[^/]+\/?$/;
 /**
  * Whether a subscription leads, or once led, to this callback: the same host and path. The secret may have been another
  * one, in the query or at the end of the path; there it takes our comment, or the documented route, to be sure.
- * Everything else belongs to somebody who uses the same application, and is not touched.
+ * Everything else belongs to another user of the same application, and is not touched.
  */
 export function isOurs({ callbackUrl, comment }: Subscription, ours: URL): boolean {
   if (!URL.canParse(callbackUrl)) return false;

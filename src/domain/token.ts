@@ -58,7 +58,7 @@ export interface TokenStore {
 }
 
 export interface TokenReservation extends AsyncDisposable {
-  /** How long ago this very token was last sent to Withings, by whichever process, where that is still known. */
+  /** How long ago this very token was last sent to Withings by any process, where that is still known. */
   readonly triedMsAgo: number | undefined;
   /** Notes that the token is being sent now. */
   sending(): Promise<void>;
@@ -76,7 +76,7 @@ export interface SharedAccess {
 
 /**
  * Where an access token is kept for other processes, for as long as it lives. It may be lost at any time: then
- * whoever needs one rotates.
+ * the process that needs one rotates.
  */
 export interface AccessStore {
   /** The one that came with this refresh token; undefined when there is none, or when it cannot be read. */
@@ -99,7 +99,7 @@ export interface TokenIssuer {
   /**
    * Trades the code that the consent page has handed out, which is good for 30 s and once.
    *
-   * @param redirectUri the one that the consent link named, letter by letter
+   * @param redirectUri exactly the one that the consent link named
    */
   exchange(code: string, redirectUri: string): Promise<TokenSet & { readonly userId: UserId }>;
 }

@@ -7,11 +7,11 @@
  * - `login`: the person must link again; trying hourly does no harm.
  * - `unlinked`: the person is not linked here any more; stop until they are.
  * - `settings`: the operator must change something; trying hourly does no harm.
- * - `defect`: we asked for something that does not exist; waiting will not mend it.
+ * - `defect`: we asked for something that does not exist; waiting does not repair it.
  */
 export type Recovery = 'retry' | 'throttled' | 'access' | 'login' | 'unlinked' | 'settings' | 'defect';
 
-/** A failure that somebody can do something about: what, to whom, and what comes next. Never carries a secret. */
+/** A failure that something can be done about: what happened, and what comes next. Never carries a secret. */
 export class Trouble extends Error {
   override readonly name = 'Trouble';
   /** Stable, for scripts: `token_refused`, `disk_full`… */
@@ -36,6 +36,11 @@ export class Trouble extends Error {
     this.hint = facts.hint;
     this.waitMs = facts.waitMs;
   }
+}
+
+/** Whether it passes without anyone doing something. */
+export function passes({ recovery }: Trouble): boolean {
+  return recovery === 'retry' || recovery === 'throttled';
 }
 
 /** What happened, and what to do about it. */

@@ -1,6 +1,57 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import type { Log } from '../domain/log.ts';
 
-/** What was thrown in an answer and is nobody's fault but ours. */
+/** An app that reveals nothing about itself and takes each path exactly as it is. */
+export function createApp(): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
+  app.set('query parser', false);
+  return app;
+}
+
+export function parametersOf({ url }: Pick<Request, 'url'>): URLSearchParams {
+  const start = url.indexOf('?');
+  return new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
+}
+
+/** Compares in a time that reveals neither where the two differ nor how long the secret is. */
+export function isSame(one: string, other: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(one), digest(other));
+}
+
+/** The rest of a refused request is not worth reading, so the connection is closed. */
+export function refuse(response: Response, status: number, reason?: string): void {
+  response.status(status).set('connection', 'close');
+  if (reason === undefined) response.end();
+  else response.type('text/plain').send(reason);
+}
+
+/** A content security policy that allows these sources and nothing else. */
+export function policyOf(...sources: readonly string[]): string {
+  const nothing = ["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"];
+  return ["default-src 'none'", ...sources, ...nothing].join('; ');
+}
+
+/** For pages that can only be read. */
+export function refuseMethod(_request: Request, response: Response): void {
+  refuse(response.set('allow', 'GET, HEAD'), 405);
+}
+
+/** Answers a request whose handler has failed, or whose body cannot be read. */
+export function answerErrors(log: Log, answer: (response: Response, status: number) => void): ErrorRequestHandler {
+  return (error: unknown, _request, response, _next) => {
+    const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
+    if (status >= 500) reportDefect(log, error);
+    if (response.headersSent) response.destroy();
+    else answer(response, status);
+  };
+}
+
 export function reportDefect(log: Log, error: unknown): void {
   const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
   log.error({ event: 'defect', text: `this is a defect of weighbridge, please report it: ${where}` });

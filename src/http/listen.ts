@@ -3,13 +3,13 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Trouble } from '../domain/trouble.ts';
 
-/** Withings sends a hundred bytes at once; whoever takes longer than this is not Withings. */
+/** Withings sends a hundred bytes at once. A client that takes longer than this is not Withings. */
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 5_000;
 const MOST_HEADER_BYTES = 8 * 1024;
-/** An answer takes milliseconds. After this, what is still open at a stop is somebody who does not get on with it. */
+/** An answer takes milliseconds. At a stop, a connection that is still open after this is closed. */
 const STOP_GRACE_MS = 1_000;
 /** Withings needs a handful. More would cost memory, and file descriptors that the logins need. */
 const MOST_CONNECTIONS = 256;
@@ -23,7 +23,7 @@ export interface Address {
 
 export interface Listener extends Address, AsyncDisposable {}
 
-/** The names of the settings that an address comes from, for whoever has to change it. */
+/** The names of the settings that an address comes from. */
 export interface AddressSettings {
   readonly host: string;
   readonly port: string;
@@ -52,7 +52,7 @@ export async function listen(
     onlyOneByOne(app),
   );
   server.setTimeout(IDLE_TIMEOUT_MS);
-  hangUpOnTheOldest(server);
+  closeTheOldest(server);
   await bind(server, address, settings);
   const bound = server.address();
   const { address: host, port } = isAddress(bound) ? bound : { address: address.host, port: address.port };
@@ -72,7 +72,7 @@ export async function listen(
 
 /**
  * Lets through what an HTTP client sends: a path, and the next request after the answer to the one before. Many
- * requests in one packet would all be worked off before anybody else is even accepted.
+ * requests in one packet would all be answered before another client is even accepted.
  */
 function onlyOneByOne(app: RequestListener): RequestListener {
   const busy = new WeakSet<Socket>();
@@ -90,8 +90,8 @@ function onlyOneByOne(app: RequestListener): RequestListener {
   };
 }
 
-/** Somebody who opens connections and says nothing must not keep Withings out: the newest is always let in. */
-function hangUpOnTheOldest(server: Server): void {
+/** A client that opens connections and sends nothing must not keep Withings out: the newest is always accepted. */
+function closeTheOldest(server: Server): void {
   const open = new Set<Socket>();
   server.on('connection', (socket) => {
     open.add(socket);
@@ -103,7 +103,7 @@ function hangUpOnTheOldest(server: Server): void {
 
 async function bind(server: Server, address: Address, settings: AddressSettings): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    // Stays: what goes wrong with accepting later on (no file descriptors) passes by itself.
+    // Stays: an error while accepting later on (no file descriptors) passes by itself.
     server.on('error', (error: NodeJS.ErrnoException) => reject(listenTrouble(address, settings, error.code)));
     server.listen({ ...address }, resolve);
   });

@@ -1,5 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER } from './proof.ts';
+import { createHmac, randomBytes } from 'node:crypto';
+
+/** A request may ask with the one; the answer carries the other. */
+export const NONCE_HEADER = 'weighbridge-nonce';
+export const PROOF_HEADER = 'weighbridge-proof';
+/** The same for the directory where the daemon keeps its logins, which it does not reveal. */
+export const DIRECTORY_HEADER = 'weighbridge-place';
+
+/** Only a daemon with this client secret can make the proof of a nonce. */
+export function createProof(clientSecret: string): (nonce: string) => string {
+  return (nonce) => createHmac('sha256', clientSecret).update(`weighbridge proof 1\n${nonce}`).digest('hex');
+}
 
 /** Longer than Withings waits. */
 const TIMEOUT_MS = 10_000;
@@ -8,11 +18,11 @@ const TIMEOUT_MS = 10_000;
 export interface Probe {
   /** Undefined where nothing answered. */
   readonly status: number | undefined;
-  /** The answer came from a daemon with our client secret, and not from somebody in front of it. */
+  /** The answer came from a daemon with our client secret, and not from a server in front of it. */
   readonly isOurs: boolean;
-  /** It is ours, and keeps its logins in the place that was asked about. */
+  /** It is ours, and keeps its logins in the directory that was asked about. */
   readonly isHere: boolean;
-  /** Where it was sent on to, if it was. */
+  /** Where a redirect points. */
   readonly location: string | undefined;
   readonly ms: number;
   /** Why nothing answered, as Node names it. */
@@ -22,8 +32,8 @@ export interface Probe {
 /**
  * Asks for the head of a callback URL as Withings does, without following redirects.
  *
- * @param prove what only our daemon makes of a nonce
- * @param place where the logins should be kept, as an absolute path
+ * @param prove makes the proof that only our daemon can make of a nonce
+ * @param directory where the logins should be kept, as an absolute path
  */
 export async function probeCallback(url: string, prove: (nonce: string) => string, directory = ''): Promise<Probe> {
   const nonce = randomBytes(16).toString('hex');
@@ -41,14 +51,8 @@ export async function probeCallback(url: string, prove: (nonce: string) => strin
     const location = answer.headers.get('location') ?? undefined;
     return { status: answer.status, isOurs, isHere, location, ms: elapsedMs(), error: undefined };
   } catch (error) {
-    return {
-      status: undefined,
-      isOurs: false,
-      isHere: false,
-      location: undefined,
-      ms: elapsedMs(),
-      error: reasonOf(error),
-    };
+    const nothing = { status: undefined, location: undefined, isOurs: false, isHere: false };
+    return { ...nothing, ms: elapsedMs(), error: reasonOf(error) };
   }
 }
 

@@ -1,91 +1,82 @@
+import { group } from 'd3-array';
 import type { PersonStatus, PublisherStatus, Status, TroubleStatus } from '../domain/status.ts';
-import { type Html, html } from './html.ts';
-import { drawIcon, type IconName } from './icons.ts';
-import { drawLinkButton } from './link-button.ts';
-import { type Outage, outagesOf } from './outages.ts';
-import { anchorOf, nameOf } from './parts.ts';
+import { type Html, html } from '../html/html.ts';
+import { anchorOf, drawIcon, drawLinkButton, type IconName, nameOf } from './parts.ts';
 import type { PageView } from './view.ts';
-import { sayWhen, sentence } from './words.ts';
+import { list, sayWhen, sentence } from './words.ts';
 
-/** Something that does not work, or that somebody should know. */
+const URGENCIES = ['act', 'pass', 'note'] as const;
+
+/** Something that does not work, or that the household should know. */
 export interface ActionNeeded {
-  /** `act` where somebody has to look, `pass` where waiting helps as a rule, `note` where it works all the same. */
-  readonly weight: 'act' | 'pass' | 'note';
+  /** `act` where a person must do something, `pass` where waiting helps as a rule, `note` where it works all the same. */
+  readonly urgency: (typeof URGENCIES)[number];
   readonly icon: IconName;
-  readonly title: Html;
-  readonly since: Date | undefined;
+  readonly title: string | Html;
+  readonly since?: Date | undefined;
   readonly text: string;
   /** Where the way out begins, if it is here. */
-  readonly remedy: Html | undefined;
+  readonly remedy?: Html;
 }
 
-/** While nobody is linked, the guide begins with it. */
+/** Before the first person is linked, the guide begins with it. */
 const NO_CALLS: ActionNeeded = {
-  weight: 'note',
+  urgency: 'note',
   icon: 'call',
-  title: html`Withings cannot call`,
-  since: undefined,
+  title: 'Withings cannot call',
   text: 'CALLBACK_URL is not set, so weighbridge asks every few hours, and a weigh-in comes late. Set it in .env and start weighbridge again.',
-  remedy: undefined,
 };
 
-/** Everything that is wrong, each once, what needs somebody first. */
+/** Everything that is wrong, each once, the most urgent first. */
 export function actionsNeeded(view: PageView): ActionNeeded[] {
   const { status, concerns, callbackUrl } = view;
-  const matters = [
-    ...status.people.flatMap((person) => actionForPerson(person, view)),
-    ...status.publishers.flatMap((publisher) => actionForPublisher(publisher, status.troubles)),
-    ...outagesOf(
-      status.troubles.filter((trouble) => !isToldOtherwise(trouble, status)),
-      status,
-    ).map(actionForOutage),
-    ...(callbackUrl === undefined && status.people.length > 0 ? [NO_CALLS] : []),
-    ...concerns.map(
-      ({ isBroken, text, remedy }): ActionNeeded => ({
-        weight: isBroken ? 'act' : 'note',
-        icon: 'settings',
-        title: html`${isBroken ? 'The set-up is broken' : 'The set-up could be better'}`,
-        since: undefined,
-        text: [text, ...(remedy === undefined ? [] : [remedy])].map(sentence).join(' '),
-        remedy: undefined,
-      }),
-    ),
+  const { people, publishers, troubles } = status;
+  const outages = troubles.filter((trouble) => !isToldOtherwise(trouble, status));
+  const actions = [
+    ...people.flatMap((person) => actionForPerson(person, view) ?? []),
+    ...publishers.filter(({ state }) => state === 'trouble').map((each) => actionForPublisher(each, troubles)),
+    ...actionsForOutages(outages, people),
+    ...(callbackUrl === undefined && people.length > 0 ? [NO_CALLS] : []),
+    ...concerns.map(({ isBroken, text, remedy }): ActionNeeded => {
+      const title = isBroken ? 'The set-up is broken' : 'The set-up could be better';
+      const said = [text, ...(remedy === undefined ? [] : [remedy])].map(sentence).join(' ');
+      return { urgency: isBroken ? 'act' : 'note', icon: 'settings', title, text: said };
+    }),
   ];
-  const order = ['act', 'pass', 'note'];
-  return matters.sort((one, other) => order.indexOf(one.weight) - order.indexOf(other.weight));
+  return actions.sort((one, other) => URGENCIES.indexOf(one.urgency) - URGENCIES.indexOf(other.urgency));
 }
 
-export function drawActionNeeded({ weight, icon, title, since, text, remedy }: ActionNeeded, now: Date): Html {
-  return html`<li class="matter ${weight}">${drawIcon(icon)}<div><strong>${title}</strong>${
-    since !== undefined && html` <span class="since">since ${sayWhen(since, now)}</span>`
+export function drawActionNeeded({ urgency, icon, title, since, text, remedy }: ActionNeeded, now: Date): Html {
+  return html`<li class="action ${urgency}">${drawIcon(icon)}<div><strong>${title}</strong>${
+    since && html` <span class="since">since ${sayWhen(since, now)}</span>`
   }<p>${text}</p>${remedy}</div></li>`;
 }
 
-function actionForPerson(person: PersonStatus, view: PageView): ActionNeeded[] {
+function actionForPerson(person: PersonStatus, view: PageView): ActionNeeded | undefined {
   const { userId, login, subscription } = person;
-  const whose = html`<a href="#${anchorOf(userId)}"><bdi>${nameOf(person)}</bdi></a>`;
-  switch (login.state) {
-    case 'needs_login': {
-      const text =
-        'Withings does not take the login any more. What is weighed meanwhile is fetched after linking again.';
-      const remedy = drawLinkButton(view, html`Link <bdi>${nameOf(person)}</bdi> again`, 'main');
-      return [
-        { weight: 'act', icon: 'login', title: html`${whose} must link again`, since: login.since, text, remedy },
-      ];
-    }
-    case 'unknown': {
-      const text = sentence(login.reason);
-      const title = html`The login of ${whose} cannot be read`;
-      return [{ weight: 'act', icon: 'login', title, since: undefined, text, remedy: undefined }];
-    }
-    case 'works':
-    case 'not_tried':
-      break;
+  const name = html`<bdi>${nameOf(person)}</bdi>`;
+  const whose = html`<a href="#${anchorOf(userId)}">${name}</a>`;
+  if (login.state === 'needs_login')
+    return {
+      urgency: 'act',
+      icon: 'login',
+      title: html`${whose} must link again`,
+      since: login.since,
+      text: 'Withings does not take the login any more. What is weighed meanwhile is fetched after linking again.',
+      remedy: drawLinkButton(view, html`Link ${name} again`, 'main'),
+    };
+  if (login.state === 'unknown') {
+    const title = html`The login of ${whose} cannot be read`;
+    return { urgency: 'act', icon: 'login', title, text: sentence(login.reason) };
   }
-  if (subscription.state !== 'lost') return [];
-  const text = `${sentence(subscription.reason ?? 'The subscription is lost')} ${RENEWED}`;
-  const title = html`Withings does not call about ${whose}`;
-  return [{ weight: 'act', icon: 'call', title, since: subscription.since, text, remedy: undefined }];
+  if (subscription.state !== 'lost') return undefined;
+  return {
+    urgency: 'act',
+    icon: 'call',
+    title: html`Withings does not call about ${whose}`,
+    since: subscription.since,
+    text: `${sentence(subscription.reason ?? 'The subscription is lost')} ${RENEWED}`,
+  };
 }
 
 const RENEWED =
@@ -93,45 +84,56 @@ const RENEWED =
 
 const PUBLISHERS: Readonly<Record<string, string>> = { mqtt: 'The MQTT broker', hook: 'The hook' };
 
-function actionForPublisher(publisher: PublisherStatus, troubles: readonly TroubleStatus[]): ActionNeeded[] {
-  const { name, state, since, problem, behindBytes } = publisher;
-  if (state !== 'trouble') return [];
+function actionForPublisher(publisher: PublisherStatus, troubles: readonly TroubleStatus[]): ActionNeeded {
+  const { name, since, problem = 'It is not known why', behindBytes = 0 } = publisher;
   const trouble = troubles.find(({ text }) => text === problem);
-  const waiting = behindBytes === undefined || behindBytes === 0 ? '' : ` ${WAITING}`;
-  return [
-    {
-      weight: trouble === undefined || trouble.isLasting ? 'act' : 'pass',
-      icon: 'publisher',
-      title: html`${PUBLISHERS[name] ?? name} does not take readings`,
-      since,
-      text: `${sentence((problem ?? 'It is not known why').replace(`${name}: `, ''))}${waiting}`,
-      remedy: undefined,
-    },
-  ];
+  return {
+    urgency: trouble === undefined || trouble.isLasting ? 'act' : 'pass',
+    icon: 'publisher',
+    title: `${PUBLISHERS[name] ?? name} does not take readings`,
+    since,
+    text: sentence(problem.replace(`${name}: `, '')) + (behindBytes === 0 ? '' : WAITING),
+  };
 }
 
-const WAITING = 'Readings wait for it; none is lost.';
+const WAITING = ' Readings wait for it; none is lost.';
 
-function actionForOutage({ text, since, isLasting }: Outage): ActionNeeded {
-  const icon: IconName = /withings|network|reach/i.test(text) ? 'cloud' : 'settings';
-  if (isLasting)
-    return {
-      weight: 'act',
-      icon,
-      title: html`Something does not work`,
-      since,
-      text: sentence(text),
-      remedy: undefined,
-    };
-  const title = html`Something does not work right now`;
-  return {
-    weight: 'pass',
-    icon,
-    title,
-    since,
-    text: `${sentence(text)} As a rule this passes by itself.`,
-    remedy: undefined,
-  };
+/** Troubles between here and Withings. */
+const ON_THE_WAY: ReadonlySet<string> = new Set(['unreachable', 'bad_answer', 'throttled', 'callback_unreachable']);
+
+/**
+ * Each outage once, for everyone it concerns.
+ *
+ * @param troubles the oldest first, which tells since when it is
+ */
+function actionsForOutages(troubles: readonly TroubleStatus[], people: readonly PersonStatus[]): ActionNeeded[] {
+  const concerned = troubles.map((trouble) => {
+    const person = people.find(({ userId }) => userId === trouble.userId);
+    return { ...trouble, person, text: person === undefined ? trouble.text : withoutName(trouble.text, person) };
+  });
+  const outages = group(concerned, ({ code, text }) => `${code} ${text}`);
+  return [...outages.values()].flatMap((members): ActionNeeded[] => {
+    const [first] = members;
+    if (first === undefined) return [];
+    const { code, text, since, isLasting } = first;
+    const names = members.flatMap(({ person }) => (person === undefined ? [] : [nameOf(person)]));
+    const said = sentence(names.length === 0 ? text : `${list(names)}: ${text}`);
+    return [
+      {
+        urgency: isLasting ? 'act' : 'pass',
+        icon: ON_THE_WAY.has(code) ? 'cloud' : 'settings',
+        title: `Something does not work${isLasting ? '' : ' right now'}`,
+        since,
+        text: isLasting ? said : `${said} As a rule this passes by itself.`,
+      },
+    ];
+  });
+}
+
+/** The text of a log entry begins with its person: `Anna 1234: `, or the number alone. */
+function withoutName(text: string, { name, userId }: PersonStatus): string {
+  const about = `${name === undefined ? '' : `${name} `}${userId}: `;
+  return text.startsWith(about) ? text.slice(about.length) : text;
 }
 
 /** The same stands with a person or a publisher, in better words. */

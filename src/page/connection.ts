@@ -1,26 +1,22 @@
 import { APPLI_NAMES } from '../domain/notification.ts';
-import type { LoginState, Moment, PersonStatus, SubscriptionStatus } from '../domain/status.ts';
-import { type Html, html } from './html.ts';
+import type { LoginState, PersonStatus, SubscriptionStatus } from '../domain/status.ts';
+import { type Html, html } from '../html/html.ts';
 import type { PageView } from './view.ts';
 import { list, sayWhen, timeAgo } from './words.ts';
 
-/** How things stand between Withings and us about a person, in words. */
+/** The connection between Withings and weighbridge for a person, in words. */
 export function drawConnection(person: PersonStatus, { now }: PageView): Html {
   const { login, subscription, lastNotification, lastContact } = person;
-  return html`<dl class="standing">
+  return html`<dl class="connection">
 ${line('Login', sayLogin(login, now), login.state === 'needs_login' || login.state === 'unknown')}
 ${line('Subscription', saySubscription(subscription, now), subscription.state === 'lost')}
-${line('Last notification', sayMoment(lastNotification, 'none since the start'), false)}
-${line('Last contact', sayMoment(lastContact, 'not yet'), false)}
+${line('Last notification', lastNotification ? timeAgo(lastNotification) : 'none since the start')}
+${line('Last contact', lastContact ? timeAgo(lastContact) : 'not yet')}
 </dl>`;
 }
 
-function line(term: string, text: string | Html, isBad: boolean): Html {
+function line(term: string, text: string | Html, isBad = false): Html {
   return html`<div><dt>${term}</dt><dd${isBad && html` class="bad"`}>${text}</dd></div>`;
-}
-
-function sayMoment(moment: Moment | undefined, otherwise: string): string | Html {
-  return moment === undefined ? otherwise : timeAgo(moment);
 }
 
 function sayLogin(login: LoginState, now: Date): string {

@@ -1,5 +1,7 @@
 import type { PersonStatus } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
+import { type Html, html } from '../html/html.ts';
+import { PATHS, type PageView } from './view.ts';
 
 export function nameOf({ name, userId }: Pick<PersonStatus, 'name' | 'userId'>): string {
   return name ?? `User ${userId}`;
@@ -8,4 +10,29 @@ export function nameOf({ name, userId }: Pick<PersonStatus, 'name' | 'userId'>):
 /** Of the person's part of the page. */
 export function anchorOf(userId: UserId): string {
   return `u${userId}`;
+}
+
+/** The way to Withings' consent page, or what is missing for it. */
+export function drawLinkButton({ callbackUrl }: PageView, label: string | Html, kind: 'main' | 'quiet'): Html {
+  // In a tab of its own: the way ends at a page to be closed.
+  if (callbackUrl !== undefined)
+    return html`<a class="button ${kind}" href="${PATHS.link}" target="_blank" rel="noopener">${label}</a>`;
+  return html`<p class="hint">Linking needs <code>CALLBACK_URL</code>, the address that Withings calls and that the browser comes back to.
+Set it in <code>.env</code> and start weighbridge again.</p>`;
+}
+
+/** Drawn with a pen on 24 × 24. */
+const ICONS = {
+  call: 'M6 17V11a6 6 0 0 1 12 0v6l1.5 1.5h-15L6 17M10 21h4M3 3l18 18',
+  cloud: 'M7 18h10a4 4 0 0 0 .8-7.9A6 6 0 0 0 6.3 9.2 4.5 4.5 0 0 0 7 18M12 10v3.5M12 15.6v.1',
+  login: 'M11 12a4 4 0 1 1-8 0a4 4 0 1 1 8 0h10v3.5M17 12v2.5',
+  publisher: 'M9 7V3m6 4V3M6.5 7h11v4a5.5 5.5 0 0 1-11 0V7M12 16.5V21',
+  settings: 'M4 7h9m5 0h2M4 17h2m5 0h9M15.5 4.8v4.4M8.5 14.8v4.4',
+  well: 'M5 12.5l4.5 4.5L19 7.5',
+} as const;
+export type IconName = keyof typeof ICONS;
+
+/** It says nothing that does not stand next to it in words. */
+export function drawIcon(name: IconName): Html {
+  return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[name]}"/></svg>`;
 }

@@ -1,26 +1,27 @@
+import type { WeightUnit } from '../domain/format.ts';
+import type { TimedValue } from '../domain/history.ts';
 import type { PersonStatus } from '../domain/status.ts';
-import { believableOf, isBelievable } from './chart/believable.ts';
+import { type Html, html } from '../html/html.ts';
+import { believableOf, firstFrom, monthsBefore } from './chart/course.ts';
 import { drawCharts } from './chart/person-charts.ts';
 import { drawConnection } from './connection.ts';
-import { type Html, html } from './html.ts';
-import { drawLinkButton } from './link-button.ts';
-import { anchorOf, nameOf } from './parts.ts';
-import { quantityOf } from './quantity.ts';
+import { anchorOf, drawLinkButton, nameOf } from './parts.ts';
+import { quantityOf, tellChange } from './quantity.ts';
 import type { PageView } from './view.ts';
-import { changesOf } from './weight-change.ts';
-import { sayDay, timeWhen } from './words.ts';
+import { DAY_MS, sayDay, saySince, timeWhen } from './words.ts';
 
-/** One person: the last weight, how it goes, and whether Withings and we are on speaking terms about them. */
+/** One person: the last weight, how it goes, and the connection with Withings. */
 export function drawPerson(person: PersonStatus, everything: PageView): Html {
   const { userId, login } = person;
   const view = { ...everything, histories: believableOf(everything.histories, everything.now) };
-  const id = anchorOf(userId);
+  const weights = view.histories.valuesOf(userId, 'weight');
+  const leftOut = everything.histories.valuesOf(userId, 'weight').slice(weights.length).at(-1);
   const label = html`Link <span class="unseen"><bdi>${nameOf(person)}</bdi> </span>again`;
-  return html`<article class="person" id="${id}" aria-labelledby="n${userId}">
+  return html`<article class="person" id="${anchorOf(userId)}" aria-labelledby="n${userId}">
 <header>
 <h2 id="n${userId}"><bdi>${nameOf(person)}</bdi></h2>
-${drawWeight(person, view)}
-${drawFuture(person, everything)}
+${drawWeight(weights, view)}
+${leftOut && html`<p class="hint">A weigh-in is dated ${sayDay(new Date(leftOut.takenMs), view.now)}, in the future, and is left out here.</p>`}
 </header>
 ${drawCharts(person, view)}
 ${drawConnection(person, view)}
@@ -28,23 +29,27 @@ ${drawLinkButton(view, label, login.state === 'needs_login' ? 'main' : 'quiet')}
 </article>`;
 }
 
-function drawWeight({ userId }: PersonStatus, { histories, unit, now }: PageView): Html | false {
-  const weights = histories.valuesOf(userId, 'weight');
+function drawWeight(weights: readonly TimedValue[], { unit, now }: PageView): Html | false {
   const last = weights.at(-1);
   if (last === undefined) return false;
   const { takenMs, value } = last;
-  const takenAt = new Date(takenMs);
   const { format, suffix } = quantityOf('weight', unit);
   const changes = changesOf(last, weights, unit, now);
   return html`<p class="weight" data-taken="${takenMs}"><b>${format(value)}</b>${
     suffix !== '' && html`<span>${suffix}</span>`
-  } <span class="when">${timeWhen(takenAt, now)}</span></p>
+  } <span class="when">${timeWhen(new Date(takenMs), now)}</span></p>
 ${changes.length > 0 && html`<ul class="changes">${changes.map((change) => html`<li>${change}</li>`)}</ul>`}`;
 }
 
-/** What is left out is said. */
-function drawFuture({ userId }: PersonStatus, { histories, now }: PageView): Html | false {
-  const last = histories.valuesOf(userId, 'weight').at(-1);
-  if (last === undefined || isBelievable(last, now)) return false;
-  return html`<p class="hint">A weigh-in is dated ${sayDay(new Date(last.takenMs), now)}, in the future, and is left out here.</p>`;
+/** `−0.40 kg since yesterday`: since the weigh-in before, and since the one a month ago. */
+export function changesOf(last: TimedValue, weights: readonly TimedValue[], unit: WeightUnit, now: Date): string[] {
+  const lastMs = last.takenMs;
+  const before = weights[firstFrom(weights, lastMs) - 1];
+  // Up to the end of that day: people who weigh every morning do so a little earlier or later.
+  const monthAgo = weights[firstFrom(weights, monthsBefore(lastMs, 1) + DAY_MS) - 1];
+  const earlier = [before, monthAgo === before ? undefined : monthAgo].filter((each) => each !== undefined);
+  return earlier.map(({ takenMs, value }) => {
+    const change = tellChange(last.value - value, unit);
+    return `${/[1-9]/.test(change) ? change : 'the same'} since ${saySince(new Date(takenMs), now)}`;
+  });
 }

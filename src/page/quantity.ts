@@ -22,13 +22,8 @@ export interface Quantity {
   readonly suffix: string;
 }
 
-interface Facts {
-  readonly title: string;
-  readonly digits: number;
-  readonly leastSpan: number;
-}
-
-const facts = (title: string, digits: number, leastSpan: number): Facts => ({ title, digits, leastSpan });
+const facts = (title: string, digits: number, leastSpan: number) => ({ title, digits, leastSpan });
+type Facts = ReturnType<typeof facts>;
 
 /** What a household looks at, the most important first. The first ones are shown at once, the others on demand. */
 const COMPOSITION: Readonly<Record<string, Facts>> = {
@@ -60,7 +55,7 @@ export function isComposition(key: string): boolean {
   return Object.hasOwn(COMPOSITION, key);
 }
 
-/** What else than the weight has pictures, the most important first. Nobody watches their height. */
+/** The quantities next to the weight that have pictures, the most important first. Adults do not watch their height. */
 export function sortQuantities(keys: readonly string[]): string[] {
   const rank = (key: string) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
   return keys

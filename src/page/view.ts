@@ -18,7 +18,7 @@ export interface PageView {
   readonly unit: WeightUnit;
   readonly status: Status;
   readonly histories: Histories;
-  /** What is wrong with the set-up, as far as it can be told without asking anybody. */
+  /** What is wrong with the set-up, as far as it shows without asking anyone. */
   readonly concerns: readonly Concern[];
   /** What is registered with Withings, and where the browser comes back to; undefined where it is not set. */
   readonly callbackUrl: string | undefined;

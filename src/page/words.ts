@@ -1,52 +1,49 @@
+import { timeDay } from 'd3-time';
+import { timeFormat } from 'd3-time-format';
 import type { Moment } from '../domain/status.ts';
-import { type Html, html } from './html.ts';
-
-/** Of our own: Intl would cost a small machine more than the rest of the page. */
-export const MONTHS = [
-  'January',
-  'February',
-  'March',
-  'April',
-  'May',
-  'June',
-  'July',
-  'August',
-  'September',
-  'October',
-  'November',
-  'December',
-] as const;
-export const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
+import { type Html, html } from '../html/html.ts';
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
+/** A day as it mostly is. The days on which clocks change are an hour off. */
+export const DAY_MS = 24 * HOUR_MS;
+
+// d3 knows the English names and the time zone of this machine. Intl would cost a small machine more than the page.
+const time = timeFormat('%H:%M');
+const weekday = timeFormat('%A');
+const day = timeFormat('%-d %B');
+const dayAndYear = timeFormat('%-d %B %Y');
+const shortDay = timeFormat('%-d %b');
+const shortMonth = timeFormat('%b %Y');
 
 /** `today 07:01`, `yesterday 22:10`, `Thursday 07:01`, `12 November 07:01`, with the year where it is another one. */
 export function sayWhen(date: Date, now: Date): string {
-  return `${sayDay(date, now)} ${digits(date.getHours())}:${digits(date.getMinutes())}`;
+  return `${sayDay(date, now)} ${time(date)}`;
 }
 
-/** In the zone of this machine, which is that of the household. */
 export function sayDay(date: Date, now: Date): string {
-  const days = Math.round((noon(now) - noon(date)) / DAY_MS);
+  // Rounded, because clocks may have changed in between. `timeDay.count` is wrong where a day has no midnight.
+  const days = Math.round((Number(timeDay.floor(now)) - Number(timeDay.floor(date))) / DAY_MS);
   if (days === 0) return 'today';
   if (days === 1) return 'yesterday';
-  if (days > 1 && days < 7) return WEEKDAYS[date.getDay()] ?? '';
-  const day = `${date.getDate()} ${MONTHS[date.getMonth()]}`;
-  return date.getFullYear() === now.getFullYear() ? day : `${day} ${date.getFullYear()}`;
+  if (days > 1 && days < 7) return weekday(date);
+  return isSameYear(date, now) ? day(date) : dayAndYear(date);
 }
 
 /** `21 Aug`, or `Nov 2025` in another year: where there is little room. */
 export function sayDayShortly(date: Date, now: Date): string {
-  const month = (MONTHS[date.getMonth()] ?? '').slice(0, 3);
-  return date.getFullYear() === now.getFullYear() ? `${date.getDate()} ${month}` : `${month} ${date.getFullYear()}`;
+  return isSameYear(date, now) ? shortDay(date) : shortMonth(date);
 }
 
-/** Days between noons come out right where clocks were changed in between. */
-function noon(date: Date): number {
-  return new Date(date.getFullYear(), date.getMonth(), date.getDate(), 12).getTime();
+/** `today 05:30` where the day alone would not do: between weigh-ins of one day. */
+export function saySince(date: Date, now: Date): string {
+  const said = sayDay(date, now);
+  return said === 'today' ? sayWhen(date, now) : said;
+}
+
+function isSameYear(one: Date, other: Date): boolean {
+  return one.getFullYear() === other.getFullYear();
 }
 
 /** `3 minutes ago`. The script in the browser says the same, so that it ages by itself. */
@@ -79,8 +76,4 @@ export function sentence(text: string): string {
 export function list(words: readonly string[]): string {
   if (words.length < 2) return words.join('');
   return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
-}
-
-function digits(number: number): string {
-  return String(number).padStart(2, '0');
 }

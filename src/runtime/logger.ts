@@ -1,7 +1,5 @@
-import type { LogFormat, LogLevel } from '../config/config.ts';
 import { type Clock, formatTime } from '../domain/clock.ts';
-import type { Log, LogEntry } from '../domain/log.ts';
-import { maskTokens } from '../domain/secrets.ts';
+import { type Log, type LogEntry, type LogFormat, type LogLevel, maskTokens } from '../domain/log.ts';
 
 const ORDER: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 /** As syslog(3) counts, for the journal of systemd. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { errorCode, Trouble } from '../domain/trouble.ts';
 
 /** The file operations that storage is made of; a parameter, so that a test can fail or die at any one of them. */
@@ -15,77 +15,131 @@ export interface FileSystem {
 
 export const nodeFiles: FileSystem = { open, readFile, readdir, rename, rm, stat };
 
-/** Only the owner reads what stands here: logins and health data. */
-const FILE_MODE = 0o600;
+/** Logins and health data: for the owner alone. */
+export const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
-/** How the name of a file ends that is not whole yet. */
+/** The end of the name of an unfinished file. */
 const TEMPORARY = '.tmp';
+
+/** Does `work`. Where the file system refuses it, throws a `Trouble` that says what could not be done. */
+export async function attempt<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storageTrouble(doing, error);
+  }
+}
+
+/** The same; undefined where a file is missing. */
+export async function attemptIfThere<T>(doing: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw storageTrouble(doing, error);
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  return errorCode(error) === 'ENOENT';
+}
 
 /** Makes the directory where it is missing, 0700, and makes sure that it can be used. */
 export async function makeDirectory(path: string): Promise<void> {
-  try {
+  await attempt(`write to the directory ${path}`, async () => {
     await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw storageTrouble(`write to the directory ${path}`, error);
-  }
+  });
 }
 
-/** A place for a file that is as good as written: whatever can go wrong with the disk has gone wrong before. */
+/** Undefined where there is no such file. */
+export async function readBytes(files: FileSystem, path: string): Promise<Buffer | undefined> {
+  return await attemptIfThere(`read ${path}`, () => files.readFile(path));
+}
+
+export async function readText(files: FileSystem, path: string): Promise<string | undefined> {
+  return (await readBytes(files, path))?.toString('utf8');
+}
+
+/**
+ * Replaces a small file durably: whole or not at all.
+ *
+ * @param options.doing what a Trouble says could not be done
+ * @param options.temporary a name of its own, where no other process writes the same file
+ */
+export async function replaceFile(
+  files: FileSystem,
+  target: string,
+  text: string,
+  options: { readonly doing?: string; readonly temporary?: string } = {},
+): Promise<void> {
+  const { doing = `write ${target}`, temporary = `${target}.${randomBytes(4).toString('hex')}${TEMPORARY}` } = options;
+  await attempt(doing, async () => {
+    await using file = await writeTemporary(files, temporary, text);
+    await file.moveTo(target);
+  });
+}
+
+/** Room for a file on the disk: what can go wrong with writing it has gone wrong before. */
 export interface Reservation extends AsyncDisposable {
-  /** Puts `text` in the place of the target, whole or not at all. When it returns, a power cut cannot undo it. */
+  /** Replaces the target by `text`, whole or not at all. When it returns, a power cut cannot undo it. */
   commit(text: string): Promise<void>;
 }
 
-/** More than any token or cursor takes; one block on every file system. */
+/** More than any token takes; one block on every file system. */
 const RESERVED_BYTES = 2048;
 
 /**
- * Takes room for a file of up to 2048 bytes beside `target` and has it on the disk before anything irreversible
- * happens. File systems that never overwrite in place (btrfs, f2fs) may still refuse the commit.
+ * Takes room for a file of up to 2048 bytes beside `target`, before anything irreversible happens. File systems that
+ * never overwrite in place (btrfs, f2fs) may still refuse the commit.
  */
 export async function reserve(files: FileSystem, target: string, temporary: string): Promise<Reservation> {
-  const handle = await files.open(temporary, 'w', FILE_MODE);
-  try {
-    await handle.chmod(FILE_MODE);
-    await handle.writeFile(Buffer.alloc(RESERVED_BYTES, '\n'));
-    await handle.sync();
-  } catch (error) {
-    await handle.close().catch(() => undefined);
-    await files.rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
-  }
-  let open = true;
+  const doing = `write ${target}`;
+  const file = await attempt(doing, () => writeTemporary(files, temporary, Buffer.alloc(RESERVED_BYTES, '\n')));
   return {
-    async commit(text) {
-      await handle.truncate(await writeFromStart(handle, Buffer.from(text)));
-      await handle.sync();
-      await handle.close();
-      await files.rename(temporary, target);
-      open = false;
-      await syncDirectory(files, parent(target));
-    },
-    async [Symbol.asyncDispose]() {
-      if (!open) return;
-      await handle.close().catch(() => undefined);
-      await files.rm(temporary, { force: true }).catch(() => undefined);
-    },
+    commit: (text) =>
+      attempt(doing, async () => {
+        await file.overwrite(Buffer.from(text));
+        await file.moveTo(target);
+      }),
+    [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
   };
 }
 
-/** A disk may take a part of what it is given and say so. */
-async function writeFromStart(handle: FileHandle, bytes: Buffer): Promise<number> {
-  for (let at = 0; at < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, at);
-    at += bytesWritten;
+/** Writes and syncs a file that is removed again, unless it is moved to its target. */
+async function writeTemporary(files: FileSystem, path: string, content: string | Buffer) {
+  const handle = await files.open(path, 'w', FILE_MODE);
+  let isMoved = false;
+  const dispose = async () => {
+    if (isMoved) return;
+    await handle.close().catch(() => undefined);
+    await files.rm(path, { force: true }).catch(() => undefined);
+  };
+  try {
+    await handle.chmod(FILE_MODE);
+    await handle.writeFile(content);
+    await handle.sync();
+  } catch (error) {
+    await dispose();
+    throw error;
   }
-  return bytes.length;
-}
-
-/** Replaces a small file durably. */
-export async function replaceFile(files: FileSystem, target: string, text: string): Promise<void> {
-  await using slot = await reserve(files, target, `${target}.${randomBytes(4).toString('hex')}${TEMPORARY}`);
-  await slot.commit(text);
+  return {
+    async overwrite(bytes: Buffer): Promise<void> {
+      // The disk may take a part of the bytes and report how many.
+      for (let at = 0; at < bytes.length; ) {
+        at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
+      }
+      await handle.truncate(bytes.length);
+      await handle.sync();
+    },
+    async moveTo(target: string): Promise<void> {
+      await handle.close();
+      await files.rename(path, target);
+      isMoved = true;
+      await syncDirectory(files, parent(target));
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 /** Removes what a killed process left half-written. Not for files that several processes write. */
@@ -109,13 +163,7 @@ export function parent(path: string): string {
   return path.slice(0, path.lastIndexOf('/')) || '/';
 }
 
-export function isMissing(error: unknown): boolean {
-  return errorCode(error) === 'ENOENT';
-}
-
-/**
- * Says what could not be done, in the words of the person who can mend it. What is not a failure of the file system comes back as it is.
- */
+/** An error of the file system as a Trouble for the person who can repair it. Any other error comes back as it is. */
 export function storageTrouble(doing: string, error: unknown): unknown {
   const code = errorCode(error);
   if (error instanceof Trouble || code === undefined) return error;
@@ -123,19 +171,19 @@ export function storageTrouble(doing: string, error: unknown): unknown {
   return new Trouble(`cannot ${doing} (${code})`, { code: name, recovery: 'retry', hint });
 }
 
+const NOT_A_DIRECTORY = { name: 'not_a_directory', hint: 'there is a file where a directory should be' };
+const NO_PERMISSION = {
+  name: 'no_permission',
+  hint: 'run this as the user that owns it, or give the directory to the user that runs weighbridge',
+};
+
 const CAUSES: Readonly<Record<string, { readonly name: string; readonly hint: string }>> = {
   ENOSPC: { name: 'disk_full', hint: 'the disk is full; make room, it goes on by itself' },
   EDQUOT: { name: 'disk_full', hint: 'the quota is used up; make room, it goes on by itself' },
   EISDIR: { name: 'not_a_file', hint: 'there is a directory where a file should be' },
-  EEXIST: { name: 'not_a_directory', hint: 'there is a file where a directory should be' },
-  ENOTDIR: { name: 'not_a_directory', hint: 'there is a file where a directory should be' },
+  EEXIST: NOT_A_DIRECTORY,
+  ENOTDIR: NOT_A_DIRECTORY,
   EROFS: { name: 'read_only', hint: 'the file system is read-only; an SD card does that when it is dying' },
-  EACCES: {
-    name: 'no_permission',
-    hint: 'run this as the user that owns it, or give the directory to the user that runs weighbridge',
-  },
-  EPERM: {
-    name: 'no_permission',
-    hint: 'run this as the user that owns it, or give the directory to the user that runs weighbridge',
-  },
+  EACCES: NO_PERMISSION,
+  EPERM: NO_PERMISSION,
 };

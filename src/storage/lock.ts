@@ -2,8 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Trouble } from '../domain/trouble.ts';
 
-/** Longer than anybody works under a lock, but for a token call that Withings takes minutes for. Then it is tried again. */
-const PATIENCE_MS = 60_000;
+/** Longer than any work under a lock, except a token call that Withings takes minutes for. Then the caller retries. */
+const LONGEST_WAIT_MS = 60_000;
+
+/** How a shell ends that does not find its program. */
+const NOT_FOUND = 127;
 
 /** A signal to the whole process group (Ctrl-C, systemd) must not take the lock from under a step that is being finished. */
 const HOLD = 'trap "" HUP INT TERM; umask 077; exec flock "$0" cat';
@@ -21,38 +24,39 @@ const HOLD = 'trap "" HUP INT TERM; umask 077; exec flock "$0" cat';
 export async function lockFile(path: string, signal?: AbortSignal): Promise<AsyncDisposable> {
   signal?.throwIfAborted();
   const child = startHolder(path);
-  let said = '';
-  const exited = new Promise<void>((resolve) => {
-    child.once('close', () => resolve());
-    child.once('error', (error) => {
-      said = error.message;
-      resolve();
+  let complaint = '';
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('close', resolve);
+    child.once('error', ({ message }) => {
+      complaint = message;
+      resolve(null);
     });
   });
   const { stdin, stdout, stderr } = child;
   // Without file descriptors to spare there is a child without pipes, which ends with an 'error'.
   if (!(stdin && stdout && stderr)) {
     await exited;
-    throw lockTrouble(path, said);
+    throw lockFailed(path, complaint);
   }
   stdin.on('error', () => undefined);
   stderr.on('data', (chunk: Buffer) => {
-    said += chunk.toString().slice(0, 200);
+    complaint += chunk.toString().slice(0, 200);
   });
   // cat gives the byte back once it runs, and it runs once flock has the lock
   stdin.write('.');
   const giveUp = () => void child.kill('SIGKILL');
-  const tooLate = setTimeout(() => {
-    said = `somebody else has held it for ${PATIENCE_MS / 1000} s`;
+  let isTooLate = false;
+  const timer = setTimeout(() => {
+    isTooLate = true;
     giveUp();
-  }, PATIENCE_MS);
+  }, LONGEST_WAIT_MS);
   signal?.addEventListener('abort', giveUp);
   const held = await Promise.race([once(stdout, 'data').then(() => true), exited.then(() => false)]);
-  clearTimeout(tooLate);
+  clearTimeout(timer);
   signal?.removeEventListener('abort', giveUp);
   if (!held) {
     signal?.throwIfAborted();
-    throw lockTrouble(path, said.trim());
+    throw isTooLate ? lockHeld(path) : lockFailed(path, complaint.trim(), (await exited) === NOT_FOUND);
   }
   return {
     async [Symbol.asyncDispose]() {
@@ -66,22 +70,20 @@ function startHolder(path: string): ChildProcess {
   try {
     return spawn('/bin/sh', ['-c', HOLD, path], { stdio: 'pipe' });
   } catch (error) {
-    throw lockTrouble(path, String(error));
+    throw lockFailed(path, String(error));
   }
 }
 
-const HELD = /somebody else has held it/;
-const HINTS = [
-  [/flock: not found/, 'install flock, which is part of util-linux'],
-  [HELD, 'somebody is waiting for an answer of Withings; it ends'],
-] as const;
+function lockHeld(path: string): Trouble {
+  const text = `cannot lock ${path}: somebody else has held it for ${LONGEST_WAIT_MS / 1000} s`;
+  const hint = 'somebody is waiting for an answer of Withings; it ends';
+  return new Trouble(text, { code: 'lock_held', recovery: 'retry', hint });
+}
 
-function lockTrouble(path: string, reason: string): Trouble {
-  const hint =
-    HINTS.find(([pattern]) => pattern.test(reason))?.[1] ?? 'is the directory writable, and is there room on the disk?';
-  return new Trouble(`cannot lock ${path}: ${reason || 'flock ended'}`, {
-    code: HELD.test(reason) ? 'lock_held' : 'lock_failed',
-    recovery: 'retry',
-    hint,
-  });
+function lockFailed(path: string, complaint: string, isFlockMissing = false): Trouble {
+  const hint = isFlockMissing
+    ? 'install flock, which is part of util-linux'
+    : 'is the directory writable, and is there room on the disk?';
+  const text = `cannot lock ${path}: ${complaint || 'flock ended'}`;
+  return new Trouble(text, { code: 'lock_failed', recovery: 'retry', hint });
 }

@@ -1,6 +1,7 @@
-import { type Hitch, NOTHING_KNOWN, type PersonState, type PersonStore } from '../domain/person.ts';
+import { type Hitch, NOTHING_KNOWN, type PersonState, type PersonStore } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
-import { type FileSystem, nodeFiles, replaceFile, storageTrouble } from './files.ts';
+import { type FileSystem, nodeFiles, readText, replaceFile } from './files.ts';
+import { dateOf, type Fields, fieldsOf, isFields, parseFields, textOf } from './json.ts';
 
 /**
  * One file per user, JSON. Nothing in it is irreplaceable: a file that cannot be read counts as none.
@@ -8,22 +9,14 @@ import { type FileSystem, nodeFiles, replaceFile, storageTrouble } from './files
  * @param directory where the files are; it exists
  */
 export function createPersonFiles(directory: string, files: FileSystem = nodeFiles): PersonStore {
-  const path = (userId: UserId) => `${directory}/${userId}`;
+  const pathOf = (userId: UserId) => `${directory}/${userId}`;
   return {
-    async load(userId) {
-      try {
-        return decode(JSON.parse((await files.readFile(path(userId))).toString('utf8')));
-      } catch {
-        return NOTHING_KNOWN;
-      }
-    },
-    async save(userId, state) {
-      try {
-        await replaceFile(files, path(userId), `${JSON.stringify(encode(state))}\n`);
-      } catch (error) {
-        throw storageTrouble(`write ${path(userId)}`, error);
-      }
-    },
+    load: (userId) =>
+      readText(files, pathOf(userId)).then(
+        (text) => decode(parseFields(text)),
+        () => NOTHING_KNOWN,
+      ),
+    save: (userId, state) => replaceFile(files, pathOf(userId), `${JSON.stringify(encode(state))}\n`),
   };
 }
 
@@ -32,40 +25,25 @@ function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribe
   return leaveUnsubscribed ? { ...fields, leave_unsubscribed: true } : fields;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 function decode(fields: Fields): PersonState {
   const { subscription } = fields;
   return {
-    linkedAt: date(fields['linked_at']),
-    linkedBy: text(fields['linked_by']),
-    needsLogin: hitch(fields['needs_login']),
+    linkedAt: dateOf(fields['linked_at']),
+    linkedBy: textOf(fields['linked_by']),
+    needsLogin: decodeHitch(fields['needs_login']),
     subscription: isFields(subscription)
-      ? { applis: numbers(subscription['applis']), hitch: hitch(subscription['hitch']) }
+      ? { applis: decodeNumbers(subscription['applis']), hitch: decodeHitch(subscription['hitch']) }
       : undefined,
     leaveUnsubscribed: fields['leave_unsubscribed'] === true,
   };
 }
 
-function hitch(value: unknown): Hitch | undefined {
-  if (!isFields(value)) return undefined;
-  const since = date(value['since']);
-  return since && { since, reason: text(value['reason']) ?? '' };
+function decodeHitch(value: unknown): Hitch | undefined {
+  const { since, reason } = fieldsOf(value);
+  const date = dateOf(since);
+  return date && { since: date, reason: textOf(reason) ?? '' };
 }
 
-function date(value: unknown): Date | undefined {
-  const parsed = new Date(typeof value === 'string' ? value : Number.NaN);
-  return Number.isNaN(parsed.getTime()) ? undefined : parsed;
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-function numbers(value: unknown): readonly number[] {
+function decodeNumbers(value: unknown): readonly number[] {
   return Array.isArray(value) ? value.filter(Number.isInteger) : [];
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,49 +1,39 @@
 import { createHash } from 'node:crypto';
 import {
+  type AccessStore,
+  parseAccessToken,
   parseRefreshToken,
   parseUserId,
   type RefreshToken,
-  type TokenReservation,
   type TokenStore,
   type UserId,
 } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
-import { type FileSystem, isMissing, nodeFiles, reserve, storageTrouble } from './files.ts';
+import { attempt, type FileSystem, nodeFiles, readText, replaceFile, reserve } from './files.ts';
+import { parseFields, secondsOf, textOf } from './json.ts';
 import { lockFile } from './lock.ts';
 
 /**
  * One file per user, named by the user id: the refresh token and a newline, mode 0600.
  *
- * Beside it `.<userid>.lock` is what processes lock, and tells which token was sent to Withings last (as the start
- * of its SHA-256) and when; `.<userid>.tmp` is the next token file while it is being written. `.<userid>.access` is
- * what `access-files.ts` keeps there.
+ * `.<userid>.lock` is the file that processes lock. It tells which token was sent to Withings last (as the start of its
+ * SHA-256) and when. `.<userid>.tmp` is the next token file while it is being written.
  *
  * @param directory where the files are; it exists
  */
 export function createTokenFiles(directory: string, files: FileSystem = nodeFiles): TokenStore {
   const tokenPath = (userId: UserId) => `${directory}/${userId}`;
   const lockPath = (userId: UserId) => `${directory}/.${userId}.lock`;
-  const temporaryPath = (userId: UserId) => `${directory}/.${userId}.tmp`;
-
   return {
     async list() {
-      try {
-        const names = await files.readdir(directory);
-        return names.map(parseUserId).filter((userId) => userId !== undefined);
-      } catch (error) {
-        throw storageTrouble(`read the directory ${directory}`, error);
-      }
+      const names = await attempt(`read the directory ${directory}`, () => files.readdir(directory));
+      return names.map(parseUserId).filter((userId) => userId !== undefined);
     },
 
     async load(userId) {
       const path = tokenPath(userId);
-      let text: string;
-      try {
-        text = (await files.readFile(path)).toString('utf8');
-      } catch (error) {
-        if (isMissing(error)) return undefined;
-        throw storageTrouble(`read ${path}`, error);
-      }
+      const text = await readText(files, path);
+      if (text === undefined) return undefined;
       const token = readToken(text);
       if (token === undefined) throw unreadable(path, text);
       return token;
@@ -51,30 +41,53 @@ export function createTokenFiles(directory: string, files: FileSystem = nodeFile
 
     lock: (userId, signal) => lockFile(lockPath(userId), signal),
 
-    async reserve(userId, current): Promise<TokenReservation> {
+    async reserve(userId, current) {
       const path = tokenPath(userId);
-      try {
-        const triedMsAgo = current && (await readTry(files, lockPath(userId), current));
-        const slot = await reserve(files, path, temporaryPath(userId));
-        return {
-          triedMsAgo,
-          sending: async () => {
-            if (current !== undefined) await writeTry(files, lockPath(userId), current);
-          },
-          save: (token) =>
-            slot.commit(`${token}\n`).catch((error) => {
-              throw storageTrouble(`write ${path}`, error);
-            }),
-          [Symbol.asyncDispose]: () => slot[Symbol.asyncDispose](),
-        };
-      } catch (error) {
-        throw storageTrouble(`write ${path}`, error);
-      }
+      const triedMsAgo = current && (await attempt(`write ${path}`, () => readTry(files, lockPath(userId), current)));
+      const room = await reserve(files, path, `${directory}/.${userId}.tmp`);
+      return {
+        triedMsAgo,
+        sending: async () => current && (await writeTry(files, lockPath(userId), current)),
+        save: (token) => room.commit(`${token}\n`),
+        [Symbol.asyncDispose]: () => room[Symbol.asyncDispose](),
+      };
     },
   };
 }
 
-/** When the user's token file was written; undefined where nobody can tell. */
+/**
+ * One file per user beside the token file, `.<userid>.access`, for the owner alone: the access token, and which refresh
+ * token it came with. So an access token from before a crash does not count as the newest.
+ *
+ * @param directory where the token files are; it exists
+ */
+export function createAccessFiles(directory: string, files: FileSystem = nodeFiles): AccessStore {
+  const pathOf = (userId: UserId) => `${directory}/.${userId}.access`;
+  return {
+    async load(userId, refreshToken) {
+      const fields = parseFields(await readText(files, pathOf(userId)).catch(() => undefined));
+      const accessToken = parseAccessToken(fields['access_token']);
+      const issuedAt = secondsOf(fields['issued_at']);
+      const expiresAt = secondsOf(fields['expires_at']);
+      const isOfThis = fields['refresh'] === fingerprint(refreshToken);
+      if (!isOfThis || accessToken === undefined || issuedAt === undefined || expiresAt === undefined) return undefined;
+      return { accessToken, issuedAt, expiresAt, scope: textOf(fields['scope']) };
+    },
+    async save(userId, refreshToken, { accessToken, issuedAt, expiresAt, scope }) {
+      const fields = {
+        refresh: fingerprint(refreshToken),
+        access_token: accessToken,
+        issued_at: Math.floor(issuedAt.getTime() / 1000),
+        expires_at: Math.floor(expiresAt.getTime() / 1000),
+        scope,
+      };
+      const path = pathOf(userId);
+      await replaceFile(files, path, `${JSON.stringify(fields)}\n`, { temporary: `${path}.tmp` });
+    },
+  };
+}
+
+/** When the user's token file was written; undefined where it is not known. */
 export async function tokenWritten(
   directory: string,
   userId: UserId,
@@ -87,19 +100,19 @@ export async function tokenWritten(
   }
 }
 
-/** How long a start waits for somebody who holds a lock. */
-const SWEEP_PATIENCE_MS = 1_000;
+/** How long a start waits for another process that holds a lock. */
+const SWEEP_WAIT_MS = 1_000;
 
-/** Removes what a killed process left half-written, where nobody is at work. */
+/** Removes what a killed process left half-written, except where another process holds the lock. */
 export async function sweepTokenFiles(directory: string, files: FileSystem = nodeFiles): Promise<void> {
   for (const name of await files.readdir(directory)) {
     const userId = parseUserId(/^\.([0-9]+)\.(access\.)?tmp$/.exec(name)?.[1]);
     if (userId === undefined) continue;
     try {
-      await using _lock = await lockFile(`${directory}/.${userId}.lock`, AbortSignal.timeout(SWEEP_PATIENCE_MS));
+      await using _lock = await lockFile(`${directory}/.${userId}.lock`, AbortSignal.timeout(SWEEP_WAIT_MS));
       await files.rm(`${directory}/${name}`, { force: true });
     } catch {
-      // Somebody is rotating this login right now, and will clean up.
+      // That process is rotating this login, and removes its file.
     }
   }
 }
@@ -146,19 +159,13 @@ async function readTry(files: FileSystem, path: string, token: RefreshToken): Pr
 }
 
 async function writeTry(files: FileSystem, path: string, token: RefreshToken): Promise<void> {
-  try {
-    const handle = await files.open(path, 'r+');
-    try {
-      await handle.write(fingerprint(token), 0);
-      await handle.truncate(fingerprint(token).length);
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    throw storageTrouble(`write ${path}`, error);
-  }
+  await attempt(`write ${path}`, async () => {
+    await using handle = await files.open(path, 'r+');
+    await handle.write(fingerprint(token), 0);
+    await handle.truncate(fingerprint(token).length);
+  });
 }
 
-export function fingerprint(token: RefreshToken): string {
+function fingerprint(token: RefreshToken): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 16);
 }

@@ -1,5 +1,5 @@
+import { maskTokens } from '../domain/log.ts';
 import { SAME_CALL_MS } from '../domain/retry.ts';
-import { maskTokens } from '../domain/secrets.ts';
 import { type Recovery, Trouble } from '../domain/trouble.ts';
 
 /** What Withings wrote into the envelope of a failure. */

@@ -13,7 +13,7 @@ const WINDOW_MS = 62_000;
 export interface RateLimit {
   /**
    * Waits until the call may be made, and counts it. Rejects when the program stops first, and with a `Trouble`
-   * when Withings has had enough: whoever asks may hold a lock, and that pause can be long.
+   * when Withings has had enough: the caller may hold a lock, and that pause can be long.
    *
    * @param call.key the same for calls with the same arguments
    * @param call.urgent a person is waiting for it
@@ -40,13 +40,9 @@ export function createRateLimit({ clock, signal }: { readonly clock: Clock; read
   const checkPause = () => {
     const waitMs = pausedUntil - clock.elapsedMs();
     if (waitMs <= 0) return;
+    const facts = { code: 'throttled', recovery: 'throttled', waitMs } as const;
     const hint = `waiting ${Math.ceil(waitMs / 1000)} s`;
-    throw new Trouble('Withings has had enough calls for now', {
-      code: 'throttled',
-      recovery: 'throttled',
-      waitMs,
-      hint,
-    });
+    throw new Trouble('Withings has had enough calls for now', { ...facts, hint });
   };
 
   return {

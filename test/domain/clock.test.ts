@@ -50,6 +50,16 @@ describe('the time of a reading', () => {
     });
   }
 
+  test('takes one formatter of Intl for each zone, and keeps a limited number of them', (t) => {
+    const made = t.mock.method(Intl, 'DateTimeFormat').mock;
+    const formatInZone = (zone: string) => formatTime(new Date('2026-11-03T05:58:20Z'), zone);
+    for (let each = 0; each < 1000; each += 1) formatInZone('Pacific/Apia');
+    assert.equal(made.callCount(), 1);
+    for (let each = 0; each < 1000; each += 1) formatInZone(`made up ${each}`);
+    formatInZone('Pacific/Apia');
+    assert.equal(made.callCount(), 1002, 'the first one was given up');
+  });
+
   test('is read back as the same second, whatever the zone, the season and the year', () => {
     const zones = ['Europe/Vienna', 'America/St_Johns', 'Australia/Lord_Howe', 'Asia/Kathmandu', undefined];
     const instants = [

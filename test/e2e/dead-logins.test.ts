@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createPersonStates } from '../../src/app/status/person-states.ts';
 import { createTroubles } from '../../src/app/status/troubles.ts';
-import { NOTHING_KNOWN, type PersonState } from '../../src/domain/person.ts';
+import { NOTHING_KNOWN, type PersonState } from '../../src/domain/status.ts';
 import { Trouble } from '../../src/domain/trouble.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { createFastClock } from '../support/fast-clock.ts';

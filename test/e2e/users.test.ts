@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { formatTable } from '../../src/cli/table.ts';
-import { createAccessFiles } from '../../src/storage/access-files.ts';
+import { createAccessFiles } from '../../src/storage/token-files.ts';
 import { startHome } from '../support/home.ts';
 import { ANNA, accessToken, refreshToken } from '../support/people.ts';
 import { runProgram } from '../support/program.ts';

@@ -1,12 +1,11 @@
-import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CLIENT } from '../support/home.ts';
 import { bootMachine, debianMirror, type Machine, makeRoot } from '../support/machine.ts';
+import { installGlobally, ROOT as PROJECT, pack } from '../support/packed.ts';
 
 /**
  * The packed tarball as a service of a real systemd, in a container: `npm run boot-test`, as root, with debootstrap and
@@ -15,7 +14,6 @@ import { bootMachine, debianMirror, type Machine, makeRoot } from '../support/ma
 const { values } = parseArgs({
   options: { root: { type: 'string' }, suite: { type: 'string', default: 'trixie' }, mirror: { type: 'string' } },
 });
-const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 const root = values.root ?? mkdtempSync(join(tmpdir(), 'weighbridge-boot-'));
 const PORT = 3000;
 const [WITHINGS, SCALE] = [4000, 4001];
@@ -24,12 +22,6 @@ const STATE = '/var/lib/weighbridge';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 let machine: Machine;
-
-function run(program: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', cwd: PROJECT });
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} has failed:\n${stdout}${stderr}`);
-  return stdout.trim();
-}
 
 /** Shows a command and what it says, and holds it to what it must say and how it must end. */
 function show(command: string, expected: { readonly code?: number; readonly says?: RegExp } = {}): string {
@@ -62,7 +54,7 @@ function subscribe(): void {
 
 const property = (name: string) => machine.sh(`systemctl show weighbridge -P ${name}`).output.trim();
 
-function prepare(): void {
+async function prepare(): Promise<void> {
   if (!existsSync(join(root, 'usr/bin/node')))
     makeRoot(root, { suite: values.suite, mirror: values.mirror ?? debianMirror() });
   for (const each of ['etc/weighbridge', 'var/lib/weighbridge', 'var/lib/private/weighbridge', 'home/pi', 'opt/stage'])
@@ -72,18 +64,8 @@ function prepare(): void {
     const path = join(root, `etc/systemd/system/weighbridge.service${each}`);
     rmSync(path, { recursive: true, force: true });
   }
-  const tarball = run('npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', root);
-  run(
-    'npm',
-    'install',
-    '--global',
-    '--omit=dev',
-    '--no-audit',
-    '--no-fund',
-    '--prefix',
-    `${root}/usr/local`,
-    join(root, tarball),
-  );
+  const tarball = await pack(PROJECT, root);
+  await installGlobally(tarball, `${root}/usr/local`);
   // What plays Withings, and nothing of what is tried here.
   cpSync(join(PROJECT, 'dist'), join(root, 'opt/stage/dist'), { recursive: true });
   cpSync(join(PROJECT, 'package.json'), join(root, 'opt/stage/package.json'));
@@ -279,7 +261,7 @@ async function tryRemoval(): Promise<void> {
   show('weighbridge service install && weighbridge users', { says: /running since/ });
 }
 
-prepare();
+await prepare();
 machine = await bootMachine(root);
 try {
   await tryFolderOfUser();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { changesOf } from '../../src/page/weight-change.ts';
+import { changesOf } from '../../src/page/person-card.ts';
 import { list, sayAgo, sayDayShortly, sayWhen, sentence } from '../../src/page/words.ts';
 import { inZone } from '../support/in-zone.ts';
 
@@ -24,6 +24,14 @@ describe('a time', () => {
       const now = new Date('2026-10-25T23:30:00+01:00');
       assert.equal(sayWhen(new Date('2026-10-25T00:10:00+02:00'), now), 'today 00:10');
       assert.equal(sayWhen(new Date('2026-10-24T23:50:00+02:00'), now), 'yesterday 23:50');
+    });
+  });
+
+  it('is yesterday also where the day had no midnight', () => {
+    inZone('Africa/Cairo', () => {
+      const now = new Date('2026-04-25T07:00:00+03:00');
+      assert.equal(sayWhen(new Date('2026-04-24T07:00:00+03:00'), now), 'yesterday 07:00');
+      assert.equal(sayWhen(new Date('2026-04-23T07:00:00+02:00'), now), 'Thursday 07:00');
     });
   });
 

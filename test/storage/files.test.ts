@@ -3,14 +3,7 @@ import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { describe, test } from 'node:test';
 import { Trouble } from '../../src/domain/trouble.ts';
-import {
-  type FileSystem,
-  makeDirectory,
-  nodeFiles,
-  replaceFile,
-  reserve,
-  storageTrouble,
-} from '../../src/storage/files.ts';
+import { attempt, type FileSystem, makeDirectory, nodeFiles, replaceFile, reserve } from '../../src/storage/files.ts';
 import { mountSmallDisk, NO_MOUNT } from '../support/small-disk.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { diskError, failOneByOne, failureOf, watchFiles } from '../support/watched-files.ts';
@@ -78,6 +71,14 @@ describe('replacing a file', () => {
     assert.equal(done.slice(0, renamed).includes('open file'), false, 'the old file is never opened');
   });
 
+  test('syncs twice: the file, and then the directory', async () => {
+    await using place = await directoryWithFile();
+    const { files, done } = recordFiles();
+    await replaceFile(files, place.target, 'text\n');
+    const syncs = done.filter((step) => step.startsWith('sync '));
+    assert.deepEqual(syncs, ['sync file.tmp', `sync ${basename(place.directory.path)}`]);
+  });
+
   test('goes by a file in the same directory, for a rename does not leave its file system', async () => {
     await using place = await directoryWithFile();
     const renames: string[] = [];
@@ -100,7 +101,10 @@ describe('replacing a file', () => {
         if (operation === undefined) continue;
         const step = `${operation.name} ${nameOf(operation.path)}`;
         steps.push(step);
-        assert.ok(failure instanceof Error && failure.message.startsWith(code), `${step} fails, and nobody is told`);
+        assert.ok(
+          failure instanceof Trouble && failure.message.endsWith(`file (${code})`),
+          `${step} fails, and nobody is told`,
+        );
         assert.equal(await readFile(place.target, 'utf8'), expected, step);
         assert.deepEqual(await readdir(place.directory.path), ['file'], step);
       }
@@ -148,7 +152,7 @@ describe('a reservation', () => {
         if (name === step) throw diskError('ENOSPC');
         return await run();
       });
-      await assert.rejects(reserve(files, place.target, `${place.target}.tmp`), { code: 'ENOSPC' });
+      await assert.rejects(reserve(files, place.target, `${place.target}.tmp`), { code: 'disk_full' });
       assert.equal(await readFile(place.target, 'utf8'), OLD);
       assert.deepEqual(await readdir(place.directory.path), ['file']);
     });
@@ -162,7 +166,7 @@ describe('a disk that is really full', () => {
     const target = `${disk.path}/file`;
     await writeFile(target, OLD);
     await disk.fill();
-    await assert.rejects(reserve(nodeFiles, target, `${target}.tmp`), { code: 'ENOSPC' });
+    await assert.rejects(reserve(nodeFiles, target, `${target}.tmp`), { code: 'disk_full' });
     assert.equal(await readFile(target, 'utf8'), OLD);
     assert.deepEqual((await readdir(disk.path)).sort(), ['ballast', 'file']);
     await disk.makeRoom();
@@ -201,7 +205,7 @@ describe('a directory to work in', () => {
 });
 
 describe('a failure of the disk', () => {
-  test('is told in the words of whoever can mend it, and tried again', () => {
+  test('is told in the words of whoever can repair it, and tried again', async () => {
     const codes = {
       ENOSPC: 'disk_full',
       EDQUOT: 'disk_full',
@@ -210,15 +214,15 @@ describe('a failure of the disk', () => {
       EIO: 'storage_failed',
     };
     for (const [code, name] of Object.entries(codes)) {
-      const trouble = storageTrouble('write x', diskError(code));
+      const trouble = await failureOf(attempt('write x', () => Promise.reject(diskError(code))));
       assert.ok(trouble instanceof Trouble && trouble.hint !== undefined);
       assert.deepEqual([trouble.code, trouble.recovery], [name, 'retry']);
       assert.match(trouble.message, new RegExp(`write x.*${code}`));
     }
   });
 
-  test('is not what a programming mistake is taken for', () => {
+  test('is not what a programming mistake is taken for', async () => {
     const mistake = new TypeError('undefined is not a function');
-    assert.equal(storageTrouble('write x', mistake), mistake);
+    assert.equal(await failureOf(attempt('write x', () => Promise.reject(mistake))), mistake);
   });
 });

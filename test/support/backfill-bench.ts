@@ -1,6 +1,5 @@
 import { type BackfillState, type BackfillWatch, backfill } from '../../src/app/collect/backfill.ts';
-import { createAccessTokens } from '../../src/app/tokens/access-tokens.ts';
-import { createWithAccess } from '../../src/app/tokens/with-access.ts';
+import { createAccessTokens, createWithAccess } from '../../src/app/tokens/access-tokens.ts';
 import type { BackfillProgress, BackfillRange, BackfillStore } from '../../src/domain/backfill.ts';
 import type { Trouble } from '../../src/domain/trouble.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';

@@ -1,8 +1,7 @@
 import { createCollect } from '../../src/app/collect/collect.ts';
 import { createCollector } from '../../src/app/collect/collector.ts';
 import { createTroubles } from '../../src/app/status/troubles.ts';
-import type { AccessTokens } from '../../src/app/tokens/access-tokens.ts';
-import { createWithAccess } from '../../src/app/tokens/with-access.ts';
+import { type AccessTokens, createWithAccess } from '../../src/app/tokens/access-tokens.ts';
 import type { MeasureAnswer, MeasureGroup, MeasureQuery } from '../../src/domain/measure.ts';
 import type { JournalEntry } from '../../src/domain/reading.ts';
 import type { UserId } from '../../src/domain/token.ts';

@@ -4,7 +4,7 @@ import type { Delivery } from '../../src/domain/publisher.ts';
 import type { Reading } from '../../src/domain/reading.ts';
 import { createHook } from '../../src/publishers/hook/publisher.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';
-import { createParkedFile } from '../../src/storage/parked-file.ts';
+import { createParkedFile } from '../../src/storage/publisher-files.ts';
 import { ANNA } from './people.ts';
 import { createRecordingLog } from './recording-log.ts';
 import { READING as SAMPLE } from './sample-reading.ts';

@@ -1,9 +1,8 @@
-import { createPublisherTroubles } from '../../src/app/status/publisher-troubles.ts';
+import { createPublisherTroubles } from '../../src/app/status/troubles.ts';
 import type { WeightUnit } from '../../src/domain/format.ts';
-import { NOTHING_KNOWN, type PersonState } from '../../src/domain/person.ts';
-import type { Delivery, Publisher } from '../../src/domain/publisher.ts';
+import type { Delivery, Publisher, Retained, RetainedStore } from '../../src/domain/publisher.ts';
 import { type Reading, toReading } from '../../src/domain/reading.ts';
-import type { Retained, RetainedStore } from '../../src/domain/retained.ts';
+import { NOTHING_KNOWN, type PersonState } from '../../src/domain/status.ts';
 import type { UserId } from '../../src/domain/token.ts';
 import { createMqttPublisher, type MqttOptions } from '../../src/publishers/mqtt/publisher.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';

@@ -1,10 +1,9 @@
 import { startOutbox } from '../../src/app/publish/outbox.ts';
-import { createPublisherTroubles } from '../../src/app/status/publisher-troubles.ts';
+import { createPublisherTroubles } from '../../src/app/status/troubles.ts';
 import type { Delivery, OffsetStore, Publisher } from '../../src/domain/publisher.ts';
-import type { Reading } from '../../src/domain/reading.ts';
-import { toReading } from '../../src/domain/reading.ts';
+import { type Reading, toReading } from '../../src/domain/reading.ts';
 import { type OpenJournal, openJournal } from '../../src/storage/journal/journal.ts';
-import { createOffsetFiles } from '../../src/storage/offset-files.ts';
+import { createOffsetFiles } from '../../src/storage/publisher-files.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
 import { ANNA, weighIn } from './people.ts';
 import { createRecordingLog } from './recording-log.ts';

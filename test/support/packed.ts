@@ -9,9 +9,9 @@ const run = promisify(execFile);
 /** The package as it is built here. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Packs what is built, and returns the tarball. Without the script that builds: others are using what is built. */
+/** Packs what is built as `npm run pack` does, and returns the tarball. It builds nothing: other tests use the build. */
 export async function pack(root: string, directory: string): Promise<string> {
-  const { stdout } = await run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', directory], {
+  const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', directory, './dist/package'], {
     cwd: root,
   });
   return join(directory, stdout.trim());

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { LOOK } from '../../src/html/look.ts';
 import { PAGE_POLICY } from '../../src/http/private/page-routes.ts';
 import { renderPage } from '../../src/page/status-page.ts';
 import { PATHS, type PageView, RANGES } from '../../src/page/view.ts';
@@ -59,6 +60,7 @@ export async function servePage(first: PageView): Promise<PageServer> {
     if (pathname.startsWith(PATHS.assets)) {
       const name = pathname.slice(PATHS.assets.length);
       response.setHeader('content-type', TYPES[name.split('.').at(-1) ?? ''] ?? 'text/plain');
+      if (name === 'page.css') response.write(LOOK);
       return void response.end(await readFile(fileURLToPath(new URL(name, ASSETS))));
     }
     if (pathname === '/favicon.ico') return void response.writeHead(204).end();

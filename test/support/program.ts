@@ -42,19 +42,19 @@ export function isComplaint({ level, event }: LogLine): boolean {
   return (level === 'warn' || level === 'error') && event !== 'no_callback_url';
 }
 
-/** Starts `weighbridge`. It gets no environment but what is given here, and PATH. */
+/** Starts `weighbridge`. It gets no environment but what is given here, PATH, and where temporary files go. */
 export function startProgram(
   args: readonly string[],
   { env = {}, cwd, input, uid, script = MAIN, root }: ProgramOptions,
 ): Program {
-  const { PATH = '' } = process.env;
+  const { PATH = '', TMPDIR } = process.env;
   const [command, ...words] =
     root === undefined
       ? [process.execPath, script]
       : ['chroot', root, 'env', '-C', cwd.slice(root.length), 'weighbridge'];
   const child = spawn(command, [...words, ...args], {
     cwd,
-    env: { PATH, TZ: 'UTC', ...env },
+    env: { PATH, TZ: 'UTC', ...(TMPDIR && { TMPDIR }), ...env },
     ...(uid && { uid, gid: uid }),
   });
   if (input !== null) child.stdin.end(input ?? '');

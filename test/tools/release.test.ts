@@ -4,6 +4,7 @@ import { whatIsMissing } from '../../tools/readiness.ts';
 
 const READY = {
   version: '1.2.0',
+  repository: 'https://example.org/anna/weighbridge',
   changelog: '# Changelog\n\n## 1.2.0, 2026-11-20\n\n- Something.\n\n## 1.1.0, 2026-10-01\n\n- Something else.\n',
   status: '',
   tags: ['v1.1.0', ''],
@@ -16,6 +17,10 @@ describe('a release', () => {
 
   const NOT_READY: Readonly<Record<string, readonly [Partial<typeof READY>, RegExp]>> = {
     'something is not committed': [{ status: ' M src/main.ts\n' }, /not clean:\n M src\/main\.ts$/],
+    'the owner of the repository is not set': [
+      { repository: 'https://example.org/OWNER/weighbridge' },
+      /does not name the owner/,
+    ],
     'the version is tagged already': [{ tags: ['v1.2.0'] }, /v1\.2\.0 is released already/],
     'the changelog does not know the version': [{ version: '1.3.0' }, /no heading for 1\.3\.0/],
     'the changelog knows only a longer version': [{ version: '1.2' }, /no heading for 1\.2$/],

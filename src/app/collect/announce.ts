@@ -1,9 +1,8 @@
 import { type Clock, formatTime } from '../../domain/clock.ts';
-import { formatChange, formatWeight, type WeightUnit } from '../../domain/format.ts';
+import { formatChange, formatWeight, listMeasures, type WeightUnit } from '../../domain/format.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import { ATTRIBUTIONS, MANUAL } from '../../domain/measure.ts';
-import { listMeasures } from '../../domain/measures-text.ts';
 import { isAnnounced, type JournalEntry, type Reading, weightOf } from '../../domain/reading.ts';
 
 /** Tells of what the journal has just taken in: one line for a weigh-in, however many groups it came in. */
@@ -71,7 +70,7 @@ function source(reading: Reading): string[] {
   return reading.attribution === MANUAL ? ['entered by hand'] : [];
 }
 
-/** Withings adds numbers without notice. Each one nobody has described is journalled as it came and told once. */
+/** Withings adds numbers without notice. Each one that is not described here is journalled as it came and told once. */
 function createUnknownReporter(log: Log): (reading: Reading) => void {
   const told = new Set<string>();
   const tell = (what: string) => {

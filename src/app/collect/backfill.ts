@@ -1,23 +1,22 @@
 import type { BackfillProgress, BackfillRange, BackfillStore } from '../../domain/backfill.ts';
-import { checkClock } from '../../domain/check-clock.ts';
-import type { Clock } from '../../domain/clock.ts';
+import { type Clock, checkClock } from '../../domain/clock.ts';
 import type { MeasureAnswer, MeasureGroup, MeasureSource, TimeWindow } from '../../domain/measure.ts';
 import { type Journal, toReading } from '../../domain/reading.ts';
-import { backoffMs } from '../../domain/retry.ts';
+import { retry } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
-import { Trouble } from '../../domain/trouble.ts';
-import type { WithAccess } from '../tokens/with-access.ts';
+import type { Trouble } from '../../domain/trouble.ts';
+import type { WithAccess } from '../tokens/access-tokens.ts';
 import { createQueries } from './queries.ts';
 
 const DAY_MS = 24 * 3_600_000;
 /**
  * What is asked for and journalled in one step. Three months of several weigh-ins a day are a few pages, little to
- * hold and little to repeat after a kill; and the years before somebody had a scale cost four calls each.
+ * hold and little to repeat after a kill; and the years before the person had a scale cost four calls each.
  */
 const WINDOW_MS = 90 * DAY_MS;
 /**
  * What is younger is news, and belongs to the daemon: it fetches it at start, from its cursor or a day back, and
- * announces it. What is in the journal already is announced by nobody.
+ * announces it. What is in the journal already is not announced.
  */
 const FRESH_MS = DAY_MS;
 
@@ -42,6 +41,8 @@ export interface BackfillState {
   readonly unreadable: number;
 }
 
+const NOTHING_FOUND = { groups: 0, added: 0, first: undefined, last: undefined, fresh: 0, unreadable: 0 };
+
 /** Told of what happens while it happens. */
 export interface BackfillWatch {
   /** It begins, goes on where it was killed, or has finished a step. */
@@ -56,7 +57,7 @@ export interface BackfillWatch {
  * Fetches a person's history into the journal, oldest first, and announces none of it. Trouble that passes is waited
  * for. Killed at any moment, it goes on with the window it was at when it is asked for the same range again.
  *
- * @throws Trouble that waiting does not mend; the reason of the signal when it is told to stop, after the step in hand
+ * @throws Trouble that waiting does not repair; the reason of the signal when it is told to stop, after the step in hand
  */
 export async function backfill(
   ports: {
@@ -76,40 +77,15 @@ export async function backfill(
   const { withAccess, measures, journal, store, clock, random, watch, signal } = ports;
   const queries = createQueries(clock);
 
-  /** Does it, again and again while the trouble is one that passes. */
-  const patiently = async <T>(work: () => Promise<T>): Promise<T> => {
-    for (let failures = 0; ; ) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!(error instanceof Trouble) || !passes(error)) throw error;
-        signal.throwIfAborted();
-        if (error.waitMs === undefined) failures += 1;
-        const waitMs = error.waitMs ?? backoffMs(failures, random());
-        watch.waiting(error, waitMs);
-        await clock.sleep(waitMs, signal);
-        signal.throwIfAborted();
-      }
-    }
-  };
+  const persist = <T>(work: () => Promise<T>) => retry(work, { clock, random, signal, onWait: watch.waiting });
 
   const begin = async (): Promise<BackfillState> => {
     checkClock(clock);
     const known = await store.load(userId);
     const settled = clock.now().getTime() - FRESH_MS;
     const begin = known !== undefined && isSame(known, range) ? known.next : range.since;
-    return {
-      since: range.since,
-      begin,
-      end: new Date(Math.min(range.until?.getTime() ?? settled, settled)),
-      next: begin,
-      groups: 0,
-      added: 0,
-      first: undefined,
-      last: undefined,
-      fresh: 0,
-      unreadable: 0,
-    };
+    const end = new Date(Math.min(range.until?.getTime() ?? settled, settled));
+    return { ...NOTHING_FOUND, since: range.since, begin, end, next: begin };
   };
 
   const fetch = async (window: TimeWindow): Promise<MeasureAnswer> => {
@@ -120,24 +96,18 @@ export async function backfill(
   };
 
   const step = async (state: BackfillState): Promise<BackfillState> => {
-    const window = {
-      start: state.next,
-      end: new Date(Math.min(state.next.getTime() + WINDOW_MS, state.end.getTime())),
-    };
-    const answer = await patiently(() => fetch(window));
+    const endMs = Math.min(state.next.getTime() + WINDOW_MS, state.end.getTime());
+    const window = { start: state.next, end: new Date(endMs) };
+    const answer = await persist(() => fetch(window));
     // The query has margins; a group on the edge belongs to one window.
     const groups = answer.groups.filter(({ takenAt }) => takenAt >= window.start && takenAt < window.end);
     // By the earlier clock: with ours ahead of Withings', news would look old.
     const nowMs = Math.min(clock.now().getTime(), answer.updatedAt?.getTime() ?? Number.POSITIVE_INFINITY);
     const settled = groups.filter((group) => changedMs(group) <= nowMs - FRESH_MS);
-    const added = await patiently(() =>
-      journal.append(
-        settled.map((group) => toReading(userId, group)),
-        { history: true },
-      ),
-    );
+    const readings = settled.map((group) => toReading(userId, group));
+    const added = await persist(() => journal.append(readings, { history: true }));
     if (answer.unreadable !== undefined) watch.unreadable(window, answer.unreadable);
-    await patiently(() => store.save(userId, { ...range, next: window.end }));
+    await persist(() => store.save(userId, { ...range, next: window.end }));
     return {
       ...state,
       next: window.end,
@@ -150,20 +120,15 @@ export async function backfill(
     };
   };
 
-  let state = await patiently(begin);
+  let state = await persist(begin);
   watch.progress(state);
   while (state.next < state.end) {
     signal.throwIfAborted();
     state = await step(state);
     watch.progress(state);
   }
-  await patiently(() => store.remove(userId));
+  await persist(() => store.remove(userId));
   return state;
-}
-
-/** Other troubles need somebody to do something. */
-function passes({ recovery }: Trouble): boolean {
-  return recovery === 'retry' || recovery === 'throttled';
 }
 
 function isSame(known: BackfillProgress, range: BackfillRange): boolean {

@@ -4,8 +4,7 @@ import type { MeasureAnswer, MeasureGroup, MeasureQuery, MeasureSource, TimeWind
 import { type CursorStore, type Journal, type JournalEntry, toReading } from '../../domain/reading.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
-import type { AccessTokens } from '../tokens/access-tokens.ts';
-import type { WithAccess } from '../tokens/with-access.ts';
+import type { AccessTokens, WithAccess } from '../tokens/access-tokens.ts';
 import { createQueries } from './queries.ts';
 
 /** A person who has just been linked sees their last weigh-in; years of history do not pour out. */
@@ -102,10 +101,9 @@ function changedMeanwhile({ groups, updatedAt }: MeasureAnswer): boolean {
 
 /** What could be read is in the journal; the cursor stays, so that the rest is asked for until it can be read. */
 function unreadable(what: string): Trouble {
-  const hint = 'asking again; if it stays, please report it';
   return new Trouble(`Withings sent a measure group that cannot be read: ${what}`, {
     code: 'unreadable',
     recovery: 'retry',
-    hint,
+    hint: 'asking again; if it stays, please report it',
   });
 }

@@ -1,5 +1,5 @@
-import { checkClock } from '../../domain/check-clock.ts';
-import type { Clock } from '../../domain/clock.ts';
+import pLimit from 'p-limit';
+import { type Clock, checkClock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import type { TimeWindow } from '../../domain/measure.ts';
 import type { UserId } from '../../domain/token.ts';
@@ -7,24 +7,23 @@ import { asTrouble, type Trouble } from '../../domain/trouble.ts';
 import type { Troubles } from '../status/troubles.ts';
 import type { Collect, Collected } from './collect.ts';
 import { createFetchQueue, type FetchQueue, type Request, type TakenRequest } from './fetch-queue.ts';
-import { createLanes } from './lanes.ts';
 import { isWithin, union } from './queries.ts';
 
-/** A few people at a time; background work has lanes of its own, so that nobody on the scale waits behind it. */
-const URGENT_LANES = 4;
-const BACKGROUND_LANES = 2;
+/** Attempts at a time. Background work has a limit of its own, so that a person on the scale never waits behind it. */
+const MOST_URGENT = 4;
+const MOST_BACKGROUND = 2;
 /** A window wider than this is no weigh-in; the cursor finds what it can be about, and it costs one page. */
 const WIDEST_WINDOW_MS = 24 * 3_600_000;
 
-/** Works off one queue per person, at most one fetch at a time in each, and tries for as long as it takes. */
+/** Works off one queue per person, at most one fetch at a time in each, and retries for as long as it takes. */
 export interface Collector extends AsyncDisposable {
-  /** Somebody says that there is something to fetch; without a window, ask for everything since the cursor. */
+  /** There may be something to fetch; without a window, everything since the cursor is asked for. */
   notify(userId: UserId, window: TimeWindow | undefined): void;
   /**
-   * Asks for everything since the cursor. Resolves after one attempt, whatever its end, or at once where it is not
+   * Asks for everything since the cursor. Resolves after one attempt, successful or not, or at once where it is not
    * time for one.
    *
-   * @param options.urgent somebody waits for it; otherwise it is background work
+   * @param options.urgent a person waits for it; otherwise it is background work
    */
   reconcile(userId: UserId, options?: { readonly urgent: boolean }): Promise<void>;
   /** The people who must link again before anything can be fetched. */
@@ -39,9 +38,9 @@ interface Worker {
   working: Promise<void> | undefined;
   /** Wakes the loop while it waits for a time. */
   alarm: AbortController | undefined;
-  /** Gives up a place in the queue of the background, because somebody is on the scale. */
-  hurry: AbortController | undefined;
-  /** Who waits for the end of the next attempt. */
+  /** Lets an attempt that waits behind the background's begin among the urgent ones. */
+  hurry: (() => void) | undefined;
+  /** Told at the end of the next attempt. */
   waiters: (() => void)[];
 }
 
@@ -58,20 +57,15 @@ export function createCollector(ports: {
   const workers = new Map<UserId, Worker>();
   /** When the attempts that are going on began, in this order. */
   const attempts = new Set<{ readonly startedMs: number }>();
-  const urgentLanes = createLanes(URGENT_LANES);
-  const backgroundLanes = createLanes(BACKGROUND_LANES);
+  const urgentLimit = pLimit(MOST_URGENT);
+  const backgroundLimit = pLimit(MOST_BACKGROUND);
   let stopping = false;
 
   const workerOf = (userId: UserId) => {
     const known = workers.get(userId);
     if (known !== undefined) return known;
-    const worker = {
-      queue: createFetchQueue(userId),
-      working: undefined,
-      alarm: undefined,
-      hurry: undefined,
-      waiters: [],
-    };
+    const queue = createFetchQueue(userId);
+    const worker = { queue, working: undefined, alarm: undefined, hurry: undefined, waiters: [] };
     workers.set(userId, worker);
     return worker;
   };
@@ -79,19 +73,16 @@ export function createCollector(ports: {
   const ask = (worker: Worker, request: Request) => {
     worker.queue.ask(request, clock.elapsedMs());
     worker.alarm?.abort();
-    if (request.urgent) worker.hurry?.abort();
+    if (request.urgent) worker.hurry?.();
     if (stopping) return;
     worker.working ??= work(worker);
   };
 
   const work = async (worker: Worker) => {
-    const { queue } = worker;
-    for (let dueMs = queue.dueMs(clock.elapsedMs()); dueMs < Number.POSITIVE_INFINITY && !stopping; ) {
-      const waitMs = dueMs - clock.elapsedMs();
-      await (waitMs > 0 ? sleep(worker, waitMs) : attempt(worker));
-      dueMs = queue.dueMs(clock.elapsedMs());
-    }
-    // Here and not a tick later: a request in between would find nobody working.
+    const untilDueMs = () => worker.queue.dueMs(clock.elapsedMs()) - clock.elapsedMs();
+    for (let waitMs = untilDueMs(); waitMs < Number.POSITIVE_INFINITY && !stopping; waitMs = untilDueMs())
+      await (waitMs > 0 ? sleep(worker, waitMs) : attemptInTurn(worker));
+    // Here and not a tick later: a request in between would find no loop at work.
     worker.working = undefined;
   };
 
@@ -101,64 +92,57 @@ export function createCollector(ports: {
     worker.alarm = undefined;
   };
 
-  /** A place among those who are in a hurry, or among the others for as long as nobody is on the scale. */
-  const enterLane = async (worker: Worker): Promise<Disposable> => {
-    if (worker.queue.isUrgent()) return (await urgentLanes.enter()) ?? enterLane(worker);
-    worker.hurry = new AbortController();
-    const place = await backgroundLanes.enter(worker.hurry.signal);
-    worker.hurry = undefined;
-    return place ?? enterLane(worker);
-  };
+  /** Makes an attempt when one of the limits lets it. */
+  const attemptInTurn = (worker: Worker) =>
+    new Promise<void>((resolve) => {
+      let hasBegun = false;
+      const begin = async () => {
+        if (hasBegun) return;
+        hasBegun = true;
+        worker.hurry = undefined;
+        await attempt(worker);
+        resolve();
+      };
+      worker.hurry = () => {
+        worker.hurry = undefined;
+        void urgentLimit(begin);
+      };
+      if (worker.queue.isUrgent()) worker.hurry();
+      else void backgroundLimit(begin);
+    });
 
-  const attempt = async (worker: Worker) => {
-    const { queue, waiters } = worker;
-    using _lane = await enterLane(worker);
+  const attempt = async ({ queue, waiters }: Worker) => {
     if (stopping) return;
+    const { userId } = queue;
     const served = waiters.splice(0);
     const started = { startedMs: clock.elapsedMs() };
     attempts.add(started);
-    const trouble = (await prepare(queue)) ?? (await fulfil(queue));
-    attempts.delete(started);
-    if (trouble === undefined) {
-      troubles.over(queue.userId);
-      onContact(queue.userId);
-    } else {
+    let request: TakenRequest | undefined;
+    try {
+      checkClock(clock);
+      // Before it is settled what the fetch is about: what is asked for meanwhile joins it.
+      await collect.prepare(userId, { urgent: queue.isUrgent() });
+      request = queue.take();
+      await fulfil(queue, request);
+      troubles.over(userId);
+      onContact(userId);
+    } catch (error) {
+      if (!stopping) fail(queue, request ?? queue.take(), asTrouble(error));
       // A failed attempt has taken with it what was asked for meanwhile, and may be the last for an hour.
       served.push(...waiters.splice(0));
     }
+    attempts.delete(started);
     for (const resolve of served) resolve();
   };
 
-  /** Gets ready for a fetch before it is settled what it is about: what is asked for meanwhile joins it. */
-  const prepare = (queue: FetchQueue) =>
-    attempted(queue, undefined, async () => {
-      checkClock(clock);
-      await collect.prepare(queue.userId, { urgent: queue.isUrgent() });
-    });
-
-  const fulfil = (queue: FetchQueue) => {
-    const request = queue.take();
-    return attempted(queue, request, async () => {
-      const { userId } = queue;
-      const startedMs = clock.elapsedMs();
-      const { groups, added } = await fetch(userId, request);
-      const empty = request.windows.filter((window) => !groups.some((group) => isWithin(window, group.takenAt)));
-      if (queue.done(request, { startedMs, nowMs: clock.elapsedMs(), empty, fruitful: added > 0 })) return;
-      const left = `nothing there for a notification of user ${userId}; left to the next reconcile`;
-      log.debug({ event: 'empty', text: left, userid: userId });
-    });
-  };
-
-  /** What went wrong, if anything, after it was told and the next try is planned. */
-  const attempted = async (queue: FetchQueue, request: TakenRequest | undefined, work: () => Promise<void>) => {
-    try {
-      await work();
-      return undefined;
-    } catch (error) {
-      const trouble = asTrouble(error);
-      if (!stopping) fail(queue, request ?? queue.take(), trouble);
-      return trouble;
-    }
+  const fulfil = async (queue: FetchQueue, request: TakenRequest) => {
+    const { userId } = queue;
+    const startedMs = clock.elapsedMs();
+    const { groups, added } = await fetch(userId, request);
+    const empty = request.windows.filter((window) => !groups.some((group) => isWithin(window, group.takenAt)));
+    if (queue.done(request, { startedMs, nowMs: clock.elapsedMs(), empty, fruitful: added > 0 })) return;
+    const left = `nothing there for a notification of user ${userId}; left to the next reconcile`;
+    log.debug({ event: 'empty', text: left, userid: userId });
   };
 
   const fetch = async (userId: UserId, { windows, since, urgent, isRetry }: TakenRequest): Promise<Collected> => {
@@ -166,7 +150,7 @@ export function createCollector(ports: {
     const isNarrow = window !== undefined && window.end.getTime() - window.start.getTime() <= WIDEST_WINDOW_MS;
     if (!isNarrow) return await collect.since(userId, { urgent });
     if (!since) return await collect.window(userId, window, { urgent });
-    // After trouble the window goes first: whatever is wrong with the rest must not keep a fresh weigh-in.
+    // After trouble the window goes first: a trouble with the rest must not keep back a fresh weigh-in.
     const first = isRetry ? await collect.window(userId, window, { urgent }) : { groups: [], added: 0 };
     const rest = await collect.since(userId, { urgent });
     return { groups: [...first.groups, ...rest.groups], added: first.added + rest.added };

@@ -1,5 +1,5 @@
 import type { TimeWindow } from '../../domain/measure.ts';
-import { backoffMs, SAME_CALL_MS } from '../../domain/retry.ts';
+import { retryDelayMs, SAME_CALL_MS } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Trouble } from '../../domain/trouble.ts';
 import { covers, union } from './queries.ts';
@@ -8,10 +8,6 @@ import { covers, union } from './queries.ts';
 const EMPTY_RETRIES_MS = [15_000, 60_000, 300_000];
 /** When to look a last time. */
 const LAST_CHANCE_MS = 600_000;
-/** How often to try what waiting alone will not mend. */
-const SLOW_RETRY_MS = 3_600_000;
-/** The pause after being told off without being told for how long. */
-const THROTTLE_MS = 60_000;
 /** The distance between fetches, by how many in a row have brought nothing new: a flood of rumours costs ever less. */
 const SPACINGS_MS = [SAME_CALL_MS, 60_000, 300_000, 600_000];
 /** How many moments are remembered one by one. */
@@ -84,7 +80,7 @@ export function createFetchQueue(userId: UserId): FetchQueue {
   let running: TakenRequest | undefined;
   let overtaken = false;
 
-  /** Everything since the cursor has been fetched: what was missed while nobody ran is there. */
+  /** Everything since the cursor has been fetched: what was missed while no daemon ran is there. */
   let caughtUp = false;
   let lastFetchMs = Number.NEGATIVE_INFINITY;
   let lastWindows: readonly TimeWindow[] = [];
@@ -123,7 +119,7 @@ export function createFetchQueue(userId: UserId): FetchQueue {
         emptyAnswers = 0;
       }
       overtaken ||= request.windows.length > 0 && running !== undefined && areCovered(request.windows, running.windows);
-      // New rumours are looked for patiently, but not once they have proved to be nothing time and again.
+      // New rumours begin with short waits, but not once they have proved to be nothing time and again.
       const isNew = !areCovered(request.windows, [...windows, ...lastWindows]);
       if (isNew && fruitless < SPACINGS_MS.length) emptyAnswers = 0;
       since ||= request.since;
@@ -198,19 +194,4 @@ function merge(known: readonly TimeWindow[], added: readonly TimeWindow[]): read
   if (all.length <= MOST_WINDOWS) return all;
   const one = all.reduce<TimeWindow | undefined>(union, undefined);
   return one === undefined ? [] : [one];
-}
-
-function retryDelayMs(trouble: Trouble, failures: number, random: number): number {
-  switch (trouble.recovery) {
-    case 'retry':
-    case 'access':
-      return trouble.waitMs ?? backoffMs(failures, random);
-    case 'throttled':
-      return trouble.waitMs ?? THROTTLE_MS;
-    case 'login':
-    case 'unlinked':
-    case 'settings':
-    case 'defect':
-      return SLOW_RETRY_MS;
-  }
 }

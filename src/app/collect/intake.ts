@@ -7,7 +7,7 @@ import type { LinkedUsers } from '../tokens/linked-users.ts';
 import type { Collector } from './collector.ts';
 
 const HOUR_MS = 3_600_000;
-/** How many users that are not linked, and how many categories nobody uses, are told of in an hour. */
+/** How many users that are not linked, and how many categories without a use, are told of in an hour. */
 const MOST_UNKNOWN = 50;
 const MOST_UNUSED = 20;
 
@@ -40,23 +40,14 @@ export function createIntake(ports: {
 
   return async (notification, caller) => {
     const { userId, appli, window } = notification;
-    log.debug({
-      event: 'notification',
-      text: `notification for user ${userId}, category ${appli}, from ${caller}`,
-      userid: userId,
-      appli,
-      caller,
-    });
+    const heard = `notification for user ${userId}, category ${appli}, from ${caller}`;
+    log.debug({ event: 'notification', text: heard, userid: userId, appli, caller });
+    if (!linkedUsers.has(userId)) await linkedUsers.refresh().catch(() => undefined);
     if (!linkedUsers.has(userId)) {
-      await linkedUsers.refresh().catch(() => undefined);
-      if (!linkedUsers.has(userId)) {
-        if (!throttleUnknown(userId)) return;
-        const text = `a notification for user ${userId}, who is not linked here: there is no token file ${userId} (called by ${caller})`;
-        log.warn({ event: 'unknown_user', text, userid: userId, caller });
-        return;
-      }
-    }
-    if (MEASURE_APPLIS.has(appli)) collector.notify(userId, window);
+      if (!throttleUnknown(userId)) return;
+      const text = `a notification for user ${userId}, who is not linked here: there is no token file ${userId} (called by ${caller})`;
+      log.warn({ event: 'unknown_user', text, userid: userId, caller });
+    } else if (MEASURE_APPLIS.has(appli)) collector.notify(userId, window);
     else if (appli === Appli.profile) unlinked(notification, caller);
     else if (throttleUnused(`${userId} ${appli}`)) {
       const text = `a notification of category ${appli} for user ${userId}; nothing here uses it, its subscription can go (called by ${caller})`;

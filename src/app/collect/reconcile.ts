@@ -1,8 +1,9 @@
+import pLimit from 'p-limit';
 import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { AccessTokens } from '../tokens/access-tokens.ts';
-import type { LinkedUsers } from '../tokens/linked-users.ts';
+import { dropUnlinked, type LinkedUsers } from '../tokens/linked-users.ts';
 import type { Collector } from './collector.ts';
 
 /** How often to look for people who were linked by hand. */
@@ -11,7 +12,7 @@ const LOOK_MS = 60_000;
 const AT_ONCE = 2;
 
 /**
- * Asks for everything since each person's cursor: at start, when somebody is added or linked again,
+ * Asks for everything since each person's cursor: at start, when a person is added or linked again,
  * and every interval even when webhooks work. Runs until the signal aborts.
  */
 export async function reconcileForever(ports: {
@@ -27,21 +28,18 @@ export async function reconcileForever(ports: {
 }): Promise<void> {
   const { linkedUsers, accessTokens, collector, onRound, intervalMs, clock, log, signal } = ports;
   const dueMs = new Map<UserId, number>();
-  /** Whose turn it is; a person is in it once. */
-  const backlog = new Set<UserId>();
-  const workers = new Set<Promise<void>>();
+  const limit = pLimit(AT_ONCE);
+  /** Of each person whose turn has not come yet, or is now. */
+  const turns = new Map<UserId, Promise<void>>();
 
-  const work = async () => {
-    for (const userId of backlog) {
-      if (signal.aborted) return;
-      backlog.delete(userId);
-      await collector.reconcile(userId);
-    }
+  const reconcile = async (userId: UserId) => {
+    if (!signal.aborted) await collector.reconcile(userId);
+    turns.delete(userId);
   };
 
   const look = async () => {
     const users = await linkedUsers.refresh();
-    for (const known of dueMs.keys()) if (!linkedUsers.has(known)) dueMs.delete(known);
+    dropUnlinked(dueMs, linkedUsers);
     const nowMs = clock.elapsedMs();
     const due = users.filter((userId) => (dueMs.get(userId) ?? nowMs) <= nowMs);
     for (const userId of due) dueMs.set(userId, nowMs + intervalMs);
@@ -52,16 +50,12 @@ export async function reconcileForever(ports: {
   while (!signal.aborted) {
     onRound();
     try {
-      for (const userId of await look()) backlog.add(userId);
-      while (workers.size < AT_ONCE && backlog.size > 0) {
-        const worker = work().finally(() => workers.delete(worker));
-        workers.add(worker);
-      }
+      for (const userId of await look()) if (!turns.has(userId)) turns.set(userId, limit(reconcile, userId));
     } catch (error) {
       const text = `cannot read the tokens directory: ${error instanceof Error ? error.message : error}`;
       log.warn({ event: 'trouble', text });
     }
     await clock.sleep(LOOK_MS, signal);
   }
-  await Promise.all(workers);
+  await Promise.all(turns.values());
 }

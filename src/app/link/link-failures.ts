@@ -10,7 +10,7 @@ function failed(code: string, problem: string, remedy: string = AGAIN): LinkFail
   return { kind: 'failed', code, problem, remedy };
 }
 
-/** Withings' own word for it, which anybody can put into the address. */
+/** Withings' own word for it; a stranger can put any word into the address. */
 export function refused(error: string): LinkFailed {
   const word = error.replace(/[^\w -]/g, '').slice(0, 40);
   return failed(
@@ -41,7 +41,7 @@ export const CODE_USED = failed(
   'Open the link again.',
 );
 
-/** What Withings and the disk have to say, for somebody in front of a browser. */
+/** A trouble with Withings or the disk, for the person in front of the browser. */
 export function translate({ code, message, hint }: Trouble): LinkFailed {
   switch (code) {
     case 'code_refused':

@@ -3,14 +3,13 @@ import { nameOf, type People } from '../../domain/household.ts';
 import type { Consent, ConsentRequest, Linked, LinkFailed, LinkOutcome, Redirect } from '../../domain/link.ts';
 import type { Log } from '../../domain/log.ts';
 import type { MeasureSource } from '../../domain/measure.ts';
-import { patiently } from '../../domain/patiently.ts';
 import { isAnnounced, type Journal, toReading, type WeighIn, weightOf } from '../../domain/reading.ts';
+import { retry, WHILE_WAITED_FOR } from '../../domain/retry.ts';
 import type { TokenIssuer, TokenStore, UserId } from '../../domain/token.ts';
 import { asTrouble, explain } from '../../domain/trouble.ts';
 import type { PersonStates } from '../status/person-states.ts';
 import type { Subscriptions } from '../subscribe/subscriptions.ts';
-import type { AccessTokens } from '../tokens/access-tokens.ts';
-import type { WithAccess } from '../tokens/with-access.ts';
+import type { AccessTokens, WithAccess } from '../tokens/access-tokens.ts';
 import {
   CODE_USED,
   DENIED,
@@ -23,15 +22,15 @@ import {
 } from './link-failures.ts';
 
 const DAY_MS = 24 * 3_600_000;
-/** Where to look for the last weigh-in of somebody who has not been on the scale lately. */
+/** Where to look for the last weigh-in of a person who has not been on the scale lately. */
 const LOOK_BACK_DAYS = [30, 400];
-/** One link may need a second try, for a code is good for 30 s; more often than this nobody is that slow. */
+/** One link may need a second try, for a code is good for 30 s; more tries than this are no person's. */
 const MOST_CODES = 10;
 
 /** Turns consents into logins. */
 export interface Linker extends AsyncDisposable {
   /**
-   * Takes what the browser brings back: the code is exchanged at once and never twice. Whoever brings the same again
+   * Takes what the browser brings back: the code is exchanged at once and never twice. The same code brought again
    * gets the same outcome.
    *
    * @param patience ends the waiting with `working`, not the work
@@ -39,13 +38,13 @@ export interface Linker extends AsyncDisposable {
   link(redirect: Redirect, patience: Promise<void>): Promise<LinkOutcome | 'working'>;
 }
 
-/** Where it is at work. */
+/** The process that it works in. */
 export interface LinkerHost {
   /** Fetches what is new into the journal. */
   readonly fetch: (userId: UserId) => Promise<void>;
   /** The subscription did not work at once. */
   readonly onHitch?: (userId: UserId) => void;
-  /** Told of every outcome, whether somebody still waits for it or not, with the id of the link. */
+  /** Told of every outcome with the id of the link, also where the browser does not wait for it any more. */
   readonly onOutcome?: (id: string, outcome: LinkOutcome) => void;
   readonly isDaemon: boolean;
 }
@@ -56,13 +55,13 @@ interface Consented {
   readonly codes: Set<string>;
   /** The newest code, and what came of it, as soon as something has. */
   attempt: { readonly code: string; readonly work: Promise<LinkOutcome>; outcome: LinkOutcome | undefined } | undefined;
-  /** Somebody has been told of the outcome. */
+  /** The browser has shown the outcome. */
   isTold: boolean;
 }
 
 export interface LinkerPorts extends LinkerHost {
   readonly consent: Consent;
-  /** The callback URL, letter by letter as the consent link names it. */
+  /** The callback URL, exactly as the consent link names it. */
   readonly redirectUri: string;
   readonly issuer: Pick<TokenIssuer, 'exchange'>;
   readonly tokens: Pick<TokenStore, 'load'>;
@@ -79,19 +78,7 @@ export interface LinkerPorts extends LinkerHost {
 }
 
 export function createLinker(ports: LinkerPorts): Linker {
-  const {
-    consent,
-    redirectUri,
-    issuer,
-    tokens,
-    accessTokens,
-    subscriptions,
-    personStates,
-    people,
-    clock,
-    log,
-    signal,
-  } = ports;
+  const { consent, personStates, people, clock, log, signal } = ports;
   const consented = new Map<string, Consented>();
   const working = new Set<Promise<unknown>>();
 
@@ -105,17 +92,12 @@ export function createLinker(ports: LinkerPorts): Linker {
 
   const exchange = async (code: string, request: ConsentRequest): Promise<LinkOutcome> => {
     try {
-      const login = await issuer.exchange(code, redirectUri);
+      const login = await ports.issuer.exchange(code, ports.redirectUri);
       const { userId } = login;
-      const again = (await tokens.load(userId).catch(() => undefined)) !== undefined;
-      await accessTokens.adopt(login);
-      const linkedAt = clock.now();
-      await personStates.change(userId, (before) => ({
-        ...before,
-        linkedAt,
-        linkedBy: request.id,
-        needsLogin: undefined,
-      }));
+      const again = (await ports.tokens.load(userId).catch(() => undefined)) !== undefined;
+      await ports.accessTokens.adopt(login);
+      const linked = { linkedAt: clock.now(), linkedBy: request.id, needsLogin: undefined };
+      await personStates.change(userId, (before) => ({ ...before, ...linked }));
       log.info({ event: 'linked', text: `${nameOf(userId, people)} is linked`, userid: userId, again });
       return await welcome(userId, again, request.subscribe);
     } catch (error) {
@@ -123,12 +105,12 @@ export function createLinker(ports: LinkerPorts): Linker {
     }
   };
 
-  /** The login is safe; whatever goes wrong from here on costs nothing. */
+  /** The login is safe; what goes wrong from here on costs nothing. */
   const welcome = async (userId: UserId, again: boolean, subscribe: boolean): Promise<Linked> => {
     const hitches: string[] = [];
     const attempt = async (work: () => Promise<void>) => {
       try {
-        await patiently(work, { clock, signal });
+        await retry(work, { clock, signal, ...WHILE_WAITED_FOR });
         return true;
       } catch (error) {
         const trouble = asTrouble(error);
@@ -140,8 +122,8 @@ export function createLinker(ports: LinkerPorts): Linker {
     };
     let lastWeighIn: WeighIn | undefined;
     const subscribing = subscribe
-      ? attempt(() => subscriptions.repair(userId, { urgent: true }))
-      : subscriptions.leave(userId).then(() => false);
+      ? attempt(() => ports.subscriptions.repair(userId, { urgent: true }))
+      : ports.subscriptions.leave(userId).then(() => false);
     const fetching = attempt(async () => {
       await ports.fetch(userId);
       lastWeighIn = ports.journal.lastWeighIn(userId) ?? (await lookBack(userId));
@@ -176,13 +158,13 @@ export function createLinker(ports: LinkerPorts): Linker {
     void work.then((outcome) => {
       working.delete(work);
       attempt.outcome = outcome;
-      if (outcome.kind === 'failed') tellFailure(outcome);
+      if (outcome.kind === 'failed') {
+        const text = `linking failed: ${outcome.problem} ${outcome.remedy}`;
+        log.warn({ event: 'link_failed', text, code: outcome.code });
+      }
       ports.onOutcome?.(request.id, outcome);
     });
   };
-
-  const tellFailure = ({ code, problem, remedy }: LinkFailed) =>
-    log.warn({ event: 'link_failed', text: `linking failed: ${problem} ${remedy}`, code });
 
   /** What has become of the link that the browser comes back from, with work begun for this code where it may be. */
   const enter = (code: string, request: ConsentRequest): Consented | LinkOutcome | 'working' => {
@@ -201,14 +183,10 @@ export function createLinker(ports: LinkerPorts): Linker {
     return known;
   };
 
-  const admit = (redirect: Redirect) => {
-    const asked = readRedirect(redirect, consent);
-    return 'kind' in asked ? asked : enter(asked.code, asked.request);
-  };
-
   return {
     async link(redirect, patience) {
-      const admitted = admit(redirect);
+      const asked = readRedirect(redirect, consent);
+      const admitted = 'kind' in asked ? asked : enter(asked.code, asked.request);
       if (admitted === 'working') return 'working';
       if ('kind' in admitted) {
         if (admitted.kind === 'failed')

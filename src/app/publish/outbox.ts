@@ -9,28 +9,28 @@ import {
   type Publisher,
 } from '../../domain/publisher.ts';
 import { isAnnounced, type Reading } from '../../domain/reading.ts';
-import { backoffMs } from '../../domain/retry.ts';
-import { asTrouble, explain, Trouble } from '../../domain/trouble.ts';
-import type { PublisherTroubles } from '../status/publisher-troubles.ts';
+import { retry } from '../../domain/retry.ts';
+import { asTrouble, explain, type Trouble } from '../../domain/trouble.ts';
+import type { PublisherTroubles } from '../status/troubles.ts';
 
 /** How soon what another process has appended (a backfill, a login) is found; what this one appends is known at once. */
 const LOOK_MS = 30_000;
 /** A broker that restarts is back within seconds; one that is away for days is asked every ten minutes. */
 const BACKOFF = { firstMs: 1_000, longestMs: 600_000 };
-/** Behind by more than this, some 200 lines, the place is saved once in `SAVE_EVERY_MS` and not after each delivery. */
+/** Behind by more than this, some 200 lines, the offset is saved once in `SAVE_EVERY_MS` and not after each delivery. */
 const FAR_BEHIND_BYTES = 64 * 1024;
 const SAVE_EVERY_MS = 1_000;
-/** A delivery that only ever meets a defect of ours must not hold up the others for ever, nor get lost in an outage. */
+/** A delivery that only ever meets a defect of ours must not hold up the others, nor get lost in an outage. */
 const GIVE_UP_MS = 24 * 3_600_000;
 
 export interface Outbox extends AsyncDisposable {
-  /** How much of the journal has not been delivered, as far as this process knows; undefined until the place is known. */
+  /** How much of the journal has not been delivered, as far as this process knows; undefined until the offset is known. */
   readonly behindBytes: number | undefined;
 }
 
 /**
- * Follows the journal from the place where it left off, and gives its publisher one reading after the other: in order,
- * at least once, trying for as long as it takes. Without a place it begins at the end of the journal as it is now.
+ * Follows the journal from the offset where it left off, and gives its publisher one reading after the other: in order,
+ * at least once, retrying for as long as it takes. Without an offset it begins at the end of the journal as it is now.
  *
  * It ends when it is disposed: nothing new is begun, and the delivery in hand has a few seconds to finish.
  */
@@ -56,38 +56,31 @@ export function startOutbox(ports: {
   const failing = new Set<string>();
   let alarm: AbortController | undefined;
   let hasGrown = false;
-  /** The place behind what has been delivered, or passed over. */
+  /** The offset behind what has been delivered, or passed over. */
   let reached: JournalOffset | undefined;
   let isUnsaved = false;
   let savedMs = Number.NEGATIVE_INFINITY;
 
   /**
-   * Does it, again and again until it is done. Undefined when the outbox was told to stop before that.
-   *
-   * @param met the codes of the troubles that are over when it is done
-   * @throws Trouble `GIVEN_UP`
+   * @param met the codes of the troubles that are over when the work is done
+   * @param isGivenUp which troubles end the retries
+   * @throws what is given up on; the reason of `stopping`
    */
-  const patiently = async <T>(work: () => Promise<T>, met = new Set<string>()): Promise<T | undefined> => {
-    for (let failures = 1; ; failures += 1) {
-      try {
-        const done = await work();
-        troubles.over(met);
-        met.clear();
-        return done;
-      } catch (error) {
-        // What a stop has cut off fails for no reason of its own.
-        if (cutting.signal.aborted) return undefined;
-        await waitAfter(asTrouble(error), failures, met);
-        if (stopping.signal.aborted) return undefined;
-      }
-    }
-  };
-
-  const waitAfter = async (trouble: Trouble, failures: number, met: Set<string>) => {
-    if (trouble.code === GIVEN_UP) throw trouble;
-    troubles.report(trouble);
-    met.add(trouble.code);
-    await clock.sleep(trouble.waitMs ?? backoffMs(failures, random(), BACKOFF), stopping.signal);
+  const persist = async <T>(work: () => Promise<T>, met = new Set<string>(), isGivenUp = never): Promise<T> => {
+    const done = await retry(work, {
+      clock,
+      random,
+      signal: stopping.signal,
+      backoff: BACKOFF,
+      isWorth: (trouble) => !isGivenUp(trouble),
+      onWait(trouble) {
+        troubles.report(trouble);
+        met.add(trouble.code);
+      },
+    });
+    troubles.over(met);
+    met.clear();
+    return done;
   };
 
   const save = async (offset: JournalOffset) => {
@@ -97,14 +90,12 @@ export function startOutbox(ports: {
   };
 
   /** Where to begin. It is saved before anything is delivered: a kill must not pass over what comes meanwhile. */
-  const begin = async (): Promise<JournalOffset> => {
-    const offset = await patiently(async () => {
+  const begin = () =>
+    persist(async () => {
       const known = await offsets.load(name);
       if (known === undefined) await save(endAtStart);
       return known ?? endAtStart;
     });
-    return offset ?? endAtStart;
-  };
 
   const describe = (reading: Reading): Delivery => {
     const { previousWeight, correction, announcedBefore } = feed.contextOf(reading);
@@ -113,53 +104,46 @@ export function startOutbox(ports: {
     return { reading, previousWeight, correction, late: isOld || announcedBefore || !isAnnounced(reading) };
   };
 
-  /** Age and context are those of this moment, also where it is the tenth try. */
-  const attempt = async (reading: Reading, startedMs: number): Promise<true> => {
-    try {
+  /** Age and context are those of each try. */
+  const deliver = async (reading: Reading) => {
+    const startedMs = clock.elapsedMs();
+    const isGivenUp = ({ code, recovery }: Trouble) =>
+      code === GIVEN_UP || (recovery === 'defect' && clock.elapsedMs() - startedMs >= GIVE_UP_MS);
+    const attempt = async () => {
       await publisher.deliver(describe(reading), cutting.signal);
       troubles.contacted();
-      return true;
-    } catch (error) {
-      const { message, hint, recovery } = asTrouble(error);
-      if (recovery !== 'defect' || clock.elapsedMs() - startedMs < GIVE_UP_MS) throw error;
-      throw new Trouble(message, { code: GIVEN_UP, recovery, hint });
-    }
-  };
-
-  /** Whether the place behind it is reached; it is not where a stop has cut it off. */
-  const deliver = async (reading: Reading, next: JournalOffset): Promise<boolean> => {
-    if (stopping.signal.aborted) return false;
-    const startedMs = clock.elapsedMs();
+    };
     try {
-      const done = await patiently(() => attempt(reading, startedMs), failing);
-      if (done === undefined) return false;
+      await persist(attempt, failing, isGivenUp);
     } catch (error) {
-      const text = `gave up on the reading ${reading.groupId}, and goes on with the next: ${explain(asTrouble(error))}`;
+      const trouble = asTrouble(error);
+      // What a stop has cut off fails for no reason of its own.
+      if (cutting.signal.aborted || !isGivenUp(trouble)) throw error;
+      const text = `gave up on the reading ${reading.groupId}, and goes on with the next: ${explain(trouble)}`;
       log.error({ event: 'given_up', text: `${name}: ${text}`, publisher: name, grpid: reading.groupId });
     }
-    await keep(next);
-    return true;
   };
 
-  /** Delivers the lines of one page, and returns the place behind what was delivered. */
+  /** Delivers the lines of one page, and returns the offset behind them. */
   const turnPage = async (from: JournalOffset): Promise<JournalOffset> => {
-    const page = await patiently(() => feed.read(from));
-    if (page === undefined) return from;
+    const page = await persist(() => feed.read(from));
     if (page.from !== from) isUnsaved = true;
-    if (page.from.file !== from.file || page.from.bytes !== from.bytes) tellMoved(from, page.from);
-    let offset = page.from;
+    if (!isSame(page.from, from)) tellMoved(from, page.from);
+    reached = page.from;
     for (const { reading, history, next } of page.lines) {
-      if (!history && !(await deliver(reading, next))) return offset;
-      offset = next;
+      stopping.signal.throwIfAborted();
+      if (!history) await deliver(reading);
       reached = next;
+      if (!history) await keep(next);
     }
+    reached = page.next;
     return page.next;
   };
 
   const keep = async (offset: JournalOffset) => {
     isUnsaved = true;
     const isFarBehind = feed.end().bytes - offset.bytes > FAR_BEHIND_BYTES;
-    if (!isFarBehind || clock.elapsedMs() - savedMs >= SAVE_EVERY_MS) await patiently(() => save(offset));
+    if (!isFarBehind || clock.elapsedMs() - savedMs >= SAVE_EVERY_MS) await persist(() => save(offset));
   };
 
   const tellMoved = (from: JournalOffset, to: JournalOffset) => {
@@ -179,20 +163,27 @@ export function startOutbox(ports: {
     alarm = undefined;
   };
 
-  const run = async () => {
-    let offset = await begin();
-    while (!stopping.signal.aborted) {
-      reached = offset;
+  const follow = async () => {
+    for (let offset = await begin(); ; ) {
       hasGrown = false;
       const next = await turnPage(offset);
-      const isThrough = next.bytes === offset.bytes && next.file === offset.file;
+      const isThrough = isSame(next, offset);
       offset = next;
       if (!isThrough) continue;
-      if (isUnsaved) await patiently(() => save(next));
+      if (isUnsaved) await persist(() => save(next));
       await rest();
+      stopping.signal.throwIfAborted();
+    }
+  };
+
+  const run = async () => {
+    try {
+      await follow();
+    } catch (error) {
+      if (!stopping.signal.aborted) throw error;
     }
     // Where even this fails, a few are delivered again.
-    if (isUnsaved) await save(offset).catch(() => undefined);
+    if (isUnsaved && reached !== undefined) await save(reached).catch(() => undefined);
   };
 
   const growth = feed.onGrowth(() => {
@@ -218,4 +209,12 @@ export function startOutbox(ports: {
       await deadline;
     },
   };
+}
+
+function isSame(one: JournalOffset, other: JournalOffset): boolean {
+  return one.bytes === other.bytes && one.file === other.file;
+}
+
+function never(_trouble: Trouble): boolean {
+  return false;
 }

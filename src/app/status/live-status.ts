@@ -1,15 +1,21 @@
+import pLimit from 'p-limit';
 import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
-import { NOTHING_KNOWN, type PersonState } from '../../domain/person.ts';
 import type { Journal } from '../../domain/reading.ts';
-import type { LoginState, Moment, PersonStatus, PublisherStatus, Status, TroubleStatus } from '../../domain/status.ts';
+import type {
+  LoginState,
+  Moment,
+  PersonState,
+  PersonStatus,
+  PublisherStatus,
+  Status,
+  TroubleStatus,
+} from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
-import { asTrouble, explain, type Recovery } from '../../domain/trouble.ts';
-import type { LinkedUsers } from '../tokens/linked-users.ts';
-import type { PublisherTroubles } from './publisher-troubles.ts';
-import type { CurrentTrouble } from './reminders.ts';
+import { asTrouble, explain, passes } from '../../domain/trouble.ts';
+import { dropUnlinked, type LinkedUsers } from '../tokens/linked-users.ts';
 import { describeSubscription, type StoredStatus } from './stored-status.ts';
-import type { Troubles } from './troubles.ts';
+import type { CurrentTrouble, PublisherTroubles, Troubles } from './troubles.ts';
 
 /** For so long the list of who is linked is taken as it was. */
 const LOOK_AGAIN_MS = 5_000;
@@ -17,16 +23,15 @@ const LOOK_AGAIN_MS = 5_000;
 const AT_ONCE = 16;
 /** What may pass by itself is a reason for alarm after this; by then it was tried five times. */
 const LASTING_MS = 15 * 60_000;
-/** Longer without contact than so many intervals, and somebody should look. */
+/** Longer without contact than so many intervals, and a person should look. */
 const SILENT_INTERVALS = 2;
-const MAY_PASS: ReadonlySet<Recovery> = new Set(['retry', 'throttled', 'access', 'unlinked']);
 
 /**
- * What the daemon knows of everybody now. A person's files are read when they are seen first, and again where a login
- * was refused in an earlier life, for somebody may replace it; what happens since then is told here and remembered.
+ * What the daemon knows of each person now. A person's files are read when they are seen first, and again where a login
+ * was refused in an earlier life, for it may have been replaced; what happens since then is told here and remembered.
  */
 export interface LiveStatus {
-  /** Withings has called about somebody, linked or not. */
+  /** Withings has sent a notification about a user, linked or not. */
   notified(userId: UserId): void;
   /** A fetch has worked. */
   contacted(userId: UserId): void;
@@ -39,7 +44,7 @@ export interface LiveStatus {
 export interface PublisherSource {
   readonly name: string;
   readonly troubles: Pick<PublisherTroubles, 'current' | 'contact'>;
-  /** Undefined until its place in the journal is known. */
+  /** Undefined until its offset in the journal is known. */
   readonly behindBytes: number | undefined;
 }
 
@@ -52,7 +57,7 @@ interface Seen {
 export function createLiveStatus(ports: {
   readonly linkedUsers: LinkedUsers;
   readonly readStoredStatus: (userId: UserId) => Promise<StoredStatus>;
-  /** A person's record as this process has last read or changed it. */
+  /** A person's state as this process has last read or changed it. */
   readonly remembered: (userId: UserId) => PersonState | undefined;
   readonly troubles: readonly Pick<Troubles, 'current'>[];
   /** Those that are configured. */
@@ -67,6 +72,7 @@ export function createLiveStatus(ports: {
 }): LiveStatus {
   const { linkedUsers, readStoredStatus, remembered, journal, people, hasCallback, intervalMs, clock } = ports;
   const startedMs = clock.elapsedMs();
+  const fileLimit = pLimit(AT_ONCE);
   /** Times by `clock.elapsedMs()`, of those who are linked. */
   const notifiedMs = new Map<UserId, number>();
   const contactedMs = new Map<UserId, number>();
@@ -79,31 +85,26 @@ export function createLiveStatus(ports: {
     for (const wake of listeners) wake();
   };
 
+  const isSure = (userId: UserId, { login }: StoredStatus) =>
+    login.state === 'works' || login.state === 'not_tried' || contactedMs.has(userId);
+
   /** Who is linked, with what their files say where that is not known better. */
   const see = async (): Promise<ReadonlyMap<UserId, Seen>> => {
     const users = [...(await linkedUsers.refresh())].sort((one, other) => Number(one) - Number(other));
-    const next = new Map(users.map((userId) => [userId, seen.get(userId) ?? unread(clock.elapsedMs())]));
-    const isSure = (userId: UserId) => {
-      const state = seen.get(userId)?.stored.login.state;
-      return state === 'works' || state === 'not_tried' || (state !== undefined && contactedMs.has(userId));
-    };
-    const unsure = users.filter((userId) => !isSure(userId));
-    const readOneByOne = async () => {
-      for (let userId = unsure.pop(); userId !== undefined; userId = unsure.pop()) {
-        const { sinceMs } = next.get(userId) ?? unread(clock.elapsedMs());
-        next.set(userId, { sinceMs, stored: await readStoredStatus(userId) });
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, readOneByOne));
-    return next;
+    const found = await fileLimit.map(users, async (userId): Promise<[UserId, Seen]> => {
+      const known = seen.get(userId);
+      if (known !== undefined && isSure(userId, known.stored)) return [userId, known];
+      const sinceMs = known?.sinceMs ?? clock.elapsedMs();
+      return [userId, { sinceMs, stored: await readStoredStatus(userId) }];
+    });
+    return new Map(found);
   };
 
   const refresh = async () => {
     try {
       seen = await see();
       blind = undefined;
-      for (const times of [notifiedMs, contactedMs])
-        for (const userId of times.keys()) if (!seen.has(userId)) times.delete(userId);
+      for (const times of [notifiedMs, contactedMs]) dropUnlinked(times, linkedUsers);
     } catch (error) {
       const trouble = asTrouble(error);
       blind ??= { userId: undefined, trouble, text: explain(trouble), sinceMs: clock.elapsedMs() };
@@ -116,15 +117,9 @@ export function createLiveStatus(ports: {
   const ageMs = (at: Date) => Math.max(0, clock.now().getTime() - at.getTime());
 
   /** What this process has seen happen goes before what the files say. */
-  const loginOf = (
-    userId: UserId,
-    isRefused: boolean,
-    { needsLogin }: PersonState,
-    files: StoredStatus,
-  ): LoginState => {
+  const loginOf = (userId: UserId, { needsLogin }: PersonState, isRefused: boolean): LoginState | undefined => {
     if (needsLogin !== undefined && isRefused) return { state: 'needs_login', ...needsLogin };
-    if (needsLogin === undefined && contactedMs.has(userId)) return { state: 'works' };
-    return files.login;
+    return needsLogin === undefined && contactedMs.has(userId) ? { state: 'works' } : undefined;
   };
 
   const describePerson = (userId: UserId, { stored }: Seen, isRefused: boolean): PersonStatus => {
@@ -134,7 +129,7 @@ export function createLiveStatus(ports: {
     return {
       userId,
       name: people.names.get(userId),
-      login: loginOf(userId, isRefused, person, stored),
+      login: loginOf(userId, person, isRefused) ?? stored.login,
       lastNotification: momentOf(notifiedMs.get(userId)),
       lastContact: momentOf(contactedMs.get(userId)) ?? (at && { at, agoMs: ageMs(at) }),
       lastWeighIn: lastWeighIn && { ...lastWeighIn, agoMs: ageMs(lastWeighIn.takenAt) },
@@ -142,7 +137,7 @@ export function createLiveStatus(ports: {
     };
   };
 
-  /** Whatever the reason is, and also where nobody has noticed one. */
+  /** For any reason, and also where no trouble was noticed. */
   const silenceOf = ({ userId, login, lastContact }: PersonStatus): TroubleStatus[] => {
     const { at: since, agoMs } = lastContact ?? ago(clock.elapsedMs() - (seen.get(userId)?.sinceMs ?? startedMs));
     if (agoMs <= SILENT_INTERVALS * intervalMs || login.state === 'needs_login') return [];
@@ -152,25 +147,29 @@ export function createLiveStatus(ports: {
 
   const describeTrouble = ({ userId, trouble, text, sinceMs }: CurrentTrouble): TroubleStatus => {
     const { at: since, agoMs } = ago(clock.elapsedMs() - sinceMs);
-    const isLasting = !MAY_PASS.has(trouble.recovery) || agoMs >= LASTING_MS;
+    const mayPass = passes(trouble) || trouble.recovery === 'unlinked';
+    const isLasting = !mayPass || agoMs >= LASTING_MS;
     return { userId, code: trouble.code, text, since, isLasting };
   };
 
   const describePublisher = ({ name, troubles, behindBytes }: PublisherSource): PublisherStatus => {
-    const current = troubles.current();
     const { contact } = troubles;
-    const known = { name, lastContact: momentOf(contact?.lastMs), behindBytes };
+    const current = troubles.current();
     const [first] = current;
-    if (first !== undefined)
-      return { ...known, state: 'trouble', since: momentOf(first.sinceMs)?.at, problem: current.at(-1)?.text };
-    const state = contact === undefined ? 'not_tried' : 'works';
-    return { ...known, state, since: momentOf(contact?.sinceMs)?.at, problem: undefined };
+    return {
+      name,
+      state: first !== undefined ? 'trouble' : contact === undefined ? 'not_tried' : 'works',
+      since: momentOf(first?.sinceMs ?? contact?.sinceMs)?.at,
+      problem: current.at(-1)?.text,
+      lastContact: momentOf(contact?.lastMs),
+      behindBytes,
+    };
   };
 
-  /** Who has linked again does not need to, also before a fetch has shown it. */
-  const isRepaired = ({ userId, trouble, sinceMs }: CurrentTrouble): boolean => {
-    const linkedAt = userId && remembered(userId)?.linkedAt;
-    return isAboutLogin({ trouble }) && linkedAt !== undefined && linkedAt > ago(clock.elapsedMs() - sinceMs).at;
+  /** A person who has linked again does not need to, also before a fetch has shown it. */
+  const isRepaired = (userId: UserId, each: CurrentTrouble): boolean => {
+    const linkedAt = remembered(userId)?.linkedAt;
+    return isAboutLogin(each) && linkedAt !== undefined && linkedAt > ago(clock.elapsedMs() - each.sinceMs).at;
   };
 
   /** Those of people who are there, and each once: fetches and subscriptions may both have noticed. */
@@ -178,7 +177,7 @@ export function createLiveStatus(ports: {
     const found = new Map<string, CurrentTrouble>();
     for (const each of current) {
       const { userId, trouble } = each;
-      const isTheirs = userId === undefined ? seen.size > 0 : seen.has(userId) && !isRepaired(each);
+      const isTheirs = userId === undefined ? seen.size > 0 : seen.has(userId) && !isRepaired(userId, each);
       const key = `${trouble.code} ${userId}`;
       if (isTheirs && !found.has(key)) found.set(key, each);
     }
@@ -220,10 +219,6 @@ export function createLiveStatus(ports: {
   };
 }
 
-function unread(sinceMs: number): Seen {
-  return { sinceMs, stored: { person: NOTHING_KNOWN, login: { state: 'not_tried' }, lastContact: undefined } };
-}
-
-function isAboutLogin({ trouble }: Pick<CurrentTrouble, 'trouble'>): boolean {
+function isAboutLogin({ trouble }: CurrentTrouble): boolean {
   return trouble.recovery === 'login';
 }

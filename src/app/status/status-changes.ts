@@ -3,23 +3,23 @@ import type { JournalFeed } from '../../domain/publisher.ts';
 import type { Status } from '../../domain/status.ts';
 import type { LiveStatus } from './live-status.ts';
 
-/** How often it is looked whether something has changed that nobody tells of: a file, a trouble, another process. */
+/** How often to look for what changes without a sign: a file, a trouble, what another process does. */
 const LOOK_MS = 5_000;
 /** One weigh-in is up to four groups; they are told of together. */
 const SETTLE_MS = 200;
 /**
- * What differs from look to look without meaning anything: ages, times that are reckoned from them, and the texts of
- * troubles, which have such times in them. Which trouble it is says its code.
+ * What differs from look to look without meaning anything: ages, times that are calculated from them, and the texts of
+ * troubles, which have such times in them. The code says which trouble it is.
  */
 const FLOWING: ReadonlySet<string> = new Set(['agoMs', 'uptimeMs', 'at', 'since', 'startedAt', 'text']);
 
-/** Tells whoever watches when what there is to see is not what it was. Without watchers it does nothing. */
-export interface Changes {
+/** Tells those who watch when what there is to see has changed. Without watchers it does nothing. */
+export interface StatusChanges {
   watch(onChange: () => void): Disposable;
 }
 
 /** @param ports.lookForMore takes in what other processes have appended to the journal */
-export function createChanges(ports: {
+export function createStatusChanges(ports: {
   readonly liveStatus: Pick<LiveStatus, 'look' | 'onChange'>;
   readonly lookForMore: () => Promise<void>;
   /** What else there is to see, as something to be compared. */
@@ -27,14 +27,14 @@ export function createChanges(ports: {
   readonly feed: Pick<JournalFeed, 'onGrowth'>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-}): Changes {
+}): StatusChanges {
   const { liveStatus, lookForMore, examine, feed, clock, signal } = ports;
   const watchers = new Set<() => void>();
   let isSettling = false;
   let isLooking = false;
   let known: string | undefined;
 
-  // Whoever draws the page tells of what cannot be examined.
+  // What cannot be examined is told of where the page is drawn.
   const see = async () => fingerprint(await liveStatus.look()) + JSON.stringify(await examine().catch(() => undefined));
 
   const settle = async () => {
@@ -59,7 +59,7 @@ export function createChanges(ports: {
       if (known !== undefined && found !== known) tell();
       known = found;
       await clock.sleep(LOOK_MS, signal);
-      // What is wrong with the journal is told by whoever writes to it.
+      // What is wrong with the journal is told of where it is written to.
       await lookForMore().catch(() => undefined);
     }
     isLooking = false;

@@ -1,6 +1,5 @@
-import type { PersonState, PersonStore } from '../../domain/person.ts';
 import type { CursorStore } from '../../domain/reading.ts';
-import type { LoginState, SubscriptionStatus } from '../../domain/status.ts';
+import type { LoginState, PersonState, PersonStore, SubscriptionStatus } from '../../domain/status.ts';
 import type { AccessStore, TokenStore, UserId } from '../../domain/token.ts';
 import { asTrouble } from '../../domain/trouble.ts';
 
@@ -17,7 +16,7 @@ export interface StoredStatusPorts {
   readonly accesses: Pick<AccessStore, 'load'>;
   readonly cursors: Pick<CursorStore, 'load'>;
   readonly people: Pick<PersonStore, 'load'>;
-  /** When the stored login was written, by whomever. */
+  /** When the stored login was written, by any process. */
   readonly loginWritten: (userId: UserId) => Promise<Date | undefined>;
 }
 
@@ -47,7 +46,7 @@ async function readLogin(ports: StoredStatusPorts, userId: UserId, { needsLogin 
   }
 }
 
-/** @param isOn there is a callback URL, so that Withings can call at all; somebody may have said that it shall not */
+/** @param isOn there is a callback URL, so that Withings can send notifications at all */
 export function describeSubscription(
   { subscription, leaveUnsubscribed }: PersonState,
   isOn: boolean,

@@ -2,11 +2,66 @@ import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import type { UserId } from '../../domain/token.ts';
-import type { Trouble } from '../../domain/trouble.ts';
+import { explain, passes, type Trouble } from '../../domain/trouble.ts';
 import type { PersonStates } from './person-states.ts';
-import { type CurrentTrouble, createReminders } from './reminders.ts';
 
-/** Tells each trouble once, reminds of it while it lasts, and says when it is over. */
+/** A trouble that lasts is told again after this time: never silent, never a flood. */
+const REMIND_MS = 6 * 3_600_000;
+
+/** A trouble that is not over. */
+export interface CurrentTrouble {
+  /** Undefined where it concerns everyone. */
+  readonly userId: UserId | undefined;
+  readonly trouble: Trouble;
+  /** As it is told. */
+  readonly text: string;
+  /** By `clock.elapsedMs()`. */
+  readonly sinceMs: number;
+}
+
+interface Told extends CurrentTrouble {
+  /** The person or the publisher, in front of the line. */
+  readonly about: string;
+  readonly toldMs: number;
+}
+
+interface Ports {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Tells each trouble once, reminds of it while it lasts, and says when it is over. A trouble is known by its key. */
+function createTold({ clock, log }: Ports) {
+  const told = new Map<string, Told>();
+  return {
+    report(
+      key: string,
+      trouble: Trouble,
+      { userId, about, ...fields }: Pick<Told, 'userId' | 'about'> & Readonly<Record<string, unknown>>,
+    ) {
+      const nowMs = clock.elapsedMs();
+      const text = about + explain(trouble);
+      const before = told.get(key);
+      const isNews = before === undefined || nowMs - before.toldMs >= REMIND_MS;
+      if (isNews) told.set(key, { userId, trouble, text, about, sinceMs: nowMs, ...before, toldMs: nowMs });
+      const event = trouble.recovery === 'login' ? 'needs_login' : 'trouble';
+      const level = passes(trouble) ? 'warn' : 'error';
+      log[isNews ? level : 'debug']({ event, text, code: trouble.code, ...fields });
+    },
+    over(isOver: (key: string, trouble: Trouble) => boolean) {
+      for (const [key, { trouble, about, sinceMs }] of told) {
+        if (!isOver(key, trouble)) continue;
+        told.delete(key);
+        const minutes = Math.round((clock.elapsedMs() - sinceMs) / 60_000);
+        const text = `works again${minutes < 1 ? '' : ` after ${minutes} min`}: ${about}${trouble.message}`;
+        log.info({ event: 'recovered', text, code: trouble.code });
+      }
+    },
+    current: (): readonly CurrentTrouble[] => [...told.values()],
+  };
+}
+
+/** The troubles of fetching for people, or of their subscriptions. */
 export interface Troubles {
   report(userId: UserId, trouble: Trouble): void;
   /** Everything this user's weigh-ins need has just worked. */
@@ -16,43 +71,39 @@ export interface Troubles {
 }
 
 export function createTroubles({
-  clock,
-  log,
   people,
   personStates,
-}: {
-  readonly clock: Clock;
-  readonly log: Log;
+  ...ports
+}: Ports & {
   readonly people: People;
-  /** Where a login that does not work any more is noted, for whoever asks later. */
-  readonly personStates?: PersonStates;
+  /** Where a login that does not work any more is noted, beyond the life of this process. */
+  readonly personStates?: Pick<PersonStates, 'change'>;
 }): Troubles {
-  const reminders = createReminders({ clock, log });
-  const about = (userId: UserId, { code }: Trouble) => (SHARED.has(code) ? '' : `${nameOf(userId, people)}: `);
+  const told = createTold(ports);
 
   const noteLogin = (userId: UserId, reason: string | undefined) =>
     void personStates?.change(userId, (before) => {
-      const needsLogin = reason === undefined ? undefined : { since: before.needsLogin?.since ?? clock.now(), reason };
-      return { ...before, needsLogin };
+      const since = before.needsLogin?.since ?? ports.clock.now();
+      return { ...before, needsLogin: reason === undefined ? undefined : { since, reason } };
     });
 
   return {
     report(userId, trouble) {
       if (trouble.recovery === 'login') noteLogin(userId, trouble.message);
-      const whose = SHARED.has(trouble.code) ? undefined : userId;
-      const told = { userId: whose, about: about(userId, trouble), fields: { userid: userId } };
-      reminders.report(keyOf(userId, trouble), trouble, told);
+      const whom = concernsEveryone(trouble)
+        ? { userId: undefined, about: '' }
+        : { userId, about: `${nameOf(userId, people)}: ` };
+      told.report(keyOf(userId, trouble), trouble, { ...whom, userid: userId });
     },
     over(userId) {
       noteLogin(userId, undefined);
-      reminders.over((key, trouble) => key === keyOf(userId, trouble));
+      told.over((key, trouble) => key === keyOf(userId, trouble));
     },
-    current: reminders.current,
+    current: told.current,
   };
 }
 
-/** An outage or a full disk is everybody's and need not be told for each; a login is one person's. */
-export const SHARED: ReadonlySet<string> = new Set([
+const EVERYONES: ReadonlySet<string> = new Set([
   'unreachable',
   'bad_answer',
   'throttled',
@@ -62,6 +113,49 @@ export const SHARED: ReadonlySet<string> = new Set([
   'read_only',
 ]);
 
+/** An outage or a full disk concerns everyone and need not be told for each person; a login is one person's. */
+export function concernsEveryone({ code }: Trouble): boolean {
+  return EVERYONES.has(code);
+}
+
 function keyOf(userId: UserId, trouble: Trouble): string {
-  return SHARED.has(trouble.code) ? trouble.code : `${trouble.code} ${userId}`;
+  return concernsEveryone(trouble) ? trouble.code : `${trouble.code} ${userId}`;
+}
+
+/** A publisher's troubles, which concern everyone, and whether its other side is there. */
+export interface PublisherTroubles {
+  report(trouble: Trouble): void;
+  /** The troubles of these codes. */
+  over(codes: ReadonlySet<string>): void;
+  /** The other side is there: it has taken a connection, or a reading. */
+  contacted(): void;
+  /** Those that are not over, in the order in which they began. */
+  current(): readonly CurrentTrouble[];
+  /** When the other side was last there, and since when it is without a trouble in between; by `clock.elapsedMs()`. */
+  readonly contact: { readonly lastMs: number; readonly sinceMs: number } | undefined;
+}
+
+export function createPublisherTroubles({
+  publisher,
+  ...ports
+}: Ports & { readonly publisher: string }): PublisherTroubles {
+  const told = createTold(ports);
+  let contact: PublisherTroubles['contact'];
+  return {
+    report: (trouble) => told.report(trouble.code, trouble, { userId: undefined, about: `${publisher}: `, publisher }),
+    over(codes) {
+      const hadSome = told.current().length > 0;
+      told.over((code) => codes.has(code));
+      const isRepaired = hadSome && told.current().length === 0;
+      if (isRepaired && contact !== undefined) contact = { ...contact, sinceMs: ports.clock.elapsedMs() };
+    },
+    contacted() {
+      const lastMs = ports.clock.elapsedMs();
+      contact = { sinceMs: lastMs, ...contact, lastMs };
+    },
+    current: told.current,
+    get contact() {
+      return contact;
+    },
+  };
 }

@@ -1,19 +1,46 @@
 import { type Clock, formatTime } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import { isPersonWell, type Status } from '../../domain/status.ts';
-import type { Liveness } from './liveness.ts';
 
-/** How often to say how things stand where nobody waits for a sign of life. */
+/** The round over all people comes every minute. */
+const ROUND_LIMIT_MS = 10 * 60_000;
+/** Every call has a time limit and a turn; no attempt takes anything like it. */
+const ATTEMPT_LIMIT_MS = 60 * 60_000;
+/** How often to report the status where systemd expects no sign of life. */
 const STATUS_MS = 60_000;
 
+/** Whether the work goes on: not whether it succeeds, but whether it would be done. */
+export interface Liveness {
+  /** Another round over all people begins. */
+  beat(): void;
+  /** What has come to a standstill, in words; undefined while nothing has. */
+  stuck(): string | undefined;
+}
+
+/** @param oldestAttemptMs how long the oldest attempt to fetch has been going on */
+export function createLiveness(clock: Clock, oldestAttemptMs: () => number): Liveness {
+  let lastMs = clock.elapsedMs();
+  const minutes = (ms: number) => Math.floor(ms / 60_000);
+  return {
+    beat() {
+      lastMs = clock.elapsedMs();
+    },
+    stuck() {
+      const silentMs = clock.elapsedMs() - lastMs;
+      if (silentMs > ROUND_LIMIT_MS) return `nobody has been looked after for ${minutes(silentMs)} min`;
+      const busyMs = oldestAttemptMs();
+      return busyMs > ATTEMPT_LIMIT_MS ? `a fetch has been going on for ${minutes(busyMs)} min` : undefined;
+    },
+  };
+}
+
 /**
- * Tells whoever supervises this process that it is ready, that it is alive, how things stand, and when it stops. A sign
- * of life is given by the event loop itself, and only while the work goes on: whatever comes to a standstill, the
- * supervisor ends the process and starts another.
+ * Reports to systemd that this process is ready, that it is alive, its status, and when it stops. The event loop itself
+ * gives the sign of life, and only while the work goes on: at a standstill systemd ends the process and starts another.
  */
 export async function reportToSystemd(ports: {
   readonly notify: (lines: readonly string[]) => Promise<void>;
-  /** How long the supervisor waits for a sign of life; undefined where it does not. */
+  /** How long systemd waits for a sign of life; undefined where it does not. */
   readonly watchdogMs: number | undefined;
   readonly liveness: Pick<Liveness, 'stuck'>;
   readonly look: () => Promise<Status>;
@@ -64,7 +91,7 @@ export async function reportToSystemd(ports: {
   await notify('STOPPING=1', 'STATUS=stopping');
 }
 
-/** For everybody who may ask systemd: neither names nor weights. */
+/** For every user of this machine, who may ask systemd: neither names nor weights. */
 export function describe({ people, troubles }: Pick<Status, 'people' | 'troubles'>, timeZone: string): string {
   if (people.length === 0) return 'nobody is linked yet: weighbridge login';
   const parts = [people.length === 1 ? '1 person linked' : `${people.length} people linked`];

@@ -1,37 +1,34 @@
 import { type Clock, isPlausible } from '../../domain/clock.ts';
-import { backoffMs, SAME_CALL_MS } from '../../domain/retry.ts';
+import { retryDelayMs, SAME_CALL_MS } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, type Trouble } from '../../domain/trouble.ts';
 import type { Collector } from '../collect/collector.ts';
-import { SHARED, type Troubles } from '../status/troubles.ts';
-import type { LinkedUsers } from '../tokens/linked-users.ts';
+import { concernsEveryone, type Troubles } from '../status/troubles.ts';
+import { dropUnlinked, type LinkedUsers } from '../tokens/linked-users.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
 /** How often to look whose turn it is. */
 const LOOK_MS = 30_000;
-/** How often to try what waiting alone will not mend. */
-const SLOW_RETRY_MS = 3_600_000;
-/** What is everybody's trouble is told of by the fetches, unless it lasts here. */
+/** A trouble that concerns everyone is told of by the fetches, unless it lasts here. */
 const PATIENT_FAILURES = 3;
 
+/** When a person's turn is, and how often it has failed in a row. */
 interface Plan {
   readonly dueMs: number;
   readonly failures: number;
 }
 
-const NOW: Plan = { dueMs: 0, failures: 0 };
-
-/** Sees to it that Withings calls. */
+/** Sees to it that Withings sends notifications. */
 export interface Keeper {
-  /** Looks after everybody until the signal aborts. */
+  /** Checks each person's subscriptions until the signal aborts. */
   run(): Promise<void>;
-  /** Somebody has linked: their turn is now, not in hours. */
+  /** The person has linked: their turn is now, not in hours. */
   soon(userId: UserId): void;
 }
 
 /**
- * At start, when somebody is added or can be asked about again, and every interval, for Withings drops subscriptions
- * without a word. What fails is tried for ever.
+ * At start, when a person is added or can be asked about again, and every interval, for Withings drops subscriptions
+ * without a word. What fails is retried without end.
  */
 export function createKeeper(ports: {
   readonly subscriptions: Pick<Subscriptions, 'keep'>;
@@ -47,7 +44,7 @@ export function createKeeper(ports: {
   const { subscriptions, linkedUsers, collector, troubles, intervalMs, clock, random, signal } = ports;
   const plans = new Map<UserId, Plan>();
 
-  const keep = async (userId: UserId, { failures }: Plan): Promise<Plan> => {
+  const keep = async (userId: UserId, failures: number): Promise<Plan> => {
     try {
       await subscriptions.keep(userId);
       troubles.over(userId);
@@ -60,20 +57,15 @@ export function createKeeper(ports: {
     }
   };
 
-  const turnOf = (userId: UserId, dead: ReadonlySet<UserId>): Plan | undefined => {
-    const plan = plans.get(userId) ?? NOW;
-    // Whoever must link again is not asked about, and first of all when they have.
-    if (dead.has(userId)) plans.set(userId, NOW);
-    return dead.has(userId) || plan.dueMs > clock.elapsedMs() ? undefined : plan;
-  };
-
   const look = async () => {
     const users = await linkedUsers.refresh();
-    for (const known of plans.keys()) if (!linkedUsers.has(known)) plans.delete(known);
+    dropUnlinked(plans, linkedUsers);
     for (const userId of users) {
       if (signal.aborted) return;
-      const plan = turnOf(userId, new Set(collector.needLogin()));
-      if (plan !== undefined) plans.set(userId, await keep(userId, plan));
+      const { dueMs, failures } = plans.get(userId) ?? { dueMs: 0, failures: 0 };
+      // A person who must link again is not asked about, and first of all when they have.
+      if (collector.needLogin().includes(userId)) plans.delete(userId);
+      else if (dueMs <= clock.elapsedMs()) plans.set(userId, await keep(userId, failures));
     }
   };
 
@@ -91,11 +83,6 @@ export function createKeeper(ports: {
   };
 }
 
-function isToldElsewhere({ code, recovery }: Trouble): boolean {
-  return SHARED.has(code) || recovery === 'login' || recovery === 'unlinked';
-}
-
-function retryDelayMs(trouble: Trouble, failures: number, random: number): number {
-  const isHopeful = trouble.recovery === 'retry' || trouble.recovery === 'access' || trouble.recovery === 'throttled';
-  return trouble.waitMs ?? (isHopeful ? backoffMs(failures, random) : SLOW_RETRY_MS);
+function isToldElsewhere(trouble: Trouble): boolean {
+  return concernsEveryone(trouble) || trouble.recovery === 'login' || trouble.recovery === 'unlinked';
 }

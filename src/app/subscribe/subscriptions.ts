@@ -13,7 +13,7 @@ import {
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, Trouble } from '../../domain/trouble.ts';
 import type { PersonStates } from '../status/person-states.ts';
-import type { WithAccess } from '../tokens/with-access.ts';
+import type { WithAccess } from '../tokens/access-tokens.ts';
 
 /** Withings asks for the callback's head on each subscribe, and rapid ones fail more often: clients in the field wait 5 s. */
 const BETWEEN_SUBSCRIBES_MS = 5_000;
@@ -21,19 +21,19 @@ const BETWEEN_REVOKES_MS = 1_000;
 
 type Urgency = { readonly urgent: boolean };
 
-/** What Withings calls this daemon about. Every call here may fail with a `Trouble`. */
+/** What Withings sends this daemon notifications about. Every call here may fail with a `Trouble`. */
 export interface Subscriptions {
   list(userId: UserId, options: Urgency): Promise<readonly Subscription[]>;
   /**
-   * Adds what is missing, and then removes what led here once and does not any more. Somebody else's subscriptions
+   * Adds what is missing, and then removes what led here once and does not any more. Subscriptions that are not ours
    * are not touched.
    */
   repair(userId: UserId, options: Urgency): Promise<void>;
-  /** The same in the background, unless somebody has said that it shall not be. */
+  /** The same in the background, unless the person's subscriptions were removed or never wanted. */
   keep(userId: UserId): Promise<void>;
-  /** Removes all of ours, and nobody else's, until `heal`. Resolves with how many there were. */
+  /** Removes all of ours, and no others, until `repair`. Resolves with how many there were. */
   remove(userId: UserId, options: Urgency): Promise<number>;
-  /** Leaves everything as it is, until `heal`. */
+  /** Leaves everything as it is, until `repair`. */
   leave(userId: UserId): Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export function createSubscriptions(ports: {
   readonly service: SubscriptionService;
   readonly withAccess: WithAccess;
   readonly personStates: PersonStates;
-  /** The callback URL, letter by letter. */
+  /** The callback URL, exactly as Withings gets it. */
   readonly callbackUrl: string;
   readonly applis: readonly number[];
   readonly people: People;
@@ -61,7 +61,7 @@ export function createSubscriptions(ports: {
     signal.throwIfAborted();
   };
 
-  /** Each is asked for, although one may be refused. Returns those that are there now, and what went wrong first. */
+  /** Adds each, although one may be refused. Returns those that are there now, and what went wrong first. */
   const add = async (userId: UserId, options: Urgency, missing: readonly number[]) => {
     const added: number[] = [];
     let failure: Trouble | undefined;
@@ -101,20 +101,14 @@ export function createSubscriptions(ports: {
   const repair = async (userId: UserId, options: Urgency) => {
     const present = await list(userId, options);
     const isPresent = (appli: number) => present.some((each) => isWanted(each) && each.appli === appli);
-    const { added, failure } = await add(
-      userId,
-      options,
-      applis.filter((appli) => !isPresent(appli)),
-    );
+    const missing = applis.filter((appli) => !isPresent(appli));
+    const { added, failure } = await add(userId, options, missing);
     const active = applis.filter((appli) => isPresent(appli) || added.includes(appli));
     await note(userId, active, failure);
     // One that leads here no more goes when its category has another, or is wanted no more.
     const isReplaced = ({ appli }: Subscription) => active.includes(appli) || !applis.includes(appli);
-    await revoke(
-      userId,
-      options,
-      present.filter((each) => isOurs(each, ours) && !isWanted(each) && isReplaced(each)),
-    );
+    const outdated = present.filter((each) => isOurs(each, ours) && !isWanted(each) && isReplaced(each));
+    await revoke(userId, options, outdated);
     if (failure !== undefined) throw failure;
   };
 

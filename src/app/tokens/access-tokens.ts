@@ -1,19 +1,19 @@
 import type { Log } from '../../domain/log.ts';
-import type { AccessToken, RefreshToken, UserId } from '../../domain/token.ts';
+import type { AccessToken, Account, RefreshToken, UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
 import { type Login, MARGIN_MS, obtainLogin, storeLogin, type TokenPorts } from './rotate-token.ts';
 
 /** Access tokens: asked of the memory first, then of what the processes share, then of Withings. */
 export interface AccessTokens {
-  /** A token that is good for a call now; rotates when there is none. Asked twice at once, it rotates once. */
+  /** A token that is good for a call now; rotates when there is none, and once where several ask at the same time. */
   get(userId: UserId, options: { readonly urgent: boolean }): Promise<AccessToken>;
-  /** Withings refuses this one, or may refuse whichever there is. */
+  /** Withings refuses this token, or may refuse the one that is held. */
   forget(userId: UserId, refused?: AccessToken): void;
-  /** Withings refuses whatever comes of the stored login. */
+  /** Withings refuses every token that comes of the stored login. */
   refuse(userId: UserId): Promise<void>;
-  /** Whether the stored login is another one than Withings refused last: somebody has linked again. */
+  /** Whether the stored login is another one than Withings refused last: the person has linked again. */
   hasOtherLogin(userId: UserId): Promise<boolean>;
-  /** Stores a login that somebody has just consented to, in the place of any before it. */
+  /** Stores a login that the person has just consented to, instead of any before it. */
   adopt(login: Login): Promise<void>;
 }
 
@@ -73,4 +73,40 @@ export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): A
       hold(login.userId, login, startedMs);
     },
   };
+}
+
+/** Makes a call on a user's behalf. */
+export type WithAccess = <T>(
+  userId: UserId,
+  options: { readonly urgent: boolean },
+  call: (account: Account) => Promise<T>,
+) => Promise<T>;
+
+/**
+ * One refresh, one replay: the access token may be refused although it should be good. A second refusal is about
+ * the login, not about the token.
+ */
+export function createWithAccess(accessTokens: AccessTokens): WithAccess {
+  return async (userId, { urgent }, call) => {
+    for (let isReplay = false; ; isReplay = true) {
+      const accessToken = await accessTokens.get(userId, { urgent });
+      try {
+        return await call({ userId, accessToken, urgent });
+      } catch (error) {
+        if (!(error instanceof Trouble && error.recovery === 'access')) throw error;
+        accessTokens.forget(userId, accessToken);
+      }
+      if (!isReplay) continue;
+      await accessTokens.refuse(userId);
+      throw accessRefused(userId);
+    }
+  };
+}
+
+function accessRefused(userId: UserId): Trouble {
+  return new Trouble(`Withings refuses the fresh access token of user ${userId}`, {
+    code: 'access_refused',
+    recovery: 'login',
+    hint: 'link the account again',
+  });
 }

@@ -1,13 +1,13 @@
 import type { Clock } from '../../domain/clock.ts';
 import type { TokenStore, UserId } from '../../domain/token.ts';
 
-/** A look into the tokens directory is cheap, but a stranger who posts user ids all day shall not cause thousands. */
+/** Reading the tokens directory is cheap, but a stranger who posts user ids all day shall not cause thousands of reads. */
 const LOOK_AGAIN_MS = 1_000;
 
 /** Who has a refresh token, known without touching the disk; people are added while the program runs. */
 export interface LinkedUsers {
   has(userId: UserId): boolean;
-  /** Reads the tokens directory again, once a second at most; whoever asks meanwhile waits for the same look. */
+  /** Reads the tokens directory again, once a second at most; those who ask meanwhile wait for the same look. */
   refresh(): Promise<readonly UserId[]>;
 }
 
@@ -41,4 +41,9 @@ export function createLinkedUsers({
       return list;
     },
   };
+}
+
+/** Drops what is kept of people who are not linked any more. */
+export function dropUnlinked(kept: Map<UserId, unknown>, { has }: Pick<LinkedUsers, 'has'>): void {
+  for (const userId of kept.keys()) if (!has(userId)) kept.delete(userId);
 }

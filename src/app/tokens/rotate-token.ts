@@ -1,5 +1,5 @@
 import { type Clock, isPlausible } from '../../domain/clock.ts';
-import { SAME_CALL_MS } from '../../domain/retry.ts';
+import { retry, SAME_CALL_MS } from '../../domain/retry.ts';
 import type {
   AccessStore,
   AccessToken,
@@ -15,8 +15,11 @@ import { Trouble } from '../../domain/trouble.ts';
 export const MARGIN_MS = 120_000;
 /** What was issued later than this from now was noted while the clock was wrong, and so was its end. */
 const CLOCK_SLACK_MS = 60_000;
-/** A rotation by another process takes as long as Withings does: minutes have been seen. */
-const STORE_TRIES = 4;
+/**
+ * A rotation by another process takes as long as Withings does: minutes have been seen. A person who has just consented
+ * cannot do so again at once, so waiting for the lock is better than giving up. The lock itself waits a minute.
+ */
+const LOCK_RETRIES = { most: 3, backoff: { firstMs: 0, longestMs: 0 } };
 
 export interface TokenPorts {
   readonly tokens: TokenStore;
@@ -36,7 +39,7 @@ export type Obtained = Login & { readonly rotated: boolean };
  * otherwise it is rotated, and once only, however many processes ask.
  *
  * @param options.refused an access token that Withings has refused
- * @throws Trouble `not_linked`, `foreign_login`, and whatever the store or Withings has to say
+ * @throws Trouble `not_linked`, `foreign_login`, and those of the store and of Withings
  */
 export async function obtainLogin(
   ports: TokenPorts,
@@ -58,7 +61,7 @@ export async function obtainLogin(
 
 /**
  * The token rule. Withings keeps the previous refresh token alive for 8 hours, or until the new access token is
- * first used. So: make room → refresh → save durably → and only then let anybody use the new access token.
+ * first used. So: make room → refresh → save durably → and only then use the new access token.
  * Killed between any two of these steps, the file holds a token that Withings accepts. It needs the user's lock.
  */
 async function rotate(
@@ -79,28 +82,16 @@ async function rotate(
   return login;
 }
 
-/** Stores a login that somebody has just consented to, in the place of any before it. */
+/** Stores a login that the person has just consented to, instead of any before it. */
 export async function storeLogin(ports: Omit<TokenPorts, 'issuer'>, login: Login): Promise<void> {
-  const { tokens } = ports;
-  await using _lock = await lockPatiently(tokens, login.userId);
+  const { tokens, clock } = ports;
+  await using _lock = await retry(() => tokens.lock(login.userId), { clock, ...LOCK_RETRIES });
   await using slot = await tokens.reserve(login.userId, undefined);
   await slot.save(login.refreshToken);
   await share(ports, login);
 }
 
-/** Somebody has consented just now and cannot do so again unasked: waiting is better than giving up. */
-async function lockPatiently(tokens: TokenStore, userId: UserId): Promise<AsyncDisposable> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await tokens.lock(userId);
-    } catch (error) {
-      const isHeld = error instanceof Trouble && error.code === 'lock_held';
-      if (!isHeld || tries === STORE_TRIES) throw error;
-    }
-  }
-}
-
-/** Where this fails the others rotate for themselves. */
+/** Where this fails the other processes rotate for themselves. */
 async function share({ accesses, clock }: Pick<TokenPorts, 'accesses' | 'clock'>, login: Login): Promise<void> {
   const { userId, refreshToken, accessToken, expiresInMs, scope } = login;
   const now = clock.now();

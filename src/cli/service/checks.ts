@@ -2,8 +2,7 @@ import { constants } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Config, formatProblem, type Parsed } from '../../config/config.ts';
-import { localCallbackUrl, probeCallback } from '../../http/probe.ts';
-import { createProof } from '../../http/proof.ts';
+import { createProof, localCallbackUrl, probeCallback } from '../../http/probe.ts';
 import type { Shell } from '../shell.ts';
 import type { ServiceWorld } from './status.ts';
 import { readUnit } from './steps.ts';
@@ -51,7 +50,7 @@ export async function hiddenProgram({ program }: Shell): Promise<readonly string
 
 const INSTALL: Readonly<Record<string, string>> = {
   Node: 'install one for everybody: "sudo apt install nodejs npm"',
-  weighbridge: 'install it for everybody, in its folder: npm pack && sudo npm install --global ./weighbridge-*.tgz',
+  weighbridge: 'install it for everybody, in its folder: npm run pack && sudo npm install --global ./weighbridge-*.tgz',
 };
 
 async function firstClosed(path: string): Promise<string | undefined> {

@@ -2,58 +2,94 @@ import { isIP } from 'node:net';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
-import { isSame } from '../same.ts';
-import { createGuesses } from './guesses.ts';
+import { createThrottle } from '../../domain/throttle.ts';
+import { isSame, refuse } from '../answers.ts';
 
-/** How often it is told that somebody guesses passwords. */
-const TELL_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+/** A household that mistypes needs a few. At ten a minute a password of four random words lasts for ages. */
+const MOST_A_MINUTE = 10;
+const HOUR_MS = 60 * MINUTE_MS;
+/** More than typing errors: a program that stays below the limit. */
+const MANY_AN_HOUR = 30;
 
-const BY_ADDRESS = 'ask by address, or as localhost';
-/** Which name that is, a stranger's page need not read here. */
-const BY_NAME = 'ask by address, as localhost, or by the name of this machine';
+const BY_ADDRESS = 'ask by address, or as localhost\n';
+/** A stranger's page need not read the name here. */
+const BY_NAME = 'ask by address, as localhost, or by the name of this machine\n';
+const GUESSED =
+  'somebody tries passwords on the status port; after ten wrong ones it takes none for the rest of the minute';
 
 export interface PrivateGateOptions {
   /** Names of this machine under which the port may be asked, besides addresses and `localhost`. */
   readonly names: readonly string[];
   readonly password: string | undefined;
-  readonly clock: Pick<Clock, 'elapsedMs'>;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Lets through who may see the private port; whoever may not learns nothing, not even what there is. */
+/**
+ * Lets through who may see the private port. Everyone else learns nothing, not even what there is.
+ *
+ * Wrong passwords are counted from everywhere together: an address costs nothing in a LAN with IPv6, and behind a proxy
+ * there is but one. While the limit lasts the right one is refused as well, otherwise it would not be a limit.
+ */
 export function createPrivateGate({ names, password, clock, log }: PrivateGateOptions): RequestHandler {
-  const guesses = createGuesses(clock);
-  let toldMs = Number.NEGATIVE_INFINITY;
+  const minute = createCount(clock, MINUTE_MS, MOST_A_MINUTE);
+  const hour = createCount(clock, HOUR_MS, MANY_AN_HOUR);
+  const throttle = createThrottle(clock, HOUR_MS, 1);
 
-  const tell = () => {
-    if (clock.elapsedMs() - toldMs < TELL_MS) return;
-    toldMs = clock.elapsedMs();
-    const text =
-      'somebody tries passwords on the status port; after ten wrong ones it takes none for the rest of the minute';
-    log.warn({ event: 'wrong_passwords', text });
+  const countWrong = (given: string) => {
+    const isFull = [minute.add(given), hour.add(given)].includes(true);
+    if (isFull && throttle('')) log.warn({ event: 'wrong_passwords', text: GUESSED });
   };
 
-  const checkPassword = (expected: string, authorization: string | undefined, response: Response): boolean => {
-    const given = readPassword(authorization);
-    const pauseMs = guesses.pauseMs();
+  const checkPassword = (expected: string, given: string | undefined, response: Response): boolean => {
+    const pauseMs = minute.fullForMs();
     if (given !== undefined && pauseMs > 0) {
       const seconds = Math.ceil(pauseMs / 1000);
       response.set('retry-after', String(seconds));
-      refuse(response, 429, `too many wrong passwords; try again in ${seconds} s`);
+      refuse(response, 429, `too many wrong passwords; try again in ${seconds} s\n`);
       return false;
     }
     if (given !== undefined && isSame(given, expected)) return true;
-    if (given !== undefined && guesses.wrong(given)) tell();
+    if (given !== undefined) countWrong(given);
     response.set('www-authenticate', 'Basic realm="weighbridge", charset="UTF-8"');
-    refuse(response, 401, 'the password is STATUS_PASSWORD, with any user name');
+    refuse(response, 401, 'the password is STATUS_PASSWORD, with any user name\n');
     return false;
   };
 
   return (request, response, next) => {
     const { host, authorization } = request.headers;
-    if (!isOwnName(host, names)) return refuse(response, 421, names.length === 0 ? BY_ADDRESS : BY_NAME);
-    if (isForeign(request)) return refuse(response, 403, 'not from other sites');
-    if (password === undefined || checkPassword(password, authorization, response)) next();
+    if (!isOwnName(host, names)) refuse(response, 421, names.length === 0 ? BY_ADDRESS : BY_NAME);
+    else if (isForeign(request)) refuse(response, 403, 'not from other sites\n');
+    else if (password === undefined || checkPassword(password, readPassword(authorization), response)) next();
+  };
+}
+
+/**
+ * Counts different passwords, up to so many, within a time that begins with the first of them. The same password again
+ * is not another guess: a monitor with an old one shuts out no one.
+ */
+function createCount({ elapsedMs }: Clock, lengthMs: number, most: number) {
+  const passwords = new Set<string>();
+  let endMs = Number.NEGATIVE_INFINITY;
+  const startOver = () => {
+    if (elapsedMs() >= endMs) passwords.clear();
+  };
+
+  return {
+    /** How long it stays full; 0 while there is room for a guess. */
+    fullForMs(): number {
+      startOver();
+      return passwords.size < most ? 0 : endMs - elapsedMs();
+    },
+    /** Returns true when this password has made it full. */
+    add(password: string): boolean {
+      startOver();
+      if (passwords.size === 0) endMs = elapsedMs() + lengthMs;
+      if (passwords.size >= most || passwords.has(password)) return false;
+      passwords.add(password);
+      return passwords.size === most;
+    },
   };
 }
 
@@ -68,7 +104,7 @@ function isOwnName(host: string | undefined, names: readonly string[]): boolean 
   return isIP(name) === 4 || name === 'localhost' || names.some((each) => each.toLowerCase() === name);
 }
 
-/** Another site may lead somebody here by a link, and has nothing of it; it may not load, embed or ask anything. */
+/** Another site may lead a browser here by a link, and learns nothing by that; it may not load, embed or ask anything. */
 function isForeign({ method, headers }: Request): boolean {
   const isFollowedLink = headers['sec-fetch-dest'] === 'document' && (method === 'GET' || method === 'HEAD');
   return headers['sec-fetch-site'] === 'cross-site' && !isFollowedLink;
@@ -81,9 +117,4 @@ function readPassword(authorization: string | undefined): string | undefined {
   const decoded = Buffer.from(encoded, 'base64').toString('utf8');
   const colon = decoded.indexOf(':');
   return colon === -1 ? undefined : decoded.slice(colon + 1);
-}
-
-/** What is left of a refused request is not worth reading, so the connection goes with it. */
-function refuse(response: Response, status: number, reason: string): void {
-  response.status(status).set('connection', 'close').type('text/plain').send(`${reason}\n`);
 }

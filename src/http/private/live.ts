@@ -1,18 +1,17 @@
-import type { RequestHandler, Response } from 'express';
+import type { RequestHandler } from 'express';
 import type { Clock } from '../../domain/clock.ts';
 
-/** More often than this port hangs up on silent connections (15 s), and than most proxies do (60 s). */
+/** More often than this port closes silent connections (15 s), and than most proxies do (60 s). */
 const HEARTBEAT_MS = 10_000;
-/** When a browser tries again. */
+/** When a browser retries. */
 const RETRY_MS = 3_000;
-/** A page that is looked at takes one. Beyond, the oldest goes, so that nobody is kept from looking. */
+/** A page that is looked at takes one. Beyond, the oldest is closed, so that a new page always works. */
 const MOST_WATCHERS = 32;
-/** Somebody who does not read what is sent is nobody who watches. */
+/** A browser that does not read what is sent does not watch. */
 const MOST_UNREAD_BYTES = 4_096;
 
 /**
- * Server-sent events that say `change` and that the daemon is there, nothing else: what has changed, the page is asked
- * for.
+ * Server-sent events: `change`, after which a browser fetches the page, and `beat`, which shows that the daemon is there.
  *
  * @param options.signal ends them all
  */
@@ -22,44 +21,35 @@ export function createLive(options: {
   readonly signal: AbortSignal;
 }): RequestHandler {
   const { watch, clock, signal } = options;
-  const watchers = new Set<Response>();
-  let isBeating = false;
-
-  const end = (response: Response) => {
-    watchers.delete(response);
-    response.end();
-  };
-
-  const send = (text: string) => {
-    for (const response of watchers) {
-      if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
-      else response.write(text);
-    }
-  };
-
-  const beat = async () => {
-    isBeating = true;
-    using _watching = watch(() => send('event: change\ndata: page\n\n'));
-    while (watchers.size > 0 && !signal.aborted) {
-      await clock.sleep(HEARTBEAT_MS, signal);
-      // By an event, which the page hears, and not by a comment: a daemon that was unplugged closes no connection.
-      send('event: beat\ndata: alive\n\n');
-    }
-    isBeating = false;
-  };
-
+  const open = new Set<() => void>();
   signal.addEventListener('abort', () => {
-    for (const response of watchers) end(response);
+    for (const end of open) end();
   });
 
-  return (request, response) => {
+  return async (request, response) => {
     response.status(200).set({ 'content-type': 'text/event-stream', connection: 'close' });
     response.write(`retry: ${RETRY_MS}\n\n`);
     if (signal.aborted || request.method === 'HEAD') return void response.end();
-    const [oldest] = watchers;
-    if (oldest !== undefined && watchers.size === MOST_WATCHERS) end(oldest);
-    watchers.add(response);
-    response.once('close', () => watchers.delete(response));
-    if (!isBeating) void beat();
+    const ended = new AbortController();
+    const end = () => {
+      open.delete(end);
+      ended.abort();
+      response.end();
+    };
+    const [endOldest] = open;
+    if (open.size === MOST_WATCHERS) endOldest?.();
+    open.add(end);
+    response.once('close', end);
+
+    const send = (text: string) => {
+      if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
+      else response.write(text);
+    };
+    using _watching = watch(() => send('event: change\ndata: page\n\n'));
+    while (!ended.signal.aborted) {
+      await clock.sleep(HEARTBEAT_MS, ended.signal);
+      // By an event, which the page hears, and not by a comment: a daemon that was unplugged closes no connection.
+      if (!ended.signal.aborted) send('event: beat\ndata: alive\n\n');
+    }
   };
 }

@@ -1,12 +1,12 @@
 import { isIP } from 'node:net';
-import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
+import express, { type Express, type Request } from 'express';
 import type { Clock } from '../../domain/clock.ts';
 import type { People } from '../../domain/household.ts';
 import type { LinkOutcome, Redirect } from '../../domain/link.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Notification, parseNotification } from '../../domain/notification.ts';
-import { reportDefect } from '../answers.ts';
-import { DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER } from '../proof.ts';
+import { answerErrors, createApp, parametersOf, refuse, reportDefect } from '../answers.ts';
+import { DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER } from '../probe.ts';
 import { type CallbackGate, createCallbackGate } from './callback-gate.ts';
 import { sendOutcome } from './link-page.ts';
 
@@ -21,11 +21,11 @@ export interface PublicAppOptions {
   readonly query: URLSearchParams;
   /** Express' `trust proxy`: whose word about a client's address counts. */
   readonly trustProxy: boolean | number | string;
-  /** Gets every well-formed notification and whose call it was, after it has been answered. Nobody waits for it. */
+  /** Gets every well-formed notification and whose call it was, after it has been answered. The answer does not wait for it. */
   readonly onNotification: (notification: Notification, caller: string) => void;
-  /** Gets what a browser brings back from the consent page. Waits for the outcome for as long as `patience` does. */
-  readonly onRedirect: (redirect: Redirect, patience: Promise<void>) => Promise<LinkOutcome | 'working'>;
-  /** Proves to whoever knows the secret in the URL that this is the daemon, and not somebody's login page. */
+  /** Gets what a browser brings back from the consent page. Waits for the outcome until `deadline` resolves. */
+  readonly onRedirect: (redirect: Redirect, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>;
+  /** Proves to a caller who knows the secret in the URL that this is the daemon, and not another server. */
   readonly prove: (nonce: string) => string;
   /** Where the logins are kept, as an absolute path. */
   readonly directory: string;
@@ -34,11 +34,11 @@ export interface PublicAppOptions {
   readonly log: Log;
 }
 
-/** How browsers say that they fetch a page nobody has asked for yet. */
+/** How browsers mark the fetch of a page that the user has not opened yet. */
 const PREFETCH_HEADERS = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'];
 
 /** Well below what proxies and this port's own limits allow an answer. */
-const PATIENCE_MS = 8_000;
+const DEADLINE_MS = 8_000;
 
 /**
  * The port that faces the internet. Everything but the callback path is 404; nothing it is sent is trusted,
@@ -47,22 +47,19 @@ const PATIENCE_MS = 8_000;
 export function createPublicApp(options: PublicAppOptions): Express {
   const { path, query, trustProxy, onNotification, onRedirect, prove, directory, people, clock, log } = options;
   const gate = createCallbackGate(path, query);
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
+  const app = createApp();
   app.set('trust proxy', trustProxy);
-  app.set('query parser', false);
 
   app.use((request, response, next) => {
     response.locals['gate'] = gate.check(parametersOf(request));
-    if (!gate.isPath(request.url.replace(/\?.*$/s, '')) || response.locals['gate'] === 'wrong') notFound(response);
+    if (!gate.isPath(request.url.replace(/\?.*$/s, '')) || response.locals['gate'] === 'wrong') refuse(response, 404);
     else next();
   });
 
   app.use((request, response, next) => {
     const { method } = request;
     if (method === 'POST') next();
-    else if (response.locals['gate'] === 'missing') notFound(response);
+    else if (response.locals['gate'] === 'missing') refuse(response, 404);
     else if (method === 'GET' && isRedirect(parametersOf(request))) next();
     // Withings probes with HEAD before it stores a subscription, and takes 204 and 405 for unreachable.
     else if (method === 'HEAD' || method === 'GET') {
@@ -85,7 +82,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
     const read = (name: string) => parameters.get(name) ?? undefined;
     const redirect = { code: read('code'), state: read('state'), error: read('error') };
     const answered = new AbortController();
-    const outcome = await onRedirect(redirect, clock.sleep(PATIENCE_MS, answered.signal));
+    const outcome = await onRedirect(redirect, clock.sleep(DEADLINE_MS, answered.signal));
     answered.abort();
     sendOutcome(response, outcome, people);
   });
@@ -95,7 +92,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
   );
 
   app.post('/{*any}', (request, response) => {
-    if (response.locals['gate'] === 'missing' && checkForm(gate, request) !== 'right') return notFound(response);
+    if (response.locals['gate'] === 'missing' && checkForm(gate, request) !== 'right') return refuse(response, 404);
     if (request.body === undefined && !isForm(request)) return refuse(response, 415, NOT_A_FORM);
     const notification = parseNotification(request.body ?? {});
     if ('malformed' in notification) return refuse(response, 400, notification.malformed);
@@ -110,13 +107,15 @@ export function createPublicApp(options: PublicAppOptions): Express {
     response.type('text/plain').send('ok');
   });
 
-  app.use(createErrorAnswer(log));
+  app.use(
+    answerErrors(log, (response, status) => {
+      // A stranger who has not shown the secret learns nothing.
+      if (response.locals['gate'] !== 'right') refuse(response, 404);
+      else if (status >= 500) refuse(response, status, '');
+      else refuse(response, REASONS[status] === undefined ? 400 : status, REASONS[status] ?? '');
+    }),
+  );
   return app;
-}
-
-function parametersOf({ url }: Request): URLSearchParams {
-  const start = url.indexOf('?');
-  return new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
 }
 
 /** The address of who is calling, as far as `trust proxy` believes it. Nothing is decided by it. */
@@ -144,28 +143,8 @@ function checkForm(gate: CallbackGate, request: Request): ReturnType<CallbackGat
   return gate.check(form);
 }
 
-/** What the body parser could not read. A stranger who has not shown the secret learns nothing from it. */
-function createErrorAnswer(log: Log): ErrorRequestHandler {
-  return (error: unknown, _request, response: Response, _next) => {
-    const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
-    if (status >= 500) reportDefect(log, error);
-    if (response.headersSent) response.destroy();
-    else if (response.locals['gate'] !== 'right') notFound(response);
-    else refuse(response, REASONS[status] === undefined && status < 500 ? 400 : status, REASONS[status] ?? '');
-  };
-}
-
 const REASONS: Readonly<Record<number, string>> = {
   400: 'the request cannot be read',
   413: `a notification has at most ${MOST_BODY_BYTES} bytes`,
   415: NOT_A_FORM,
 };
-
-/** What is left of a refused request is not worth reading, so the connection goes with it. */
-function notFound(response: Response): void {
-  response.status(404).set('connection', 'close').end();
-}
-
-function refuse(response: Response, status: number, reason: string): void {
-  response.status(status).set('connection', 'close').type('text/plain').send(reason);
-}

@@ -1,6 +1,6 @@
-import { isSame } from '../same.ts';
+import { isSame } from '../answers.ts';
 
-/** The path and the query of the callback URL: whoever does not know both meets a server that has neither. */
+/** The path and the query of the callback URL: a caller who does not know both meets a server that has neither. */
 export interface CallbackGate {
   /** Whether this is the path. */
   isPath(path: string): boolean;

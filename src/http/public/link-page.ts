@@ -4,28 +4,27 @@ import { formatTime } from '../../domain/clock.ts';
 import { formatWeight } from '../../domain/format.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Linked, LinkFailed, LinkOutcome } from '../../domain/link.ts';
+import type { WeighIn } from '../../domain/reading.ts';
+import { type Html, html } from '../../html/html.ts';
+import { LOOK } from '../../html/look.ts';
+import { policyOf } from '../answers.ts';
 
 /** Small enough to stand in the page: nothing else is loaded. */
-const STYLE = `
-:root { color-scheme: light dark; font: 1.125rem/1.6 system-ui, sans-serif; }
-body { margin: 0; display: grid; min-height: 100vh; place-items: center; background: Canvas; color: CanvasText; }
-main { box-sizing: border-box; width: 100%; max-width: 34rem; padding: 2rem 1.5rem; }
-h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 1rem; }
+const STYLE: Html = {
+  markup: `${LOOK}
+body { margin: 0; display: grid; min-height: 100vh; place-items: center; font-size: 1.125rem; }
+main { width: 100%; max-width: 34rem; padding: 2rem 1.5rem; }
+h1 { font-size: 1.75rem; margin: 0 0 1rem; }
 p { margin: 0 0 1rem; }
 .mark { display: block; font-size: 2.5rem; line-height: 1; margin-bottom: .75rem; }
 .weight { font-size: 2.5rem; font-weight: 600; font-variant-numeric: tabular-nums; margin: 0; }
-.note { border-left: .25rem solid #b26a00; padding-left: .75rem; }
-small { opacity: .8; }
-`;
-const POLICY = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+.note { border-left: .25rem solid var(--pass); padding-left: .75rem; }
+small { color: var(--soft); }
+`,
+};
+const POLICY = policyOf(`style-src 'sha256-${createHash('sha256').update(STYLE.markup).digest('base64')}'`);
 
-/** How often somebody who waits for Withings looks again. */
+/** How often a browser that waits for Withings looks again. */
 const LOOK_AGAIN_S = 3;
 
 const STATUS: Readonly<Record<string, number>> = { linked: 200, working: 202, failed: 400, already: 409 };
@@ -45,50 +44,47 @@ export function sendOutcome(response: Response, outcome: LinkOutcome | 'working'
 }
 
 function page(outcome: LinkOutcome | 'working', people: People): string {
-  if (outcome === 'working')
-    return frame('One moment', '…', WORKING, `<meta http-equiv="refresh" content="${LOOK_AGAIN_S}">`);
+  if (outcome === 'working') return frame('One moment', '…', WORKING, LOOK_AGAIN);
+  if (outcome.kind === 'linked') return frame('Linked', '✓', describeSuccess(outcome, people));
   if (outcome.kind === 'failed') return frame('Not linked', '✕', describeFailure(outcome));
-  if (outcome.kind === 'already') return frame('Already done', '✓', describeRepetition(nameOf(outcome.userId, people)));
-  return frame('Linked', '✓', describeSuccess(outcome, people));
+  return frame('Already done', '✓', describeRepetition(nameOf(outcome.userId, people)));
 }
 
-const WORKING = `<h1>One moment…</h1>
+const LOOK_AGAIN = html`<meta http-equiv="refresh" content="${LOOK_AGAIN_S}">`;
+const WORKING = html`<h1>One moment…</h1>
 <p>Withings is taking its time. This page looks again by itself; please leave it open.</p>`;
 
-function describeRepetition(name: string): string {
-  return `<h1>Already done</h1>
-<p>This link has done its work: ${escapeHtml(name)} is linked. Nothing was done again.</p>
+function describeRepetition(name: string): Html {
+  return html`<h1>Already done</h1>
+<p>This link has done its work: ${name} is linked. Nothing was done again.</p>
 <p>For another person ask for another link (“weighbridge login”).</p>`;
 }
 
-function describeFailure({ problem, remedy }: LinkFailed): string {
-  return `<h1>Not linked</h1>
-<p>${escapeHtml(problem)}</p>
-<p><strong>What to do:</strong> ${escapeHtml(remedy)}</p>
+function describeFailure({ problem, remedy }: LinkFailed): Html {
+  return html`<h1>Not linked</h1>
+<p>${problem}</p>
+<p><strong>What to do:</strong> ${remedy}</p>
 <p><small>Nothing was stored, and nothing that was linked before has changed.</small></p>`;
 }
 
-function describeSuccess(linked: Linked, people: People): string {
+function describeSuccess(linked: Linked, people: People): Html {
   const { userId, again, lastWeighIn, subscribed, hitches, isDaemon } = linked;
-  const name = escapeHtml(nameOf(userId, people));
-  const parts = [`<h1>${name} is linked${again ? ' again' : ''}</h1>`];
-  if (lastWeighIn !== undefined) {
-    const time = formatTime(lastWeighIn.takenAt, undefined);
-    parts.push(
-      '<p>Last weigh-in:</p>',
-      `<p class="weight">${escapeHtml(formatWeight(lastWeighIn.kilograms, people.unit))}</p>`,
-      `<p><time datetime="${time}">${escapeHtml(formatMoment(lastWeighIn.takenAt))}</time></p>`,
-    );
-  } else if (hitches.length === 0) {
-    parts.push(`<p class="note">${NO_WEIGHT}</p>`);
-  }
-  parts.push(`<p>${NEXT[subscribed]}</p>`);
-  for (const hitch of hitches) parts.push(`<p class="note">${escapeHtml(hitch)}</p>`);
-  if (hitches.length > 0 && isDaemon)
-    parts.push('<p>The login is stored. weighbridge tries the rest again by itself.</p>');
-  if (!isDaemon) parts.push(`<p class="note">${NOT_RUNNING}</p>`);
-  parts.push('<p><small>You can close this page.</small></p>');
-  return parts.join('\n');
+  return html`<h1>${nameOf(userId, people)} is linked${again && ' again'}</h1>
+${lastWeighIn && drawWeighIn(lastWeighIn, people)}${
+  lastWeighIn === undefined && hitches.length === 0 && html`<p class="note">${NO_WEIGHT}</p>`
+}
+<p>${NEXT[subscribed]}</p>
+${hitches.map((hitch) => html`<p class="note">${hitch}</p>\n`)}${
+  hitches.length > 0 && isDaemon && html`<p>The login is stored. weighbridge tries the rest again by itself.</p>`
+}
+${!isDaemon && html`<p class="note">${NOT_RUNNING}</p>`}
+<p><small>You can close this page.</small></p>`;
+}
+
+function drawWeighIn({ kilograms, takenAt }: WeighIn, { unit }: People): Html {
+  return html`<p>Last weigh-in:</p>
+<p class="weight">${formatWeight(kilograms, unit)}</p>
+<p><time datetime="${formatTime(takenAt, undefined)}">${formatMoment(takenAt)}</time></p>`;
 }
 
 /** In the zone of this machine, which is that of the household. */
@@ -108,8 +104,8 @@ const NEXT = {
   later: 'Nobody has asked Withings to call. weighbridge asks every few hours; “weighbridge subscribe” changes that.',
 } as const;
 
-function frame(title: string, mark: string, content: string, head = ''): string {
-  return `<!doctype html>
+function frame(title: string, mark: string, content: Html, head?: Html): string {
+  return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -124,10 +120,5 @@ ${content}
 </main>
 </body>
 </html>
-`;
-}
-
-/** A name is data, not HTML. */
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+`.markup;
 }

@@ -1,25 +1,29 @@
-import { type Html, html } from '../html.ts';
-import type { Paths } from './paths.ts';
-import { SIDE } from './paths.ts';
-import type { Tick } from './scale.ts';
+import { group } from 'd3-array';
+import { type Html, html } from '../../html/html.ts';
+import type { Quantity } from '../quantity.ts';
+import type { Tick, ValueAxis } from './axes.ts';
+import type { Course } from './course.ts';
+import type { TrendPoint } from './trend.ts';
+
+/** The picture is drawn on a square of so many units, which the browser stretches to whatever room there is. */
+const SIDE = 1000;
 
 export interface Plot {
   /** Of the scrubber. */
   readonly id: string;
   /** The picture in a sentence. */
   readonly description: string;
-  readonly paths: Paths;
-  readonly valueTicks: readonly Tick[];
-  readonly timeTicks: readonly Tick[];
-  /** Which column of which table holds the values; those of the trend and of the number of weigh-ins, if any. */
-  readonly table: string;
-  readonly columns: { readonly value: number; readonly trend?: number; readonly count?: number };
-  readonly suffix: string;
-  readonly count: number;
   /** What the scrubber steps through. */
   readonly label: string;
-  /** The newest point, as the script says it. */
-  readonly newest: string;
+  readonly quantity: Quantity;
+  readonly course: Course;
+  readonly axis: ValueAxis;
+  readonly paths: Paths;
+  readonly timeTicks?: readonly Tick[];
+  /** Which table holds the values. */
+  readonly table: string;
+  /** Its columns of the values, and of the trend and the number of weigh-ins, if there are such columns. */
+  readonly columns: { readonly value: number; readonly trend?: number; readonly count?: number };
 }
 
 /**
@@ -27,17 +31,18 @@ export interface Plot {
  * only the square with the curves is stretched, and there strokes keep their width.
  */
 export function drawPlot(plot: Plot): Html {
-  const { columns, paths } = plot;
-  return html`<div class="plot" data-table="t${plot.table}" data-value="${columns.value}" data-trend="${columns.trend}"
- data-count="${columns.count}" data-suffix="${plot.suffix}">
-<svg role="img" aria-label="${plot.description}">
-${plot.timeTicks.map(drawTimeTick)}${plot.valueTicks.map(drawValueTick)}
+  const { id, description, label, quantity, course, axis, paths, timeTicks = [], table, columns } = plot;
+  const last = course.points.length - 1;
+  return html`<div class="plot" data-table="t${table}" data-value="${columns.value}" data-trend="${columns.trend}"
+ data-count="${columns.count}" data-suffix="${quantity.suffix}">
+<svg role="img" aria-label="${description}">
+${timeTicks.map(drawTimeTick)}${axis.ticks.map(drawValueTick)}
 <svg viewBox="0 0 ${SIDE} ${SIDE}" preserveAspectRatio="none" overflow="visible">
 <path class="band" d="${paths.band}"/><path class="dots" d="${paths.dots}"/><path class="trend" d="${paths.trend}"/>
 </svg>
 <g class="cursor" visibility="hidden"><line y2="100%"/><circle r="5"/></g>
 </svg>
-<input type="range" id="${plot.id}" min="0" max="${plot.count - 1}" value="${plot.count - 1}" hidden aria-label="${plot.label}" aria-valuetext="${plot.newest}">
+<input type="range" id="${id}" min="0" max="${last}" value="${last}" hidden aria-label="${label}">
 </div>`;
 }
 
@@ -53,4 +58,43 @@ function drawTimeTick({ position, label }: Tick): Html {
 
 function percent(position: number): string {
   return `${Math.round(position * 1000) / 10}%`;
+}
+
+export interface Paths {
+  /** A line without length for each point: with round caps it is a dot, whatever the square is stretched to. */
+  readonly dots: string;
+  readonly trend: string;
+  /** Around the trend, as far as days usually lie from it. */
+  readonly band: string;
+}
+
+export function pathsOf({ span, points, trend, resumedMs }: Course, axis: ValueAxis, { scale }: Quantity): Paths {
+  const at = (atMs: number, value: number) => {
+    const x = (atMs - span.fromMs) / (span.toMs - span.fromMs);
+    const y = 1 - (value * scale - axis.low) / (axis.high - axis.low);
+    return `${Math.round(x * SIDE)} ${Math.round(y * SIDE)}`;
+  };
+  const edge = (line: readonly TrendPoint[], side: 1 | 0 | -1) =>
+    line.map(({ atMs, value, spread = 0 }) => at(atMs, value + side * spread));
+  const isKnown = ({ spread }: TrendPoint) => spread !== undefined;
+  const lines = split(trend, (_, { atMs }) => resumedMs.has(atMs)).filter((line) => line.length > 1);
+  const bands = lines
+    .flatMap((line) => split(line, (before, point) => isKnown(before) !== isKnown(point)))
+    .filter((line) => line.length > 1 && line.every(isKnown));
+  return {
+    dots: points.map(({ atMs, value }) => `M${at(atMs, value)}h0`).join(''),
+    trend: lines.map((line) => `M${edge(line, 0).join(' ')}`).join(''),
+    band: bands.map((line) => `M${[...edge(line, 1), ...edge(line, -1).reverse()].join(' ')}z`).join(''),
+  };
+}
+
+/** The parts of a line, which ends and begins anew between some points. */
+function split(points: readonly TrendPoint[], isBetween: (before: TrendPoint, point: TrendPoint) => boolean) {
+  let part = 0;
+  const parts = group(points, (point, at) => {
+    const before = points[at - 1];
+    if (before !== undefined && isBetween(before, point)) part += 1;
+    return part;
+  });
+  return [...parts.values()];
 }

@@ -1,4 +1,4 @@
-import { DAY_MS } from './calendar.ts';
+import { DAY_MS } from '../words.ts';
 
 export interface Point {
   readonly atMs: number;
@@ -12,7 +12,7 @@ export interface TrendPoint extends Point {
 
 /** How wide a day's influence is: after a week it has 61 % of its weight left, after two 14 %, after three none. */
 export const WEEK_MS = 7 * DAY_MS;
-/** Where nothing was measured for so long, nobody knows a trend, and the line has a gap. */
+/** Where nothing was measured for so long, the trend is unknown, and the line has a gap. */
 export const reachOf = (widthMs: number) => 3 * widthMs;
 /** Fewer days do not tell how much a person's weight goes up and down. */
 const ENOUGH_DAYS = 5;

@@ -7,7 +7,7 @@ const MOST_WAIT_MS = 60_000;
 const TICK_MS = 20_000;
 /** The daemon says every ten seconds that it is there. One that was unplugged closes nothing. */
 const SILENT_MS = 25_000;
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 /** `today` is yesterday tomorrow, and the pictures end now. */
 const STALE_MS = 3_600_000;
 
@@ -55,7 +55,7 @@ async function ask() {
   asking?.abort();
   const mine = new AbortController();
   asking = mine;
-  const late = setTimeout(() => mine.abort(new Error('no answer')), PATIENCE_MS);
+  const late = setTimeout(() => mine.abort(new Error('no answer')), TIMEOUT_MS);
   try {
     const answer = await fetch(location.href, { signal: mine.signal });
     if (!answer.ok) throw new Error(String(answer.status));
@@ -116,7 +116,7 @@ function follow() {
   leave();
   if (document.hidden) return;
   source = new EventSource('/changes');
-  // What happened before it was open has been told to nobody.
+  // The page has not heard of what happened before it was open.
   source.onopen = update;
   source.addEventListener('change', update);
   for (const type of ['open', 'change', 'beat']) source.addEventListener(type, hear);
@@ -182,7 +182,7 @@ function tick() {
 // Points
 
 /** @typedef {{ x: number, y: number, name: string, value: string, rest: string }} Point */
-/** @typedef {{ input: HTMLInputElement, points: Point[], show: (at: number) => void, rest: () => void, isTelling: () => boolean }} Scrubber */
+/** @typedef {{ input: HTMLInputElement, points: Point[], go: (at: number) => void, show: (at: number) => void, rest: () => void, isTelling: () => boolean }} Scrubber */
 /** @type {WeakMap<Element, Scrubber>} */
 const scrubbers = new WeakMap();
 
@@ -221,14 +221,19 @@ function scrubberOf(plot) {
     cursor?.setAttribute('visibility', isVisible ? 'visible' : 'hidden');
     isTelling = isVisible;
   };
+  /** @type {(at: number) => void} */
+  const go = (at) => {
+    input.value = String(at);
+    input.setAttribute('aria-valuetext', `${points[at]?.value} · ${points[at]?.rest}`);
+  };
   return {
     input,
     points,
+    go,
     show(at) {
       const point = points[at];
       if (!point) return;
-      input.value = String(at);
-      input.setAttribute('aria-valuetext', `${point.value} · ${point.rest}`);
+      go(at);
       for (const [name, place] of Object.entries({ x1: point.x, x2: point.x, cx: point.x, cy: point.y }))
         for (const shape of cursor?.children ?? []) shape.setAttribute(name, `${place}%`);
       write(true, [point.value, point.rest]);
@@ -258,7 +263,7 @@ function enhance() {
     const at = scrubber.points.findIndex(({ name }) => name === day);
     if (document.activeElement === scrubber.input) scrubber.show(at === -1 ? scrubber.points.length - 1 : at);
     else if (before?.isTelling() && at !== -1) scrubber.show(at);
-    else scrubber.input.value = scrubber.input.max;
+    else scrubber.go(Number(scrubber.input.max));
   }
 }
 

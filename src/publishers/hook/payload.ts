@@ -1,7 +1,6 @@
 import { formatTime } from '../../domain/clock.ts';
-import { formatChange, formatWeight } from '../../domain/format.ts';
+import { formatChange, formatWeight, listMeasures } from '../../domain/format.ts';
 import type { People } from '../../domain/household.ts';
-import { listMeasures } from '../../domain/measures-text.ts';
 import type { Delivery } from '../../domain/publisher.ts';
 import { readingFields, weightChange, weightOf } from '../../domain/reading.ts';
 

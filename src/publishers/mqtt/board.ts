@@ -1,8 +1,7 @@
 import type { People } from '../../domain/household.ts';
-import type { PersonState } from '../../domain/person.ts';
-import type { LatestValues } from '../../domain/publisher.ts';
+import type { LatestValues, RetainedStore, Value } from '../../domain/publisher.ts';
 import type { Reading } from '../../domain/reading.ts';
-import type { RetainedStore, Value } from '../../domain/retained.ts';
+import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
 import type { Connection } from './connection.ts';

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { decimal } from '../../domain/measure.ts';
-import type { PersonState } from '../../domain/person.ts';
-import type { Delivery } from '../../domain/publisher.ts';
+import type { Delivery, Value } from '../../domain/publisher.ts';
 import { weightChange, weightOf } from '../../domain/reading.ts';
-import type { Value } from '../../domain/retained.ts';
+import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Message } from './connection.ts';
 

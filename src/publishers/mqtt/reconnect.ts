@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
-import { backoffMs } from '../../domain/retry.ts';
+import { retryDelayMs } from '../../domain/retry.ts';
 import { asTrouble, Trouble } from '../../domain/trouble.ts';
 import type { Connection, Version } from './connection.ts';
 
@@ -89,7 +89,7 @@ export function keepConnected(ports: {
       met.add(reason.code);
       troubles.report(reason);
       failures = clock.elapsedMs() - startedMs >= STEADY_MS ? 1 : failures + 1;
-      await clock.sleep(backoffMs(failures, random(), BACKOFF), signal);
+      await clock.sleep(retryDelayMs(reason, failures, random(), BACKOFF), signal);
     }
   };
 

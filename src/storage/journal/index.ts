@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ReadingContext } from '../../domain/publisher.ts';
 import { isAnnounced, type JournalEntry, type Reading, type WeighIn, weightOf } from '../../domain/reading.ts';
 import type { UserId } from '../../domain/token.ts';
@@ -5,10 +6,10 @@ import type { HistoryIndex, Position } from './histories.ts';
 
 const WEIGHT = 'weight';
 
-/** What is remembered of a group, as little as answers the questions below: years of them stay in memory. */
-interface Known {
+/** What is kept of a group, as little as answers the questions below: years of them stay in memory. */
+interface Group {
   readonly modifiedMs: number;
-  /** Of its first line, and of the first that could be told as this person's. */
+  /** Of its first line, and of the first that could be announced as this person's. */
   readonly firstModifiedMs: number;
   readonly firstAnnouncedMs: number | undefined;
   readonly takenMs: number;
@@ -16,14 +17,14 @@ interface Known {
   readonly announced: boolean;
 }
 
-/** What the journal holds, by user and group. */
+/** The readings of the journal, by user and group. */
 export interface JournalIndex {
   /** Whether the reading is new, or newer than what is known of its group. */
   isNew(reading: Reading): boolean;
-  /** Takes in a reading of old. */
+  /** Takes in a reading that the file had already. */
   learn(reading: Reading): void;
-  /** Takes readings in, in their order, and says what each of them follows. */
-  add(readings: readonly Reading[]): JournalEntry[];
+  /** Takes new readings in, in their order. Returns what each of them follows, when all of them are in. */
+  add(readings: readonly Reading[]): Promise<JournalEntry[]>;
   /** What surrounds one of the readings it holds, whether it is the group's last or not. */
   contextOf(reading: Reading): ReadingContext;
   newestModification(userId: UserId): Date | undefined;
@@ -32,12 +33,12 @@ export interface JournalIndex {
 }
 
 export function createJournalIndex(histories: HistoryIndex): JournalIndex {
-  const users = new Map<UserId, Map<number, Known>>();
+  const users = new Map<UserId, Map<number, Group>>();
 
   /** Returns what was known of the group until now. */
-  const learn = (reading: Reading): Known | undefined => {
+  const learn = (reading: Reading): Group | undefined => {
     const { userId, groupId, measures } = reading;
-    const groups = users.get(userId) ?? new Map<number, Known>();
+    const groups = users.get(userId) ?? new Map<number, Group>();
     users.set(userId, groups);
     const before = groups.get(groupId);
     const known = remember(reading, before);
@@ -49,7 +50,7 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
 
   const previousWeight = (reading: Reading) => histories.before(reading.userId, WEIGHT, positionOf(reading));
 
-  const describe = (reading: Reading, before: Known | undefined): JournalEntry => ({
+  const describe = (reading: Reading, before: Group | undefined): JournalEntry => ({
     reading,
     previousWeight: previousWeight(reading),
     replaces: before && { weight: before.weight, announced: before.announced },
@@ -64,9 +65,12 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
     learn(reading) {
       learn(reading);
     },
-    add(readings) {
-      const added = readings.map((reading) => ({ reading, before: learn(reading) }));
-      return added.map(({ reading, before }) => describe(reading, before));
+    async add(readings) {
+      const added: { readonly reading: Reading; readonly before: Group | undefined }[] = [];
+      for await (const reading of inPortions(readings)) added.push({ reading, before: learn(reading) });
+      const entries: JournalEntry[] = [];
+      for await (const { reading, before } of inPortions(added)) entries.push(describe(reading, before));
+      return entries;
     },
     contextOf(reading) {
       const known = users.get(reading.userId)?.get(reading.groupId);
@@ -93,7 +97,7 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
   };
 }
 
-function remember(reading: Reading, before: Known | undefined): Known {
+function remember(reading: Reading, before: Group | undefined): Group {
   const modifiedMs = reading.modifiedAt.getTime();
   const announced = isAnnounced(reading);
   return {
@@ -108,4 +112,15 @@ function remember(reading: Reading, before: Known | undefined): Known {
 
 function positionOf({ groupId, takenAt }: Reading): Position {
   return { groupId, takenMs: takenAt.getTime() };
+}
+
+/** Some milliseconds of work on a small computer. */
+const PORTION = 100;
+
+/** Gives the event loop a turn now and then: notifications are answered while thousands of readings are taken in. */
+export async function* inPortions<T>(items: readonly T[]): AsyncGenerator<T> {
+  for (const [at, item] of items.entries()) {
+    if (at > 0 && at % PORTION === 0) await nextTurn();
+    yield item;
+  }
 }

@@ -1,23 +1,20 @@
 import type { FileHandle } from 'node:fs/promises';
-import { isDeepStrictEqual } from 'node:util';
 import type { Histories } from '../../domain/history.ts';
 import type { Log } from '../../domain/log.ts';
 import type { JournalFeed, LatestValues } from '../../domain/publisher.ts';
 import type { Journal, Reading } from '../../domain/reading.ts';
-import { type FileSystem, isMissing, nodeFiles, parent, storageTrouble, syncDirectory } from '../files.ts';
+import { attempt, attemptIfThere, FILE_MODE, type FileSystem, nodeFiles, parent, syncDirectory } from '../files.ts';
 import { lockFile } from '../lock.ts';
-import { createJournalFeed, identify } from './feed.ts';
+import { createJournalFeed, identify, type Known } from './feed.ts';
 import { createHistories } from './histories.ts';
-import { createJournalIndex } from './index.ts';
-import { formatLine, parseLine } from './line.ts';
+import { createJournalIndex, inPortions } from './index.ts';
+import { formatLine, parseLine, wholeLength, wholeLines } from './line.ts';
 import { isMarked, markOf, pieceOf } from './mark.ts';
 
-const FILE_MODE = 0o600;
-const NEWLINE = 0x0a;
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** The journal, how publishers follow it, and what it says of everybody now. */
+/** The journal, how publishers follow it, and the newest values and histories of everyone. */
 export interface OpenJournal extends Journal {
   readonly feed: JournalFeed;
   readonly latest: LatestValues;
@@ -27,10 +24,10 @@ export interface OpenJournal extends Journal {
 }
 
 /**
- * Opens the journal, reads what it holds, and repairs its end: a line that a power cut has torn is cut off.
+ * Opens the journal, reads it, and repairs its end: a line that a power cut has torn is cut off.
  *
  * Other processes may append to the same file. Every append happens under a lock, after a look at what they have
- * added, and is synced before it is told of.
+ * added, and is synced before anything is announced.
  *
  * @param path the file; its directory exists
  */
@@ -38,17 +35,11 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
   const histories = createHistories();
   const index = createJournalIndex(histories);
   const lockPath = `${parent(path)}/.journal.lock`;
-  /** Up to where, and of which file, the index knows everything. */
-  let knownBytes = 0;
-  let knownFile = '';
-  /** What stands before that place: an editor may keep the file and change what is in it. */
-  let knownPiece: Buffer = NOTHING;
-
-  const known = () => ({ file: knownFile, mark: markOf(knownPiece, knownBytes) });
+  let known: Known = { file: '', bytes: 0, piece: NOTHING };
 
   const goOn = (over: Buffer) => {
-    knownBytes += over.length;
-    knownPiece = pieceOf(Buffer.concat([knownPiece, pieceOf(over)]));
+    const piece = pieceOf(Buffer.concat([known.piece, pieceOf(over)]));
+    known = { ...known, bytes: known.bytes + over.length, piece };
   };
 
   /** Opens the file, takes in what is not known of it, and leaves its end clean. Call it under the lock. */
@@ -59,15 +50,13 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
       const { size } = stats;
       if (size === 0) await syncDirectory(files, parent(path));
       const file = identify(stats);
-      // Of a file that is shorter the mark is not true either.
-      if (file !== knownFile || !(await isMarked(handle, known().mark))) {
+      // A file that is shorter does not have the mark either.
+      if (file !== known.file || !(await isMarked(handle, markOf(known.piece, known.bytes)))) {
         index.clear();
-        knownBytes = 0;
-        knownFile = file;
-        knownPiece = NOTHING;
+        known = { file, bytes: 0, piece: NOTHING };
       }
-      if (size > knownBytes) {
-        // Whoever wrote this may have been killed before it was synced, and from here on it counts as kept.
+      if (size > known.bytes) {
+        // The writer may have been killed before the sync, and from here on the lines count as kept.
         await handle.sync();
         await catchUp(handle, size);
       }
@@ -80,7 +69,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
 
   const catchUp = async (handle: FileHandle, size: number) => {
     let rest: Buffer = NOTHING;
-    for (let at = knownBytes; at < size; ) {
+    for (let at = known.bytes; at < size; ) {
       const { bytesRead, buffer } = await handle.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, at);
       if (bytesRead === 0) break;
       at += bytesRead;
@@ -89,19 +78,16 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
     if (rest.length > 0) await repairTail(handle, rest);
   };
 
-  /** Takes in all whole lines and returns what is left. */
+  /** Takes in all whole lines and returns the rest. */
   const takeLines = (bytes: Buffer): Buffer => {
-    let from = 0;
-    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
-      takeLine(bytes.subarray(from, end).toString('utf8'), knownBytes + from);
-      from = end + 1;
-    }
-    goOn(bytes.subarray(0, from));
-    return bytes.subarray(from);
+    for (const { at, line } of wholeLines(bytes)) takeLine(line.toString('utf8'), known.bytes + at);
+    const length = wholeLength(bytes);
+    goOn(bytes.subarray(0, length));
+    return bytes.subarray(length);
   };
 
   const takeLine = (line: string, offset: number) => {
-    const reading = parseLine(line);
+    const reading = parseLine(line)?.reading;
     if (reading !== undefined) {
       index.learn(reading);
     } else if (line.trim() !== '') {
@@ -114,84 +100,84 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
     if (parseLine(rest.toString('utf8')) !== undefined) {
       // Whole but for its newline, as an editor leaves it.
       await handle.appendFile('\n');
-      takeLines(Buffer.concat([rest, Buffer.from([NEWLINE])]));
+      takeLines(Buffer.concat([rest, Buffer.from('\n')]));
       return;
     }
-    await handle.truncate(knownBytes);
+    await handle.truncate(known.bytes);
     await handle.sync();
     const text = `the last line of ${path} was torn (${rest.length} bytes) and is cut off; what it said is fetched again`;
     log.warn({ event: 'journal_torn', text, bytes: rest.length });
   };
 
-  const write = async (handle: FileHandle, text: string) => {
+  /** The readings that the journal does not hold, in their order; of equally new ones of a group the first. */
+  const findNew = async (readings: readonly Reading[]): Promise<readonly Reading[]> => {
+    const newest = new Map<string, Reading>();
+    for await (const reading of inPortions(readings)) {
+      const group = `${reading.userId} ${reading.groupId}`;
+      const other = newest.get(group);
+      const isNewer = other === undefined ? index.isNew(reading) : other.modifiedAt < reading.modifiedAt;
+      if (isNewer) newest.set(group, reading);
+    }
+    const found = new Set(newest.values());
+    return readings.filter((reading) => found.delete(reading));
+  };
+
+  const write = async (handle: FileHandle, bytes: Buffer) => {
     try {
-      await handle.appendFile(text);
+      await handle.appendFile(bytes);
       await handle.sync();
     } catch (error) {
       // Half a line must not stay in front of the next one. Where even this fails, the next catch-up cuts it.
-      await handle.truncate(knownBytes).catch(() => undefined);
+      await handle.truncate(known.bytes).catch(() => undefined);
       throw error;
     }
-    goOn(Buffer.from(text));
   };
 
   const locked = async <T>(work: (handle: FileHandle) => Promise<T>): Promise<T> => {
     await using _lock = await lockFile(lockPath);
-    const before = known();
+    const before = known;
     try {
-      const handle = await open();
-      try {
-        return await work(handle);
-      } finally {
-        // What had to be on the disk is synced; a close that fails takes nothing back.
-        await handle.close().catch(() => undefined);
-      }
-    } catch (error) {
-      throw storageTrouble(`write ${path}`, error);
+      return await attempt(`write ${path}`, async () => {
+        const handle = await open();
+        try {
+          return await work(handle);
+        } finally {
+          // What had to be on the disk is synced; a close that fails takes nothing back.
+          await handle.close().catch(() => undefined);
+        }
+      });
     } finally {
-      if (!isDeepStrictEqual(known(), before)) feed.tell();
+      if (known !== before) feed.tell();
     }
   };
 
   const refresh = () => locked(async () => undefined);
-  const feed = createJournalFeed({ path, files, index, known, refresh });
+  const feed = createJournalFeed({ path, files, index, known: () => known, refresh });
 
   await refresh();
 
   return {
-    async look() {
-      try {
-        await feed.look();
-      } catch (error) {
-        // The next append makes it anew.
-        if (!isMissing(error)) throw storageTrouble(`read ${path}`, error);
-      }
-    },
+    // The next append makes a missing file anew.
+    look: () => attemptIfThere(`read ${path}`, feed.look),
     feed,
     latest: histories,
     histories,
     async append(readings, { history } = { history: false }) {
       if (readings.length === 0) return [];
       return await locked(async (handle) => {
-        const added = onceEach(readings.filter((reading) => index.isNew(reading)));
+        const added = await findNew(readings);
         if (added.length === 0) return [];
-        await write(handle, added.map((reading) => `${formatLine(reading, history)}\n`).join(''));
-        return index.add(added);
+        const lines: Buffer[] = [];
+        for await (const reading of inPortions(added)) lines.push(Buffer.from(`${formatLine(reading, history)}\n`));
+        const bytes = Buffer.concat(lines);
+        await write(handle, bytes);
+        const entries = await index.add(added);
+        // Only now: publishers may have no line that the index does not know.
+        goOn(bytes);
+        return entries;
       });
     },
     newestModification: (userId) => index.newestModification(userId),
     lastWeighIn: (userId) => index.lastWeighIn(userId),
   };
-}
-
-/** Of several readings of one group, the newest. */
-function onceEach(readings: readonly Reading[]): Reading[] {
-  const isBest = (reading: Reading, index: number) =>
-    !readings.some(
-      (other, at) =>
-        other.userId === reading.userId &&
-        other.groupId === reading.groupId &&
-        (other.modifiedAt > reading.modifiedAt || (at < index && +other.modifiedAt === +reading.modifiedAt)),
-    );
-  return readings.filter(isBest);
 }

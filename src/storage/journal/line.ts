@@ -2,6 +2,7 @@ import { formatTime } from '../../domain/clock.ts';
 import { AMBIGUOUS } from '../../domain/measure.ts';
 import { type Reading, readingFields } from '../../domain/reading.ts';
 import { parseUserId } from '../../domain/token.ts';
+import { isFields, parseFields, secondsOf, textOf } from '../json.ts';
 
 /**
  * One line of the journal, without its newline.
@@ -9,13 +10,10 @@ import { parseUserId } from '../../domain/token.ts';
  * @param history marks a line that no publisher is to have
  */
 export function formatLine(reading: Reading, history = false): string {
-  return JSON.stringify({
-    ...readingFields(reading),
-    ...(history ? { history } : {}),
-  });
+  return JSON.stringify({ ...readingFields(reading), ...(history ? { history } : {}) });
 }
 
-/** A line as it stands in the journal, and what it says. */
+/** A line as it stands in the journal, and its reading. */
 export interface JournalLine {
   readonly text: string;
   /** When it was measured, with the offset of the place. */
@@ -26,38 +24,33 @@ export interface JournalLine {
 }
 
 /** Undefined for a line that is not a reading. */
-export function parseLine(text: string): Reading | undefined {
-  return decodeLine(text)?.reading;
-}
-
-/** Undefined for a line that is not a reading. */
-export function decodeLine(text: string): JournalLine | undefined {
-  let line: unknown;
-  try {
-    line = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!isRecord(line)) return undefined;
-  const { grpid, timestamp, modified, attrib, deviceid, model, measures } = line;
+export function parseLine(text: string): JournalLine | undefined {
+  const line = parseFields(text);
+  const { grpid, attrib, date, deviceid, model, measures } = line;
   const userId = parseUserId(line['userid']);
-  if (userId === undefined || !isRecord(measures)) return undefined;
-  if (!isInteger(grpid) || !isTime(timestamp) || !isTime(modified) || !isInteger(attrib)) return undefined;
-  const takenAt = new Date(timestamp * 1000);
-  const date = typeof line['date'] === 'string' ? line['date'] : undefined;
+  const takenAt = secondsOf(line['timestamp']);
+  const modifiedAt = secondsOf(line['modified']);
+  if (userId === undefined || takenAt === undefined || modifiedAt === undefined) return undefined;
+  if (!isInteger(grpid) || !isInteger(attrib) || !isFields(measures)) return undefined;
+  const writtenDate = textOf(date);
   const reading = {
     userId,
     groupId: grpid,
     takenAt,
-    modifiedAt: new Date(modified * 1000),
+    modifiedAt,
     attribution: attrib,
     ambiguous: attrib === AMBIGUOUS,
-    deviceId: typeof deviceid === 'string' ? deviceid : undefined,
-    model: typeof model === 'string' ? model : undefined,
-    timeZone: date === undefined ? undefined : OFFSET.exec(date)?.[0],
+    deviceId: textOf(deviceid),
+    model: textOf(model),
+    timeZone: writtenDate && OFFSET.exec(writtenDate)?.[0],
     measures: Object.fromEntries(Object.entries(measures).filter(isMeasure)),
   };
-  return { text, date: date ?? formatTime(takenAt, undefined), history: line['history'] === true, reading };
+  return {
+    text,
+    date: writtenDate ?? formatTime(takenAt, undefined),
+    history: line['history'] === true,
+    reading,
+  };
 }
 
 /** Where a time ends. */
@@ -67,17 +60,22 @@ function isMeasure(entry: [string, unknown]): entry is [string, number] {
   return typeof entry[1] === 'number' && Number.isFinite(entry[1]);
 }
 
-/** The last second a `Date` can hold. */
-const LAST_SECOND = 8_640_000_000_000;
-
-function isTime(value: unknown): value is number {
-  return isInteger(value) && Math.abs(value) <= LAST_SECOND;
-}
-
 function isInteger(value: unknown): value is number {
   return Number.isSafeInteger(value);
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+const NEWLINE = 0x0a;
+
+/** The whole lines in a piece of the journal, each without its newline, and where it begins. */
+export function* wholeLines(bytes: Buffer): Generator<{ readonly at: number; readonly line: Buffer }> {
+  let at = 0;
+  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, at)) {
+    yield { at, line: bytes.subarray(at, end) };
+    at = end + 1;
+  }
+}
+
+/** How many bytes the whole lines take. */
+export function wholeLength(bytes: Buffer): number {
+  return bytes.lastIndexOf(NEWLINE) + 1;
 }

@@ -1,12 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
 import { createLiveStatus, type PublisherSource } from '../../../src/app/status/live-status.ts';
-import { createPublisherTroubles } from '../../../src/app/status/publisher-troubles.ts';
 import { readStoredStatus } from '../../../src/app/status/stored-status.ts';
-import { createTroubles } from '../../../src/app/status/troubles.ts';
+import { createPublisherTroubles, createTroubles } from '../../../src/app/status/troubles.ts';
 import { createLinkedUsers } from '../../../src/app/tokens/linked-users.ts';
-import { type Hitch, NOTHING_KNOWN, type PersonState } from '../../../src/domain/person.ts';
-import { isWell } from '../../../src/domain/status.ts';
+import { type Hitch, isWell, NOTHING_KNOWN, type PersonState } from '../../../src/domain/status.ts';
 import type { RefreshToken, UserId } from '../../../src/domain/token.ts';
 import { type Recovery, Trouble } from '../../../src/domain/trouble.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLiveness } from '../../../src/app/status/liveness.ts';
-import { describe as describeVitals, reportToSystemd } from '../../../src/app/status/watchdog.ts';
+import { createLiveness, describe as describeStatus, reportToSystemd } from '../../../src/app/status/watchdog.ts';
 import type { PersonStatus, Status } from '../../../src/domain/status.ts';
 import { parseUserId } from '../../../src/domain/token.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
@@ -106,7 +105,7 @@ test('a supervisor that cannot be reached is told of once, and tried on', async 
 });
 
 test('how things stand is said without names and weights, which are nobody elseâ€™s business', () => {
-  const say = (...people: readonly PersonStatus[]) => describeVitals(status(people), 'Europe/Berlin');
+  const say = (...people: readonly PersonStatus[]) => describeStatus(status(people), 'Europe/Berlin');
   assert.equal(say(), 'nobody is linked yet: weighbridge login');
   const older = { kilograms: 92, takenAt: new Date('2026-10-01T06:00:00Z'), agoMs: 0 };
   assert.equal(
@@ -117,7 +116,7 @@ test('how things stand is said without names and weights, which are nobody elseâ
   const lost = person({ login: { state: 'needs_login', since: undefined, reason: 'refused' } });
   assert.match(say(person(), lost), /, 1 to be looked at: weighbridge users$/);
   const trouble = { userId: undefined, code: 'disk_full', text: '', since: new Date(0), isLasting: true };
-  assert.match(describeVitals(status([person()], [trouble]), 'UTC'), /something is wrong: weighbridge doctor$/);
+  assert.match(describeStatus(status([person()], [trouble]), 'UTC'), /something is wrong: weighbridge doctor$/);
 });
 
 test('the work stands still when no round has begun for ten minutes, or a fetch takes an hour', async () => {

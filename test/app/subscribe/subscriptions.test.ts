@@ -4,7 +4,7 @@ import { createPersonStates } from '../../../src/app/status/person-states.ts';
 import { createTroubles } from '../../../src/app/status/troubles.ts';
 import { createKeeper } from '../../../src/app/subscribe/keep-subscribed.ts';
 import { createSubscriptions } from '../../../src/app/subscribe/subscriptions.ts';
-import { NOTHING_KNOWN, type PersonState } from '../../../src/domain/person.ts';
+import { NOTHING_KNOWN, type PersonState } from '../../../src/domain/status.ts';
 import { isOurs, type Subscription } from '../../../src/domain/subscription.ts';
 import type { UserId } from '../../../src/domain/token.ts';
 import { Trouble } from '../../../src/domain/trouble.ts';

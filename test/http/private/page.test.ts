@@ -4,7 +4,7 @@ import { appendFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
 import { describe, test } from 'node:test';
 import express from 'express';
-import { createChanges } from '../../../src/app/status/status-changes.ts';
+import { createStatusChanges } from '../../../src/app/status/status-changes.ts';
 import type { Status } from '../../../src/domain/status.ts';
 import { listen } from '../../../src/http/listen.ts';
 import { createLive } from '../../../src/http/private/live.ts';
@@ -308,7 +308,7 @@ describe('the changes', () => {
     let status: Status = WELL;
     let told = 0;
     let looks = 0;
-    const changes = createChanges({
+    const changes = createStatusChanges({
       liveStatus: {
         look: () => {
           looks += 1;
@@ -350,7 +350,7 @@ describe('the changes', () => {
     let told = 0;
     let grow: () => void = () => undefined;
     const minutes = () => `no fetch has worked for ${Math.floor(clock.elapsedMs() / 60_000)} min`;
-    const changes = createChanges({
+    const changes = createStatusChanges({
       liveStatus: {
         look: () =>
           Promise.resolve({ ...status, troubles: status.troubles.map((each) => ({ ...each, text: minutes() })) }),
@@ -387,7 +387,7 @@ describe('the changes', () => {
     const clock = createFakeClock();
     let told = 0;
     let grow: () => void = () => undefined;
-    const changes = createChanges({
+    const changes = createStatusChanges({
       liveStatus: { look: () => Promise.resolve(WELL), onChange: () => ({ [Symbol.dispose]: () => undefined }) },
       lookForMore: () => Promise.resolve(),
       examine: () => Promise.resolve([]),

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DAY_MS } from '../../../src/page/chart/calendar.ts';
+import { valueAxis } from '../../../src/page/chart/axes.ts';
 import { courseOf } from '../../../src/page/chart/course.ts';
-import { pathsOf } from '../../../src/page/chart/paths.ts';
-import { scaleOf } from '../../../src/page/chart/scale.ts';
+import { pathsOf } from '../../../src/page/chart/plot.ts';
 import { trendAt } from '../../../src/page/chart/trend.ts';
 import { quantityOf } from '../../../src/page/quantity.ts';
+import { DAY_MS } from '../../../src/page/words.ts';
 import { createRandom } from '../../support/random.ts';
 
 const days = (count: number, value: (day: number) => number) =>
@@ -69,7 +69,7 @@ describe('the trend', () => {
       .map(({ atMs, value }) => ({ takenMs: atMs, value }));
     const course = courseOf(values, { fromMs: 0, toMs: 60 * DAY_MS }, 400);
     const quantity = quantityOf('weight', 'kg');
-    const paths = pathsOf(course, scaleOf(quantity, 79, 81, 5), quantity.scale);
+    const paths = pathsOf(course, valueAxis(quantity, 79, 81, 5), quantity);
     assert.equal(paths.trend.match(/M/g)?.length, 2);
     assert.equal(paths.band.match(/M/g)?.length, 2);
     assert.equal(paths.dots.match(/M/g)?.length, course.points.length);
@@ -84,7 +84,7 @@ describe('the trend', () => {
     const linesOf = (values: readonly { takenMs: number; value: number }[], most: number) => {
       const course = courseOf(values, { fromMs: now - 365 * DAY_MS, toMs: now }, most);
       const quantity = quantityOf('weight', 'kg');
-      return pathsOf(course, scaleOf(quantity, 19, 21, 5), quantity.scale).trend.split('M').length - 1;
+      return pathsOf(course, valueAxis(quantity, 19, 21, 5), quantity).trend.split('M').length - 1;
     };
     for (const most of [400, 60]) {
       assert.equal(linesOf(away(118, 103), most), 1, `15 days, ${most} points`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPublisherTroubles } from '../../../src/app/status/publisher-troubles.ts';
-import { NOTHING_KNOWN } from '../../../src/domain/person.ts';
+import { createPublisherTroubles } from '../../../src/app/status/troubles.ts';
+import { NOTHING_KNOWN } from '../../../src/domain/status.ts';
 import { createBoard } from '../../../src/publishers/mqtt/board.ts';
 import type { Connection, Message } from '../../../src/publishers/mqtt/connection.ts';
 import { createTopics } from '../../../src/publishers/mqtt/messages.ts';

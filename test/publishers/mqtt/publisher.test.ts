@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
-import { NOTHING_KNOWN } from '../../../src/domain/person.ts';
+import { NOTHING_KNOWN } from '../../../src/domain/status.ts';
 import { Trouble } from '../../../src/domain/trouble.ts';
 import {
   type AedesBroker,

@@ -4,7 +4,7 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { MEASURE_TYPES } from '../../../src/domain/measure.ts';
 import { CSV_COLUMNS, CSV_HEADER, formatCsvRow } from '../../../src/storage/journal/csv.ts';
-import { decodeLine, formatLine, type JournalLine } from '../../../src/storage/journal/line.ts';
+import { formatLine, type JournalLine, parseLine } from '../../../src/storage/journal/line.ts';
 import { userId } from '../../support/people.ts';
 import { text as anyText, check } from '../../support/property.ts';
 
@@ -34,7 +34,7 @@ const line: fc.Arbitrary<JournalLine> = fc
     timeZone: fc.constantFrom('Europe/Vienna', undefined),
     measures: fc.dictionary(fc.oneof(fc.constantFrom(...KEYS), text), value),
   })
-  .map((reading) => decodeLine(formatLine(reading)))
+  .map((reading) => parseLine(formatLine(reading)))
   .filter((decoded) => decoded !== undefined);
 
 test('every field of every line, whatever is in it, comes back from a CSV reader', () => {

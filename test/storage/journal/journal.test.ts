@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { createHook } from 'node:async_hooks';
 import { Stats } from 'node:fs';
 import { appendFile, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, test } from 'node:test';
 import type { Journal, Reading } from '../../../src/domain/reading.ts';
 import { Trouble } from '../../../src/domain/trouble.ts';
@@ -395,6 +397,42 @@ describe('two processes with one journal', () => {
   });
 });
 
+describe('10,000 readings in one append', () => {
+  const many = Array.from({ length: 10_000 }, (_, index) => weighIn(index + 1, index, 80 + (index % 10)));
+
+  test('leave the event loop some hundred turns, and readers see nothing of them before all are known', async (t) => {
+    await using place = await setUp();
+    const journal = await place.open();
+    const { bytes: before } = journal.feed.end();
+    let yields = 0;
+    using _counting = onYield(() => {
+      yields += 1;
+      const isVisible = journal.feed.end().bytes > before;
+      if (isVisible) assert.deepEqual(journal.lastWeighIn(ANNA)?.takenAt, many.at(-1)?.takenAt);
+    });
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    const entries = await journal.append(many);
+    delay.disable();
+    assert.equal(entries.length, many.length);
+    assert.equal(entries.at(-1)?.previousWeight, many.at(-2)?.measures['weight']);
+    // 100 readings at a time, and four things to do: choose, encode, learn, describe what they follow.
+    assert.ok(yields >= 4 * 99, `${yields} times`);
+    t.diagnostic(`gave way ${yields} times, at most ${Math.round(delay.max / 1e6)} ms apart`);
+  });
+
+  test('of as many groups, each given twice, are written once, the newest of each', async () => {
+    await using place = await setUp();
+    const newer = many.map((each) => ({ ...each, modifiedAt: new Date(each.modifiedAt.getTime() + 1_000) }));
+    const journal = await place.open();
+    const entries = await journal.append([...many, ...newer.toReversed()]);
+    assert.deepEqual(
+      entries.map(({ reading }) => reading),
+      newer.toReversed(),
+    );
+  });
+});
+
 describe('a disk that fails', () => {
   test('with half a line written leaves none of it, and the next append is whole', async () => {
     await using place = await setUp();
@@ -487,6 +525,16 @@ describe('before anybody is told', () => {
     assert.equal(isSynced, true);
   });
 });
+
+/** Calls `look` whenever a loop lets the event loop go on, however long a turn takes on this machine. */
+function onYield(look: () => void): Disposable {
+  const hook = createHook({
+    init(_id, type) {
+      if (type === 'Immediate') look();
+    },
+  }).enable();
+  return { [Symbol.dispose]: () => void hook.disable() };
+}
 
 /** Whichever files `choose` says at the moment. */
 function switchFiles(choose: () => FileSystem): FileSystem {

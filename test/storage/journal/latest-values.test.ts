@@ -1,8 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { openJournal } from '../../../src/storage/journal/journal.ts';
-import { createRetainedFile } from '../../../src/storage/retained-file.ts';
 import { createLatest } from '../../support/latest.ts';
 import { reading } from '../../support/mqtt-bench.ts';
 import { ANNA, BO } from '../../support/people.ts';
@@ -48,35 +46,5 @@ describe('the latest values', () => {
     assert.equal(journal.latest.of(ANNA).get('weight')?.value, 81);
     await journal.append([reading(ANNA, 82, at('07:00'))]);
     assert.equal(journal.latest.of(ANNA).get('weight')?.value, 82);
-  });
-});
-
-describe('the file of what a broker keeps', () => {
-  it('gives back what was written, nothing where it is missing, and where it is broken nothing and a warning', async () => {
-    await using directory = await temporaryDirectory();
-    const log = createRecordingLog();
-    const file = createRetainedFile(`${directory.path}/mqtt.retained`, log);
-    assert.deepEqual(await file.load(), { topics: new Set(), values: new Map() });
-    const value = { value: 81.25, takenAt: new Date(at('06:00')) };
-    const retained = { topics: new Set(['a/b']), values: new Map([[ANNA, new Map([['weight', value]])]]) };
-    await file.save(retained);
-    assert.deepEqual(await file.load(), retained);
-    assert.deepEqual(log.entries, []);
-    for (const broken of ['{', 'null', '{"topics":3,"values":{"x":1,"1234":{"weight":{"value":"a"}}}}']) {
-      await writeFile(`${directory.path}/mqtt.retained`, broken);
-      const warnings = log.texts('retained_unreadable').length;
-      assert.equal((await file.load()).topics.size, 0);
-      assert.equal((await file.load()).values.get(ANNA)?.size ?? 0, 0);
-      assert.equal(log.texts('retained_unreadable').length, warnings + 2);
-    }
-    assert.match(log.texts('retained_unreadable').join(), /mqtt\.retained cannot be read \(.+\)/);
-  });
-
-  it('says so too where it is there and the disk does not give it', async () => {
-    await using directory = await temporaryDirectory();
-    const log = createRecordingLog();
-    const file = createRetainedFile(directory.path, log);
-    assert.equal((await file.load()).topics.size, 0);
-    assert.match(log.texts('retained_unreadable').join(), /EISDIR/);
   });
 });

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { measureKey } from '../../../src/domain/measure.ts';
 import type { Reading } from '../../../src/domain/reading.ts';
 import { openJournal } from '../../../src/storage/journal/journal.ts';
-import { decodeLine, formatLine, parseLine } from '../../../src/storage/journal/line.ts';
+import { formatLine, parseLine } from '../../../src/storage/journal/line.ts';
 import { userId } from '../../support/people.ts';
 import { altered, check, checkAsync, jsonText, text } from '../../support/property.ts';
 import { createRecordingLog } from '../../support/recording-log.ts';
@@ -67,7 +67,7 @@ describe('a line of the journal', () => {
         const written = formatLine(original);
         assert.doesNotMatch(written, /[\r\n]/);
         const { date }: { date: string } = JSON.parse(written);
-        assert.deepEqual(parseLine(written), { ...original, timeZone: date.slice(-'+01:00'.length) });
+        assert.deepEqual(parseLine(written)?.reading, { ...original, timeZone: date.slice(-'+01:00'.length) });
       }),
     );
   });
@@ -76,7 +76,7 @@ describe('a line of the journal', () => {
     check(
       fc.property(reading, fc.boolean(), (original, history) => {
         const written = formatLine(original, history);
-        const line = decodeLine(written);
+        const line = parseLine(written);
         assert.ok(line !== undefined);
         assert.equal(line.history, history);
         assert.equal(formatLine(line.reading, line.history), written);
@@ -97,7 +97,7 @@ describe('a line of the journal', () => {
   test('is a reading with real times and numbers, or none, whatever somebody has made of it', () => {
     check(
       fc.property(fc.oneof(line, strangeLine), (anyText) => {
-        const found = parseLine(anyText);
+        const found = parseLine(anyText)?.reading;
         if (found === undefined) return;
         assert.match(found.userId, /^[0-9]{1,20}$/);
         assert.ok(Number.isSafeInteger(found.groupId) && Number.isSafeInteger(found.attribution));

@@ -1,0 +1,70 @@
+import { range, tickStep } from 'd3-array';
+import { type CountableTimeInterval, timeMonday, timeMonth, timeYear } from 'd3-time';
+import { timeFormat } from 'd3-time-format';
+import { formatStones, type Quantity } from '../quantity.ts';
+import { DAY_MS } from '../words.ts';
+import type { Span } from './course.ts';
+
+export interface Tick {
+  /** From 0 at the start of the axis to 1 at its end. */
+  readonly position: number;
+  readonly label: string;
+}
+
+/** From bottom to top, in the unit that is shown. */
+export interface ValueAxis {
+  readonly low: number;
+  readonly high: number;
+  readonly ticks: readonly Tick[];
+}
+
+/** So much of the height is left free above and below. */
+const MARGIN = 0.08;
+const STONE_STEPS = [1, 2, 7, 14, 28, 70, 140, 280] as const;
+
+/**
+ * @param lowest, highest values that must fit, as they were measured
+ * @param mostTicks about as many; d3 may give half as many again as it is asked for
+ */
+export function valueAxis(quantity: Quantity, lowest: number, highest: number, mostTicks: number): ValueAxis {
+  const [bottom, top] = [lowest * quantity.scale, highest * quantity.scale];
+  const middle = (bottom + top) / 2;
+  const least = quantity.leastSpan || Math.abs(middle) * 0.05 || 1;
+  const half = (Math.max(top - bottom, least) / 2) * (1 + 2 * MARGIN);
+  const [low, high] = [middle - half, middle + half];
+  const isStones = quantity.steps === 'stones';
+  const step = isStones
+    ? (STONE_STEPS.find((each) => each * mostTicks >= high - low) ?? 280)
+    : tickStep(low, high, mostTicks - 1);
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const labelOf = (value: number) => (isStones ? formatStones(value) : value.toFixed(digits).replace(/^-/, '−'));
+  const ticks = range(Math.ceil(low / step), Math.floor(high / step) + 1).map((count) => {
+    const value = count * step;
+    return { position: (value - low) / (high - low), label: labelOf(value) };
+  });
+  return { low, high, ticks };
+}
+
+/** As many labels stand side by side on a phone. */
+const MOST = 7;
+
+const stepOf = (interval: CountableTimeInterval, days: number, count: number, format: string) => {
+  return { ticks: interval.every(count) ?? interval, days: days * count, label: timeFormat(format) };
+};
+const STEPS = [
+  ...[1, 2].map((count) => stepOf(timeMonday, 7, count, '%-d %b')),
+  ...[1, 2, 3, 6].map((count) => stepOf(timeMonth, 30.4, count, '%b')),
+  ...[1, 2, 5, 10].map((count) => stepOf(timeYear, 365.2, count, '%Y')),
+];
+const COARSEST = stepOf(timeYear, 365.2, 25, '%Y');
+const yearLabel = timeFormat('%Y');
+
+/** Where weeks, months or years begin, in the time zone of this machine. */
+export function timeTicks({ fromMs, toMs }: Span): Tick[] {
+  const most = (toMs - fromMs) / DAY_MS / (MOST - 0.5);
+  const { ticks, days, label } = STEPS.find((step) => step.days >= most) ?? COARSEST;
+  return ticks.range(new Date(fromMs), new Date(toMs + 1)).map((date) => ({
+    position: (date.getTime() - fromMs) / (toMs - fromMs),
+    label: days > 14 && date.getMonth() === 0 ? yearLabel(date) : label(date),
+  }));
+}

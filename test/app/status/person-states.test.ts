@@ -1,0 +1,59 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { createPersonStates } from '../../../src/app/status/person-states.ts';
+import { NOTHING_KNOWN, type PersonState, type PersonStore } from '../../../src/domain/status.ts';
+import { ANNA } from '../../support/people.ts';
+import { createRecordingLog } from '../../support/recording-log.ts';
+
+const LINKED: PersonState = { ...NOTHING_KNOWN, linkedAt: new Date(0) };
+
+function start(people: PersonStore) {
+  const log = createRecordingLog();
+  return { log, states: createPersonStates({ people, log }) };
+}
+
+test('a state is remembered as it was read or changed last', async () => {
+  const { states } = start({ load: async () => LINKED, save: async () => undefined });
+  assert.equal(states.remembered(ANNA), undefined);
+  await states.of(ANNA);
+  assert.equal(states.remembered(ANNA), LINKED);
+  await states.change(ANNA, () => NOTHING_KNOWN);
+  assert.equal(states.remembered(ANNA), NOTHING_KNOWN);
+});
+
+test('a state that the disk does not take is remembered all the same, and told of', async () => {
+  const { states, log } = start({
+    load: async () => NOTHING_KNOWN,
+    save: () => Promise.reject(new Error('full')),
+  });
+  await states.change(ANNA, () => LINKED);
+  assert.match(log.texts('trouble').join(), /^cannot note .*: full$/);
+  assert.equal(states.remembered(ANNA), LINKED);
+});
+
+test('what has not changed is not written', async () => {
+  const { states, log } = start({
+    load: async () => LINKED,
+    save: () => Promise.reject(new Error('full')),
+  });
+  await states.change(ANNA, (before) => ({ ...before }));
+  assert.deepEqual(log.texts('trouble'), []);
+});
+
+test('a read beside a change does not bring back what was there before', async () => {
+  let stored = NOTHING_KNOWN;
+  const { states } = start({
+    load: async () => {
+      const found = stored;
+      await setImmediate();
+      return found;
+    },
+    save: async (_user, state) => {
+      await setImmediate();
+      stored = state;
+    },
+  });
+  await Promise.all([states.of(ANNA), states.change(ANNA, () => LINKED), states.of(ANNA)]);
+  assert.equal(states.remembered(ANNA), LINKED);
+});

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { describe, it, test } from 'node:test';
+import { Trouble } from '../../src/domain/trouble.ts';
+import { createOffsetFiles, createParkedFile, createRetainedFile } from '../../src/storage/publisher-files.ts';
+import { ANNA } from '../support/people.ts';
+import { createRecordingLog } from '../support/recording-log.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { failOneByOne, failureOf } from '../support/watched-files.ts';
+
+const HERE = { bytes: 4711, file: '12 1795154462000.25', marks: [] };
+const THERE = {
+  bytes: 5000,
+  file: '13 1795154463000',
+  marks: [
+    { bytes: 5000, length: 512, hash: '0123456789abcdef' },
+    { bytes: 289, length: 289, hash: 'fedcba9876543210' },
+  ],
+};
+
+test('a publisher without a place has none, and that is nothing to warn of', async () => {
+  await using directory = await temporaryDirectory();
+  const log = createRecordingLog();
+  assert.equal(await createOffsetFiles(directory.path, log).load('hook'), undefined);
+  assert.deepEqual(log.entries, []);
+});
+
+test('a place is found again by another process, for its publisher alone', async () => {
+  await using directory = await temporaryDirectory();
+  const offsets = createOffsetFiles(directory.path, createRecordingLog());
+  await offsets.save('hook', HERE);
+  await offsets.save('mqtt', THERE);
+  const others = createOffsetFiles(directory.path, createRecordingLog());
+  assert.deepEqual([await others.load('hook'), await others.load('mqtt')], [HERE, THERE]);
+  assert.deepEqual((await readdir(directory.path)).sort(), ['hook', 'mqtt']);
+});
+
+for (const [what, lines] of [
+  ['is no mark', ['', 'a b c', '5000 512 xyz', '5000 0 0123456789abcdef', '12 13 0123456789abcdef']],
+  ['lies behind the place', ['4712 300 0123456789abcdef']],
+] as const) {
+  test(`of the marks of a place what ${what} is left out, and the place counts`, async () => {
+    await using directory = await temporaryDirectory();
+    const log = createRecordingLog();
+    const good = '289 289 fedcba9876543210';
+    await writeFile(`${directory.path}/hook`, [`${HERE.bytes} ${HERE.file}`, ...lines, good, ''].join('\n'));
+    const marks = THERE.marks.slice(1);
+    assert.deepEqual(await createOffsetFiles(directory.path, log).load('hook'), { ...HERE, marks });
+    assert.deepEqual(log.entries, []);
+  });
+}
+
+for (const code of ['ENOSPC', 'EIO']) {
+  test(`a save that fails with ${code} at any step is a trouble, and leaves the old place or the new one`, async () => {
+    for await (const { files, failed } of failOneByOne(code)) {
+      await using directory = await temporaryDirectory();
+      const sound = createOffsetFiles(directory.path, createRecordingLog());
+      await sound.save('hook', HERE);
+      const error = await failureOf(createOffsetFiles(directory.path, createRecordingLog(), files).save('hook', THERE));
+      const { bytes } = (await sound.load('hook')) ?? { bytes: 0 };
+      if (error === undefined) assert.equal(bytes, THERE.bytes, failed()?.name);
+      else assert.ok(error instanceof Trouble && [HERE.bytes, THERE.bytes].includes(bytes), failed()?.name);
+    }
+  });
+
+  test(`parking that fails with ${code} at any step is a trouble, and takes back nothing that was parked`, async () => {
+    for await (const { files, failed } of failOneByOne(code)) {
+      await using directory = await temporaryDirectory();
+      const path = `${directory.path}/hook.parked.jsonl`;
+      await createParkedFile(path).park('{"grpid":1}');
+      const error = await failureOf(createParkedFile(path, files).park('{"grpid":2}'));
+      if (error !== undefined) assert.ok(error instanceof Trouble, failed()?.name);
+      const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
+      assert.equal(lines[0], '{"grpid":1}');
+      if (error === undefined) assert.deepEqual(lines.slice(1), ['{"grpid":2}'], failed()?.name);
+    }
+  });
+}
+
+describe('the file of what a broker keeps', () => {
+  it('gives back what was written, nothing where it is missing, and where it is broken nothing and a warning', async () => {
+    await using directory = await temporaryDirectory();
+    const log = createRecordingLog();
+    const file = createRetainedFile(`${directory.path}/mqtt.retained`, log);
+    assert.deepEqual(await file.load(), { topics: new Set(), values: new Map() });
+    const value = { value: 81.25, takenAt: new Date('2026-11-20T06:00:00Z') };
+    const retained = { topics: new Set(['a/b']), values: new Map([[ANNA, new Map([['weight', value]])]]) };
+    await file.save(retained);
+    assert.deepEqual(await file.load(), retained);
+    assert.deepEqual(log.entries, []);
+    for (const broken of ['{', 'null', '{"topics":3,"values":{"x":1,"1234":{"weight":{"value":"a"}}}}']) {
+      await writeFile(`${directory.path}/mqtt.retained`, broken);
+      const warnings = log.texts('retained_unreadable').length;
+      assert.equal((await file.load()).topics.size, 0);
+      assert.equal((await file.load()).values.get(ANNA)?.size ?? 0, 0);
+      assert.equal(log.texts('retained_unreadable').length, warnings + 2);
+    }
+    assert.match(log.texts('retained_unreadable').join(), /mqtt\.retained cannot be read \(.+\)/);
+  });
+
+  it('says so too where it is there and the disk does not give it', async () => {
+    await using directory = await temporaryDirectory();
+    const log = createRecordingLog();
+    const file = createRetainedFile(directory.path, log);
+    assert.equal((await file.load()).topics.size, 0);
+    assert.match(log.texts('retained_unreadable').join(), /EISDIR/);
+  });
+});

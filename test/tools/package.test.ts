@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { build } from 'esbuild';
+import { shippedManifest } from '../../tools/package.ts';
+import { ROOT } from '../support/packed.ts';
+
+const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+
+describe('package.json', () => {
+  it('depends on exactly the packages that the program imports when it runs', async () => {
+    assert.deepEqual(Object.keys(manifest.dependencies).sort(), await importedPackages());
+  });
+
+  it('names the repository that the README clones', async () => {
+    const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+    assert.ok(readme.includes(`git clone ${manifest.repository}.git`), manifest.repository);
+  });
+
+  it('is not what is shipped: npm pack and npm publish refuse it', () => {
+    const pack = spawnSync('npm', ['pack', '--dry-run'], { cwd: ROOT, encoding: 'utf8' });
+    assert.notEqual(pack.status, 0);
+    assert.match(pack.stderr, /use npm run pack/);
+    assert.equal(manifest.private, true);
+  });
+});
+
+describe('the package.json of the tarball', () => {
+  const shipped = shippedManifest({
+    name: 'weighbridge',
+    version: '1.2.0',
+    private: true,
+    repository: 'https://example.org/anna/weighbridge',
+    files: ['dist/bundle'],
+    scripts: { test: 'node --test' },
+    dependencies: { express: '^5.3.0' },
+    devDependencies: { esbuild: '0.28.2' },
+  });
+
+  it('has no scripts and no packages', () => {
+    assert.deepEqual(Object.keys(shipped), ['name', 'version', 'repository', 'homepage', 'bugs']);
+  });
+
+  it('takes every link from the repository', () => {
+    assert.deepEqual(shipped['repository'], { type: 'git', url: 'git+https://example.org/anna/weighbridge.git' });
+    assert.equal(shipped['homepage'], 'https://example.org/anna/weighbridge#readme');
+    assert.equal(shipped['bugs'], 'https://example.org/anna/weighbridge/issues');
+  });
+});
+
+/** The compiled program has the imports that are left at run time: the compiler removes those of types. */
+async function importedPackages(): Promise<readonly string[]> {
+  const files = (await readdir(join(ROOT, 'dist/src'), { recursive: true })).filter((file) => file.endsWith('.js'));
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: files.map((file) => `dist/src/${file}`),
+    outdir: 'dist/unused',
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    write: false,
+    metafile: true,
+  });
+  const imports = Object.values(metafile.inputs).flatMap((input) => input.imports);
+  const packages = imports.filter(({ external, path }) => external === true && !path.startsWith('node:'));
+  return [...new Set(packages.map(({ path }) => /^(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? path))].sort();
+}

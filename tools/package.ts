@@ -1,0 +1,42 @@
+import { chmod, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+type Manifest = Readonly<Record<string, unknown>> & { readonly repository: string; readonly files: readonly string[] };
+
+/** npm takes these along without being asked. */
+const ALWAYS = ['README.md', 'LICENSE'];
+
+/**
+ * Writes the folder that the tarball is made of. The paths in it are those of the project, because the program finds
+ * its own files from where it stands.
+ */
+export async function writePackage(root: string, directory: string): Promise<void> {
+  const manifest: Manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  await rm(directory, { recursive: true, force: true });
+  for (const path of [...manifest.files, ...ALWAYS]) {
+    await cp(join(root, path), join(directory, path), { recursive: true });
+  }
+  await writeFile(join(directory, 'package.json'), `${JSON.stringify(shippedManifest(manifest), null, 2)}\n`);
+  await levelModes(directory);
+}
+
+/** `package.json` without what builds and tests: the bundle has in it what it imports. */
+export function shippedManifest(manifest: Manifest): Readonly<Record<string, unknown>> {
+  const { dependencies, devDependencies, scripts, private: _, files, repository, ...kept } = manifest;
+  return {
+    ...kept,
+    repository: { type: 'git', url: `git+${repository}.git` },
+    homepage: `${repository}#readme`,
+    bugs: `${repository}/issues`,
+  };
+}
+
+/** A tarball keeps modes, and the umask of the user who builds decides them. */
+async function levelModes(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const isProgram = (await readFile(path, 'utf8')).startsWith('#!');
+    await chmod(path, isProgram ? 0o755 : 0o644);
+  }
+}
