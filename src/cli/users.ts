@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { journalIn, storedStatusPorts } from '../daemon/data-directory.ts';
 import { formatWeight } from '../domain/format.ts';
 import type { People } from '../domain/household.ts';
-import { isAnnounced, type WeighIn, weightOf } from '../domain/reading.ts';
+import { counts, type WeighIn, weightOf } from '../domain/reading.ts';
 import type { LoginState, Moment, PersonStatus, SubscriptionStatus } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 import { encodePerson } from '../http/private/healthz.ts';
@@ -73,7 +73,7 @@ async function readLastWeighIns(path: string): Promise<ReadonlyMap<UserId, Weigh
   for (const { reading } of journal.read({})) {
     const kilograms = weightOf(reading);
     const { userId, takenAt } = reading;
-    if (kilograms !== undefined && isAnnounced(reading)) last.set(userId, { kilograms, takenAt });
+    if (kilograms !== undefined && counts(reading)) last.set(userId, { kilograms, takenAt });
   }
   return last;
 }

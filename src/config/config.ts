@@ -1,6 +1,7 @@
 import type { People } from '../domain/household.ts';
 import type { LogFormat, LogLevel } from '../domain/log.ts';
 import type { Appli } from '../domain/notification.ts';
+import type { HoldRules } from '../domain/plausibility.ts';
 import { checkMqtt, checkSecrecy, findTopicClash, type Warning, warnOfUnknown } from './checks.ts';
 import { isLoopback } from './readers.ts';
 import { hintFor, KNOWN, openSettings, type Problem, type Settings } from './settings.ts';
@@ -31,6 +32,7 @@ export interface Config {
   readonly people: People;
   readonly reconcileIntervalMs: number;
   readonly announceMaxAgeMs: number;
+  readonly hold: HoldRules;
   /** Undefined without `MQTT_URL`. */
   readonly mqtt: MqttConfig | undefined;
   /** Undefined without `HOOK_COMMAND`. */
@@ -55,6 +57,8 @@ export interface HookConfig {
   readonly command: readonly string[];
   /** What it gets of the environment: what programs need, and no setting. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Whether it is run for readings that are held. */
+  readonly hearsHeld: boolean;
 }
 
 export interface Parsed {
@@ -109,8 +113,9 @@ export function parseConfig(
     people: { names: optional('USER_NAMES') ?? new Map(), unit: defaulted('WEIGHT_UNIT') },
     reconcileIntervalMs: defaulted('RECONCILE_INTERVAL'),
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE'),
+    hold: { jumpShare: defaulted('HOLD_JUMPS') },
     mqtt: readMqtt(settings),
-    hook: command && { command, environment: inherited(env) },
+    hook: command && { command, environment: inherited(env), hearsHeld: defaulted('HOOK_HELD') === 'on' },
     log: { level: defaulted('LOG_LEVEL'), format: defaulted('LOG_FORMAT') },
   };
   return {

@@ -167,3 +167,12 @@ function list(value: string): string[] {
     .map((item) => item.trim())
     .filter((item) => item !== '');
 }
+
+/** `20%` as 0.2; undefined for `off`. */
+export const share: Reader<number | undefined> = (value) => {
+  if (value === 'off') return undefined;
+  const [, digits] = /^([0-9]{1,3}(?:\.[0-9]+)?) ?%$/.exec(value) ?? [];
+  const percent = Number(digits);
+  demand(percent >= 1 && percent <= 100, 'must be a percentage from 1% to 100%, or off');
+  return percent / 100;
+};

@@ -11,6 +11,7 @@ import type { Config } from '../config/config.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import type { Journal } from '../domain/reading.ts';
+import { createReview } from '../domain/review.ts';
 import type { UserId } from '../domain/token.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import { openJournal } from '../storage/journal/journal.ts';
@@ -101,7 +102,7 @@ export function createCore(
     /** A person's status as the files hold it. */
     readStoredStatus: (userId: UserId) => readStoredStatus(storedStatus, userId),
     /** Takes as long as reading the journal does. */
-    openJournal: () => openJournal(journalIn(directories.data), log),
+    openJournal: () => openJournal(journalIn(directories.data), log, { review: createReview(config.hold), clock }),
     createCollect: (journal: Journal) =>
       createCollect({ withAccess, accessTokens, measures: client, journal, cursors, clock, announce, log }),
     callback: config.callback.url === undefined ? undefined : createCallback(config.callback.url),

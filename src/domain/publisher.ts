@@ -1,16 +1,31 @@
 import type { Reading } from './reading.ts';
 import type { UserId } from './token.ts';
 
-/** One line of the journal on its way out, in the journal's order. */
+/**
+ * What a delivery is about.
+ *
+ * - `weigh_in`: a weight, delivered for the first time.
+ * - `reading`: measures without a weight, delivered for the first time.
+ * - `addition`: further measures of a weigh-in that was delivered before.
+ * - `correction`: Withings has changed what was delivered before.
+ * - `withdrawn`: a group is taken back; the measures are those of its last version.
+ * - `held`: not delivered as this person's: held, or Withings is not sure.
+ */
+export type DeliveryKind = 'weigh_in' | 'reading' | 'addition' | 'correction' | 'withdrawn' | 'held';
+
+/** One weigh-in of the journal on its way out, in the journal's order. */
 export interface Delivery {
+  readonly kind: DeliveryKind;
+  /** All parts of the weigh-in that one fetch has brought, as one. */
   readonly reading: Reading;
+  /** The groups that it is made of, the one of `reading` first. */
+  readonly groupIds: readonly number[];
   /** Kilograms: the same person's weight before this one in time. */
   readonly previousWeight: number | undefined;
   /** An older line of the same group went before: Withings has changed it. */
   readonly correction: boolean;
   /**
-   * Older than `ANNOUNCE_MAX_AGE` now, or a correction of what could be told before, or not surely this person's: states may
-   * change, nothing is announced.
+   * Older than `ANNOUNCE_MAX_AGE` now, or a correction, or taken back, or held: states may change, nothing is announced.
    */
   readonly late: boolean;
 }
@@ -75,8 +90,12 @@ export interface ReadingContext {
   readonly previousWeight: number | undefined;
   /** An older line of the same group went before. */
   readonly correction: boolean;
-  /** One of those could be told as this person's. */
-  readonly announcedBefore: boolean;
+  /** One of those counted as this person's. */
+  readonly countedBefore: boolean;
+  /** The last line of the group counts: it is neither held nor taken back by now. */
+  readonly stillCounts: boolean;
+  /** An older line has a weight of the same weigh-in, in another group. */
+  readonly besideOlderWeight: boolean;
 }
 
 /** One reading of the journal, and the offset behind its line. */
@@ -84,6 +103,8 @@ export interface FeedLine {
   readonly reading: Reading;
   /** A backfill has fetched it. */
   readonly history: boolean;
+  /** Where its line begins, in bytes. */
+  readonly at: number;
   readonly next: JournalOffset;
 }
 
@@ -93,7 +114,7 @@ export interface JournalFeed {
   end(): Omit<JournalOffset, 'marks'>;
   /** The next lines, a page of them, after a look at what other processes have appended. */
   read(from: JournalOffset): Promise<JournalPage>;
-  contextOf(reading: Reading): ReadingContext;
+  contextOf(line: Pick<FeedLine, 'reading' | 'at'>): ReadingContext;
   /** Calls `wake` whenever this process has learnt of more, until it is disposed. */
   onGrowth(wake: () => void): Disposable;
 }

@@ -1,5 +1,5 @@
 import { formatTime } from './clock.ts';
-import { AMBIGUOUS, ATTRIBUTIONS, type MeasureGroup, measureKey } from './measure.ts';
+import { AMBIGUOUS, ATTRIBUTIONS, type MeasureGroup, measureKey, type TimeWindow } from './measure.ts';
 import type { UserId } from './token.ts';
 
 /** One person's measure group, decoded: what is journalled, logged and published. Values are in SI units. */
@@ -17,7 +17,36 @@ export interface Reading {
   readonly timeZone: string | undefined;
   /** By the keys of `measureKey`. Where a group carries a key twice, the last one counts. */
   readonly measures: Readonly<Record<string, number>>;
+  /** Why it is held; undefined where it is not. */
+  readonly held?: HeldReason | undefined;
+  /** Why it is taken back; undefined where it is not. */
+  readonly withdrawn?: WithdrawnReason | undefined;
 }
+
+/**
+ * Why a reading is held. It is journalled and shown as held. It is not announced, and it is not the newest weight.
+ *
+ * - `future`: it is dated ahead of the clock.
+ * - `impossible`: no scale can weigh it.
+ * - `jump`: it is too far from the person's other weights.
+ */
+export const HELD_REASONS = ['future', 'impossible', 'jump'] as const;
+export type HeldReason = (typeof HELD_REASONS)[number];
+
+/**
+ * Why a group is taken back, after it counted as this person's.
+ *
+ * - `emptied`: its new version holds no measures.
+ * - `ambiguous`: Withings is no longer sure whose it is, or that it is accurate (attributions 1 and 4).
+ * - `moved`: another linked person has the same group now.
+ * - `deleted`: Withings does not have it any more.
+ * - `forgotten`: a person took it back by hand (`weighbridge forget`).
+ */
+export const WITHDRAWN_REASONS = ['emptied', 'ambiguous', 'moved', 'deleted', 'forgotten'] as const;
+export type WithdrawnReason = (typeof WITHDRAWN_REASONS)[number];
+
+/** The groups of one weigh-in have the same date; Withings stores them within 2 s of each other. */
+export const SAME_MOMENT_MS = 2_000;
 
 export function toReading(userId: UserId, group: MeasureGroup): Reading {
   return {
@@ -41,6 +70,8 @@ export function readingFields(reading: Reading): Readonly<Record<string, unknown
     deviceid: reading.deviceId ?? null,
     model: reading.model ?? null,
     measures: reading.measures,
+    ...(reading.held !== undefined && { held: reading.held }),
+    ...(reading.withdrawn !== undefined && { withdrawn: true, reason: reading.withdrawn }),
   };
 }
 
@@ -48,9 +79,25 @@ function toSeconds(date: Date): number {
   return Math.floor(date.getTime() / 1000);
 }
 
-/** Whether the reading may be told as this person's. An attribution that is not described yet is trusted. */
-export function isAnnounced(reading: Reading): boolean {
-  return ATTRIBUTIONS[reading.attribution]?.announced ?? true;
+/** Whether Withings is sure that the reading is this person's. An attribution that is not described yet is trusted. */
+export function isSure({ attribution }: Reading): boolean {
+  return ATTRIBUTIONS[attribution]?.announced ?? true;
+}
+
+/** Whether the reading is told as this person's: Withings is sure, and it is neither held nor taken back. */
+export function counts(reading: Reading): boolean {
+  return isSure(reading) && reading.held === undefined && reading.withdrawn === undefined;
+}
+
+/** Whether two readings are parts of one weigh-in. */
+export function isSameWeighIn(one: Reading, other: Reading): boolean {
+  return one.userId === other.userId && Math.abs(one.takenAt.getTime() - other.takenAt.getTime()) <= SAME_MOMENT_MS;
+}
+
+/** The parts of one weigh-in as one reading: the group with the weight, with the measures of all of them. */
+export function combine(parts: readonly [Reading, ...Reading[]]): Reading {
+  const main = parts.find((part) => weightOf(part) !== undefined) ?? parts[0];
+  return { ...main, measures: Object.assign({}, ...parts.map((part) => part.measures), main.measures) };
 }
 
 /** Kilograms, where the reading has a weight. */
@@ -72,7 +119,7 @@ export interface JournalEntry {
   /** The person's weight before this one in time, in kilograms. */
   readonly previousWeight: number | undefined;
   /** What the same group said until now, where Withings has changed it. */
-  readonly replaces: { readonly weight: number | undefined; readonly announced: boolean } | undefined;
+  readonly replaces: { readonly weight: number | undefined; readonly counted: boolean } | undefined;
   /** The same person has a weight of the same moment: this is another part of one weigh-in. */
   readonly besideWeight: boolean;
 }
@@ -83,16 +130,38 @@ export interface JournalEntry {
  */
 export interface Journal {
   /**
-   * Adds what the journal does not hold yet and returns just that, in the given order.
-   * When it returns, the readings survive a power cut; when it fails, none of them was added.
+   * Adds what the journal does not hold yet, after a review (`domain/review.ts`). Returns all lines that it added. When
+   * it returns, they survive a power cut; when it fails, none of them was added.
    *
    * @param options.history they are of old, and their lines say so: no publisher is to have them
+   * @param options.updatedAt Withings' own clock when it sent them, where it said so
    */
-  append(readings: readonly Reading[], options?: { readonly history: boolean }): Promise<readonly JournalEntry[]>;
+  append(readings: readonly Reading[], options?: AppendOptions): Promise<readonly JournalEntry[]>;
+  /** Takes groups back: the last line of each is added once more, as withdrawn. What is taken back already stays so. */
+  withdraw(userId: UserId, groupIds: readonly number[], reason: WithdrawnReason): Promise<readonly JournalEntry[]>;
+  /** The groups within a window, both bounds included, that are not taken back. */
+  groupsWithin(userId: UserId, window: TimeWindow): readonly GroupState[];
+  /** The groups that are held, the oldest first. */
+  heldOf(userId: UserId): readonly GroupState[];
   /** When the newest of the user's readings was changed: where to go on when there is no cursor. */
   newestModification(userId: UserId): Date | undefined;
   /** The newest weight that is surely this user's. */
   lastWeighIn(userId: UserId): WeighIn | undefined;
+}
+
+export interface AppendOptions {
+  readonly history?: boolean | undefined;
+  readonly updatedAt?: Date | undefined;
+}
+
+/** What the journal's last line says of a group. */
+export interface GroupState {
+  readonly groupId: number;
+  readonly takenAt: Date;
+  readonly weight: number | undefined;
+  readonly counts: boolean;
+  readonly held: HeldReason | undefined;
+  readonly withdrawn: WithdrawnReason | undefined;
 }
 
 export interface WeighIn {

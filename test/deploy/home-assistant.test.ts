@@ -22,7 +22,8 @@ const TOPICS = createTopics('weighbridge');
 /** What is sent of a weigh-in: the attributes of the event, and the plain kilograms. */
 function sentOf(kilograms: number): { readonly attributes: Fields; readonly plain: string | undefined } {
   const reading = toReading(ANNA, weighIn(kilograms, new Date('2026-11-20T06:01:02Z')));
-  const delivery = { reading, previousWeight: undefined, correction: false, late: false };
+  const ordinary = { kind: 'weigh_in', groupIds: [reading.groupId], correction: false, late: false } as const;
+  const delivery = { reading, previousWeight: undefined, ...ordinary };
   const [event, plain] = weighInMessages(delivery, { topics: TOPICS, channel: 'home/weight' });
   return { attributes: JSON.parse(event?.payload ?? ''), plain: plain?.payload };
 }

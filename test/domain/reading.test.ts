@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Measure, MeasureGroup } from '../../src/domain/measure.ts';
-import { isAnnounced, toReading, weightOf } from '../../src/domain/reading.ts';
+import { counts, toReading, weightOf } from '../../src/domain/reading.ts';
 import { parseUserId, type UserId } from '../../src/domain/token.ts';
 
 const userId = '27182818' as UserId;
@@ -92,7 +92,7 @@ describe('whether a reading is told', () => {
   ];
   for (const [attribution, what, announced] of told) {
     test(`one ${what} is ${announced ? 'told' : 'kept quiet'}`, () => {
-      assert.equal(isAnnounced(toReading(userId, group({ attribution }))), announced);
+      assert.equal(counts(toReading(userId, group({ attribution }))), announced);
     });
   }
 });

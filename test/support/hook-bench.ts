@@ -16,7 +16,14 @@ export const READING: Reading = {
   timeZone: '+01:00',
   measures: { weight: 81.65, fat_ratio: 17.3 },
 };
-export const DELIVERY: Delivery = { reading: READING, previousWeight: 81.25, late: false, correction: false };
+export const DELIVERY: Delivery = {
+  kind: 'weigh_in',
+  reading: READING,
+  groupIds: [READING.groupId],
+  previousWeight: 81.25,
+  late: false,
+  correction: false,
+};
 
 export const signalGroup = (pid: number, signal: NodeJS.Signals): void => {
   try {

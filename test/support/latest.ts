@@ -10,5 +10,13 @@ export interface Latest extends LatestValues {
 /** The newest values, of a journal that is in memory. */
 export function createLatest(): Latest {
   const histories = createHistories();
-  return { of: histories.of, learn: createJournalIndex(histories).learn };
+  const index = createJournalIndex(histories);
+  let lines = 0;
+  return {
+    of: histories.of,
+    learn(reading) {
+      index.learn({ reading, at: lines });
+      lines += 1;
+    },
+  };
 }

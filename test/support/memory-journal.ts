@@ -1,25 +1,54 @@
 import type { CursorStore, Journal, Reading } from '../../src/domain/reading.ts';
+import { NO_REVIEW, type Review } from '../../src/domain/review.ts';
 import type { UserId } from '../../src/domain/token.ts';
 import { createHistories } from '../../src/storage/journal/histories.ts';
 import { createJournalIndex } from '../../src/storage/journal/index.ts';
 
 /** A journal that forgets with the test; `lines` is what the file would hold, `history` those of a backfill. */
-export function createMemoryJournal(): Journal & {
+export function createMemoryJournal({
+  review = NO_REVIEW,
+  now = () => new Date(),
+}: {
+  readonly review?: Review;
+  readonly now?: () => Date;
+} = {}): Journal & {
   readonly lines: readonly Reading[];
   readonly history: readonly Reading[];
 } {
   const index = createJournalIndex(createHistories());
   const lines: Reading[] = [];
   const history: Reading[] = [];
+
+  const lastLine = async (userId: UserId, groupId: number): Promise<Reading> => {
+    const line = lines[index.offsetOf(userId, groupId) ?? -1];
+    if (line === undefined) throw new Error(`there is no group ${groupId}`);
+    return line;
+  };
+  const add = (added: readonly Reading[]) => {
+    const placed = added.map((reading, at) => ({ reading, at: lines.length + at }));
+    lines.push(...added);
+    return index.add(placed);
+  };
+
   return {
     lines,
     history,
-    append(readings, options) {
-      const added = readings.filter((reading) => index.isNew(reading));
-      lines.push(...added);
+    async append(readings, options) {
+      const added = await review(
+        readings.filter((reading) => index.isNew(reading)),
+        { ...index, lastLine },
+        options?.updatedAt ?? now(),
+      );
       if (options?.history === true) history.push(...added);
-      return Promise.resolve(index.add(added));
+      return await add(added);
     },
+    async withdraw(userId, groupIds, reason) {
+      const taken: Reading[] = [];
+      for (const groupId of groupIds) taken.push({ ...(await lastLine(userId, groupId)), withdrawn: reason });
+      return await add(taken);
+    },
+    groupsWithin: index.groupsWithin,
+    heldOf: index.heldOf,
     newestModification: (userId) => index.newestModification(userId),
     lastWeighIn: (userId) => index.lastWeighIn(userId),
   };

@@ -82,8 +82,8 @@ export function startMqttBench(
       // What the journal says at the start is read at once, before anything comes into it.
       await clock.advance(0);
       home.latest.learn(reading);
-      const fresh = { previousWeight: undefined, correction: false, late: false, ...delivery };
-      await publisher.deliver({ reading, ...fresh }, signal);
+      const ordinary = { kind: 'weigh_in', groupIds: [reading.groupId], correction: false, late: false } as const;
+      await publisher.deliver({ reading, previousWeight: undefined, ...ordinary, ...delivery }, signal);
     },
     [Symbol.asyncDispose]: () => publisher[Symbol.asyncDispose](),
   };

@@ -80,9 +80,15 @@ export async function createOutboxBench() {
   };
 }
 
-/** Anna's weigh-in so many minutes before (the clock starts at six). */
+/** More than the parts of one weigh-in are apart. */
+const APART_MS = 3_000;
+const counts = new WeakMap<FakeClock, number>();
+
+/** Anna's weigh-in so many minutes before (the clock starts at six); no two are at the same moment. */
 export function reading(clock: FakeClock, kilograms: number, minutesAgo = 2, changes: Partial<Reading> = {}): Reading {
-  const takenAt = new Date(clock.now().getTime() - minutesAgo * 60_000);
+  const count = counts.get(clock) ?? 0;
+  counts.set(clock, count + 1);
+  const takenAt = new Date(clock.now().getTime() - minutesAgo * 60_000 + count * APART_MS);
   return { ...toReading(ANNA, weighIn(kilograms, takenAt)), ...changes };
 }
 

@@ -3,7 +3,7 @@ import { formatChange, formatWeight, listMeasures, type WeightUnit } from '../..
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import { ATTRIBUTIONS, MANUAL } from '../../domain/measure.ts';
-import { isAnnounced, type JournalEntry, type Reading, weightOf } from '../../domain/reading.ts';
+import { counts, type JournalEntry, type Reading, weightOf } from '../../domain/reading.ts';
 
 /** Tells of what the journal has just taken in: one line for a weigh-in, however many groups it came in. */
 export function createAnnouncer(ports: {
@@ -42,11 +42,11 @@ export function createAnnouncer(ports: {
 function describe(entry: JournalEntry, unit: WeightUnit) {
   const { reading, previousWeight, replaces, besideWeight } = entry;
   const weight = weightOf(reading);
-  if (!isAnnounced(reading)) {
+  if (!counts(reading)) {
     const meaning = ATTRIBUTIONS[reading.attribution]?.meaning;
     return { level: 'info', event: 'held', what: `held ${listMeasures(reading, unit)} (${meaning})` } as const;
   }
-  const told = replaces?.announced === true;
+  const told = replaces?.counted === true;
   if (weight === undefined) {
     const level = told || besideWeight ? 'debug' : 'info';
     return { level, event: 'reading', what: `reading ${listMeasures(reading, unit)}` } as const;

@@ -3,7 +3,7 @@ import { nameOf, type People } from '../../domain/household.ts';
 import type { Consent, ConsentRequest, Linked, LinkFailed, LinkOutcome, Redirect } from '../../domain/link.ts';
 import type { Log } from '../../domain/log.ts';
 import type { MeasureSource } from '../../domain/measure.ts';
-import { isAnnounced, type Journal, toReading, type WeighIn, weightOf } from '../../domain/reading.ts';
+import { counts, type Journal, toReading, type WeighIn, weightOf } from '../../domain/reading.ts';
 import { retry, WHILE_WAITED_FOR } from '../../domain/retry.ts';
 import type { TokenIssuer, TokenStore, UserId } from '../../domain/token.ts';
 import { asTrouble, explain } from '../../domain/trouble.ts';
@@ -205,7 +205,7 @@ export function createLinker(ports: LinkerPorts): Linker {
 }
 
 function isWeighIn(reading: Parameters<typeof weightOf>[0]): boolean {
-  return weightOf(reading) !== undefined && isAnnounced(reading);
+  return weightOf(reading) !== undefined && counts(reading);
 }
 
 /** The code, and the request that it answers; or why it answers none. */

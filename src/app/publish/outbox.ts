@@ -1,17 +1,18 @@
 import { type Clock, isPlausible } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import {
-  type Delivery,
   GIVEN_UP,
   type JournalFeed,
   type JournalOffset,
+  type JournalPage,
   type OffsetStore,
   type Publisher,
 } from '../../domain/publisher.ts';
-import { isAnnounced, type Reading } from '../../domain/reading.ts';
+import type { Reading } from '../../domain/reading.ts';
 import { retry } from '../../domain/retry.ts';
 import { asTrouble, explain, type Trouble } from '../../domain/trouble.ts';
 import type { PublisherTroubles } from '../status/troubles.ts';
+import { describeRun, type Run, runsOf } from './deliveries.ts';
 
 /** How soon what another process has appended (a backfill, a login) is found; what this one appends is known at once. */
 const LOOK_MS = 30_000;
@@ -97,20 +98,20 @@ export function startOutbox(ports: {
       return known ?? endAtStart;
     });
 
-  const describe = (reading: Reading): Delivery => {
-    const { previousWeight, correction, announcedBefore } = feed.contextOf(reading);
+  const isOld = ({ takenAt }: Reading) => {
     const now = clock.now();
-    const isOld = now.getTime() - reading.takenAt.getTime() > maxAgeMs || !isPlausible(now);
-    return { reading, previousWeight, correction, late: isOld || announcedBefore || !isAnnounced(reading) };
+    return now.getTime() - takenAt.getTime() > maxAgeMs || !isPlausible(now);
   };
 
   /** Age and context are those of each try. */
-  const deliver = async (reading: Reading) => {
+  const deliver = async (run: Run) => {
     const startedMs = clock.elapsedMs();
     const isGivenUp = ({ code, recovery }: Trouble) =>
       code === GIVEN_UP || (recovery === 'defect' && clock.elapsedMs() - startedMs >= GIVE_UP_MS);
     const attempt = async () => {
-      await publisher.deliver(describe(reading), cutting.signal);
+      const delivery = describeRun(run, { contextOf: feed.contextOf, isOld });
+      if (delivery === undefined) return;
+      await publisher.deliver(delivery, cutting.signal);
       troubles.contacted();
     };
     try {
@@ -119,6 +120,7 @@ export function startOutbox(ports: {
       const trouble = asTrouble(error);
       // What a stop has cut off fails for no reason of its own.
       if (cutting.signal.aborted || !isGivenUp(trouble)) throw error;
+      const [{ reading }] = run;
       const text = `gave up on the reading ${reading.groupId}, and goes on with the next: ${explain(trouble)}`;
       log.error({ event: 'given_up', text: `${name}: ${text}`, publisher: name, grpid: reading.groupId });
     }
@@ -130,14 +132,24 @@ export function startOutbox(ports: {
     if (page.from !== from) isUnsaved = true;
     if (!isSame(page.from, from)) tellMoved(from, page.from);
     reached = page.from;
-    for (const { reading, history, next } of page.lines) {
+    const { runs, next: end } = wholeRuns(page);
+    for (const run of runs) {
       stopping.signal.throwIfAborted();
-      if (!history) await deliver(reading);
+      const { history, next } = run.at(-1) ?? run[0];
+      if (!history) await deliver(run);
       reached = next;
       if (!history) await keep(next);
     }
-    reached = page.next;
-    return page.next;
+    reached = end;
+    return end;
+  };
+
+  /** A weigh-in may go on behind the page. Its run is left to the next page, unless it is all there is. */
+  const wholeRuns = (page: JournalPage): { readonly runs: readonly Run[]; readonly next: JournalOffset } => {
+    const runs = runsOf(page.lines);
+    const before = runs.at(-2)?.at(-1);
+    const isEnd = page.next.bytes >= feed.end().bytes;
+    return isEnd || before === undefined ? { runs, next: page.next } : { runs: runs.slice(0, -1), next: before.next };
   };
 
   const keep = async (offset: JournalOffset) => {

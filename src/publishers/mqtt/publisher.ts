@@ -1,7 +1,7 @@
 import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Delivery, Publisher } from '../../domain/publisher.ts';
-import { isAnnounced } from '../../domain/reading.ts';
+import { counts } from '../../domain/reading.ts';
 import { asTrouble, explain } from '../../domain/trouble.ts';
 import { type BoardPorts, createBoard } from './board.ts';
 import { type BrokerOptions, type Connection, connectEither } from './connection.ts';
@@ -118,7 +118,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     const { reading } = delivery;
     const { userId } = reading;
     // What Withings has taken back is cleared when the board next follows the journal.
-    if (!isAnnounced(reading)) return;
+    if (!counts(reading)) return;
     if (!(await board.put(connection, reading)) || delivery.late) return;
     const messages = weighInMessages(delivery, { topics, channel, name: people.names.get(userId) });
     for (const message of messages) {

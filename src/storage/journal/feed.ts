@@ -76,7 +76,7 @@ export function createJournalFeed(journal: {
       const page = await attemptIfThere(`read ${path}`, () => readPage(asked));
       return page ?? { from: asked, lines: [], next: asked };
     },
-    contextOf: (reading) => index.contextOf(reading),
+    contextOf: (line) => index.contextOf(line),
     onGrowth(listener) {
       listeners.add(listener);
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
@@ -114,7 +114,7 @@ function splitLines(bytes: Buffer, from: JournalOffset): JournalPage {
     const line = parseLine(raw.toString('utf8'));
     if (line === undefined) continue;
     next = { ...next, marks: addMark(next.marks, markOf(bytes.subarray(0, end), next.bytes)) };
-    lines.push({ reading: line.reading, history: line.history, next });
+    lines.push({ reading: line.reading, history: line.history, at: from.bytes + at, next });
   }
   return { from, lines, next };
 }

@@ -24,8 +24,8 @@ export interface HistoryIndex extends Histories, LatestValues {
   remove(userId: UserId, position: Position): void;
   /** The newest value of before the moment, where that is not of the same group. */
   before(userId: UserId, quantity: string, position: Position): number | undefined;
-  /** Whether another group has a value of the same moment. */
-  isBeside(userId: UserId, quantity: string, position: Position): boolean;
+  /** The values with `fromMs <= takenMs < toMs`, and the group of each, by time. */
+  between(userId: UserId, quantity: string, fromMs: number, toMs: number): readonly (TimedValue & Position)[];
   last(userId: UserId, quantity: string): TimedValue | undefined;
   clear(): void;
 }
@@ -73,12 +73,15 @@ export function createHistories(): HistoryIndex {
       while (series.groupIds[at] === groupId) at -= 1;
       return series.values[at];
     },
-    isBeside(userId, quantity, { groupId, takenMs }) {
+    between(userId, quantity, fromMs, toMs) {
       const series = seriesOf(userId, quantity);
-      for (let at = firstAt(series, takenMs, { orLater: true }); series.takenMs[at] === takenMs; at += 1) {
-        if (series.groupIds[at] !== groupId) return true;
-      }
-      return false;
+      const from = firstAt(series, fromMs, { orLater: true });
+      const found = series.values.slice(from, firstAt(series, toMs, { orLater: true }));
+      return found.map((value, at) => ({
+        value,
+        takenMs: series.takenMs[from + at] ?? 0,
+        groupId: series.groupIds[from + at] ?? 0,
+      }));
     },
     last,
     quantitiesOf: (userId) =>

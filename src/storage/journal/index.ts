@@ -1,32 +1,53 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { TimeWindow } from '../../domain/measure.ts';
+import type { GroupWeight } from '../../domain/plausibility.ts';
 import type { ReadingContext } from '../../domain/publisher.ts';
-import { isAnnounced, type JournalEntry, type Reading, type WeighIn, weightOf } from '../../domain/reading.ts';
+import {
+  counts,
+  type GroupState,
+  type JournalEntry,
+  type Reading,
+  SAME_MOMENT_MS,
+  type WeighIn,
+  weightOf,
+} from '../../domain/reading.ts';
+import type { JournalView } from '../../domain/review.ts';
 import type { UserId } from '../../domain/token.ts';
-import type { HistoryIndex, Position } from './histories.ts';
+import type { HistoryIndex } from './histories.ts';
 
 const WEIGHT = 'weight';
 
 /** What is kept of a group, as little as answers the questions below: years of them stay in memory. */
-interface Group {
+interface Group extends GroupState {
   readonly modifiedMs: number;
-  /** Of its first line, and of the first that could be announced as this person's. */
-  readonly firstModifiedMs: number;
-  readonly firstAnnouncedMs: number | undefined;
-  readonly takenMs: number;
-  readonly weight: number | undefined;
-  readonly announced: boolean;
+  /** Where its last line begins, its first, and the first that counts: bytes in the file. */
+  readonly at: number;
+  readonly firstAt: number;
+  readonly firstCountsAt: number | undefined;
+}
+
+/** A reading and where its line begins. */
+export interface Placed {
+  readonly reading: Reading;
+  readonly at: number;
 }
 
 /** The readings of the journal, by user and group. */
-export interface JournalIndex {
-  /** Whether the reading is new, or newer than what is known of its group. */
+export interface JournalIndex extends Omit<JournalView, 'lastLine'> {
+  /**
+   * Whether the reading is new, or newer than what is known of its group. A deleted group may come back as it was; one
+   * that was forgotten by hand does not come back.
+   */
   isNew(reading: Reading): boolean;
   /** Takes in a reading that the file had already. */
-  learn(reading: Reading): void;
+  learn(line: Placed): void;
   /** Takes new readings in, in their order. Returns what each of them follows, when all of them are in. */
-  add(readings: readonly Reading[]): Promise<JournalEntry[]>;
-  /** What surrounds one of the readings it holds, whether it is the group's last or not. */
-  contextOf(reading: Reading): ReadingContext;
+  add(lines: readonly Placed[]): Promise<JournalEntry[]>;
+  /** Where the last line of a group begins. */
+  offsetOf(userId: UserId, groupId: number): number | undefined;
+  /** What surrounds one of the lines it holds, whether it is the group's last or not. */
+  contextOf(line: Placed): ReadingContext;
+  groupsWithin(userId: UserId, window: TimeWindow): readonly GroupState[];
   newestModification(userId: UserId): Date | undefined;
   lastWeighIn(userId: UserId): WeighIn | undefined;
   clear(): void;
@@ -34,49 +55,89 @@ export interface JournalIndex {
 
 export function createJournalIndex(histories: HistoryIndex): JournalIndex {
   const users = new Map<UserId, Map<number, Group>>();
+  /** The groups that are held: a few. */
+  const held = new Map<UserId, Map<number, Group>>();
+
+  const groupOf = (userId: UserId, groupId: number) => users.get(userId)?.get(groupId);
 
   /** Returns what was known of the group until now. */
-  const learn = (reading: Reading): Group | undefined => {
+  const learn = ({ reading, at }: Placed): Group | undefined => {
     const { userId, groupId, measures } = reading;
-    const groups = users.get(userId) ?? new Map<number, Group>();
-    users.set(userId, groups);
-    const before = groups.get(groupId);
-    const known = remember(reading, before);
-    groups.set(groupId, known);
-    if (before !== undefined) histories.remove(userId, { groupId, takenMs: before.takenMs });
-    if (known.announced) histories.put(userId, { groupId, takenMs: known.takenMs }, measures);
+    const before = groupOf(userId, groupId);
+    const group = remember(reading, at, before);
+    enter(users, userId, group);
+    if (group.held !== undefined) enter(held, userId, group);
+    else held.get(userId)?.delete(groupId);
+    if (before !== undefined) histories.remove(userId, { groupId, takenMs: before.takenAt.getTime() });
+    if (group.counts) histories.put(userId, { groupId, takenMs: group.takenAt.getTime() }, measures);
     return before;
   };
 
-  const previousWeight = (reading: Reading) => histories.before(reading.userId, WEIGHT, positionOf(reading));
+  const previousWeight = ({ userId, groupId, takenAt }: Reading) =>
+    histories.before(userId, WEIGHT, { groupId, takenMs: takenAt.getTime() });
+
+  /** The other groups with a weight of the same weigh-in. */
+  const besides = ({ userId, groupId, takenAt }: Reading): readonly GroupWeight[] => {
+    const takenMs = takenAt.getTime();
+    const around = histories.between(userId, WEIGHT, takenMs - SAME_MOMENT_MS, takenMs + SAME_MOMENT_MS + 1);
+    return around.filter((each) => each.groupId !== groupId);
+  };
 
   const describe = (reading: Reading, before: Group | undefined): JournalEntry => ({
     reading,
     previousWeight: previousWeight(reading),
-    replaces: before && { weight: before.weight, announced: before.announced },
-    besideWeight: histories.isBeside(reading.userId, WEIGHT, positionOf(reading)),
+    replaces: before && { weight: before.weight, counted: before.counts },
+    besideWeight: besides(reading).length > 0,
   });
 
   return {
-    isNew(reading) {
-      const known = users.get(reading.userId)?.get(reading.groupId);
-      return known === undefined || known.modifiedMs < reading.modifiedAt.getTime();
+    isNew({ userId, groupId, modifiedAt }) {
+      const known = groupOf(userId, groupId);
+      if (known === undefined) return true;
+      if (known.withdrawn === 'forgotten') return false;
+      const modifiedMs = modifiedAt.getTime();
+      return known.modifiedMs < modifiedMs || (known.withdrawn === 'deleted' && known.modifiedMs === modifiedMs);
     },
-    learn,
-    async add(readings) {
+    learn(line) {
+      learn(line);
+    },
+    async add(lines) {
       const added: { readonly reading: Reading; readonly before: Group | undefined }[] = [];
-      for await (const reading of inPortions(readings)) added.push({ reading, before: learn(reading) });
+      for await (const line of inPortions(lines)) added.push({ reading: line.reading, before: learn(line) });
       const entries: JournalEntry[] = [];
       for await (const { reading, before } of inPortions(added)) entries.push(describe(reading, before));
       return entries;
     },
-    contextOf(reading) {
-      const known = users.get(reading.userId)?.get(reading.groupId);
-      const modifiedMs = reading.modifiedAt.getTime();
+    offsetOf: (userId, groupId) => groupOf(userId, groupId)?.at,
+    group: groupOf,
+    otherOwners(userId, groupId) {
+      const owners: UserId[] = [];
+      for (const [other, groups] of users) {
+        const group = groups.get(groupId);
+        if (other !== userId && (group?.counts || group?.held !== undefined)) owners.push(other);
+      }
+      return owners;
+    },
+    weights: (userId, fromMs, toMs) => histories.between(userId, WEIGHT, fromMs, toMs),
+    heldOf: (userId) =>
+      [...(held.get(userId)?.values() ?? [])].sort((one, other) => one.takenAt.getTime() - other.takenAt.getTime()),
+    groupsWithin(userId, { start, end }) {
+      const groups = [...(users.get(userId)?.values() ?? [])];
+      return groups.filter(
+        (group) => (group.counts || group.held !== undefined) && group.takenAt >= start && group.takenAt <= end,
+      );
+    },
+    contextOf({ reading, at }) {
+      const group = groupOf(reading.userId, reading.groupId);
+      const isBefore = (offset: number | undefined) => offset !== undefined && offset < at;
       return {
         previousWeight: previousWeight(reading),
-        correction: (known?.firstModifiedMs ?? modifiedMs) < modifiedMs,
-        announcedBefore: (known?.firstAnnouncedMs ?? modifiedMs) < modifiedMs,
+        correction: isBefore(group?.firstAt),
+        countedBefore: isBefore(group?.firstCountsAt),
+        stillCounts: group?.counts === true,
+        besideOlderWeight: besides(reading).some((each) =>
+          isBefore(groupOf(reading.userId, each.groupId)?.firstCountsAt),
+        ),
       };
     },
     newestModification(userId) {
@@ -90,26 +151,33 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
     },
     clear() {
       users.clear();
+      held.clear();
       histories.clear();
     },
   };
 }
 
-function remember(reading: Reading, before: Group | undefined): Group {
-  const modifiedMs = reading.modifiedAt.getTime();
-  const announced = isAnnounced(reading);
-  return {
-    modifiedMs,
-    firstModifiedMs: before?.firstModifiedMs ?? modifiedMs,
-    firstAnnouncedMs: before?.firstAnnouncedMs ?? (announced ? modifiedMs : undefined),
-    takenMs: reading.takenAt.getTime(),
-    weight: weightOf(reading),
-    announced,
-  };
+function enter(people: Map<UserId, Map<number, Group>>, userId: UserId, group: Group): void {
+  const groups = people.get(userId) ?? new Map<number, Group>();
+  people.set(userId, groups);
+  groups.set(group.groupId, group);
 }
 
-function positionOf({ groupId, takenAt }: Reading): Position {
-  return { groupId, takenMs: takenAt.getTime() };
+function remember(reading: Reading, at: number, before: Group | undefined): Group {
+  const { groupId, takenAt, modifiedAt, held, withdrawn } = reading;
+  const isCounted = counts(reading);
+  return {
+    groupId,
+    takenAt,
+    modifiedMs: modifiedAt.getTime(),
+    weight: weightOf(reading),
+    counts: isCounted,
+    held,
+    withdrawn,
+    at,
+    firstAt: before?.firstAt ?? at,
+    firstCountsAt: before?.firstCountsAt ?? (isCounted ? at : undefined),
+  };
 }
 
 /** Some milliseconds of work on a small computer. */

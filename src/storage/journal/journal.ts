@@ -1,16 +1,23 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { Clock } from '../../domain/clock.ts';
 import type { Histories } from '../../domain/history.ts';
 import type { Log } from '../../domain/log.ts';
 import type { JournalFeed, LatestValues } from '../../domain/publisher.ts';
 import type { Journal, Reading } from '../../domain/reading.ts';
+import { type JournalView, NO_REVIEW, type Review } from '../../domain/review.ts';
+import type { UserId } from '../../domain/token.ts';
+import { Trouble } from '../../domain/trouble.ts';
 import { attempt, attemptIfThere, FILE_MODE, type FileSystem, nodeFiles, parent, syncDirectory } from '../files.ts';
 import { lockFile } from '../lock.ts';
 import { createJournalFeed, identify, type Known } from './feed.ts';
 import { createHistories } from './histories.ts';
-import { createJournalIndex, inPortions } from './index.ts';
+import { createJournalIndex, inPortions, type Placed } from './index.ts';
 import { formatLine, parseLine, wholeLength, wholeLines } from './line.ts';
 import { isMarked, markOf, pieceOf } from './mark.ts';
 
+/** More than most lines. */
+const LINE_BYTES = 4 * 1024;
+const CHANGED = { code: 'journal_changed', recovery: 'retry' } as const;
 const CHUNK_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
@@ -23,6 +30,12 @@ export interface OpenJournal extends Journal {
   look(): Promise<void>;
 }
 
+export interface JournalOptions {
+  readonly files?: FileSystem;
+  readonly review?: Review;
+  readonly clock?: Pick<Clock, 'now'>;
+}
+
 /**
  * Opens the journal, reads it, and repairs its end: a line that a power cut has torn is cut off.
  *
@@ -31,7 +44,11 @@ export interface OpenJournal extends Journal {
  *
  * @param path the file; its directory exists
  */
-export async function openJournal(path: string, log: Log, files: FileSystem = nodeFiles): Promise<OpenJournal> {
+export async function openJournal(
+  path: string,
+  log: Log,
+  { files = nodeFiles, review = NO_REVIEW, clock = { now: () => new Date() } }: JournalOptions = {},
+): Promise<OpenJournal> {
   const histories = createHistories();
   const index = createJournalIndex(histories);
   const lockPath = `${parent(path)}/.journal.lock`;
@@ -89,7 +106,7 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
   const takeLine = (line: string, offset: number) => {
     const reading = parseLine(line)?.reading;
     if (reading !== undefined) {
-      index.learn(reading);
+      index.learn({ reading, at: offset });
     } else if (line.trim() !== '') {
       const text = `a line of ${path} cannot be read (byte ${offset}); it stays, and is passed over`;
       log.warn({ event: 'journal_unreadable', text, offset });
@@ -133,6 +150,44 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
     }
   };
 
+  const addLines = async (handle: FileHandle, readings: readonly Reading[], history: boolean) => {
+    if (readings.length === 0) return [];
+    const lines: Buffer[] = [];
+    const placed: Placed[] = [];
+    let at = known.bytes;
+    for await (const reading of inPortions(readings)) {
+      // What is taken back reaches the publishers, also where a backfill has fetched it.
+      const line = Buffer.from(`${formatLine(reading, history && reading.withdrawn === undefined)}\n`);
+      lines.push(line);
+      placed.push({ reading, at });
+      at += line.length;
+    }
+    const bytes = Buffer.concat(lines);
+    await write(handle, bytes);
+    const entries = await index.add(placed);
+    // Only now: publishers may have no line that the index does not know.
+    goOn(bytes);
+    return entries;
+  };
+
+  const lastLine = async (handle: FileHandle, userId: UserId, groupId: number): Promise<Reading> => {
+    const at = index.offsetOf(userId, groupId) ?? 0;
+    for (let size = LINE_BYTES; ; size *= 2) {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(size), 0, size, at);
+      for (const { line } of wholeLines(buffer.subarray(0, bytesRead))) {
+        const reading = parseLine(line.toString('utf8'))?.reading;
+        if (reading?.userId === userId && reading.groupId === groupId) return reading;
+        throw new Trouble(`the line of the group ${groupId} in ${path} changed meanwhile`, CHANGED);
+      }
+      if (bytesRead < size) throw new Trouble(`the line of the group ${groupId} in ${path} is gone`, CHANGED);
+    }
+  };
+
+  const viewOf = (handle: FileHandle): JournalView => ({
+    ...index,
+    lastLine: (userId, groupId) => lastLine(handle, userId, groupId),
+  });
+
   const locked = async <T>(work: (handle: FileHandle) => Promise<T>): Promise<T> => {
     await using _lock = await lockFile(lockPath);
     const before = known;
@@ -162,21 +217,27 @@ export async function openJournal(path: string, log: Log, files: FileSystem = no
     feed,
     latest: histories,
     histories,
-    async append(readings, { history } = { history: false }) {
+    async append(readings, { history = false, updatedAt } = {}) {
       if (readings.length === 0) return [];
       return await locked(async (handle) => {
         const added = await findNew(readings);
-        if (added.length === 0) return [];
-        const lines: Buffer[] = [];
-        for await (const reading of inPortions(added)) lines.push(Buffer.from(`${formatLine(reading, history)}\n`));
-        const bytes = Buffer.concat(lines);
-        await write(handle, bytes);
-        const entries = await index.add(added);
-        // Only now: publishers may have no line that the index does not know.
-        goOn(bytes);
-        return entries;
+        const now = new Date(Math.max(clock.now().getTime(), updatedAt?.getTime() ?? 0));
+        return await addLines(handle, await review(added, viewOf(handle), now), history);
       });
     },
+    async withdraw(userId, groupIds, reason) {
+      return await locked(async (handle) => {
+        const lines: Reading[] = [];
+        for (const groupId of groupIds) {
+          const group = index.group(userId, groupId);
+          if (group === undefined || group.withdrawn !== undefined) continue;
+          lines.push({ ...(await lastLine(handle, userId, groupId)), held: undefined, withdrawn: reason });
+        }
+        return await addLines(handle, lines, false);
+      });
+    },
+    groupsWithin: (userId, window) => index.groupsWithin(userId, window),
+    heldOf: (userId) => index.heldOf(userId),
     newestModification: (userId) => index.newestModification(userId),
     lastWeighIn: (userId) => index.lastWeighIn(userId),
   };

@@ -1,7 +1,7 @@
 import { formatTime } from '../../domain/clock.ts';
 import { parseSeconds } from '../../domain/dates.ts';
 import { AMBIGUOUS } from '../../domain/measure.ts';
-import { type Reading, readingFields } from '../../domain/reading.ts';
+import { HELD_REASONS, type Reading, readingFields, WITHDRAWN_REASONS } from '../../domain/reading.ts';
 import { parseUserId } from '../../domain/token.ts';
 import { isFields, parseFields, textOf } from '../json.ts';
 
@@ -45,6 +45,8 @@ export function parseLine(text: string): JournalLine | undefined {
     model: textOf(model),
     timeZone: writtenDate && OFFSET.exec(writtenDate)?.[0],
     measures: Object.fromEntries(Object.entries(measures).filter(isMeasure)),
+    held: oneOf(HELD_REASONS, line['held']),
+    withdrawn: line['withdrawn'] === true ? (oneOf(WITHDRAWN_REASONS, line['reason']) ?? 'forgotten') : undefined,
   };
   return {
     text,
@@ -52,6 +54,10 @@ export function parseLine(text: string): JournalLine | undefined {
     history: line['history'] === true,
     reading,
   };
+}
+
+function oneOf<T>(known: readonly T[], value: unknown): T | undefined {
+  return known.find((each) => each === value);
 }
 
 /** Where a time ends. */

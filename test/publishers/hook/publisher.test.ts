@@ -62,7 +62,14 @@ describe('a hook', () => {
   test('is told what is not known by null, and by no variable', async () => {
     await using bench = await createHookBench('cat > "$1/in"; env | grep ^WEIGHBRIDGE_ | sort > "$1/env"');
     const reading = { ...READING, userId: BO, deviceId: undefined, model: undefined, measures: { heart_rate: 61 } };
-    await bench.deliver({ reading, previousWeight: undefined, late: true, correction: true });
+    await bench.deliver({
+      ...DELIVERY,
+      kind: 'correction',
+      reading,
+      previousWeight: undefined,
+      late: true,
+      correction: true,
+    });
     const { name, weight, previous_weight, change, late, correction, text } = JSON.parse(await bench.read('in'));
     assert.deepEqual([name, weight, previous_weight, change, late, correction], [null, null, null, null, true, true]);
     assert.equal(text, '5678 heart_rate 61 bpm');

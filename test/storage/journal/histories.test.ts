@@ -16,7 +16,13 @@ const ms = (time: string) => new Date(at(time)).getTime();
 
 function open() {
   const histories = createHistories();
-  return { histories, index: createJournalIndex(histories) };
+  const index = createJournalIndex(histories);
+  let at = 0;
+  const learn = (reading: Reading) => {
+    index.learn({ reading, at });
+    at += 1;
+  };
+  return { histories, index: { learn } };
 }
 
 describe('the histories', () => {

@@ -38,7 +38,7 @@ async function setUp(content?: string) {
   return {
     path,
     log,
-    open: (files: FileSystem = nodeFiles) => openJournal(path, log, files),
+    open: (files: FileSystem = nodeFiles) => openJournal(path, log, { files }),
     text: () => readFile(path, 'utf8'),
     /** The group ids of the lines, in order; fails where a line is not whole. */
     async groups() {

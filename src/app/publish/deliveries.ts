@@ -1,0 +1,63 @@
+import type { Delivery, DeliveryKind, FeedLine, JournalFeed } from '../../domain/publisher.ts';
+import { combine, counts, isSameWeighIn, type Reading, weightOf } from '../../domain/reading.ts';
+
+/** Lines that follow each other in the journal and are delivered together; one at least. */
+export type Run = readonly [FeedLine, ...FeedLine[]];
+
+/**
+ * Puts the parts of each weigh-in together. History is a run of its own, and so is each line that is taken back or held.
+ */
+export function runsOf(lines: readonly FeedLine[]): readonly Run[] {
+  const runs: Run[] = [];
+  for (const line of lines) {
+    const last = runs.at(-1);
+    const isPart =
+      last !== undefined && isOrdinary(line) && isOrdinary(last[0]) && isSameWeighIn(last[0].reading, line.reading);
+    if (isPart) runs[runs.length - 1] = [...last, line];
+    else runs.push([line]);
+  }
+  return runs;
+}
+
+function isOrdinary({ reading, history }: FeedLine): boolean {
+  return counts(reading) && !history;
+}
+
+/**
+ * What a run says now.
+ *
+ * @param isOld whether a reading is too old to be announced
+ * @returns undefined where there is nothing to deliver: history, or what does not count any more
+ */
+export function describeRun(
+  run: Run,
+  { contextOf, isOld }: Pick<JournalFeed, 'contextOf'> & { readonly isOld: (reading: Reading) => boolean },
+): Delivery | undefined {
+  const known = run.map((line) => ({ ...line, ...contextOf(line) }));
+  const [first, ...others] = known.filter((line) => line.stillCounts === counts(line.reading));
+  if (first === undefined || first.history) return undefined;
+  const reading = combine([first.reading, ...others.map((line) => line.reading)]);
+  const parts = [first, ...others];
+  const main = parts.find((part) => part.reading.groupId === reading.groupId) ?? first;
+  const kind = kindOf(main, parts);
+  if (kind === 'withdrawn' && !main.countedBefore) return undefined;
+  return {
+    kind,
+    reading,
+    groupIds: [...new Set([main, ...parts].map((part) => part.reading.groupId))],
+    previousWeight: main.previousWeight,
+    correction: main.correction,
+    late: kind === 'correction' || kind === 'withdrawn' || kind === 'held' || isOld(reading),
+  };
+}
+
+type Part = Pick<FeedLine, 'reading'> & ReturnType<JournalFeed['contextOf']>;
+
+function kindOf(main: Part, parts: readonly Part[]): DeliveryKind {
+  if (main.reading.withdrawn !== undefined) return 'withdrawn';
+  if (!counts(main.reading)) return 'held';
+  if (parts.every((part) => part.countedBefore)) return 'correction';
+  if (parts.some((part) => part.besideOlderWeight)) return 'addition';
+  if (weightOf(main.reading) === undefined) return 'reading';
+  return main.countedBefore ? 'addition' : 'weigh_in';
+}

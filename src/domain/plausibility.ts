@@ -1,0 +1,66 @@
+import type { TimedValue } from './history.ts';
+import { counts, type HeldReason, type Reading, weightOf } from './reading.ts';
+
+/** A scale's clock may be a little ahead of ours. */
+const AHEAD_MS = 5 * 60_000;
+/** Withings' heaviest limit is 200 kg (Body) to 250 kg (Body Scan); what is far beyond is an error. */
+const HEAVIEST_KG = 400;
+const DAY_MS = 24 * 3_600_000;
+/** Which weights a new one is compared with. */
+const RECENT_MS = 60 * DAY_MS;
+/** How soon a second weight like the first releases both. */
+const CONFIRM_MS = 7 * DAY_MS;
+/** How far two weights may be apart to be alike: what a person eats, drinks and wears within a week. */
+const ALIKE = 0.05;
+
+/** A weight and its group. */
+export interface GroupWeight extends TimedValue {
+  readonly groupId: number;
+}
+
+/** What the journal holds of one person around a moment, without the reading's own group. Bounds: `from <= t < to`. */
+export interface Neighbours {
+  /** The weights that count. */
+  weights(fromMs: number, toMs: number): readonly GroupWeight[];
+  /** The weights held because of a jump. */
+  heldJumps(fromMs: number, toMs: number): readonly GroupWeight[];
+}
+
+export interface HoldRules {
+  /** How far from every recent weight a new one may be, as a share of that weight; undefined for no limit. */
+  readonly jumpShare: number | undefined;
+}
+
+export interface Assessment {
+  readonly held: HeldReason | undefined;
+  /** The groups that are held no longer, because this reading confirms them. */
+  readonly released: readonly number[];
+}
+
+const FINE: Assessment = { held: undefined, released: [] };
+
+/**
+ * Whether a reading can be this person's.
+ *
+ * @param now the later one of our clock and Withings' own, so that a clock that is behind holds nothing
+ */
+export function assess(
+  reading: Reading,
+  { neighbours, rules, now }: { readonly neighbours: Neighbours; readonly rules: HoldRules; readonly now: Date },
+): Assessment {
+  if (!counts(reading)) return FINE;
+  if (reading.takenAt.getTime() > now.getTime() + AHEAD_MS) return { held: 'future', released: [] };
+  const kilograms = weightOf(reading);
+  if (kilograms === undefined) return FINE;
+  if (!(kilograms > 0 && kilograms <= HEAVIEST_KG)) return { held: 'impossible', released: [] };
+  if (rules.jumpShare === undefined) return FINE;
+  const takenMs = reading.takenAt.getTime();
+  const recent = neighbours.weights(takenMs - RECENT_MS, takenMs + 1);
+  const isNear = ({ value }: TimedValue, share: number) => Math.abs(kilograms - value) <= share * value;
+  const { jumpShare } = rules;
+  if (recent.length === 0 || recent.some((each) => isNear(each, jumpShare))) return FINE;
+  const alike = neighbours.heldJumps(takenMs - CONFIRM_MS, takenMs + 1).filter((each) => isNear(each, ALIKE));
+  return alike.length === 0
+    ? { held: 'jump', released: [] }
+    : { held: undefined, released: alike.map(({ groupId }) => groupId) };
+}

@@ -1,0 +1,92 @@
+import { assess, type GroupWeight, type HoldRules } from './plausibility.ts';
+import { counts, type GroupState, isSure, type Reading, weightOf } from './reading.ts';
+import type { UserId } from './token.ts';
+
+/** What the journal holds when new readings come in. */
+export interface JournalView {
+  group(userId: UserId, groupId: number): GroupState | undefined;
+  /** The other people at whom this group counts or is held. */
+  otherOwners(userId: UserId, groupId: number): readonly UserId[];
+  /** A person's weights that count, with `fromMs <= takenMs < toMs`. */
+  weights(userId: UserId, fromMs: number, toMs: number): readonly GroupWeight[];
+  heldOf(userId: UserId): readonly GroupState[];
+  /** The last line of a group that the journal holds. */
+  lastLine(userId: UserId, groupId: number): Promise<Reading>;
+}
+
+/**
+ * Decides what the lines of new readings say: whether they are held, and which other groups they take back or release.
+ * The journal asks under its lock, and writes all lines of one decision at once.
+ *
+ * @param added readings of groups that the journal does not hold in this version, the oldest first
+ * @param now the later one of our clock and Withings' own
+ * @returns the lines to write, in their order
+ */
+export type Review = (added: readonly Reading[], view: JournalView, now: Date) => Promise<readonly Reading[]>;
+
+/** Takes everything in as it came. */
+export const NO_REVIEW: Review = async (added) => added;
+
+export function createReview(rules: HoldRules): Review {
+  return async (added, view, now) => {
+    const lines: Reading[] = [];
+    for (const reading of added) {
+      const judged = withdrawnByItself(reading, view);
+      for (const owner of counts(judged) ? view.otherOwners(reading.userId, reading.groupId) : []) {
+        lines.push({ ...(await view.lastLine(owner, reading.groupId)), held: undefined, withdrawn: 'moved' });
+      }
+      const neighbours = neighboursOf(judged, view, lines);
+      const { held, released } = assess(judged, { neighbours, rules, now });
+      for (const groupId of released) await release(groupId, judged.userId, view, lines);
+      lines.push(held === undefined ? judged : { ...judged, held });
+    }
+    return lines;
+  };
+}
+
+/** A version that takes back what the one before it said. */
+function withdrawnByItself(reading: Reading, view: JournalView): Reading {
+  const before = view.group(reading.userId, reading.groupId);
+  if (Object.keys(reading.measures).length === 0) return { ...reading, withdrawn: 'emptied' };
+  if (!isSure(reading) && before?.counts) return { ...reading, withdrawn: 'ambiguous' };
+  return reading;
+}
+
+/** What surrounds a reading in the journal and among the lines that are about to be written. */
+function neighboursOf({ userId, groupId }: Reading, view: JournalView, lines: readonly Reading[]) {
+  const isNear = (each: GroupWeight) => each.groupId !== groupId;
+  const written = new Set(lines.filter((line) => line.userId === userId).map((line) => line.groupId));
+  const ofLines = (isWanted: (line: Reading) => boolean, fromMs: number, toMs: number) =>
+    lines.flatMap((line) => {
+      const value = weightOf(line);
+      const takenMs = line.takenAt.getTime();
+      const isIn = line.userId === userId && isWanted(line) && takenMs >= fromMs && takenMs < toMs;
+      return isIn && value !== undefined ? [{ groupId: line.groupId, takenMs, value }] : [];
+    });
+  const isOld = (each: GroupWeight) => isNear(each) && !written.has(each.groupId);
+  return {
+    weights: (fromMs: number, toMs: number) => [
+      ...view.weights(userId, fromMs, toMs).filter(isOld),
+      ...ofLines(counts, fromMs, toMs).filter(isNear),
+    ],
+    heldJumps: (fromMs: number, toMs: number) => [
+      ...view
+        .heldOf(userId)
+        .flatMap(jumpOf)
+        .filter((each) => isOld(each) && each.takenMs >= fromMs && each.takenMs < toMs),
+      ...ofLines((line) => line.held === 'jump', fromMs, toMs).filter(isNear),
+    ],
+  };
+}
+
+function jumpOf({ groupId, takenAt, weight, held }: GroupState): GroupWeight[] {
+  return held === 'jump' && weight !== undefined ? [{ groupId, takenMs: takenAt.getTime(), value: weight }] : [];
+}
+
+/** A held reading counts from now on: in the lines where it is among them, otherwise as one more line. */
+async function release(groupId: number, userId: UserId, view: JournalView, lines: Reading[]): Promise<void> {
+  const at = lines.findIndex((line) => line.userId === userId && line.groupId === groupId);
+  const line = lines[at];
+  if (line !== undefined) lines[at] = { ...line, held: undefined };
+  else lines.push({ ...(await view.lastLine(userId, groupId)), held: undefined });
+}

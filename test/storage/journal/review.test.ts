@@ -1,0 +1,196 @@
+import { strict as assert } from 'node:assert';
+import { readFile, truncate } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import type { MeasureGroup } from '../../../src/domain/measure.ts';
+import { type Reading, toReading, weightOf } from '../../../src/domain/reading.ts';
+import { createReview } from '../../../src/domain/review.ts';
+import { openJournal } from '../../../src/storage/journal/journal.ts';
+import { ANNA, BO, weighIn } from '../../support/people.ts';
+import { createRecordingLog } from '../../support/recording-log.ts';
+import { temporaryDirectory } from '../../support/temporary.ts';
+
+const NOW = new Date('2026-11-26T07:00:00Z');
+const daysAgo = (days: number) => new Date(NOW.getTime() - days * 24 * 3_600_000);
+const REVIEW = createReview({ jumpShare: 0.2 });
+
+/** A group of one weight, in the version of so many minutes later. */
+function group(groupId: number, kilograms: number, days = 0, changes: Partial<MeasureGroup> = {}, version = 0) {
+  const takenAt = daysAgo(days);
+  const modifiedAt = new Date(takenAt.getTime() + version * 60_000);
+  return weighIn(kilograms, takenAt, { groupId, modifiedAt, ...changes });
+}
+
+async function setUp() {
+  const directory = await temporaryDirectory();
+  const path = `${directory.path}/measures.jsonl`;
+  const open = () => openJournal(path, createRecordingLog(), { review: REVIEW, clock: { now: () => NOW } });
+  return {
+    path,
+    open,
+    lines: async (): Promise<Record<string, unknown>[]> =>
+      (await readFile(path, 'utf8'))
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line)),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+const of = (userId: Reading['userId'], ...groups: readonly MeasureGroup[]) =>
+  groups.map((each) => toReading(userId, each));
+const weights = (journal: Awaited<ReturnType<typeof openJournal>>, userId = ANNA) =>
+  journal.histories.valuesOf(userId, 'weight').map(({ value }) => value);
+
+describe('a group is taken back', () => {
+  const FIRST = group(1, 80, 3);
+  const SECOND = group(2, 80.5, 1);
+
+  for (const [what, version, reason] of [
+    ['when its new version is empty', { ...SECOND, modifiedAt: NOW, measures: [] }, 'emptied'],
+    ['when it becomes ambiguous', { ...SECOND, modifiedAt: NOW, attribution: 1 }, 'ambiguous'],
+    ['when it may be inaccurate', { ...SECOND, modifiedAt: NOW, attribution: 4 }, 'ambiguous'],
+  ] as const) {
+    test(what, async () => {
+      await using home = await setUp();
+      const journal = await home.open();
+      await journal.append(of(ANNA, FIRST, SECOND));
+      const [entry] = await journal.append(of(ANNA, version));
+      assert.deepEqual(entry?.replaces, { weight: 80.5, counted: true });
+      const line = (await home.lines()).at(-1);
+      assert.deepEqual([line?.['grpid'], line?.['withdrawn'], line?.['reason']], [2, true, reason]);
+      for (const each of [journal, await home.open()]) {
+        assert.equal(each.lastWeighIn(ANNA)?.kilograms, 80);
+        assert.deepEqual(weights(each), [80]);
+        assert.equal(each.latest.of(ANNA).get('weight')?.value, 80);
+      }
+    });
+  }
+
+  test('when another person has it, in the same write', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, FIRST, SECOND));
+    const entries = await journal.append(of(BO, { ...SECOND, attribution: 7, modifiedAt: NOW }));
+    assert.deepEqual(
+      entries.map(({ reading }) => [reading.userId, reading.withdrawn]),
+      [
+        [ANNA, 'moved'],
+        [BO, undefined],
+      ],
+    );
+    for (const each of [journal, await home.open()]) {
+      assert.deepEqual([weights(each), weights(each, BO)], [[80], [80.5]]);
+    }
+    assert.deepEqual(await journal.append(of(ANNA, SECOND)), [], 'the old version does not bring it back');
+  });
+
+  test('and comes back to the first person when Withings changes its mind', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, FIRST, SECOND));
+    await journal.append(of(BO, { ...SECOND, modifiedAt: daysAgo(0.5) }));
+    await journal.append(of(ANNA, { ...SECOND, modifiedAt: NOW }));
+    assert.deepEqual([weights(journal), weights(journal, BO)], [[80, 80.5], []]);
+  });
+
+  test('when it is deleted, and counts again when Withings has it again', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, FIRST, SECOND));
+    const [entry] = await journal.withdraw(ANNA, [2], 'deleted');
+    assert.equal(entry && weightOf(entry.reading), 80.5, 'the line says what was taken back');
+    assert.deepEqual(await journal.withdraw(ANNA, [2, 99], 'deleted'), [], 'once');
+    assert.deepEqual(weights(await home.open()), [80]);
+    await journal.append(of(ANNA, SECOND));
+    assert.deepEqual(weights(journal), [80, 80.5]);
+  });
+
+  test('by hand for good', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, FIRST, SECOND));
+    await journal.withdraw(ANNA, [2], 'forgotten');
+    const again = await home.open();
+    assert.deepEqual(await again.append(of(ANNA, { ...SECOND, modifiedAt: NOW })), []);
+    assert.deepEqual(weights(again), [80]);
+  });
+
+  test('whole or not at all, wherever a power cut tears the write', async () => {
+    const moved = { ...SECOND, attribution: 7, modifiedAt: NOW };
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, FIRST, SECOND));
+    const before = (await readFile(home.path)).length;
+    await journal.append(of(BO, moved));
+    const after = (await readFile(home.path)).length;
+    for (const size of [before + 10, before + Math.floor((after - before) * 0.75)]) {
+      await truncate(home.path, size);
+      const next = await home.open();
+      await next.append(of(BO, moved));
+      assert.deepEqual([weights(next), weights(next, BO)], [[80], [80.5]]);
+    }
+  });
+});
+
+describe('a weight that cannot be this person’s is held', () => {
+  const USUAL = [group(1, 81.2, 3), group(2, 81.4, 2)];
+
+  test('and a second one like it releases both, across a restart', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 62, 1)));
+    assert.equal((await home.lines()).at(-1)?.['held'], 'jump');
+    assert.deepEqual(weights(journal), [81.2, 81.4]);
+    assert.deepEqual(
+      journal.heldOf(ANNA).map(({ groupId, held }) => [groupId, held]),
+      [[3, 'jump']],
+    );
+    const again = await home.open();
+    const entries = await again.append(of(ANNA, group(4, 62.5)));
+    assert.deepEqual(
+      entries.map(({ reading }) => [reading.groupId, reading.held]),
+      [
+        [3, undefined],
+        [4, undefined],
+      ],
+    );
+    assert.deepEqual(weights(await home.open()), [81.2, 81.4, 62, 62.5]);
+    assert.deepEqual(again.heldOf(ANNA), []);
+  });
+
+  test('also where both come at once', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 62, 1), group(4, 62.4)));
+    assert.deepEqual(weights(journal), [81.2, 81.4, 62, 62.4]);
+    assert.equal((await home.lines()).length, 4);
+  });
+
+  test('and stays held in a new version of its group', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 116, 1)));
+    await journal.append(of(ANNA, group(3, 116.1, 1, {}, 5)));
+    assert.deepEqual(weights(journal), [81.2, 81.4]);
+    assert.equal(journal.heldOf(ANNA)[0]?.weight, 116.1);
+  });
+
+  test('by the later one of two clocks', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    const early = group(3, 81.3, -1);
+    await journal.append(of(ANNA, ...USUAL, early), { updatedAt: daysAgo(-1.1) });
+    assert.deepEqual(journal.heldOf(ANNA), []);
+    await journal.append(of(ANNA, group(4, 81.3, -400)));
+    assert.equal(journal.heldOf(ANNA)[0]?.held, 'future');
+    assert.equal(journal.lastWeighIn(ANNA)?.takenAt.getTime(), early.takenAt.getTime());
+  });
+
+  test('and can be taken back while it is held', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 116, 1)));
+    await journal.withdraw(ANNA, [3], 'forgotten');
+    assert.deepEqual((await home.open()).heldOf(ANNA), []);
+  });
+});
