@@ -161,9 +161,8 @@ const INHERITED =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|PULSE_SERVER)$/;
 
 function inherited(env: Source): Readonly<Record<string, string>> {
-  const isKept = (entry: [string, string | undefined]): entry is [string, string] =>
-    INHERITED.test(entry[0]) && entry[1] !== undefined;
-  return Object.fromEntries(Object.entries(env).filter(isKept));
+  const kept = Object.entries(env).filter(([name]) => INHERITED.test(name));
+  return Object.fromEntries(kept.map(([name, value = '']) => [name, value]));
 }
 
 /** What is wrong, and an example of what is not. */
