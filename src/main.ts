@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { addAbortSignal } from 'node:stream';
-import { ExitCode, type Run, type Shell } from './cli/shell.ts';
+import { ExitCode, ExitError, type Run, type Shell } from './cli/shell.ts';
 import { errorCode, explain, Trouble } from './domain/trouble.ts';
 import type { OwnFiles } from './runtime/version.ts';
 import { goesToJournald, withPriority } from './systemd/journald.ts';
@@ -67,7 +67,7 @@ async function openShell(): Promise<Shell> {
   };
 }
 
-/** Takes what systemd has told this process out of the environment: no program that is started here is supervised. */
+/** Takes systemd's variables out of the environment: they are for this process, and not for the programs it starts. */
 function takeNotifyEnvironment(): Shell['notifyEnvironment'] {
   const names = ['NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC', 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'];
   const variables = Object.fromEntries(names.map((name) => [name, process.env[name]]));
@@ -79,7 +79,7 @@ function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // It has ended by itself.
+    // The process has ended already.
   }
 }
 
@@ -93,7 +93,7 @@ async function* readLines(): AsyncGenerator<string> {
   try {
     yield* createInterface({ input: addAbortSignal(stop.signal, process.stdin) });
   } finally {
-    // Somebody may go on typing, and nobody listens any more.
+    // What is typed from now on is not read.
     process.stdin.destroy();
   }
 }
@@ -101,10 +101,10 @@ async function* readLines(): AsyncGenerator<string> {
 /** For what works on the files of a daemon, beside it. */
 async function runBeside(command: Run): Promise<void> {
   await run(async (shell) => {
-    const { runBeside } = await import('./cli/as-daemon-user.ts');
-    return await runBeside(shell, command, {
+    const { runAsDaemonUser } = await import('./cli/as-daemon-user.ts');
+    return await runAsDaemonUser(shell, command, {
       environment: process.env,
-      again: [...process.execArgv, ...process.argv.slice(1)],
+      nodeArguments: [...process.execArgv, ...process.argv.slice(1)],
       chdir: (path) => process.chdir(path),
       onTerminate: (listener) => void process.on('SIGTERM', listener),
     });
@@ -117,11 +117,15 @@ async function run(command: Run, whenStuck: ExitCode = ExitCode.failed): Promise
   try {
     process.exitCode = await command(await openShell());
   } catch (error) {
-    process.exitCode = ExitCode.failed;
-    if (error instanceof Trouble) say(`error: ${explain(error)}`);
-    else if (error instanceof Error && errorCode(error) !== undefined) say(`error: ${error.message}`);
-    else say(`this is a defect of weighbridge, please report it: ${error instanceof Error ? error.stack : error}`);
+    process.exitCode = error instanceof ExitError ? error.code : ExitCode.failed;
+    if (!(error instanceof ExitError && error.message === '')) say(describe(error));
   }
+}
+
+function describe(error: unknown): string {
+  if (error instanceof Trouble) return `error: ${explain(error)}`;
+  if (error instanceof Error && errorCode(error) !== undefined) return `error: ${error.message}`;
+  return `this is a defect of weighbridge, please report it: ${error instanceof Error ? error.stack : error}`;
 }
 
 // The daemon runs for months with what it has loaded, and has no words to read: 8 ms and 2 MB less.

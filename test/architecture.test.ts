@@ -141,7 +141,7 @@ const CASES: readonly Case[] = [
   ...row(undefined, 'src/config/', '../domain/token.ts', '../systemd/paths.ts', 'node:fs'),
   ...row(undefined, 'src/config/', 'dotenv', 'fastest-levenshtein'),
   ...row(IMPORTS, 'src/runtime/', '../app/link/link.ts', '../storage/files.ts', '../cli/shell.ts', 'axios'),
-  ...row(IMPORTS, 'src/runtime/', 'dotenv', 'node:process'),
+  ...row(IMPORTS, 'src/runtime/', '../config/config.ts', 'dotenv', 'node:process'),
   ...row(undefined, 'src/runtime/', '../domain/token.ts', 'node:fs'),
   ...row(
     IMPORTS,

@@ -1,25 +1,25 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
 import { parseConfig } from '../config/config.ts';
 import { mergeSources, readCredentials, type Source } from '../config/sources.ts';
-import { parent } from '../storage/files.ts';
 import { ENVIRONMENT_IN_STATE, SERVICE } from '../systemd/paths.ts';
 import { ExitCode, type Run, type Shell } from './shell.ts';
 
 /** The process, for what only it can do. */
 export interface Host {
   readonly environment: Record<string, string | undefined>;
-  /** Node's own arguments, the script and its arguments: what to give Node to run the same again. */
-  readonly again: readonly string[];
+  /** Node's own arguments, the script and its arguments: Node runs this command with them. */
+  readonly nodeArguments: readonly string[];
   readonly chdir: (path: string) => void;
-  /** SIGTERM alone: Ctrl-C reaches whoever else is on the terminal by itself, and twice would be at once. */
+  /** SIGTERM alone: the terminal sends Ctrl-C to both processes, and a second signal would end them at once. */
   readonly onTerminate: (listener: () => void) => void;
 }
 
-/** Runs what works on the files of a daemon, beside it; for root, as whoever they belong to. */
-export async function runBeside(shell: Shell, command: Run, host: Host): Promise<ExitCode> {
+/** Runs a command that works on the files of a daemon; for root, as the user that owns the files. */
+export async function runAsDaemonUser(shell: Shell, command: Run, host: Host): Promise<ExitCode> {
   const at = handedOver(shell, host) ?? beside(shell, host);
   const owner = ownerBeside(at);
   return owner === undefined ? await command(at) : await handOver(at, owner, host);
@@ -39,13 +39,13 @@ function beside(shell: Shell, { environment, chdir }: Host): Shell {
   };
 }
 
-/** Which descriptor root hands the settings over on, because whoever works for it may not read them. */
+/** The descriptor on which root hands the settings over, because the daemon's user may not read their file. */
 const HANDED_OVER = 'WEIGHBRIDGE_HANDED_OVER';
 
-/** Runs this command once more, as somebody else. */
+/** Runs this command in a process of the owner's. */
 async function handOver({ env, written, service, program }: Shell, owner: Owner, host: Host): Promise<ExitCode> {
   const { uid, gid } = owner;
-  const child = spawn(program.node, host.again, {
+  const child = spawn(program.node, host.nodeArguments, {
     uid,
     gid,
     env: { ...host.environment, [HANDED_OVER]: '3' },
@@ -72,19 +72,16 @@ interface Owner {
 }
 
 /**
- * As whom a command must work beside a daemon, where that is somebody else than root who has called it: a login that root
+ * The user that a command must work as, where root has called it and the files belong to another user. A login that root
  * rotated would be in a file that the daemon's user cannot read.
  */
 function ownerBeside({ env, isRoot }: Pick<Shell, 'env' | 'isRoot'>): Owner | undefined {
   if (!isRoot) return undefined;
   const owner = ownerOf(parseConfig(env, 'files').readable.directories.tokens);
-  return owner?.uid === 0 ? undefined : owner;
+  return owner.uid === 0 ? undefined : owner;
 }
 
 /** Of the directory, or of the one that it will be made in. */
-function ownerOf(path: string): Owner | undefined {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found !== undefined) return found;
-  const above = path.includes('/') ? parent(path) : '.';
-  return above === path ? undefined : ownerOf(above);
+function ownerOf(path: string): Owner {
+  return statSync(path, { throwIfNoEntry: false }) ?? ownerOf(dirname(path));
 }

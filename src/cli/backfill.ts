@@ -9,29 +9,24 @@ import { realClock } from '../runtime/real-clock.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { createBackfillFiles } from '../storage/progress-files.ts';
 import { type DateRange, isEmptyRange } from './dates.ts';
-import { openCommand } from './open-command.ts';
-import { readPeople } from './people.ts';
+import { openCommand, readPeople } from './open-command.ts';
 import { openProgress, type Progress } from './progress.ts';
-import { ExitCode, type Shell } from './shell.ts';
+import { ExitCode, ExitError, type Shell } from './shell.ts';
 
 /** Withings was founded in June 2008, and its first scale was sold from 2009 on: no scale has measured anything before. */
 const BEFORE_THE_FIRST_SCALE = new Date('2009-01-01T00:00:00Z');
 
-/** Fetches somebody's history into the journal, beside a running daemon or without one. */
+/** Fetches a person's history into the journal, beside a running daemon or without one. */
 export async function backfillUser(shell: Shell, userId: UserId, options: DateRange): Promise<ExitCode> {
   const { since = BEFORE_THE_FIRST_SCALE, until } = options;
-  if (isEmptyRange({ since, until })) {
-    shell.say('error: --until must be after --since, which is 2009-01-01 where it is not given');
-    return ExitCode.usage;
-  }
+  if (isEmptyRange({ since, until }))
+    throw new ExitError(ExitCode.usage, '--until must be after --since, which is 2009-01-01 where it is not given');
   using progress = await openProgress(shell, realClock);
-  const command = openCommand(progress.shell);
-  if (command === undefined) return ExitCode.configuration;
-  const { config, core } = command;
+  const { config, core } = openCommand(progress.shell);
   const directory = backfillIn(config.directories.data);
   await makeDirectories(config.directories);
   await makeDirectory(directory);
-  if ((await readPeople(shell, core.tokens, userId)) === undefined) return ExitCode.failed;
+  await readPeople(shell, core.tokens, userId);
 
   const { print, say, signal } = progress.shell;
   const who = nameOf(userId, config.people);

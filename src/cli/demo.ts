@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +16,7 @@ import { type Call, type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { openJournal } from '../storage/journal/journal.ts';
 import { openLog } from './open-command.ts';
-import { ExitCode, type Shell } from './shell.ts';
+import { ExitCode, ExitError, type Shell } from './shell.ts';
 
 const CLIENT = { clientId: 'demo-client', clientSecret: 'demo-client-secret' };
 const CALLBACK_PATH = '/withingsWebhook/demo';
@@ -25,7 +26,7 @@ const PATIENCE_MS = 90_000;
 /** Withings waits 2 s for an answer, and the very first one takes longer on a machine that is slow or busy. */
 const MOST_TRIES = 10;
 
-/** What happens behind each call, for somebody who watches. */
+/** What each call is for, as the demo tells it. */
 const STATIONS: Readonly<Record<string, string>> = {
   requesttoken: 'weighbridge trades the refresh token for a new pair, and stores it before it uses it',
   getmeas: 'weighbridge asks Withings for the measures',
@@ -85,7 +86,7 @@ async function play(
     tell(`${name} steps on the scale; Withings stores ${kilograms.toFixed(2)} kg and calls weighbridge`);
     const date = Math.floor(Date.now() / 1000) - 2;
     void sandbox.weigh(userId, weighInOf(person, { kilograms, date }));
-    if (options.once) return await within(shell, arrived);
+    if (options.once) return await inTime(arrived);
     void arrived.then(() => tell(`the next step on the scale is in ${STEP_EVERY_MS / 1000} s; Ctrl-C ends the demo`));
     await realClock.sleep(STEP_EVERY_MS, shell.signal);
   }
@@ -97,7 +98,7 @@ async function subscribe(sandbox: Sandbox, userId: string, callbackUrl: string):
   throw new Error(`${callbackUrl} does not answer`);
 }
 
-/** The settings of somebody who has done everything right, at ports that are free. */
+/** The settings of a set-up in which everything is right, at ports that are free. */
 async function configure(
   directory: string,
   withings: URL,
@@ -142,13 +143,11 @@ async function writeHistory({ directories }: WithingsConfig): Promise<void> {
 
 function ignore(): void {}
 
-async function within(shell: Shell, arrived: Promise<void>): Promise<ExitCode> {
-  const patience = new AbortController();
-  const late = realClock.sleep(PATIENCE_MS, patience.signal).then(() => ExitCode.failed);
-  const code = await Promise.race([arrived.then(() => ExitCode.done), late]);
-  patience.abort();
-  if (code === ExitCode.failed) shell.say(`error: no weight arrived within ${PATIENCE_MS / 1000} s`);
-  return code;
+async function inTime(arrived: Promise<void>): Promise<ExitCode> {
+  const late = once(AbortSignal.timeout(PATIENCE_MS), 'abort');
+  const isLate = await Promise.race([arrived.then(() => false), late.then(() => true)]);
+  if (isLate) throw new ExitError(ExitCode.failed, `no weight arrived within ${PATIENCE_MS / 1000} s`);
+  return ExitCode.done;
 }
 
 /** Passes everything on, and notices when a weight has been logged. */

@@ -6,8 +6,8 @@ import { CSV_HEADER, formatCsvRow } from '../storage/journal/csv.ts';
 import type { JournalLine } from '../storage/journal/line.ts';
 import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal/reader.ts';
 import { type DateRange, isEmptyRange } from './dates.ts';
-import { readSettingsBeside } from './open-command.ts';
-import { ExitCode, type Shell } from './shell.ts';
+import { readSettings } from './open-command.ts';
+import { ExitCode, ExitError, type Shell } from './shell.ts';
 
 /** Fewer and larger writes: a system call for each line takes longer than making it. */
 const CHUNK_LETTERS = 64 * 1024;
@@ -18,12 +18,8 @@ export async function exportJournal(
   options: DateRange & { readonly user?: UserId; readonly format: 'csv' | 'json' },
 ): Promise<ExitCode> {
   const { user: userId, since, until, format } = options;
-  if (isEmptyRange(options)) {
-    shell.say(`error: --since must be before --until`);
-    return ExitCode.usage;
-  }
-  const config = readSettingsBeside(shell, 'files');
-  if (config === undefined) return ExitCode.configuration;
+  if (isEmptyRange(options)) throw new ExitError(ExitCode.usage, '--since must be before --until');
+  const config = readSettings(shell, 'files');
   const path = journalIn(config.directories.data);
   const journal = await openJournalReader(path);
   if (journal === undefined) shell.say(`there is no journal yet: ${path}`);

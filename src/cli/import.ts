@@ -3,8 +3,8 @@ import { parseRefreshToken, parseUserId, type RefreshToken, type UserId } from '
 import { errorCode, Trouble } from '../domain/trouble.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
-import { readSettingsBeside } from './open-command.ts';
-import { ExitCode, type Shell } from './shell.ts';
+import { readSettings } from './open-command.ts';
+import { ExitCode, ExitError, type Shell } from './shell.ts';
 
 /**
  * Stores the login that a token call by hand has answered.
@@ -12,15 +12,9 @@ import { ExitCode, type Shell } from './shell.ts';
  * @param file the JSON that curl printed; standard input without it
  */
 export async function importLogin(shell: Shell, file: string | undefined): Promise<ExitCode> {
-  const config = readSettingsBeside(shell, 'files');
-  if (config === undefined) return ExitCode.configuration;
+  const config = readSettings(shell, 'files');
   const text = file === undefined ? await shell.readInput() : await readAnswerFile(file);
-  const answer = readAnswer(text);
-  if (typeof answer === 'string') {
-    shell.say(`error: ${answer}`);
-    return ExitCode.failed;
-  }
-  const { userId, refreshToken } = answer;
+  const { userId, refreshToken } = readAnswer(text);
   const { tokens: directory } = config.directories;
   await makeDirectory(directory);
   const tokens = createTokenFiles(directory);
@@ -47,19 +41,23 @@ async function readAnswerFile(path: string): Promise<string> {
   }
 }
 
-/** The login in the answer of a token call, or what is wrong with it. */
-function readAnswer(text: string): { readonly userId: UserId; readonly refreshToken: RefreshToken } | string {
-  if (text.trim() === '') return 'nothing came in; pass on what the token call printed';
+/** The login in the answer of a token call. */
+function readAnswer(text: string): { readonly userId: UserId; readonly refreshToken: RefreshToken } {
+  if (text.trim() === '') throw failure('nothing came in; pass on what the token call printed');
   const answer = parseJson(text);
-  if (answer === undefined) return 'this is not JSON; pass on what the token call printed, as it is';
+  if (answer === undefined) throw failure('this is not JSON; pass on what the token call printed, as it is');
   const { status = 0, error = '', errors, body = answer } = answer;
   const said = error || errors?.[0]?.message || '';
-  if (Number(status) !== 0 || said !== '') return `Withings answered ${status} "${said}"; ${explain(said)}`;
+  if (Number(status) !== 0 || said !== '') throw failure(`Withings answered ${status} "${said}"; ${explain(said)}`);
   const userId = parseUserId(body.userid);
   const refreshToken = parseRefreshToken(body.refresh_token);
-  if (userId === undefined) return 'there is no userid in it';
-  if (refreshToken === undefined) return 'there is no refresh_token in it';
+  if (userId === undefined) throw failure('there is no userid in it');
+  if (refreshToken === undefined) throw failure('there is no refresh_token in it');
   return { userId, refreshToken };
+}
+
+function failure(message: string): ExitError {
+  return new ExitError(ExitCode.failed, message);
 }
 
 interface TokenAnswer {

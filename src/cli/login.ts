@@ -13,17 +13,17 @@ import { createProof, localCallbackUrl, type Probe, probeCallback } from '../htt
 import { createPublicApp } from '../http/public/app.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { openCommand } from './open-command.ts';
-import { ExitCode, type Shell } from './shell.ts';
+import { ExitCode, ExitError, type Shell } from './shell.ts';
 
-/** How often to look whether a running daemon has linked somebody. */
+/** How often to look whether a running daemon has linked the person. */
 const LOOK_MS = 1_000;
 /** And whether it is still there. */
 const LOOKS_PER_PROBE = 5;
-/** For how many looks somebody is waited for whose browser was told to come again after 3 s. */
+/** For how many looks to wait for a browser that was told to come back after 3 s. */
 const MOST_LOOKS = 15;
 
 export interface LoginOptions {
-  /** Withings' own demo account in place of one's own. */
+  /** Withings' own demo account in place of a person's. */
   readonly demoUser?: boolean;
   /** The redirected address is typed in here, because the browser cannot come back by itself. */
   readonly paste?: boolean;
@@ -40,13 +40,11 @@ interface Setting {
 
 /** Links one person: prints the consent link, and takes care of what comes back. */
 export async function login(shell: Shell, options: LoginOptions): Promise<ExitCode> {
-  const command = openCommand(shell);
-  if (command === undefined) return ExitCode.configuration;
-  const { config, core, log } = command;
+  const { config, core, log } = openCommand(shell);
   const { callback } = core;
   if (callback === undefined) {
-    shell.say('error: CALLBACK_URL is required: the browser comes back to it from the consent page');
-    return ExitCode.configuration;
+    const message = 'CALLBACK_URL is required: the browser comes back to it from the consent page';
+    throw new ExitError(ExitCode.configuration, message);
   }
   const setting = { shell, config, core, callback, log };
   const { link, id, expiresAt } = callback.consent.request({
@@ -63,7 +61,7 @@ export async function login(shell: Shell, options: LoginOptions): Promise<ExitCo
   return await byBrowser(setting, show, id, patience);
 }
 
-/** Serves the callback, or leaves that to the daemon that does; whoever comes and goes meanwhile. */
+/** Serves the callback, or leaves that to a running daemon. A daemon may start and stop meanwhile. */
 async function byBrowser(setting: Setting, show: () => void, id: string, patience: AbortSignal): Promise<ExitCode> {
   const { shell, config } = setting;
   const { isOurs, isHere } = await probeHere(config);
@@ -74,17 +72,17 @@ async function byBrowser(setting: Setting, show: () => void, id: string, patienc
     isShown = true;
   };
   while (!patience.aborted) {
-    const isLinked = await besideNobody(setting, showOnce, id, patience).catch(async (error) => {
+    const isLinked = await withoutDaemon(setting, showOnce, id, patience).catch(async (error) => {
       if (!(error instanceof Trouble && error.code === 'port_taken')) throw error;
       return await besideDaemon(setting, showOnce, id, patience, error);
     });
     if (isLinked) return ExitCode.done;
   }
-  if (!shell.signal.aborted) shell.say(NOBODY_CAME);
+  if (!shell.signal.aborted) shell.say(NO_REDIRECT);
   return ExitCode.failed;
 }
 
-const NOBODY_CAME = `error: nobody came back from the consent page, and the link is too old now.
+const NO_REDIRECT = `error: nobody came back from the consent page, and the link is too old now.
 Withings shows "redirect_uri_mismatch"? CALLBACK_URL must be the callback URL of your application in the partner
 dashboard, letter by letter. The browser cannot reach the callback URL? "weighbridge doctor" finds out why.`;
 
@@ -120,7 +118,7 @@ function elsewhere(tokens: string): Trouble {
 }
 
 /** No daemon is running: this process answers the browser, until the one who has this link is linked. */
-async function besideNobody(setting: Setting, show: () => void, id: string, patience: AbortSignal): Promise<boolean> {
+async function withoutDaemon(setting: Setting, show: () => void, id: string, patience: AbortSignal): Promise<boolean> {
   const { shell, config, log } = setting;
   const linked = new AbortController();
   let isAwaited = false;
@@ -151,7 +149,7 @@ async function besideNobody(setting: Setting, show: () => void, id: string, pati
   show();
   const end = AbortSignal.any([patience, linked.signal]);
   if (!end.aborted) await once(end, 'abort');
-  // A browser that was told to look again finds somebody there.
+  // A browser that was told to come back gets an answer.
   for (let looks = 0; isAwaited && looks < MOST_LOOKS && !shell.signal.aborted; looks += 1)
     await realClock.sleep(LOOK_MS, shell.signal);
   return linked.signal.aborted;
@@ -206,7 +204,7 @@ async function probeHere({ listen, callback, directories, withings }: WithingsCo
   return await probeCallback(url, createProof(withings.credentials.clientSecret), resolve(directories.tokens));
 }
 
-/** Who has been linked by this link, if somebody has. */
+/** The person that this link has linked, if any. */
 async function linkedBy(core: Core, id: string): Promise<UserId | undefined> {
   for (const userId of await core.tokens.list())
     if ((await core.personStates.of(userId)).linkedBy === id) return userId;

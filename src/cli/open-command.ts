@@ -1,13 +1,16 @@
 import { type Config, formatProblem, formatWarning, parseConfig } from '../config/config.ts';
-import { type Core, createCore, type WithingsConfig } from '../daemon/core.ts';
+import { createCore, type WithingsConfig } from '../daemon/core.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
+import { parseUserId, type TokenStore, type UserId } from '../domain/token.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { realClock } from '../runtime/real-clock.ts';
-import type { Shell } from './shell.ts';
+import { ExitCode, ExitError, type Shell } from './shell.ts';
 
-/** Reads the settings; says everything that is wrong with them and returns nothing when something is. */
-export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config | undefined {
+/** Reads the settings; says everything that is wrong with them, and ends the command when something is. */
+export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config {
+  if (shell.service === 'outside')
+    shell.say('note: a weighbridge runs here as a service; "sudo weighbridge …" works on that one');
   const { config, problems, warnings } = parseConfig(shell.env, needs, shell.written);
   for (const warning of warnings) shell.say(`warning: ${formatWarning(warning)}`);
   for (const problem of problems) shell.say(`error: ${formatProblem(problem)}`);
@@ -16,31 +19,41 @@ export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config 
     shell.say('Put settings into the environment or a file named .env; .env.example explains them all.');
     shell.say('"weighbridge demo" shows everything at work without any of them.');
   }
+  if (config === undefined) throw new ExitError(ExitCode.configuration);
   return config;
 }
 
-/** The same for a command that works on the files of a daemon, beside it. */
-export function readSettingsBeside(shell: Shell, needs: 'withings' | 'files'): Config | undefined {
-  if (shell.service === 'outside')
-    shell.say('note: a weighbridge runs here as a service; "sudo weighbridge …" works on that one');
-  return readSettings(shell, needs);
-}
-
-/** Settings with which Withings can be asked, as `read` reads them. */
-export function readWithingsSettings(shell: Shell, read = readSettings): WithingsConfig | undefined {
-  const config = read(shell, 'withings');
-  const credentials = config?.withings.credentials;
-  return config && credentials && { ...config, withings: { ...config.withings, credentials } };
+/** Settings with which Withings can be asked. */
+export function readWithingsSettings(shell: Shell): WithingsConfig {
+  const config = readSettings(shell, 'withings');
+  const { credentials } = config.withings;
+  if (credentials === undefined) throw new ExitError(ExitCode.configuration, 'the client id and secret are required');
+  return { ...config, withings: { ...config.withings, credentials } };
 }
 
 /** What a command is made of that works once and ends; what it logs goes to standard error. */
-export function openCommand(
-  shell: Shell,
-): { readonly config: WithingsConfig; readonly core: Core; readonly log: Log } | undefined {
-  const config = readWithingsSettings(shell, readSettingsBeside);
-  if (config === undefined) return undefined;
+export function openCommand(shell: Shell) {
+  const config = readWithingsSettings(shell);
   const log = openMessages(shell, config);
   return { config, log, core: createCore(config, log, { clock: realClock, signal: shell.signal }) };
+}
+
+/** The user that an argument names, or all who are linked without one. */
+export async function readPeople(
+  shell: Shell,
+  tokens: TokenStore,
+  argument: string | undefined,
+): Promise<readonly UserId[]> {
+  const linked = (await tokens.list()).sort((one, other) => Number(one) - Number(other));
+  if (argument === undefined) {
+    if (linked.length === 0) shell.say('nobody is linked yet; "weighbridge login" links somebody');
+    return linked;
+  }
+  const userId = parseUserId(argument);
+  if (userId !== undefined && linked.includes(userId)) return [userId];
+  const known = linked.length === 0 ? 'nobody is' : `linked: ${linked.join(', ')}`;
+  const message = `user ${argument} is not linked (${known}); "weighbridge login" links somebody`;
+  throw new ExitError(ExitCode.failed, message);
 }
 
 /** The part of the route that the documentation names. Whatever else stands in the path may be the secret. */

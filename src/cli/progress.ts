@@ -2,7 +2,7 @@ import type { SingleBar } from 'cli-progress';
 import type { Clock } from '../domain/clock.ts';
 import type { Shell } from './shell.ts';
 
-/** Where nobody watches, a line now and then says that it is alive. */
+/** Without a terminal, a line now and then shows that the work goes on. */
 const LINE_EVERY_MS = 10_000;
 
 /** Shows how far something has come that takes long: a bar on a terminal, otherwise lines. */

@@ -14,7 +14,6 @@ import { ExitCode, type NotifyEnvironment, type Shell } from './shell.ts';
 /** Runs the daemon until it is asked to stop. */
 export async function serve(shell: Shell): Promise<ExitCode> {
   const config = readWithingsSettings(shell);
-  if (config === undefined) return ExitCode.configuration;
   const [program = ''] = config.hook?.command ?? [];
   if (config.hook !== undefined && isPath(program)) {
     const { mark, text, remedy } = await checkHook(config.hook);
@@ -45,7 +44,7 @@ async function examineForPage(config: Config): Promise<readonly Concern[]> {
   return findings.map(({ mark, text, remedy }) => ({ isBroken: mark === 'broken', text, remedy }));
 }
 
-/** Reports the status to systemd for as long as it runs. Not even loaded without systemd. */
+/** Reports the status to systemd for as long as the daemon runs. Loaded only where systemd started it. */
 async function report(
   { signal }: Shell,
   notifyEnvironment: NotifyEnvironment,

@@ -14,7 +14,7 @@ export interface Shell {
   readonly print: (line: string) => void;
   /** One line for the person, on standard error. */
   readonly say: (line: string) => void;
-  /** Standard output, for more than a few lines: whoever writes there waits for the reader. */
+  /** Standard output, for more than a few lines: a writer waits for the reader. */
   readonly output: NodeJS.WritableStream;
   /** Standard error, where it is a terminal that can draw a line over and over. */
   readonly terminal: NodeJS.WritableStream | undefined;
@@ -24,9 +24,9 @@ export interface Shell {
   readonly readLines: () => AsyncIterable<string>;
   /** Whether standard output understands colours and wants them. */
   readonly colour: boolean;
-  /** Whether standard output goes to the journal of systemd. */
+  /** Whether standard output goes to journald. */
   readonly isJournalled: boolean;
-  /** What systemd has set for the process that it supervises, and for nobody else; undefined where it does not. */
+  /** What systemd has set for this process alone; undefined where systemd did not start it. */
   readonly notifyEnvironment: NotifyEnvironment | undefined;
   readonly isRoot: boolean;
   /** The set-up that a service works on is worked on: `inside`; it is there, and this user may not: `outside`. */
@@ -49,10 +49,21 @@ export const ExitCode = {
   done: 0,
   failed: 1,
   usage: 2,
-  /** EX_CONFIG of sysexits.h: systemd is told not to restart after it. */
+  /** EX_CONFIG of sysexits.h: the unit tells systemd not to restart after it. */
   configuration: 78,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/** A command: does its work and says how it went. What it throws is a `Trouble`, or a defect. */
+/** Ends a command that cannot go on. Without a message the command has said why. */
+export class ExitError extends Error {
+  override readonly name = 'ExitError';
+  readonly code: ExitCode;
+
+  constructor(code: ExitCode, message = '') {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A command: does its work and says how it went. It throws an `ExitError` or a `Trouble`; anything else is a defect. */
 export type Run = (shell: Shell) => Promise<ExitCode>;

@@ -6,9 +6,8 @@ import { isOurs, leadsTo } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble, explain, type Trouble } from '../domain/trouble.ts';
 import { realClock } from '../runtime/real-clock.ts';
-import { openCommand } from './open-command.ts';
-import { readPeople } from './people.ts';
-import { ExitCode, type Shell } from './shell.ts';
+import { openCommand, readPeople } from './open-command.ts';
+import { ExitCode, ExitError, type Shell } from './shell.ts';
 
 type Work = (
   userId: UserId,
@@ -24,7 +23,7 @@ export async function subscribe(shell: Shell, argument: string | undefined): Pro
   });
 }
 
-/** Asks Withings not to call any more, until it is asked to again. */
+/** Removes our subscriptions, until the person subscribes again. */
 export async function unsubscribe(shell: Shell, argument: string | undefined): Promise<ExitCode> {
   return await forEach(shell, argument, async (userId, subscriptions, { people }) => {
     const count = await subscriptions.remove(userId, { urgent: true });
@@ -56,17 +55,12 @@ export async function listSubscriptions(
 
 /** One after the other; who fails does not keep the others from their turn. */
 async function forEach(shell: Shell, argument: string | undefined, work: Work): Promise<ExitCode> {
-  const command = openCommand(shell);
-  if (command === undefined) return ExitCode.configuration;
-  const { config, core } = command;
+  const { config, core } = openCommand(shell);
   const { url: callbackUrl } = config.callback;
-  if (core.callback === undefined || callbackUrl === undefined) {
-    shell.say('error: CALLBACK_URL is required: Withings calls nobody without it');
-    return ExitCode.configuration;
-  }
+  if (core.callback === undefined || callbackUrl === undefined)
+    throw new ExitError(ExitCode.configuration, 'CALLBACK_URL is required: Withings calls nobody without it');
   await makeDirectories(config.directories);
   const people = await readPeople(shell, core.tokens, argument);
-  if (people === undefined) return ExitCode.failed;
   const { subscriptions } = core.callback;
   let code: ExitCode = ExitCode.done;
   for (const userId of people) {

@@ -1,6 +1,6 @@
 import { parseUserId } from '../domain/token.ts';
 import { openCommand } from './open-command.ts';
-import { ExitCode, type Shell } from './shell.ts';
+import { ExitCode, ExitError, type Shell } from './shell.ts';
 
 /** Prints an access token that is good for a call now, rotating only where no process on this machine has one. */
 export async function printToken(
@@ -9,13 +9,10 @@ export async function printToken(
   options: { readonly json?: boolean },
 ): Promise<ExitCode> {
   const userId = parseUserId(argument);
-  if (userId === undefined) {
-    shell.say(`error: "${argument}" is no user id; "weighbridge users" lists them`);
-    return ExitCode.usage;
-  }
-  const command = openCommand(shell);
-  if (command === undefined) return ExitCode.configuration;
-  const { accessToken, refreshToken, expiresInMs, scope } = await command.core.obtainLogin(userId);
+  if (userId === undefined)
+    throw new ExitError(ExitCode.usage, `"${argument}" is no user id; "weighbridge users" lists them`);
+  const { core } = openCommand(shell);
+  const { accessToken, refreshToken, expiresInMs, scope } = await core.obtainLogin(userId);
   const answer = {
     userid: userId,
     access_token: accessToken,

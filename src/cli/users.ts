@@ -3,6 +3,7 @@ import { describeSubscription, readStoredStatus } from '../app/status/stored-sta
 import { nameAppli } from '../app/subscribe/subscriptions.ts';
 import type { Config } from '../config/config.ts';
 import { journalIn, storedStatusPorts } from '../daemon/data-directory.ts';
+import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
 import { formatWeight } from '../domain/format.ts';
 import type { People } from '../domain/household.ts';
 import { counts, type WeighIn, weightOf } from '../domain/reading.ts';
@@ -13,17 +14,15 @@ import { realClock } from '../runtime/real-clock.ts';
 import { isMissing } from '../storage/files.ts';
 import { openJournalReader } from '../storage/journal/reader.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
-import { openMessages, readSettingsBeside } from './open-command.ts';
+import { openMessages, readSettings } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
-import { formatTable } from './table.ts';
 
 /**
  * Prints who is linked and how things stand with each, by what the files say: with and without a running daemon,
  * without asking Withings, and without writing anything.
  */
 export async function listUsers(shell: Shell, options: { readonly json?: boolean }): Promise<ExitCode> {
-  const config = readSettingsBeside(shell, 'files');
-  if (config === undefined) return ExitCode.configuration;
+  const config = readSettings(shell, 'files');
   const persons = await readPersons(shell, config);
   if (persons.length === 0) shell.say('nobody is linked yet; "weighbridge login" links somebody');
   else if (options.json) for (const person of persons) shell.print(JSON.stringify(encodePerson(person)));
@@ -55,7 +54,7 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]
   return persons;
 }
 
-/** Before the first start there is no directory, which is nobody's mistake. */
+/** Before the first start there is no directory, which is no mistake. */
 async function listLinked(directory: string): Promise<UserId[]> {
   try {
     await stat(directory);
@@ -126,7 +125,24 @@ function sinceWhen(since: Date | undefined): string {
 
 /** `2026-11-20 07:01`, in the time zone of this computer. */
 function formatMinute(date: Date): string {
-  const digits = (number: number) => String(number).padStart(2, '0');
-  const day = [date.getFullYear(), digits(date.getMonth() + 1), digits(date.getDate())].join('-');
-  return `${day} ${digits(date.getHours())}:${digits(date.getMinutes())}`;
+  return formatTime(date, LOCAL_ZONE).slice(0, '2026-11-20T07:01'.length).replace('T', ' ');
+}
+
+const BETWEEN = '  ';
+const LETTERS = new Intl.Segmenter();
+
+/** Lines whose cells stand below each other. Each cell becomes one line of printable text. */
+export function formatTable(rows: readonly (readonly string[])[]): string[] {
+  const cells = rows.map((row) => row.map((cell) => cell.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')));
+  const widths: number[] = [];
+  for (const row of cells) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, width(cell));
+  }
+  const pad = (cell: string, column: number) => cell + ' '.repeat((widths[column] ?? 0) - width(cell));
+  return cells.map((row) => row.map(pad).join(BETWEEN).trimEnd());
+}
+
+/** How many letters people see, whatever they are made of. */
+function width(text: string): number {
+  return [...LETTERS.segment(text)].length;
 }

@@ -1,4 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein';
+import type { Settings } from './settings.ts';
 
 /** Checks of what no setting shows alone. */
 
@@ -11,26 +12,22 @@ export interface Warning {
 /** Where Home Assistant publishes whether it runs, by default. */
 const HOME_ASSISTANT = 'homeassistant';
 
-/** The setting that would give one topic two meanings, and why; undefined where none does. */
-export function findTopicClash({
-  prefix,
-  discoveryPrefix,
-  channel = '',
-}: {
-  readonly prefix: string;
-  readonly discoveryPrefix: string;
-  readonly channel: string | undefined;
-}): { readonly name: 'MQTT_PREFIX' | 'MQTT_CHANNEL'; readonly value: string; readonly message: string } | undefined {
+/** Reports the setting that would give one topic two meanings. */
+export function checkTopics(
+  topics: { readonly prefix: string; readonly discoveryPrefix: string; readonly channel: string | undefined },
+  report: Settings['report'],
+): void {
+  const { prefix, discoveryPrefix, channel = '' } = topics;
   const taken = [discoveryPrefix, HOME_ASSISTANT];
-  if (taken.includes(prefix)) {
-    const message = `must be another than Home Assistant's: on ${prefix}/status it says itself whether it is on`;
-    return { name: 'MQTT_PREFIX', value: prefix, message };
-  }
   const isStatus = [prefix, ...taken].some((each) => channel === `${each}/status`);
   const isTaken = /^[0-9]+\//.test(below(prefix, channel)) || below(discoveryPrefix, channel).startsWith('device/');
-  if (!isStatus && !isTaken) return undefined;
-  const message = 'must be a topic on which nothing else is said; see the table of topics in README.md';
-  return { name: 'MQTT_CHANNEL', value: channel, message };
+  if (taken.includes(prefix)) {
+    const message = `must be another than Home Assistant's: on ${prefix}/status it says itself whether it is on`;
+    report('MQTT_PREFIX', prefix, message);
+  } else if (isStatus || isTaken) {
+    const message = 'must be a topic on which nothing else is said; see the table of topics in README.md';
+    report('MQTT_CHANNEL', channel, message);
+  }
 }
 
 /** What of a topic lies below another one. */

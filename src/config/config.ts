@@ -1,65 +1,15 @@
-import type { People } from '../domain/household.ts';
-import type { LogFormat, LogLevel } from '../domain/log.ts';
-import type { Appli } from '../domain/notification.ts';
-import type { HoldRules } from '../domain/plausibility.ts';
-import { checkMqtt, checkSecrecy, findTopicClash, type Warning, warnOfUnknown } from './checks.ts';
+import type { UserId } from '../domain/token.ts';
+import { checkMqtt, checkSecrecy, checkTopics, type Warning, warnOfUnknown } from './checks.ts';
 import { isLoopback } from './readers.ts';
 import { hintFor, KNOWN, openSettings, type Problem, type Settings } from './settings.ts';
 import type { Source } from './sources.ts';
 
-export interface Config {
-  readonly withings: {
-    readonly apiUrl: URL;
-    readonly accountUrl: URL;
-    readonly scopes: readonly string[];
-    readonly applis: readonly Appli[];
-    readonly credentials: { readonly clientId: string; readonly clientSecret: string } | undefined;
-  };
-  readonly callback: {
-    /** `CALLBACK_URL`, exactly as Withings knows it; without it Withings cannot find this daemon. */
-    readonly url: string | undefined;
-    readonly path: string;
-    readonly query: URLSearchParams;
-  };
-  readonly listen: { readonly host: string; readonly port: number; readonly trustProxy: boolean | number | string };
-  /** The private port. Without a port it is off, as `STATUS_PORT=0` says; port 0 is any free one, for the demo. */
-  readonly status: {
-    readonly host: string;
-    readonly port: number | undefined;
-    readonly password: string | undefined;
-  };
-  readonly directories: { readonly tokens: string; readonly data: string };
-  readonly people: People;
-  readonly reconcileIntervalMs: number;
-  readonly announceMaxAgeMs: number;
-  readonly hold: HoldRules;
-  /** Undefined without `MQTT_URL`. */
-  readonly mqtt: MqttConfig | undefined;
-  /** Undefined without `HOOK_COMMAND`. */
-  readonly hook: HookConfig | undefined;
-  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
-}
-
-export interface MqttConfig {
-  readonly url: URL;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  /** The certificate of the broker's certificate authority, PEM. */
-  readonly caFile: string | undefined;
-  /** The plain topic of every fresh weight. */
-  readonly channel: string | undefined;
-  readonly prefix: string;
-  readonly discoveryPrefix: string;
-}
-
-export interface HookConfig {
-  /** A program and its arguments. */
-  readonly command: readonly string[];
-  /** What it gets of the environment: what programs need, and no setting. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** Whether it is run for readings that are held. */
-  readonly hearsHeld: boolean;
-}
+/** What the settings say. `readConfig` makes it, and lists everything in it. */
+export type Config = Readonly<ReturnType<typeof readConfig>>;
+/** Undefined without `MQTT_URL`. */
+export type MqttConfig = NonNullable<Config['mqtt']>;
+/** Undefined without `HOOK_COMMAND`. */
+export type HookConfig = NonNullable<Config['hook']>;
 
 export interface Parsed {
   readonly config: Config | undefined;
@@ -85,16 +35,27 @@ export function parseConfig(
   written: readonly string[] = [],
 ): Parsed {
   const settings = openSettings(env);
-  const { problems, given, isGiven, report, optional, defaulted, secret } = settings;
+  const { problems, given, isGiven, report } = settings;
   if (needs === 'withings') {
     if (given('WITHINGS_CLIENT_ID') === undefined) report('WITHINGS_CLIENT_ID', undefined, 'is required');
     if (!isGiven('WITHINGS_CLIENT_SECRET')) report('WITHINGS_CLIENT_SECRET', undefined, 'is required');
   }
+  const readable = readConfig(settings, env);
+  return {
+    config: problems.length === 0 ? readable : undefined,
+    readable,
+    problems,
+    warnings: findWarnings(env, written, readable.callback),
+  };
+}
+
+function readConfig(settings: Settings, env: Source) {
+  const { given, optional, defaulted, secret } = settings;
   const clientId = optional('WITHINGS_CLIENT_ID');
   const clientSecret = secret('WITHINGS_CLIENT_SECRET');
   const callbackUrl = optional('CALLBACK_URL');
   const command = optional('HOOK_COMMAND');
-  const readable: Config = {
+  return {
     withings: {
       apiUrl: defaulted('WITHINGS_API_URL'),
       accountUrl: defaulted('WITHINGS_ACCOUNT_URL'),
@@ -103,6 +64,7 @@ export function parseConfig(
       credentials: clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined,
     },
     callback: {
+      /** Exactly as Withings knows it; without it Withings cannot find this daemon. */
       url: callbackUrl && given('CALLBACK_URL'),
       path: optional('WEBHOOK_PATH') ?? callbackUrl?.pathname ?? ROUTE,
       query: callbackUrl?.searchParams ?? new URLSearchParams(),
@@ -110,7 +72,7 @@ export function parseConfig(
     listen: { host: defaulted('HOST'), port: defaulted('PORT'), trustProxy: defaulted('TRUST_PROXY') },
     status: readStatus(settings),
     directories: { tokens: defaulted('TOKENS_DIR'), data: defaulted('DATA_DIR') },
-    people: { names: optional('USER_NAMES') ?? new Map(), unit: defaulted('WEIGHT_UNIT') },
+    people: { names: optional('USER_NAMES') ?? new Map<UserId, string>(), unit: defaulted('WEIGHT_UNIT') },
     reconcileIntervalMs: defaulted('RECONCILE_INTERVAL'),
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE'),
     hold: { jumpShare: defaulted('HOLD_JUMPS') },
@@ -118,15 +80,10 @@ export function parseConfig(
     hook: command && { command, environment: inherited(env), hearsHeld: defaulted('HOOK_HELD') === 'on' },
     log: { level: defaulted('LOG_LEVEL'), format: defaulted('LOG_FORMAT') },
   };
-  return {
-    config: problems.length === 0 ? readable : undefined,
-    readable,
-    problems,
-    warnings: findWarnings(env, written, callbackUrl),
-  };
 }
 
-function readStatus({ isGiven, report, defaulted, secret }: Settings): Config['status'] {
+/** The private port. `STATUS_PORT=0` turns it off, which is no port here; port 0 is any free one, as elsewhere. */
+function readStatus({ isGiven, report, defaulted, secret }: Settings) {
   const host = defaulted('STATUS_HOST');
   const port = defaulted('STATUS_PORT') || undefined;
   if (port !== undefined && !isGiven('STATUS_PASSWORD') && !isLoopback(host))
@@ -134,41 +91,44 @@ function readStatus({ isGiven, report, defaulted, secret }: Settings): Config['s
   return { host, port, password: secret('STATUS_PASSWORD') };
 }
 
-function readMqtt({ report, optional, defaulted, secret }: Settings): MqttConfig | undefined {
+function readMqtt({ report, optional, defaulted, secret }: Settings) {
   const url = optional('MQTT_URL');
   const mqtt = {
     username: optional('MQTT_USERNAME'),
     password: secret('MQTT_PASSWORD'),
+    /** The certificate of the broker's certificate authority, PEM. */
     caFile: optional('MQTT_CA_FILE'),
+    /** The plain topic of every fresh weight. */
     channel: optional('MQTT_CHANNEL'),
     prefix: defaulted('MQTT_PREFIX'),
     discoveryPrefix: defaulted('MQTT_DISCOVERY_PREFIX'),
   };
-  const clash = url && findTopicClash(mqtt);
-  if (clash !== undefined) report(clash.name, clash.value, clash.message);
+  if (url !== undefined) checkTopics(mqtt, report);
   return url && { url, ...mqtt };
 }
 
-function findWarnings(env: Source, written: readonly string[], callbackUrl: URL | undefined): readonly Warning[] {
+function findWarnings(env: Source, written: readonly string[], { url }: Config['callback']): readonly Warning[] {
   const known = Object.keys(KNOWN);
   const isOurs = (name: string) => /^(WITHINGS|WEIGHBRIDGE|MQTT)_/.test(name) || written.includes(name);
   const unknown = Object.keys(env).filter((name) => isOurs(name) && !known.includes(name));
   const idle = checkMqtt(known.filter((name) => env[name]?.trim()));
   return [
     ...unknown.map((name) => warnOfUnknown(name, known)),
-    ...(callbackUrl ? checkSecrecy(callbackUrl, ROUTE) : []),
+    ...(url ? checkSecrecy(new URL(url), ROUTE) : []),
     ...(idle ? [{ message: idle.message, hint: hintFor(idle.missing) }] : []),
   ];
 }
 
-/** Where programs, their files and their words are found, and the sound of the person who is logged in. */
+/**
+ * What a hook gets of the environment: where programs, their files and their words are found, and the sound of the person
+ * who is logged in. No setting is among them.
+ */
 const INHERITED =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|PULSE_SERVER)$/;
 
 function inherited(env: Source): Readonly<Record<string, string>> {
-  const isKept = (entry: [string, string | undefined]): entry is [string, string] =>
-    INHERITED.test(entry[0]) && entry[1] !== undefined;
-  return Object.fromEntries(Object.entries(env).filter(isKept));
+  const kept = Object.entries(env).filter(([name]) => INHERITED.test(name));
+  return Object.fromEntries(kept.map(([name, value = '']) => [name, value]));
 }
 
 /** What is wrong, and an example of what is not. */

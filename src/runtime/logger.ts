@@ -2,7 +2,7 @@ import { type Clock, formatTime } from '../domain/clock.ts';
 import { type Log, type LogEntry, type LogFormat, type LogLevel, maskTokens } from '../domain/log.ts';
 
 const ORDER: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
-/** As syslog(3) counts, for the journal of systemd. */
+/** As syslog(3) counts, for journald. */
 const PRIORITY: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
 const COLOURS: Readonly<Partial<Record<LogLevel, string>>> = { warn: '\u001b[33m', error: '\u001b[31m' };
 const PLAIN = '\u001b[0m';
@@ -19,7 +19,7 @@ export interface LoggerOptions {
   /** What must never be printed, wherever it turns up. */
   readonly secrets: readonly string[];
   readonly colour: boolean;
-  /** It goes to the journal of systemd, which wants a priority in front of each line and knows the time. */
+  /** The lines go to journald, which takes a priority in front of each line and adds the time. */
   readonly isJournalled: boolean;
   /** The zone of the times in the log. */
   readonly timeZone: string;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** The files that come with the program. `main.ts` finds them: bundled or not, it stands in the same place. */
+/** The files that come with the program. `main.ts` finds them: bundled or not, its path is the same. */
 export interface OwnFiles {
   /** `package.json` */
   readonly manifest: URL;

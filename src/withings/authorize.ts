@@ -6,16 +6,16 @@ import type { Consent, ConsentRequest } from '../domain/link.ts';
 const LIFETIME_MS = 15 * 60_000;
 /** Two processes, or a clock that is set meanwhile. */
 const CLOCK_SLACK_MS = 5 * 60_000;
-/** 128 bits: nobody guesses it within its lifetime. */
+/** 128 bits cannot be guessed within the lifetime. */
 const SIGNATURE_BYTES = 16;
 const ID_BYTES = 9;
 const PURPOSE = 'weighbridge consent state 1';
 
 /**
- * The consent page and its state. The state is signed with the client secret, so whoever knows that can tell whether a
- * consent was asked for here, without sharing anything else. That each is good for one consent only is up to the caller.
+ * The consent page and its state. The state is signed with the client secret, so every process that knows the secret
+ * can tell whether this household asked for a consent. The caller makes sure that each state is used once.
  *
- * @param options.redirectUri the callback URL as registered with Withings, letter by letter
+ * @param options.redirectUri the callback URL exactly as registered with Withings
  */
 export function createConsent(options: {
   readonly accountUrl: URL;

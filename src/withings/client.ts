@@ -26,7 +26,7 @@ export interface WithingsClientOptions extends Omit<TransportOptions, 'clock'> {
 }
 
 export interface WithingsClient extends TokenIssuer, MeasureSource, SubscriptionService {
-  /** Finds out whether the client id and secret are right; needs nobody to be linked. */
+  /** Checks the client id and secret. No person needs to be linked. */
   checkCredentials(): Promise<void>;
 }
 

@@ -35,7 +35,7 @@ export function parseEnvelope(text: string): Envelope {
   } catch {
     throw new WireError('the answer is not JSON');
   }
-  const fields = record(answer, 'the answer');
+  const fields = object(answer, 'the answer');
   return {
     status: integer(fields['status'], 'status'),
     error: typeof fields['error'] === 'string' ? oneLine(fields['error']) : '',
@@ -50,7 +50,7 @@ export function parseWaitSeconds(body: unknown): number | undefined {
 }
 
 export function parseTokenSet(body: unknown): TokenSet {
-  const fields = record(body, 'body');
+  const fields = object(body, 'body');
   const accessToken = parseAccessToken(fields['access_token']);
   if (accessToken === undefined) throw new WireError('body.access_token is not a token');
   const refreshToken = parseRefreshToken(fields['refresh_token']);
@@ -69,9 +69,9 @@ export function parseGrant(body: unknown): TokenSet & { readonly userId: UserId 
 }
 
 export function parseSubscriptions(body: unknown): readonly Subscription[] {
-  return array(record(body, 'body')['profiles'], 'body.profiles').map((value, index) => {
+  return array(object(body, 'body')['profiles'], 'body.profiles').map((value, index) => {
     const path = `profiles[${index}]`;
-    const fields = record(value, path);
+    const fields = object(value, path);
     const callbackUrl = fields['callbackurl'];
     if (typeof callbackUrl !== 'string') throw new WireError(`${path}.callbackurl is not a text`);
     const appli = integer(fields['appli'], `${path}.appli`);
@@ -80,13 +80,13 @@ export function parseSubscriptions(body: unknown): readonly Subscription[] {
 }
 
 export function parseNonce(body: unknown): string {
-  const nonce = text(record(body, 'body')['nonce']);
+  const nonce = text(object(body, 'body')['nonce']);
   if (nonce === undefined) throw new WireError('body.nonce is missing');
   return nonce;
 }
 
 export function parseMeasurePage(body: unknown): MeasurePage {
-  const fields = record(body, 'body');
+  const fields = object(body, 'body');
   const zone = text(fields['timezone']);
   const groups: MeasureGroup[] = [];
   let unreadable: string | undefined;
@@ -106,7 +106,7 @@ export function parseMeasurePage(body: unknown): MeasurePage {
 }
 
 function parseGroup(value: unknown, path: string, accountZone: string | undefined): MeasureGroup | undefined {
-  const fields = record(value, path);
+  const fields = object(value, path);
   if (integer(fields['category'] ?? REAL_MEASURES, `${path}.category`) !== REAL_MEASURES) return undefined;
   const takenAt = time(fields['date'], `${path}.date`);
   const changed = ['modified', 'created'].find((name) => (fields[name] ?? null) !== null);
@@ -125,7 +125,7 @@ function parseGroup(value: unknown, path: string, accountZone: string | undefine
 }
 
 function parseMeasure(value: unknown, path: string): Measure {
-  const fields = record(value, path);
+  const fields = object(value, path);
   const exponent = integer(fields['unit'], `${path}.unit`);
   const real = decimal(finite(fields['value'], `${path}.value`), exponent);
   const position = fields['position'] ?? undefined;
@@ -145,7 +145,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function record(value: unknown, path: string): Readonly<Record<string, unknown>> {
+function object(value: unknown, path: string): Readonly<Record<string, unknown>> {
   if (!isRecord(value)) throw new WireError(`${path} is not an object`);
   return value;
 }

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { formatTable } from '../../src/cli/table.ts';
+import { formatTable } from '../../src/cli/users.ts';
 import { createAccessFiles } from '../../src/storage/token-files.ts';
 import { startHome } from '../support/home.ts';
 import { ANNA, accessToken, refreshToken } from '../support/people.ts';

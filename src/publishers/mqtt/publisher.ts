@@ -1,4 +1,5 @@
 import type { Clock } from '../../domain/clock.ts';
+import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Delivery, Publisher } from '../../domain/publisher.ts';
 import { counts } from '../../domain/reading.ts';
@@ -39,7 +40,9 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   const { signal } = stop;
   const topics = createTopics(prefix);
   const board = createBoard({ ...options, topics });
-  const inTurn = createTurns();
+  const mutex = createKeyedMutex();
+  /** One piece of work at a time, in the order they came. */
+  const inTurn = (work: () => Promise<void>) => mutex(prefix, work);
   // At once, not when the broker is there: later readings must not count as old. If it fails, `greet` reports it.
   void inTurn(() => board.open()).catch(() => undefined);
   /** The topics of the delivery in hand that the broker has taken, in case the rest is retried. */
@@ -156,14 +159,4 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 /** At most 23 letters and digits, which every broker has to accept: MQTT 3.1.1, section 3.1.3.1. */
 function clientIdOf(prefix: string): string {
   return `weighbridge${hashOf(prefix).slice(0, 12)}`;
-}
-
-/** One piece of work at a time, in the order they came. */
-function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const turn = last.then(work, work);
-    last = turn;
-    return turn;
-  };
 }
