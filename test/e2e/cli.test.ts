@@ -21,6 +21,7 @@ const COMMANDS = [
   'import',
   'export',
   'backfill',
+  'forget',
   'service',
 ];
 const NOBODY = 65_534;
