@@ -183,7 +183,7 @@ const NOT_AN_ADDRESS: LinkFailed = {
 async function openLinker({ config, core, callback }: Setting, onOutcome?: (id: string, outcome: LinkOutcome) => void) {
   await makeDirectories(config.directories);
   const journal = await core.openJournal();
-  const collect = core.createCollect(journal);
+  const collect = core.createCollect(journal, await core.openUnreadable());
   return callback.createLinker(journal, {
     fetch: async (userId) => void (await collect.since(userId, { urgent: true })),
     isDaemon: false,

@@ -23,6 +23,8 @@ export interface PersonStatus {
   readonly lastContact: Moment | undefined;
   readonly lastWeighIn: (WeighIn & { readonly agoMs: number }) | undefined;
   readonly subscription: SubscriptionStatus;
+  /** How many measure groups of this person could not be read; undefined where that is not known. */
+  readonly unreadable?: number | undefined;
 }
 
 /** A time, and how long ago that was; never negative, even where the wall clock was set in between. */
@@ -85,6 +87,8 @@ export interface PersonState {
   readonly subscription: SubscriptionState | undefined;
   /** `unsubscribe` was run, or a login without a subscription: Withings shall not call about this person. */
   readonly leaveUnsubscribed: boolean;
+  /** When the last 90 days were compared with what Withings has. */
+  readonly checkedAt: Date | undefined;
 }
 
 /** What is wrong, in words, and since when. */
@@ -112,6 +116,7 @@ export const NOTHING_KNOWN: PersonState = {
   needsLogin: undefined,
   subscription: undefined,
   leaveUnsubscribed: false,
+  checkedAt: undefined,
 };
 
 /** Whether there is nothing that a person must do. A household without anyone linked yet is no failure. */

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../domain/clock.ts';
-import type { MeasureGroup, MeasureQuery, MeasureSource } from '../domain/measure.ts';
+import type { MeasureGroup, MeasureQuery, MeasureSource, Unreadable } from '../domain/measure.ts';
 import type { SubscriptionService } from '../domain/subscription.ts';
 import type { Account, TokenIssuer } from '../domain/token.ts';
 import { badAnswer } from './errors.ts';
@@ -78,13 +78,15 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
     async getMeas({ query, ...account }) {
       const groups = new Map<number, MeasureGroup>();
       let first: MeasurePage | undefined;
-      let unreadable: string | undefined;
+      let complete = true;
+      const unreadable: Unreadable[] = [];
       for await (const page of pages(query, account)) {
         first ??= page;
-        unreadable ??= page.unreadable;
+        complete &&= !page.isCutOff;
+        unreadable.push(...page.unreadable);
         for (const group of page.groups) keepNewer(groups, group);
       }
-      return { updatedAt: first?.updatedAt, groups: oldestFirst(groups), unreadable };
+      return { updatedAt: first?.updatedAt, groups: oldestFirst(groups), unreadable, complete };
     },
 
     async list(account) {

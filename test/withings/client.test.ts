@@ -213,13 +213,13 @@ describe('getMeas', () => {
       [8122000301, 8122000304, 8122000309, 8122000317, 8122000605],
     );
     assert.deepEqual(updatedAt, new Date(1793772060_000));
-    assert.equal(unreadable, undefined);
+    assert.deepEqual(unreadable, []);
   });
 
   test('answers nothing when there is nothing', async () => {
     await using server = await startScriptedServer(EMPTY);
     const { groups, unreadable } = await createClient(server.url).getMeas();
-    assert.deepEqual([groups, unreadable], [[], undefined]);
+    assert.deepEqual([groups, unreadable], [[], []]);
   });
 });
 
@@ -292,7 +292,11 @@ describe('paging', () => {
       groups.map(({ groupId }) => groupId),
       [1, 4],
     );
-    assert.match(unreadable ?? '', /measuregrps\[1\]\.date/);
+    assert.deepEqual(
+      unreadable.map(({ what }) => what),
+      ['measuregrps[1].date is not a time', 'measuregrps[0].grpid is not an integer'],
+    );
+    assert.equal(JSON.parse(unreadable[0]?.raw ?? '').grpid, 2);
   });
 });
 

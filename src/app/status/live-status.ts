@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
+import type { UnreadableStore } from '../../domain/measure.ts';
 import type { Journal } from '../../domain/reading.ts';
 import type {
   LoginState,
@@ -63,6 +64,7 @@ export function createLiveStatus(ports: {
   /** Those that are configured. */
   readonly publishers: () => readonly PublisherSource[];
   readonly journal: Pick<Journal, 'lastWeighIn'>;
+  readonly unreadable?: Pick<UnreadableStore, 'countOf'>;
   readonly people: People;
   /** Withings can call at all. */
   readonly hasCallback: boolean;
@@ -134,6 +136,7 @@ export function createLiveStatus(ports: {
       lastContact: momentOf(contactedMs.get(userId)) ?? (at && { at, agoMs: ageMs(at) }),
       lastWeighIn: lastWeighIn && { ...lastWeighIn, agoMs: ageMs(lastWeighIn.takenAt) },
       subscription: describeSubscription(person, hasCallback),
+      unreadable: ports.unreadable?.countOf(userId),
     };
   };
 

@@ -33,6 +33,7 @@ export function encodePerson(person: PersonStatus) {
         ? null
         : { weight: lastWeighIn.kilograms, date: time(lastWeighIn.takenAt), age_s: seconds(lastWeighIn.agoMs) },
     subscription: { state, applis, since: since === undefined ? null : time(since), reason: reason ?? null },
+    unreadable: person.unreadable || undefined,
   };
 }
 

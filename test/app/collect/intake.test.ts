@@ -31,6 +31,7 @@ function createBench(users: UserId[]) {
     notify: (userId: UserId, about: unknown) => void notified.push({ userId, window: about }),
     reconcile: () => Promise.resolve(),
     needLogin: () => [],
+    awaitCheck: () => [],
     oldestAttemptMs: () => 0,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -33,6 +33,7 @@ function start(options: { readonly users: UserId[]; readonly takesMs?: number })
     },
     notify: () => undefined,
     needLogin: () => logins.stuck,
+    awaitCheck: () => [],
     oldestAttemptMs: () => 0,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
