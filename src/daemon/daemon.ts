@@ -64,6 +64,7 @@ export async function startDaemon(
     troubles: [troubles, subscriptionTroubles],
     publishers: publishers.sources,
     journal,
+    unreadableOf: () => 0,
     people,
     hasCallback: callback !== undefined,
     intervalMs: config.reconcileIntervalMs,

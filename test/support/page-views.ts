@@ -31,6 +31,8 @@ export function person(user: UserId, name: string | undefined, changes: Partial<
     lastNotification: ago(3 * MINUTE_MS),
     lastContact: ago(2 * MINUTE_MS),
     lastWeighIn: undefined,
+    held: [],
+    unreadable: 0,
     subscription: { state: 'works', applis: [1], since: undefined, reason: undefined },
     ...changes,
   };
