@@ -138,10 +138,9 @@ describe('weighbridge login', { concurrency: true }, () => {
     test(`does not say so where the person had to link again: ${who}`, async () => {
       await using home = await setUp();
       await writeFile(join(home.directory, 'tokens/1234'), 'refused\n');
-      {
-        await using daemon = await home.serve();
-        await daemon.line(({ event, userid }) => event === 'needs_login' && userid === '1234');
-      }
+      const needs_login = { since: '2026-11-20T05:00:00.000Z', reason: 'refused' };
+      await mkdir(join(home.directory, 'data/people'), { recursive: true });
+      await writeFile(join(home.directory, 'data/people/1234'), JSON.stringify({ needs_login }));
       await using _daemon = who === 'a daemon' ? await home.serve() : undefined;
       await using login = home.login();
       const page = await browse(await consent(await linkOf(login), '1234'));
