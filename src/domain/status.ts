@@ -1,4 +1,4 @@
-import type { WeighIn } from './reading.ts';
+import type { GroupState, WeighIn } from './reading.ts';
 import type { UserId } from './token.ts';
 
 /** The status of the daemon, of its publishers and of each linked person, at one moment. */
@@ -22,9 +22,21 @@ export interface PersonStatus {
   /** When a fetch has worked. */
   readonly lastContact: Moment | undefined;
   readonly lastWeighIn: (WeighIn & { readonly agoMs: number }) | undefined;
+  /** What `recentlyHeld` leaves of the readings that are held, the oldest first. */
+  readonly held: readonly GroupState[];
+  /** How many measure groups of this person Withings sent that cannot be read. */
+  readonly unreadable: number;
   readonly subscription: SubscriptionStatus;
-  /** How many measure groups of this person could not be read; undefined where that is not known. */
-  readonly unreadable?: number | undefined;
+}
+
+/** What was held longer ago is not shown. */
+const SHOW_HELD_MS = 30 * 24 * 3_600_000;
+
+/** The held readings of the last 30 days and of the future, the oldest first. */
+export function recentlyHeld(held: readonly GroupState[], now: Date): readonly GroupState[] {
+  return held
+    .filter(({ takenAt }) => takenAt.getTime() > now.getTime() - SHOW_HELD_MS)
+    .sort((one, other) => one.takenAt.getTime() - other.takenAt.getTime());
 }
 
 /** A time, and how long ago that was; never negative, even where the wall clock was set in between. */
