@@ -8,8 +8,8 @@ import { type Reading, readingFields, weightChange, weightOf } from '../../domai
 export function toJson(delivery: Delivery, people: People): string {
   const { kind, reading, groupIds, previousWeight, late, correction } = delivery;
   return JSON.stringify({
-    kind,
     ...readingFields(reading),
+    kind,
     groups: groupIds,
     ...(kind === 'held' && { held: heldReason(reading) }),
     name: people.names.get(reading.userId) ?? null,
