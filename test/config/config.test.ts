@@ -461,3 +461,25 @@ describe('.env.example', () => {
     }
   });
 });
+
+describe('what Withings does not know or allow is a warning with the reason', () => {
+  const warn = (settings: Readonly<Record<string, string>>) => {
+    const { config, warnings } = parseConfig({ ...CREDENTIALS, ...settings });
+    assert.notEqual(config, undefined);
+    return warnings.map(formatWarning);
+  };
+
+  it('names each scope that Withings does not know, and those that it knows', () => {
+    const [line = '', ...more] = warn({ SCOPES: 'user.info,user.metric,user.weight' });
+    assert.match(line, /SCOPES.*user\.metric and user\.weight.*does not know.*user\.metrics.*user\.sleepevents/);
+    assert.deepEqual(more, []);
+    assert.deepEqual(warn({ SCOPES: 'user.info,user.metrics,user.activity,user.sleepevents' }), []);
+  });
+
+  it('says that Withings allows one poll per person in 10 minutes', () => {
+    const [line = '', ...more] = warn({ RECONCILE_INTERVAL: '599s' });
+    assert.match(line, /RECONCILE_INTERVAL.*one poll per person in 10 minutes/);
+    assert.deepEqual(more, []);
+    assert.deepEqual(warn({ RECONCILE_INTERVAL: '10m' }), []);
+  });
+});

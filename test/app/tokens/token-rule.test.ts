@@ -322,7 +322,10 @@ describe('an access token that Withings refuses', () => {
     const { tokens, accesses } = place;
     const accessTokens = createAccessTokens({ tokens, accesses, issuer: client, clock, log: createRecordingLog() });
     const withAccess = createWithAccess(accessTokens);
-    const query = { since: new Date('2026-11-20') };
+    const sinceMs = Date.parse('2026-11-20');
+    let calls = 0;
+    /** Never the same twice, for the second would wait. */
+    const nextQuery = () => ({ since: new Date(sinceMs + 1_000 * ++calls) });
     return {
       place,
       time,
@@ -330,7 +333,9 @@ describe('an access token that Withings refuses', () => {
       /** As a fetch does: the token first, then the call. */
       async round() {
         await accessTokens.get(ANNA, { urgent: true });
-        return await withAccess(ANNA, { urgent: true }, (account) => client.getMeas({ ...account, query }));
+        return await withAccess(ANNA, { urgent: true }, (account) =>
+          client.getMeas({ ...account, query: nextQuery() }),
+        );
       },
       [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
     };
@@ -369,8 +374,10 @@ describe('an access token that Withings refuses', () => {
   });
 
   test('costs one rotation where another process has left it, and none after that', async () => {
-    await using asked = await ask(() => true);
+    const state = { refuses: false };
+    await using asked = await ask(() => state.refuses);
     await rotateElsewhere(asked.place);
+    state.refuses = true;
     assert.equal(asked.place.refreshes.length, 1);
     await assert.rejects(asked.round(), refusal);
     await assert.rejects(asked.round(), refusal);
