@@ -42,6 +42,7 @@ describe('the settings', () => {
       people: { names: new Map(), unit: 'kg' },
       reconcileIntervalMs: 6 * 3_600_000,
       announceMaxAgeMs: 3_600_000,
+      hold: { jumpShare: 0.2 },
       mqtt: undefined,
       hook: undefined,
       log: { level: 'info', format: 'text' },
@@ -374,7 +375,7 @@ describe('HOOK_COMMAND', () => {
     };
     const others = { MY_PASSWORD: 'x', STATUS_PASSWORD: 'y', NODE_OPTIONS: '--inspect', LD_PRELOAD: 'z.so' };
     const { hook } = accepted({ ...kept, ...others, HOOK_COMMAND: 'say "a word"' });
-    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept });
+    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept, hearsHeld: false });
   });
 
   it('is not repeated where it is wrong: a password may be in it', () => {
