@@ -43,7 +43,9 @@ export function createCollectorBench(answer: (call: RecordedCall) => MeasureAnsw
       return Promise.resolve(accessToken(held));
     },
     forget: (userId) => void tokens.held.delete(userId),
-    refuse: () => Promise.resolve(),
+    accept: () => undefined,
+    isFresh: () => false,
+    refuse: () => undefined,
     hasOtherLogin: () => Promise.resolve(false),
     adopt: () => Promise.resolve(),
   };

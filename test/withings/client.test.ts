@@ -154,6 +154,19 @@ describe('a refresh', () => {
     });
   }
 
+  for (const answer of JSON.parse(fixture('token-errors.json'))) {
+    test(`that ends with ${answer.status} "${answer.error}" is told as a login that must be linked again`, async () => {
+      await using server = await startScriptedServer(says(JSON.stringify(answer)));
+      const { code, recovery } = await troubleOf(createClient(server.url).refresh());
+      assert.deepEqual([code, recovery], ['token_refused', 'login']);
+    });
+  }
+
+  test('that ends with HTTP 503 is tried again, whatever the status 503 would mean', async () => {
+    await using server = await startScriptedServer(http(503, {}, 'Service Unavailable'));
+    assert.equal((await troubleOf(createClient(server.url).refresh())).recovery, 'retry');
+  });
+
   test('that answers something else than tokens names the field', async () => {
     await using server = await startScriptedServer(says({ status: 0, body: { access_token: 'A' } }));
     const trouble = await troubleOf(createClient(server.url).refresh());

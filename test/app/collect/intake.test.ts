@@ -38,7 +38,9 @@ function createBench(users: UserId[]) {
   const accessTokens = {
     get: () => Promise.reject(new Error('not asked for')),
     forget: (userId: UserId) => void forgotten.push(userId),
-    refuse: () => Promise.resolve(),
+    accept: () => undefined,
+    isFresh: () => false,
+    refuse: () => undefined,
     hasOtherLogin: () => Promise.resolve(false),
     adopt: () => Promise.resolve(),
   };

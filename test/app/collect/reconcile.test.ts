@@ -40,7 +40,9 @@ function start(options: { readonly users: UserId[]; readonly takesMs?: number })
   const accessTokens = {
     get: () => Promise.reject(new Error('not asked for')),
     forget: () => undefined,
-    refuse: () => Promise.resolve(),
+    accept: () => undefined,
+    isFresh: () => false,
+    refuse: () => undefined,
     hasOtherLogin: () => Promise.resolve(logins.linkedAgain),
     adopt: () => Promise.resolve(),
   };
