@@ -1,5 +1,5 @@
 import { assess, type GroupWeight, type HoldRules } from './plausibility.ts';
-import { counts, type GroupState, isSure, type Reading, weightOf } from './reading.ts';
+import { counts, type GroupState, isSameWeighIn, isSure, type Reading, SAME_MOMENT_MS, weightOf } from './reading.ts';
 import type { UserId } from './token.ts';
 
 /** What the journal holds when new readings come in. */
@@ -40,8 +40,22 @@ export function createReview(rules: HoldRules): Review {
       for (const groupId of released) await release(groupId, judged.userId, view, lines);
       lines.push(held === undefined ? judged : { ...judged, held });
     }
-    return lines;
+    return lines.map((line) => holdWithWeight(line, view, lines));
   };
+}
+
+/** The heart rate of a weigh-in is no surer than its weight: what has no weight is held with the weight beside it. */
+function holdWithWeight(line: Reading, view: JournalView, lines: readonly Reading[]): Reading {
+  if (!counts(line) || weightOf(line) !== undefined) return line;
+  const written = new Set(lines.map(({ groupId }) => groupId));
+  const beside = lines.find((other) => other.held !== undefined && isSameWeighIn(line, other));
+  const known = view.heldOf(line.userId).find((group) => !written.has(group.groupId) && isBeside(line, group));
+  const held = beside?.held ?? known?.held;
+  return held === undefined ? line : { ...line, held };
+}
+
+function isBeside({ takenAt }: Pick<Reading, 'takenAt'>, group: GroupState): boolean {
+  return group.weight !== undefined && Math.abs(takenAt.getTime() - group.takenAt.getTime()) <= SAME_MOMENT_MS;
 }
 
 /** A version that takes back what the one before it said. */
@@ -83,10 +97,17 @@ function jumpOf({ groupId, takenAt, weight, held }: GroupState): GroupWeight[] {
   return held === 'jump' && weight !== undefined ? [{ groupId, takenMs: takenAt.getTime(), value: weight }] : [];
 }
 
-/** A held reading counts from now on: in the lines where it is among them, otherwise as one more line. */
+/**
+ * A held weight counts from now on, and what was held with it: in the lines where they are among them, otherwise as more
+ * lines.
+ */
 async function release(groupId: number, userId: UserId, view: JournalView, lines: Reading[]): Promise<void> {
   const at = lines.findIndex((line) => line.userId === userId && line.groupId === groupId);
   const line = lines[at];
   if (line !== undefined) lines[at] = { ...line, held: undefined };
-  else lines.push({ ...(await view.lastLine(userId, groupId)), held: undefined });
+  else {
+    const weight = view.group(userId, groupId);
+    const others = view.heldOf(userId).filter((group) => weight !== undefined && isBeside(group, weight));
+    for (const other of others) lines.push({ ...(await view.lastLine(userId, other.groupId)), held: undefined });
+  }
 }

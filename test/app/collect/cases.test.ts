@@ -30,7 +30,12 @@ function setUp() {
   const unreadable = createMemoryUnreadable();
   const store = { load: async () => NOTHING_KNOWN, save: async () => undefined };
   let answer: MeasureAnswer = answerWith([], NOW);
-  const accessTokens = { get: async () => accessToken('access'), forget: () => undefined };
+  const accessTokens = {
+    get: async () => accessToken('access'),
+    forget: () => undefined,
+    accept: () => undefined,
+    isFresh: () => false,
+  };
   const others = { refuse: async () => undefined, hasOtherLogin: async () => false, adopt: async () => undefined };
   const collect = createCollect({
     accessTokens,

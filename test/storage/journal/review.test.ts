@@ -186,6 +186,24 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.equal(journal.lastWeighIn(ANNA)?.takenAt.getTime(), early.takenAt.getTime());
   });
 
+  test('together with the heart rate of the same weigh-in, also where that comes later', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    const heart = (groupId: number) =>
+      group(groupId, 0, 1, { measures: [{ type: 11, value: 60, position: undefined }] });
+    await journal.append(of(ANNA, ...USUAL, group(3, 62, 1), heart(4)));
+    await journal.append(of(ANNA, heart(5)));
+    assert.deepEqual(
+      journal.heldOf(ANNA).map(({ groupId }) => groupId),
+      [3, 4, 5],
+    );
+    assert.deepEqual(journal.histories.valuesOf(ANNA, 'heart_rate'), []);
+    await journal.append(of(ANNA, group(6, 62.5)));
+    const again = await home.open();
+    assert.deepEqual(again.heldOf(ANNA), []);
+    assert.equal(again.histories.valuesOf(ANNA, 'heart_rate').length, 2);
+  });
+
   test('and can be taken back while it is held', async () => {
     await using home = await setUp();
     const journal = await home.open();
