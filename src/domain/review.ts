@@ -31,10 +31,7 @@ export function createReview(rules: HoldRules): Review {
   return async (added, view, now) => {
     const lines: Reading[] = [];
     for (const reading of added) {
-      const judged = withdrawnByItself(reading, view);
-      for (const owner of counts(judged) ? view.otherOwners(reading.userId, reading.groupId) : []) {
-        lines.push({ ...(await view.lastLine(owner, reading.groupId)), held: undefined, withdrawn: 'moved' });
-      }
+      const judged = await takeOver(withdrawnByItself(reading, view), view, lines);
       const neighbours = neighboursOf(judged, view, lines);
       const { held, released } = assess(judged, { neighbours, rules, now });
       for (const groupId of released) await release(groupId, judged.userId, view, lines);
@@ -63,6 +60,16 @@ function withdrawnByItself(reading: Reading, view: JournalView): Reading {
   const before = view.group(reading.userId, reading.groupId);
   if (Object.keys(reading.measures).length === 0) return { ...reading, withdrawn: 'emptied' };
   if (!isSure(reading) && before?.counts) return { ...reading, withdrawn: 'ambiguous' };
+  return reading;
+}
+
+/** Of several people who have a group, the one with the newest version keeps it; the others' lines are taken back. */
+async function takeOver(reading: Reading, view: JournalView, lines: Reading[]): Promise<Reading> {
+  if (!counts(reading)) return reading;
+  const others = view.otherOwners(reading.userId, reading.groupId);
+  const theirs = await Promise.all(others.map((owner) => view.lastLine(owner, reading.groupId)));
+  if (theirs.some(({ modifiedAt }) => modifiedAt > reading.modifiedAt)) return { ...reading, withdrawn: 'moved' };
+  lines.push(...theirs.map((line): Reading => ({ ...line, held: undefined, withdrawn: 'moved' })));
   return reading;
 }
 

@@ -37,7 +37,7 @@ const DOWNTIME_HOURS = { least: 3, most: 30 };
 const LATE_SECONDS = 5_400;
 
 /** Whether groups are deleted as well; off until weighbridge finds deletions. */
-export const DRAWS_DELETIONS = false;
+export const DRAWS_DELETIONS = true;
 const WAYS_OF_TAKING_BACK = [
   'emptied',
   'ambiguous',

@@ -84,6 +84,14 @@ describe('a group is taken back', () => {
     assert.deepEqual(await journal.append(of(ANNA, SECOND)), [], 'the old version does not bring it back');
   });
 
+  test('and an older version that comes late does not take it from the other person', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(BO, { ...SECOND, attribution: 7, modifiedAt: NOW }));
+    await journal.append(of(ANNA, FIRST, SECOND));
+    assert.deepEqual([weights(journal), weights(journal, BO)], [[80], [80.5]]);
+  });
+
   test('and comes back to the first person when Withings changes its mind', async () => {
     await using home = await setUp();
     const journal = await home.open();
