@@ -82,7 +82,10 @@ export function createCore(
     const { accountUrl, credentials, scopes, applis } = withings;
     const consent = createConsent({ accountUrl, ...credentials, scopes, redirectUri: callbackUrl, clock });
     const common = { withAccess, personStates, people, clock, log, signal };
-    const subscriptions = createSubscriptions({ ...common, service: client, callbackUrl, applis });
+    // A refusal by the notify service says nothing about the measures.
+    const withNotifyAccess = createWithAccess({ ...accessTokens, refuse: () => undefined });
+    const notifyPorts = { ...common, withAccess: withNotifyAccess, service: client };
+    const subscriptions = createSubscriptions({ ...notifyPorts, callbackUrl, applis });
     const link = { consent, redirectUri: callbackUrl, issuer: client, measures: client, tokens, accessTokens };
     return {
       consent,

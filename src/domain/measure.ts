@@ -13,6 +13,8 @@ export interface MeasureGroup {
   /** IANA name of the zone the measurement was taken in. */
   readonly timeZone: string | undefined;
   readonly measures: readonly Measure[];
+  /** Some of its measures cannot be read, and are left out. */
+  readonly isPartial?: boolean;
 }
 
 export interface Measure {

@@ -145,8 +145,9 @@ function parseGroup(
     const parsed = attempt(problems, () => parseMeasure(measure, `${path}.measures[${index}]`));
     return parsed === undefined ? [] : [parsed];
   });
+  if (problems.length === 0) return { ...group, measures };
   // Without any measure it would look as if Withings had emptied the group.
-  return measures.length === 0 && problems.length > 0 ? undefined : { ...group, measures };
+  return measures.length === 0 ? undefined : { ...group, measures, isPartial: true };
 }
 
 function parseMeasure(value: unknown, path: string): Measure {

@@ -39,6 +39,7 @@ export function createMemoryJournal({
         readings.filter((reading) => index.isNew(reading)),
         { ...index, lastLine },
         options?.updatedAt ?? now(),
+        [...new Set(readings.map(({ userId }) => userId))],
       );
       if (options?.history === true) history.push(...added);
       return await add(added);

@@ -22,6 +22,8 @@ const FIRST_LOOK_MS = DAY_MS;
 /** How often the groups of the last days are compared with what Withings has, and of how many days. */
 const CHECK_EVERY_MS = 7 * DAY_MS;
 const CHECKED_MS = 90 * DAY_MS;
+/** When a check that failed is due again. */
+const RETRY_CHECK_MS = DAY_MS;
 
 /** What a fetch has brought. */
 export interface Collected {
@@ -83,7 +85,10 @@ export function createCollect(ports: {
 
   const keep = async (userId: UserId, answer: MeasureAnswer): Promise<Collected> => {
     const { updatedAt } = answer;
-    const readings = answer.groups.map((group) => toReading(userId, group));
+    // An older version that was read whole is better than a newer one that was read in part.
+    const isBetter = ({ isPartial, groupId, takenAt }: MeasureGroup) =>
+      isPartial !== true || !journal.groupsWithin(userId, around(takenAt)).some((known) => known.groupId === groupId);
+    const readings = answer.groups.filter(isBetter).map((group) => toReading(userId, group));
     const entries = await journal.append(readings, { updatedAt: plausible(updatedAt) });
     announce(entries);
     deletions.seen(userId, answer);
@@ -107,9 +112,13 @@ export function createCollect(ports: {
     };
   };
 
-  const expectLastDays = (userId: UserId) => {
+  const lastDays = (): TimeWindow => {
     const end = clock.now();
-    const window = { start: new Date(end.getTime() - CHECKED_MS), end };
+    return { start: new Date(end.getTime() - CHECKED_MS), end };
+  };
+
+  const expectLastDays = (userId: UserId) => {
+    const window = lastDays();
     return { window, expected: deletions.expect(userId, window) };
   };
 
@@ -137,6 +146,8 @@ export function createCollect(ports: {
       const answer = await fetch(userId, urgent, () => queries.window(window));
       const collected = await keep(userId, answer);
       const { missing, withdrawn } = await compare(userId, expected, answer);
+      // Also where this process is killed before the second answer: the check at the next start looks again.
+      if (missing.length > 0) await personStates.change(userId, (before) => ({ ...before, checkedAt: undefined }));
       return { ...collected, added: collected.added + withdrawn.length, missing, withdrawn };
     },
 
@@ -160,7 +171,8 @@ export function createCollect(ports: {
     async isCheckDue(userId) {
       const secondMs = secondCheckMs.get(userId);
       if (secondMs !== undefined) return secondMs <= clock.elapsedMs();
-      if (expectLastDays(userId).expected.groups.length === 0) return false;
+      // Deleted groups as well: what Withings did not share for a while comes back.
+      if (journal.groupsWithin(userId, lastDays()).length === 0) return false;
       const { checkedAt } = await personStates.of(userId);
       const agoMs = clock.now().getTime() - (checkedAt?.getTime() ?? 0);
       // In the future: the clock was wrong when it was written.
@@ -179,6 +191,8 @@ export function createCollect(ports: {
       } catch (error) {
         const text = `cannot check the last 90 days of user ${userId}: ${error instanceof Error ? error.message : error}`;
         log.debug({ event: 'check_failed', text, userid: userId });
+        const triedAt = new Date(clock.now().getTime() - CHECK_EVERY_MS + RETRY_CHECK_MS);
+        await personStates.change(userId, (before) => ({ ...before, checkedAt: triedAt }));
       }
     },
 
@@ -187,6 +201,10 @@ export function createCollect(ports: {
       return [...secondCheckMs].flatMap(([userId, dueMs]) => (dueMs <= nowMs ? [userId] : []));
     },
   };
+}
+
+function around(moment: Date): TimeWindow {
+  return { start: moment, end: moment };
 }
 
 /** An answer without a time, or with one before this program existed, moves no cursor. */

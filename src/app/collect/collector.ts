@@ -12,6 +12,8 @@ import { isWithin, union } from './queries.ts';
 /** Attempts at a time. Background work has a limit of its own, so that a person on the scale never waits behind it. */
 const MOST_URGENT = 4;
 const MOST_BACKGROUND = 2;
+/** How many windows of different days are asked for one by one. */
+const MOST_WINDOWS = 2;
 /** A window wider than this is no weigh-in; the cursor finds what it can be about, and it costs one page. */
 const WIDEST_WINDOW_MS = 24 * 3_600_000;
 
@@ -157,14 +159,16 @@ export function createCollector(ports: {
   };
 
   const fetch = async (userId: UserId, { windows, since, urgent, isRetry }: TakenRequest): Promise<Collected> => {
-    const window = windows.reduce<TimeWindow | undefined>(union, undefined);
-    const isNarrow = window !== undefined && window.end.getTime() - window.start.getTime() <= WIDEST_WINDOW_MS;
-    if (!isNarrow) return await collect.since(userId, { urgent });
-    if (!since) return await collect.window(userId, window, { urgent });
-    // After trouble the window goes first: a trouble with the rest must not keep back a fresh weigh-in.
-    const first = isRetry ? await collect.window(userId, window, { urgent }) : NOTHING;
-    const rest = await collect.since(userId, { urgent });
-    return { ...first, groups: [...first.groups, ...rest.groups], added: first.added + rest.added };
+    const narrow = togetherByDay(windows);
+    // Windows of many days may be a stranger's: the cursor finds what is new in them, and costs one page.
+    const isFew = narrow.length > 0 && narrow.length <= MOST_WINDOWS && narrow.every(isNarrow);
+    if (!isFew) return await collect.since(userId, { urgent });
+    // After trouble the windows go first: a trouble with the rest must not keep back a fresh weigh-in.
+    let all = NOTHING;
+    if (!since || isRetry) {
+      for (const window of narrow) all = join(all, await collect.window(userId, window, { urgent }));
+    }
+    return since ? join(all, await collect.since(userId, { urgent })) : all;
   };
 
   const fail = (queue: FetchQueue, request: TakenRequest, trouble: Trouble) => {
@@ -203,5 +207,30 @@ export function createCollector(ports: {
       await Promise.all([...workers.values()].map(({ working }) => working));
       for (const { waiters } of workers.values()) for (const resolve of waiters.splice(0)) resolve();
     },
+  };
+}
+
+function isNarrow({ start, end }: TimeWindow): boolean {
+  return end.getTime() - start.getTime() <= WIDEST_WINDOW_MS;
+}
+
+/** Windows that are one narrow window together become one. */
+function togetherByDay(windows: readonly TimeWindow[]): readonly TimeWindow[] {
+  const sorted = [...windows].sort((one, other) => one.start.getTime() - other.start.getTime());
+  const joined: TimeWindow[] = [];
+  for (const window of sorted) {
+    const both = union(joined.at(-1), window);
+    if (joined.length > 0 && isNarrow(both)) joined[joined.length - 1] = both;
+    else joined.push(window);
+  }
+  return joined;
+}
+
+function join(one: Collected, other: Collected): Collected {
+  return {
+    groups: [...one.groups, ...other.groups],
+    added: one.added + other.added,
+    missing: [...one.missing, ...other.missing],
+    withdrawn: [...one.withdrawn, ...other.withdrawn],
   };
 }

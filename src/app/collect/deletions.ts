@@ -5,6 +5,8 @@ import type { UserId } from '../../domain/token.ts';
 
 /** How far apart two answers are that lack a group. */
 export const APART_MS = 60_000;
+/** Turning the pages takes no longer. What was changed later than this has a wrong date of change. */
+const MOST_PAGES_MS = 10 * 60_000;
 /** More missing groups than this, and more than half of all: Withings shares nothing at the moment. */
 const MOST_MISSING = 2;
 
@@ -44,7 +46,10 @@ export function createDeletions({
   const missingSinceMs = new Map<UserId, Map<number, number>>();
 
   return {
-    expect: (userId, window) => ({ groups: journal.groupsWithin(userId, window), askedMs: clock.elapsedMs() }),
+    expect(userId, window) {
+      const groups = journal.groupsWithin(userId, window).filter(({ withdrawn }) => withdrawn === undefined);
+      return { groups, askedMs: clock.elapsedMs() };
+    },
     seen(userId, { groups }) {
       const missing = missingSinceMs.get(userId);
       for (const { groupId } of groups) missing?.delete(groupId);
@@ -67,7 +72,8 @@ export function createDeletions({
     },
     isDoubtful(expected, answer) {
       const missing = missingIn(answer, expected).length;
-      return missing > MOST_MISSING && missing * 2 > expected.groups.length;
+      const isEmpty = answer.groups.length === 0 && missing > 0;
+      return isEvidence(answer) && (isEmpty || (missing > MOST_MISSING && missing * 2 > expected.groups.length));
     },
   };
 }
@@ -82,7 +88,9 @@ function isEvidence(answer: MeasureAnswer): boolean {
  * a page that was read before.
  */
 export function changedMeanwhile({ groups, updatedAt }: MeasureAnswer): boolean {
-  return updatedAt !== undefined && groups.some(({ modifiedAt }) => modifiedAt >= updatedAt);
+  if (updatedAt === undefined) return false;
+  const untilMs = updatedAt.getTime() + MOST_PAGES_MS;
+  return groups.some(({ modifiedAt }) => modifiedAt >= updatedAt && modifiedAt.getTime() <= untilMs);
 }
 
 function missingIn({ groups }: MeasureAnswer, expected: Expected): readonly GroupState[] {

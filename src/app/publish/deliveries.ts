@@ -63,7 +63,8 @@ type Part = Pick<FeedLine, 'reading'> & ReturnType<JournalFeed['contextOf']>;
 
 function kindOf(main: Part, parts: readonly Part[]): DeliveryKind {
   if (main.reading.withdrawn !== undefined) return 'withdrawn';
-  if (!counts(main.reading)) return 'held';
+  // A weight that counted before does not any more: for those who heard of it, it is taken back.
+  if (!counts(main.reading)) return main.countedBefore ? 'withdrawn' : 'held';
   if (parts.every((part) => part.countedBefore)) return 'correction';
   if (parts.some((part) => part.besideOlderWeight)) return 'addition';
   if (weightOf(main.reading) === undefined) return 'reading';

@@ -180,9 +180,10 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   const announce = async (connection: Connection, delivery: Delivery) => {
     const messages = weighInMessages(delivery, { topics, channel, name: people.names.get(delivery.reading.userId) });
     for (const message of messages) {
-      if (told.has(message.topic)) continue;
+      const key = `${delivery.reading.userId} ${delivery.reading.groupId} ${message.topic}`;
+      if (told.has(key)) continue;
       await board.say(connection, message);
-      told.add(message.topic);
+      told.add(key);
     }
     missed.keep(delivery);
   };
