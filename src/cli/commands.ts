@@ -140,11 +140,11 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     );
   program
     .command('forget')
-    .argument('<userid>', 'whose', userId)
-    .argument('<grpid>', 'the measure group, as the log and the journal name it', groupId)
+    .argument('<userid>', 'the person', userId)
+    .argument('<grpid>', 'the measure group; 0 lists the newest five', groupId)
     .description('take a measure group back by hand, for good')
-    .addHelpText('after', '\nThe journal keeps the group, marked as withdrawn. A running weighbridge takes it back')
-    .addHelpText('after', 'from the page, from MQTT and from the hook within a minute.')
+    .addHelpText('after', '\nThe journal keeps the group, marked as withdrawn. A running weighbridge updates the page')
+    .addHelpText('after', 'and MQTT, and runs the hook (`withdrawn`), within a minute.')
     .action((user, group) => runBeside(async (at) => (await import('./forget.ts')).forget(at, user, group)));
   describeService(run, program.command('service').description('run at boot, as a service of systemd'));
   return program;
