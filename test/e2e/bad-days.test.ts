@@ -22,8 +22,12 @@ async function startFastHome(options: HomeOptions = {}) {
   await home.link('1234');
   const start = (wrong: WrongClock = {}, args?: readonly string[]) =>
     home.start({ TEST_CLOCK: JSON.stringify({ ...clock.time, ...wrong }), RECONCILE_INTERVAL: '10m' }, args);
-  const step = (kilograms: number) =>
-    home.sandbox.store('1234', { kilograms, date: Math.floor(clock.now().getTime() / 1000) - 60 });
+  let steps = 0;
+  /** Each at another moment: groups of one moment are one weigh-in. */
+  const step = (kilograms: number) => {
+    steps += 1;
+    home.sandbox.store('1234', { kilograms, date: Math.floor(clock.now().getTime() / 1000) - 90 + 5 * steps });
+  };
   return { home, clock, start, step, [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() };
 }
 

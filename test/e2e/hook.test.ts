@@ -20,6 +20,8 @@ interface Got {
   readonly previous_weight: number | null;
   readonly change: number | null;
   readonly name: string;
+  readonly groups: readonly number[];
+  readonly measures: Readonly<Record<string, number>>;
 }
 
 /** A home whose daemon runs a script in its folder; `got` is what the script has put into the file `in`. */
@@ -43,17 +45,23 @@ async function startHookHome(script: string, options: Parameters<typeof startHom
   };
 }
 
-/** Puts a weigh-in into the sandbox, which calls nobody, and returns its groups. */
+/** Puts a weigh-in into the sandbox, which sends no notification. Returns the group of the weight, of two. */
 async function weigh(home: Home, kilograms: number, date = now() - 60): Promise<number[]> {
   const groups = home.sandbox.store('1234', { kilograms, date });
-  return groups.map(({ grpid }) => grpid);
+  assert.equal(groups.length, GROUPS);
+  return groups.slice(0, 1).map(({ grpid }) => grpid);
 }
+/** A weigh-in of the sandbox: the weight with its composition, and the heart rate. */
+const GROUPS = 2;
+/** The groups with a weight, in the order of the journal. */
+const weightsIn = async (home: Home) =>
+  (await home.journal()).filter(({ measures }) => 'weight' in measures).map(({ grpid }) => grpid);
 const notify = (daemon: { notify(fields: object): Promise<number> }, date: number) =>
   daemon.notify({ userid: 1234, appli: 1, startdate: date, enddate: date + 1 });
 
 describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 }, () => {
-  test('runs once for each group of a weigh-in, in the folder of the daemon, and gets no secret', async () => {
-    await using bench = await startHookHome('cat >> in; env >> env; echo "$1" >> args; pwd >> pwd');
+  test('runs once for each weigh-in, with all its groups, in the folder of the daemon, and gets no secret', async () => {
+    await using bench = await startHookHome('env >> env; echo "$1" >> args; pwd >> pwd; cat >> in');
     const { home } = bench;
     const old = await weigh(home, 80, now() - 4000);
     await using daemon = await bench.serve({ STATUS_PASSWORD: 'status-secret-1', MY_OWN: 'private' });
@@ -65,9 +73,13 @@ describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 },
     const got = await bench.got();
     assert.deepEqual(
       got.map(({ grpid }) => grpid),
-      (await home.journal()).map(({ grpid }) => grpid),
-      'each group once, in the order of the journal',
+      await weightsIn(home),
+      'each weigh-in once, in the order of the journal',
     );
+    for (const { groups, measures } of got) {
+      assert.equal(groups.length, GROUPS);
+      assert.ok('weight' in measures && 'heart_rate' in measures);
+    }
     for (const { grpid, late, name } of got) assert.deepEqual([late, name], [old.includes(grpid), 'Anna']);
     const weight = got.find(({ weight }) => weight === 80.4);
     assert.deepEqual([weight?.previous_weight, weight?.change], [80, 0.4]);
@@ -117,7 +129,7 @@ describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 },
     assert.match(String(told[0]?.['text']), /^hook: \.\/hook\.sh ended with exit code 1, .*; next try in 10 s$/);
     assert.deepEqual(
       (await bench.got()).map(({ grpid }) => grpid),
-      (await home.journal()).map(({ grpid }) => grpid),
+      await weightsIn(home),
     );
   });
 
@@ -126,7 +138,9 @@ describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 },
     const script = 'cat > now; grep -q ,\\"weight\\":81, now && sleep 1000; cat now >> in';
     await using bench = await startHookHome(script, { clock, script: CHILD });
     const { home } = bench;
-    const groups = await weigh(home, 81, Math.floor(clock.now().getTime() / 1000) - 60);
+    const date = Math.floor(clock.now().getTime() / 1000) - 160;
+    await weigh(home, 81, date);
+    const next = await weigh(home, 82, date + 100);
     await using daemon = home.start({ ...bench.env, TEST_CLOCK: JSON.stringify(clock.time) });
     const parked = await daemon.line(({ event }) => event === 'given_up');
     assert.equal(parked['level'], 'error');
@@ -135,7 +149,11 @@ describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 },
       /^hook: gave up on the reading \d+, .*did not end within 30 s .* kept in \S+data\/publishers\/hook\.parked\.jsonl;/,
     );
     assert.equal(JSON.parse(await bench.text('data/publishers/hook.parked.jsonl')).weight, 81);
-    await until(async () => (await bench.got()).length === groups.length - 1);
+    await until(async () => (await bench.got()).length === 1);
+    assert.deepEqual(
+      (await bench.got()).map(({ grpid }) => grpid),
+      next,
+    );
   });
 
   test('is run again after a kill -9 in the middle of it, and none is passed over', async () => {
@@ -147,7 +165,7 @@ describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 },
       const date = now() - 600 + life * 100;
       groups = [...groups, ...(await weigh(home, 81 + life, date))];
       await notify(daemon, date);
-      await until(async () => (await home.journal().catch(() => [])).length === groups.length);
+      await until(async () => (await home.journal().catch(() => [])).length === GROUPS * groups.length);
       await until(async () => (await bench.text('pid')) !== '');
       daemon.child.kill('SIGKILL');
       await daemon.exited;
@@ -160,7 +178,7 @@ describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 },
     await until(async () => (await bench.got()).length === groups.length);
     assert.deepEqual(
       (await bench.got()).map(({ grpid }) => grpid),
-      (await home.journal()).map(({ grpid }) => grpid),
+      await weightsIn(home),
     );
   });
 
@@ -184,10 +202,7 @@ describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 },
     await using _daemon = await bench.serve();
     const order = async () => [...new Set((await bench.got()).map(({ grpid }) => grpid))];
     await until(async () => (await order()).length === groups.length);
-    assert.deepEqual(
-      await order(),
-      (await home.journal()).map(({ grpid }) => grpid),
-    );
+    assert.deepEqual(await order(), await weightsIn(home));
     const count = (await bench.got()).length;
     assert.ok(count <= groups.length + lives, `${count} runs for ${groups.length} groups and ${lives} kills`);
   });
