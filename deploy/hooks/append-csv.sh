@@ -1,12 +1,10 @@
 #!/bin/sh
 # Appends each weight to a CSV file: HOOK_COMMAND=./deploy/hooks/append-csv.sh 'weights.csv'
-# A weigh-in that Withings changes later is appended again; the last row of a grpid counts.
+# Weigh-ins only: what Withings changes or takes back later is not in the file. `weighbridge export` has it right.
 set -eu
 
 file=${1:-weights.csv}
-[ -n "${WEIGHBRIDGE_WEIGHT:-}" ] || exit 0
-# It may be somebody else's: when Withings knows whose, it comes again.
-[ "${WEIGHBRIDGE_AMBIGUOUS:-false}" = false ] || exit 0
+[ "${WEIGHBRIDGE_KIND:-}" = weigh_in ] || exit 0
 
 # A name may hold commas and quotes.
 name=$(printf '%s' "${WEIGHBRIDGE_NAME:-}" | sed 's/"/""/g')

@@ -3,8 +3,8 @@
 # Needs a loudspeaker, and "sudo apt install espeak-ng". An argument is the voice: speak.sh de
 set -eu
 
-# What is late is no news, and heart rates alone are not worth a word.
+# What is late is not news. Other kinds are additions, corrections, or readings without a weight.
+[ "${WEIGHBRIDGE_KIND:-}" = weigh_in ] || exit 0
 [ "$WEIGHBRIDGE_LATE" = false ] || exit 0
-[ -n "${WEIGHBRIDGE_WEIGHT:-}" ] || exit 0
 
 exec espeak-ng -v "${1:-en}" -- "$WEIGHBRIDGE_TEXT"

@@ -35,6 +35,7 @@ export async function backfillUser(shell: Shell, userId: UserId, options: DateRa
     measures: core.client,
     journal: await core.openJournal(),
     store: createBackfillFiles(directory),
+    unreadable: await core.openUnreadable(),
     clock: realClock,
     random: Math.random,
     watch: createWatch(progress, who),
@@ -46,7 +47,8 @@ export async function backfillUser(shell: Shell, userId: UserId, options: DateRa
     if (state.fresh > 0 || until === undefined || until > state.end) {
       say('What was measured or changed in the last 24 hours is left to weighbridge serve, which announces it.');
     }
-    return state.unreadable === 0 ? ExitCode.done : ExitCode.failed;
+    if (state.unreadable > 0) say(`${state.unreadable} groups cannot be read, or not whole.`);
+    return ExitCode.done;
   } catch (error) {
     if (error !== signal.reason) throw error;
     say('stopped; the same command goes on from here');
@@ -73,7 +75,8 @@ function createWatch({ shell, update }: Progress<Shell>, who: string): BackfillW
     },
     unreadable(window, what) {
       const where = `between ${formatDay(window.start)} and ${formatDay(window.end)}`;
-      shell.say(`error: a group ${where} cannot be read and is left out: ${what}; please report it`);
+      const kept = 'It is kept in unreadable.jsonl in the data directory; please report it.';
+      shell.say(`warning: weighbridge cannot read a measure that Withings sent ${where}: ${what}. ${kept}`);
     },
   };
 }

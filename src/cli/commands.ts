@@ -41,6 +41,7 @@ function argument<T>(read: (text: string) => T | undefined, example: string): (t
 }
 
 const userId = argument(parseUserId, '1234');
+const groupId = argument((text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : undefined), '6123456789');
 const since = (what: string) => new Option('--since <date>', what).argParser(argument(parseSince, DATE_EXAMPLE));
 const until = (what: string) => new Option('--until <date>', what).argParser(argument(parseUntil, DATE_EXAMPLE));
 
@@ -137,6 +138,14 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     .action((user, options) =>
       runBeside(async (at) => (await import('./backfill.ts')).backfillUser(at, user, options)),
     );
+  program
+    .command('forget')
+    .argument('<userid>', 'the person', userId)
+    .argument('<grpid>', 'the measure group; 0 lists the newest five', groupId)
+    .description('take a measure group back by hand, for good')
+    .addHelpText('after', '\nThe journal keeps the group, marked as withdrawn. A running weighbridge updates the page')
+    .addHelpText('after', 'and MQTT, and runs the hook (`withdrawn`), within a minute.')
+    .action((user, group) => runBeside(async (at) => (await import('./forget.ts')).forget(at, user, group)));
   describeService(run, program.command('service').description('run at boot, as a service of systemd'));
   return program;
 }

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { parseConfig } from '../config/config.ts';
 import type { WithingsConfig } from '../daemon/core.ts';
 import { startDaemon } from '../daemon/daemon.ts';
-import { journalIn } from '../daemon/data-directory.ts';
+import { journalIn, peopleIn } from '../daemon/data-directory.ts';
 import type { Log, LogEntry } from '../domain/log.ts';
+import { NOTHING_KNOWN } from '../domain/status.ts';
 import { parseUserId } from '../domain/token.ts';
 import { listen } from '../http/listen.ts';
 import { realClock } from '../runtime/real-clock.ts';
@@ -15,6 +16,7 @@ import { PEOPLE, TURNS, weighInOf } from '../sandbox/demo/people.ts';
 import { type Call, type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { openJournal } from '../storage/journal/journal.ts';
+import { createPersonFiles } from '../storage/person-files.ts';
 import { openLog } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
@@ -133,11 +135,16 @@ async function freePort(): Promise<number> {
 /** What a backfill would bring in. */
 async function writeHistory({ directories }: WithingsConfig): Promise<void> {
   await makeDirectory(directories.data);
+  await makeDirectory(peopleIn(directories.data));
+  const people = createPersonFiles(peopleIn(directories.data));
   const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
   const journal = await openJournal(journalIn(directories.data), silent);
   for (const life of PEOPLE) {
     const userId = parseUserId(life.userId);
-    if (userId !== undefined) await journal.append(imagine({ ...life, userId }, new Date()), { history: true });
+    if (userId === undefined) continue;
+    await journal.append(imagine({ ...life, userId }, new Date()), { history: true });
+    // The sandbox does not have this history, so that it looks deleted.
+    await people.save(userId, { ...NOTHING_KNOWN, checkedAt: new Date() });
   }
 }
 

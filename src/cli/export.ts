@@ -12,7 +12,7 @@ import { ExitCode, ExitError, type Shell } from './shell.ts';
 /** Fewer and larger writes: a system call for each line takes longer than making it. */
 const CHUNK_LETTERS = 64 * 1024;
 
-/** Prints the journal: each group once, as its last line says, by time. It reads one file and writes none. */
+/** Prints the journal: each group that is not taken back, as its last line says, by time. It reads one file and writes none. */
 export async function exportJournal(
   shell: Shell,
   options: DateRange & { readonly user?: UserId; readonly format: 'csv' | 'json' },
@@ -51,6 +51,7 @@ async function* read(
   if (journal === undefined) return;
   let isEmpty = true;
   for (const line of journal.read(wanted)) {
+    if (line.reading.withdrawn !== undefined) continue;
     isEmpty = false;
     yield line;
   }

@@ -46,9 +46,11 @@ function readAnswer(text: string): { readonly userId: UserId; readonly refreshTo
   if (text.trim() === '') throw failure('nothing came in; pass on what the token call printed');
   const answer = parseJson(text);
   if (answer === undefined) throw failure('this is not JSON; pass on what the token call printed, as it is');
-  const { status = 0, error = '', errors, body = answer } = answer;
+  const { status, error = '', errors, body = answer } = answer;
   const said = error || errors?.[0]?.message || '';
-  if (Number(status) !== 0 || said !== '') throw failure(`Withings answered ${status} "${said}"; ${explain(said)}`);
+  const hasFailed = Number(status ?? 0) !== 0 || said !== '';
+  const words = [status, said && `"${said}"`].filter((word) => word !== undefined && word !== '').join(' ');
+  if (hasFailed) throw failure(`Withings answered ${words}; ${explain(said)}`);
   const userId = parseUserId(body.userid);
   const refreshToken = parseRefreshToken(body.refresh_token);
   if (userId === undefined) throw failure('there is no userid in it');
@@ -69,10 +71,14 @@ interface TokenAnswer {
   readonly refresh_token?: unknown;
 }
 
-/** The outermost object in it: what stands around it came along when it was copied from a terminal. */
+/**
+ * The outermost object in it: what stands around it came along when it was copied from a terminal. `curl -i` prints the
+ * headers first, and an object may be in one of those.
+ */
 function parseJson(text: string): TokenAnswer | undefined {
+  const body = text.replace(/^\s*(HTTP\/.*?\r?\n\r?\n\s*)+/s, '');
   try {
-    return JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1));
+    return JSON.parse(body.slice(body.indexOf('{'), body.lastIndexOf('}') + 1));
   } catch {
     return undefined;
   }

@@ -35,6 +35,7 @@ interface Setting {
   readonly config: WithingsConfig;
   readonly core: Core;
   readonly callback: Callback;
+  readonly subscribe: boolean;
   readonly log: Log;
 }
 
@@ -46,11 +47,9 @@ export async function login(shell: Shell, options: LoginOptions): Promise<ExitCo
     const message = 'CALLBACK_URL is required: the browser comes back to it from the consent page';
     throw new ExitError(ExitCode.configuration, message);
   }
-  const setting = { shell, config, core, callback, log };
-  const { link, id, expiresAt } = callback.consent.request({
-    demo: options.demoUser ?? false,
-    subscribe: options.subscribe,
-  });
+  const { subscribe } = options;
+  const setting = { shell, config, core, callback, subscribe, log };
+  const { link, id, expiresAt } = callback.consent.request({ demo: options.demoUser ?? false, subscribe });
   const show = () => {
     shell.say('Open this link in a browser, log in at Withings, choose the person and say yes:');
     shell.print(link.href);
@@ -88,7 +87,7 @@ dashboard, letter by letter. The browser cannot reach the callback URL? "weighbr
 
 /** A daemon is running and answers the browser: waits for what it notes, for as long as it runs. */
 async function besideDaemon(
-  { shell, core, config }: Setting,
+  { shell, core, config, callback, subscribe }: Setting,
   show: () => void,
   id: string,
   patience: AbortSignal,
@@ -96,11 +95,14 @@ async function besideDaemon(
 ): Promise<boolean> {
   if (!(await probeHere(config)).isHere) throw portTaken;
   shell.say('A weighbridge is running here and answers the browser.');
+  const working = await listWorking(core);
   show();
   for (let looks = 1; !patience.aborted; looks += 1) {
     const userId = await linkedBy(core, id);
     if (userId !== undefined) {
       shell.say(`${nameOf(userId, config.people)} is linked; the page in the browser says how things stand.`);
+      if (working.has(userId))
+        shell.say(offerSwitch(userId, config.people, callback.consent.switchAccount({ subscribe })));
       return true;
     }
     await realClock.sleep(LOOK_MS, patience);
@@ -183,7 +185,7 @@ const NOT_AN_ADDRESS: LinkFailed = {
 async function openLinker({ config, core, callback }: Setting, onOutcome?: (id: string, outcome: LinkOutcome) => void) {
   await makeDirectories(config.directories);
   const journal = await core.openJournal();
-  const collect = core.createCollect(journal);
+  const collect = core.createCollect(journal, await core.openUnreadable());
   return callback.createLinker(journal, {
     fetch: async (userId) => void (await collect.since(userId, { urgent: true })),
     isDaemon: false,
@@ -204,6 +206,14 @@ async function probeHere({ listen, callback, directories, withings }: WithingsCo
   return await probeCallback(url, createProof(withings.credentials.clientSecret), resolve(directories.tokens));
 }
 
+/** Who is linked and does not need to link again. */
+async function listWorking({ tokens, personStates }: Core): Promise<ReadonlySet<UserId>> {
+  const working = new Set<UserId>();
+  for (const userId of await tokens.list())
+    if ((await personStates.of(userId)).needsLogin === undefined) working.add(userId);
+  return working;
+}
+
 /** The person that this link has linked, if any. */
 async function linkedBy(core: Core, id: string): Promise<UserId | undefined> {
   for (const userId of await core.tokens.list())
@@ -217,7 +227,7 @@ function say(shell: Shell, outcome: LinkOutcome, people: People): void {
   else shell.say(describe(outcome, people));
 }
 
-function describe({ userId, again, lastWeighIn, hitches, isDaemon }: Linked, people: People): string {
+function describe({ userId, again, switchLink, lastWeighIn, hitches, isDaemon }: Linked, people: People): string {
   const lines = [`${nameOf(userId, people)} is linked${again ? ' again' : ''}.`];
   if (lastWeighIn !== undefined) {
     const { kilograms, takenAt } = lastWeighIn;
@@ -226,7 +236,16 @@ function describe({ userId, again, lastWeighIn, hitches, isDaemon }: Linked, peo
   lines.push(...hitches);
   if (!isDaemon)
     lines.push('Start weighbridge now ("npm start", or "weighbridge serve"): Withings calls only what runs.');
+  if (switchLink !== undefined) lines.push(offerSwitch(userId, people, switchLink));
   return lines.join('\n');
+}
+
+/** The browser was still logged in at Withings, perhaps as the wrong person. The link stands alone, to be copied. */
+function offerSwitch(userId: UserId, people: People, link: URL): string {
+  const name = people.names.get(userId) ?? nameOf(userId, people);
+  return `${name} was linked already. To link another person, log out at Withings first, or use a private window.
+While weighbridge is running, this link logs out and asks for the next person:
+${link.href}`;
 }
 
 function forever(): Promise<void> {

@@ -2,18 +2,25 @@ import { stat } from 'node:fs/promises';
 import { describeSubscription, readStoredStatus } from '../app/status/stored-status.ts';
 import { nameAppli } from '../app/subscribe/subscriptions.ts';
 import type { Config } from '../config/config.ts';
-import { journalIn, storedStatusPorts } from '../daemon/data-directory.ts';
+import { journalIn, storedStatusPorts, unreadableIn } from '../daemon/data-directory.ts';
 import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
 import { formatWeight } from '../domain/format.ts';
 import type { People } from '../domain/household.ts';
-import { counts, type WeighIn, weightOf } from '../domain/reading.ts';
-import type { LoginState, Moment, PersonStatus, SubscriptionStatus } from '../domain/status.ts';
+import { counts, type GroupState, type Reading, type WeighIn, weightOf } from '../domain/reading.ts';
+import {
+  type LoginState,
+  type Moment,
+  type PersonStatus,
+  recentlyHeld,
+  type SubscriptionStatus,
+} from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 import { encodePerson } from '../http/private/healthz.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { isMissing } from '../storage/files.ts';
 import { openJournalReader } from '../storage/journal/reader.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
+import { openUnreadableFile } from '../storage/unreadable-file.ts';
 import { openMessages, readSettings } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
@@ -26,21 +33,23 @@ export async function listUsers(shell: Shell, options: { readonly json?: boolean
   const persons = await readPersons(shell, config);
   if (persons.length === 0) shell.say('nobody is linked yet; "weighbridge login" links somebody');
   else if (options.json) for (const person of persons) shell.print(JSON.stringify(encodePerson(person)));
-  else for (const line of formatTable([HEADINGS, ...persons.map(rowOf(config.people))])) shell.print(line);
+  else for (const line of formatTable(tableOf(persons, config.people))) shell.print(line);
   return ExitCode.done;
 }
 
 async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]> {
   const { directories, callback, people } = config;
   const users = await listLinked(directories.tokens);
-  const ports = storedStatusPorts(directories, openMessages(shell, config));
-  const weighIns = await readLastWeighIns(journalIn(directories.data));
-  const now = realClock.now().getTime();
-  const momentOf = (at: Date): Moment => ({ at, agoMs: Math.max(0, now - at.getTime()) });
+  const messages = openMessages(shell, config);
+  const ports = storedStatusPorts(directories, messages);
+  const journal = await readJournal(journalIn(directories.data));
+  const unreadable = await openUnreadableFile(unreadableIn(directories.data), messages);
+  const now = realClock.now();
+  const momentOf = (at: Date): Moment => ({ at, agoMs: Math.max(0, now.getTime() - at.getTime()) });
   const persons: PersonStatus[] = [];
   for (const userId of users.sort((one, other) => Number(one) - Number(other))) {
     const { person, login, lastContact } = await readStoredStatus(ports, userId);
-    const weighIn = weighIns.get(userId);
+    const weighIn = journal.lastWeighIns.get(userId);
     persons.push({
       userId,
       name: people.names.get(userId),
@@ -48,6 +57,8 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]
       lastNotification: undefined,
       lastContact: lastContact && momentOf(lastContact),
       lastWeighIn: weighIn && { ...weighIn, agoMs: momentOf(weighIn.takenAt).agoMs },
+      held: recentlyHeld(journal.held.get(userId) ?? [], now),
+      unreadable: unreadable.countOf(userId),
       subscription: describeSubscription(person, callback.url !== undefined),
     });
   }
@@ -64,33 +75,68 @@ async function listLinked(directory: string): Promise<UserId[]> {
   return await createTokenFiles(directory).list();
 }
 
-/** The newest weight that is surely theirs, of each person in the journal. */
-async function readLastWeighIns(path: string): Promise<ReadonlyMap<UserId, WeighIn>> {
-  const last = new Map<UserId, WeighIn>();
+/** By the last line of each group: the newest weight of each person that counts, and what is held. */
+async function readJournal(path: string): Promise<{
+  readonly lastWeighIns: ReadonlyMap<UserId, WeighIn>;
+  readonly held: ReadonlyMap<UserId, readonly GroupState[]>;
+}> {
+  const lastWeighIns = new Map<UserId, WeighIn>();
+  const held = new Map<UserId, GroupState[]>();
   const journal = await openJournalReader(path);
-  if (journal === undefined) return last;
-  for (const { reading } of journal.read({})) {
-    const kilograms = weightOf(reading);
+  for (const { reading } of journal?.read({}) ?? []) {
     const { userId, takenAt } = reading;
-    if (kilograms !== undefined && counts(reading)) last.set(userId, { kilograms, takenAt });
+    const kilograms = weightOf(reading);
+    if (kilograms !== undefined && counts(reading)) lastWeighIns.set(userId, { kilograms, takenAt });
+    if (reading.held !== undefined) held.set(userId, [...(held.get(userId) ?? []), stateOf(reading)]);
   }
-  return last;
+  return { lastWeighIns, held };
 }
 
-const HEADINGS = ['USER', 'NAME', 'LAST WEIGH-IN', 'LAST CONTACT', 'SUBSCRIPTION', 'LOGIN'];
+function stateOf(reading: Reading): GroupState {
+  const { groupId, takenAt, held, withdrawn } = reading;
+  return { groupId, takenAt, weight: weightOf(reading), counts: counts(reading), held, withdrawn };
+}
+
+interface Column {
+  readonly heading: string;
+  readonly cell: (person: PersonStatus) => string;
+  /** Left out where it says nothing about anyone. */
+  readonly isRare?: boolean;
+}
+
 const NOTHING = '-';
 
-function rowOf({ unit }: People): (person: PersonStatus) => readonly string[] {
-  return ({ userId, name, lastWeighIn, lastContact, subscription, login }) => [
-    userId,
-    name ?? NOTHING,
-    lastWeighIn === undefined
-      ? NOTHING
-      : `${formatWeight(lastWeighIn.kilograms, unit)}, ${formatMinute(lastWeighIn.takenAt)}`,
-    lastContact === undefined ? NOTHING : formatMinute(lastContact.at),
-    describe(subscription),
-    describeLogin(login),
+function tableOf(persons: readonly PersonStatus[], { unit }: People): readonly (readonly string[])[] {
+  const weigh = (kilograms: number, takenAt: Date) => `${formatWeight(kilograms, unit)}, ${formatMinute(takenAt)}`;
+  const describeHeld = ({ held }: PersonStatus) => {
+    const newest = held.at(-1);
+    if (newest === undefined) return NOTHING;
+    const { weight, takenAt } = newest;
+    const more = held.length === 1 ? '' : ` (and ${held.length - 1} more)`;
+    return (weight === undefined ? formatMinute(takenAt) : weigh(weight, takenAt)) + more;
+  };
+  const columns: readonly Column[] = [
+    { heading: 'USER', cell: ({ userId }) => userId },
+    { heading: 'NAME', cell: ({ name }) => name ?? NOTHING },
+    {
+      heading: 'LAST WEIGH-IN',
+      cell: ({ lastWeighIn: last }) => (last === undefined ? NOTHING : weigh(last.kilograms, last.takenAt)),
+    },
+    { heading: 'HELD', cell: describeHeld, isRare: true },
+    {
+      heading: 'UNREADABLE',
+      cell: ({ unreadable }) => (unreadable === 0 ? NOTHING : String(unreadable)),
+      isRare: true,
+    },
+    {
+      heading: 'LAST CONTACT',
+      cell: ({ lastContact }) => (lastContact === undefined ? NOTHING : formatMinute(lastContact.at)),
+    },
+    { heading: 'SUBSCRIPTION', cell: ({ subscription }) => describe(subscription) },
+    { heading: 'LOGIN', cell: ({ login }) => describeLogin(login) },
   ];
+  const shown = columns.filter(({ cell, isRare }) => !isRare || persons.some((person) => cell(person) !== NOTHING));
+  return [shown.map(({ heading }) => heading), ...persons.map((person) => shown.map(({ cell }) => cell(person)))];
 }
 
 function describe({ state, applis, since, reason }: SubscriptionStatus): string {

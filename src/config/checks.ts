@@ -64,6 +64,27 @@ export function checkMqtt(set: readonly string[]): { readonly message: string; r
   return { message: 'MQTT_PASSWORD without MQTT_USERNAME: most brokers refuse that', missing: 'MQTT_USERNAME' };
 }
 
+/** The scopes of Withings' public API (developer guide, OAuth). */
+const KNOWN_SCOPES = ['user.info', 'user.metrics', 'user.activity', 'user.sleepevents'];
+
+/** Scopes that Withings does not have. */
+export function checkScopes(scopes: readonly string[]): readonly Warning[] {
+  const unknown = scopes.filter((scope) => !KNOWN_SCOPES.includes(scope));
+  if (unknown.length === 0) return [];
+  const message = `SCOPES asks for ${unknown.join(' and ')}, which Withings does not know: it refuses the consent link`;
+  return [{ message, hint: `Withings knows ${KNOWN_SCOPES.join(', ')}` }];
+}
+
+/** Withings allows one poll per person in so much time (developer guide, "Best practices"). */
+const LEAST_POLL_MS = 600_000;
+
+/** Whether Withings is asked more often than it allows. */
+export function checkInterval(reconcileIntervalMs: number): readonly Warning[] {
+  if (reconcileIntervalMs >= LEAST_POLL_MS) return [];
+  const message = 'RECONCILE_INTERVAL is below 10 minutes, but Withings allows one poll per person in 10 minutes';
+  return [{ message, hint: 'for example RECONCILE_INTERVAL=6h' }];
+}
+
 /** A typing mistake changes a third of a name at most. */
 const FARTHEST = 3;
 

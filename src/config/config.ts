@@ -1,5 +1,13 @@
 import type { UserId } from '../domain/token.ts';
-import { checkMqtt, checkSecrecy, checkTopics, type Warning, warnOfUnknown } from './checks.ts';
+import {
+  checkInterval,
+  checkMqtt,
+  checkScopes,
+  checkSecrecy,
+  checkTopics,
+  type Warning,
+  warnOfUnknown,
+} from './checks.ts';
 import { isLoopback } from './readers.ts';
 import { hintFor, KNOWN, openSettings, type Problem, type Settings } from './settings.ts';
 import type { Source } from './sources.ts';
@@ -16,7 +24,7 @@ export interface Parsed {
   /** The settings with the default in place of each value that is wrong: to look at, not to run. */
   readonly readable: Config;
   readonly problems: readonly Problem[];
-  /** Names that are no setting but look like one, settings without their partner, and a secret that is none. */
+  /** Names that are no setting but look like one, settings without their partner, a secret that is none, what Withings does not know or allow. */
   readonly warnings: readonly Warning[];
 }
 
@@ -45,7 +53,7 @@ export function parseConfig(
     config: problems.length === 0 ? readable : undefined,
     readable,
     problems,
-    warnings: findWarnings(env, written, readable.callback),
+    warnings: findWarnings(env, written, readable),
   };
 }
 
@@ -107,14 +115,17 @@ function readMqtt({ report, optional, defaulted, secret }: Settings) {
   return url && { url, ...mqtt };
 }
 
-function findWarnings(env: Source, written: readonly string[], { url }: Config['callback']): readonly Warning[] {
+function findWarnings(env: Source, written: readonly string[], config: Config): readonly Warning[] {
+  const { callback, withings, reconcileIntervalMs } = config;
   const known = Object.keys(KNOWN);
   const isOurs = (name: string) => /^(WITHINGS|WEIGHBRIDGE|MQTT)_/.test(name) || written.includes(name);
   const unknown = Object.keys(env).filter((name) => isOurs(name) && !known.includes(name));
   const idle = checkMqtt(known.filter((name) => env[name]?.trim()));
   return [
     ...unknown.map((name) => warnOfUnknown(name, known)),
-    ...(url ? checkSecrecy(new URL(url), ROUTE) : []),
+    ...(callback.url ? checkSecrecy(new URL(callback.url), ROUTE) : []),
+    ...checkScopes(withings.scopes),
+    ...checkInterval(reconcileIntervalMs),
     ...(idle ? [{ message: idle.message, hint: hintFor(idle.missing) }] : []),
   ];
 }

@@ -10,6 +10,7 @@ import { obtainLogin } from '../app/tokens/rotate-token.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
+import type { UnreadableStore } from '../domain/measure.ts';
 import type { Journal } from '../domain/reading.ts';
 import { createReview } from '../domain/review.ts';
 import type { UserId } from '../domain/token.ts';
@@ -18,10 +19,11 @@ import { openJournal } from '../storage/journal/journal.ts';
 import { createPersonFiles } from '../storage/person-files.ts';
 import { createCursorFiles } from '../storage/progress-files.ts';
 import { createAccessFiles, createTokenFiles, sweepTokenFiles } from '../storage/token-files.ts';
+import { openUnreadableFile } from '../storage/unreadable-file.ts';
 import { createConsent } from '../withings/authorize.ts';
 import { createWithingsClient } from '../withings/client.ts';
 import { createRateLimit } from '../withings/rate-limit.ts';
-import { cursorsIn, journalIn, peopleIn, storedStatusPorts } from './data-directory.ts';
+import { cursorsIn, journalIn, peopleIn, storedStatusPorts, unreadableIn } from './data-directory.ts';
 
 /** Settings that suffice for calls to Withings. */
 export type WithingsConfig = Config & {
@@ -80,7 +82,10 @@ export function createCore(
     const { accountUrl, credentials, scopes, applis } = withings;
     const consent = createConsent({ accountUrl, ...credentials, scopes, redirectUri: callbackUrl, clock });
     const common = { withAccess, personStates, people, clock, log, signal };
-    const subscriptions = createSubscriptions({ ...common, service: client, callbackUrl, applis });
+    // A refusal by the notify service says nothing about the measures.
+    const withNotifyAccess = createWithAccess({ ...accessTokens, refuse: () => undefined });
+    const notifyPorts = { ...common, withAccess: withNotifyAccess, service: client };
+    const subscriptions = createSubscriptions({ ...notifyPorts, callbackUrl, applis });
     const link = { consent, redirectUri: callbackUrl, issuer: client, measures: client, tokens, accessTokens };
     return {
       consent,
@@ -103,8 +108,12 @@ export function createCore(
     readStoredStatus: (userId: UserId) => readStoredStatus(storedStatus, userId),
     /** Takes as long as reading the journal does. */
     openJournal: () => openJournal(journalIn(directories.data), log, { review: createReview(config.hold), clock }),
-    createCollect: (journal: Journal) =>
-      createCollect({ withAccess, accessTokens, measures: client, journal, cursors, clock, announce, log }),
+    openUnreadable: () => openUnreadableFile(unreadableIn(directories.data), log),
+    createCollect: (journal: Journal, unreadable: UnreadableStore) =>
+      createCollect({
+        ...{ withAccess, accessTokens, measures: client, journal, cursors, unreadable },
+        ...{ personStates, people, clock, announce, log },
+      }),
     callback: config.callback.url === undefined ? undefined : createCallback(config.callback.url),
   };
 }

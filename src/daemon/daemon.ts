@@ -53,7 +53,8 @@ export async function startDaemon(
   const journal = await core.openJournal();
   const version = readVersion(files);
   const publishers = await preparePublishing(config, { version, clock, log });
-  const collect = core.createCollect(journal);
+  const unreadable = await core.openUnreadable();
+  const collect = core.createCollect(journal, unreadable);
   const troubles = createTroubles({ clock, log, people, personStates });
   const subscriptionTroubles = createTroubles({ clock, log, people });
   const linkedUsers = createLinkedUsers({ tokens, clock });
@@ -64,6 +65,7 @@ export async function startDaemon(
     troubles: [troubles, subscriptionTroubles],
     publishers: publishers.sources,
     journal,
+    unreadable,
     people,
     hasCallback: callback !== undefined,
     intervalMs: config.reconcileIntervalMs,

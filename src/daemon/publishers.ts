@@ -78,7 +78,7 @@ export async function preparePublishing(config: Config, ports: Common & { readon
 }
 
 async function loadPublishers(
-  { mqtt, hook, people, directories: { data } }: Config,
+  { mqtt, hook, people, announceMaxAgeMs, directories: { data } }: Config,
   { version, clock, log }: Common & { readonly version: string },
 ): Promise<readonly Loaded[]> {
   const loaded: Loaded[] = [];
@@ -95,6 +95,7 @@ async function loadPublishers(
         broker: { url, username, password, caFile },
         people,
         version,
+        maxAgeMs: announceMaxAgeMs,
         linkedUsers: () => linkedUsers.refresh(),
         stateOf: (userId) => personStates.of(userId),
         latest: journal.latest,

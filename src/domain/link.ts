@@ -15,6 +15,8 @@ export interface Linked {
   readonly userId: UserId;
   /** There was a login before, which this one replaces. */
   readonly again: boolean;
+  /** The way to link another person, where the person was linked already and did not need to link again. */
+  readonly switchLink: URL | undefined;
   readonly lastWeighIn: WeighIn | undefined;
   /** Whether Withings calls when there is a new weight; `later` where the person did not want that now. */
   readonly subscribed: 'yes' | 'no' | 'later';
@@ -52,5 +54,7 @@ export interface ConsentRequest {
 export interface Consent {
   /** @param options.demo Withings' own demo user instead of an account */
   request(options: { readonly demo: boolean; readonly subscribe: boolean }): ConsentRequest & { readonly link: URL };
+  /** A link that logs the browser out at Withings, and then leads to a new consent link: for another account. */
+  switchAccount(options: { readonly subscribe: boolean }): URL;
   read(state: string): ConsentRequest | 'forged' | 'expired';
 }

@@ -1,4 +1,4 @@
-import type { Account } from './token.ts';
+import type { Account, UserId } from './token.ts';
 
 /** What a device measured at one moment, as Withings groups it. One weigh-in is one to four of these. */
 export interface MeasureGroup {
@@ -13,6 +13,8 @@ export interface MeasureGroup {
   /** IANA name of the zone the measurement was taken in. */
   readonly timeZone: string | undefined;
   readonly measures: readonly Measure[];
+  /** Some of its measures cannot be read, and are left out. */
+  readonly isPartial?: boolean;
 }
 
 export interface Measure {
@@ -37,8 +39,26 @@ export interface MeasureAnswer {
   readonly updatedAt: Date | undefined;
   /** Oldest first; each group once. */
   readonly groups: readonly MeasureGroup[];
-  /** What could not be read, if anything: the field and what is wrong with it. It must be asked for again. */
-  readonly unreadable: string | undefined;
+  /** What could not be read, a group each. The rest of such a group is among the groups. */
+  readonly unreadable: readonly Unreadable[];
+  /** Whether Withings sent all there is. It says nothing about what is missing otherwise. */
+  readonly complete: boolean;
+}
+
+/** A group that could not be read, or not whole. */
+export interface Unreadable {
+  /** The group as Withings sent it, as JSON. */
+  readonly raw: string;
+  /** The first field that could not be read, and what is wrong with it. */
+  readonly what: string;
+}
+
+/** What could not be read, each group once, as Withings sent it. */
+export interface UnreadableStore {
+  /** Returns those that it did not hold before. */
+  keep(userId: UserId, found: readonly Unreadable[]): Promise<readonly Unreadable[]>;
+  /** How many it holds of a person. */
+  countOf(userId: UserId): number;
 }
 
 /** Withings' measure service. */

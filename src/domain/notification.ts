@@ -1,4 +1,4 @@
-import { isDay, parseSeconds } from './dates.ts';
+import { parseSeconds } from './dates.ts';
 import type { TimeWindow } from './measure.ts';
 import { parseUserId, type UserId } from './token.ts';
 
@@ -47,8 +47,9 @@ export const MEASURE_APPLIS: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Reads the fields of a notification POST. Unknown fields are accepted, repeated ones are not: it is not
- * known which one counts.
+ * Reads the fields of a notification POST. Whom it is about and which category must be there; what else is odd costs
+ * the window alone, because Withings drops a subscription whose notifications are refused for weeks. Unknown fields are
+ * accepted, repeated ones are not: it is not known which one counts.
  *
  * @param fields the decoded form; a repeated field is an array there
  */
@@ -56,26 +57,25 @@ export function parseNotification(fields: Readonly<Record<string, unknown>>): No
   for (const [name, value] of Object.entries(fields)) {
     if (typeof value !== 'string') return { malformed: `${printable(name)} is given more than once` };
   }
-  const userId = parseUserId(fields['userid']);
+  const userId = parseUserId(withoutLineEnd(fields['userid']));
   if (userId === undefined) return { malformed: 'userid must be a number' };
-  const appli = parseInteger(fields['appli']);
+  const appli = parseInteger(withoutLineEnd(fields['appli']));
   if (appli === undefined) return { malformed: 'appli must be a number' };
-  const { startdate, enddate, date, action } = fields;
+  const { startdate, enddate, action } = fields;
   const window = parseWindow(startdate, enddate);
-  if (window !== undefined && 'malformed' in window) return window;
-  if (date !== undefined && !isDay(String(date)) && parseSeconds(date) === undefined) {
-    return { malformed: 'date must be seconds since 1970 or YYYY-MM-DD' };
-  }
-  return { userId, appli, window, action: typeof action === 'string' ? printable(action) : undefined };
+  return { userId, appli, window, action: typeof action === 'string' ? printable(action.trimEnd()) : undefined };
 }
 
-function parseWindow(startdate: unknown, enddate: unknown): TimeWindow | Malformed | undefined {
-  if (startdate === undefined && enddate === undefined) return undefined;
+/** Undefined unless it has a beginning and an end, in this order. */
+function parseWindow(startdate: unknown, enddate: unknown): TimeWindow | undefined {
   const start = parseSeconds(startdate);
   const end = parseSeconds(enddate);
-  if (start === undefined || end === undefined)
-    return { malformed: 'startdate and enddate must be seconds since 1970' };
-  return end < start ? { malformed: 'enddate is before startdate' } : { start, end };
+  return start === undefined || end === undefined || end < start ? undefined : { start, end };
+}
+
+/** A form that ends with a line end has it in the last of its fields. */
+function withoutLineEnd(value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/\r?\n$/, '') : value;
 }
 
 function parseInteger(value: unknown): number | undefined {

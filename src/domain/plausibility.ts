@@ -1,5 +1,5 @@
 import type { TimedValue } from './history.ts';
-import { counts, type HeldReason, type Reading, weightOf } from './reading.ts';
+import { counts, type HeldReason, type Reading, SAME_MOMENT_MS, weightOf } from './reading.ts';
 
 /** A scale's clock may be a little ahead of ours. */
 const AHEAD_MS = 5 * 60_000;
@@ -59,7 +59,10 @@ export function assess(
   const isNear = ({ value }: TimedValue, share: number) => Math.abs(kilograms - value) <= share * value;
   const { jumpShare } = rules;
   if (recent.length === 0 || recent.some((each) => isNear(each, jumpShare))) return FINE;
-  const alike = neighbours.heldJumps(takenMs - CONFIRM_MS, takenMs + 1).filter((each) => isNear(each, ALIKE));
+  // Two groups of one weigh-in confirm nothing.
+  const isOther = (each: TimedValue) => Math.abs(each.takenMs - takenMs) > SAME_MOMENT_MS;
+  const held = neighbours.heldJumps(takenMs - CONFIRM_MS, takenMs + CONFIRM_MS + 1);
+  const alike = held.filter((each) => isOther(each) && isNear(each, ALIKE));
   return alike.length === 0
     ? { held: 'jump', released: [] }
     : { held: undefined, released: alike.map(({ groupId }) => groupId) };

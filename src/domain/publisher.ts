@@ -8,7 +8,7 @@ import type { UserId } from './token.ts';
  * - `reading`: measures without a weight, delivered for the first time.
  * - `addition`: further measures of a weigh-in that was delivered before.
  * - `correction`: Withings has changed what was delivered before.
- * - `withdrawn`: a group is taken back; the measures are those of its last version.
+ * - `withdrawn`: a group that counted does not any more: it is taken back, or its new version is held.
  * - `held`: not delivered as this person's: held, or Withings is not sure.
  */
 export type DeliveryKind = 'weigh_in' | 'reading' | 'addition' | 'correction' | 'withdrawn' | 'held';

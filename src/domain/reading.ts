@@ -139,7 +139,7 @@ export interface Journal {
   append(readings: readonly Reading[], options?: AppendOptions): Promise<readonly JournalEntry[]>;
   /** Takes groups back: the last line of each is added once more, as withdrawn. What is taken back already stays so. */
   withdraw(userId: UserId, groupIds: readonly number[], reason: WithdrawnReason): Promise<readonly JournalEntry[]>;
-  /** The groups within a window, both bounds included, that are not taken back. */
+  /** The groups within a window, both bounds included, that are not taken back, and those that were deleted. */
   groupsWithin(userId: UserId, window: TimeWindow): readonly GroupState[];
   /** The groups that are held, the oldest first. */
   heldOf(userId: UserId): readonly GroupState[];

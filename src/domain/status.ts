@@ -1,4 +1,4 @@
-import type { WeighIn } from './reading.ts';
+import type { GroupState, WeighIn } from './reading.ts';
 import type { UserId } from './token.ts';
 
 /** The status of the daemon, of its publishers and of each linked person, at one moment. */
@@ -22,7 +22,21 @@ export interface PersonStatus {
   /** When a fetch has worked. */
   readonly lastContact: Moment | undefined;
   readonly lastWeighIn: (WeighIn & { readonly agoMs: number }) | undefined;
+  /** What `recentlyHeld` leaves of the readings that are held, the oldest first. */
+  readonly held: readonly GroupState[];
+  /** How many measure groups of this person Withings sent that cannot be read. */
+  readonly unreadable: number;
   readonly subscription: SubscriptionStatus;
+}
+
+/** What was held longer ago is not shown. */
+const SHOW_HELD_MS = 30 * 24 * 3_600_000;
+
+/** The held readings of the last 30 days and of the future, the oldest first. */
+export function recentlyHeld(held: readonly GroupState[], now: Date): readonly GroupState[] {
+  return held
+    .filter(({ takenAt }) => takenAt.getTime() > now.getTime() - SHOW_HELD_MS)
+    .sort((one, other) => one.takenAt.getTime() - other.takenAt.getTime());
 }
 
 /** A time, and how long ago that was; never negative, even where the wall clock was set in between. */
@@ -85,6 +99,8 @@ export interface PersonState {
   readonly subscription: SubscriptionState | undefined;
   /** `unsubscribe` was run, or a login without a subscription: Withings shall not call about this person. */
   readonly leaveUnsubscribed: boolean;
+  /** When the last 90 days were compared with what Withings has. */
+  readonly checkedAt: Date | undefined;
 }
 
 /** What is wrong, in words, and since when. */
@@ -112,6 +128,7 @@ export const NOTHING_KNOWN: PersonState = {
   needsLogin: undefined,
   subscription: undefined,
   leaveUnsubscribed: false,
+  checkedAt: undefined,
 };
 
 /** Whether there is nothing that a person must do. A household without anyone linked yet is no failure. */

@@ -5,6 +5,7 @@ import { type Html, html } from '../html/html.ts';
 import { believableOf, firstFrom, monthsBefore } from './chart/course.ts';
 import { drawCharts } from './chart/person-charts.ts';
 import { drawConnection } from './connection.ts';
+import { drawHeld } from './held.ts';
 import { anchorOf, drawLinkButton, nameOf } from './parts.ts';
 import { quantityOf, tellChange } from './quantity.ts';
 import type { PageView } from './view.ts';
@@ -22,6 +23,7 @@ export function drawPerson(person: PersonStatus, everything: PageView): Html {
 <h2 id="n${userId}"><bdi>${nameOf(person)}</bdi></h2>
 ${drawWeight(weights, view)}
 ${leftOut && html`<p class="hint">A weigh-in is dated ${sayDay(new Date(leftOut.takenMs), view.now)}, in the future, and is left out here.</p>`}
+${drawHeld(person, view)}
 </header>
 ${drawCharts(person, view)}
 ${drawConnection(person, view)}

@@ -33,6 +33,7 @@ export function createMeasures(options: { readonly now: () => number; readonly p
   return {
     /** Adds a group, or changes the one with the same `grpid`. */
     put: (userId: string, group: RawGroup) => void groupsOf(userId).set(group.grpid, group),
+    remove: (userId: string, grpid: number) => void groupsOf(userId).delete(grpid),
     of: (userId: string): readonly RawGroup[] => [...groupsOf(userId).values()],
     /** The measure service. */
     call(userId: string, form: URLSearchParams): Answer {

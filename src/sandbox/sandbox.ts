@@ -9,6 +9,7 @@ import { createMeasures, type RawGroup } from './measures.ts';
 import { type Client, consent, requestToken, signature } from './oauth.ts';
 import { type WeighIn, weighInGroups } from './scale.ts';
 import { createSubscriptions } from './subscriptions.ts';
+import { type Left, type TakenBack, takenBack } from './take-back.ts';
 
 /** Page size is undocumented; small pages catch a client that does not turn them. */
 const PAGE_SIZE = 250;
@@ -95,6 +96,13 @@ export async function startSandbox(options: SandboxOptions) {
     for (const group of groups) measures.put(userId, group);
     return groups;
   };
+  /** Takes a group back without a notification. To notify its window, notify the group as it was. */
+  const takeBack = (userId: string, group: RawGroup, how: TakenBack): Left | undefined => {
+    const left = takenBack(userId, group, how, Math.floor(now() / 1000));
+    measures.remove(userId, group.grpid);
+    if (left !== undefined) measures.put(left.userId, left.group);
+    return left;
+  };
   const notify = async (userId: string, groups: readonly RawGroup[]) => {
     await Promise.all(groups.map((group) => subscriptions.notify(userId, group)));
   };
@@ -116,6 +124,7 @@ export async function startSandbox(options: SandboxOptions) {
       return groups;
     },
     store,
+    takeBack,
     notify,
     /** Ends all connections, those that wait for an answer included. */
     hangUp: (): void => server.closeAllConnections(),

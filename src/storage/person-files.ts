@@ -21,8 +21,14 @@ export function createPersonFiles(directory: string, files: FileSystem = nodeFil
   };
 }
 
-function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribed }: PersonState) {
-  const fields = { linked_at: linkedAt, linked_by: linkedBy, needs_login: needsLogin, subscription };
+function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribed, checkedAt }: PersonState) {
+  const fields = {
+    linked_at: linkedAt,
+    linked_by: linkedBy,
+    needs_login: needsLogin,
+    subscription,
+    checked_at: checkedAt,
+  };
   return leaveUnsubscribed ? { ...fields, leave_unsubscribed: true } : fields;
 }
 
@@ -36,6 +42,7 @@ function decode(fields: Fields): PersonState {
       ? { applis: decodeNumbers(subscription['applis']), hitch: decodeHitch(subscription['hitch']) }
       : undefined,
     leaveUnsubscribed: fields['leave_unsubscribed'] === true,
+    checkedAt: parseTime(fields['checked_at']),
   };
 }
 

@@ -29,22 +29,31 @@ export function createConsent(options: {
   const sign = (text: string) =>
     createHmac('sha256', clientSecret).update(`${PURPOSE}\n${text}`).digest().subarray(0, SIGNATURE_BYTES);
 
+  /** @param path below the address of the account pages */
+  const linkTo = (path: string, parameters: Readonly<Record<string, string>>): URL => {
+    const link = new URL(`${accountUrl.pathname.replace(/\/$/, '')}${path}`, accountUrl);
+    link.search = new URLSearchParams(parameters).toString();
+    return link;
+  };
+
+  const request: Consent['request'] = ({ demo, subscribe }) => {
+    const id = randomBytes(ID_BYTES).toString('base64url');
+    const expiresS = Math.floor((clock.now().getTime() + LIFETIME_MS) / 1000);
+    const text = `${id}.${expiresS.toString(36)}.${subscribe ? 's' : 'n'}`;
+    const link = linkTo('/oauth2_user/authorize2', {
+      response_type: 'code',
+      client_id: clientId,
+      scope: scopes.join(','),
+      redirect_uri: redirectUri,
+      state: `${text}.${sign(text).toString('base64url')}`,
+      ...(demo ? { mode: 'demo' } : {}),
+    });
+    return { link, id, expiresAt: new Date(expiresS * 1000), subscribe };
+  };
+
   return {
-    request({ demo, subscribe }) {
-      const id = randomBytes(ID_BYTES).toString('base64url');
-      const expiresS = Math.floor((clock.now().getTime() + LIFETIME_MS) / 1000);
-      const text = `${id}.${expiresS.toString(36)}.${subscribe ? 's' : 'n'}`;
-      const link = new URL(`${accountUrl.pathname.replace(/\/$/, '')}/oauth2_user/authorize2`, accountUrl);
-      link.search = new URLSearchParams({
-        response_type: 'code',
-        client_id: clientId,
-        scope: scopes.join(','),
-        redirect_uri: redirectUri,
-        state: `${text}.${sign(text).toString('base64url')}`,
-        ...(demo ? { mode: 'demo' } : {}),
-      }).toString();
-      return { link, id, expiresAt: new Date(expiresS * 1000), subscribe };
-    },
+    request,
+    switchAccount: ({ subscribe }) => linkTo('/logout', { r: request({ demo: false, subscribe }).link.href }),
 
     read(state): ConsentRequest | 'forged' | 'expired' {
       const [, text = '', id = '', expires = '', mode, signature = ''] =

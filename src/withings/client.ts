@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../domain/clock.ts';
-import type { MeasureGroup, MeasureQuery, MeasureSource } from '../domain/measure.ts';
+import type { MeasureGroup, MeasureQuery, MeasureSource, Unreadable } from '../domain/measure.ts';
 import type { SubscriptionService } from '../domain/subscription.ts';
 import type { Account, TokenIssuer } from '../domain/token.ts';
-import { badAnswer } from './errors.ts';
+import { badAnswer, CODE_GRANT, REFRESH_GRANT } from './errors.ts';
 import { createTransport, judged, type TransportOptions } from './transport.ts';
 import {
   type MeasurePage,
@@ -65,12 +65,12 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
 
   return {
     async refresh(refreshToken, options) {
-      const body = await requestToken({ grant_type: 'refresh_token', refresh_token: refreshToken }, options);
+      const body = await requestToken({ grant_type: REFRESH_GRANT, refresh_token: refreshToken }, options);
       return judged('/v2/oauth2', () => parseTokenSet(body));
     },
 
     async exchange(code, redirectUri) {
-      const grant = { grant_type: 'authorization_code', code, redirect_uri: redirectUri };
+      const grant = { grant_type: CODE_GRANT, code, redirect_uri: redirectUri };
       const body = await requestToken(grant, { urgent: true });
       return judged('/v2/oauth2', () => parseGrant(body));
     },
@@ -78,13 +78,15 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
     async getMeas({ query, ...account }) {
       const groups = new Map<number, MeasureGroup>();
       let first: MeasurePage | undefined;
-      let unreadable: string | undefined;
+      let complete = true;
+      const unreadable: Unreadable[] = [];
       for await (const page of pages(query, account)) {
         first ??= page;
-        unreadable ??= page.unreadable;
+        complete &&= !page.isCutOff;
+        unreadable.push(...page.unreadable);
         for (const group of page.groups) keepNewer(groups, group);
       }
-      return { updatedAt: first?.updatedAt, groups: oldestFirst(groups), unreadable };
+      return { updatedAt: first?.updatedAt, groups: oldestFirst(groups), unreadable, complete };
     },
 
     async list(account) {

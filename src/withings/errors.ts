@@ -7,7 +7,13 @@ export interface Refusal {
   readonly status: number;
   readonly error: string;
   readonly waitSeconds: number | undefined;
+  /** What a token was asked for with, on the token endpoint. */
+  readonly grant?: string | undefined;
 }
+
+/** The grant of OAuth that trades a code for a login, and the one that renews a login. */
+export const CODE_GRANT = 'authorization_code';
+export const REFRESH_GRANT = 'refresh_token';
 
 export type Endpoint = '/v2/oauth2' | '/v2/signature' | '/measure' | '/notify';
 
@@ -21,8 +27,9 @@ interface Meaning {
 }
 
 interface Row extends Meaning {
-  /** Any endpoint, any status, any text if not given. */
+  /** Any endpoint, any grant, any status, any text if not given. */
   readonly on?: Endpoint;
+  readonly grant?: string;
   readonly status?: ReadonlySet<number>;
   readonly text?: RegExp;
 }
@@ -33,6 +40,8 @@ const INVALID_PARAMETERS = numbers(
   `201-213, 216-218, 220-221, 223, 225, 227-230, 234-236, 238, 240-252, 254, 260-267, 271-272, 275-276, 283-288,
    290, 293-295, 297, 300-304, 321, 323-353, 380-382, 400, 501-511, 523, 532, 2554, 3017-3019`,
 );
+/** On the token endpoint: what was traded in is not accepted. */
+const LOGIN_REFUSED = new Set([...AUTHENTICATION, ...INVALID_PARAMETERS]);
 const THROTTLED = numbers('601');
 
 /** Without `wait_seconds`, the pause after which calls have been seen to work again. */
@@ -51,17 +60,25 @@ const TOKEN_REFUSED: Meaning = {
   means: 'the refresh token is refused',
   hint: 'needs login: link the account again; the token stays and is tried every hour',
 };
+const CODE_REFUSED: Meaning = {
+  code: 'code_refused',
+  recovery: 'login',
+  hint: 'a code is valid for 30 seconds and once; open the consent link again',
+};
 const ACCESS_REFUSED: Meaning = { code: 'access_refused', recovery: 'access' };
 
 /**
  * The first row that fits counts. Numbers of one family can mean different things on different services: on the token
- * endpoint 503 is not "service unavailable" but bad input, and only Withings' text says which.
+ * endpoint 503 is not "service unavailable" but bad input. Withings' text says whether that is the client; what else is
+ * refused there is what the grant brings, in whatever words.
  */
 const MEANINGS: readonly Row[] = [
   { status: THROTTLED, text: /^same arguments/i, code: 'same_arguments', recovery: 'throttled', waitMs: SAME_CALL_MS },
   { status: THROTTLED, code: 'throttled', recovery: 'throttled', waitMs: THROTTLE_MS },
   { on: '/v2/oauth2', status: numbers('342'), ...WRONG_CLIENT },
   { on: '/v2/oauth2', status: INVALID_PARAMETERS, text: /client|signature/i, ...WRONG_CLIENT },
+  { on: '/v2/oauth2', status: numbers('2554'), code: 'invalid_params', recovery: 'defect', hint: 'please report it' },
+  { on: '/v2/oauth2', grant: REFRESH_GRANT, status: LOGIN_REFUSED, ...TOKEN_REFUSED },
   {
     on: '/v2/oauth2',
     status: INVALID_PARAMETERS,
@@ -70,13 +87,8 @@ const MEANINGS: readonly Row[] = [
     recovery: 'settings',
     hint: 'CALLBACK_URL must be the callback URL in the partner dashboard, letter by letter',
   },
-  {
-    on: '/v2/oauth2',
-    text: /invalid code/i,
-    code: 'code_refused',
-    recovery: 'login',
-    hint: 'a code is valid for 30 seconds and once; open the consent link again',
-  },
+  { on: '/v2/oauth2', grant: CODE_GRANT, status: LOGIN_REFUSED, ...CODE_REFUSED },
+  { on: '/v2/oauth2', text: /invalid code/i, ...CODE_REFUSED },
   { on: '/v2/oauth2', status: INVALID_PARAMETERS, text: /refresh_token/i, ...TOKEN_REFUSED },
   { on: '/v2/oauth2', status: AUTHENTICATION, ...TOKEN_REFUSED },
   { on: '/v2/oauth2', status: numbers('247, 250, 283, 328'), ...TOKEN_REFUSED },
@@ -112,9 +124,9 @@ const MEANINGS: readonly Row[] = [
 const PASSING_FAULT: Meaning = { code: 'withings_error', recovery: 'retry', hint: 'trying again by itself' };
 
 /** What a non-zero status means and what helps. Unknown numbers are taken for a passing fault. */
-export function classify(endpoint: Endpoint, { status, error, waitSeconds }: Refusal): Trouble {
-  const fits = ({ on = endpoint, status: statuses, text }: Row) =>
-    on === endpoint && statuses?.has(status) !== false && text?.test(error) !== false;
+export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant }: Refusal): Trouble {
+  const fits = ({ on = endpoint, grant: of = grant, status: statuses, text }: Row) =>
+    on === endpoint && of === grant && statuses?.has(status) !== false && text?.test(error) !== false;
   const { code, recovery, means, hint, waitMs } = MEANINGS.find(fits) ?? PASSING_FAULT;
   // A careless server repeats what it was sent, and this text is shown and kept.
   const words = error === '' ? '' : ` "${maskTokens(error)}"`;

@@ -65,7 +65,8 @@ export function createTransport(options: TransportOptions): Transport {
     if (status === 0) return answer;
     const secrets = [clientSecret, account?.accessToken, ...SECRET_FIELDS.map((name) => form[name])];
     const clean = withoutSecrets(error, secrets).slice(0, MOST_ERROR_LETTERS);
-    const trouble = classify(endpoint, { status, error: clean, waitSeconds: parseWaitSeconds(answer) });
+    const grant = form['grant_type']?.toString();
+    const trouble = classify(endpoint, { status, error: clean, waitSeconds: parseWaitSeconds(answer), grant });
     // This is about the application, so every call waits; `same_arguments` is about one call.
     if (trouble.code === 'throttled' && trouble.waitMs !== undefined) rateLimit.pause(trouble.waitMs);
     throw trouble;

@@ -1,5 +1,5 @@
 import { parseSeconds } from '../domain/dates.ts';
-import { decimal, type Measure, type MeasureGroup } from '../domain/measure.ts';
+import { decimal, type Measure, type MeasureGroup, type Unreadable } from '../domain/measure.ts';
 import type { Subscription } from '../domain/subscription.ts';
 import { parseAccessToken, parseRefreshToken, parseUserId, type TokenSet, type UserId } from '../domain/token.ts';
 
@@ -19,8 +19,10 @@ export interface MeasurePage {
   readonly updatedAt: Date | undefined;
   readonly groups: readonly MeasureGroup[];
   readonly nextOffset: number | undefined;
-  /** The first group that cannot be read, and why. The others can. */
-  readonly unreadable: string | undefined;
+  /** Withings has another page, and did not say where it begins. */
+  readonly isCutOff: boolean;
+  /** The groups that cannot be read, or not whole. */
+  readonly unreadable: readonly Unreadable[];
 }
 
 /** Withings: three hours. It has never been seen to say anything else. */
@@ -89,39 +91,63 @@ export function parseMeasurePage(body: unknown): MeasurePage {
   const fields = object(body, 'body');
   const zone = text(fields['timezone']);
   const groups: MeasureGroup[] = [];
-  let unreadable: string | undefined;
+  const unreadable: Unreadable[] = [];
   for (const [index, group] of array(fields['measuregrps'], 'body.measuregrps').entries()) {
-    try {
-      const parsed = parseGroup(group, `measuregrps[${index}]`, zone);
-      if (parsed !== undefined) groups.push(parsed);
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      unreadable ??= error.message;
-    }
+    const problems: string[] = [];
+    const parsed = attempt(problems, () => parseGroup(group, `measuregrps[${index}]`, zone, problems));
+    if (parsed !== undefined) groups.push(parsed);
+    const [what] = problems;
+    if (what !== undefined) unreadable.push({ raw: JSON.stringify(group), what });
   }
   const updatedAt = fields['updatetime'] === undefined ? undefined : time(fields['updatetime'], 'body.updatetime');
-  // 0 and 1 here, true and false on sister services; both keys are absent when there is one page
-  const nextOffset = fields['more'] ? integer(fields['offset'], 'body.offset') : undefined;
-  return { updatedAt, groups, nextOffset, unreadable };
+  const hasMore = isTruthy(fields['more']);
+  const nextOffset = hasMore ? attempt([], () => integer(fields['offset'], 'body.offset')) : undefined;
+  return { updatedAt, groups, nextOffset, isCutOff: hasMore && nextOffset === undefined, unreadable };
 }
 
-function parseGroup(value: unknown, path: string, accountZone: string | undefined): MeasureGroup | undefined {
+/** 0 and 1 here, true and false on sister services; absent when there is one page. A text has been seen as well. */
+function isTruthy(more: unknown): boolean {
+  return more === 'false' || more === '0' ? false : Boolean(more);
+}
+
+/** Undefined where a field cannot be read; `problems` then says which. */
+function attempt<T>(problems: string[], parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    problems.push(error.message);
+    return undefined;
+  }
+}
+
+/** @param problems takes what is wrong with the measures that cannot be read; the others are kept */
+function parseGroup(
+  value: unknown,
+  path: string,
+  accountZone: string | undefined,
+  problems: string[],
+): MeasureGroup | undefined {
   const fields = object(value, path);
   if (integer(fields['category'] ?? REAL_MEASURES, `${path}.category`) !== REAL_MEASURES) return undefined;
   const takenAt = time(fields['date'], `${path}.date`);
   const changed = ['modified', 'created'].find((name) => (fields[name] ?? null) !== null);
-  return {
+  const group = {
     groupId: integer(fields['grpid'], `${path}.grpid`),
     attribution: integer(fields['attrib'] ?? 0, `${path}.attrib`),
     takenAt,
     modifiedAt: changed === undefined ? takenAt : time(fields[changed], `${path}.${changed}`),
-    deviceId: text(fields['deviceid']),
-    model: text(fields['model']) ?? modelNumber(fields['modelid'] ?? fields['model_id']),
+    deviceId: name(fields['deviceid']),
+    model: name(fields['model']) ?? modelNumber(fields['modelid'] ?? fields['model_id']),
     timeZone: text(fields['timezone']) ?? accountZone,
-    measures: array(fields['measures'], `${path}.measures`).map((measure, index) =>
-      parseMeasure(measure, `${path}.measures[${index}]`),
-    ),
   };
+  const measures = array(fields['measures'], `${path}.measures`).flatMap((measure, index) => {
+    const parsed = attempt(problems, () => parseMeasure(measure, `${path}.measures[${index}]`));
+    return parsed === undefined ? [] : [parsed];
+  });
+  if (problems.length === 0) return { ...group, measures };
+  // Without any measure it would look as if Withings had emptied the group.
+  return measures.length === 0 ? undefined : { ...group, measures, isPartial: true };
 }
 
 function parseMeasure(value: unknown, path: string): Measure {
@@ -155,9 +181,11 @@ function array(value: unknown, path: string): readonly unknown[] {
   return value;
 }
 
+/** A number, or its decimal digits as a text. */
 function finite(value: unknown, path: string): number {
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw new WireError(`${path} is not a number`);
-  return value;
+  const number = typeof value === 'string' && /^-?[0-9]{1,20}(\.[0-9]{1,20})?$/.test(value) ? Number(value) : value;
+  if (typeof number !== 'number' || !Number.isFinite(number)) throw new WireError(`${path} is not a number`);
+  return number;
 }
 
 /** Some integers have been documented as strings, so both are read. */
@@ -171,6 +199,11 @@ function time(value: unknown, path: string): Date {
   const date = parseSeconds(value);
   if (date === undefined || date.getTime() === 0) throw new WireError(`${path} is not a time`);
   return date;
+}
+
+/** A text, or a number as a text. */
+function name(value: unknown): string | undefined {
+  return text(typeof value === 'number' && Number.isFinite(value) ? String(value) : value);
 }
 
 /** Foreign text, on one line and short enough for a log. */

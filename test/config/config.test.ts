@@ -42,6 +42,7 @@ describe('the settings', () => {
       people: { names: new Map(), unit: 'kg' },
       reconcileIntervalMs: 6 * 3_600_000,
       announceMaxAgeMs: 3_600_000,
+      hold: { jumpShare: 0.2 },
       mqtt: undefined,
       hook: undefined,
       log: { level: 'info', format: 'text' },
@@ -374,7 +375,7 @@ describe('HOOK_COMMAND', () => {
     };
     const others = { MY_PASSWORD: 'x', STATUS_PASSWORD: 'y', NODE_OPTIONS: '--inspect', LD_PRELOAD: 'z.so' };
     const { hook } = accepted({ ...kept, ...others, HOOK_COMMAND: 'say "a word"' });
-    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept });
+    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept, hearsHeld: false });
   });
 
   it('is not repeated where it is wrong: a password may be in it', () => {
@@ -459,5 +460,27 @@ describe('.env.example', () => {
     for (const block of text.split('\n\n').filter((each) => /^# [A-Z_]+=/m.test(each))) {
       assert.match(block, /^# [^=]+\n/, block);
     }
+  });
+});
+
+describe('what Withings does not know or allow is a warning with the reason', () => {
+  const warn = (settings: Readonly<Record<string, string>>) => {
+    const { config, warnings } = parseConfig({ ...CREDENTIALS, ...settings });
+    assert.notEqual(config, undefined);
+    return warnings.map(formatWarning);
+  };
+
+  it('names each scope that Withings does not know, and those that it knows', () => {
+    const [line = '', ...more] = warn({ SCOPES: 'user.info,user.metric,user.weight' });
+    assert.match(line, /SCOPES.*user\.metric and user\.weight.*does not know.*user\.metrics.*user\.sleepevents/);
+    assert.deepEqual(more, []);
+    assert.deepEqual(warn({ SCOPES: 'user.info,user.metrics,user.activity,user.sleepevents' }), []);
+  });
+
+  it('says that Withings allows one poll per person in 10 minutes', () => {
+    const [line = '', ...more] = warn({ RECONCILE_INTERVAL: '599s' });
+    assert.match(line, /RECONCILE_INTERVAL.*one poll per person in 10 minutes/);
+    assert.deepEqual(more, []);
+    assert.deepEqual(warn({ RECONCILE_INTERVAL: '10m' }), []);
   });
 });

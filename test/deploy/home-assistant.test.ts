@@ -34,6 +34,7 @@ function device(): { readonly components: Readonly<Record<string, Fields>> } {
   return JSON.parse(devicePayload({ ...options, quantities: ['weight', 'fat_ratio', 'muscle_mass'] }));
 }
 
+const OTHER_GROUP = '{{ trigger.from_state.attributes.grpid != trigger.to_state.attributes.grpid }}';
 const INPUT: ScalarTag = { tag: '!input', resolve: (name) => new Input(name) };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -53,7 +54,7 @@ function* mappings(value: unknown): Generator<Fields> {
 
 /** What a mapping may hold, by the key that says what it is: https://www.home-assistant.io/docs/automation/ */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
-  trigger: ['trigger', 'id', 'entity_id', 'to', 'not_from', 'not_to', 'for'],
+  trigger: ['trigger', 'id', 'entity_id', 'from', 'to', 'not_from', 'not_to', 'for'],
   condition: ['condition', 'id', 'value_template'],
   action: ['action', 'target', 'data'],
   choose: ['choose'],
@@ -166,6 +167,7 @@ describe('what is there for Home Assistant', () => {
       [
         '{{ trigger.from_state is not none }}',
         `{{ ${said}.get('event_type') == 'weigh_in' }}`,
+        OTHER_GROUP,
         `{{ now() - as_datetime(${said}.measured_at) < timedelta(hours=max_age_hours) }}`,
       ].map((template) => ({ condition: 'template', value_template: template })),
     );
@@ -174,6 +176,17 @@ describe('what is there for Home Assistant', () => {
       [reading, kilograms, change],
       [said, `${said}.weight_kg`, `${said}.change_kg`].map((of) => `{{ ${of} }}`),
     );
+  });
+
+  it('sends a message once for an event that comes twice, and about a login when it has just ended', () => {
+    const { triggers, actions } = parse('automation.yaml');
+    const [told] = [...mappings(actions)].flatMap(({ choose }) => (choose ?? []) as readonly Fields[]);
+    assert.deepEqual(told?.['conditions'], [
+      { condition: 'trigger', id: 'weighed' },
+      { condition: 'template', value_template: OTHER_GROUP },
+    ]);
+    const login = (triggers as readonly Fields[]).find(({ id }) => id === 'needs_login');
+    assert.deepEqual([login?.['from'], login?.['to']], ['off', 'on'], 'not when it was unavailable before');
   });
 
   it('speaks with what was chosen, and asks for nothing that it does not use', () => {

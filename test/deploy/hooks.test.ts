@@ -23,6 +23,7 @@ async function setUp(name: string, args: (directory: string) => readonly string[
   const hook = createHook({
     command: [`${HOOKS}${name}`, ...args(directory.path)],
     environment: { PATH: `${bin}:${process.env['PATH']}`, OUT: `${directory.path}/out` },
+    hearsHeld: true,
     people: { names: new Map([[ANNA, 'Anna "A", the 1st']]), unit: 'kg' },
     parking: { path: '', park: async () => undefined },
     signalGroup,
@@ -37,7 +38,13 @@ async function setUp(name: string, args: (directory: string) => readonly string[
   };
 }
 
-const WITHOUT_WEIGHT = { reading: { ...READING, measures: { heart_rate: 61 } } };
+const OTHER_KINDS = [
+  { kind: 'reading', reading: { ...READING, measures: { heart_rate: 61 } } },
+  { kind: 'addition' },
+  { kind: 'correction', correction: true, late: true },
+  { kind: 'withdrawn', correction: true, late: true, reading: { ...READING, withdrawn: 'deleted' } },
+  { kind: 'held', late: true, reading: { ...READING, held: 'jump' } },
+] as const;
 
 describe('speak.sh', () => {
   const espeak = { 'espeak-ng': `printf '%s\\n' "$@" >> "$OUT"` };
@@ -48,19 +55,19 @@ describe('speak.sh', () => {
     assert.equal(await hook.read(), '-v\nde\n--\nAnna "A", the 1st 81.65 kg (+0.40)\n');
   });
 
-  test('is silent about what is late, and what is no weight', async () => {
+  test('is silent about what is late, and what is not a weigh-in', async () => {
     await using hook = await setUp('speak.sh', () => [], espeak);
     await hook.deliver({ late: true });
-    await hook.deliver(WITHOUT_WEIGHT);
+    for (const other of OTHER_KINDS) await hook.deliver(other);
     assert.equal(await hook.read(), '');
   });
 });
 
 describe('append-csv.sh', () => {
-  test('appends a row for each weight, under a header, in a file that only its owner reads', async () => {
+  test('appends a row for each weigh-in and for nothing else, under a header, in a file that only its owner reads', async () => {
     await using hook = await setUp('append-csv.sh', (directory) => [`${directory}/my weights.csv`]);
     await hook.deliver();
-    await hook.deliver(WITHOUT_WEIGHT);
+    for (const other of OTHER_KINDS) await hook.deliver(other);
     await hook.deliver({ previousWeight: undefined, late: true });
     const row = {
       date: '2026-11-20T07:01:02+01:00',
@@ -96,6 +103,14 @@ describe('post.sh', () => {
       'https://example.org/w?a=1',
     ]);
     assert.ok(args.includes('--fail'));
+  });
+
+  test('sends every kind, and says which it is', async () => {
+    await using hook = await setUp('post.sh', () => ['https://example.org/'], curl(0));
+    for (const other of OTHER_KINDS) {
+      await hook.deliver(other);
+      assert.equal(JSON.parse((await hook.read()).split('\n').at(-2) ?? '').kind, other.kind);
+    }
   });
 
   test('fails with the server, so that it is tried again', async () => {

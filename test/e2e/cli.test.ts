@@ -4,6 +4,7 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { fixture, fixturePath } from '../support/fixture.ts';
 import { patient } from '../support/patience.ts';
 import { COMPILED, type Program, runProgram, startProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -21,6 +22,7 @@ const COMMANDS = [
   'import',
   'export',
   'backfill',
+  'forget',
   'service',
 ];
 const NOBODY = 65_534;
@@ -289,7 +291,15 @@ const ANSWERS: Readonly<Record<string, string>> = {
   'an answer with a number for the user id': JSON.stringify({ status: 0, body: { ...LOGIN, userid: 1234 } }),
   'an answer on many lines': `\n${JSON.stringify({ status: 0, body: LOGIN }, undefined, 2)}\n\n`,
   'the flat form': JSON.stringify(LOGIN),
+  'what curl -i prints': withHeaders(JSON.stringify({ status: 0, body: LOGIN })),
+  'what curl -i prints, with line ends as they are sent': withHeaders(JSON.stringify(LOGIN)).replaceAll('\n', '\r\n'),
+  'what curl -i prints of two answers': `HTTP/1.1 100 Continue\n\n${withHeaders(JSON.stringify(LOGIN))}`,
 };
+
+/** After the headers of a real answer, one of which holds an object. */
+function withHeaders(json: string): string {
+  return fixture('import-headers.txt').replace(/\n\{.*$/s, `\n${json}\n`);
+}
 
 const REFUSED: Readonly<Record<string, string>> = {
   'an error answer': '{"status":503,"body":{},"error":"Invalid Params: invalid code"}',
@@ -359,6 +369,20 @@ describe('import', () => {
     const input = REFUSED['an error answer'] ?? '';
     const { stderr } = await runProgram(['import'], { cwd: directory.path, input });
     assert.match(stderr, /503.*invalid code.*30 seconds/);
+  });
+
+  it('says the words of an error that has no status', async () => {
+    const { code, stderr } = await run(['import', fixturePath('import-error.json')]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: Withings answered "invalid_params: Invalid code"; .*30 seconds and once.*\n$/);
+  });
+
+  it('skips the headers that curl -i prints', async () => {
+    await using directory = await temporaryDirectory();
+    const cwd = directory.path;
+    const { code, stderr } = await runProgram(['import', fixturePath('import-headers.txt')], { cwd });
+    assert.equal(code, 0, stderr);
+    assert.equal(await readFile(join(cwd, 'tokens/1234'), 'utf8'), 'c3d4\n');
   });
 
   it('exits 1 with one line when the file is not there', async () => {

@@ -89,6 +89,19 @@ describe('the CSV', () => {
     });
   });
 
+  test('says in the last column why a group is held', async () => {
+    await using home = await withJournal(journalOf(line(1), line(2, { held: 'jump', measures: { weight: 116.25 } })));
+    const rows = await home.csv();
+    assert.deepEqual(
+      rows.map((row) => [row['grpid'], row['weight'], row['held']]),
+      [
+        ['1', '81.25', ''],
+        ['2', '116.25', 'jump'],
+      ],
+    );
+    assert.equal(Object.keys(rows[0] ?? {}).at(-1), 'held');
+  });
+
   test('has the same columns whatever is in the journal', async () => {
     await using full = await withJournal(journalOf(line(1, { measures: { weight: 80, type_999: 1 } })));
     await using empty = await withJournal('');
@@ -125,6 +138,48 @@ describe('the JSON lines', () => {
 });
 
 describe('the export', () => {
+  for (const reason of ['emptied', 'ambiguous', 'moved', 'deleted', 'forgotten']) {
+    test(`leaves out a group that was taken back: ${reason}`, async () => {
+      const taken = line(2, { withdrawn: true, reason, ...(reason === 'emptied' && { measures: {} }) });
+      await using home = await withJournal(journalOf(line(1), line(2), taken));
+      assert.deepEqual(await home.groups(), [1]);
+      assert.deepEqual(
+        (await home.csv()).map((row) => row['grpid']),
+        ['1'],
+      );
+    });
+  }
+
+  test('has a group that moved at the person who has it now', async () => {
+    const moved = line(1, { withdrawn: true, reason: 'moved' });
+    await using home = await withJournal(journalOf(line(1), moved, line(1, { userid: '5678', attrib: 7 })));
+    assert.deepEqual(
+      (await home.csv()).map((row) => [row['userid'], row['grpid']]),
+      [['5678', '1']],
+    );
+  });
+
+  test('has a group again that Withings sent again', async () => {
+    const deleted = line(1, { withdrawn: true, reason: 'deleted' });
+    await using home = await withJournal(journalOf(line(1), deleted, line(1)));
+    assert.deepEqual(await home.groups(), [1]);
+  });
+
+  test('says so where everything of what was asked for was taken back', async () => {
+    await using home = await withJournal(journalOf(line(1, { withdrawn: true, reason: 'deleted' })));
+    const { code, stdout, stderr } = await home.run('--format', 'json');
+    assert.deepEqual([code, stdout], [0, '']);
+    assert.match(stderr, /^nothing in \S+measures\.jsonl .*\n$/);
+  });
+
+  test('has held groups as JSON lines with the reason, and without it once they are released', async () => {
+    const held = line(2, { held: 'jump' });
+    await using home = await withJournal(journalOf(line(1), held));
+    assert.equal((await home.run('--format', 'json')).stdout, journalOf(line(1), held));
+    await using released = await withJournal(journalOf(line(1), held, line(2)));
+    assert.equal((await released.run('--format', 'json')).stdout, journalOf(line(1), line(2)));
+  });
+
   test('takes the last line of a group, even where it moves the group in time', async () => {
     const first = line(1, { measures: { weight: 80 } });
     const later = line(1, { timestamp: TAKEN + 500, measures: { weight: 82 } });
@@ -203,7 +258,7 @@ describe('the export', () => {
   });
 
   for (const [format, expected] of [
-    ['csv', /^userid,name,.*,other\r\n$/],
+    ['csv', /^userid,name,.*,other,held\r\n$/],
     ['json', /^$/],
   ] as const) {
     test(`is empty and says so where there is no journal, and makes none: ${format}`, async () => {

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -92,6 +92,63 @@ describe('weighbridge login', { concurrency: true }, () => {
       await daemon.line(({ event, userid }) => event === 'reading' && userid === userId);
     }
   });
+
+  const LINKED_ALREADY =
+    /Anna was linked already\. To link another person, (?:<[^>]*>)?log out at Withings(?:<[^>]*>)? first, or use a private window\./;
+
+  /** Where the way to another person leads after the log-out. */
+  function afterLogout(address: string | undefined): URL {
+    const link = new URL(address ?? '');
+    assert.equal(link.pathname, '/logout');
+    assert.deepEqual([...link.searchParams.keys()], ['r']);
+    return new URL(link.searchParams.get('r') ?? '');
+  }
+
+  for (const who of ['a daemon', 'login alone']) {
+    test(`says that a person was linked already, with the way to link another one: ${who}`, async () => {
+      await using home = await setUp();
+      await home.link('1234');
+      const daemon = who === 'a daemon' ? await home.serve() : undefined;
+      await using login = home.login();
+      const link = await linkOf(login);
+      const page = await browse(await consent(link, '1234'));
+      assert.match(page.text, /Anna 1234 is linked again/);
+      assert.match(page.text, LINKED_ALREADY);
+      const [, href] = /<a href="([^"]*)">log out at Withings/.exec(page.text) ?? [];
+      const { code, stderr } = await login.exited;
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, LINKED_ALREADY);
+      const printed = stderr.split('\n').filter((line) => URL.canParse(line));
+      assert.equal(printed.length, 1, 'one line is the link and nothing else');
+      const next = [href?.replaceAll('&#38;', '&'), printed[0]].map(afterLogout);
+      for (const each of next) {
+        assert.equal(each.href.split('?')[0], link.href.split('?')[0]);
+        assert.notEqual(each.searchParams.get('state'), link.searchParams.get('state'));
+      }
+      await using _daemon = daemon ?? (await home.serve());
+      // Alone, the page and the terminal have the same link, which is good for one person.
+      for (const [at, userId] of (daemon ? ['5678', '9999'] : ['5678']).entries()) {
+        const { text } = await browse(await consent(next[at] ?? '', userId));
+        assert.match(text, /is linked</);
+        assert.doesNotMatch(text, /linked already/);
+        await assertLinked(home, userId);
+      }
+    });
+
+    test(`does not say so where the person had to link again: ${who}`, async () => {
+      await using home = await setUp();
+      await writeFile(join(home.directory, 'tokens/1234'), 'refused\n');
+      const needs_login = { since: '2026-11-20T05:00:00.000Z', reason: 'refused' };
+      await mkdir(join(home.directory, 'data/people'), { recursive: true });
+      await writeFile(join(home.directory, 'data/people/1234'), JSON.stringify({ needs_login }));
+      await using _daemon = who === 'a daemon' ? await home.serve() : undefined;
+      await using login = home.login();
+      const page = await browse(await consent(await linkOf(login), '1234'));
+      assert.doesNotMatch(page.text, /linked already/);
+      const { stderr } = await login.exited;
+      assert.doesNotMatch(stderr, /linked already/);
+    });
+  }
 
   test('shows a weight of last month to somebody who was not on the scale lately, and journals no history', async () => {
     await using home = await setUp();

@@ -103,6 +103,74 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     assert.deepEqual([last_weigh_in.weight, last_weigh_in.date], [81.25, '2026-11-20T06:01:02+00:00']);
   });
 
+  const TAKEN = 1_795_154_462;
+  const bo = { userid: '5678' };
+
+  for (const [what, lines] of [
+    ['emptied', [line(2, TAKEN, undefined, { measures: {}, withdrawn: true, reason: 'emptied' })]],
+    ['ambiguous', [line(2, TAKEN, 62, { attrib: 1, withdrawn: true, reason: 'ambiguous' })]],
+    [
+      "another person's",
+      [line(2, TAKEN, 62, { withdrawn: true, reason: 'moved' }), line(2, TAKEN, 62, { ...bo, attrib: 7 })],
+    ],
+    ['deleted', [line(2, TAKEN, 62, { withdrawn: true, reason: 'deleted' })]],
+    ['forgotten by hand', [line(2, TAKEN, 62, { withdrawn: true, reason: 'forgotten' })]],
+  ] as const) {
+    test(`shows the weigh-in before one that is ${what}, and the other person's own`, async () => {
+      const before = line(1, TAKEN - 86_400, 81.25) + line(1, TAKEN - 90_000, 60.5, bo);
+      await using users = await startUsers({
+        'tokens/1234': 'a\n',
+        'tokens/5678': 'b\n',
+        'data/measures.jsonl': before + line(2, TAKEN, 62) + lines.join(''),
+      });
+      const rows = await users.rows();
+      assert.deepEqual(
+        rows.map(({ last_weigh_in }) => last_weigh_in.weight),
+        [81.25, what === "another person's" ? 62 : 60.5],
+      );
+      assert.deepEqual(
+        rows.map(({ held }) => held),
+        [
+          { count: 0, newest: null },
+          { count: 0, newest: null },
+        ],
+      );
+      assert.doesNotMatch((await users.run()).stdout, /HELD|UNREADABLE/);
+    });
+  }
+
+  test('shows what is held apart from the last weigh-in, for 30 days', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const day = 86_400;
+    const future = now + 400 * day;
+    await using users = await startUsers({
+      'tokens/1234': 'a\n',
+      'tokens/5678': 'b\n',
+      'data/measures.jsonl':
+        line(1, now - 3 * day, 81.25) +
+        line(2, now - 31 * day, 200, { held: 'jump' }) +
+        line(3, now - day, 116.25, { held: 'jump' }) +
+        line(4, now - day, 120, { held: 'jump' }) +
+        line(4, now - day, 120, { withdrawn: true, reason: 'forgotten' }) +
+        line(5, now - 2 * day, 4, { ...bo, held: 'jump' }) +
+        line(6, future, 60, { ...bo, held: 'future' }),
+    });
+    const [anna, other] = await users.rows();
+    assert.deepEqual([anna.last_weigh_in.weight, other.last_weigh_in], [81.25, null]);
+    const date = (seconds: number) => new Date(seconds * 1000).toISOString().replace('.000Z', '+00:00');
+    assert.deepEqual(
+      [anna.held, other.held],
+      [
+        { count: 1, newest: { grpid: 3, weight: 116.25, date: date(now - day), reason: 'jump' } },
+        { count: 2, newest: { grpid: 6, weight: 60, date: date(future), reason: 'future' } },
+      ],
+    );
+    const [headings, ...cells] = (await users.run()).stdout.split('\n');
+    assert.match(headings ?? '', / LAST WEIGH-IN +HELD +LAST CONTACT /);
+    assert.match(cells[0] ?? '', / 81\.25 kg, \S+ \S+ +116\.25 kg, \S+ \d\d:\d\d +- /);
+    assert.match(cells[1] ?? '', / - +60\.00 kg, \S+ \S+ \(and 1 more\) /);
+  });
+
   test('shows since when and why somebody needs login', async () => {
     const needs_login = { since: SINCE, reason: 'the refresh token is refused' };
     await using users = await startUsers({

@@ -15,6 +15,7 @@ test('a dozen lives full of trouble cost no login and no weigh-in, and nothing i
   const planned = steps.filter(({ what }) => what === 'weigh-in').length;
   const asWell = 6 * PEOPLE.length;
   assert.equal(report.weighIns, planned + asWell);
+  assert.ok(report.takenBack > 0);
 });
 
 test('the plan of a round is the same for the same seed, and another for every other round and seed', () => {

@@ -12,10 +12,22 @@ const report = await torture({ seed, isOver: () => performance.now() >= endsAt }
 
 const kinds = [...report.faults].sort(([one], [other]) => one.localeCompare(other));
 for (const [kind, count] of kinds) process.stdout.write(`${String(count).padStart(6)}  ${kind}\n`);
-const { rounds, weighIns, changes, rotations, calls, busiestMinute, groups, told, worstStopMs, worstHeardMs } = report;
+const {
+  rounds,
+  weighIns,
+  changes,
+  takenBack,
+  rotations,
+  calls,
+  busiestMinute,
+  groups,
+  told,
+  worstStopMs,
+  worstHeardMs,
+} = report;
 process.stdout.write(
   `${rounds} rounds in ${Math.round(report.hours)} hours, ${kinds.length} kinds of faults, ${weighIns} weigh-ins, ` +
-    `${changes} changes, ${groups} lines in the journal, ${told} told, ` +
+    `${changes} changes, ${takenBack} taken back, ${groups} lines in the journal, ${told} told, ` +
     `${rotations} rotations, ${calls} calls (${busiestMinute} in the busiest minute), ` +
     `worst stop ${Math.round(worstStopMs)} ms, told of and logged within ${Math.round(worstHeardMs)} ms, losses 0, doubles 0\n`,
 );

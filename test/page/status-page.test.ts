@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { toReading } from '../../src/domain/reading.ts';
+import { createReview } from '../../src/domain/review.ts';
 import { renderPage } from '../../src/page/status-page.ts';
 import { PATHS, type PageView, RANGES } from '../../src/page/view.ts';
+import { openJournal } from '../../src/storage/journal/journal.ts';
 import { dotsOf, rowsOf, textOf } from '../support/page-text.ts';
 import {
   ANNAS,
@@ -15,7 +18,9 @@ import {
   VIEWS,
   view,
 } from '../support/page-views.ts';
-import { ANNA, BO } from '../support/people.ts';
+import { ANNA, BO, weighIn } from '../support/people.ts';
+import { createRecordingLog } from '../support/recording-log.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 const asset = (name: string) => `/assets/${name}?v=1`;
 const draw = (each: PageView | undefined) => renderPage(each ?? view(), asset);
@@ -287,5 +292,71 @@ describe('many readings', () => {
     const people = [ANNA, BO].map((user) => [person(user, user, { lastContact: ago(5) }), everyDay(800)] as const);
     const bytes = Buffer.byteLength(draw(household(people, { range: 'year' })));
     assert.ok(bytes < 60_000, `${bytes} bytes`);
+  });
+});
+
+describe('what is held', () => {
+  it('is told with the reason and the way to take it back', () => {
+    const text = say('held');
+    includes(
+      text,
+      'Held: 116.25 kg, 21 Nov 2026, 07:01. It is far from Anna ’s other weights. A second weight like it releases both.',
+      'To take it back: weighbridge forget 1234 6123456789',
+      'Held: 60.00 kg, 26 Dec 2027, 07:04. It was dated ahead of the clock. Check the clock of the scale.',
+      'Held: 1e+300 kg, 19 Nov 2026, 07:04. No scale can weigh this. To take it back: weighbridge forget 5678 1 ',
+      'weighbridge cannot read 2 measure groups that Withings sent.',
+    );
+    assert.ok(text.indexOf('forget 5678 6123456790') < text.indexOf('forget 5678 1 '), 'the newest first');
+    assert.ok(!say('well').includes('Held'));
+    assert.ok(!say('well').includes('cannot read'));
+  });
+
+  it('needs no action', () => {
+    includes(say('held'), 'Everything works');
+  });
+
+  it('is told three times at most', () => {
+    const text = say('held-many');
+    assert.equal(text.match(/Held: values without a weight,/g)?.length, 3);
+    includes(text, '1 more is held. weighbridge export lists them.');
+    includes(text, 'weighbridge cannot read a measure group that Withings sent.');
+  });
+
+  it('cannot smuggle markup in by a name', () => {
+    const [anna] = VIEWS['held']?.status.people ?? [];
+    assert.ok(anna);
+    const markup = draw(view({ status: status({ people: [{ ...anna, name: '<b>A</b>' }] }) }));
+    assert.ok(!markup.includes('<b>A'));
+  });
+});
+
+describe('a journal with what is held and taken back', () => {
+  const daysAgo = (days: number) => new Date(NOW.getTime() - days * 24 * 3_600_000);
+
+  it('draws neither in charts, changes or the last weigh-in', async () => {
+    await using directory = await temporaryDirectory();
+    const journal = await openJournal(`${directory.path}/measures.jsonl`, createRecordingLog(), {
+      review: createReview({ jumpShare: 0.2 }),
+      clock: { now: () => NOW },
+    });
+    const groups = [
+      weighIn(81.1, daysAgo(4), { groupId: 1 }),
+      weighIn(81.2, daysAgo(3), { groupId: 2 }),
+      weighIn(81.9, daysAgo(2), { groupId: 3 }),
+      weighIn(116.25, daysAgo(1), { groupId: 4 }),
+      weighIn(-1, daysAgo(0.5), { groupId: 5 }),
+      weighIn(81.3, daysAgo(-400), { groupId: 6 }),
+    ];
+    await journal.append(groups.map((group) => toReading(ANNA, group)));
+    await journal.append(groups.slice(0, 2).map((group) => toReading(BO, { ...group, groupId: group.groupId + 10 })));
+    await journal.withdraw(ANNA, [3], 'deleted');
+    const people = [ANNA, BO].map((user) => ({ ...person(user, undefined), held: journal.heldOf(user) }));
+    const markup = draw(view({ range: 'month', status: status({ people }), histories: journal.histories }));
+    const text = textOf(markup);
+    includes(text, 'User 1234 81.20 kg Wednesday 07:04', '+0.10 kg since Tuesday', 'Held: 116.25 kg', 'Held: −1.00 kg');
+    assert.equal(text.match(/116\.25/g)?.length, 1, 'in the line that says that it is held');
+    assert.ok(!/81\.90/.test(text));
+    const [annas = '', bos = ''] = markup.split(/(?=<article)/).slice(1);
+    assert.equal(annas.match(/class="dots" d="([^"]*)"/)?.[1], bos.match(/class="dots" d="([^"]*)"/)?.[1]);
   });
 });

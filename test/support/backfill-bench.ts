@@ -8,7 +8,7 @@ import { type Call, type SandboxOptions, startSandbox } from '../../src/sandbox/
 import { createWithingsClient } from '../../src/withings/client.ts';
 import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { createJumpingClock } from './jumping-clock.ts';
-import { createMemoryJournal } from './memory-journal.ts';
+import { createMemoryJournal, createMemoryUnreadable } from './memory-journal.ts';
 import { createMemoryTokens } from './memory-tokens.ts';
 import { ANNA, refreshToken } from './people.ts';
 import { createRecordingLog } from './recording-log.ts';
@@ -89,6 +89,7 @@ export async function createBackfillBench({
   );
   const journal = createMemoryJournal();
   const store = createMemoryProgress();
+  const unreadable = createMemoryUnreadable();
   const told = { states: [] as BackfillState[], waits: [] as [Trouble, number][], unreadable: [] as string[] };
   const watch: BackfillWatch = {
     progress: (state) => void told.states.push(state),
@@ -121,8 +122,8 @@ export async function createBackfillBench({
       const accesses = { load: async () => undefined, save: async () => undefined };
       const accessTokens = createAccessTokens({ tokens, accesses, issuer: client, clock, log });
       const withAccess = createWithAccess(accessTokens);
-      const common = { withAccess, measures: client, journal, store, clock, random: () => 1, watch, ...ports, signal };
-      return await backfill(common, ANNA, range);
+      const common = { withAccess, measures: client, journal, store, unreadable, clock, random: () => 1, watch };
+      return await backfill({ ...common, ...ports, signal }, ANNA, range);
     },
     [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
   };

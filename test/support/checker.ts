@@ -76,17 +76,75 @@ export interface Version {
   /** When it could first be fetched, which may be long after it was modified. */
   readonly shownAt: number;
   readonly weight: number | undefined;
+  /** Withings has the group at this person no more. */
+  isGone?: boolean;
 }
 
-/** Each group once per modification, and the newest last, because readers take the last line. */
+/**
+ * Each group once per modification, and the newest last, because readers take the last line. A version comes once more
+ * when it is taken back, when it is held no longer, and when Withings has it again.
+ */
 export function assertOnce(journal: readonly JournalLine[]): void {
-  const newest = new Map<string, number>();
-  for (const { userid, grpid, modified } of journal) {
-    const before = newest.get(`${userid} ${grpid}`) ?? Number.NEGATIVE_INFINITY;
-    assert(before !== modified, `group ${grpid} of ${userid} is in the journal twice`);
-    assert(before < modified, `an older group ${grpid} of ${userid} comes behind a newer one`);
-    newest.set(`${userid} ${grpid}`, modified);
+  const newest = new Map<string, JournalLine>();
+  for (const line of journal) {
+    const key = keyOf(line);
+    const before = newest.get(key);
+    const isSame = before?.modified === line.modified;
+    assert(!isSame || before?.held !== line.held || before?.withdrawn !== line.withdrawn, `${key} is there twice`);
+    assert(before === undefined || before.modified <= line.modified, `an older ${key} comes behind a newer one`);
+    newest.set(key, line);
   }
+}
+
+const keyOf = ({ userid, grpid }: Pick<JournalLine, 'userid' | 'grpid'>) => `group ${grpid} of ${userid}`;
+
+/** The last line of each group. */
+function lastLines(journal: readonly JournalLine[]): ReadonlyMap<string, JournalLine> {
+  return new Map(journal.map((line) => [keyOf(line), line]));
+}
+
+const UNSURE = [1, 4];
+const counts = ({ attrib, held, withdrawn }: JournalLine) => !UNSURE.includes(attrib) && !held && !withdrawn;
+/** How far a held weight and the one that releases it may be apart, as a share, and what is released besides. */
+const ALIKE = 0.2;
+
+/**
+ * What counts in the journal is what Withings has at this person now. What Withings took back is taken back; what no
+ * person here weighs is held, unless a second weight like it was there.
+ */
+export function assertAgrees(
+  sandbox: Sandbox,
+  people: readonly string[],
+  journal: readonly JournalLine[],
+  isOdd: (kilograms: number) => boolean,
+): void {
+  const last = [...lastLines(journal).values()];
+  for (const person of people) {
+    const groups = new Map(sandbox.measures.of(person).map((group) => [group.grpid, group]));
+    for (const line of last.filter(({ userid }) => userid === person)) {
+      const group = groups.get(line.grpid);
+      const isThere = group !== undefined && group.measures.length > 0 && !UNSURE.includes(group.attrib);
+      assert(isThere || !counts(line), `the taking back of ${keyOf(line)} is lost`);
+      assert(!isThere || line.modified < group.modified || !line.withdrawn, `${keyOf(line)} is lost: taken back`);
+      const kilograms = line.measures['weight'];
+      if (!counts(line) || kilograms === undefined || !isOdd(kilograms)) continue;
+      const isLike = (other: JournalLine) =>
+        other.userid === person &&
+        other.grpid !== line.grpid &&
+        Math.abs((other.measures['weight'] ?? 0) - kilograms) <= ALIKE * kilograms;
+      assert(journal.some(isLike), `${keyOf(line)} counts with ${kilograms} kg`);
+    }
+  }
+}
+
+/** The newest weight of each person, as the journal's last lines have it. */
+export function newestWeights(journal: readonly JournalLine[], person: string): ReadonlySet<number> {
+  const lines = [...lastLines(journal).values()].filter((line) => line.userid === person && counts(line));
+  const weighed = lines.filter(({ measures }) => measures['weight'] !== undefined);
+  const newest = Math.max(...weighed.map(({ timestamp }) => timestamp));
+  return new Set(
+    weighed.filter(({ timestamp }) => timestamp === newest).map(({ measures }) => measures['weight'] ?? Number.NaN),
+  );
 }
 
 /** The journal holds what Withings has, once per group and modification. */
@@ -123,15 +181,19 @@ export function assertKept(
 ): void {
   const held = new Map<number, number>();
   for (const { userid, grpid, modified } of journal) if (userid === person) held.set(grpid, modified);
-  for (const { userid, grpid, modified, shownAt } of versions) {
-    if (userid !== person || shownAt >= cursor) continue;
+  for (const { userid, grpid, modified, shownAt, isGone } of versions) {
+    if (userid !== person || shownAt >= cursor || isGone) continue;
     assert((held.get(grpid) ?? 0) >= modified, `the cursor of ${person} is ahead of group ${grpid}`);
   }
 }
 
 /** Whatever was told is on the disk, and was told once; within a fetch, the oldest first. */
 export function assertTold(lines: readonly LogLine[], journal: readonly JournalLine[], toldBefore: Set<string>): void {
-  const onDisk = new Set(journal.map(({ userid, grpid }) => `${userid} ${grpid}`));
+  const keys = (lines: readonly JournalLine[]) => new Set(lines.map(({ userid, grpid }) => `${userid} ${grpid}`));
+  const onDisk = keys(journal);
+  // What was taken back may come again, and what was held comes late.
+  const wereBack = keys(journal.filter(({ withdrawn }) => withdrawn));
+  const wereHeld = keys(journal.filter(({ held }) => held));
   const lastOf = new Map<unknown, string>();
   for (const line of lines) {
     if (line.event === 'fetched') lastOf.delete(line['userid']);
@@ -141,9 +203,10 @@ export function assertTold(lines: readonly LogLine[], journal: readonly JournalL
     assert(onDisk.has(key), `${key} was told and is not on the disk`);
     if (line.event !== 'reading') continue;
     if (level === 'info') {
-      assert(!toldBefore.has(key), `${key} was told twice`);
+      assert(!toldBefore.has(key) || wereBack.has(key), `${key} was told twice`);
       toldBefore.add(key);
     }
+    if (wereHeld.has(key)) continue;
     const before = lastOf.get(userid);
     assert(before === undefined || Date.parse(before) <= Date.parse(String(date)), `${key} was told out of order`);
     lastOf.set(userid, String(date));

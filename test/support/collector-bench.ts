@@ -1,12 +1,15 @@
 import { createCollect } from '../../src/app/collect/collect.ts';
 import { createCollector } from '../../src/app/collect/collector.ts';
+import { createPersonStates } from '../../src/app/status/person-states.ts';
 import { createTroubles } from '../../src/app/status/troubles.ts';
 import { type AccessTokens, createWithAccess } from '../../src/app/tokens/access-tokens.ts';
+import type { People } from '../../src/domain/household.ts';
 import type { MeasureAnswer, MeasureGroup, MeasureQuery } from '../../src/domain/measure.ts';
 import type { JournalEntry } from '../../src/domain/reading.ts';
+import { NOTHING_KNOWN, type PersonState } from '../../src/domain/status.ts';
 import type { UserId } from '../../src/domain/token.ts';
 import { createFakeClock } from './fake-clock.ts';
-import { createMemoryCursors, createMemoryJournal } from './memory-journal.ts';
+import { createMemoryCursors, createMemoryJournal, createMemoryUnreadable } from './memory-journal.ts';
 import { accessToken } from './people.ts';
 import { createRecordingLog } from './recording-log.ts';
 
@@ -25,6 +28,7 @@ export interface RecordedCall {
  */
 export function createCollectorBench(answer: (call: RecordedCall) => MeasureAnswer | Promise<MeasureAnswer>) {
   const clock = createFakeClock();
+  const start = clock.now();
   const log = createRecordingLog();
   const journal = createMemoryJournal();
   const { cursors, ...cursorStore } = createMemoryCursors();
@@ -39,7 +43,9 @@ export function createCollectorBench(answer: (call: RecordedCall) => MeasureAnsw
       return Promise.resolve(accessToken(held));
     },
     forget: (userId) => void tokens.held.delete(userId),
-    refuse: () => Promise.resolve(),
+    accept: () => undefined,
+    isFresh: () => false,
+    refuse: () => undefined,
     hasOtherLogin: () => Promise.resolve(false),
     adopt: () => Promise.resolve(),
   };
@@ -51,22 +57,35 @@ export function createCollectorBench(answer: (call: RecordedCall) => MeasureAnsw
       return await answer(call);
     },
   };
+  const people: People = { names: new Map(), unit: 'kg' };
+  /** Checked when the test began: only what is about the weekly check lets a week pass, or forgets that. */
+  const states = new Map<UserId, PersonState>();
+  const personStates = createPersonStates({
+    people: {
+      load: async (userId) => states.get(userId) ?? { ...NOTHING_KNOWN, checkedAt: start },
+      save: async (userId, state) => void states.set(userId, state),
+    },
+    log,
+  });
   const collect = createCollect({
     accessTokens,
     withAccess: createWithAccess(accessTokens),
     measures,
     journal,
     cursors: cursorStore,
+    unreadable: createMemoryUnreadable(),
+    personStates,
+    people,
     clock,
     announce: (entries) => void announced.push(...entries),
     log,
   });
-  const troubles = createTroubles({ clock, log, people: { names: new Map(), unit: 'kg' } });
+  const troubles = createTroubles({ clock, log, people });
   const collector = createCollector({ collect, troubles, clock, random: () => 1, log });
-  return { clock, log, journal, cursors, calls, announced, tokens, collector, collect };
+  return { clock, log, journal, cursors, calls, announced, tokens, states, collector, collect };
 }
 
 /** What getMeas returns when all is well. */
 export function answerOf(groups: readonly MeasureGroup[], updatedAt: Date): MeasureAnswer {
-  return { groups, updatedAt, unreadable: undefined };
+  return { groups, updatedAt, unreadable: [], complete: true };
 }

@@ -33,6 +33,9 @@ export interface JournalLine {
   readonly grpid: number;
   readonly modified: number;
   readonly timestamp: number;
+  readonly attrib: number;
+  readonly held?: string;
+  readonly withdrawn?: true;
   readonly measures: Readonly<Record<string, number>>;
 }
 

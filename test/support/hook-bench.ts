@@ -43,7 +43,11 @@ export async function writeScript(path: string, script: string): Promise<string>
 /** The hook publisher with a script of the test's behind it, in a directory of its own. */
 export async function createHookBench(
   script: string | undefined,
-  { clock = realClock, command }: { readonly clock?: Clock; readonly command?: readonly string[] } = {},
+  {
+    clock = realClock,
+    command,
+    hearsHeld = false,
+  }: { readonly clock?: Clock; readonly command?: readonly string[]; readonly hearsHeld?: boolean } = {},
 ) {
   const directory = await temporaryDirectory();
   const program = `${directory.path}/hook.sh`;
@@ -53,6 +57,7 @@ export async function createHookBench(
   const hook = createHook({
     command: command ?? [program, directory.path],
     environment: { PATH: process.env['PATH'] ?? '', TZ: 'UTC' },
+    hearsHeld,
     people: { names: new Map([[ANNA, 'Anna']]), unit: 'kg' },
     parking: createParkedFile(parked),
     signalGroup,

@@ -2,7 +2,7 @@ import type { Clock } from '../../src/domain/clock.ts';
 import type { RawGroup } from '../../src/sandbox/measures.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import type { Version } from './checker.ts';
-import type { Step } from './torture-plan.ts';
+import { PEOPLE, type Step } from './torture-plan.ts';
 
 const AMBIGUOUS = 1;
 const CONFIRMED = 7;
@@ -10,18 +10,25 @@ const CONFIRMED = 7;
 /** People who step on the scale, and a memory of everything that Withings ever had of them. */
 export interface Household {
   readonly versions: readonly Version[];
-  readonly counts: { readonly weighIns: number; readonly changes: number };
+  readonly counts: { readonly weighIns: number; readonly changes: number; readonly takenBack: number };
+  /** What Withings has deleted, the oldest first. */
+  readonly deleted: readonly { readonly person: string; readonly group: RawGroup }[];
   /** What Withings then tells the subscribers of: the groups that are new or changed. */
   perform(step: Exclude<Step, { what: 'profile' }>): readonly RawGroup[];
 }
 
 export function createHousehold({ sandbox, clock }: { readonly sandbox: Sandbox; readonly clock: Clock }): Household {
   const versions: Version[] = [];
-  const counts = { weighIns: 0, changes: 0 };
+  const counts = { weighIns: 0, changes: 0, takenBack: 0 };
+  const deleted: { readonly person: string; readonly group: RawGroup }[] = [];
   const nowSeconds = () => Math.floor(clock.now().getTime() / 1000);
 
   const put = (userid: string, group: RawGroup) => {
     sandbox.measures.put(userid, group);
+    return remember(userid, group);
+  };
+
+  const remember = (userid: string, group: RawGroup) => {
     const { grpid, modified } = group;
     versions.push({ userid, grpid, modified, shownAt: nowSeconds(), weight: weightOf(group) });
     return group;
@@ -44,6 +51,8 @@ export function createHousehold({ sandbox, clock }: { readonly sandbox: Sandbox;
     const group = groups[Math.floor(which * groups.length)];
     if (group === undefined) return [];
     counts.changes += 1;
+    // Once it is said whose it is, the others have it no more.
+    if (group.attrib === AMBIGUOUS) for (const other of othersWith(person, group)) remove(other, group);
     const attrib = group.attrib === AMBIGUOUS ? CONFIRMED : group.attrib;
     const modified = Math.max(nowSeconds(), group.modified + 1);
     const grams = Math.round(kilograms * 1000);
@@ -51,10 +60,41 @@ export function createHousehold({ sandbox, clock }: { readonly sandbox: Sandbox;
     return [put(person, { ...group, attrib, modified, measures })];
   };
 
+  const othersWith = (person: string, { grpid }: RawGroup) =>
+    PEOPLE.filter((each) => each !== person && sandbox.measures.of(each).some((group) => group.grpid === grpid));
+
+  const remove = (person: string, { grpid }: RawGroup) => {
+    sandbox.measures.remove(person, grpid);
+    forget(person, grpid);
+  };
+
+  /** What Withings has no more need not be in the journal. */
+  const forget = (person: string, grpid: number) => {
+    for (const version of versions) if (version.userid === person && version.grpid === grpid) version.isGone = true;
+  };
+
+  /** Withings takes back what is surely this person's. */
+  const takeBack = ({ person, which, how, to }: Extract<Step, { what: 'taken back' }>) => {
+    const groups = sandbox.measures.of(person).filter((group) => group.attrib !== AMBIGUOUS);
+    const group = groups[Math.floor(which * groups.length)];
+    if (group === undefined || (how === 'moved' && to === person)) return [];
+    counts.takenBack += 1;
+    const left = sandbox.takeBack(person, group, how === 'moved' ? { movedTo: to } : how);
+    if (how === 'moved' || how === 'deleted') forget(person, group.grpid);
+    if (how === 'deleted') deleted.push({ person, group });
+    if (left !== undefined) remember(left.userId, left.group);
+    // Withings notifies the window of what there was.
+    return [group];
+  };
+
   return {
     versions,
     counts,
-    perform: (step) => (step.what === 'weigh-in' ? weigh(step) : change(step)),
+    deleted,
+    perform(step) {
+      if (step.what === 'weigh-in') return weigh(step);
+      return step.what === 'change' ? change(step) : takeBack(step);
+    },
   };
 }
 

@@ -55,7 +55,7 @@ export async function killRounds(options: {
     const person = PEOPLE[Math.floor(random() * PEOPLE.length)] ?? '1234';
     counts.weighIns += 1;
     const date = Math.floor(Date.now() / 1000) - Math.floor(random() * 7200);
-    void home.sandbox.weigh(person, { kilograms: 60 + Math.round(random() * 4000) / 100, date });
+    void home.sandbox.weigh(person, { kilograms: 75 + Math.round(random() * 1000) / 100, date });
   };
 
   for (let round = 0; round < rounds; round += 1) {

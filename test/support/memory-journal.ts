@@ -1,3 +1,4 @@
+import type { UnreadableStore } from '../../src/domain/measure.ts';
 import type { CursorStore, Journal, Reading } from '../../src/domain/reading.ts';
 import { NO_REVIEW, type Review } from '../../src/domain/review.ts';
 import type { UserId } from '../../src/domain/token.ts';
@@ -38,6 +39,7 @@ export function createMemoryJournal({
         readings.filter((reading) => index.isNew(reading)),
         { ...index, lastLine },
         options?.updatedAt ?? now(),
+        [...new Set(readings.map(({ userId }) => userId))],
       );
       if (options?.history === true) history.push(...added);
       return await add(added);
@@ -60,5 +62,18 @@ export function createMemoryCursors(): CursorStore & { readonly cursors: Map<Use
     cursors,
     load: (userId) => Promise.resolve(cursors.get(userId)),
     save: (userId, cursor) => Promise.resolve(void cursors.set(userId, cursor)),
+  };
+}
+
+/** What could not be read, in memory. */
+export function createMemoryUnreadable(): UnreadableStore {
+  const known = new Map<string, UserId>();
+  return {
+    async keep(userId, found) {
+      const added = found.filter(({ raw }) => !known.has(`${userId} ${raw}`));
+      for (const { raw } of added) known.set(`${userId} ${raw}`, userId);
+      return added;
+    },
+    countOf: (userId) => [...known.values()].filter((each) => each === userId).length,
   };
 }

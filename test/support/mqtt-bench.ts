@@ -62,6 +62,8 @@ export function startMqttBench(
     prefix: 'weighbridge',
     discoveryPrefix: 'homeassistant',
     channel: undefined,
+    maxAgeMs: 3_600_000,
+    subscribeMs: 0,
     people: { names: new Map([[ANNA, 'Anna']]), unit },
     version: '1.2.3',
     latest: home.latest,

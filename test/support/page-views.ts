@@ -1,4 +1,5 @@
 import type { Histories, TimedValue } from '../../src/domain/history.ts';
+import type { GroupState, HeldReason } from '../../src/domain/reading.ts';
 import type { PersonStatus, PublisherStatus, Status, TroubleStatus } from '../../src/domain/status.ts';
 import type { UserId } from '../../src/domain/token.ts';
 import type { PageView } from '../../src/page/view.ts';
@@ -31,6 +32,8 @@ export function person(user: UserId, name: string | undefined, changes: Partial<
     lastNotification: ago(3 * MINUTE_MS),
     lastContact: ago(2 * MINUTE_MS),
     lastWeighIn: undefined,
+    held: [],
+    unreadable: 0,
     subscription: { state: 'works', applis: [1], since: undefined, reason: undefined },
     ...changes,
   };
@@ -178,6 +181,13 @@ const NAMES = [
   undefined,
 ];
 
+function held(groupId: number, agoMs: number, weight: number | undefined, reason: HeldReason): GroupState {
+  const takenAt = new Date(NOW.getTime() - agoMs);
+  return { groupId, takenAt, weight, counts: false, held: reason, withdrawn: undefined };
+}
+const PARCEL = held(6_123_456_789, 3 * MINUTE_MS, 116.25, 'jump');
+const AHEAD = held(6_123_456_790, -400 * DAY_MS, 60, 'future');
+
 /** A page for every state that people meet, by a name for it. */
 export const VIEWS: Readonly<Record<string, PageView>> = {
   well: household(two, {}, { publishers: [MQTT] }),
@@ -239,6 +249,20 @@ export const VIEWS: Readonly<Record<string, PageView>> = {
   'one-weight': household([[anna, LONELY]], { range: 'month' }),
   'old-weights': household([[anna, { weight: ANNAS['weight']?.slice(0, 200) ?? [] }]], { range: 'month' }),
   future: household([[anna, FUTURE]], { range: 'month' }),
+  held: household([
+    [{ ...anna, held: [PARCEL] }, ANNAS],
+    [{ ...bo, held: [held(1, 2 * DAY_MS, 1e300, 'impossible'), AHEAD], unreadable: 2 }, BOS],
+  ]),
+  'held-many': household([
+    [
+      {
+        ...person(ANNA, undefined),
+        held: [4, 3, 2, 1].map((days) => held(days, days * DAY_MS, undefined, 'future')),
+        unreadable: 1,
+      },
+      LONELY,
+    ],
+  ]),
   'only-weight': household([[bo, BOS]], { range: 'year' }),
   names: household(
     NAMES.map((name, at) => [

@@ -26,6 +26,8 @@ export const WELL: Status = {
       lastNotification: { at: new Date('2026-11-20T06:00:30Z'), agoMs: 31_500 },
       lastContact: { at: new Date('2026-11-20T06:00:31Z'), agoMs: 30_999 },
       lastWeighIn: { kilograms: 81.25, takenAt: new Date('2026-11-20T05:58:00Z'), agoMs: 181_500 },
+      held: [],
+      unreadable: 0,
       subscription: { state: 'works', applis: [1, 4], since: undefined, reason: undefined },
     },
   ],

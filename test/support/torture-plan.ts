@@ -36,6 +36,20 @@ const DOWNTIME_HOURS = { least: 3, most: 30 };
 /** How much later than their time of change some groups show up. */
 const LATE_SECONDS = 5_400;
 
+/** Whether groups are deleted as well; off until weighbridge finds deletions. */
+export const DRAWS_DELETIONS = true;
+const WAYS_OF_TAKING_BACK = [
+  'emptied',
+  'ambiguous',
+  'moved',
+  ...(DRAWS_DELETIONS ? (['deleted'] as const) : []),
+] as const;
+
+/** Further from everybody's weight than a person changes: a cat on the scale, or a parcel in somebody's arms. */
+export const ODD_KG = { cat: { least: 3, most: 6 }, parcel: { least: 126, most: 140 } } as const;
+/** A scale's clock that is further ahead than any clock of a life. */
+const FUTURE_SECONDS = 3 * 365 * 86_400;
+
 /** Something that happens to a person, so long after the start of a life. */
 export type Step = { readonly atMs: number; readonly person: string } & (
   | {
@@ -51,6 +65,14 @@ export type Step = { readonly atMs: number; readonly person: string } & (
       readonly what: 'change';
       readonly kilograms: number;
       /** Which of the person's groups, from the first (0) to the newest (1). */
+      readonly which: number;
+      readonly isTold: boolean;
+    }
+  | {
+      readonly what: 'taken back';
+      readonly how: (typeof WAYS_OF_TAKING_BACK)[number];
+      /** Whose it is afterwards, where it is moved. */
+      readonly to: string;
       readonly which: number;
       readonly isTold: boolean;
     }
@@ -115,12 +137,17 @@ function planStep(random: () => number, atMs: number): Step {
   if (chance < 0.05)
     return { ...step, what: 'profile', action: oneOf(['unlink', 'delete', 'update'], random()) ?? 'update' };
   if (chance < 0.25) return { ...step, what: 'change', kilograms, which: random(), isTold };
+  if (chance < 0.35) {
+    const how = oneOf(WAYS_OF_TAKING_BACK, random()) ?? 'emptied';
+    return { ...step, what: 'taken back', how, to: oneOf(PEOPLE, random()) ?? PEOPLE[0], which: random(), isTold };
+  }
+  const odd = random() < 0.1 ? oneOf(['cat', 'parcel', 'future'] as const, random()) : undefined;
   return {
     ...step,
     what: 'weigh-in',
-    kilograms,
+    kilograms: odd === 'cat' || odd === 'parcel' ? Math.round(between(ODD_KG[odd], random()) * 100) / 100 : kilograms,
     isTold,
-    agoSeconds: Math.floor(random() * 3600),
+    agoSeconds: odd === 'future' ? -FUTURE_SECONDS : Math.floor(random() * 3600),
     lateSeconds: random() < 0.2 ? Math.floor(random() * LATE_SECONDS) : 0,
     orElse: random() < 0.15 ? oneOf(PEOPLE, random()) : undefined,
   };

@@ -4,10 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseUserId } from '../../src/domain/token.ts';
 import type { RawGroup } from '../../src/sandbox/measures.ts';
+import { openJournal } from '../../src/storage/journal/journal.ts';
 import { readToken } from '../../src/storage/token-files.ts';
 import { API_FAULTS, type ApiFault } from './api-faults.ts';
 import {
+  assertAgrees,
   assertJournal,
   assertKept,
   assertLogin,
@@ -16,6 +19,7 @@ import {
   assertTold,
   assertTrue,
   HOLDS_TOKENS,
+  newestWeights,
   watchCalls,
 } from './checker.ts';
 import { createFastClock } from './fast-clock.ts';
@@ -24,6 +28,7 @@ import { CALLBACK_PATH, CLIENT, type JournalLine, startHome, URL_SECRET } from '
 import { createHousehold } from './household.ts';
 import type { Program } from './program.ts';
 import { createRandom, seedFrom } from './random.ts';
+import { createRecordingLog } from './recording-log.ts';
 import { SABOTAGES } from './sabotage.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
 import {
@@ -32,6 +37,7 @@ import {
   FULL_DISK,
   MID_STEP,
   NO_NETWORK,
+  ODD_KG,
   PEOPLE,
   type Plan,
   planRound,
@@ -54,6 +60,8 @@ const PAGE_SIZE = 30;
 const OUTAGE_MS = 2_000;
 /** How long everything takes to be there after an outage: in the first lives, and after all the others. */
 const HEALED_MS = { first: 20_000, last: 60_000 };
+/** How many deletions are looked for at the end. */
+const MOST_DELETED = 5;
 /** How soon a weigh-in is logged that Withings tells of: in the first life, and where others have been told of late. */
 const HEARD_MS = { first: 10_000, last: 25_000 };
 const SECRETS = [CLIENT.clientSecret, URL_SECRET];
@@ -63,6 +71,7 @@ export interface TortureReport {
   readonly faults: ReadonlyMap<string, number>;
   readonly weighIns: number;
   readonly changes: number;
+  readonly takenBack: number;
   readonly rotations: number;
   readonly calls: number;
   readonly busiestMinute: number;
@@ -156,6 +165,7 @@ export async function torture(options: {
       return;
     }
     const groups = household.perform(step);
+    if (step.what === 'taken back' && groups.length > 0) count(`a group that is ${step.how}`);
     if (step.isTold) void home.sandbox.notify(step.person, groups);
   };
 
@@ -281,11 +291,53 @@ export async function torture(options: {
 
   const findLoss = async () => {
     try {
-      assertJournal(home.sandbox, PEOPLE, await readJournal());
+      const journal = await readJournal();
+      assertJournal(home.sandbox, PEOPLE, journal);
+      const pending = new Set(household.deleted.map(({ person, group }) => `${person} ${group.grpid}`));
+      const known = journal.filter(({ userid, grpid }) => !pending.has(`${userid} ${grpid}`));
+      assertAgrees(home.sandbox, PEOPLE, known, isOdd);
       return undefined;
     } catch (error) {
       if (error instanceof assert.AssertionError && /lost/.test(error.message)) return error.message;
       throw error;
+    }
+  };
+
+  /** The newest of what Withings has deleted is taken back when a notification names its window once more. */
+  const liveAfterDeletions = async () => {
+    const isBack = async (person: string, grpid: number) => {
+      const last = (await readJournal()).findLast((line) => line.userid === person && line.grpid === grpid);
+      return last === undefined || last.withdrawn === true;
+    };
+    calls.begin(1);
+    await using daemon = start({ RECONCILE_INTERVAL: '24h' });
+    await started(daemon);
+    for (const { person, group } of household.deleted.slice(-MOST_DELETED)) {
+      void home.sandbox.notify(person, [group]);
+      const deadline = performance.now() + HEALED_MS.last;
+      while (!(await isBack(person, group.grpid))) {
+        assert(
+          performance.now() < deadline,
+          `the deletion of group ${group.grpid} is lost\n${daemon.output().slice(-3000)}`,
+        );
+        await sleep(250);
+      }
+    }
+    daemon.child.kill('SIGTERM');
+    assert.equal((await daemon.exited).code, 0);
+    await assertAllWell([daemon]);
+  };
+
+  /** What `users`, `/healthz` and the publishers take from the journal is what its last lines say. */
+  const assertNewest = async () => {
+    const log = createRecordingLog();
+    const { lastWeighIn, latest } = await openJournal(join(home.directory, 'data/measures.jsonl'), log);
+    const journal = await readJournal();
+    for (const person of PEOPLE) {
+      const expected = newestWeights(journal, person);
+      const userId = parseUserId(person) ?? assert.fail();
+      assert(expected.has(lastWeighIn(userId)?.kilograms ?? Number.NaN), `${person} does not weigh ${[...expected]}`);
+      assert(expected.has(latest.of(userId).get('weight')?.value ?? Number.NaN), `the latest of ${person} is wrong`);
     }
   };
 
@@ -294,7 +346,9 @@ export async function torture(options: {
   for (; !isOver(counts.rounds); counts.rounds += 1) await live(planRound(seed, counts.rounds), counts.rounds);
   await liveThroughOutage(HEALED_MS.last);
   await liveInPeace(HEARD_MS.last);
+  if (household.deleted.length > 0) await liveAfterDeletions();
   assert.equal(await findLoss(), undefined);
+  await assertNewest();
   for (const { path, text } of await home.files()) {
     assert(!path.endsWith('.tmp'), `${path} is left over`);
     assertNoSecrets(text, SECRETS, HOLDS_TOKENS.test(path) ? new Set() : issued);
@@ -311,6 +365,10 @@ export async function torture(options: {
     told: told.size,
     hours: (clock.now().getTime() - startedAt) / HOUR_MS,
   };
+}
+
+function isOdd(kilograms: number): boolean {
+  return kilograms <= ODD_KG.cat.most || kilograms >= ODD_KG.parcel.least;
 }
 
 /** Makes the disk bad for one life. */

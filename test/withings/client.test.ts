@@ -154,6 +154,19 @@ describe('a refresh', () => {
     });
   }
 
+  for (const answer of JSON.parse(fixture('token-errors.json'))) {
+    test(`that ends with ${answer.status} "${answer.error}" is told as a login that must be linked again`, async () => {
+      await using server = await startScriptedServer(says(JSON.stringify(answer)));
+      const { code, recovery } = await troubleOf(createClient(server.url).refresh());
+      assert.deepEqual([code, recovery], ['token_refused', 'login']);
+    });
+  }
+
+  test('that ends with HTTP 503 is tried again, whatever the status 503 would mean', async () => {
+    await using server = await startScriptedServer(http(503, {}, 'Service Unavailable'));
+    assert.equal((await troubleOf(createClient(server.url).refresh())).recovery, 'retry');
+  });
+
   test('that answers something else than tokens names the field', async () => {
     await using server = await startScriptedServer(says({ status: 0, body: { access_token: 'A' } }));
     const trouble = await troubleOf(createClient(server.url).refresh());
@@ -213,13 +226,13 @@ describe('getMeas', () => {
       [8122000301, 8122000304, 8122000309, 8122000317, 8122000605],
     );
     assert.deepEqual(updatedAt, new Date(1793772060_000));
-    assert.equal(unreadable, undefined);
+    assert.deepEqual(unreadable, []);
   });
 
   test('answers nothing when there is nothing', async () => {
     await using server = await startScriptedServer(EMPTY);
     const { groups, unreadable } = await createClient(server.url).getMeas();
-    assert.deepEqual([groups, unreadable], [[], undefined]);
+    assert.deepEqual([groups, unreadable], [[], []]);
   });
 });
 
@@ -292,7 +305,11 @@ describe('paging', () => {
       groups.map(({ groupId }) => groupId),
       [1, 4],
     );
-    assert.match(unreadable ?? '', /measuregrps\[1\]\.date/);
+    assert.deepEqual(
+      unreadable.map(({ what }) => what),
+      ['measuregrps[1].date is not a time', 'measuregrps[0].grpid is not an integer'],
+    );
+    assert.equal(JSON.parse(unreadable[0]?.raw ?? '').grpid, 2);
   });
 });
 

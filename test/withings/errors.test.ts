@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Recovery, Trouble } from '../../src/domain/trouble.ts';
 import { badAnswer, classify, type Endpoint, unreachable } from '../../src/withings/errors.ts';
+import { fixture } from '../support/fixture.ts';
 
 function recovery(endpoint: Endpoint, status: number, error = ''): Recovery {
   return classify(endpoint, { status, error, waitSeconds: undefined }).recovery;
@@ -103,6 +104,45 @@ describe('on the token endpoint', () => {
 
   test('a passing fault stays one, though its text speaks of clients', () => {
     assert.equal(recovery('/v2/oauth2', 522, 'Timeout while waiting for the client service'), 'retry');
+  });
+});
+
+describe('what the token endpoint refuses is judged by the grant, in whatever words', () => {
+  const codeFor = (grant: string, status: number, error: string) => {
+    const { code, recovery } = classify('/v2/oauth2', { status, error, waitSeconds: undefined, grant });
+    return `${code}, ${recovery}`;
+  };
+  const answers: readonly { readonly status: number; readonly error: string }[] = JSON.parse(
+    fixture('token-errors.json'),
+  );
+  const more = [100, 101, 102, 200, 247, 250, 283, 328, 400, 401, 503].map((status) => ({ status, error: '' }));
+  for (const { status, error } of [...answers, ...more]) {
+    test(`${status} "${error}"`, () => {
+      assert.equal(codeFor('refresh_token', status, error), 'token_refused, login');
+      assert.equal(codeFor('authorization_code', status, error), 'code_refused, login');
+    });
+  }
+
+  const others: readonly (readonly [status: number, error: string, expected: string])[] = [
+    [503, 'Invalid Params: invalid client id/secret', 'wrong_client, settings'],
+    [503, 'Invalid Params: invalid_client', 'wrong_client, settings'],
+    [342, '', 'wrong_client, settings'],
+    [522, 'Timeout', 'withings_error, retry'],
+    [2556, 'An error occurred', 'withings_error, retry'],
+    [601, 'Too Many Requests', 'throttled, throttled'],
+    [2554, 'Not implemented', 'invalid_params, defect'],
+  ];
+  for (const [status, error, expected] of others) {
+    test(`but ${status} "${error}" says nothing about it`, () => {
+      for (const grant of ['refresh_token', 'authorization_code'])
+        assert.equal(codeFor(grant, status, error), expected, grant);
+    });
+  }
+
+  test('a code is refused for its redirect as well, which a refresh has none of', () => {
+    const error = 'Invalid Params: redirect_uri mismatch';
+    assert.equal(codeFor('authorization_code', 503, error), 'redirect_mismatch, settings');
+    assert.equal(codeFor('refresh_token', 503, error), 'token_refused, login');
   });
 });
 

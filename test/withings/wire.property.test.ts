@@ -93,7 +93,7 @@ describe('whatever Withings answers', () => {
     );
   });
 
-  test('every group that can be read is kept in its place, and the first that cannot is named', () => {
+  test('every group that can be read is kept in its place, and each that cannot is named', () => {
     check(
       fc.property(fc.array(someGroup, { maxLength: 8 }), (measuregrps) => {
         const alone = measuregrps.map((group) => parseMeasurePage({ ...PAGE, measuregrps: [group] }));
@@ -102,9 +102,10 @@ describe('whatever Withings answers', () => {
           page.groups,
           alone.flatMap(({ groups }) => groups),
         );
-        const first = alone.findIndex(({ unreadable }) => unreadable !== undefined);
-        const named = alone[first]?.unreadable?.replace('measuregrps[0]', `measuregrps[${first}]`);
-        assert.equal(page.unreadable, named);
+        const named = alone.flatMap(({ unreadable }, at) =>
+          unreadable.map(({ raw, what }) => ({ raw, what: what.replace('measuregrps[0]', `measuregrps[${at}]`) })),
+        );
+        assert.deepEqual(page.unreadable, named);
       }),
     );
   });

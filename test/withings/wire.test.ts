@@ -18,7 +18,7 @@ function readings(answer: string) {
   const { status, body } = parseEnvelope(answer);
   assert.equal(status, 0);
   const page = parseMeasurePage(body);
-  assert.equal(page.unreadable, undefined);
+  assert.deepEqual(page.unreadable, []);
   return page.groups.map((group) => toReading(userId, group));
 }
 
@@ -30,7 +30,7 @@ function page(fields: Readonly<Record<string, unknown>>) {
 /** The only group of a page, with these changes, decoded. */
 function group(changes: Readonly<Record<string, unknown>>) {
   const { groups, unreadable } = page({ measuregrps: [{ ...GROUP, ...changes }] });
-  assert.equal(unreadable, undefined);
+  assert.deepEqual(unreadable, []);
   return groups[0] ?? assert.fail('the group was dropped');
 }
 
@@ -128,7 +128,7 @@ describe('paging', () => {
       const answer = parseMeasurePage(parseEnvelope(fixtures('pages.json')[name] ?? '').body);
       assert.equal(answer.nextOffset, nextOffset);
       assert.equal(answer.groups.length, groups);
-      assert.equal(answer.unreadable, undefined);
+      assert.deepEqual(answer.unreadable, []);
     });
   }
 
@@ -138,10 +138,17 @@ describe('paging', () => {
     assert.equal(page({ updatetime: undefined }).updatedAt, undefined);
   });
 
-  test('without a place to go on is an error and never taken for the end', () => {
-    complains(() => page({ more: 1 }), /body\.offset/);
-    complains(() => page({ more: true, offset: null }), /body\.offset/);
-    complains(() => page({ more: true, offset: 'next' }), /body\.offset/);
+  test('that does not say where to go on is kept, and is never taken for the whole', () => {
+    for (const fields of [{ more: 1 }, { more: true, offset: null }, { more: true, offset: 'next' }]) {
+      const { groups, nextOffset, isCutOff } = page({ ...fields, measuregrps: [GROUP] });
+      assert.deepEqual([groups.length, nextOffset, isCutOff], [1, undefined, true]);
+    }
+    assert.equal(page({ more: 0 }).isCutOff, false);
+  });
+
+  test('ends where the answer to more is a text for no', () => {
+    for (const more of ['0', 'false', '']) assert.equal(page({ more, offset: 300 }).nextOffset, undefined);
+    assert.equal(page({ more: '1', offset: '300' }).nextOffset, 300);
   });
 });
 
@@ -303,13 +310,31 @@ describe('a field that is not what it should be', () => {
     test(`is named, and the groups beside it are read: ${JSON.stringify(changes)}`, () => {
       const bad = typeof changes === 'object' && changes !== null ? { ...GROUP, ...changes } : changes;
       const { groups, unreadable } = page({ measuregrps: [{ ...GROUP, grpid: 1 }, bad, { ...GROUP, grpid: 3 }] });
-      assert.match(unreadable ?? 'nothing was said', named);
+      assert.equal(unreadable.length, 1);
+      assert.match(unreadable[0]?.what ?? '', named);
+      assert.deepEqual(JSON.parse(unreadable[0]?.raw ?? ''), JSON.parse(JSON.stringify(bad)));
+      const others = groups.filter(({ groupId }) => groupId !== GROUP.grpid);
       assert.deepEqual(
-        groups.map(({ groupId }) => groupId),
+        others.map(({ groupId }) => groupId),
         [1, 3],
       );
     });
   }
+
+  test('costs that measure only, and the group only where no measure is left', () => {
+    const bad = { ...good, value: null };
+    const { groups, unreadable } = page({
+      measuregrps: [
+        { ...GROUP, grpid: 1, measures: [bad, { type: 6, unit: -1, value: 173 }] },
+        { ...GROUP, grpid: 2, measures: [bad] },
+      ],
+    });
+    assert.deepEqual(
+      groups.map(({ groupId, measures }) => [groupId, measures.map(({ value }) => value)]),
+      [[1, [17.3]]],
+    );
+    assert.equal(unreadable.length, 2);
+  });
 });
 
 describe('what nobody has described yet', () => {

@@ -1,9 +1,21 @@
 import { type Clock, formatTime } from '../../domain/clock.ts';
-import { formatChange, formatWeight, listMeasures, type WeightUnit } from '../../domain/format.ts';
+import { formatChange, formatWeight, listMeasures } from '../../domain/format.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import { ATTRIBUTIONS, MANUAL } from '../../domain/measure.ts';
-import { counts, type JournalEntry, type Reading, weightOf } from '../../domain/reading.ts';
+import {
+  combine,
+  counts,
+  type HeldReason,
+  isSameWeighIn,
+  type JournalEntry,
+  type Reading,
+  type WithdrawnReason,
+  weightOf,
+} from '../../domain/reading.ts';
+
+/** What one line of the log is about: the parts of one weigh-in that one append has brought; one at least. */
+type Told = readonly [JournalEntry, ...JournalEntry[]];
 
 /** Tells of what the journal has just taken in: one line for a weigh-in, however many groups it came in. */
 export function createAnnouncer(ports: {
@@ -17,48 +29,147 @@ export function createAnnouncer(ports: {
   const reportUnknown = createUnknownReporter(log);
 
   return (entries) => {
-    for (const entry of entries) {
-      const { reading } = entry;
-      reportUnknown(reading);
-      const { level, event, what } = describe(entry, people.unit);
+    for (const { reading } of entries) reportUnknown(reading);
+    for (const told of putTogether(entries)) {
+      const [first, ...others] = told;
+      const reading = combine([first.reading, ...others.map((other) => other.reading)]);
+      const main = told.find((part) => part.reading.groupId === reading.groupId) ?? first;
+      const { level, event, what, why, ...fields } = describe({ ...main, reading }, told, people);
       const late = clock.now().getTime() - reading.takenAt.getTime() > maxAgeMs;
+      const words = [what, nameOf(reading.userId, people), measuredAt(reading), ...source(reading)];
       log[level]({
         event,
-        text: [what, nameOf(reading.userId, people), measuredAt(reading), ...source(reading)].join(' '),
+        text: [...words, ...(why === undefined ? [] : [`(${why})`])].join(' '),
         userid: reading.userId,
         name: people.names.get(reading.userId),
         weight: weightOf(reading),
-        previous_weight: entry.previousWeight,
+        previous_weight: main.previousWeight,
         grpid: reading.groupId,
+        ...(told.length > 1 && { groups: [...new Set([main, ...told].map((part) => part.reading.groupId))] }),
         date: formatTime(reading.takenAt, reading.timeZone),
         model: reading.model,
         ...(late ? { late } : {}),
+        ...fields,
         measures: reading.measures,
       });
     }
   };
 }
 
-function describe(entry: JournalEntry, unit: WeightUnit) {
-  const { reading, previousWeight, replaces, besideWeight } = entry;
+/** What counts of one weigh-in is one line; so is what is taken back or held of it for the same reason. */
+function putTogether(entries: readonly JournalEntry[]): readonly Told[] {
+  const lines: Told[] = [];
+  for (const entry of entries) {
+    const at = lines.findIndex(([{ reading }]) => isSameLine(reading, entry.reading));
+    const line = lines[at];
+    if (line === undefined) lines.push([entry]);
+    else lines[at] = [...line, entry];
+  }
+  return lines;
+}
+
+function isSameLine(one: Reading, other: Reading): boolean {
+  const isAlike = counts(one) === counts(other) && one.held === other.held && one.withdrawn === other.withdrawn;
+  return isAlike && isSameWeighIn(one, other);
+}
+
+interface Words {
+  readonly level: 'info' | 'debug';
+  readonly event: 'reading' | 'addition' | 'corrected' | 'held' | 'withdrawn';
+  readonly what: string;
+  /** Stands at the end of the line. */
+  readonly why?: string | undefined;
+  readonly reason?: HeldReason | WithdrawnReason;
+}
+
+function describe(main: JournalEntry, told: Told, people: People): Words {
+  const { reading } = main;
+  if (reading.withdrawn !== undefined) return describeWithdrawn(main, reading.withdrawn, told, people);
+  if (!counts(reading)) return describeHeld(main, people);
   const weight = weightOf(reading);
-  if (!counts(reading)) {
-    const meaning = ATTRIBUTIONS[reading.attribution]?.meaning;
-    return { level: 'info', event: 'held', what: `held ${listMeasures(reading, unit)} (${meaning})` } as const;
-  }
-  const told = replaces?.counted === true;
-  if (weight === undefined) {
-    const level = told || besideWeight ? 'debug' : 'info';
-    return { level, event: 'reading', what: `reading ${listMeasures(reading, unit)}` } as const;
-  }
-  if (told) {
+  if (weight === undefined) return describeOther(main, told, people);
+  const { replaces, previousWeight } = main;
+  const { unit } = people;
+  if (replaces?.counted) {
     const same = replaces.weight === weight;
     const before = replaces.weight === undefined ? '' : ` (was ${formatWeight(replaces.weight, unit)})`;
     const what = `corrected weight ${formatWeight(weight, unit)}${before}`;
-    return { level: same ? 'debug' : 'info', event: 'corrected', what } as const;
+    return { level: same ? 'debug' : 'info', event: 'corrected', what };
   }
   const change = previousWeight === undefined ? '' : ` (${formatChange(weight - previousWeight, unit)})`;
-  return { level: 'info', event: 'reading', what: `weight ${formatWeight(weight, unit)}${change}` } as const;
+  return { level: 'info', event: 'reading', what: `weight ${formatWeight(weight, unit)}${change}` };
+}
+
+/** What has no weight: a measurement of its own, a part of a weigh-in that was told before, or what is left of one. */
+function describeOther({ reading }: JournalEntry, told: Told, { unit }: People): Words {
+  const before = told.find(({ replaces }) => replaces?.counted && replaces.weight !== undefined)?.replaces;
+  if (before?.weight !== undefined) {
+    const what = `took back weight ${formatWeight(before.weight, unit)}`;
+    return { level: 'info', event: 'withdrawn', what, why: 'Withings removed the weight and kept the rest' };
+  }
+  if (told.some(({ besideWeight }) => besideWeight))
+    return { level: 'debug', event: 'addition', what: `addition ${listMeasures(reading, unit)}` };
+  const level = told.every(({ replaces }) => replaces?.counted) ? 'debug' : 'info';
+  return { level, event: 'reading', what: `reading ${listMeasures(reading, unit)}` };
+}
+
+function describeWithdrawn({ reading }: JournalEntry, reason: WithdrawnReason, told: Told, { unit }: People): Words {
+  // An emptied group says no longer what it said.
+  const before = told.map(({ replaces }) => replaces?.weight).find((weight) => weight !== undefined);
+  const weight = weightOf(reading) ?? before;
+  const measures = weight === undefined ? listMeasures(reading, unit) : `weight ${formatWeight(weight, unit)}`;
+  const what = `took back ${measures === '' ? 'a reading of' : measures}`;
+  // What never counted was never told, unless it was held.
+  const isNews = told.some(({ replaces }) => replaces?.counted) || !BY_ITS_VERSION.has(reason);
+  return { level: isNews ? 'info' : 'debug', event: 'withdrawn', what, why: whyWithdrawn(reading, reason), reason };
+}
+
+const BY_ITS_VERSION: ReadonlySet<WithdrawnReason> = new Set<WithdrawnReason>(['emptied', 'ambiguous']);
+
+function whyWithdrawn({ attribution }: Reading, reason: WithdrawnReason): string {
+  switch (reason) {
+    case 'emptied':
+      return 'Withings emptied it';
+    case 'ambiguous':
+      return `Withings changed it to ${ATTRIBUTIONS[attribution]?.meaning ?? 'ambiguous'}`;
+    case 'moved':
+      return 'Withings assigned it to another person';
+    case 'deleted':
+      return 'Withings deleted it';
+    case 'forgotten':
+      return 'taken back by hand';
+  }
+}
+
+function describeHeld({ reading, previousWeight, replaces }: JournalEntry, { unit }: People): Words {
+  const reason = reading.held ?? 'ambiguous';
+  const weight = weightOf(reading);
+  const isJump = reason === 'jump' && weight !== undefined && previousWeight !== undefined;
+  const change = isJump ? ` (${formatChange(weight - previousWeight, unit)})` : '';
+  const before =
+    replaces?.counted && replaces.weight !== undefined
+      ? `; ${formatWeight(replaces.weight, unit)} of before no longer counts`
+      : '';
+  const what = `held ${listMeasures(reading, unit)}${change}`;
+  return { level: 'info', event: 'held', what, why: `${whyHeld(reading, previousWeight)}${before}`, reason };
+}
+
+function whyHeld(reading: Reading, previousWeight: number | undefined): string {
+  switch (reading.held) {
+    case 'future':
+      return "it is dated ahead of this computer's clock";
+    case 'impossible':
+      return 'no scale can weigh that';
+    case 'jump': {
+      const release = 'a second weigh-in like it within a week releases both';
+      const weight = weightOf(reading);
+      if (weight === undefined || previousWeight === undefined) return `too far from the other weights; ${release}`;
+      const percent = Math.round((Math.abs(weight - previousWeight) / previousWeight) * 100);
+      return `${percent} % ${weight < previousWeight ? 'below' : 'above'} the weight before; ${release}`;
+    }
+    case undefined:
+      return ATTRIBUTIONS[reading.attribution]?.meaning ?? 'ambiguous';
+  }
 }
 
 function measuredAt(reading: Reading): string {

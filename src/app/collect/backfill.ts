@@ -1,6 +1,6 @@
 import type { BackfillProgress, BackfillRange, BackfillStore } from '../../domain/backfill.ts';
 import { type Clock, checkClock } from '../../domain/clock.ts';
-import type { MeasureAnswer, MeasureGroup, MeasureSource, TimeWindow } from '../../domain/measure.ts';
+import type { MeasureAnswer, MeasureGroup, MeasureSource, TimeWindow, UnreadableStore } from '../../domain/measure.ts';
 import { type Journal, toReading } from '../../domain/reading.ts';
 import { retry } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
@@ -37,7 +37,7 @@ export interface BackfillState {
   readonly last: Date | undefined;
   /** How many were left to the daemon, because they were changed a short while ago. */
   readonly fresh: number;
-  /** How many windows hold a group that cannot be read and is not in the journal. */
+  /** How many groups cannot be read, or not whole. */
   readonly unreadable: number;
 }
 
@@ -49,7 +49,7 @@ export interface BackfillWatch {
   progress(state: BackfillState): void;
   /** It tries again after `waitMs`. */
   waiting(trouble: Trouble, waitMs: number): void;
-  /** Withings sent a group that cannot be read: `what` is wrong with it. The others of the window are kept. */
+  /** Withings sent a group that cannot be read: `what` is wrong with it. The rest is in the journal. */
   unreadable(window: TimeWindow, what: string): void;
 }
 
@@ -65,6 +65,7 @@ export async function backfill(
     readonly measures: MeasureSource;
     readonly journal: Pick<Journal, 'append'>;
     readonly store: BackfillStore;
+    readonly unreadable: Pick<UnreadableStore, 'keep'>;
     readonly clock: Clock;
     /** Between 0 and 1; spreads retries. */
     readonly random: () => number;
@@ -105,8 +106,9 @@ export async function backfill(
     const nowMs = Math.min(clock.now().getTime(), answer.updatedAt?.getTime() ?? Number.POSITIVE_INFINITY);
     const settled = groups.filter((group) => changedMs(group) <= nowMs - FRESH_MS);
     const readings = settled.map((group) => toReading(userId, group));
-    const added = await persist(() => journal.append(readings, { history: true }));
-    if (answer.unreadable !== undefined) watch.unreadable(window, answer.unreadable);
+    const { updatedAt } = answer;
+    const added = await persist(() => journal.append(readings, { history: true, updatedAt }));
+    for (const { what } of await ports.unreadable.keep(userId, answer.unreadable)) watch.unreadable(window, what);
     await persist(() => store.save(userId, { ...range, next: window.end }));
     return {
       ...state,
@@ -116,7 +118,7 @@ export async function backfill(
       first: state.first ?? settled[0]?.takenAt,
       last: settled.at(-1)?.takenAt ?? state.last,
       fresh: state.fresh + groups.length - settled.length,
-      unreadable: state.unreadable + (answer.unreadable === undefined ? 0 : 1),
+      unreadable: state.unreadable + answer.unreadable.length,
     };
   };
 

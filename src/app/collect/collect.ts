@@ -1,30 +1,58 @@
 import { type Clock, isPlausible } from '../../domain/clock.ts';
+import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
-import type { MeasureAnswer, MeasureGroup, MeasureQuery, MeasureSource, TimeWindow } from '../../domain/measure.ts';
+import type {
+  MeasureAnswer,
+  MeasureGroup,
+  MeasureQuery,
+  MeasureSource,
+  TimeWindow,
+  UnreadableStore,
+} from '../../domain/measure.ts';
 import { type CursorStore, type Journal, type JournalEntry, toReading } from '../../domain/reading.ts';
 import type { UserId } from '../../domain/token.ts';
-import { Trouble } from '../../domain/trouble.ts';
+import type { PersonStates } from '../status/person-states.ts';
 import type { AccessTokens, WithAccess } from '../tokens/access-tokens.ts';
+import { APART_MS, changedMeanwhile, createDeletions } from './deletions.ts';
 import { createQueries } from './queries.ts';
 
+const DAY_MS = 24 * 3_600_000;
 /** A person who has just been linked sees their last weigh-in; years of history do not pour out. */
-const FIRST_LOOK_MS = 24 * 3_600_000;
+const FIRST_LOOK_MS = DAY_MS;
+/** How often the groups of the last days are compared with what Withings has, and of how many days. */
+const CHECK_EVERY_MS = 7 * DAY_MS;
+const CHECKED_MS = 90 * DAY_MS;
+/** When a check that failed is due again. */
+const RETRY_CHECK_MS = DAY_MS;
 
 /** What a fetch has brought. */
 export interface Collected {
   readonly groups: readonly MeasureGroup[];
-  /** How many of them the journal did not have, or had otherwise. */
+  /** How many lines the journal took. */
   readonly added: number;
+  /** When the groups were taken that this answer lacks and the journal has: another answer must lack them as well. */
+  readonly missing: readonly Date[];
+  /** When the groups were taken that are withdrawn now, because two answers lacked them. */
+  readonly withdrawn: readonly Date[];
 }
 
 /** Fetches one person's measures into the journal. Each call either holds everything it asked for, or fails. */
 export interface Collect {
   /** Makes sure of an access token, which may take a while; what is asked for meanwhile can still be joined. */
   prepare(userId: UserId, options: { readonly urgent: boolean }): Promise<void>;
-  /** What was measured within a window. */
+  /** What was measured within a window. Finds what Withings has deleted there. */
   window(userId: UserId, window: TimeWindow, options: { readonly urgent: boolean }): Promise<Collected>;
   /** What has changed since the last time this was done, and moves the cursor. */
   since(userId: UserId, options: { readonly urgent: boolean }): Promise<Collected>;
+  /** Whether `check` is due: once a week, where the journal has anything of the last 90 days. */
+  isCheckDue(userId: UserId): Promise<boolean>;
+  /**
+   * Finds what Withings has deleted in the last 90 days. Costs one call, and where something is missing, a second one
+   * at least a minute later. Never fails: the next reconcile checks again.
+   */
+  check(userId: UserId): Promise<void>;
+  /** The people for whom the second of these calls is due. */
+  awaitCheck(): readonly UserId[];
 }
 
 export function createCollect(ports: {
@@ -33,12 +61,18 @@ export function createCollect(ports: {
   readonly measures: MeasureSource;
   readonly journal: Journal;
   readonly cursors: CursorStore;
+  readonly unreadable: Pick<UnreadableStore, 'keep'>;
+  readonly personStates: Pick<PersonStates, 'of' | 'change'>;
+  readonly people: People;
   readonly clock: Clock;
   readonly announce: (entries: readonly JournalEntry[]) => void;
   readonly log: Log;
 }): Collect {
-  const { accessTokens, withAccess, measures, journal, cursors, clock, announce, log } = ports;
+  const { accessTokens, withAccess, measures, journal, cursors, personStates, people, clock, announce, log } = ports;
   const queries = createQueries(clock);
+  const deletions = createDeletions({ journal, clock });
+  /** When the second call of a check is due, by `clock.elapsedMs()`. */
+  const secondCheckMs = new Map<UserId, number>();
 
   /** A day back, or further where the journal ends earlier. */
   const firstLook = (userId: UserId, now: Date) => {
@@ -50,13 +84,56 @@ export function createCollect(ports: {
     withAccess(userId, { urgent }, (account) => measures.getMeas({ ...account, query: query() }));
 
   const keep = async (userId: UserId, answer: MeasureAnswer): Promise<Collected> => {
-    const entries = await journal.append(answer.groups.map((group) => toReading(userId, group)));
+    const { updatedAt } = answer;
+    // An older version that was read whole is better than a newer one that was read in part.
+    const isBetter = ({ isPartial, groupId, takenAt }: MeasureGroup) =>
+      isPartial !== true || !journal.groupsWithin(userId, around(takenAt)).some((known) => known.groupId === groupId);
+    const readings = answer.groups.filter(isBetter).map((group) => toReading(userId, group));
+    const entries = await journal.append(readings, { updatedAt: plausible(updatedAt) });
     announce(entries);
+    deletions.seen(userId, answer);
     const { length } = answer.groups;
     const text = `fetched ${length} groups of user ${userId}, ${entries.length} of them new`;
     log.debug({ event: 'fetched', text, userid: userId, groups: length, added: entries.length });
-    if (answer.unreadable !== undefined) throw unreadable(answer.unreadable);
-    return { groups: answer.groups, added: entries.length };
+    for (const { what } of await ports.unreadable.keep(userId, answer.unreadable)) {
+      const about = `weighbridge cannot read a measure of ${nameOf(userId, people)} that Withings sent: ${what}`;
+      const text = `${about}. It is kept in unreadable.jsonl in the data directory; please report it.`;
+      log.warn({ event: 'unreadable', text, userid: userId, what });
+    }
+    return { groups: answer.groups, added: entries.length, missing: [], withdrawn: [] };
+  };
+
+  const compare = async (...args: Parameters<typeof deletions.compare>) => {
+    const { suspects, withdrawn } = await deletions.compare(...args);
+    announce(withdrawn);
+    return {
+      missing: suspects.map(({ takenAt }) => takenAt),
+      withdrawn: withdrawn.map(({ reading }) => reading.takenAt),
+    };
+  };
+
+  const lastDays = (): TimeWindow => {
+    const end = clock.now();
+    return { start: new Date(end.getTime() - CHECKED_MS), end };
+  };
+
+  const expectLastDays = (userId: UserId) => {
+    const window = lastDays();
+    return { window, expected: deletions.expect(userId, window) };
+  };
+
+  /** Returns whether another answer is needed. */
+  const compareLastDays = async (userId: UserId): Promise<boolean> => {
+    const { window, expected } = expectLastDays(userId);
+    const answer = await fetch(userId, false, () => queries.window(window));
+    await keep(userId, answer);
+    if (deletions.isDoubtful(expected, answer)) {
+      const about = `Withings sends fewer than half of the measures of ${nameOf(userId, people)} of the last 90 days`;
+      const text = `${about}. weighbridge keeps them: Withings may have paused sharing. Check the Withings app.`;
+      log.warn({ event: 'missing', text, userid: userId });
+      return false;
+    }
+    return (await compare(userId, expected, answer)).missing.length > 0;
   };
 
   return {
@@ -65,7 +142,13 @@ export function createCollect(ports: {
     },
 
     async window(userId, window, { urgent }) {
-      return await keep(userId, await fetch(userId, urgent, () => queries.window(window)));
+      const expected = deletions.expect(userId, window);
+      const answer = await fetch(userId, urgent, () => queries.window(window));
+      const collected = await keep(userId, answer);
+      const { missing, withdrawn } = await compare(userId, expected, answer);
+      // Also where this process is killed before the second answer: the check at the next start looks again.
+      if (missing.length > 0) await personStates.change(userId, (before) => ({ ...before, checkedAt: undefined }));
+      return { ...collected, added: collected.added + withdrawn.length, missing, withdrawn };
     },
 
     async since(userId, { urgent }) {
@@ -77,13 +160,51 @@ export function createCollect(ports: {
       const updatedAt = plausible(answer.updatedAt);
       if (updatedAt !== undefined && updatedAt < from) answer = await changedSince(firstLook(userId, updatedAt));
       const collected = await keep(userId, answer);
+      // So the cursor stays, and everything is asked for again the next time.
       if (changedMeanwhile(answer)) return collected;
       // Never ahead of either clock: too early costs a few groups asked for again, too late loses them.
-      const next = Math.min(plausible(answer.updatedAt)?.getTime() ?? 0, clock.now().getTime());
+      const next = Math.min(plausible(answer.updatedAt)?.getTime() ?? 0, clock.now().getTime(), readUpTo(answer));
       if (next > 0 && next !== cursor?.getTime()) await cursors.save(userId, new Date(next));
       return collected;
     },
+
+    async isCheckDue(userId) {
+      const secondMs = secondCheckMs.get(userId);
+      if (secondMs !== undefined) return secondMs <= clock.elapsedMs();
+      // Deleted groups as well: what Withings did not share for a while comes back.
+      if (journal.groupsWithin(userId, lastDays()).length === 0) return false;
+      const { checkedAt } = await personStates.of(userId);
+      const agoMs = clock.now().getTime() - (checkedAt?.getTime() ?? 0);
+      // In the future: the clock was wrong when it was written.
+      return agoMs < 0 || agoMs >= CHECK_EVERY_MS;
+    },
+
+    async check(userId) {
+      const isSecond = secondCheckMs.delete(userId);
+      try {
+        if ((await compareLastDays(userId)) && !isSecond) {
+          secondCheckMs.set(userId, clock.elapsedMs() + APART_MS);
+          return;
+        }
+        const checkedAt = clock.now();
+        await personStates.change(userId, (before) => ({ ...before, checkedAt }));
+      } catch (error) {
+        const text = `cannot check the last 90 days of user ${userId}: ${error instanceof Error ? error.message : error}`;
+        log.debug({ event: 'check_failed', text, userid: userId });
+        const triedAt = new Date(clock.now().getTime() - CHECK_EVERY_MS + RETRY_CHECK_MS);
+        await personStates.change(userId, (before) => ({ ...before, checkedAt: triedAt }));
+      }
+    },
+
+    awaitCheck() {
+      const nowMs = clock.elapsedMs();
+      return [...secondCheckMs].flatMap(([userId, dueMs]) => (dueMs <= nowMs ? [userId] : []));
+    },
   };
+}
+
+function around(moment: Date): TimeWindow {
+  return { start: moment, end: moment };
 }
 
 /** An answer without a time, or with one before this program existed, moves no cursor. */
@@ -91,19 +212,8 @@ function plausible(updatedAt: Date | undefined): Date | undefined {
   return updatedAt !== undefined && isPlausible(updatedAt) ? updatedAt : undefined;
 }
 
-/**
- * A group that is changed while the pages are turned moves to their end, and those behind it move up: one of them into
- * a page that was read before. So the cursor stays, and everything is asked for again the next time.
- */
-function changedMeanwhile({ groups, updatedAt }: MeasureAnswer): boolean {
-  return updatedAt !== undefined && groups.some(({ modifiedAt }) => modifiedAt >= updatedAt);
-}
-
-/** What could be read is in the journal; the cursor stays, so that the rest is asked for until it can be read. */
-function unreadable(what: string): Trouble {
-  return new Trouble(`Withings sent a measure group that cannot be read: ${what}`, {
-    code: 'unreadable',
-    recovery: 'retry',
-    hint: 'asking again; if it stays, please report it',
-  });
+/** Where an answer breaks off, what it holds was changed up to then: Withings sends the oldest changes first. */
+function readUpTo({ complete, groups }: MeasureAnswer): number {
+  if (complete) return Number.POSITIVE_INFINITY;
+  return Math.max(0, ...groups.map(({ modifiedAt }) => modifiedAt.getTime()));
 }

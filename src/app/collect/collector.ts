@@ -12,8 +12,12 @@ import { isWithin, union } from './queries.ts';
 /** Attempts at a time. Background work has a limit of its own, so that a person on the scale never waits behind it. */
 const MOST_URGENT = 4;
 const MOST_BACKGROUND = 2;
+/** How many windows of different days are asked for one by one. */
+const MOST_WINDOWS = 2;
 /** A window wider than this is no weigh-in; the cursor finds what it can be about, and it costs one page. */
 const WIDEST_WINDOW_MS = 24 * 3_600_000;
+
+const NOTHING: Collected = { groups: [], added: 0, missing: [], withdrawn: [] };
 
 /** Works off one queue per person, at most one fetch at a time in each, and retries for as long as it takes. */
 export interface Collector extends AsyncDisposable {
@@ -28,6 +32,8 @@ export interface Collector extends AsyncDisposable {
   reconcile(userId: UserId, options?: { readonly urgent: boolean }): Promise<void>;
   /** The people who must link again before anything can be fetched. */
   needLogin(): UserId[];
+  /** The people of whom something was missing: they are to be reconciled again. */
+  awaitCheck(): readonly UserId[];
   /** How long the oldest attempt has been going on; 0 where there is none. */
   oldestAttemptMs(): number;
 }
@@ -123,9 +129,11 @@ export function createCollector(ports: {
       // Before it is settled what the fetch is about: what is asked for meanwhile joins it.
       await collect.prepare(userId, { urgent: queue.isUrgent() });
       request = queue.take();
+      const isCheckDue = request.since && !request.urgent && (await collect.isCheckDue(userId));
       await fulfil(queue, request);
       troubles.over(userId);
       onContact(userId);
+      if (isCheckDue) await collect.check(userId);
     } catch (error) {
       if (!stopping) fail(queue, request ?? queue.take(), asTrouble(error));
       // A failed attempt has taken with it what was asked for meanwhile, and may be the last for an hour.
@@ -138,22 +146,29 @@ export function createCollector(ports: {
   const fulfil = async (queue: FetchQueue, request: TakenRequest) => {
     const { userId } = queue;
     const startedMs = clock.elapsedMs();
-    const { groups, added } = await fetch(userId, request);
-    const empty = request.windows.filter((window) => !groups.some((group) => isWithin(window, group.takenAt)));
+    const { groups, added, missing, withdrawn } = await fetch(userId, request);
+    // What is missing once is looked for again, like what is not there yet.
+    const isOpen = (window: TimeWindow) => {
+      const has = (takenAt: Date) => isWithin(window, takenAt);
+      return missing.some(has) || !(groups.some((group) => has(group.takenAt)) || withdrawn.some(has));
+    };
+    const empty = request.windows.filter(isOpen);
     if (queue.done(request, { startedMs, nowMs: clock.elapsedMs(), empty, fruitful: added > 0 })) return;
     const left = `nothing there for a notification of user ${userId}; left to the next reconcile`;
     log.debug({ event: 'empty', text: left, userid: userId });
   };
 
   const fetch = async (userId: UserId, { windows, since, urgent, isRetry }: TakenRequest): Promise<Collected> => {
-    const window = windows.reduce<TimeWindow | undefined>(union, undefined);
-    const isNarrow = window !== undefined && window.end.getTime() - window.start.getTime() <= WIDEST_WINDOW_MS;
-    if (!isNarrow) return await collect.since(userId, { urgent });
-    if (!since) return await collect.window(userId, window, { urgent });
-    // After trouble the window goes first: a trouble with the rest must not keep back a fresh weigh-in.
-    const first = isRetry ? await collect.window(userId, window, { urgent }) : { groups: [], added: 0 };
-    const rest = await collect.since(userId, { urgent });
-    return { groups: [...first.groups, ...rest.groups], added: first.added + rest.added };
+    const narrow = togetherByDay(windows);
+    // Windows of many days may be a stranger's: the cursor finds what is new in them, and costs one page.
+    const isFew = narrow.length > 0 && narrow.length <= MOST_WINDOWS && narrow.every(isNarrow);
+    if (!isFew) return await collect.since(userId, { urgent });
+    // After trouble the windows go first: a trouble with the rest must not keep back a fresh weigh-in.
+    let all = NOTHING;
+    if (!since || isRetry) {
+      for (const window of narrow) all = join(all, await collect.window(userId, window, { urgent }));
+    }
+    return since ? join(all, await collect.since(userId, { urgent })) : all;
   };
 
   const fail = (queue: FetchQueue, request: TakenRequest, trouble: Trouble) => {
@@ -181,6 +196,7 @@ export function createCollector(ports: {
     needLogin() {
       return [...workers.values()].filter(({ queue }) => queue.needsLogin()).map(({ queue }) => queue.userId);
     },
+    awaitCheck: () => collect.awaitCheck(),
     oldestAttemptMs() {
       const [oldest] = attempts;
       return oldest === undefined ? 0 : clock.elapsedMs() - oldest.startedMs;
@@ -191,5 +207,30 @@ export function createCollector(ports: {
       await Promise.all([...workers.values()].map(({ working }) => working));
       for (const { waiters } of workers.values()) for (const resolve of waiters.splice(0)) resolve();
     },
+  };
+}
+
+function isNarrow({ start, end }: TimeWindow): boolean {
+  return end.getTime() - start.getTime() <= WIDEST_WINDOW_MS;
+}
+
+/** Windows that are one narrow window together become one. */
+function togetherByDay(windows: readonly TimeWindow[]): readonly TimeWindow[] {
+  const sorted = [...windows].sort((one, other) => one.start.getTime() - other.start.getTime());
+  const joined: TimeWindow[] = [];
+  for (const window of sorted) {
+    const both = union(joined.at(-1), window);
+    if (joined.length > 0 && isNarrow(both)) joined[joined.length - 1] = both;
+    else joined.push(window);
+  }
+  return joined;
+}
+
+function join(one: Collected, other: Collected): Collected {
+  return {
+    groups: [...one.groups, ...other.groups],
+    added: one.added + other.added,
+    missing: [...one.missing, ...other.missing],
+    withdrawn: [...one.withdrawn, ...other.withdrawn],
   };
 }

@@ -43,6 +43,7 @@ export async function reconcileForever(ports: {
     const nowMs = clock.elapsedMs();
     const due = users.filter((userId) => (dueMs.get(userId) ?? nowMs) <= nowMs);
     for (const userId of due) dueMs.set(userId, nowMs + intervalMs);
+    for (const userId of collector.awaitCheck()) if (linkedUsers.has(userId) && !due.includes(userId)) due.push(userId);
     for (const userId of collector.needLogin()) if (await accessTokens.hasOtherLogin(userId)) due.push(userId);
     return due;
   };

@@ -97,16 +97,22 @@ export function createLinker(ports: LinkerPorts): Linker {
       const again = (await ports.tokens.load(userId).catch(() => undefined)) !== undefined;
       await ports.accessTokens.adopt(login);
       const linked = { linkedAt: clock.now(), linkedBy: request.id, needsLogin: undefined };
-      await personStates.change(userId, (before) => ({ ...before, ...linked }));
+      let isRepair = false;
+      await personStates.change(userId, (before) => {
+        isRepair = before.needsLogin !== undefined;
+        return { ...before, ...linked };
+      });
       log.info({ event: 'linked', text: `${nameOf(userId, people)} is linked`, userid: userId, again });
-      return await welcome(userId, again, request.subscribe);
+      const { subscribe } = request;
+      const switchLink = again && !isRepair ? consent.switchAccount({ subscribe }) : undefined;
+      return { ...(await welcome(userId, subscribe)), again, switchLink };
     } catch (error) {
       return translate(asTrouble(error));
     }
   };
 
   /** The login is safe; what goes wrong from here on costs nothing. */
-  const welcome = async (userId: UserId, again: boolean, subscribe: boolean): Promise<Linked> => {
+  const welcome = async (userId: UserId, subscribe: boolean): Promise<Omit<Linked, 'again' | 'switchLink'>> => {
     const hitches: string[] = [];
     const attempt = async (work: () => Promise<void>) => {
       try {
@@ -131,7 +137,7 @@ export function createLinker(ports: LinkerPorts): Linker {
     const [isSubscribed] = await Promise.all([subscribing, fetching]);
     if (subscribe && !isSubscribed) ports.onHitch?.(userId);
     const subscribed = !subscribe ? 'later' : isSubscribed ? 'yes' : 'no';
-    return { kind: 'linked', userId, again, lastWeighIn, hitches, subscribed, isDaemon: ports.isDaemon };
+    return { kind: 'linked', userId, lastWeighIn, hitches, subscribed, isDaemon: ports.isDaemon };
   };
 
   /** Shown and not journalled: a person who has just been linked is not told their history. */

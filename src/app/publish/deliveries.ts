@@ -33,10 +33,13 @@ export function describeRun(
   run: Run,
   { contextOf, isOld }: Pick<JournalFeed, 'contextOf'> & { readonly isOld: (reading: Reading) => boolean },
 ): Delivery | undefined {
-  const known = run.map((line) => ({ ...line, ...contextOf(line) }));
-  const [first, ...others] = known.filter((line) => line.stillCounts === counts(line.reading));
-  if (first === undefined || first.history) return undefined;
-  const reading = combine([first.reading, ...others.map((line) => line.reading)]);
+  if (run[0].history) return undefined;
+  // What stands in the run itself is new: "before" is before the run.
+  const { at } = run[0];
+  const known = latestVersions(run).map((reading) => ({ reading, ...contextOf({ reading, at }) }));
+  const [first, ...others] = known.filter((part) => part.stillCounts === counts(part.reading));
+  if (first === undefined) return undefined;
+  const reading = combine([first.reading, ...others.map((part) => part.reading)]);
   const parts = [first, ...others];
   const main = parts.find((part) => part.reading.groupId === reading.groupId) ?? first;
   const kind = kindOf(main, parts);
@@ -51,11 +54,17 @@ export function describeRun(
   };
 }
 
+/** A version that Withings has changed meanwhile is passed over. */
+function latestVersions(run: Run): readonly Reading[] {
+  return [...new Map(run.map(({ reading }) => [reading.groupId, reading])).values()];
+}
+
 type Part = Pick<FeedLine, 'reading'> & ReturnType<JournalFeed['contextOf']>;
 
 function kindOf(main: Part, parts: readonly Part[]): DeliveryKind {
   if (main.reading.withdrawn !== undefined) return 'withdrawn';
-  if (!counts(main.reading)) return 'held';
+  // A weight that counted before does not any more: for those who heard of it, it is taken back.
+  if (!counts(main.reading)) return main.countedBefore ? 'withdrawn' : 'held';
   if (parts.every((part) => part.countedBefore)) return 'correction';
   if (parts.some((part) => part.besideOlderWeight)) return 'addition';
   if (weightOf(main.reading) === undefined) return 'reading';

@@ -1,15 +1,17 @@
 import pLimit from 'p-limit';
 import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
+import type { UnreadableStore } from '../../domain/measure.ts';
 import type { Journal } from '../../domain/reading.ts';
-import type {
-  LoginState,
-  Moment,
-  PersonState,
-  PersonStatus,
-  PublisherStatus,
-  Status,
-  TroubleStatus,
+import {
+  type LoginState,
+  type Moment,
+  type PersonState,
+  type PersonStatus,
+  type PublisherStatus,
+  recentlyHeld,
+  type Status,
+  type TroubleStatus,
 } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain, passes } from '../../domain/trouble.ts';
@@ -62,7 +64,8 @@ export function createLiveStatus(ports: {
   readonly troubles: readonly Pick<Troubles, 'current'>[];
   /** Those that are configured. */
   readonly publishers: () => readonly PublisherSource[];
-  readonly journal: Pick<Journal, 'lastWeighIn'>;
+  readonly journal: Pick<Journal, 'lastWeighIn' | 'heldOf'>;
+  readonly unreadable: Pick<UnreadableStore, 'countOf'>;
   readonly people: People;
   /** Withings can call at all. */
   readonly hasCallback: boolean;
@@ -70,7 +73,8 @@ export function createLiveStatus(ports: {
   readonly intervalMs: number;
   readonly clock: Clock;
 }): LiveStatus {
-  const { linkedUsers, readStoredStatus, remembered, journal, people, hasCallback, intervalMs, clock } = ports;
+  const { linkedUsers, readStoredStatus, remembered, journal, unreadable, people, hasCallback, intervalMs, clock } =
+    ports;
   const startedMs = clock.elapsedMs();
   const fileLimit = pLimit(AT_ONCE);
   /** Times by `clock.elapsedMs()`, of those who are linked. */
@@ -133,6 +137,8 @@ export function createLiveStatus(ports: {
       lastNotification: momentOf(notifiedMs.get(userId)),
       lastContact: momentOf(contactedMs.get(userId)) ?? (at && { at, agoMs: ageMs(at) }),
       lastWeighIn: lastWeighIn && { ...lastWeighIn, agoMs: ageMs(lastWeighIn.takenAt) },
+      held: recentlyHeld(journal.heldOf(userId), clock.now()),
+      unreadable: unreadable.countOf(userId),
       subscription: describeSubscription(person, hasCallback),
     };
   };

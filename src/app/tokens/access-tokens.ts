@@ -9,43 +9,67 @@ export interface AccessTokens {
   get(userId: UserId, options: { readonly urgent: boolean }): Promise<AccessToken>;
   /** Withings refuses this token, or may refuse the one that is held. */
   forget(userId: UserId, refused?: AccessToken): void;
-  /** Withings refuses every token that comes of the stored login. */
-  refuse(userId: UserId): Promise<void>;
+  /** A call with this token has worked. */
+  accept(userId: UserId, token: AccessToken): void;
+  /** Whether this token has just been rotated for, and no call has worked with it: another would be no better. */
+  isFresh(userId: UserId, token: AccessToken): boolean;
+  /** Withings refuses every token that comes of the stored login. It is not rotated again within an hour. */
+  refuse(userId: UserId): void;
   /** Whether the stored login is another one than Withings refused last: the person has linked again. */
   hasOtherLogin(userId: UserId): Promise<boolean>;
   /** Stores a login that the person has just consented to, instead of any before it. */
   adopt(login: Login): Promise<void>;
 }
 
+/** As long as the collector waits after a trouble that waiting does not repair. */
+const REFUSED_MS = 3_600_000;
+
 export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): AccessTokens {
   const { tokens, clock, log } = ports;
   const held = new Map<UserId, { readonly token: AccessToken; readonly goodUntilMs: number }>();
   const obtaining = new Map<UserId, Promise<AccessToken>>();
-  const refusedLogins = new Map<UserId, RefreshToken | undefined>();
+  const refusedLogins = new Map<UserId, Promise<RefreshToken | undefined>>();
   const refusedAccesses = new Map<UserId, AccessToken>();
+  const fresh = new Map<UserId, AccessToken>();
+  /** When each login was refused whose fresh access token does not help. */
+  const uselessSinceMs = new Map<UserId, number>();
 
   const hold = (userId: UserId, { accessToken, expiresInMs }: Login, startedMs: number) => {
     held.set(userId, { token: accessToken, goodUntilMs: startedMs + expiresInMs - MARGIN_MS });
     refusedLogins.delete(userId);
     refusedAccesses.delete(userId);
+    uselessSinceMs.delete(userId);
+  };
+
+  /** Before a rotation that would be in vain; the hourly attempt, and another login, are worth one. */
+  const checkUse = async (userId: UserId) => {
+    const sinceMs = uselessSinceMs.get(userId) ?? Number.NEGATIVE_INFINITY;
+    const isTooSoon = clock.elapsedMs() - sinceMs < REFUSED_MS;
+    if (isTooSoon && !(await hasOtherLogin(userId))) throw accessRefused(userId);
   };
 
   const obtain = async (userId: UserId, urgent: boolean) => {
+    await checkUse(userId);
     const startedMs = clock.elapsedMs();
     try {
       const login = await obtainLogin(ports, userId, { urgent, refused: refusedAccesses.get(userId) });
       hold(userId, login, startedMs);
+      if (login.rotated) fresh.set(userId, login.accessToken);
       const how = login.rotated ? 'rotated' : 'shared';
       log.debug({ event: 'refresh', text: `${how} the login of user ${userId}`, userid: userId });
       return login.accessToken;
     } catch (error) {
-      if (error instanceof Trouble && error.recovery === 'login') await refuse(userId);
+      if (error instanceof Trouble && error.recovery === 'login') refuseLogin(userId);
       throw error;
     }
   };
 
-  const refuse = async (userId: UserId) => void refusedLogins.set(userId, await readable(userId));
+  const refuseLogin = (userId: UserId) => void refusedLogins.set(userId, readable(userId));
   const readable = (userId: UserId) => tokens.load(userId).catch(() => undefined);
+  const hasOtherLogin = async (userId: UserId) => {
+    const stored = await readable(userId);
+    return stored !== undefined && stored !== (await refusedLogins.get(userId));
+  };
 
   return {
     async get(userId, { urgent }) {
@@ -62,11 +86,15 @@ export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): A
       refusedAccesses.set(userId, refused);
       if (refused === current) held.delete(userId);
     },
-    refuse,
-    async hasOtherLogin(userId) {
-      const stored = await readable(userId);
-      return stored !== undefined && stored !== refusedLogins.get(userId);
+    accept(userId, token) {
+      if (fresh.get(userId) === token) fresh.delete(userId);
     },
+    isFresh: (userId, token) => fresh.get(userId) === token,
+    refuse(userId) {
+      uselessSinceMs.set(userId, clock.elapsedMs());
+      refuseLogin(userId);
+    },
+    hasOtherLogin,
     async adopt(login) {
       const startedMs = clock.elapsedMs();
       await storeLogin(ports, login);
@@ -83,21 +111,23 @@ export type WithAccess = <T>(
 ) => Promise<T>;
 
 /**
- * One refresh, one replay: the access token may be refused although it should be good. A second refusal is about
- * the login, not about the token.
+ * One refresh, one replay: the access token may be refused although it should be good. That a token is refused for
+ * which the login has just been rotated is about the login: nothing is gained by another rotation.
  */
 export function createWithAccess(accessTokens: AccessTokens): WithAccess {
   return async (userId, { urgent }, call) => {
     for (let isReplay = false; ; isReplay = true) {
       const accessToken = await accessTokens.get(userId, { urgent });
       try {
-        return await call({ userId, accessToken, urgent });
+        const answer = await call({ userId, accessToken, urgent });
+        accessTokens.accept(userId, accessToken);
+        return answer;
       } catch (error) {
         if (!(error instanceof Trouble && error.recovery === 'access')) throw error;
         accessTokens.forget(userId, accessToken);
       }
-      if (!isReplay) continue;
-      await accessTokens.refuse(userId);
+      if (!isReplay && !accessTokens.isFresh(userId, accessToken)) continue;
+      accessTokens.refuse(userId);
       throw accessRefused(userId);
     }
   };
@@ -107,6 +137,6 @@ function accessRefused(userId: UserId): Trouble {
   return new Trouble(`Withings refuses the fresh access token of user ${userId}`, {
     code: 'access_refused',
     recovery: 'login',
-    hint: 'link the account again',
+    hint: 'link the account again ("weighbridge login"); if that does not help, compare WITHINGS_CLIENT_SECRET and the scopes of the application (SCOPES) with the Withings partner dashboard',
   });
 }

@@ -1,4 +1,5 @@
 import { formatTime } from '../../domain/clock.ts';
+import type { GroupState } from '../../domain/reading.ts';
 import { isWell, type Moment, type PersonStatus, type PublisherStatus, type Status } from '../../domain/status.ts';
 
 /** What `/healthz` answers. Names and units are part of the contract; what is not known is null. */
@@ -17,7 +18,7 @@ export function encodeHealthz(status: Status, version: string) {
 
 /** One of `users`, also as `weighbridge users --json` prints them. Weights are kilograms. */
 export function encodePerson(person: PersonStatus) {
-  const { login, lastContact, lastWeighIn, subscription } = person;
+  const { login, lastContact, lastWeighIn, held, unreadable, subscription } = person;
   const { state, applis, since, reason } = subscription;
   return {
     userid: person.userId,
@@ -32,8 +33,16 @@ export function encodePerson(person: PersonStatus) {
       lastWeighIn === undefined
         ? null
         : { weight: lastWeighIn.kilograms, date: time(lastWeighIn.takenAt), age_s: seconds(lastWeighIn.agoMs) },
+    held: { count: held.length, newest: encodeHeld(held.at(-1)) },
+    unreadable,
     subscription: { state, applis, since: since === undefined ? null : time(since), reason: reason ?? null },
   };
+}
+
+function encodeHeld(group: GroupState | undefined) {
+  if (group === undefined) return null;
+  const { groupId, weight, takenAt, held } = group;
+  return { grpid: groupId, weight: weight ?? null, date: time(takenAt), reason: held };
 }
 
 function encodePublisher({ state, since, problem, lastContact, behindBytes }: PublisherStatus) {

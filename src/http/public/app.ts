@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { type ParsedUrlQuery, parse } from 'node:querystring';
 import express, { type Express, type Request } from 'express';
 import type { Clock } from '../../domain/clock.ts';
 import type { People } from '../../domain/household.ts';
@@ -12,7 +14,7 @@ import { sendOutcome } from './link-page.ts';
 
 /** A notification is a hundred bytes. */
 const MOST_BODY_BYTES = 4096;
-const NOT_A_FORM = 'send a form (application/x-www-form-urlencoded, utf-8, not compressed)';
+const NOT_A_FORM = 'send a form (application/x-www-form-urlencoded, not compressed)';
 
 export interface PublicAppOptions {
   /** The route, as it arrives here. */
@@ -87,14 +89,14 @@ export function createPublicApp(options: PublicAppOptions): Express {
     sendOutcome(response, outcome, people);
   });
 
-  app.use(
-    express.urlencoded({ extended: false, inflate: false, limit: MOST_BODY_BYTES, parameterLimit: MOST_BODY_BYTES }),
-  );
+  // As bytes: what a notification consists of is ASCII, and the same in every charset that it may name.
+  app.use(express.raw({ type: isForm, inflate: false, limit: MOST_BODY_BYTES }));
 
   app.post('/{*any}', (request, response) => {
-    if (response.locals['gate'] === 'missing' && checkForm(gate, request) !== 'right') return refuse(response, 404);
-    if (request.body === undefined && !isForm(request)) return refuse(response, 415, NOT_A_FORM);
-    const notification = parseNotification(request.body ?? {});
+    const fields = formOf(request);
+    if (response.locals['gate'] === 'missing' && checkForm(gate, fields) !== 'right') return refuse(response, 404);
+    if (!isForm(request)) return refuse(response, 415, NOT_A_FORM);
+    const notification = parseNotification(fields);
     if ('malformed' in notification) return refuse(response, 400, notification.malformed);
     const caller = callerOf(request);
     response.once('close', () => {
@@ -130,15 +132,19 @@ function isRedirect(parameters: URLSearchParams): boolean {
   return parameters.has('code') || parameters.has('error');
 }
 
-/** Also when there is no body, which `request.is` would deny. */
-function isForm(request: Request): boolean {
-  return /^application\/x-www-form-urlencoded *(;|$)/i.test(request.get('content-type') ?? '');
+/** Also when there is no body, which `request.is` would deny. What has no type is taken for a form. */
+function isForm({ headers }: IncomingMessage): boolean {
+  return /^(application\/x-www-form-urlencoded *(;|$)|$)/i.test(headers['content-type'] ?? '');
 }
 
-function checkForm(gate: CallbackGate, request: Request): ReturnType<CallbackGate['check']> {
+function formOf({ body }: Request): ParsedUrlQuery {
+  return Buffer.isBuffer(body) ? parse(body.toString(), '&', '=', { maxKeys: MOST_BODY_BYTES }) : {};
+}
+
+function checkForm(gate: CallbackGate, fields: ParsedUrlQuery): ReturnType<CallbackGate['check']> {
   const form = new URLSearchParams();
-  for (const [name, value] of Object.entries(request.body ?? {})) {
-    for (const each of Array.isArray(value) ? value : [value]) form.append(name, String(each));
+  for (const [name, value] of Object.entries(fields)) {
+    for (const each of [value ?? []].flat()) form.append(name, each);
   }
   return gate.check(form);
 }

@@ -68,7 +68,7 @@ function describeFailure({ problem, remedy }: LinkFailed): Html {
 }
 
 function describeSuccess(linked: Linked, people: People): Html {
-  const { userId, again, lastWeighIn, subscribed, hitches, isDaemon } = linked;
+  const { userId, again, switchLink, lastWeighIn, subscribed, hitches, isDaemon } = linked;
   return html`<h1>${nameOf(userId, people)} is linked${again && ' again'}</h1>
 ${lastWeighIn && drawWeighIn(lastWeighIn, people)}${
   lastWeighIn === undefined && hitches.length === 0 && html`<p class="note">${NO_WEIGHT}</p>`
@@ -78,7 +78,13 @@ ${hitches.map((hitch) => html`<p class="note">${hitch}</p>\n`)}${
   hitches.length > 0 && isDaemon && html`<p>The login is stored. weighbridge tries the rest again by itself.</p>`
 }
 ${!isDaemon && html`<p class="note">${NOT_RUNNING}</p>`}
+${switchLink && offerSwitch(people.names.get(userId) ?? nameOf(userId, people), switchLink)}
 <p><small>You can close this page.</small></p>`;
+}
+
+/** The browser was still logged in at Withings, perhaps as the wrong person. */
+function offerSwitch(name: string, link: URL): Html {
+  return html`<p class="note">${name} was linked already. To link another person, <a href="${link.href}">log out at Withings</a> first, or use a private window.</p>`;
 }
 
 function drawWeighIn({ kilograms, takenAt }: WeighIn, { unit }: People): Html {

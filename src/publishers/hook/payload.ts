@@ -2,17 +2,21 @@ import { formatTime } from '../../domain/clock.ts';
 import { formatChange, formatWeight, listMeasures } from '../../domain/format.ts';
 import type { People } from '../../domain/household.ts';
 import type { Delivery } from '../../domain/publisher.ts';
-import { readingFields, weightChange, weightOf } from '../../domain/reading.ts';
+import { type Reading, readingFields, weightChange, weightOf } from '../../domain/reading.ts';
 
 /** What a hook gets on its standard input, one line of JSON: the line of the journal, and what belongs to it. */
 export function toJson(delivery: Delivery, people: People): string {
-  const { reading, previousWeight, late, correction } = delivery;
+  const { kind, reading, groupIds, previousWeight, late, correction } = delivery;
   return JSON.stringify({
     ...readingFields(reading),
+    kind,
+    groups: groupIds,
+    ...(kind === 'held' && { held: heldReason(reading) }),
     name: people.names.get(reading.userId) ?? null,
-    weight: weightOf(reading) ?? null,
+    weight: weightIn(delivery) ?? null,
+    ...(kind === 'withdrawn' && { withdrawn_weight: weightOf(reading) ?? null }),
     previous_weight: previousWeight ?? null,
-    change: weightChange(reading, previousWeight) ?? null,
+    change: changeIn(delivery) ?? null,
     late,
     correction,
     text: describe(delivery, people),
@@ -21,12 +25,13 @@ export function toJson(delivery: Delivery, people: People): string {
 
 /** The main fields as environment variables; unknown ones are not set. */
 export function toVariables(delivery: Delivery, people: People): Readonly<Record<string, string>> {
-  const { reading, previousWeight, late } = delivery;
+  const { kind, reading, late } = delivery;
   const values = {
+    WEIGHBRIDGE_KIND: kind,
     WEIGHBRIDGE_USERID: reading.userId,
     WEIGHBRIDGE_NAME: people.names.get(reading.userId),
-    WEIGHBRIDGE_WEIGHT: weightOf(reading),
-    WEIGHBRIDGE_CHANGE: weightChange(reading, previousWeight),
+    WEIGHBRIDGE_WEIGHT: weightIn(delivery),
+    WEIGHBRIDGE_CHANGE: changeIn(delivery),
     WEIGHBRIDGE_DATE: formatTime(reading.takenAt, reading.timeZone),
     WEIGHBRIDGE_LATE: late,
     WEIGHBRIDGE_AMBIGUOUS: reading.ambiguous,
@@ -38,12 +43,29 @@ export function toVariables(delivery: Delivery, people: People): Readonly<Record
   return Object.fromEntries(known.map(([name, value]) => [name, String(value).replaceAll('\0', '')]));
 }
 
+/** The weight that is this person's now, or would be if it were not held. */
+function weightIn({ kind, reading }: Delivery): number | undefined {
+  return kind === 'withdrawn' ? undefined : weightOf(reading);
+}
+
+function changeIn({ kind, reading, previousWeight }: Delivery): number | undefined {
+  return kind === 'withdrawn' ? undefined : weightChange(reading, previousWeight);
+}
+
+/** A reading that is not held itself is one of which Withings is not sure. */
+function heldReason({ held }: Reading): string {
+  return held ?? 'ambiguous';
+}
+
 /** `Anna 81.25 kg (+0.40)`, in the unit of the household. */
 function describe(delivery: Delivery, { names, unit }: People): string {
-  const { reading, previousWeight } = delivery;
+  const { kind, reading } = delivery;
   const who = names.get(reading.userId) ?? reading.userId;
   const weight = weightOf(reading);
-  if (weight === undefined) return `${who} ${listMeasures(reading, unit)}`;
-  const change = weightChange(reading, previousWeight);
+  const what = weight === undefined ? listMeasures(reading, unit) : formatWeight(weight, unit);
+  if (kind === 'withdrawn') return `${who}: took back ${what || 'a reading'}`;
+  if (kind === 'held') return `${who} ${what} (held: ${heldReason(reading)})`;
+  const change = changeIn(delivery);
+  if (weight === undefined) return `${who} ${what}`;
   return `${who} ${formatWeight(weight, unit)}${change === undefined ? '' : ` (${formatChange(change, unit)})`}`;
 }

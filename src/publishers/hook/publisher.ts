@@ -24,6 +24,8 @@ export interface HookOptions {
   readonly command: readonly string[];
   /** What the program gets of the daemon's environment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** `HOOK_HELD`: it runs for what is held as well. */
+  readonly hearsHeld: boolean;
   readonly people: People;
   readonly parking: Parking;
   readonly signalGroup: SignalGroup;
@@ -35,7 +37,15 @@ export interface HookOptions {
  * Runs a program for each reading, which the program gets on its standard input and in its environment. A reading with
  * which the program fails repeatedly is parked, and the next one follows.
  */
-export function createHook({ command, environment, people, parking, log, ...ports }: HookOptions): Publisher {
+export function createHook({
+  command,
+  environment,
+  hearsHeld,
+  people,
+  parking,
+  log,
+  ...ports
+}: HookOptions): Publisher {
   const [program = '', ...args] = command;
   /** The reading in hand, and how often the program has failed with it. */
   let tried = { key: '', failures: 0 };
@@ -68,8 +78,9 @@ export function createHook({ command, environment, people, parking, log, ...port
     name: 'hook',
     stopMs: STOP_MS,
     async deliver(delivery, signal) {
+      if (delivery.kind === 'held' && !hearsHeld) return;
       const { userId, groupId, modifiedAt } = delivery.reading;
-      const key = `${userId} ${groupId} ${modifiedAt.getTime()}`;
+      const key = `${delivery.kind} ${userId} ${groupId} ${modifiedAt.getTime()}`;
       if (key !== tried.key) tried = { key, failures: 0 };
       const problem = await run(delivery, signal);
       if (problem === undefined) {

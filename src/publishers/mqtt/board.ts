@@ -1,3 +1,4 @@
+import type { Clock } from '../../domain/clock.ts';
 import type { People } from '../../domain/household.ts';
 import type { LatestValues, RetainedStore, Value } from '../../domain/publisher.ts';
 import type { Reading } from '../../domain/reading.ts';
@@ -21,11 +22,12 @@ export interface BoardPorts {
   readonly latest: LatestValues;
   readonly store: RetainedStore;
   readonly troubles: LinkTroubles;
+  readonly clock: Pick<Clock, 'elapsedMs'>;
 }
 
 /** The topics that the broker retains for later subscribers, and the values on them. */
 export function createBoard(ports: BoardPorts) {
-  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, store, troubles } = ports;
+  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, store, troubles, clock } = ports;
   /** The people on the board, with the status that was last published on this connection. */
   const shown = new Map<UserId, string>();
   const values = new Map<UserId, Map<string, Value>>();
@@ -37,6 +39,8 @@ export function createBoard(ports: BoardPorts) {
   let linked: readonly UserId[] | undefined;
   /** The topics of the values that the journal lacked at the last `follow`. */
   let missing: ReadonlySet<string> = new Set();
+  /** When each person's discovery message was last published, on this connection. */
+  const introducedMs = new Map<UserId, number>();
   const speaker = createSpeaker(troubles);
 
   const valuesOf = (userId: UserId) => {
@@ -100,6 +104,7 @@ export function createBoard(ports: BoardPorts) {
     const gone = goneOf(userId);
     const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, topics, version };
     await post(connection, deviceTopic(discoveryPrefix, userId, topics), devicePayload(facts));
+    introducedMs.set(userId, clock.elapsedMs());
   };
   const postValue = async (connection: Connection, userId: UserId, key: string) => {
     const value = values.get(userId)?.get(key);
@@ -124,7 +129,7 @@ export function createBoard(ports: BoardPorts) {
    * an empty message.
    */
   const clear = async (connection: Connection, staying: readonly UserId[]) => {
-    for (const known of [shown, values])
+    for (const known of [shown, values, introducedMs])
       for (const userId of known.keys()) if (!staying.includes(userId)) known.delete(userId);
     const wanted = new Set([topics.status, ...staying.flatMap(topicsOf)]);
     const gone = [...retained].filter((topic) => !wanted.has(topic));
@@ -151,6 +156,25 @@ export function createBoard(ports: BoardPorts) {
     await remember();
   };
 
+  /** Shows a person who is linked and not on the board yet. False for a person who is not linked. */
+  const join = async (connection: Connection, userId: UserId): Promise<boolean> => {
+    if (shown.has(userId)) return true;
+    if (!(await whoIsLinked()).includes(userId)) return false;
+    await postPerson(connection, userId);
+    return true;
+  };
+
+  /** Publishes the values of the journal that differ. Returns the quantities that the journal lacks. */
+  const align = async (connection: Connection, userId: UserId): Promise<readonly string[]> => {
+    const known = valuesOf(userId);
+    const newest = newestOf(userId);
+    const isOther = ([key, { value, takenAt }]: readonly [string, Value]) =>
+      known.get(key)?.value !== value || known.get(key)?.takenAt.getTime() !== takenAt.getTime();
+    const changes = [...newest].filter(isOther);
+    if (changes.length > 0) await set(connection, userId, new Map(changes));
+    return [...known.keys()].filter((key) => !newest.has(key));
+  };
+
   const newestOf = (userId: UserId) => new Map([...latest.of(userId)].filter(([key]) => isQuantity(key)));
 
   return {
@@ -170,9 +194,12 @@ export function createBoard(ports: BoardPorts) {
       isOpen = true;
       await remember();
     },
+    /** When the person's discovery message was last published on this connection; undefined for a person who is not on the board. */
+    introducedMs: (userId: UserId): number | undefined => introducedMs.get(userId),
     /** Publishes everything again, for a broker that has nothing, and clears what is not needed any more. */
     async fill(connection: Connection): Promise<void> {
       shown.clear();
+      introducedMs.clear();
       await remember(topics.status);
       await post(connection, topics.status, ONLINE);
       const staying = await whoIsLinked();
@@ -185,10 +212,7 @@ export function createBoard(ports: BoardPorts) {
     },
     /** Publishes a reading's values that are not older than those there. False for a person who is not linked. */
     async put(connection: Connection, { userId, takenAt, measures }: Reading): Promise<boolean> {
-      if (!shown.has(userId)) {
-        if (!(await whoIsLinked()).includes(userId)) return false;
-        await postPerson(connection, userId);
-      }
+      if (!(await join(connection, userId))) return false;
       const known = valuesOf(userId);
       const isNews = ([key, value]: readonly [string, number]) => {
         const before = known.get(key);
@@ -202,21 +226,26 @@ export function createBoard(ports: BoardPorts) {
       await set(connection, userId, new Map(changes));
       return true;
     },
+    /**
+     * Sets a person's values to exactly the newest ones of the journal: for what was changed or taken back. False for a
+     * person who is not linked.
+     */
+    async match(connection: Connection, userId: UserId): Promise<boolean> {
+      if (!(await join(connection, userId))) return false;
+      const absent = await align(connection, userId);
+      for (const key of absent) valuesOf(userId).delete(key);
+      if (absent.length > 0) await clear(connection, [...values.keys()]);
+      return true;
+    },
     /** Publishes the journal's newest values, and clears those that the journal has lacked for two calls. */
     async follow(connection: Connection): Promise<void> {
       const absent = new Set<string>();
       let hasLess = false;
       for (const userId of shown.keys()) {
-        const known = valuesOf(userId);
-        const newest = newestOf(userId);
-        const isOther = ([key, { value, takenAt }]: readonly [string, Value]) =>
-          known.get(key)?.value !== value || known.get(key)?.takenAt.getTime() !== takenAt.getTime();
-        const changes = [...newest].filter(isOther);
-        if (changes.length > 0) await set(connection, userId, new Map(changes));
-        for (const key of [...known.keys()].filter((each) => !newest.has(each))) {
+        for (const key of await align(connection, userId)) {
           const topic = topics.value(userId, key);
           // A journal that is read anew lacks everything for a moment.
-          if (missing.has(topic)) hasLess = known.delete(key);
+          if (missing.has(topic)) hasLess = valuesOf(userId).delete(key);
           else absent.add(topic);
         }
       }

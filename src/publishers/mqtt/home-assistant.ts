@@ -130,42 +130,44 @@ const whole = (label: string, unit: string) => measured(label, unit, { suggested
  * Device classes, units and state classes as Home Assistant's own Withings integration has them (core,
  * `withings/sensor.py`), so that statistics survive a change from one to the other.
  */
-const QUANTITIES: Readonly<Record<string, Quantity>> = {
-  weight: mass('Weight'),
-  height: measured('Height', 'm', { device_class: 'distance' }),
-  fat_free_mass: mass('Fat free mass'),
-  fat_ratio: measured('Fat ratio', '%', { suggested_display_precision: 2 }),
-  fat_mass: mass('Fat mass'),
-  diastolic_bp: whole('Diastolic blood pressure', 'mmHg'),
-  systolic_bp: whole('Systolic blood pressure', 'mmHg'),
-  heart_rate: whole('Heart rate', 'bpm'),
-  temperature: temperature('Temperature'),
-  spo2: whole('Blood oxygen', '%'),
-  body_temperature: temperature('Body temperature'),
-  skin_temperature: temperature('Skin temperature'),
-  muscle_mass: mass('Muscle mass'),
-  hydration: water('Hydration'),
-  bone_mass: mass('Bone mass'),
-  pulse_wave_velocity: measured('Pulse wave velocity', 'm/s', {
-    device_class: 'speed',
-    suggested_display_precision: 2,
+const QUANTITIES: ReadonlyMap<string, Quantity> = new Map(
+  Object.entries<Quantity>({
+    weight: mass('Weight'),
+    height: measured('Height', 'm', { device_class: 'distance' }),
+    fat_free_mass: mass('Fat free mass'),
+    fat_ratio: measured('Fat ratio', '%', { suggested_display_precision: 2 }),
+    fat_mass: mass('Fat mass'),
+    diastolic_bp: whole('Diastolic blood pressure', 'mmHg'),
+    systolic_bp: whole('Systolic blood pressure', 'mmHg'),
+    heart_rate: whole('Heart rate', 'bpm'),
+    temperature: temperature('Temperature'),
+    spo2: whole('Blood oxygen', '%'),
+    body_temperature: temperature('Body temperature'),
+    skin_temperature: temperature('Skin temperature'),
+    muscle_mass: mass('Muscle mass'),
+    hydration: water('Hydration'),
+    bone_mass: mass('Bone mass'),
+    pulse_wave_velocity: measured('Pulse wave velocity', 'm/s', {
+      device_class: 'speed',
+      suggested_display_precision: 2,
+    }),
+    vo2_max: measured('VO2 max', 'ml/min/kg'),
+    vascular_age: measured('Vascular age'),
+    extracellular_water: water('Extracellular water'),
+    intracellular_water: water('Intracellular water'),
+    visceral_fat: measured('Visceral fat'),
+    // `energy` would forbid the state class: it is for what adds up.
+    basal_metabolic_rate: whole('Basal metabolic rate', 'kcal/d'),
+    metabolic_age: measured('Metabolic age'),
+    // Numbers of a classification, which have no mean.
+    afib_ecg: { label: 'Atrial fibrillation (ECG)' },
+    afib_ppg: { label: 'Atrial fibrillation (PPG)' },
   }),
-  vo2_max: measured('VO2 max', 'ml/min/kg'),
-  vascular_age: measured('Vascular age'),
-  extracellular_water: water('Extracellular water'),
-  intracellular_water: water('Intracellular water'),
-  visceral_fat: measured('Visceral fat'),
-  // `energy` would forbid the state class: it is for what adds up.
-  basal_metabolic_rate: whole('Basal metabolic rate', 'kcal/d'),
-  metabolic_age: measured('Metabolic age'),
-  // Numbers of a classification, which have no mean.
-  afib_ecg: { label: 'Atrial fibrillation (ECG)' },
-  afib_ppg: { label: 'Atrial fibrillation (PPG)' },
-};
+);
 
 /** By the key of the journal. A quantity that is not in the table has Withings' unit, if it has one. */
 function describeQuantity(key: string): Quantity {
-  const known = QUANTITIES[key];
+  const known = QUANTITIES.get(key);
   if (known !== undefined) return known;
   const { name, unit, part } = readMeasureKey(key);
   const label = part === undefined ? sentence(name) : `${sentence(name)} ${part}`;

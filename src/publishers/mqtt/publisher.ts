@@ -2,12 +2,14 @@ import type { Clock } from '../../domain/clock.ts';
 import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
 import type { Log } from '../../domain/log.ts';
 import type { Delivery, Publisher } from '../../domain/publisher.ts';
-import { counts } from '../../domain/reading.ts';
+import { counts, type Reading } from '../../domain/reading.ts';
+import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain } from '../../domain/trouble.ts';
 import { type BoardPorts, createBoard } from './board.ts';
 import { type BrokerOptions, type Connection, connectEither } from './connection.ts';
 import { birthTopics } from './home-assistant.ts';
 import { createTopics, hashOf, OFFLINE, ONLINE, weighInMessages } from './messages.ts';
+import { createMissed } from './missed.ts';
 import { keepConnected } from './reconnect.ts';
 import { UNHEARD } from './trouble.ts';
 
@@ -16,14 +18,20 @@ export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
   readonly prefix: string;
   /** The topic of the plain form. */
   readonly channel: string | undefined;
+  /** `ANNOUNCE_MAX_AGE` */
+  readonly maxAgeMs: number;
+  /** How long Home Assistant takes from a discovery message to its subscription, if not `SUBSCRIBE_MS`. */
+  readonly subscribeMs?: number | undefined;
   readonly clock: Clock;
   /** Between 0 and 1; spreads retries. */
   readonly random: () => number;
   readonly log: Log;
 }
 
-/** A broker acknowledges within milliseconds, or it has frozen. */
-const STOP_MS = 2_000;
+/** A broker acknowledges within milliseconds, or it has frozen. An event may have to wait for Home Assistant. */
+const STOP_MS = 4_000;
+/** Home Assistant 2025.1 missed an event after 0.3 s and heard one after 1.2 s (November 2026). */
+const SUBSCRIBE_MS = 2_000;
 /** How often the board looks who is linked, and at their status. */
 const LOOK_MS = 60_000;
 /** Home Assistant has just started, and all its devices answer its birth message. */
@@ -36,6 +44,7 @@ const BIRTH_MS = 5_000;
  */
 export function createMqttPublisher(options: MqttOptions): Publisher {
   const { broker, prefix, discoveryPrefix, channel, people, troubles, clock, random, log } = options;
+  const { maxAgeMs, subscribeMs = SUBSCRIBE_MS } = options;
   const stop = new AbortController();
   const { signal } = stop;
   const topics = createTopics(prefix);
@@ -47,6 +56,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   void inTurn(() => board.open()).catch(() => undefined);
   /** The topics of the delivery in hand that the broker has taken, in case the rest is retried. */
   const told = new Set<string>();
+  const missed = createMissed();
   let deliveries = 0;
   let deliveredMs = clock.elapsedMs();
 
@@ -63,14 +73,58 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       await clock.sleep(BIRTH_MS * random(), signal);
       await inTurn(async () => {
         isBorn = false;
-        if (link.connection === connection) await board.introduce(connection);
-      }).catch(tellUnlessLost(connection));
+        if (link.connection !== connection) return;
+        await board.introduce(connection);
+        missed.introduced();
+      });
+      await tellMissed(connection);
+    };
+    const answerBirth = () => void onBirth().catch(tellUnlessLost(connection));
+    const onStatus = (payload: string) => {
+      if (payload === OFFLINE) missed.left();
+      if (payload !== ONLINE) return;
+      missed.born();
+      answerBirth();
     };
     await connection
-      .subscribe(birthTopics(discoveryPrefix), (_topic, payload) => void (payload === ONLINE && onBirth()))
+      .subscribe(birthTopics(discoveryPrefix), (_topic, payload) => onStatus(payload))
       .then(() => troubles.over(new Set([UNHEARD])), tellUnlessLost(connection));
+    // The connection before ended in between.
+    if (missed.isWaiting) answerBirth();
     deliveredMs = clock.elapsedMs();
   };
+
+  /** Waits until Home Assistant has had the time to subscribe to a person's events. It ends early at a stop. */
+  const untilHeard = async (userId: UserId, until: AbortSignal) => {
+    for (;;) {
+      const introducedMs = board.introducedMs(userId) ?? Number.NEGATIVE_INFINITY;
+      const leftMs = introducedMs + subscribeMs - clock.elapsedMs();
+      if (!(leftMs > 0)) return;
+      await clock.sleep(leftMs, until);
+      until.throwIfAborted();
+    }
+  };
+
+  /** Sends the events once more that Home Assistant was away for. */
+  const tellMissed = async (connection: Connection) => {
+    for (const { reading } of missed.list()) await untilHeard(reading.userId, signal);
+    await inTurn(async () => {
+      for (const delivery of missed.list()) {
+        if (!missed.isHearing || link.connection !== connection) return;
+        const { reading } = delivery;
+        const [event] = weighInMessages(delivery, {
+          topics,
+          channel: undefined,
+          name: people.names.get(reading.userId),
+        });
+        const isWanted = isFresh(reading) && board.introducedMs(reading.userId) !== undefined;
+        if (event !== undefined && isWanted) await board.say(connection, event);
+        missed.over(delivery);
+      }
+    });
+  };
+
+  const isFresh = ({ takenAt }: Reading) => clock.now().getTime() - takenAt.getTime() <= maxAgeMs;
 
   /** Reports a failure, unless the connection has ended: then that is reported. */
   const tellUnlessLost = (connection: Connection) => (error: unknown) => {
@@ -116,19 +170,34 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   };
   const watched = watch();
 
-  /** Values first, so that they are there when the weigh-in is announced. */
-  const publish = async (connection: Connection, delivery: Delivery) => {
-    const { reading } = delivery;
-    const { userId } = reading;
-    // What Withings has taken back is cleared when the board next follows the journal.
-    if (!counts(reading)) return;
-    if (!(await board.put(connection, reading)) || delivery.late) return;
-    const messages = weighInMessages(delivery, { topics, channel, name: people.names.get(userId) });
+  /** Returns whether the person is linked. */
+  const show = async (connection: Connection, { reading, correction }: Delivery): Promise<boolean> => {
+    // A version before it may be on the board.
+    if (correction) return board.match(connection, reading.userId);
+    return counts(reading) && board.put(connection, reading);
+  };
+
+  const announce = async (connection: Connection, delivery: Delivery) => {
+    const messages = weighInMessages(delivery, { topics, channel, name: people.names.get(delivery.reading.userId) });
     for (const message of messages) {
-      if (told.has(message.topic)) continue;
+      const key = `${delivery.reading.userId} ${delivery.reading.groupId} ${message.topic}`;
+      if (told.has(key)) continue;
       await board.say(connection, message);
-      told.add(message.topic);
+      told.add(key);
     }
+    missed.keep(delivery);
+  };
+
+  /** Values first, so that they are there when the weigh-in is announced. */
+  const publish = async (connection: Connection, delivery: Delivery, until: AbortSignal) => {
+    let isLinked = false;
+    await inTurn(async () => {
+      missed.change(delivery);
+      isLinked = await show(connection, delivery);
+    });
+    if (!isLinked || delivery.kind !== 'weigh_in' || delivery.late) return;
+    await untilHeard(delivery.reading.userId, AbortSignal.any([signal, until]));
+    await inTurn(() => announce(connection, delivery));
   };
 
   return {
@@ -141,7 +210,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       until.addEventListener('abort', onCut, { once: true });
       try {
         const connection = await link.connected(until);
-        await inTurn(() => publish(connection, delivery));
+        await publish(connection, delivery, until);
         told.clear();
       } finally {
         until.removeEventListener('abort', onCut);

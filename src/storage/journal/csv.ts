@@ -6,11 +6,13 @@ const MEASURES = Object.values(MEASURE_TYPES).map(({ key }) => key);
 /**
  * The columns never depend on the content of the journal, so that two files always fit together.
  * `other` is a JSON object of the measures that have no column: segments of the body, and types without a name.
+ * `held` says why a reading is held, and is empty where it counts.
  */
 export const CSV_COLUMNS: readonly string[] = [
   ...['userid', 'name', 'grpid', 'date', 'timestamp', 'modified', 'attrib', 'ambiguous', 'deviceid', 'model'],
   ...MEASURES,
   'other',
+  'held',
 ];
 
 const HAS_COLUMN: ReadonlySet<string> = new Set(MEASURES);
@@ -38,6 +40,7 @@ export function formatCsvRow({ date, reading }: JournalLine, name = ''): string 
     reading.model ?? '',
     ...MEASURES.map((key) => measures[key] ?? ''),
     other.length === 0 ? '' : JSON.stringify(Object.fromEntries(other)),
+    reading.held ?? '',
   ]);
 }
 

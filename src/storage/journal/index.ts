@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { TimeWindow } from '../../domain/measure.ts';
 import type { GroupWeight } from '../../domain/plausibility.ts';
 import type { ReadingContext } from '../../domain/publisher.ts';
 import {
@@ -35,8 +34,8 @@ export interface Placed {
 /** The readings of the journal, by user and group. */
 export interface JournalIndex extends Omit<JournalView, 'lastLine'> {
   /**
-   * Whether the reading is new, or newer than what is known of its group. A deleted group may come back as it was; one
-   * that was forgotten by hand does not come back.
+   * Whether the reading is new, or newer than what is known of its group. A deleted group may come back as it was, and
+   * one that moved away where no other person has it. One that was forgotten by hand does not come back.
    */
   isNew(reading: Reading): boolean;
   /** Takes in a reading that the file had already. */
@@ -47,7 +46,6 @@ export interface JournalIndex extends Omit<JournalView, 'lastLine'> {
   offsetOf(userId: UserId, groupId: number): number | undefined;
   /** What surrounds one of the lines it holds, whether it is the group's last or not. */
   contextOf(line: Placed): ReadingContext;
-  groupsWithin(userId: UserId, window: TimeWindow): readonly GroupState[];
   newestModification(userId: UserId): Date | undefined;
   lastWeighIn(userId: UserId): WeighIn | undefined;
   clear(): void;
@@ -59,6 +57,15 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
   const held = new Map<UserId, Map<number, Group>>();
 
   const groupOf = (userId: UserId, groupId: number) => users.get(userId)?.get(groupId);
+
+  const otherOwners = (userId: UserId, groupId: number): readonly UserId[] => {
+    const owners: UserId[] = [];
+    for (const [other, groups] of users) {
+      const group = groups.get(groupId);
+      if (other !== userId && (group?.counts || group?.held !== undefined)) owners.push(other);
+    }
+    return owners;
+  };
 
   /** Returns what was known of the group until now. */
   const learn = ({ reading, at }: Placed): Group | undefined => {
@@ -96,7 +103,10 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
       if (known === undefined) return true;
       if (known.withdrawn === 'forgotten') return false;
       const modifiedMs = modifiedAt.getTime();
-      return known.modifiedMs < modifiedMs || (known.withdrawn === 'deleted' && known.modifiedMs === modifiedMs);
+      if (known.modifiedMs !== modifiedMs) return known.modifiedMs < modifiedMs;
+      return (
+        known.withdrawn === 'deleted' || (known.withdrawn === 'moved' && otherOwners(userId, groupId).length === 0)
+      );
     },
     learn(line) {
       learn(line);
@@ -110,22 +120,15 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
     },
     offsetOf: (userId, groupId) => groupOf(userId, groupId)?.at,
     group: groupOf,
-    otherOwners(userId, groupId) {
-      const owners: UserId[] = [];
-      for (const [other, groups] of users) {
-        const group = groups.get(groupId);
-        if (other !== userId && (group?.counts || group?.held !== undefined)) owners.push(other);
-      }
-      return owners;
-    },
+    otherOwners,
     weights: (userId, fromMs, toMs) => histories.between(userId, WEIGHT, fromMs, toMs),
     heldOf: (userId) =>
       [...(held.get(userId)?.values() ?? [])].sort((one, other) => one.takenAt.getTime() - other.takenAt.getTime()),
     groupsWithin(userId, { start, end }) {
       const groups = [...(users.get(userId)?.values() ?? [])];
-      return groups.filter(
-        (group) => (group.counts || group.held !== undefined) && group.takenAt >= start && group.takenAt <= end,
-      );
+      const isThere = ({ counts: isCounted, held: reason, withdrawn }: GroupState) =>
+        isCounted || reason !== undefined || withdrawn === 'deleted';
+      return groups.filter((group) => isThere(group) && group.takenAt >= start && group.takenAt <= end);
     },
     contextOf({ reading, at }) {
       const group = groupOf(reading.userId, reading.groupId);

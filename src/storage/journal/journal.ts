@@ -222,7 +222,8 @@ export async function openJournal(
       return await locked(async (handle) => {
         const added = await findNew(readings);
         const now = new Date(Math.max(clock.now().getTime(), updatedAt?.getTime() ?? 0));
-        return await addLines(handle, await review(added, viewOf(handle), now), history);
+        const userIds = [...new Set(readings.map(({ userId }) => userId))];
+        return await addLines(handle, await review(added, viewOf(handle), now, userIds), history);
       });
     },
     async withdraw(userId, groupIds, reason) {
@@ -230,7 +231,9 @@ export async function openJournal(
         const lines: Reading[] = [];
         for (const groupId of groupIds) {
           const group = index.group(userId, groupId);
-          if (group === undefined || group.withdrawn !== undefined) continue;
+          // What Withings took back may come back; what a person took back may not.
+          const isBack = group?.withdrawn !== undefined && (reason !== 'forgotten' || group.withdrawn === reason);
+          if (group === undefined || isBack) continue;
           lines.push({ ...(await lastLine(handle, userId, groupId)), held: undefined, withdrawn: reason });
         }
         return await addLines(handle, lines, false);

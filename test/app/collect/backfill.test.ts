@@ -329,6 +329,6 @@ test('a group that cannot be read is told of and left out, and keeps none of the
   const state = await bench.run();
   assert.deepEqual(journalled(bench), [first.grpid, last.grpid]);
   assert.ok(state.unreadable > 0);
-  assert.equal(bench.told.unreadable.length, state.unreadable);
+  assert.equal(bench.told.unreadable.length, 1, 'once, however often it comes');
   assert.match(bench.told.unreadable[0] ?? '', /date/);
 });

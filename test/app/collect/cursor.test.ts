@@ -37,15 +37,30 @@ test('the cursor does not move when the journal cannot be written', async () => 
   assert.equal(bench.cursors.has(ANNA), false);
 });
 
-test('the cursor does not move past a group that cannot be read, and what can be read is kept', async () => {
+test('a group that cannot be read holds back neither the others nor the cursor, and is told once', async () => {
   const bench = createCollectorBench(() => ({
     ...answerOf([weighIn(81, TAKEN)], UPDATED),
-    unreadable: 'measuregrps[3].date',
+    unreadable: [{ raw: '{"date":"today"}', what: 'measuregrps[3].date is not a time' }],
   }));
   await bench.collector.reconcile(ANNA);
-  assert.equal(bench.cursors.has(ANNA), false);
+  assert.deepEqual(bench.cursors.get(ANNA), UPDATED);
   assert.equal(bench.journal.lines.length, 1);
-  assert.match(bench.log.texts('trouble')[0] ?? '', /measuregrps\[3\]\.date/);
+  await bench.clock.advance(HOUR);
+  await bench.collector.reconcile(ANNA);
+  assert.equal(bench.calls.length, 2);
+  assert.equal(bench.log.texts('unreadable').length, 1);
+  assert.match(bench.log.texts('unreadable')[0] ?? '', /1234 that Withings sent: measuregrps\[3\]\.date/);
+  assert.deepEqual(bench.log.texts('trouble'), []);
+});
+
+test('where an answer breaks off, the cursor moves as far as it was read', async () => {
+  const read = new Date('2026-11-20T05:59:00Z');
+  const bench = createCollectorBench(() => ({
+    ...answerOf([weighIn(81, TAKEN, { modifiedAt: read })], UPDATED),
+    complete: false,
+  }));
+  await bench.collector.reconcile(ANNA);
+  assert.deepEqual(bench.cursors.get(ANNA), read);
 });
 
 test('the cursor stays when something was changed while the answer was read, which may have hidden something else', async () => {
@@ -95,7 +110,8 @@ test('an answer without a time does not move the cursor', async () => {
   const bench = createCollectorBench(() => ({
     groups: [weighIn(81, TAKEN)],
     updatedAt: undefined,
-    unreadable: undefined,
+    unreadable: [],
+    complete: true,
   }));
   await bench.collector.reconcile(ANNA);
   assert.equal(bench.journal.lines.length, 1);

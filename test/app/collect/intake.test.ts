@@ -31,13 +31,16 @@ function createBench(users: UserId[]) {
     notify: (userId: UserId, about: unknown) => void notified.push({ userId, window: about }),
     reconcile: () => Promise.resolve(),
     needLogin: () => [],
+    awaitCheck: () => [],
     oldestAttemptMs: () => 0,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const accessTokens = {
     get: () => Promise.reject(new Error('not asked for')),
     forget: (userId: UserId) => void forgotten.push(userId),
-    refuse: () => Promise.resolve(),
+    accept: () => undefined,
+    isFresh: () => false,
+    refuse: () => undefined,
     hasOtherLogin: () => Promise.resolve(false),
     adopt: () => Promise.resolve(),
   };

@@ -33,13 +33,16 @@ function start(options: { readonly users: UserId[]; readonly takesMs?: number })
     },
     notify: () => undefined,
     needLogin: () => logins.stuck,
+    awaitCheck: () => [],
     oldestAttemptMs: () => 0,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const accessTokens = {
     get: () => Promise.reject(new Error('not asked for')),
     forget: () => undefined,
-    refuse: () => Promise.resolve(),
+    accept: () => undefined,
+    isFresh: () => false,
+    refuse: () => undefined,
     hasOtherLogin: () => Promise.resolve(logins.linkedAgain),
     adopt: () => Promise.resolve(),
   };

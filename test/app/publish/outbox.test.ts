@@ -199,6 +199,7 @@ describe('a delivery', () => {
     const held = reading(clock, 82, 2, { attribution: 1, ambiguous: true });
     const later = { modifiedAt: clock.now() };
     await journal.append([told, held]);
+    await until(() => publisher.got.length === 2);
     await journal.append([{ ...told, ...later, measures: { weight: 80.9 } }]);
     await journal.append([{ ...held, ...later, attribution: 0, ambiguous: false }]);
     await until(() => publisher.got.length === 4);

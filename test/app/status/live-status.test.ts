@@ -4,6 +4,7 @@ import { createLiveStatus, type PublisherSource } from '../../../src/app/status/
 import { readStoredStatus } from '../../../src/app/status/stored-status.ts';
 import { createPublisherTroubles, createTroubles } from '../../../src/app/status/troubles.ts';
 import { createLinkedUsers } from '../../../src/app/tokens/linked-users.ts';
+import type { GroupState } from '../../../src/domain/reading.ts';
 import { type Hitch, isWell, NOTHING_KNOWN, type PersonState } from '../../../src/domain/status.ts';
 import type { RefreshToken, UserId } from '../../../src/domain/token.ts';
 import { type Recovery, Trouble } from '../../../src/domain/trouble.ts';
@@ -30,6 +31,8 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
   const personStates = new Map<UserId, PersonState>();
   const cursors = new Map<UserId, Date>();
   const reads: UserId[] = [];
+  const held = new Map<UserId, readonly GroupState[]>();
+  const unreadable = new Map<UserId, number>();
   const broken: { list?: Error; load?: Error } = {};
   const people = { names: new Map([[ANNA, 'Anna']]), unit: 'kg' } as const;
   const store = {
@@ -66,7 +69,9 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
     publishers: () => publishers,
     journal: {
       lastWeighIn: (user) => (user === ANNA ? { kilograms: 81.25, takenAt: before(2 * MINUTE) } : undefined),
+      heldOf: (user) => held.get(user) ?? [],
     },
+    unreadable: { countOf: (user) => unreadable.get(user) ?? 0 },
     people,
     hasCallback: options.hasCallback ?? true,
     intervalMs: options.intervalMs ?? 6 * HOUR,
@@ -89,7 +94,7 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
     publishers.push({ name, troubles, behindBytes: 330 });
     return troubles;
   };
-  const files = { logins, handedOut, written, cursors, reads, broken, note };
+  const files = { logins, handedOut, written, cursors, reads, broken, held, unreadable, note };
   return { clock, ...files, fetches, subscribing, publish, liveStatus, look, anna };
 }
 
@@ -400,4 +405,29 @@ test('ten thousand people are read once, and looked at in a moment from then on'
   const { people } = await look();
   assert(performance.now() - startedAt < 2000);
   assert.deepEqual([people.length, people[9999]?.userId, reads.length], [10_000, '10000', 10_000]);
+});
+
+describe('what is held', () => {
+  const group = (groupId: number, takenAt: Date): GroupState => ({
+    groupId,
+    takenAt,
+    weight: 116.25,
+    counts: false,
+    held: 'jump',
+    withdrawn: undefined,
+  });
+
+  test('is shown for 30 days and never alarms', async () => {
+    const { anna, held, unreadable, look } = createBench();
+    const days = (count: number) => before(count * 24 * HOUR);
+    held.set(ANNA, [group(1, days(31)), group(2, days(29)), group(3, days(-400))]);
+    unreadable.set(ANNA, 2);
+    const person = await anna();
+    assert.deepEqual(
+      person.held.map(({ groupId }) => groupId),
+      [2, 3],
+    );
+    assert.deepEqual([person.unreadable, person.lastWeighIn?.kilograms], [2, 81.25]);
+    assert(isWell(await look()));
+  });
 });

@@ -17,6 +17,8 @@ function person(changes: Partial<PersonStatus> = {}): PersonStatus {
     lastNotification: undefined,
     lastContact: undefined,
     lastWeighIn: { kilograms: 81.25, takenAt: new Date('2026-11-20T06:01:02Z'), agoMs: 0 },
+    held: [],
+    unreadable: 0,
     subscription: { state: 'works', applis: [1], since: undefined, reason: undefined },
     ...changes,
   };

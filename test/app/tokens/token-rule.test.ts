@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { readdir, readFile, stat, utimes } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createAccessTokens } from '../../../src/app/tokens/access-tokens.ts';
+import { createAccessTokens, createWithAccess } from '../../../src/app/tokens/access-tokens.ts';
 import { obtainLogin } from '../../../src/app/tokens/rotate-token.ts';
 import type { Clock } from '../../../src/domain/clock.ts';
 import type { MeasureSource } from '../../../src/domain/measure.ts';
@@ -304,5 +304,100 @@ describe('at once', () => {
     assert.equal(ended[0], 'SIGKILL');
     await assertLoginLives(place, 'after one of two was killed');
     await assertNextRunWorks(place, 'beside another');
+  });
+});
+
+describe('an access token that Withings refuses', () => {
+  /** A Withings whose measure service refuses while `refuses` says so, and what one process asks it. */
+  async function ask(refuses: (accessToken: string) => boolean) {
+    const place = await setUp({
+      fault: ({ path, accessToken }, answer) =>
+        path === '/measure' && answer !== undefined && refuses(accessToken)
+          ? { text: JSON.stringify({ status: 401, body: {}, error: 'invalid_token' }) }
+          : undefined,
+    });
+    const time = { ms: 0 };
+    const clock: Clock = { ...impatient, elapsedMs: () => time.ms };
+    const client = connect(place.sandbox);
+    const { tokens, accesses } = place;
+    const accessTokens = createAccessTokens({ tokens, accesses, issuer: client, clock, log: createRecordingLog() });
+    const withAccess = createWithAccess(accessTokens);
+    const sinceMs = Date.parse('2026-11-20');
+    let calls = 0;
+    /** Never the same twice, for the second would wait. */
+    const nextQuery = () => ({ since: new Date(sinceMs + 1_000 * ++calls) });
+    return {
+      place,
+      time,
+      accessTokens,
+      /** As a fetch does: the token first, then the call. */
+      async round() {
+        await accessTokens.get(ANNA, { urgent: true });
+        return await withAccess(ANNA, { urgent: true }, (account) =>
+          client.getMeas({ ...account, query: nextQuery() }),
+        );
+      },
+      [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
+    };
+  }
+  const refusal = { code: 'access_refused', recovery: 'login' };
+
+  test('though it is fresh costs one rotation an hour, and the advice is more than linking', async () => {
+    await using asked = await ask(() => true);
+    const failure = await failureOf(asked.round());
+    assert.ok(failure instanceof Trouble);
+    assert.equal(asked.place.refreshes.length, 1);
+    for (const word of [/weighbridge login/, /WITHINGS_CLIENT_SECRET/, /SCOPES/])
+      assert.match(failure.hint ?? '', word);
+    for (const ms of [0, 1_000, 3_599_999]) {
+      asked.time.ms = ms;
+      await assert.rejects(asked.round(), refusal);
+      assert.equal(asked.place.refreshes.length, 1, `after ${ms} ms`);
+    }
+    for (const hour of [1, 2, 3]) {
+      asked.time.ms = hour * 3_600_000;
+      await assert.rejects(asked.round(), refusal);
+      await assert.rejects(asked.round(), refusal);
+      assert.equal(asked.place.refreshes.length, 1 + hour, `after ${hour} hours`);
+    }
+    await assertLoginLives(asked.place, 'though its access tokens are refused');
+  });
+
+  test('costs one rotation where it has worked before, and the call is replayed', async () => {
+    const refused = new Set<string>();
+    await using asked = await ask((token) => refused.has(token));
+    await asked.round();
+    assert.equal(asked.place.refreshes.length, 1);
+    refused.add(await asked.accessTokens.get(ANNA, { urgent: true }));
+    await asked.round();
+    assert.equal(asked.place.refreshes.length, 2);
+  });
+
+  test('costs one rotation where another process has left it, and none after that', async () => {
+    const state = { refuses: false };
+    await using asked = await ask(() => state.refuses);
+    await rotateElsewhere(asked.place);
+    state.refuses = true;
+    assert.equal(asked.place.refreshes.length, 1);
+    await assert.rejects(asked.round(), refusal);
+    await assert.rejects(asked.round(), refusal);
+    assert.equal(asked.place.refreshes.length, 2);
+  });
+
+  test('costs several who ask at once one rotation', async () => {
+    await using asked = await ask(() => true);
+    const rounds = await Promise.allSettled([asked.round(), asked.round(), asked.round()]);
+    assert.deepEqual(new Set(rounds.map(({ status }) => status)), new Set(['rejected']));
+    assert.equal(asked.place.refreshes.length, 1);
+  });
+
+  test('is asked for at once when the person has linked again', async () => {
+    const state = { refuses: true };
+    await using asked = await ask(() => state.refuses);
+    await assert.rejects(asked.round(), refusal);
+    state.refuses = false;
+    await put(asked.place.tokens, ANNA, asked.place.sandbox.grants.link(ANNA));
+    await asked.round();
+    assert.equal(asked.place.refreshes.length, 2);
   });
 });

@@ -18,6 +18,8 @@ const bo = (changes: Partial<Status['people'][number]>): Status => ({
       lastNotification: undefined,
       lastContact: undefined,
       lastWeighIn: undefined,
+      held: [],
+      unreadable: 0,
       subscription: NO_SUBSCRIPTION,
       ...changes,
     },
@@ -29,6 +31,22 @@ const trouble = (isLasting: boolean): Status => ({
 });
 
 describe('/healthz', () => {
+  test('tells how many readings are held, the newest of them, and how many cannot be read', async () => {
+    const state = { counts: false, withdrawn: undefined } as const;
+    const held = [
+      { ...state, groupId: 7, takenAt: new Date('2026-11-19T07:00:00Z'), weight: 116.25, held: 'jump' },
+      { ...state, groupId: 8, takenAt: new Date('2027-11-20T07:00:00Z'), weight: undefined, held: 'future' },
+    ] as const;
+    await using port = await openPort({ look: async () => bo({ held, unreadable: 2 }) });
+    const { status, body } = await ask(port.port);
+    const [user] = JSON.parse(body).users;
+    assert.deepEqual([status, user.unreadable], [200, 2]);
+    assert.deepEqual(user.held, {
+      count: 2,
+      newest: { grpid: 8, weight: null, date: '2027-11-20T07:00:00+00:00', reason: 'future' },
+    });
+  });
+
   test('tells everything about everybody', async () => {
     await using port = await openPort();
     const { status, headers, body } = await ask(port.port);
@@ -48,6 +66,8 @@ describe('/healthz', () => {
           last_contact: '2026-11-20T06:00:31+00:00',
           last_contact_age_s: 30,
           last_weigh_in: { weight: 81.25, date: '2026-11-20T05:58:00+00:00', age_s: 181 },
+          held: { count: 0, newest: null },
+          unreadable: 0,
           subscription: { state: 'works', applis: [1, 4], since: null, reason: null },
         },
       ],

@@ -26,7 +26,9 @@ describe('a hook', () => {
     const text = await bench.read('in');
     assert.match(text, /^\{[^\n]*\}\n$/);
     assert.deepEqual(JSON.parse(text), {
+      kind: 'weigh_in',
       ...JSON.parse(formatLine(READING)),
+      groups: [6123456789],
       name: 'Anna',
       weight: 81.65,
       previous_weight: 81.25,
@@ -47,6 +49,7 @@ describe('a hook', () => {
     assert.deepEqual(variables, {
       PATH: process.env['PATH'],
       TZ: 'UTC',
+      WEIGHBRIDGE_KIND: 'weigh_in',
       WEIGHBRIDGE_USERID: '1234',
       WEIGHBRIDGE_NAME: 'Anna',
       WEIGHBRIDGE_WEIGHT: '81.65',
@@ -75,6 +78,47 @@ describe('a hook', () => {
     assert.equal(text, '5678 heart_rate 61 bpm');
     assert.doesNotMatch(await bench.read('env'), /NAME|WEIGHT|CHANGE/);
     assert.match(await bench.read('env'), /^WEIGHBRIDGE_LATE=true$/m);
+  });
+
+  for (const [measures, weight, text] of [
+    [{ weight: 81.65, fat_ratio: 17.3 }, 81.65, 'Anna: took back 81.65 kg'],
+    [{ heart_rate: 61 }, null, 'Anna: took back heart_rate 61 bpm'],
+    [{}, null, 'Anna: took back a reading'],
+  ] as const) {
+    test(`gets a group that is taken back without a weight: ${text}`, async () => {
+      await using bench = await createHookBench('cat > "$1/in"; env > "$1/env"');
+      const reading = { ...READING, measures, withdrawn: 'deleted' } as const;
+      await bench.deliver({ ...DELIVERY, kind: 'withdrawn', reading, late: true, correction: true });
+      const told = JSON.parse(await bench.read('in'));
+      assert.deepEqual([told.kind, told.weight, told.change, told.withdrawn_weight], ['withdrawn', null, null, weight]);
+      assert.deepEqual([told.withdrawn, told.reason, told.text], [true, 'deleted', text]);
+      assert.doesNotMatch(await bench.read('env'), /_WEIGHT=|_CHANGE=/);
+      assert.match(await bench.read('env'), /^WEIGHBRIDGE_KIND=withdrawn$/m);
+    });
+  }
+
+  for (const [changes, reason] of [
+    [{ held: 'jump' }, 'jump'],
+    [{ attribution: 1, ambiguous: true }, 'ambiguous'],
+  ] as const) {
+    test(`runs for what is held (${reason}) only where HOOK_HELD is on`, async () => {
+      const held = { ...DELIVERY, kind: 'held', reading: { ...READING, ...changes }, late: true } as const;
+      await using deaf = await createHookBench('touch "$1/ran"');
+      await deaf.deliver(held);
+      await assert.rejects(deaf.read('ran'));
+      await using bench = await createHookBench('cat > "$1/in"', { hearsHeld: true });
+      await bench.deliver(held);
+      const told = JSON.parse(await bench.read('in'));
+      assert.deepEqual([told.kind, told.held, told.weight], ['held', reason, 81.65]);
+      assert.equal(told.text, `Anna 81.65 kg (held: ${reason})`);
+    });
+  }
+
+  test('knows all groups of a weigh-in', async () => {
+    await using bench = await createHookBench('cat > "$1/in"');
+    await bench.deliver({ ...DELIVERY, groupIds: [READING.groupId, 7, 8] });
+    const { groups, grpid } = JSON.parse(await bench.read('in'));
+    assert.deepEqual([groups, grpid], [[READING.groupId, 7, 8], READING.groupId]);
   });
 
   test('gets its arguments as they are, and no shell looks at them', async () => {

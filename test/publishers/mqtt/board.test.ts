@@ -40,6 +40,7 @@ function createConnection(reasonFor: (topic: string) => number | undefined): Con
 /** A board for Anna and its surroundings. */
 function setUp(home = createMqttHome(ANNA)) {
   const log = createRecordingLog();
+  const clock = createFakeClock();
   const board = createBoard({
     topics: createTopics('weighbridge'),
     discoveryPrefix: 'homeassistant',
@@ -49,7 +50,8 @@ function setUp(home = createMqttHome(ANNA)) {
     stateOf: () => Promise.resolve(NOTHING_KNOWN),
     latest: home.latest,
     store: home.retained,
-    troubles: createPublisherTroubles({ clock: createFakeClock(), log, publisher: 'mqtt' }),
+    troubles: createPublisherTroubles({ clock, log, publisher: 'mqtt' }),
+    clock,
   });
   return { log, home, board };
 }

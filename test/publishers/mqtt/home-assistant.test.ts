@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
 import { MEASURE_TYPES } from '../../../src/domain/measure.ts';
+import { quantityOf } from '../../../src/page/quantity.ts';
 import {
   birthTopics,
   type DeviceOptions,
@@ -8,6 +9,7 @@ import {
   deviceTopic,
 } from '../../../src/publishers/mqtt/home-assistant.ts';
 import { createTopics } from '../../../src/publishers/mqtt/messages.ts';
+import { parseLine } from '../../../src/storage/journal/line.ts';
 import { ANNA } from '../../support/people.ts';
 
 const TOPICS = createTopics('weighbridge');
@@ -267,4 +269,17 @@ describe('Home Assistant', () => {
   it('says nothing of a last weigh-in where there was none', () => {
     assert.equal(device({ quantities: ['heart_rate'] }).components['measured_at'], undefined);
   });
+});
+
+it('takes the line of a journal with a name that every object has for a quantity like any other', () => {
+  const line = parseLine(
+    '{"userid":"1234","grpid":9000000081,"timestamp":1795154462,"modified":1795154552,"attrib":0,"measures":{"weight":81.25,"constructor":80,"__proto__x":1}}',
+  );
+  const quantities = Object.keys(line?.reading.measures ?? {});
+  assert.deepEqual(quantities, ['weight', 'constructor', '__proto__x']);
+  const topics = createTopics('weighbridge');
+  const options = { userId: ANNA, name: 'Anna', unit: 'kg', topics, version: '1', quantities } as const;
+  const { components } = JSON.parse(devicePayload(options));
+  assert.equal(components.constructor.name, 'Constructor');
+  assert.equal(quantityOf('constructor', 'kg').title, 'Constructor');
 });

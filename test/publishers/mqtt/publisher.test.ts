@@ -6,6 +6,7 @@ import { NOTHING_KNOWN } from '../../../src/domain/status.ts';
 import { Trouble } from '../../../src/domain/trouble.ts';
 import {
   type AedesBroker,
+  type Listener,
   listenTo,
   MOSQUITTO_IS_MISSING,
   retainedOn,
@@ -18,6 +19,7 @@ import { freePort } from '../../support/free-port.ts';
 import { createMqttHome, type MqttBench, reading, startMqttBench } from '../../support/mqtt-bench.ts';
 import { startMqtt5Broker } from '../../support/mqtt5-broker.ts';
 import { ANNA, BO } from '../../support/people.ts';
+import { failureOf } from '../../support/watched-files.ts';
 
 const CONFIG = 'homeassistant/device/weighbridge_1234/config';
 const WEIGHT = 'weighbridge/1234/weight';
@@ -588,12 +590,15 @@ describe('MQTT', () => {
     const wrong = reading(ANNA, 99, at('05:02'));
     await bench.deliver(reading(ANNA, 81.25, at('05:01'), { measures: { weight: 81.25, height: 1.7 } }));
     await bench.deliver(wrong);
-    await bench.deliver({ ...wrong, attribution: 1 }, { correction: true, late: true });
+    await bench.deliver({ ...wrong, attribution: 1 }, { kind: 'withdrawn', correction: true, late: true });
+    await listener.caughtUp();
+    assert.equal(listener.on(WEIGHT).at(-1), value(81.25, '05:01'), 'at once');
+    assert.equal(listener.on('weighbridge/1234/height').length, 1);
+    home.latest.learn(reading(ANNA, 81.5, at('05:30')));
     await eventually(bench, async () => {
       await listener.caughtUp();
-      return listener.on(WEIGHT).at(-1) === value(81.25, '05:01');
+      return listener.on(WEIGHT).at(-1) === value(81.5, '05:30');
     });
-    assert.equal(listener.on('weighbridge/1234/height').length, 1);
   });
 
   it('takes down what Withings takes back where nothing comes in its place: the sensor first, and then the value', async () => {
@@ -603,13 +608,12 @@ describe('MQTT', () => {
     const wrong = reading(ANNA, 99, at('05:02'));
     await bench.deliver(reading(ANNA, 0, at('05:01'), { measures: { height: 1.7 } }));
     await bench.deliver(wrong);
-    await bench.deliver({ ...wrong, attribution: 1 }, { correction: true, late: true });
+    await listener.caughtUp();
     const before = listener.heard.length;
     const sensors = () => listener.on(CONFIG).map((text) => JSON.parse(text).components.weight);
-    await eventually(bench, async () => {
-      await listener.caughtUp();
-      return listener.on(WEIGHT).includes('') && sensors().at(-1) === undefined;
-    });
+    await bench.deliver({ ...wrong, withdrawn: 'deleted' }, { kind: 'withdrawn', correction: true, late: true });
+    await listener.caughtUp();
+    assert.deepEqual([listener.on(WEIGHT).at(-1), sensors().at(-1)], ['', undefined], 'at once');
     const said = listener.heard.slice(before).filter(({ topic }) => topic === CONFIG || topic === WEIGHT);
     assert.deepEqual(
       said.slice(-3).map(({ topic }) => topic),
@@ -698,6 +702,180 @@ describe('MQTT', () => {
     await bench.deliver(reading(ANNA, 81.25, at('05:01')));
     assert.deepEqual(told(bench), ['mqtt: cannot write x (ENOSPC)']);
   });
+});
+
+describe('Home Assistant', () => {
+  const CHANNEL = 'home/weight';
+  const SUBSCRIBE_MS = 2_000;
+
+  /** A publisher that gives Home Assistant its time, and a listener that has always been there. */
+  async function setUp(home = createMqttHome(ANNA)) {
+    const broker = await startAedes();
+    const listener = await listenTo(broker.url);
+    const bench = startMqttBench(broker.url, home, { channel: CHANNEL, subscribeMs: SUBSCRIBE_MS });
+    /** Lets time pass in small steps until it is so. */
+    const passUntil = async (isSo: () => boolean) => {
+      while (!isSo()) {
+        await bench.clock.advance(100);
+        await listener.caughtUp();
+      }
+    };
+    return {
+      ...bench,
+      listener,
+      url: broker.url,
+      passUntil,
+      /** Delivers, however long it has to wait. */
+      async tell(...args: Parameters<typeof bench.deliver>) {
+        let isOver = false;
+        const delivered = bench.deliver(...args).finally(() => {
+          isOver = true;
+        });
+        await passUntil(() => isOver);
+        await delivered;
+        await listener.caughtUp();
+      },
+      async [Symbol.asyncDispose]() {
+        await bench[Symbol.asyncDispose]();
+        await listener[Symbol.asyncDispose]();
+        await broker[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  /** Everything about Home Assistant that is known of an event. */
+  const groupsOf = (listener: Listener) => listener.on(EVENT).map((text) => JSON.parse(text).grpid);
+
+  it('that subscribes 1 s after the discovery message hears the first weigh-in of a person, and its values at once', async () => {
+    await using bench = await setUp();
+    const { listener, clock } = bench;
+    const first = reading(ANNA, 81.25, at('05:59'));
+    let isOver = false;
+    const delivered = bench.deliver(first).finally(() => {
+      isOver = true;
+    });
+    await bench.passUntil(() => listener.on(WEIGHT).length > 0);
+    await clock.advance(1_000);
+    await using late = await listenTo(bench.url);
+    assert.deepEqual(groupsOf(listener), []);
+    await bench.passUntil(() => isOver);
+    await delivered;
+    await late.hears(({ topic }) => topic === EVENT);
+    await listener.caughtUp();
+    assert.deepEqual([groupsOf(late), listener.on(CHANNEL)], [[first.groupId], ['81.3']]);
+  });
+
+  it('waits for nothing where the person is known since long', async () => {
+    await using bench = await setUp();
+    await bench.tell(reading(ANNA, 81.25, at('05:58')));
+    await bench.clock.advance(SUBSCRIBE_MS);
+    const startedMs = bench.clock.elapsedMs();
+    await bench.deliver(reading(ANNA, 81.05, at('05:59')));
+    assert.equal(bench.clock.elapsedMs(), startedMs);
+  });
+
+  it('that was away hears what it missed once more when it is back, with the same payload, and nothing that is stale', async () => {
+    await using bench = await setUp();
+    const { listener, clock } = bench;
+    const [heard, stale, fresh, wrong] = [
+      reading(ANNA, 81, at('05:30')),
+      reading(ANNA, 82, at('05:40')),
+      reading(ANNA, 83, at('06:00')),
+      reading(ANNA, 84, at('06:01')),
+    ];
+    await bench.tell(heard);
+    await listener.publish('homeassistant/status', 'offline');
+    for (const each of [stale, fresh, wrong]) await bench.tell(each);
+    await bench.tell({ ...wrong, withdrawn: 'deleted' }, { kind: 'withdrawn', correction: true, late: true });
+    await clock.advance(45 * 60_000);
+    const sent = listener.on(EVENT);
+    const devices = listener.on(CONFIG).length;
+    await listener.publish('homeassistant/status', 'online');
+    await bench.passUntil(() => listener.on(CONFIG).length > devices);
+    await using back = await listenTo(bench.url);
+    await clock.advance(SUBSCRIBE_MS - 200);
+    await listener.caughtUp();
+    assert.equal(listener.on(EVENT).length, sent.length, 'it has its time to subscribe');
+    await bench.passUntil(() => listener.on(EVENT).length > sent.length);
+    await back.caughtUp();
+    assert.deepEqual(back.on(EVENT), [sent[2]], 'byte by byte the same');
+    assert.equal(listener.on(CHANNEL).length, 4, 'the plain topic is for others as well');
+    for (const status of ['offline', 'online']) await listener.publish('homeassistant/status', status);
+    await clock.advance(60_000);
+    await listener.caughtUp();
+    assert.deepEqual(groupsOf(back), [fresh.groupId], 'once');
+  });
+
+  it('that has only started again hears nothing twice', async () => {
+    await using bench = await setUp();
+    await bench.tell(reading(ANNA, 81, at('05:59')));
+    for (const status of ['offline', 'online', 'online']) await bench.listener.publish('homeassistant/status', status);
+    await bench.clock.advance(60_000);
+    await bench.listener.caughtUp();
+    assert.equal(bench.listener.on(EVENT).length, 1);
+  });
+
+  it('is not waited for at a stop', async () => {
+    const bench = await setUp();
+    const cut = new AbortController();
+    const delivered = failureOf(bench.deliver(reading(ANNA, 81, at('05:59')), {}, cut.signal));
+    await bench.passUntil(() => bench.listener.on(WEIGHT).length > 0);
+    cut.abort();
+    assert.ok(await delivered);
+    await bench[Symbol.asyncDispose]();
+  });
+});
+
+describe('a delivery that is no weigh-in', () => {
+  for (const kind of ['addition', 'reading'] as const) {
+    it(`of the kind ${kind} sets values and announces nothing`, async () => {
+      await using broker = await startAedes();
+      await using listener = await listenTo(broker.url);
+      await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
+      await bench.deliver(reading(ANNA, 81, at('05:59'), { measures: { weight: 81, afib_ecg: 0 } }), { kind });
+      await listener.caughtUp();
+      assert.deepEqual(listener.on(WEIGHT), [value(81, '05:59')]);
+      assert.deepEqual([...listener.on(EVENT), ...listener.on('home/weight')], []);
+    });
+  }
+
+  it('of the kind held leaves no trace', async () => {
+    await using broker = await startAedes();
+    await using listener = await listenTo(broker.url);
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
+    await bench.deliver(reading(ANNA, 116, at('05:59'), { held: 'jump' }), { kind: 'held', late: true });
+    await listener.caughtUp();
+    assert.doesNotMatch(JSON.stringify(listener.heard), /116/);
+  });
+
+  it('of the kind correction sets the board to what the journal has, also where it is older or less', async () => {
+    await using broker = await startAedes();
+    await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+    const first = reading(ANNA, 81, at('05:59'), { measures: { weight: 81, fat_ratio: 17 } });
+    await bench.deliver(first);
+    const measures = { weight: 80.5 };
+    await bench.deliver(
+      { ...first, takenAt: new Date(at('05:50')), measures },
+      { kind: 'correction', correction: true },
+    );
+    const kept = await retainedOn(broker.url);
+    assert.deepEqual([kept.get(WEIGHT), kept.has('weighbridge/1234/fat_ratio')], [value(80.5, '05:50'), false]);
+  });
+});
+
+it('a quantity with a name that every object has is published as any other', async () => {
+  await using broker = await startAedes();
+  await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
+  const measures = Object.fromEntries([
+    ...Object.entries({ weight: 81.25, constructor: 80, valueof: 1 }),
+    ['__proto__', 2],
+  ]);
+  await bench.deliver(reading(ANNA, 0, at('05:59'), { measures }));
+  const kept = await retainedOn(broker.url);
+  assert.equal(kept.get('weighbridge/1234/constructor'), value(80, '05:59'));
+  const components = new Map(Object.entries(JSON.parse(kept.get(CONFIG) ?? '').components));
+  for (const key of ['constructor', '__proto__', 'weight']) assert.ok(components.has(key), key);
+  assert.deepEqual(told(bench), []);
 });
 
 /** What the operator sees of troubles. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { MEASURE_TYPES } from '../../../src/domain/measure.ts';
+import { HELD_REASONS } from '../../../src/domain/reading.ts';
 import { CSV_COLUMNS, CSV_HEADER, formatCsvRow } from '../../../src/storage/journal/csv.ts';
 import { formatLine, type JournalLine, parseLine } from '../../../src/storage/journal/line.ts';
 import { userId } from '../../support/people.ts';
@@ -33,6 +34,7 @@ const line: fc.Arbitrary<JournalLine> = fc
     model: foreign,
     timeZone: fc.constantFrom('Europe/Vienna', undefined),
     measures: fc.dictionary(fc.oneof(fc.constantFrom(...KEYS), text), value),
+    held: fc.constantFrom(undefined, ...HELD_REASONS),
   })
   .map((reading) => parseLine(formatLine(reading)))
   .filter((decoded) => decoded !== undefined);
@@ -62,6 +64,7 @@ test('every field of every line, whatever is in it, comes back from a CSV reader
           [row['attrib'], row['ambiguous'], row['deviceid'], row['model']],
           [String(reading.attribution), String(reading.ambiguous), reading.deviceId ?? '', reading.model ?? ''],
         );
+        assert.equal(row['held'], reading.held ?? '');
         const named = KEYS.filter((key) => row[key] !== '').map((key) => [key, Number(row[key])] as const);
         const other: Record<string, number> = JSON.parse(row['other'] || '{}');
         assert.deepEqual(new Map([...named, ...Object.entries(other)]), new Map(Object.entries(reading.measures)));
@@ -70,7 +73,7 @@ test('every field of every line, whatever is in it, comes back from a CSV reader
   );
 });
 
-test('the columns are these, in this order, and those that may come stand before the last', () => {
+test('the columns are these, in this order, and kinds that may come stand before the last two', () => {
   assert.deepEqual(CSV_COLUMNS.slice(0, 12), [
     ...['userid', 'name', 'grpid', 'date', 'timestamp', 'modified', 'attrib', 'ambiguous', 'deviceid', 'model'],
     ...['weight', 'height'],
@@ -80,7 +83,7 @@ test('the columns are these, in this order, and those that may come stand before
     numbers,
     numbers.toSorted((a, b) => a - b),
   );
-  assert.deepEqual(CSV_COLUMNS.slice(10, -1), KEYS);
-  assert.equal(CSV_COLUMNS.at(-1), 'other');
+  assert.deepEqual(CSV_COLUMNS.slice(10, -2), KEYS);
+  assert.deepEqual(CSV_COLUMNS.slice(-2), ['other', 'held']);
   assert.equal(new Set(CSV_COLUMNS).size, CSV_COLUMNS.length);
 });

@@ -131,7 +131,7 @@ describe('a group', () => {
     assert.equal(first?.replaces, undefined);
     const confirmed = weighIn(1, 0, 79, { attribution: 7, modifiedAt: new Date(READING.takenAt.getTime() + 5_000) });
     const [second] = await journal.append([confirmed]);
-    assert.deepEqual(second?.replaces, { weight: 80, announced: false });
+    assert.deepEqual(second?.replaces, { weight: 80, counted: false });
     assert.deepEqual(await added(journal, confirmed, ambiguous), [], 'what it said before does not come back');
     assert.deepEqual(await place.groups(), [1, 1]);
   });
@@ -193,7 +193,7 @@ describe('opening', () => {
     const [third] = await journal.append([THIRD]);
     assert.equal(third?.previousWeight, 81);
     const [again] = await journal.append([weighIn(1, 0, 80, { modifiedAt: new Date('2027-01-01') })]);
-    assert.deepEqual(again?.replaces, { weight: 80.5, announced: true });
+    assert.deepEqual(again?.replaces, { weight: 80.5, counted: true });
     assert.deepEqual(place.log.entries, []);
   });
 

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { measureKey } from '../../../src/domain/measure.ts';
-import type { Reading } from '../../../src/domain/reading.ts';
+import { HELD_REASONS, type Reading, WITHDRAWN_REASONS } from '../../../src/domain/reading.ts';
 import { openJournal } from '../../../src/storage/journal/journal.ts';
 import { formatLine, parseLine } from '../../../src/storage/journal/line.ts';
 import { userId } from '../../support/people.ts';
@@ -57,6 +57,8 @@ const reading: fc.Arbitrary<Reading> = fc
     model: foreign,
     timeZone: fc.oneof(foreign, fc.constantFrom('Europe/Vienna', 'Asia/Kathmandu', 'America/St_Johns')),
     measures: fc.dictionary(fc.oneof(name, text), value).map((measures) => ({ ...measures })),
+    held: fc.constantFrom(undefined, ...HELD_REASONS),
+    withdrawn: fc.constantFrom(undefined, ...WITHDRAWN_REASONS),
   })
   .chain((fields) => attributed.map((more) => ({ ...fields, ...more })));
 

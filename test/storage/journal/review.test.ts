@@ -84,6 +84,14 @@ describe('a group is taken back', () => {
     assert.deepEqual(await journal.append(of(ANNA, SECOND)), [], 'the old version does not bring it back');
   });
 
+  test('and an older version that comes late does not take it from the other person', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(BO, { ...SECOND, attribution: 7, modifiedAt: NOW }));
+    await journal.append(of(ANNA, FIRST, SECOND));
+    assert.deepEqual([weights(journal), weights(journal, BO)], [[80], [80.5]]);
+  });
+
   test('and comes back to the first person when Withings changes its mind', async () => {
     await using home = await setUp();
     const journal = await home.open();
@@ -103,6 +111,25 @@ describe('a group is taken back', () => {
     assert.deepEqual(weights(await home.open()), [80]);
     await journal.append(of(ANNA, SECOND));
     assert.deepEqual(weights(journal), [80, 80.5]);
+  });
+
+  test('by hand for good, also where it was deleted before', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, FIRST, SECOND));
+    await journal.withdraw(ANNA, [2], 'deleted');
+    await journal.withdraw(ANNA, [2], 'forgotten');
+    assert.deepEqual(await journal.append(of(ANNA, SECOND)), []);
+  });
+
+  test('when it moved away, and counts again where no other person has it', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, FIRST, SECOND));
+    await journal.append(of(BO, { ...SECOND, modifiedAt: NOW }));
+    await journal.withdraw(BO, [2], 'deleted');
+    await journal.append(of(ANNA, SECOND));
+    assert.deepEqual([weights(journal), weights(journal, BO)], [[80, 80.5], []]);
   });
 
   test('by hand for good', async () => {
@@ -184,6 +211,72 @@ describe('a weight that cannot be this person’s is held', () => {
     await journal.append(of(ANNA, group(4, 81.3, -400)));
     assert.equal(journal.heldOf(ANNA)[0]?.held, 'future');
     assert.equal(journal.lastWeighIn(ANNA)?.takenAt.getTime(), early.takenAt.getTime());
+  });
+
+  test('together with the heart rate of the same weigh-in, also where that comes later', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    const heart = (groupId: number) =>
+      group(groupId, 0, 1, { measures: [{ type: 11, value: 60, position: undefined }] });
+    await journal.append(of(ANNA, ...USUAL, group(3, 62, 1), heart(4)));
+    await journal.append(of(ANNA, heart(5)));
+    assert.deepEqual(
+      journal.heldOf(ANNA).map(({ groupId }) => groupId),
+      [3, 4, 5],
+    );
+    assert.deepEqual(journal.histories.valuesOf(ANNA, 'heart_rate'), []);
+    await journal.append(of(ANNA, group(6, 62.5)));
+    const again = await home.open();
+    assert.deepEqual(again.heldOf(ANNA), []);
+    assert.equal(again.histories.valuesOf(ANNA, 'heart_rate').length, 2);
+  });
+
+  test('also the composition that came one fetch earlier, and both count when the weight is corrected', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    const fat = group(4, 0, 1, { measures: [{ type: 6, value: 5, position: undefined }] });
+    await journal.append(of(ANNA, ...USUAL, fat));
+    await journal.append(of(ANNA, group(3, 4, 1)));
+    assert.equal(journal.latest.of(ANNA).get('fat_ratio'), undefined);
+    await journal.append(of(ANNA, group(3, 81, 1, {}, 5)));
+    assert.deepEqual((await home.open()).heldOf(ANNA), []);
+    assert.equal(journal.latest.of(ANNA).get('fat_ratio')?.value, 5);
+  });
+
+  test('where two groups of one weigh-in say the same', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 116, 1), group(4, 116, 1)));
+    assert.deepEqual(weights(journal), [81.2, 81.4]);
+  });
+
+  test('and released by one of the day before that arrives later', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 62)));
+    await journal.append(of(ANNA, group(4, 62.4, 1)));
+    assert.deepEqual(weights(journal), [81.2, 81.4, 62.4, 62]);
+  });
+
+  test('until its date has passed, where the clock of the scale is some minutes ahead', async () => {
+    await using directory = await temporaryDirectory();
+    let now = NOW;
+    const clock = { now: () => now };
+    const path = `${directory.path}/measures.jsonl`;
+    const journal = await openJournal(path, createRecordingLog(), { review: REVIEW, clock });
+    const early = { ...group(3, 81.3), takenAt: new Date(NOW.getTime() + 10 * 60_000) };
+    await journal.append(of(ANNA, ...USUAL, early, group(4, 81, -400)));
+    assert.deepEqual(
+      journal.heldOf(ANNA).map(({ groupId }) => groupId),
+      [3, 4],
+    );
+    now = new Date(NOW.getTime() + 11 * 60_000);
+    await journal.append(of(ANNA, early));
+    assert.deepEqual(
+      journal.heldOf(ANNA).map(({ groupId }) => groupId),
+      [4],
+    );
+    assert.equal(journal.lastWeighIn(ANNA)?.kilograms, 81.3);
   });
 
   test('and can be taken back while it is held', async () => {

@@ -1,0 +1,99 @@
+import type { Clock } from '../../domain/clock.ts';
+import type { MeasureAnswer, TimeWindow } from '../../domain/measure.ts';
+import type { GroupState, Journal, JournalEntry } from '../../domain/reading.ts';
+import type { UserId } from '../../domain/token.ts';
+
+/** How far apart two answers are that lack a group. */
+export const APART_MS = 60_000;
+/** Turning the pages takes no longer. What was changed later than this has a wrong date of change. */
+const MOST_PAGES_MS = 10 * 60_000;
+/** More missing groups than this, and more than half of all: Withings shares nothing at the moment. */
+const MOST_MISSING = 2;
+
+/** What an answer for a window lacks of what the journal has there. */
+export interface Comparison {
+  /** Missing for the first time, or less than a minute after that: the window is to be asked for again. */
+  readonly suspects: readonly GroupState[];
+  /** What the journal took back. */
+  readonly withdrawn: readonly JournalEntry[];
+}
+
+/** Finds the groups that Withings has deleted. Two complete answers, at least a minute apart, must lack a group. */
+export interface Deletions {
+  /** What the journal has within a window. Call it before the question is sent. */
+  expect(userId: UserId, window: TimeWindow): Expected;
+  /** These groups are there. */
+  seen(userId: UserId, answer: MeasureAnswer): void;
+  compare(userId: UserId, expected: Expected, answer: MeasureAnswer): Promise<Comparison>;
+  /** Whether so much is missing that it looks like sharing that is paused. */
+  isDoubtful(expected: Expected, answer: MeasureAnswer): boolean;
+}
+
+export interface Expected {
+  readonly groups: readonly GroupState[];
+  /** By `clock.elapsedMs()`. */
+  readonly askedMs: number;
+}
+
+export function createDeletions({
+  journal,
+  clock,
+}: {
+  readonly journal: Pick<Journal, 'groupsWithin' | 'withdraw'>;
+  readonly clock: Clock;
+}): Deletions {
+  /** When each group was missing first, by `clock.elapsedMs()`. */
+  const missingSinceMs = new Map<UserId, Map<number, number>>();
+
+  return {
+    expect(userId, window) {
+      const groups = journal.groupsWithin(userId, window).filter(({ withdrawn }) => withdrawn === undefined);
+      return { groups, askedMs: clock.elapsedMs() };
+    },
+    seen(userId, { groups }) {
+      const missing = missingSinceMs.get(userId);
+      for (const { groupId } of groups) missing?.delete(groupId);
+    },
+    async compare(userId, expected, answer) {
+      if (!isEvidence(answer)) return { suspects: [], withdrawn: [] };
+      const since = missingSinceMs.get(userId) ?? new Map<number, number>();
+      missingSinceMs.set(userId, since);
+      const suspects: GroupState[] = [];
+      const deleted: number[] = [];
+      for (const group of missingIn(answer, expected)) {
+        const firstMs = since.get(group.groupId);
+        if (firstMs !== undefined && expected.askedMs - firstMs >= APART_MS) deleted.push(group.groupId);
+        else suspects.push(group);
+        since.set(group.groupId, firstMs ?? clock.elapsedMs());
+      }
+      const withdrawn = deleted.length === 0 ? [] : await journal.withdraw(userId, deleted, 'deleted');
+      for (const groupId of deleted) since.delete(groupId);
+      return { suspects, withdrawn };
+    },
+    isDoubtful(expected, answer) {
+      const missing = missingIn(answer, expected).length;
+      const isEmpty = answer.groups.length === 0 && missing > 0;
+      return isEvidence(answer) && (isEmpty || (missing > MOST_MISSING && missing * 2 > expected.groups.length));
+    },
+  };
+}
+
+/** A part of an answer says nothing about what is missing. */
+function isEvidence(answer: MeasureAnswer): boolean {
+  return answer.complete && answer.unreadable.length === 0 && !changedMeanwhile(answer);
+}
+
+/**
+ * A group that is changed while the pages are turned moves to their end, and those behind it move up: one of them into
+ * a page that was read before.
+ */
+export function changedMeanwhile({ groups, updatedAt }: MeasureAnswer): boolean {
+  if (updatedAt === undefined) return false;
+  const untilMs = updatedAt.getTime() + MOST_PAGES_MS;
+  return groups.some(({ modifiedAt }) => modifiedAt >= updatedAt && modifiedAt.getTime() <= untilMs);
+}
+
+function missingIn({ groups }: MeasureAnswer, expected: Expected): readonly GroupState[] {
+  const there = new Set(groups.map(({ groupId }) => groupId));
+  return expected.groups.filter(({ groupId }) => !there.has(groupId));
+}

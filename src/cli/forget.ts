@@ -1,0 +1,66 @@
+import { journalIn } from '../daemon/data-directory.ts';
+import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
+import { formatWeight, listMeasures } from '../domain/format.ts';
+import { nameOf, type People } from '../domain/household.ts';
+import { counts, type Reading, weightOf } from '../domain/reading.ts';
+import type { UserId } from '../domain/token.ts';
+import { openJournal } from '../storage/journal/journal.ts';
+import { openJournalReader } from '../storage/journal/reader.ts';
+import { openMessages, readSettings } from './open-command.ts';
+import { ExitCode, ExitError, type Shell } from './shell.ts';
+
+/** How many groups are listed where the group is unknown. */
+const MOST_LISTED = 5;
+
+/** Takes a measure group back by hand, beside a running daemon or without one. */
+export async function forget(shell: Shell, userId: UserId, groupId: number): Promise<ExitCode> {
+  const config = readSettings(shell, 'files');
+  const { people } = config;
+  const path = journalIn(config.directories.data);
+  const readings = await readOf(userId, path);
+  const reading = readings.find((each) => each.groupId === groupId);
+  if (reading === undefined) throw new ExitError(ExitCode.failed, unknown(userId, groupId, readings, people));
+
+  const journal = await openJournal(path, openMessages(shell, config));
+  const [entry] = await journal.withdraw(userId, [groupId], 'forgotten');
+  if (entry === undefined) shell.print(`${describe(reading, people)} was taken back before.`);
+  else shell.print(`Took back ${describe(reading, people)}.`);
+  const last = journal.lastWeighIn(userId);
+  if (last === undefined) shell.print(`${nameOf(userId, people)} has no weight now.`);
+  else {
+    const weight = formatWeight(last.kilograms, people.unit);
+    shell.print(`The weight of ${nameOf(userId, people)} is now ${weight}, measured ${formatMoment(last.takenAt)}.`);
+  }
+  return ExitCode.done;
+}
+
+/** Each group of the person as its last line has it, the oldest first. */
+async function readOf(userId: UserId, path: string): Promise<readonly Reading[]> {
+  const journal = await openJournalReader(path);
+  if (journal === undefined) throw new ExitError(ExitCode.failed, `there is no journal yet: ${path}`);
+  return [...journal.read({ userId })].map(({ reading }) => reading);
+}
+
+function unknown(userId: UserId, groupId: number, readings: readonly Reading[], people: People): string {
+  const name = nameOf(userId, people);
+  const known = readings.filter((each) => counts(each) || each.held !== undefined).slice(-MOST_LISTED);
+  if (known.length === 0) return `the journal has no group ${groupId} of ${name}, and no other group of ${name}`;
+  const lines = known.map((each) => `  weighbridge forget ${userId} ${each.groupId}   # ${summary(each, people)}`);
+  const newest = known.length === 1 ? 'This is the newest group' : `These are the ${known.length} newest groups`;
+  return [`the journal has no group ${groupId} of ${name}. ${newest}:`, ...lines].join('\n');
+}
+
+function describe(reading: Reading, people: People): string {
+  const weight = weightOf(reading) === undefined ? '' : 'weight ';
+  return `${weight}${summary(reading, people)}, of ${nameOf(reading.userId, people)}`;
+}
+
+function summary(reading: Reading, { unit }: People): string {
+  const weight = weightOf(reading);
+  const what = weight === undefined ? listMeasures(reading, unit) || 'no measures' : formatWeight(weight, unit);
+  return `${what}, measured ${formatTime(reading.takenAt, reading.timeZone)}`;
+}
+
+function formatMoment(date: Date): string {
+  return formatTime(date, LOCAL_ZONE);
+}

@@ -1,0 +1,57 @@
+import type { Delivery } from '../../domain/publisher.ts';
+import type { Reading } from '../../domain/reading.ts';
+
+/** A household weighs in a few times an hour; older ones are not fresh any more. */
+const MOST = 20;
+
+/** Whether Home Assistant hears events, and the weigh-ins that it has not heard. */
+export function createMissed() {
+  let isUp = true;
+  let isHearing = true;
+  const missed = new Map<string, Delivery>();
+
+  return {
+    /** Home Assistant has stopped. */
+    left() {
+      isUp = false;
+      isHearing = false;
+    },
+    /** Home Assistant has started. It subscribes to events after it has read the discovery messages. */
+    born() {
+      isUp = true;
+      isHearing = false;
+    },
+    /** The discovery messages are published again. */
+    introduced() {
+      isHearing = isUp;
+    },
+    get isHearing() {
+      return isHearing;
+    },
+    /** Home Assistant has started, and waits for the discovery messages. */
+    get isWaiting() {
+      return isUp && !isHearing;
+    },
+    /** Keeps a weigh-in that was announced, if Home Assistant did not hear it. */
+    keep(delivery: Delivery) {
+      if (isHearing) return;
+      missed.set(keyOf(delivery.reading), delivery);
+      const [oldest] = missed.keys();
+      if (missed.size > MOST && oldest !== undefined) missed.delete(oldest);
+    },
+    /** A weigh-in is never told again with a weight that it does not have any more. */
+    change(delivery: Delivery) {
+      const key = keyOf(delivery.reading);
+      if (!missed.has(key)) return;
+      if (delivery.kind === 'correction') missed.set(key, delivery);
+      else if (delivery.kind === 'withdrawn' || delivery.kind === 'held') missed.delete(key);
+    },
+    list: (): readonly Delivery[] => [...missed.values()],
+    has: (delivery: Delivery): boolean => missed.get(keyOf(delivery.reading)) === delivery,
+    over: (delivery: Delivery): boolean => missed.delete(keyOf(delivery.reading)),
+  };
+}
+
+function keyOf({ userId, groupId }: Reading): string {
+  return `${userId} ${groupId}`;
+}

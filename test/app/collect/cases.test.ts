@@ -1,0 +1,219 @@
+import { strict as assert } from 'node:assert';
+import { describe, test } from 'node:test';
+import { createAnnouncer } from '../../../src/app/collect/announce.ts';
+import { createCollect } from '../../../src/app/collect/collect.ts';
+import { createPersonStates } from '../../../src/app/status/person-states.ts';
+import { createWithAccess } from '../../../src/app/tokens/access-tokens.ts';
+import type { MeasureAnswer } from '../../../src/domain/measure.ts';
+import { weightOf } from '../../../src/domain/reading.ts';
+import { createReview } from '../../../src/domain/review.ts';
+import { NOTHING_KNOWN } from '../../../src/domain/status.ts';
+import type { UserId } from '../../../src/domain/token.ts';
+import { parseMeasurePage } from '../../../src/withings/wire.ts';
+import { answerWith, readCase } from '../../support/cases.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { createMemoryCursors, createMemoryJournal, createMemoryUnreadable } from '../../support/memory-journal.ts';
+import { ANNA, accessToken, BO, weighIn } from '../../support/people.ts';
+import { createRecordingLog } from '../../support/recording-log.ts';
+
+const TAKEN = new Date(1_795_154_462_000);
+const NOW = new Date(TAKEN.getTime() + 20 * 60_000);
+const HOUR = 3_600_000;
+
+/** Fetches what it is given, one answer after another, into a journal that reviews what comes in. */
+function setUp() {
+  const clock = createFakeClock(NOW);
+  const log = createRecordingLog();
+  const people = { names: new Map([[ANNA, 'Anna']]), unit: 'kg' } as const;
+  const journal = createMemoryJournal({ review: createReview({ jumpShare: 0.2 }), now: clock.now });
+  const { cursors, ...cursorStore } = createMemoryCursors();
+  const unreadable = createMemoryUnreadable();
+  const store = { load: async () => NOTHING_KNOWN, save: async () => undefined };
+  let answer: MeasureAnswer = answerWith([], NOW);
+  const accessTokens = {
+    get: async () => accessToken('access'),
+    forget: () => undefined,
+    accept: () => undefined,
+    isFresh: () => false,
+  };
+  const others = { refuse: async () => undefined, hasOtherLogin: async () => false, adopt: async () => undefined };
+  const collect = createCollect({
+    accessTokens,
+    withAccess: createWithAccess({ ...accessTokens, ...others }),
+    measures: { getMeas: async () => answer },
+    cursors: cursorStore,
+    personStates: createPersonStates({ people: store, log }),
+    announce: createAnnouncer({ log, clock, people, maxAgeMs: HOUR }),
+    ...{ journal, unreadable, people, clock, log },
+  });
+  const take = async (next: MeasureAnswer, userId: UserId = ANNA) => {
+    answer = next;
+    await collect.since(userId, { urgent: false });
+  };
+  return {
+    log,
+    journal,
+    cursors,
+    unreadable,
+    take,
+    /** Takes groups as they come over the wire. */
+    fetch: (groups: readonly unknown[], userId?: UserId) => take(answerWith(groups, NOW), userId),
+    last: (userId = ANNA) => journal.lastWeighIn(userId)?.kilograms,
+    told: () => log.entries.filter(({ level }) => level !== 'debug').map(({ event, text }) => `${event}: ${text}`),
+  };
+}
+
+describe('an input from the field', () => {
+  test('body-scan-four-groups.json is one weigh-in, told once and complete', async () => {
+    const bench = setUp();
+    await bench.fetch(readCase('body-scan-four-groups.json'));
+    assert.equal(bench.told().length, 1);
+    const [entry] = bench.log.entries.filter(({ event }) => event === 'reading');
+    assert.match(entry?.text ?? '', /^weight 81\.25 kg Anna 1234 measured .* Body Scan$/);
+    assert.deepEqual(entry?.['groups'], [9000000001, 9000000002, 9000000003, 9000000004]);
+    const measures = Object.keys(Object(entry?.['measures']));
+    for (const key of ['weight', 'fat_ratio', 'heart_rate', 'afib_ecg', 'vascular_age', 'nerve_response_score'])
+      assert.ok(measures.includes(key), key);
+    assert.equal(bench.journal.lines.length, 4, 'one line a group');
+  });
+
+  test('body-scan-four-groups.json, the last one hours later, is an addition and no weigh-in of its own', async () => {
+    const bench = setUp();
+    const groups = readCase('body-scan-four-groups.json');
+    await bench.fetch(groups.slice(0, 3));
+    await bench.fetch(groups);
+    assert.equal(bench.told().length, 1);
+    assert.match(bench.log.texts('addition').join(), /^addition pulse_wave_velocity 7\.2 m\/s, vascular_age 41 years/);
+  });
+
+  for (const [name, why] of [
+    ['group-emptied.json', 'Withings emptied it'],
+    ['group-becomes-ambiguous.json', "Withings changed it to ambiguous: may be another household member's"],
+  ] as const) {
+    test(`${name} is taken back, and one line says so`, async () => {
+      const bench = setUp();
+      const [first, second] = readCase(name);
+      await bench.take({ ...answerWith([], NOW), groups: [weighIn(80, new Date(TAKEN.getTime() - 24 * HOUR))] });
+      await bench.fetch([first]);
+      assert.equal(bench.last(), 80.5);
+      await bench.fetch([second]);
+      assert.equal(bench.last(), 80);
+      const lines = bench.log.texts('withdrawn');
+      assert.equal(lines.length, 1);
+      assert.match(lines[0] ?? '', /^took back weight 80\.50 kg Anna 1234 measured 2026-/);
+      assert.ok(lines[0]?.endsWith(`(${why})`), lines[0]);
+    });
+  }
+
+  test('group-moved.json is taken back from the first person, whose next change is right', async () => {
+    const bench = setUp();
+    const { '1234': annas, '5678': bos } = readCase('group-moved.json');
+    await bench.take({ ...answerWith([], NOW), groups: [weighIn(61.8, new Date(TAKEN.getTime() - 24 * HOUR))] });
+    await bench.fetch(annas);
+    await bench.fetch(bos, BO);
+    assert.deepEqual([bench.last(), bench.last(BO)], [61.8, 62]);
+    assert.match(
+      bench.told()[2] ?? '',
+      /^withdrawn: took back weight 62\.00 kg Anna .*assigned it to another person\)$/,
+    );
+    assert.match(bench.told()[3] ?? '', /^reading: weight 62\.00 kg 5678 /);
+    await bench.take({ ...answerWith([], NOW), groups: [weighIn(61.9, NOW)] });
+    assert.match(bench.told()[4] ?? '', /^reading: weight 61\.90 kg \(\+0\.10\) Anna/);
+  });
+
+  test('group-future.json is kept, marked, told once, and never the newest', async () => {
+    const bench = setUp();
+    const groups = readCase('group-future.json');
+    await bench.fetch(groups);
+    await bench.fetch(groups);
+    assert.equal(bench.last(), undefined);
+    assert.equal(bench.journal.heldOf(ANNA)[0]?.held, 'future');
+    assert.equal(bench.told().length, 1);
+    const [entry] = bench.log.entries.filter(({ event }) => event === 'held');
+    assert.equal(entry?.['reason'], 'future');
+    assert.match(entry?.text ?? '', /^held 90\.00 kg Anna 1234 .*\(it is dated ahead of this computer's clock\)$/);
+  });
+
+  test('group-odd-values.json costs what cannot be read, and holds what no scale can weigh', async () => {
+    const bench = setUp();
+    const groups = readCase('group-odd-values.json');
+    await bench.fetch(groups);
+    await bench.fetch(groups);
+    assert.equal(bench.last(), 81.25);
+    assert.deepEqual(bench.cursors.get(ANNA), NOW);
+    assert.deepEqual(
+      bench.journal.heldOf(ANNA).map(({ groupId, held, weight }) => [groupId, held, weight]),
+      [
+        [9000000053, 'impossible', 0],
+        [9000000054, 'impossible', -1],
+        [9000000055, 'impossible', 1e300],
+      ],
+    );
+    assert.equal(bench.log.texts('held').length, 1, 'groups of one moment are one line');
+    const unreadable = bench.log.texts('unreadable');
+    assert.equal(unreadable.length, 1);
+    assert.match(unreadable[0] ?? '', /of Anna 1234 .*measures\[0\]\.value is not a number.*unreadable\.jsonl/);
+    assert.equal(bench.unreadable.countOf(ANNA), 1);
+    assert.equal(
+      bench.journal.lines.some(({ groupId }) => groupId === 9000000051),
+      false,
+    );
+  });
+
+  test('group-numeric-device.json keeps device and model as text', async () => {
+    const bench = setUp();
+    await bench.fetch(readCase('group-numeric-device.json'));
+    const [line] = bench.journal.lines;
+    assert.deepEqual([line?.deviceId, line?.model, line && weightOf(line)], ['4711', '6', 81.25]);
+  });
+
+  test('page-more-text.json is no more where it says "0", and kept where it does not say where to go on', async () => {
+    const [whole, cutOff] = readCase('page-more-text.json').map(({ body }: { body: unknown }) =>
+      parseMeasurePage(body),
+    );
+    assert.deepEqual([whole.groups.length, whole.nextOffset, whole.isCutOff], [1, undefined, false]);
+    assert.deepEqual([cutOff.groups.length, cutOff.nextOffset, cutOff.isCutOff], [1, undefined, true]);
+  });
+});
+
+describe('what is held', () => {
+  const day = (days: number) => new Date(TAKEN.getTime() - days * 24 * HOUR);
+
+  test('says how far it is and what releases it, and is told as the weigh-in it is when it is released', async () => {
+    const bench = setUp();
+    const take = (...groups: readonly ReturnType<typeof weighIn>[]) => bench.take({ ...answerWith([], NOW), groups });
+    await take(weighIn(81.2, day(2)));
+    await take(weighIn(116.2, day(1)));
+    assert.match(
+      bench.told()[1] ?? '',
+      /^held: held 116\.20 kg \(\+35\.00\) Anna .*\(43 % above the weight before; a second weigh-in like it within a week releases both\)$/,
+    );
+    await take(weighIn(116.5, TAKEN));
+    assert.deepEqual(
+      bench
+        .told()
+        .slice(2)
+        .map((text) => text.slice(0, text.indexOf(' Anna'))),
+      ['reading: weight 116.20 kg (+35.00)', 'reading: weight 116.50 kg (+0.30)'],
+    );
+  });
+
+  test('of a new version says which weight no longer counts', async () => {
+    const bench = setUp();
+    const group = weighIn(81, TAKEN);
+    const measures = [{ type: 1, value: 0, position: undefined }];
+    await bench.take({ ...answerWith([], NOW), groups: [group] });
+    await bench.take({ ...answerWith([], NOW), groups: [{ ...group, modifiedAt: NOW, measures }] });
+    assert.match(bench.told()[1] ?? '', /\(no scale can weigh that; 81\.00 kg of before no longer counts\)$/);
+  });
+});
+
+test('a new version without the weight says that the weight was taken back', async () => {
+  const bench = setUp();
+  const group = weighIn(81, TAKEN);
+  const measures = [{ type: 6, value: 17.3, position: undefined }];
+  await bench.take({ ...answerWith([], NOW), groups: [group] });
+  await bench.take({ ...answerWith([], NOW), groups: [{ ...group, modifiedAt: NOW, measures }] });
+  assert.match(bench.told()[1] ?? '', /^withdrawn: took back weight 81\.00 kg Anna .*removed the weight/);
+  assert.equal(bench.last(), undefined);
+});

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { startHome } from '../support/home.ts';
+import { runProgram } from '../support/program.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const TAKEN = Date.parse('2026-01-31T06:00:00Z') / 1000;
+const DAY_S = 24 * 3_600;
+
+/** A line as the daemon writes it, so many days after the first. */
+function line(grpid: number, kilograms: number, days: number, userid = '1234'): string {
+  const timestamp = TAKEN + days * DAY_S;
+  const date = `${new Date(timestamp * 1000).toISOString().slice(0, -'.000Z'.length)}+00:00`;
+  const rest = { attrib: 0, ambiguous: false, deviceid: 'd1', model: 'Body+', measures: { weight: kilograms } };
+  return `${JSON.stringify({ userid, grpid, date, timestamp, modified: timestamp + 60, ...rest })}\n`;
+}
+
+async function withJournal(...lines: readonly string[]) {
+  const directory = await temporaryDirectory();
+  const path = join(directory.path, 'data/measures.jsonl');
+  await mkdir(join(directory.path, 'data'));
+  if (lines.length > 0) await writeFile(path, lines.join(''));
+  return {
+    run: (...args: readonly string[]) => runProgram(args, { cwd: directory.path, env: { USER_NAMES: '1234:Anna' } }),
+    journal: () => readFile(path, 'utf8'),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+describe('weighbridge forget', () => {
+  test('takes a group back, and says what counts now', async () => {
+    await using home = await withJournal(line(1, 81.25, 0), line(2, 62, 1));
+    const { code, stdout, stderr } = await home.run('forget', '1234', '2');
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.deepEqual(stdout.split('\n'), [
+      'Took back weight 62.00 kg, measured 2026-02-01T06:00:00+00:00, of Anna 1234.',
+      'The weight of Anna 1234 is now 81.25 kg, measured 2026-01-31T06:00:00+00:00.',
+      '',
+    ]);
+    const last = JSON.parse((await home.journal()).trim().split('\n').at(-1) ?? '');
+    assert.deepEqual([last.grpid, last.withdrawn, last.reason], [2, true, 'forgotten']);
+    const users = await home.run('export', '--user', '1234', '--format', 'json');
+    assert.match(users.stdout, /"withdrawn":true/);
+  });
+
+  test('a second time changes nothing', async () => {
+    await using home = await withJournal(line(1, 81.25, 0));
+    await home.run('forget', '1234', '1');
+    const before = await home.journal();
+    const { code, stdout } = await home.run('forget', '1234', '1');
+    assert.equal(code, 0);
+    assert.match(stdout, /^weight 81\.25 kg, .* was taken back before\.\nAnna 1234 has no weight now\.\n$/);
+    assert.equal(await home.journal(), before);
+  });
+
+  test('of an unknown group lists the newest five of the person, ready to copy', async () => {
+    const groups = [1, 2, 3, 4, 5, 6].map((grpid) => line(grpid, 80 + grpid, grpid));
+    await using home = await withJournal(...groups, line(99, 60, 9, '5678'));
+    const before = await home.journal();
+    const { code, stdout, stderr } = await home.run('forget', '1234', '99');
+    assert.deepEqual([code, stdout], [1, '']);
+    const [first, ...listed] = stderr.trim().split('\n');
+    assert.equal(first, 'error: the journal has no group 99 of Anna 1234. These are the 5 newest groups:');
+    assert.equal(listed.length, 5);
+    assert.match(listed[4] ?? '', /^ {2}weighbridge forget 1234 6 +# 86\.00 kg, measured 2026-02-06T06:00:00\+00:00$/);
+    assert.equal(await home.journal(), before);
+  });
+
+  test('says so where there is no journal, and what a group is called where the argument is none', async () => {
+    await using home = await withJournal();
+    const missing = await home.run('forget', '1234', '1');
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /there is no journal yet: .*measures\.jsonl/);
+    const wrong = await home.run('forget', '1234', 'last');
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /6123456789/);
+  });
+
+  test('beside a running daemon, which then shows what is left, and does not take the group in again', async () => {
+    await using home = await startHome();
+    await home.link('1234');
+    const nowS = Math.floor(Date.now() / 1000);
+    const [first] = home.sandbox.store('1234', { kilograms: 81.25, date: nowS - 7_200, body: 'unknown' });
+    const [second] = home.sandbox.store('1234', { kilograms: 80.5, date: nowS - 3_600, body: 'unknown' });
+    assert(first !== undefined && second !== undefined);
+    await using daemon = await home.serve({ STATUS_PORT: '0' });
+    await daemon.reading(second.grpid);
+    const { code, stdout } = await home.start({}, ['forget', '1234', `${second.grpid}`]).exited;
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^Took back weight 80\.50 kg/);
+    const changed = { ...second, modified: second.modified + 30 };
+    home.sandbox.measures.put('1234', changed);
+    await daemon.notify({ userid: '1234', appli: 1, startdate: second.date, enddate: second.date + 1 });
+    await daemon.line(({ event, text }) => event === 'fetched' && / 1 groups of user 1234, 0 of them/.test(`${text}`));
+    const lines = await home.journal();
+    assert.deepEqual(
+      lines.map(({ grpid }) => grpid),
+      [first.grpid, second.grpid, second.grpid],
+    );
+    const { stdout: users } = await home.start({}, ['users', '--json']).exited;
+    assert.match(users, /"weight":81\.25/);
+  });
+});
