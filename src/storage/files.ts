@@ -22,9 +22,8 @@ async function readRegular(path: string): Promise<Buffer> {
   // Without O_NONBLOCK, opening a FIFO waits for a writer.
   await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const stats = await handle.stat();
-  if (stats.isFile()) return await handle.readFile();
-  // A directory is told as before.
-  if (stats.isDirectory()) return await handle.readFile();
+  // Node itself refuses to read a directory.
+  if (stats.isFile() || stats.isDirectory()) return await handle.readFile();
   const kind = stats.isFIFO() ? 'a FIFO' : stats.isSocket() ? 'a socket' : 'a device';
   throw new Trouble(`${path} is ${kind}, not a file`, {
     code: 'not_a_file',
