@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { errorCode, Trouble } from '../domain/trouble.ts';
 
 /** The file operations that storage is made of; a parameter, so that a test can fail or die at any one of them. */
@@ -13,7 +13,26 @@ export interface FileSystem {
   readonly stat: typeof stat;
 }
 
-export const nodeFiles: FileSystem = { open, readFile, readdir, rename, rm, stat };
+/**
+ * Reads a regular file, and nothing else: reading a FIFO never ends, and neither does `/dev/zero`.
+ *
+ * @throws Trouble `not_a_file`
+ */
+async function readRegular(path: string): Promise<Buffer> {
+  // Without O_NONBLOCK, opening a FIFO waits for a writer.
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const stats = await handle.stat();
+  // Node itself refuses to read a directory.
+  if (stats.isFile() || stats.isDirectory()) return await handle.readFile();
+  const kind = stats.isFIFO() ? 'a FIFO' : stats.isSocket() ? 'a socket' : 'a device';
+  throw new Trouble(`${path} is ${kind}, not a file`, {
+    code: 'not_a_file',
+    recovery: 'retry',
+    hint: 'put a file in its place',
+  });
+}
+
+export const nodeFiles: FileSystem = { open, readFile: readRegular, readdir, rename, rm, stat };
 
 /** Logins and health data: for the owner alone. */
 export const FILE_MODE = 0o600;

@@ -10,7 +10,7 @@ import {
   type UserId,
 } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
-import { attempt, type FileSystem, nodeFiles, readText, reserve } from './files.ts';
+import { attempt, attemptIfThere, type FileSystem, nodeFiles, readText, reserve } from './files.ts';
 import { parseFields, textOf } from './json.ts';
 import { lockFile } from './lock.ts';
 
@@ -32,12 +32,7 @@ export function createTokenFiles(directory: string, files: FileSystem = nodeFile
     },
 
     async load(userId) {
-      const path = tokenPath(userId);
-      const text = await readText(files, path);
-      if (text === undefined) return undefined;
-      const token = readToken(text);
-      if (token === undefined) throw unreadable(path, text);
-      return token;
+      return await loadToken(files, tokenPath(userId));
     },
 
     lock: (userId, signal) => lockFile(lockPath(userId), signal),
@@ -49,11 +44,44 @@ export function createTokenFiles(directory: string, files: FileSystem = nodeFile
       return {
         triedMsAgo,
         sending: async () => current && (await writeTry(files, lockPath(userId), current)),
-        save: (token) => room.commit(`${token}\n`),
+        async save(token) {
+          if (current !== undefined) await checkUnchanged(files, path, current);
+          await room.commit(`${token}\n`);
+        },
         [Symbol.asyncDispose]: () => room[Symbol.asyncDispose](),
       };
     },
   };
+}
+
+/** A token and what surrounds it in the answer of a token call take some hundred bytes. */
+const LONGEST_BYTES = 64 * 1024;
+
+async function loadToken(files: FileSystem, path: string): Promise<RefreshToken | undefined> {
+  const stats = await attemptIfThere(`read ${path}`, () => files.stat(path));
+  if (stats?.isFile() && stats.size > LONGEST_BYTES) throw tooLarge(path, stats.size);
+  const text = await readText(files, path);
+  if (text === undefined) return undefined;
+  const token = readToken(text);
+  if (token === undefined) throw unreadable(path, text);
+  return token;
+}
+
+/**
+ * While Withings answers, a person may put a new token into the file, or another process that lost the lock may save one.
+ * What is in the file then is newer, and wins.
+ *
+ * @throws Trouble `login_changed`
+ */
+async function checkUnchanged(files: FileSystem, path: string, sent: RefreshToken): Promise<void> {
+  const found = await loadToken(files, path).catch(() => undefined);
+  if (found === sent) return;
+  throw new Trouble(`the token file ${path} changed during a rotation; the token in it stays`, {
+    code: 'login_changed',
+    recovery: 'retry',
+    hint: 'weighbridge uses the new token',
+    waitMs: 0,
+  });
 }
 
 /**
@@ -144,6 +172,14 @@ function tokenInJson(text: string): RefreshToken | undefined {
   } catch {
     return undefined;
   }
+}
+
+function tooLarge(path: string, bytes: number): Trouble {
+  return new Trouble(`the token file ${path} has ${bytes} bytes, which is not a token`, {
+    code: 'token_unreadable',
+    recovery: 'login',
+    hint: 'the file stays as it is; link the account again, or put the refresh token into it',
+  });
 }
 
 function unreadable(path: string, text: string): Trouble {

@@ -1,5 +1,18 @@
 import assert from 'node:assert/strict';
-import { appendFile, chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { TokenStore } from '../../src/domain/token.ts';
 import { Trouble } from '../../src/domain/trouble.ts';
@@ -226,5 +239,68 @@ describe('sweeping', () => {
     }
     await sweeping;
     assert.equal(await store.load(ANNA), 'fresh');
+  });
+});
+
+describe('a rotation whose token file changes while Withings answers', () => {
+  for (const [what, change] of [
+    ['by hand', (path: string) => writeFile(path, 'by-hand\n')],
+    ['by a line that is appended', (path: string) => appendFile(path, 'by-hand\n')],
+  ] as const) {
+    test(`${what} leaves the file as it is`, async () => {
+      await using directory = await temporaryDirectory();
+      const store = createTokenFiles(directory.path);
+      await put(store, ANNA, 'sent');
+      await using slot = await store.reserve(ANNA, token('sent'));
+      await change(`${directory.path}/${ANNA}`);
+      await assert.rejects(slot.save(token('answered')), { code: 'login_changed', recovery: 'retry' });
+      assert.equal(await store.load(ANNA), 'by-hand');
+    });
+  }
+
+  test('and one that is gone stays gone: the person was unlinked by hand', async () => {
+    await using directory = await temporaryDirectory();
+    const store = createTokenFiles(directory.path);
+    await put(store, ANNA, 'sent');
+    await using slot = await store.reserve(ANNA, token('sent'));
+    await rm(`${directory.path}/${ANNA}`);
+    await assert.rejects(slot.save(token('answered')), { code: 'login_changed' });
+    assert.equal(await store.load(ANNA), undefined);
+  });
+
+  test('by another process that lost the lock: the token that was saved first stays', async () => {
+    await using directory = await temporaryDirectory();
+    const store = createTokenFiles(directory.path);
+    await put(store, ANNA, 'sent');
+    await using slow = await store.reserve(ANNA, token('sent'));
+    await using quick = await createTokenFiles(`${directory.path}/.`).reserve(ANNA, token('sent'));
+    await quick.save(token('quick'));
+    await assert.rejects(slow.save(token('slow')), { code: 'login_changed' });
+    assert.equal(await store.load(ANNA), 'quick');
+  });
+});
+
+describe('in the place of a token file', () => {
+  test('a FIFO is told by name, and nothing waits for it', async () => {
+    await using directory = await temporaryDirectory();
+    assert.equal(spawnSync('mkfifo', [`${directory.path}/${ANNA}`]).status, 0);
+    const trouble = await createTokenFiles(directory.path)
+      .load(ANNA)
+      .catch((error) => error);
+    assert.equal(trouble.code, 'not_a_file');
+    assert.match(trouble.message, /1234 is a FIFO/);
+  });
+
+  test('a link to a device is told by name', async () => {
+    await using directory = await temporaryDirectory();
+    await symlink('/dev/zero', `${directory.path}/${ANNA}`);
+    await assert.rejects(createTokenFiles(directory.path).load(ANNA), { code: 'not_a_file' });
+  });
+
+  test('a gigabyte is not read', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(`${directory.path}/${ANNA}`, '');
+    await truncate(`${directory.path}/${ANNA}`, 2 ** 30);
+    await assert.rejects(createTokenFiles(directory.path).load(ANNA), { code: 'token_unreadable', recovery: 'login' });
   });
 });
