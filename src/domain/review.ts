@@ -1,15 +1,6 @@
 import type { TimeWindow } from './measure.ts';
 import { assess, type GroupWeight, type HoldRules } from './plausibility.ts';
-import {
-  counts,
-  type GroupState,
-  type HeldReason,
-  isSameWeighIn,
-  isSure,
-  type Reading,
-  SAME_MOMENT_MS,
-  weightOf,
-} from './reading.ts';
+import { counts, type GroupState, type HeldReason, isSure, type Reading, SAME_MOMENT_MS, weightOf } from './reading.ts';
 import type { UserId } from './token.ts';
 
 /** No clock of a scale is further ahead: a date beyond it is wrong. */
@@ -25,6 +16,8 @@ export interface JournalView {
   heldOf(userId: UserId): readonly GroupState[];
   /** The groups within a window, both bounds included, that are not taken back, and those that were deleted. */
   groupsWithin(userId: UserId, window: TimeWindow): readonly GroupState[];
+  /** Gives other work a turn, now and then. */
+  rest(): Promise<void>;
   /** The last line of a group that the journal holds. */
   lastLine(userId: UserId, groupId: number): Promise<Reading>;
 }
@@ -50,10 +43,18 @@ export const NO_REVIEW: Review = async (added) => added;
 
 export function createReview(rules: HoldRules): Review {
   return async (added, view, now, userIds) => {
-    const work: Work = { view, rules, now, lines: [] };
+    const work: Work = { view, rules, now, draft: createDraft() };
     for (const userId of userIds) await letPassed(userId, work);
-    for (const reading of added) await takeIn(reading, work);
-    return work.lines.map((line) => holdWithWeight(line, view, work.lines));
+    for (const reading of added) {
+      await view.rest();
+      await takeIn(reading, work);
+    }
+    const lines: Reading[] = [];
+    for (const line of work.draft.lines()) {
+      await view.rest();
+      lines.push(holdWithWeight(line, work));
+    }
+    return lines;
   };
 }
 
@@ -62,30 +63,68 @@ interface Work {
   readonly view: JournalView;
   readonly rules: HoldRules;
   readonly now: Date;
-  readonly lines: Reading[];
+  readonly draft: Draft;
+}
+
+/** The lines that are about to be written, one a group, in the order in which each group came first. */
+interface Draft {
+  lines(): readonly Reading[];
+  get(userId: UserId, groupId: number): Reading | undefined;
+  /** A line of a group that is there already gives way. */
+  put(line: Reading): void;
+  /** A person's lines with `fromMs <= takenMs < toMs`. */
+  between(userId: UserId, fromMs: number, toMs: number): readonly Reading[];
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+/** Years of history come at once, so the lines are found by person and day. */
+function createDraft(): Draft {
+  const byGroup = new Map<string, Reading>();
+  const byDay = new Map<string, Map<string, Reading>>();
+  const groupKey = (userId: UserId, groupId: number) => `${userId} ${groupId}`;
+  const dayKey = (userId: UserId, day: number) => `${userId} ${day}`;
+  const dayOf = (ms: number) => Math.floor(ms / DAY_MS);
+  const get: Draft['get'] = (userId, groupId) => byGroup.get(groupKey(userId, groupId));
+  return {
+    lines: () => [...byGroup.values()],
+    get,
+    put(line) {
+      const { userId, groupId, takenAt } = line;
+      const key = groupKey(userId, groupId);
+      const before = byGroup.get(key);
+      if (before !== undefined) byDay.get(dayKey(userId, dayOf(before.takenAt.getTime())))?.delete(key);
+      byGroup.set(key, line);
+      const day = dayKey(userId, dayOf(takenAt.getTime()));
+      byDay.set(day, (byDay.get(day) ?? new Map<string, Reading>()).set(key, line));
+    },
+    between(userId, fromMs, toMs) {
+      const found: Reading[] = [];
+      for (let day = dayOf(fromMs); day <= dayOf(toMs); day += 1) {
+        for (const line of byDay.get(dayKey(userId, day))?.values() ?? []) {
+          const takenMs = line.takenAt.getTime();
+          if (takenMs >= fromMs && takenMs < toMs) found.push(line);
+        }
+      }
+      return found;
+    },
+  };
 }
 
 async function takeIn(reading: Reading, work: Work): Promise<void> {
-  const { view, lines } = work;
-  const judged = await takeOver(withdrawnByItself(reading, view), view, lines);
+  const { view, draft } = work;
+  const judged = await takeOver(withdrawnByItself(reading, view), work);
   const { userId, groupId } = judged;
   const { held, released } = judge(judged, work);
   const wasHeld = view.group(userId, groupId)?.held !== undefined;
   const free = wasHeld && held === undefined && counts(judged) ? [...released, groupId] : released;
-  for (const each of free) await release(each, userId, view, lines);
-  if (held !== undefined) await holdBeside(judged, held, view, lines);
-  put(lines, held === undefined ? judged : { ...judged, held });
+  for (const each of free) await release(each, userId, work);
+  if (held !== undefined) await holdBeside(judged, held, work);
+  draft.put(held === undefined ? judged : { ...judged, held });
 }
 
-function judge(reading: Reading, { view, rules, now, lines }: Work) {
-  return assess(reading, { neighbours: neighboursOf(reading, view, lines), rules, now });
-}
-
-/** A line of a group that is written already gives way to a later one. */
-function put(lines: Reading[], line: Reading): void {
-  const at = lines.findIndex((other) => other.userId === line.userId && other.groupId === line.groupId);
-  if (at === -1) lines.push(line);
-  else lines[at] = line;
+function judge(reading: Reading, work: Work) {
+  return assess(reading, { neighbours: neighboursOf(reading, work), rules: work.rules, now: work.now });
 }
 
 /**
@@ -93,33 +132,35 @@ function put(lines: Reading[], line: Reading): void {
  * One that is dated far beyond its arrival stays held.
  */
 async function letPassed(userId: UserId, work: Work): Promise<void> {
-  const { view, now, lines } = work;
+  const { view, now, draft } = work;
   for (const group of view.heldOf(userId)) {
     if (group.held !== 'future' || group.takenAt > now) continue;
     const line = await view.lastLine(userId, group.groupId);
     if (line.takenAt.getTime() - line.modifiedAt.getTime() > MOST_AHEAD_MS) continue;
     const reading = { ...line, held: undefined };
-    lines.push({ ...reading, held: judge(reading, work).held });
+    draft.put({ ...reading, held: judge(reading, work).held });
   }
 }
 
 /** What counts already of a weigh-in is held with its weight. */
-async function holdBeside(reading: Reading, held: HeldReason, view: JournalView, lines: Reading[]): Promise<void> {
+async function holdBeside(reading: Reading, held: HeldReason, { view, draft }: Work): Promise<void> {
   const { userId, groupId, takenAt } = reading;
   const start = new Date(takenAt.getTime() - SAME_MOMENT_MS);
   const end = new Date(takenAt.getTime() + SAME_MOMENT_MS);
   for (const group of view.groupsWithin(userId, { start, end })) {
     const isBesides = group.counts && group.weight === undefined && group.groupId !== groupId;
-    if (isBesides) put(lines, { ...(await view.lastLine(userId, group.groupId)), held });
+    if (isBesides) draft.put({ ...(await view.lastLine(userId, group.groupId)), held });
   }
 }
 
 /** The heart rate of a weigh-in is no surer than its weight: what has no weight is held with the weight beside it. */
-function holdWithWeight(line: Reading, view: JournalView, lines: readonly Reading[]): Reading {
+function holdWithWeight(line: Reading, { view, draft }: Work): Reading {
   if (!counts(line) || weightOf(line) !== undefined) return line;
-  const written = new Set(lines.map(({ groupId }) => groupId));
-  const beside = lines.find((other) => other.held !== undefined && isSameWeighIn(line, other));
-  const known = view.heldOf(line.userId).find((group) => !written.has(group.groupId) && isBeside(line, group));
+  const takenMs = line.takenAt.getTime();
+  const around = draft.between(line.userId, takenMs - SAME_MOMENT_MS, takenMs + SAME_MOMENT_MS + 1);
+  const beside = around.find((other) => other.held !== undefined);
+  const isThere = ({ groupId }: GroupState) => draft.get(line.userId, groupId) === undefined;
+  const known = view.heldOf(line.userId).find((group) => isThere(group) && isBeside(line, group));
   const held = beside?.held ?? known?.held;
   return held === undefined ? line : { ...line, held };
 }
@@ -137,38 +178,36 @@ function withdrawnByItself(reading: Reading, view: JournalView): Reading {
 }
 
 /** Of several people who have a group, the one with the newest version keeps it; the others' lines are taken back. */
-async function takeOver(reading: Reading, view: JournalView, lines: Reading[]): Promise<Reading> {
+async function takeOver(reading: Reading, { view, draft }: Work): Promise<Reading> {
   if (!counts(reading)) return reading;
   const others = view.otherOwners(reading.userId, reading.groupId);
   const theirs = await Promise.all(others.map((owner) => view.lastLine(owner, reading.groupId)));
   if (theirs.some(({ modifiedAt }) => modifiedAt > reading.modifiedAt)) return { ...reading, withdrawn: 'moved' };
-  lines.push(...theirs.map((line): Reading => ({ ...line, held: undefined, withdrawn: 'moved' })));
+  for (const line of theirs) draft.put({ ...line, held: undefined, withdrawn: 'moved' });
   return reading;
 }
 
 /** What surrounds a reading in the journal and among the lines that are about to be written. */
-function neighboursOf({ userId, groupId }: Reading, view: JournalView, lines: readonly Reading[]) {
-  const isNear = (each: GroupWeight) => each.groupId !== groupId;
-  const written = new Set(lines.filter((line) => line.userId === userId).map((line) => line.groupId));
-  const ofLines = (isWanted: (line: Reading) => boolean, fromMs: number, toMs: number) =>
-    lines.flatMap((line) => {
+function neighboursOf({ userId, groupId }: Reading, { view, draft }: Work) {
+  const isOther = (each: GroupWeight) => each.groupId !== groupId;
+  const isOld = (each: GroupWeight) => isOther(each) && draft.get(userId, each.groupId) === undefined;
+  const ofDraft = (isWanted: (line: Reading) => boolean, fromMs: number, toMs: number) =>
+    draft.between(userId, fromMs, toMs).flatMap((line): GroupWeight[] => {
       const value = weightOf(line);
-      const takenMs = line.takenAt.getTime();
-      const isIn = line.userId === userId && isWanted(line) && takenMs >= fromMs && takenMs < toMs;
-      return isIn && value !== undefined ? [{ groupId: line.groupId, takenMs, value }] : [];
+      if (value === undefined || !isWanted(line)) return [];
+      return [{ groupId: line.groupId, takenMs: line.takenAt.getTime(), value }];
     });
-  const isOld = (each: GroupWeight) => isNear(each) && !written.has(each.groupId);
   return {
     weights: (fromMs: number, toMs: number) => [
       ...view.weights(userId, fromMs, toMs).filter(isOld),
-      ...ofLines(counts, fromMs, toMs).filter(isNear),
+      ...ofDraft(counts, fromMs, toMs).filter(isOther),
     ],
     heldJumps: (fromMs: number, toMs: number) => [
       ...view
         .heldOf(userId)
         .flatMap(jumpOf)
         .filter((each) => isOld(each) && each.takenMs >= fromMs && each.takenMs < toMs),
-      ...ofLines((line) => line.held === 'jump', fromMs, toMs).filter(isNear),
+      ...ofDraft((line) => line.held === 'jump', fromMs, toMs).filter(isOther),
     ],
   };
 }
@@ -177,17 +216,11 @@ function jumpOf({ groupId, takenAt, weight, held }: GroupState): GroupWeight[] {
   return held === 'jump' && weight !== undefined ? [{ groupId, takenMs: takenAt.getTime(), value: weight }] : [];
 }
 
-/**
- * A held weight counts from now on, and what was held with it: in the lines where they are among them, otherwise as more
- * lines.
- */
-async function release(groupId: number, userId: UserId, view: JournalView, lines: Reading[]): Promise<void> {
-  const at = lines.findIndex((line) => line.userId === userId && line.groupId === groupId);
-  const line = lines[at];
-  if (line !== undefined) lines[at] = { ...line, held: undefined };
-  else {
-    const weight = view.group(userId, groupId);
-    const others = view.heldOf(userId).filter((group) => weight !== undefined && isBeside(group, weight));
-    for (const other of others) put(lines, { ...(await view.lastLine(userId, other.groupId)), held: undefined });
-  }
+/** A held weight counts from now on, and what was held with it: in the draft where they are there, otherwise in the journal. */
+async function release(groupId: number, userId: UserId, { view, draft }: Work): Promise<void> {
+  const line = draft.get(userId, groupId);
+  if (line !== undefined) return draft.put({ ...line, held: undefined });
+  const weight = view.group(userId, groupId);
+  const others = view.heldOf(userId).filter((group) => weight !== undefined && isBeside(group, weight));
+  for (const other of others) draft.put({ ...(await view.lastLine(userId, other.groupId)), held: undefined });
 }

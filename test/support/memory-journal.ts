@@ -37,7 +37,7 @@ export function createMemoryJournal({
     async append(readings, options) {
       const added = await review(
         readings.filter((reading) => index.isNew(reading)),
-        { ...index, lastLine },
+        { ...index, lastLine, rest: async () => undefined },
         options?.updatedAt ?? now(),
         [...new Set(readings.map(({ userId }) => userId))],
       );

@@ -32,7 +32,7 @@ export interface Placed {
 }
 
 /** The readings of the journal, by user and group. */
-export interface JournalIndex extends Omit<JournalView, 'lastLine'> {
+export interface JournalIndex extends Omit<JournalView, 'lastLine' | 'rest'> {
   /**
    * Whether the reading is new, or newer than what is known of its group. A deleted group may come back as it was, and
    * one that moved away where no other person has it. One that was forgotten by hand does not come back.
@@ -186,10 +186,20 @@ function remember(reading: Reading, at: number, before: Group | undefined): Grou
 /** Some milliseconds of work on a small computer. */
 const PORTION = 100;
 
-/** Gives the event loop a turn now and then: notifications are answered while thousands of readings are taken in. */
+/** Gives the event loop a turn at every so many calls: notifications are answered while thousands of readings come in. */
+export function createRest(): () => Promise<void> {
+  let calls = 0;
+  return async () => {
+    calls += 1;
+    if (calls % PORTION === 0) await nextTurn();
+  };
+}
+
+/** The items, with a rest now and then. */
 export async function* inPortions<T>(items: readonly T[]): AsyncGenerator<T> {
-  for (const [at, item] of items.entries()) {
-    if (at > 0 && at % PORTION === 0) await nextTurn();
+  const rest = createRest();
+  for (const item of items) {
     yield item;
+    await rest();
   }
 }

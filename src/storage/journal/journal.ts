@@ -11,7 +11,7 @@ import { attempt, attemptIfThere, FILE_MODE, type FileSystem, nodeFiles, parent,
 import { lockFile } from '../lock.ts';
 import { createJournalFeed, identify, type Known } from './feed.ts';
 import { createHistories } from './histories.ts';
-import { createJournalIndex, inPortions, type Placed } from './index.ts';
+import { createJournalIndex, createRest, inPortions, type Placed } from './index.ts';
 import { formatLine, parseLine, wholeLength, wholeLines } from './line.ts';
 import { isMarked, markOf, pieceOf } from './mark.ts';
 
@@ -185,6 +185,7 @@ export async function openJournal(
 
   const viewOf = (handle: FileHandle): JournalView => ({
     ...index,
+    rest: createRest(),
     lastLine: (userId, groupId) => lastLine(handle, userId, groupId),
   });
 
