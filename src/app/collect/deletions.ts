@@ -5,8 +5,6 @@ import type { UserId } from '../../domain/token.ts';
 
 /** How far apart two answers are that lack a group. */
 export const APART_MS = 60_000;
-/** Turning the pages takes no longer. What was changed later than this has a wrong date of change. */
-const MOST_PAGES_MS = 10 * 60_000;
 /** More missing groups than this, and more than half of all: Withings shares nothing at the moment. */
 const MOST_MISSING = 2;
 
@@ -88,9 +86,7 @@ function isEvidence(answer: MeasureAnswer): boolean {
  * a page that was read before.
  */
 export function changedMeanwhile({ groups, updatedAt }: MeasureAnswer): boolean {
-  if (updatedAt === undefined) return false;
-  const untilMs = updatedAt.getTime() + MOST_PAGES_MS;
-  return groups.some(({ modifiedAt }) => modifiedAt >= updatedAt && modifiedAt.getTime() <= untilMs);
+  return updatedAt !== undefined && groups.some(({ modifiedAt }) => modifiedAt >= updatedAt);
 }
 
 function missingIn({ groups }: MeasureAnswer, expected: Expected): readonly GroupState[] {

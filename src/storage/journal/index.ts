@@ -184,7 +184,7 @@ function remember(reading: Reading, at: number, before: Group | undefined): Grou
 }
 
 /** Some milliseconds of work on a small computer. */
-const PORTION = 100;
+const PORTION = 25;
 
 /** Gives the event loop a turn at every so many calls: notifications are answered while thousands of readings come in. */
 export function createRest(): () => Promise<void> {
