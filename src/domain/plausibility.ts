@@ -3,7 +3,7 @@ import { counts, type HeldReason, type Reading, SAME_MOMENT_MS, weightOf } from 
 
 /** A scale's clock may be a little ahead of ours. */
 const AHEAD_MS = 5 * 60_000;
-/** Withings' heaviest limit is 200 kg (Body) to 250 kg (Body Scan); what is far beyond is an error. */
+/** No bathroom scale weighs as much: what is heavier is an error. */
 const HEAVIEST_KG = 400;
 const DAY_MS = 24 * 3_600_000;
 /** Which weights a new one is compared with. */
