@@ -123,8 +123,10 @@ test('a journal of any bytes opens, keeps its whole lines, and remembers what is
     )
     .map((all) => all.join('\n'));
   const bytes = fc.oneof(lines.map(Buffer.from), fc.uint8Array().map(Buffer.from));
+  // Withings sends no reading that is held or withdrawn: the journal decides that.
+  const fetched = reading.map((each) => ({ ...each, held: undefined, withdrawn: undefined }));
   await checkAsync(
-    fc.asyncProperty(bytes, fc.array(reading, { maxLength: 5 }), async (before, readings) => {
+    fc.asyncProperty(bytes, fc.array(fetched, { maxLength: 5 }), async (before, readings) => {
       await writeFile(path, before);
       await (await openJournal(path, createRecordingLog())).append(readings);
       const after = await readFile(path);
