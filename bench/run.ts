@@ -8,6 +8,7 @@ import { temporaryDirectory } from '../test/support/temporary.ts';
 import type { Bench } from './bench.ts';
 import { measureDisk } from './disk.ts';
 import { measureMany } from './many.ts';
+import { measureMemory } from './memory.ts';
 import { measureRunning } from './running.ts';
 import { measureSize } from './size.ts';
 import { measureStarts } from './starts.ts';
@@ -21,6 +22,7 @@ import { measureWork } from './work.ts';
 const PARTS: Readonly<Record<string, (bench: Bench) => Promise<readonly Row[]>>> = {
   starts: measureStarts,
   running: measureRunning,
+  memory: measureMemory,
   work: measureWork,
   disk: measureDisk,
   size: measureSize,

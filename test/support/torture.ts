@@ -403,14 +403,16 @@ async function jump(program: Program): Promise<void> {
 function hasEndedWell({ child, lines }: Program, { end, disk }: Plan): boolean {
   const neverListened = !lines.some(({ event }) => event === 'listening');
   // A signal may meet a process that has given up and is about to end with 1: nobody listens to it any more.
-  const hasGivenUp = child.exitCode === 1 || (child.signalCode === 'SIGTERM' && lines.at(-1)?.event === 'ended');
+  const isBySignal = child.signalCode === 'SIGTERM' || child.signalCode === 'SIGUSR2';
+  const hasGivenUp = child.exitCode === 1 || (isBySignal && lines.at(-1)?.event === 'ended');
   if (disk !== undefined && neverListened && hasGivenUp) return true;
   return end === 'SIGTERM' ? child.exitCode === 0 : child.signalCode === 'SIGKILL';
 }
 
 /** It may fail where Withings does. */
-function hasEndedAsCommand({ child }: Program, { end }: Plan): boolean {
-  // Also by the signal: one that is just ending by itself does not hear SIGTERM any more.
+function hasEndedAsCommand({ child, lines }: Program, { end }: Plan): boolean {
+  // Also by the signal: one that is just ending by itself does not hear SIGTERM any more, nor that its clock jumps.
+  if (child.signalCode === 'SIGUSR2') return lines.at(-1)?.event === 'ended';
   return child.exitCode === 0 || child.exitCode === 1 || child.signalCode === (end === 'SIGTERM' ? end : 'SIGKILL');
 }
 
