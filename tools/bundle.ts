@@ -30,6 +30,8 @@ export async function bundle(root: string): Promise<void> {
       // mqtt brings a copy of Node's own streams.
       'readable-stream': 'node:stream',
     },
+    define: { globalThis: 'withoutFetch' },
+    inject: ['tools/without-fetch.js'],
     // The tables of iconv-lite for East Asia. The form parser takes UTF-8 and Latin-1 only.
     external: ['./tables/*'],
     metafile: true,

@@ -27,6 +27,20 @@ describe('package.json', () => {
   });
 });
 
+describe('the bundle', () => {
+  it('loads axios without undici', async () => {
+    const chunks = (await readdir(join(ROOT, 'dist/bundle'))).filter((file) => /^axios-.*\.js$/.test(file));
+    assert.equal(chunks.length, 1);
+    const script = `await import('./dist/bundle/${chunks[0]}'); console.log(process.moduleLoadList.join())`;
+    const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    });
+    assert.match(child.stdout, /NativeModule https/);
+    assert.doesNotMatch(child.stdout, /undici/);
+  });
+});
+
 describe('the package.json of the tarball', () => {
   const shipped = shippedManifest({
     name: 'weighbridge',
