@@ -303,6 +303,20 @@ export async function torture(options: {
     }
   };
 
+  const describeKept = async (person: string, grpid: number, daemon: Program) => {
+    const lines = (await readJournal()).filter((line) => line.grpid === grpid);
+    const has = PEOPLE.filter((each) => home.sandbox.measures.of(each).some((group) => group.grpid === grpid));
+    const about = `the deletion of group ${grpid} of ${person} is lost; Withings has it at ${has}`;
+    const nowSeconds = Math.floor(clock.now().getTime() / 1000);
+    const ahead = home.sandbox.measures.of(person).filter(({ modified }) => modified >= nowSeconds);
+    return [
+      about,
+      `it is ${nowSeconds}; modified later: ${JSON.stringify(ahead)}`,
+      ...lines.map((line) => JSON.stringify(line)),
+      daemon.output().slice(-3000),
+    ].join('\n');
+  };
+
   /** The newest of what Withings has deleted is taken back when a notification names its window once more. */
   const liveAfterDeletions = async () => {
     const isBack = async (person: string, grpid: number) => {
@@ -316,10 +330,7 @@ export async function torture(options: {
       void home.sandbox.notify(person, [group]);
       const deadline = performance.now() + HEALED_MS.last;
       while (!(await isBack(person, group.grpid))) {
-        assert(
-          performance.now() < deadline,
-          `the deletion of group ${group.grpid} is lost\n${daemon.output().slice(-3000)}`,
-        );
+        if (performance.now() > deadline) assert.fail(await describeKept(person, group.grpid, daemon));
         await sleep(250);
       }
     }

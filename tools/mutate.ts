@@ -1,0 +1,161 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { createRandom } from '../test/support/random.ts';
+import { type Mutation, mutationsOf } from './mutations.ts';
+
+/**
+ * `npm run mutate`: breaks the compiled program in one place at a time, and runs the tests that are nearest to that
+ * place until one fails. A place where none fails is printed: either a test is missing, or the change means nothing.
+ *
+ *   --seed N     which places (20261126)
+ *   --count N    how many (200)
+ *   --only TEXT  files whose path has the text
+ *   --skip N     leaves out the first ones, to go on where a run was ended
+ */
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** Tests that import the place by more steps than that say little about it. */
+const FURTHEST = 4;
+const MOST_TEST_FILES = 14;
+const MOST_MS = 180_000;
+/** Drive the program, which imports everything; tried last, the general ones in this order. */
+const GENERAL = ['e2e/daemon.test.js', 'e2e/cli.test.js', 'e2e/healthz.test.js', 'e2e/mqtt.test.js'];
+
+interface Place extends Mutation {
+  readonly file: string;
+}
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '20261126' },
+    count: { type: 'string', default: '200' },
+    skip: { type: 'string', default: '0' },
+    only: { type: 'string', default: '' },
+  },
+});
+
+const modules = await modulesBelow('dist/src');
+const testFiles = (await modulesBelow('dist/test')).filter(
+  (file) => file.endsWith('.test.js') && !file.startsWith('dist/test/long/'),
+);
+const imports = new Map<string, readonly string[]>();
+for (const file of await modulesBelow('dist')) imports.set(file, await importsOf(file));
+const distances = new Map(testFiles.map((file) => [file, distancesFrom(file)]));
+
+const places = await drawPlaces();
+const survivors: Place[] = [];
+let done = 0;
+const workers = Array.from({ length: Math.max(1, Math.floor(cpus().length / 2)) }, work);
+await Promise.all(workers);
+const killed = done - survivors.length;
+process.stdout.write(`${done} changes, ${killed} killed (${Math.round((100 * killed) / done)} %)\n`);
+
+/** Every file has its share of the places, so that long files do not stand for all. */
+async function drawPlaces(): Promise<Place[]> {
+  const random = createRandom(Number(values.seed));
+  const byFile = new Map<string, Place[]>();
+  for (const file of modules.filter((name) => name.includes(values.only))) {
+    const found = mutationsOf(await readFile(join(ROOT, file), 'utf8')).map((mutation) => ({ ...mutation, file }));
+    if (found.length > 0) byFile.set(file, found);
+  }
+  const drawn: Place[] = [];
+  const files = [...byFile.keys()];
+  while (drawn.length < Number(values.count) && files.length > 0) {
+    const at = Math.floor(random() * files.length);
+    const left = byFile.get(files[at] ?? '') ?? [];
+    drawn.push(...left.splice(Math.floor(random() * left.length), 1));
+    if (left.length === 0) files.splice(at, 1);
+  }
+  return drawn.slice(Number(values.skip));
+}
+
+async function work(): Promise<void> {
+  const tree = await copyTree();
+  const temporary = await mkdtemp(join(tmpdir(), 'weighbridge-mutate-'));
+  try {
+    for (let place = places.shift(); place !== undefined; place = places.shift()) {
+      const path = join(tree, place.file);
+      const original = await readFile(path, 'utf8');
+      await writeFile(path, original.slice(0, place.start) + place.text + original.slice(place.end));
+      const killer = await findKiller(tree, temporary, place.file);
+      await writeFile(path, original);
+      done += 1;
+      if (killer === undefined) survivors.push(place);
+      const line = original.slice(0, place.start).split('\n').length;
+      const before = original.slice(place.start, place.end).replace(/\s+/g, ' ').slice(0, 70);
+      const what = `${place.file.slice('dist/src/'.length)}:${line} ${place.kind}: ${before} → ${place.text.slice(0, 70)}`;
+      process.stdout.write(`${killer === undefined ? 'SURVIVED' : 'killed'} ${what} [${killer ?? 'no test failed'}]\n`);
+    }
+  } finally {
+    await rm(tree, { recursive: true, force: true });
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** The first test file that fails, of those that are nearest to the file. */
+async function findKiller(tree: string, temporary: string, file: string): Promise<string | undefined> {
+  const startedAt = performance.now();
+  for (const testFile of testsOf(file)) {
+    if (performance.now() - startedAt > MOST_MS) return undefined;
+    const child = spawn(process.execPath, ['--test', '--test-timeout=240000', testFile], {
+      cwd: tree,
+      stdio: 'ignore',
+      env: { ...process.env, TMPDIR: temporary },
+    });
+    const [code] = await once(child, 'close');
+    if (code !== 0) return testFile.slice('dist/test/'.length);
+  }
+  return undefined;
+}
+
+/** The test of the same name first, then by the number of imports between them, then what drives the program. */
+function testsOf(file: string): readonly string[] {
+  const name = file.slice('dist/src/'.length, -'.js'.length);
+  const command = /^cli\/(?:service\/)?(.+)$/.exec(name)?.[1];
+  const mirror = testFiles.filter((test) => test.startsWith(`dist/test/${name}.`));
+  const near = testFiles
+    .filter((test) => !test.startsWith('dist/test/e2e/') && (distances.get(test)?.get(file) ?? 99) <= FURTHEST)
+    .sort((a, b) => (distances.get(a)?.get(file) ?? 99) - (distances.get(b)?.get(file) ?? 99));
+  const driven = testFiles.filter((test) => command !== undefined && test.startsWith(`dist/test/e2e/${command}.`));
+  const general = GENERAL.map((test) => `dist/test/${test}`);
+  return [...new Set([...mirror, ...driven, ...near.slice(0, MOST_TEST_FILES), ...general])];
+}
+
+function distancesFrom(file: string): ReadonlyMap<string, number> {
+  const found = new Map([[file, 0]]);
+  for (const [at, distance] of found) {
+    for (const next of imports.get(at) ?? []) if (!found.has(next)) found.set(next, distance + 1);
+  }
+  return found;
+}
+
+async function importsOf(file: string): Promise<readonly string[]> {
+  const text = await readFile(join(ROOT, file), 'utf8');
+  const own = [...text.matchAll(/(?:from |import\()'(\.[^']+)'/g)].map(([, name = '']) => name);
+  return own.map((name) => relative(ROOT, resolve(ROOT, dirname(file), name)));
+}
+
+async function modulesBelow(directory: string): Promise<readonly string[]> {
+  const names = await readdir(join(ROOT, directory), { recursive: true });
+  const isModule = (name: string) => name.endsWith('.js') && !/(^|\/)(static|bundle|package)\//.test(name);
+  return names
+    .filter(isModule)
+    .map((name) => join(directory, name))
+    .sort();
+}
+
+/** Everything that tests read; the packages are shared. */
+async function copyTree(): Promise<string> {
+  const tree = await mkdtemp(join(tmpdir(), 'weighbridge-mutant-'));
+  for (const name of await readdir(ROOT)) {
+    if (name === 'node_modules' || name === '.git') continue;
+    await cp(join(ROOT, name), join(tree, name), { recursive: true });
+  }
+  await mkdir(join(tree, 'tokens'), { recursive: true });
+  await symlink(join(ROOT, 'node_modules'), join(tree, 'node_modules'));
+  return tree;
+}

@@ -1,0 +1,73 @@
+import { type AnyNode, parse } from 'acorn';
+import { full } from 'acorn-walk';
+
+/** A change of a program text that mostly breaks it. */
+export interface Mutation {
+  readonly kind: string;
+  readonly start: number;
+  readonly end: number;
+  /** What stands there in its place. */
+  readonly text: string;
+}
+
+const OPERATORS: Readonly<Record<string, string>> = {
+  '&&': '||',
+  '||': '&&',
+  '??': '&&',
+  '===': '!==',
+  '!==': '===',
+  '<': '>=',
+  '>': '<=',
+  '<=': '>',
+  '>=': '<',
+  '-': '+',
+  '*': '/',
+  '/': '*',
+};
+
+type Span = readonly [start: number, end: number, text: string];
+type Maker<Type> = (node: Extract<AnyNode, { type: Type }>, source: string) => readonly Span[];
+
+const MAKERS: { readonly [Type in AnyNode['type']]?: Maker<Type> } = {
+  BinaryExpression: ({ left, operator, right }, source) => otherOperator(left.end, operator, right.start, source),
+  LogicalExpression: ({ left, operator, right }, source) => otherOperator(left.end, operator, right.start, source),
+  Literal: ({ value, start, end }, source) => {
+    if (typeof value === 'boolean') return [[start, end, String(!value)]];
+    if (typeof value === 'number') return [[start, end, value === 0 ? '1' : `(10 * ${source.slice(start, end)})`]];
+    return [];
+  },
+  UnaryExpression: ({ operator, start, argument }) => (operator === '!' ? [[start, argument.start, '']] : []),
+  IfStatement: ({ test }) => [[test.start, test.end, 'false']],
+  ConditionalExpression: ({ start, consequent, alternate }) => [
+    [start, alternate.start, ''],
+    [start, consequent.start, 'true ? '],
+  ],
+  ExpressionStatement: ({ start, end }) => [[start, end, ';']],
+  ArrayExpression: ({ elements }) => members(elements.flatMap((element) => element ?? [])),
+  ObjectExpression: ({ properties }) => members(properties),
+};
+
+/** Every change that is tried of a module in JavaScript. */
+export function mutationsOf(source: string): readonly Mutation[] {
+  const found: Mutation[] = [];
+  full(parse(source, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true }), (node) => {
+    const make = MAKERS[node.type as AnyNode['type']] as Maker<string> | undefined;
+    const spans = make?.(node as never, source) ?? [];
+    found.push(...spans.map(([start, end, text]) => ({ kind: node.type, start, end, text })));
+  });
+  return found;
+}
+
+function otherOperator(start: number, operator: string, end: number, source: string): readonly Span[] {
+  const other = OPERATORS[operator];
+  const at = source.indexOf(operator, start);
+  return other === undefined || at >= end ? [] : [[at, at + operator.length, other]];
+}
+
+/** Leaves out one of them: a member with the comma before it, the first one with the comma behind it. */
+function members(all: readonly { readonly start: number; readonly end: number }[]): readonly Span[] {
+  return all.map(({ start, end }, at) => {
+    const before = all[at - 1];
+    return before === undefined ? [start, all[1]?.start ?? end, ''] : [before.end, end, ''];
+  });
+}
