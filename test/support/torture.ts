@@ -253,7 +253,7 @@ export async function torture(options: {
   const liveInPeace = async (heardMs: number) => {
     const missed = PEOPLE.map(stepOnScale);
     calls.begin(1);
-    await using daemon = start({ RECONCILE_INTERVAL: '24h' });
+    await using daemon = start({ RECONCILE_INTERVAL: '10m' });
     for (const groups of missed) await hear(daemon, groups, heardMs);
     for (const person of PEOPLE) await daemon.line(({ event, userid }) => event === 'fetched' && userid === person);
     if (counts.worstHeardMs === 0) for (const person of PEOPLE) assert(await home.sandbox.subscribe(person, url, 1));
@@ -273,7 +273,7 @@ export async function torture(options: {
     withings.fault = () => 'cut';
     for (const person of PEOPLE) stepOnScale(person);
     calls.begin(1);
-    await using daemon = start({ RECONCILE_INTERVAL: '24h' });
+    await using daemon = start({ RECONCILE_INTERVAL: '10m' });
     await sleep(OUTAGE_MS);
     withings.fault = undefined;
     const deadline = performance.now() + healedMs;
@@ -317,14 +317,14 @@ export async function torture(options: {
     ].join('\n');
   };
 
-  /** The newest of what Withings has deleted is taken back when a notification names its window once more. */
+  /** The newest of what Withings has deleted is taken back when a notification names its window once more, at once or by the check after it. */
   const liveAfterDeletions = async () => {
     const isBack = async (person: string, grpid: number) => {
       const last = (await readJournal()).findLast((line) => line.userid === person && line.grpid === grpid);
       return last === undefined || last.withdrawn === true;
     };
     calls.begin(1);
-    await using daemon = start({ RECONCILE_INTERVAL: '24h' });
+    await using daemon = start({ RECONCILE_INTERVAL: '10m' });
     await started(daemon);
     for (const { person, group } of household.deleted.slice(-MOST_DELETED)) {
       void home.sandbox.notify(person, [group]);

@@ -44,6 +44,11 @@ export interface Collect {
   window(userId: UserId, window: TimeWindow, options: { readonly urgent: boolean }): Promise<Collected>;
   /** What has changed since the last time this was done, and moves the cursor. */
   since(userId: UserId, options: { readonly urgent: boolean }): Promise<Collected>;
+  /**
+   * A notification named these windows, and `since` answered it, which does not say what is missing. The check is due
+   * at the next reconcile if the journal has groups there.
+   */
+  suspect(userId: UserId, windows: readonly TimeWindow[]): Promise<void>;
   /** Whether `check` is due: once a week, where the journal has anything of the last 90 days. */
   isCheckDue(userId: UserId): Promise<boolean>;
   /**
@@ -122,6 +127,9 @@ export function createCollect(ports: {
     return { window, expected: deletions.expect(userId, window) };
   };
 
+  const makeCheckDue = (userId: UserId) =>
+    personStates.change(userId, (before) => ({ ...before, checkedAt: undefined }));
+
   /** Returns whether another answer is needed. */
   const compareLastDays = async (userId: UserId): Promise<boolean> => {
     const { window, expected } = expectLastDays(userId);
@@ -147,7 +155,7 @@ export function createCollect(ports: {
       const collected = await keep(userId, answer);
       const { missing, withdrawn } = await compare(userId, expected, answer);
       // Also where this process is killed before the second answer: the check at the next start looks again.
-      if (missing.length > 0) await personStates.change(userId, (before) => ({ ...before, checkedAt: undefined }));
+      if (missing.length > 0) await makeCheckDue(userId);
       return { ...collected, added: collected.added + withdrawn.length, missing, withdrawn };
     },
 
@@ -166,6 +174,11 @@ export function createCollect(ports: {
       const next = Math.min(plausible(answer.updatedAt)?.getTime() ?? 0, clock.now().getTime(), readUpTo(answer));
       if (next > 0 && next !== cursor?.getTime()) await cursors.save(userId, new Date(next));
       return collected;
+    },
+
+    async suspect(userId, windows) {
+      const isThere = (window: TimeWindow) => deletions.expect(userId, window).groups.length > 0;
+      if (windows.some(isThere)) await makeCheckDue(userId);
     },
 
     async isCheckDue(userId) {

@@ -162,13 +162,14 @@ export function createCollector(ports: {
     const narrow = togetherByDay(windows);
     // Windows of many days may be a stranger's: the cursor finds what is new in them, and costs one page.
     const isFew = narrow.length > 0 && narrow.length <= MOST_WINDOWS && narrow.every(isNarrow);
-    if (!isFew) return await collect.since(userId, { urgent });
     // After trouble the windows go first: a trouble with the rest must not keep back a fresh weigh-in.
+    const own = isFew && (!since || isRetry) ? narrow : [];
     let all = NOTHING;
-    if (!since || isRetry) {
-      for (const window of narrow) all = join(all, await collect.window(userId, window, { urgent }));
-    }
-    return since ? join(all, await collect.since(userId, { urgent })) : all;
+    for (const window of own) all = join(all, await collect.window(userId, window, { urgent }));
+    if (isFew && !since) return all;
+    all = join(all, await collect.since(userId, { urgent }));
+    if (own.length === 0) await collect.suspect(userId, windows);
+    return all;
   };
 
   const fail = (queue: FetchQueue, request: TakenRequest, trouble: Trouble) => {

@@ -172,6 +172,20 @@ describe('the weekly check', () => {
     assert.deepEqual(bench.log.texts('trouble'), []);
   });
 
+  test('is made soon after a notification of many days, which is answered with what has changed since', async () => {
+    const bench = await setUp(groups);
+    await pass(bench, HOUR);
+    bench.there.delete(groups[2] as MeasureGroup);
+    bench.there.add(weighIn(79, new Date(TAKEN.getTime() - HOUR), { modifiedAt: new Date(UPDATED.getTime() - 1) }));
+    bench.collector.notify(ANNA, { start: new Date(TAKEN.getTime() - 5 * DAY), end: TAKEN });
+    await pass(bench, 3 * HOUR);
+    assert.deepEqual(
+      bench.withdrawn().map(({ groupId }) => groupId),
+      [groups[2]?.groupId],
+    );
+    assert.equal(bench.days().length, 2, 'the check alone');
+  });
+
   test('is not made for somebody whose journal is empty, nor by somebody who waits', async () => {
     const bench = await setUp([]);
     bench.states.set(ANNA, NOTHING_KNOWN);
