@@ -46,6 +46,8 @@ const THROTTLED = numbers('601');
 
 /** Without `wait_seconds`, the pause after which calls have been seen to work again. */
 const THROTTLE_MS = 60_000;
+/** Whatever Withings says: a retry at once would only be refused again, and an hour is enough. */
+const SHORTEST_THROTTLE_MS = SAME_CALL_MS;
 const LONGEST_THROTTLE_MS = 3_600_000;
 
 const WRONG_CLIENT: Meaning = {
@@ -132,7 +134,8 @@ export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant
   const words = error === '' ? '' : ` "${maskTokens(error)}"`;
   const said = `Withings answers ${status}${words} on ${endpoint}${means === undefined ? '' : `: ${means}`}`;
   if (waitMs === undefined) return new Trouble(said, { code, recovery, hint });
-  const askedMs = Math.min(waitSeconds === undefined ? waitMs : waitSeconds * 1000, LONGEST_THROTTLE_MS);
+  const saidMs = waitSeconds === undefined ? waitMs : waitSeconds * 1000;
+  const askedMs = Math.min(Math.max(saidMs, SHORTEST_THROTTLE_MS), LONGEST_THROTTLE_MS);
   return new Trouble(said, { code, recovery, waitMs: askedMs, hint: `waiting ${Math.ceil(askedMs / 1000)} s` });
 }
 
