@@ -123,7 +123,7 @@ function findWarnings(env: Source, written: readonly string[], config: Config): 
   const idle = checkMqtt(known.filter((name) => env[name]?.trim()));
   return [
     ...unknown.map((name) => warnOfUnknown(name, known)),
-    ...(callback.url ? checkSecrecy(new URL(callback.url), ROUTE) : []),
+    ...(callback.url ? checkSecrecy(new URL(callback.url)) : []),
     ...checkScopes(withings.scopes),
     ...checkInterval(reconcileIntervalMs),
     ...(idle ? [{ message: idle.message, hint: hintFor(idle.missing) }] : []),

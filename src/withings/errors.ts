@@ -1,10 +1,10 @@
-import { maskTokens } from '../domain/log.ts';
 import { SAME_CALL_MS } from '../domain/retry.ts';
 import { type Recovery, Trouble } from '../domain/trouble.ts';
 
 /** What Withings wrote into the envelope of a failure. */
 export interface Refusal {
   readonly status: number;
+  /** Without secrets: it is shown and kept. */
   readonly error: string;
   readonly waitSeconds: number | undefined;
   /** What a token was asked for with, on the token endpoint. */
@@ -130,8 +130,7 @@ export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant
   const fits = ({ on = endpoint, grant: of = grant, status: statuses, text }: Row) =>
     on === endpoint && of === grant && statuses?.has(status) !== false && text?.test(error) !== false;
   const { code, recovery, means, hint, waitMs } = MEANINGS.find(fits) ?? PASSING_FAULT;
-  // A careless server repeats what it was sent, and this text is shown and kept.
-  const words = error === '' ? '' : ` "${maskTokens(error)}"`;
+  const words = error === '' ? '' : ` "${error}"`;
   const said = `Withings answers ${status}${words} on ${endpoint}${means === undefined ? '' : `: ${means}`}`;
   if (waitMs === undefined) return new Trouble(said, { code, recovery, hint });
   const saidMs = waitSeconds === undefined ? waitMs : waitSeconds * 1000;

@@ -218,12 +218,3 @@ test('what cannot be reached says where to look', () => {
   assert.match(hint('EAI_AGAIN'), /DNS/);
   assert.match(hint('ECONNREFUSED'), /network/);
 });
-
-test('a careless server that repeats a token does not get it into what is shown and kept', () => {
-  const token = '0123456789abcdef0123456789abcdef01234567';
-  for (const error of [`invalid refresh_token ${token}`, `refused: refresh_token=${token}&client_secret=hush`]) {
-    const { message, recovery } = classify('/v2/oauth2', { status: 503, error, waitSeconds: undefined });
-    assert.doesNotMatch(message, /0123456789|hush/);
-    assert.match(recovery, /login|settings/);
-  }
-});
