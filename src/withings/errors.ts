@@ -1,5 +1,5 @@
 import { SAME_CALL_MS } from '../domain/retry.ts';
-import { type Recovery, Trouble } from '../domain/trouble.ts';
+import { type Recovery, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 
 /** What Withings wrote into the envelope of a failure. */
 export interface Refusal {
@@ -150,6 +150,8 @@ export function unreachable(host: string, code: string): Trouble {
 }
 
 function hintFor(code: string): string {
+  const limit = TOO_MANY_OPEN[code];
+  if (limit !== undefined) return limit;
   if (/CERT|SSL|TLS/.test(code)) return 'is the clock right? trying again';
   if (/ENOTFOUND|EAI_AGAIN/.test(code)) return 'is there a network, and does DNS work? trying again';
   return 'is there a network? trying again';
