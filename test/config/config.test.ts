@@ -54,7 +54,7 @@ describe('the settings', () => {
       },
       callback: { url: undefined, path: '/withingsWebhook', query: new URLSearchParams() },
       listen: { host: '0.0.0.0', port: 3000, trustProxy: 'loopback' },
-      status: { host: '127.0.0.1', port: 3001, password: undefined },
+      status: { host: '127.0.0.1', port: 3001, password: undefined, offersLink: true },
       directories: { tokens: './tokens', data: './data' },
       people: { names: new Map(), unit: 'kg' },
       reconcileIntervalMs: 6 * 3_600_000,

@@ -8,11 +8,13 @@ import { createStatusChanges } from '../../../src/app/status/status-changes.ts';
 import type { Status } from '../../../src/domain/status.ts';
 import { listen } from '../../../src/http/listen.ts';
 import { createLive } from '../../../src/http/private/live.ts';
+import { renderPage } from '../../../src/page/status-page.ts';
 import { ASSETS } from '../../../src/page/view.ts';
 import { lockFile } from '../../../src/storage/lock.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { freePort } from '../../support/free-port.ts';
 import { CALLBACK_PATH, type Home, startHome } from '../../support/home.ts';
+import { VIEWS } from '../../support/page-views.ts';
 import { ANNA } from '../../support/people.ts';
 import { ask, basic, openPort, page, WELL } from '../../support/private-port.ts';
 
@@ -218,6 +220,40 @@ describe('the link', () => {
     const { status, headers } = await ask(port.port, {}, { path: '/link' });
     assert.deepEqual([status, headers.location], [303, '/']);
   });
+});
+
+describe('with STATUS_LINK=off', () => {
+  test('the port links nobody, and the page has no button for it', async () => {
+    await using home = await startHome();
+    await home.link('1234');
+    await using daemon = await serveWithPage(home, { STATUS_LINK: 'off' });
+    for (const method of ['GET', 'HEAD', 'POST']) {
+      const { status, headers, body } = await ask(daemon.port, {}, { path: '/link', method });
+      assert.deepEqual([status, headers.location, body], [404, undefined, ''], method);
+    }
+    const { status, body } = await ask(daemon.port, {}, { path: '/' });
+    assert.equal(status, 200);
+    assert.doesNotMatch(body, /href="\/link"|Link another/);
+    // What `login` relies on is on the other port.
+    const callback = await fetch(`${daemon.url}?code=x&state=y`);
+    assert.match(await callback.text(), /link/);
+  });
+
+  test('the page names the command instead where somebody must link', async () => {
+    const off = { offersLink: false };
+    const guide = String(renderPage({ ...(VIEWS['empty'] ?? assert.fail()), ...off }, (name) => name));
+    assert.doesNotMatch(guide, /href="\/link"/);
+    assert.match(guide, /weighbridge login/);
+  });
+});
+
+test('SIGUSR1 does not open the inspector of the daemon', async () => {
+  await using home = await startHome();
+  await using daemon = await home.serve();
+  daemon.child.kill('SIGUSR1');
+  // The answer to a request shows that the daemon is past the signal.
+  for (let count = 0; count < 5; count += 1) assert.equal((await fetch(daemon.url, { method: 'HEAD' })).status, 200);
+  assert.doesNotMatch(daemon.output(), /Debugger listening|Starting inspector/);
 });
 
 describe('the changes', () => {
