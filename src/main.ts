@@ -25,6 +25,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     setTimeout(giveUp, STOP_DEADLINE_MS).unref();
   });
 }
+// Without a listener Node opens its inspector at this signal, and with that the memory, to every user of the computer.
+process.on('SIGUSR1', () => undefined);
 // A reader that has gone away (`| head`) is no reason to lose a weigh-in.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 

@@ -2,6 +2,7 @@ import { type Config, formatProblem, formatWarning, parseConfig } from '../confi
 import { createCore, type WithingsConfig } from '../daemon/core.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
+import { secretsOfUrl } from '../domain/secrets.ts';
 import { parseUserId, type TokenStore, type UserId } from '../domain/token.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { realClock } from '../runtime/real-clock.ts';
@@ -56,9 +57,6 @@ export async function readPeople(
   throw new ExitError(ExitCode.failed, message);
 }
 
-/** The part of the route that the documentation names. Whatever else stands in the path may be the secret. */
-const ROUTE = 'withingsWebhook';
-
 /** The log of a command that runs for long, on standard output. */
 export function openLog(shell: Shell, config: Config): Log {
   return createLogger({
@@ -77,10 +75,15 @@ export function openMessages(shell: Shell, config: Config): Log {
   return openLog({ ...shell, print: shell.say, colour: false, isJournalled: false }, config);
 }
 
+/** A shorter password stands in half of all lines by chance, as `kg` or `1234` do. */
+const SHORTEST_PASSWORD = 6;
+
 /** What a command must never print. */
 export function secretsIn({ withings, callback, status, mqtt }: Config): readonly string[] {
-  const paths = [callback.path, callback.url === undefined ? '' : new URL(callback.url).pathname];
-  const parts = paths.flatMap((path) => path.split('/')).filter((part) => part !== ROUTE);
   const passwords = [withings.credentials?.clientSecret, status.password, mqtt?.password];
-  return [...passwords.filter((each) => each !== undefined), ...callback.query.values(), ...parts];
+  const url = new URL(callback.url ?? 'https://localhost');
+  const long = passwords.filter((each) => each !== undefined).filter((each) => each.length >= SHORTEST_PASSWORD);
+  // Behind a proxy that rewrites it the path may have a secret of its own.
+  const asItArrives = Object.assign(new URL(url), { pathname: callback.path });
+  return [...long, ...[url, asItArrives].flatMap(secretsOfUrl)];
 }

@@ -26,8 +26,10 @@ export async function subscribe(shell: Shell, argument: string | undefined): Pro
 /** Removes our subscriptions, until the person subscribes again. */
 export async function unsubscribe(shell: Shell, argument: string | undefined): Promise<ExitCode> {
   return await forEach(shell, argument, async (userId, subscriptions, { people }) => {
-    const count = await subscriptions.remove(userId, { urgent: true });
-    shell.say(`${nameOf(userId, people)}: ${count === 0 ? 'there was no subscription of ours' : `removed ${count}`}`);
+    const { removed, left } = await subscriptions.remove(userId, { urgent: true });
+    const rest = left === 0 ? '' : `; ${left} are left, so run "weighbridge unsubscribe" again`;
+    const text = removed === 0 ? 'there was no subscription of ours' : `removed ${removed}${rest}`;
+    shell.say(`${nameOf(userId, people)}: ${text}`);
   });
 }
 

@@ -1,4 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein';
+import { secretParts } from '../domain/secrets.ts';
 import type { Settings } from './settings.ts';
 
 /** Checks of what no setting shows alone. */
@@ -35,17 +36,9 @@ function below(parent: string, topic: string): string {
   return topic.startsWith(`${parent}/`) ? topic.slice(parent.length + 1) : '';
 }
 
-/** A secret shorter than this is easy to guess. */
-const SHORTEST_SECRET = 8;
-
-/**
- * Whether a stranger could guess the callback URL.
- *
- * @param route the path that the documentation names
- */
-export function checkSecrecy({ pathname, searchParams }: URL, route: string): readonly Warning[] {
-  const parts = [...pathname.split('/').filter((part) => `/${part}` !== route), ...searchParams.values()];
-  if (parts.some((part) => part.length >= SHORTEST_SECRET)) return [];
+/** Whether a stranger could guess the callback URL. */
+export function checkSecrecy(url: URL): readonly Warning[] {
+  if (secretParts(url).length > 0) return [];
   const message = 'CALLBACK_URL holds nothing that a stranger could not guess';
   return [{ message, hint: 'end it with what "openssl rand -hex 16" prints' }];
 }

@@ -96,7 +96,7 @@ function readStatus({ isGiven, report, defaulted, secret }: Settings) {
   const port = defaulted('STATUS_PORT') || undefined;
   if (port !== undefined && !isGiven('STATUS_PASSWORD') && !isLoopback(host))
     report('STATUS_PASSWORD', undefined, 'is required where STATUS_HOST is not this machine alone');
-  return { host, port, password: secret('STATUS_PASSWORD') };
+  return { host, port, password: secret('STATUS_PASSWORD'), offersLink: defaulted('STATUS_LINK') === 'on' };
 }
 
 function readMqtt({ report, optional, defaulted, secret }: Settings) {
@@ -123,7 +123,7 @@ function findWarnings(env: Source, written: readonly string[], config: Config): 
   const idle = checkMqtt(known.filter((name) => env[name]?.trim()));
   return [
     ...unknown.map((name) => warnOfUnknown(name, known)),
-    ...(callback.url ? checkSecrecy(new URL(callback.url), ROUTE) : []),
+    ...(callback.url ? checkSecrecy(new URL(callback.url)) : []),
     ...checkScopes(withings.scopes),
     ...checkInterval(reconcileIntervalMs),
     ...(idle ? [{ message: idle.message, hint: hintFor(idle.missing) }] : []),

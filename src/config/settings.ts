@@ -40,6 +40,7 @@ const DEFAULTED = {
   TRUST_PROXY: { read: trustProxy, example: 'loopback' },
   STATUS_HOST: { read: text, example: '127.0.0.1' },
   STATUS_PORT: { read: integer(0, 65_535), example: '3001' },
+  STATUS_LINK: { read: oneOf(['on', 'off']), example: 'on' },
   TOKENS_DIR: { read: text, example: './tokens' },
   DATA_DIR: { read: text, example: './data' },
   WEIGHT_UNIT: { read: oneOf(WEIGHT_UNITS), example: 'kg' },

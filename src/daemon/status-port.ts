@@ -57,7 +57,11 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
   return await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
 }
 
-function createPage({ callback, people }: Config, ports: StatusPorts, watch: Page['watch']): Page {
+function createPage(
+  { callback, people, status: { offersLink } }: Config,
+  ports: StatusPorts,
+  watch: Page['watch'],
+): Page {
   const { liveStatus, journal, examine, version, pageFiles, consent, clock } = ports;
   const load = lazily(async () => {
     const { renderPage } = await import('../page/status-page.ts');
@@ -79,10 +83,11 @@ function createPage({ callback, people }: Config, ports: StatusPorts, watch: Pag
         histories: journal.histories,
         concerns: await examine(),
         callbackUrl: callback.url,
+        offersLink,
       };
       return renderPage(view, (name) => `${PATHS.assets}${name}?v=${assets.get(name)?.hash}`);
     },
-    link: () => consent?.request({ demo: false, subscribe: true }).link,
+    link: offersLink ? () => consent?.request({ demo: false, subscribe: true }).link : undefined,
   };
 }
 

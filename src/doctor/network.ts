@@ -4,7 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
-import { type Probe, probeCallback } from '../http/probe.ts';
+import { type Probe, type Prove, probeCallback } from '../http/probe.ts';
 import { TIMEOUT_MS } from './finding.ts';
 
 /** The certificate that a TLS server has shown. */
@@ -21,7 +21,7 @@ export interface Network {
   certificateOf(url: URL): Promise<Certificate>;
   /** The `Date` header of a web server. */
   timeAt(url: URL): Promise<Date | undefined>;
-  probe(url: string, prove: (nonce: string) => string): Promise<Probe>;
+  probe(url: string, prove: Prove): Promise<Probe>;
   /** The HTTP status of the answer to a GET. */
   statusOf(url: string): Promise<number>;
 }

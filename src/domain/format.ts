@@ -27,11 +27,17 @@ export function formatChange(kilograms: number, unit: WeightUnit): string {
   return `${Number(rounded) < 0 ? '-' : '+'}${unsigned}${unit === 'st' ? ' lb' : ''}`;
 }
 
+/** Twice what a Body Scan sends. Withings once sending more must not fill the log. */
+const MOST_LISTED = 100;
+
 /** `81.25 kg, fat_ratio 17.3 %`: everything a reading holds, for people. */
 export function listMeasures(reading: Reading, unit: WeightUnit): string {
-  return Object.entries(reading.measures)
-    .map(([key, value]) => (key === 'weight' ? formatWeight(value, unit) : `${key} ${value}${unitSuffix(key)}`))
-    .join(', ');
+  const all = Object.entries(reading.measures);
+  const listed = all
+    .slice(0, MOST_LISTED)
+    .map(([key, value]) => (key === 'weight' ? formatWeight(value, unit) : `${key} ${value}${unitSuffix(key)}`));
+  const left = all.length - listed.length;
+  return [...listed, ...(left > 0 ? [`and ${left} more`] : [])].join(', ');
 }
 
 function unitSuffix(key: string): string {

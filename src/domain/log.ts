@@ -12,12 +12,3 @@ export interface LogEntry {
 
 /** Where everything that happens is told, one line each. Implementations never throw and never print a secret. */
 export type Log = Readonly<Record<LogLevel, (entry: LogEntry) => void>>;
-
-/** Withings' tokens are 40 hexadecimal digits; what looks like one, or is labelled as one, is never printed. */
-const LOOKS_SECRET =
-  /(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-f])|(?<=\b(?:Bearer |(?:access_token|refresh_token|client_secret|code)=))[^\s"&]+/gi;
-
-/** Blanks out what looks like a token. */
-export function maskTokens(text: string): string {
-  return text.replace(LOOKS_SECRET, '***');
-}

@@ -58,6 +58,8 @@ const STOPPING = new Trouble('weighbridge is being stopped', {
 export function asTrouble(error: unknown): Trouble {
   if (error instanceof Trouble) return error;
   if (error instanceof Error && error.name === 'AbortError') return STOPPING;
+  const hint = TOO_MANY_OPEN[errorCode(error) ?? ''];
+  if (hint !== undefined) return new Trouble(String(error), { code: 'too_many_open', recovery: 'retry', hint });
   const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return new Trouble(`this is a defect of weighbridge: ${where}`, {
     code: 'defect',
@@ -70,3 +72,10 @@ export function asTrouble(error: unknown): Trouble {
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
+
+/** What helps where nothing more can be opened, neither a file nor a connection, by the code of the error. */
+export const TOO_MANY_OPEN: Readonly<Record<string, string>> = {
+  EMFILE:
+    'weighbridge has reached its limit of open files and connections; raise it (LimitNOFILE=1024 in the unit, or "ulimit -n 1024") and restart weighbridge',
+  ENFILE: 'this computer has reached its limit of open files; restart it, and look for the program that holds them',
+};

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { Trouble } from '../domain/trouble.ts';
+import { TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 
 /** Withings sends a hundred bytes at once. A client that takes longer than this is not Withings. */
 const HEADERS_TIMEOUT_MS = 5_000;
@@ -11,8 +12,11 @@ const KEEP_ALIVE_MS = 5_000;
 const MOST_HEADER_BYTES = 8 * 1024;
 /** An answer takes milliseconds. At a stop, a connection that is still open after this is closed. */
 const STOP_GRACE_MS = 1_000;
-/** Withings needs a handful. More would cost memory, and file descriptors that the logins need. */
+/** Withings needs a handful. More would cost memory. */
 const MOST_CONNECTIONS = 256;
+/** Both ports together leave so many open files to the rest, which takes 21, and 33 with a weigh-in and its hook. */
+const RESERVED_FILES = 48;
+const LEAST_CONNECTIONS = 4;
 /** How often Node looks for requests that take too long; its own default of 30 s would triple the limits above. */
 const CHECK_MS = 1_000;
 
@@ -52,7 +56,7 @@ export async function listen(
     onlyOneByOne(app),
   );
   server.setTimeout(IDLE_TIMEOUT_MS);
-  closeTheOldest(server);
+  closeTheOldest(server, mostConnections(await readLimits()));
   await bind(server, address, settings);
   const bound = server.address();
   const { address: host, port } = isAddress(bound) ? bound : { address: address.host, port: address.port };
@@ -90,14 +94,26 @@ function onlyOneByOne(app: RequestListener): RequestListener {
   };
 }
 
+/** What this process may open, as Linux lists it; empty elsewhere. */
+async function readLimits(): Promise<string> {
+  return await readFile('/proc/self/limits', 'utf8').catch(() => '');
+}
+
+/** How many connections one of two ports may have open. Without a limit of the system it is our own. */
+export function mostConnections(limits: string): number {
+  const [, files = MOST_CONNECTIONS * 4] = /^Max open files +([0-9]+)/m.exec(limits) ?? [];
+  const share = Math.floor((Number(files) - RESERVED_FILES) / 2);
+  return Math.min(MOST_CONNECTIONS, Math.max(LEAST_CONNECTIONS, share));
+}
+
 /** A client that opens connections and sends nothing must not keep Withings out: the newest is always accepted. */
-function closeTheOldest(server: Server): void {
+function closeTheOldest(server: Server, most: number): void {
   const open = new Set<Socket>();
   server.on('connection', (socket) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     const [oldest] = open;
-    if (open.size > MOST_CONNECTIONS) oldest?.destroy();
+    if (open.size > most) oldest?.destroy();
   });
 }
 
@@ -115,7 +131,8 @@ function listenTrouble({ host, port }: Address, settings: AddressSettings, code 
       ? ['port_taken', `something else uses this port (another weighbridge?); stop it or set ${settings.port}`]
       : [
           'cannot_listen',
-          `set ${settings.host} to an address of this machine and ${settings.port} to a free port above 1023`,
+          TOO_MANY_OPEN[code] ??
+            `set ${settings.host} to an address of this machine and ${settings.port} to a free port above 1023`,
         ];
   return new Trouble(`cannot listen on ${host}:${port} (${code})`, { code: name, recovery: 'settings', hint });
 }

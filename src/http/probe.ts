@@ -6,9 +6,17 @@ export const PROOF_HEADER = 'weighbridge-proof';
 /** The same for the directory where the daemon keeps its logins, which it does not reveal. */
 export const DIRECTORY_HEADER = 'weighbridge-place';
 
-/** Only a daemon with this client secret can make the proof of a nonce. */
-export function createProof(clientSecret: string): (nonce: string) => string {
-  return (nonce) => createHmac('sha256', clientSecret).update(`weighbridge proof 1\n${nonce}`).digest('hex');
+/** Makes of a nonce what only our daemon can make of it; with a directory, what only one with its logins there can. */
+export type Prove = (nonce: string, directory?: string) => string;
+
+/** The caller chooses the nonce, so each proof has a purpose of its own: none may confirm a guess at the other. */
+export function createProof(clientSecret: string): Prove {
+  const sign = (...lines: readonly string[]) =>
+    createHmac('sha256', clientSecret).update(lines.join('\n')).digest('hex');
+  return (nonce, directory) =>
+    directory === undefined
+      ? sign('weighbridge proof 1', nonce)
+      : sign('weighbridge proof of directory 1', nonce, directory);
 }
 
 /** Longer than Withings waits. */
@@ -32,10 +40,9 @@ export interface Probe {
 /**
  * Asks for the head of a callback URL as Withings does, without following redirects.
  *
- * @param prove makes the proof that only our daemon can make of a nonce
  * @param directory where the logins should be kept, as an absolute path
  */
-export async function probeCallback(url: string, prove: (nonce: string) => string, directory = ''): Promise<Probe> {
+export async function probeCallback(url: string, prove: Prove, directory = ''): Promise<Probe> {
   const nonce = randomBytes(16).toString('hex');
   const startedMs = performance.now();
   const elapsedMs = () => Math.round(performance.now() - startedMs);
@@ -47,7 +54,7 @@ export async function probeCallback(url: string, prove: (nonce: string) => strin
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const isOurs = answer.headers.get(PROOF_HEADER) === prove(nonce);
-    const isHere = isOurs && answer.headers.get(DIRECTORY_HEADER) === prove(`${nonce} ${directory}`);
+    const isHere = isOurs && answer.headers.get(DIRECTORY_HEADER) === prove(nonce, directory);
     const location = answer.headers.get('location') ?? undefined;
     return { status: answer.status, isOurs, isHere, location, ms: elapsedMs(), error: undefined };
   } catch (error) {

@@ -13,7 +13,10 @@ export function anchorOf(userId: UserId): string {
 }
 
 /** The way to Withings' consent page, or what is missing for it. */
-export function drawLinkButton({ callbackUrl }: PageView, label: string | Html, kind: 'main' | 'quiet'): Html {
+export function drawLinkButton(view: PageView, label: string | Html, kind: 'main' | 'quiet'): Html {
+  const { callbackUrl, offersLink } = view;
+  if (!offersLink)
+    return kind === 'main' ? html`<p class="hint">Run <code>weighbridge login</code> on this computer.</p>` : html``;
   // In a tab of its own: the way ends at a page to be closed.
   if (callbackUrl !== undefined)
     return html`<a class="button ${kind}" href="${PATHS.link}" target="_blank" rel="noopener">${label}</a>`;

@@ -22,6 +22,8 @@ export interface PageView {
   readonly concerns: readonly Concern[];
   /** What is registered with Withings, and where the browser comes back to; undefined where it is not set. */
   readonly callbackUrl: string | undefined;
+  /** `STATUS_LINK`: people may link from here. */
+  readonly offersLink: boolean;
 }
 
 export interface Concern {

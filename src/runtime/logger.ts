@@ -1,14 +1,12 @@
 import { type Clock, formatTime } from '../domain/clock.ts';
-import { type Log, type LogEntry, type LogFormat, type LogLevel, maskTokens } from '../domain/log.ts';
+import type { Log, LogEntry, LogFormat, LogLevel } from '../domain/log.ts';
+import { createMask } from '../domain/secrets.ts';
 
 const ORDER: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 /** As syslog(3) counts, for journald. */
 const PRIORITY: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
 const COLOURS: Readonly<Partial<Record<LogLevel, string>>> = { warn: '\u001b[33m', error: '\u001b[31m' };
 const PLAIN = '\u001b[0m';
-
-/** A secret shorter than this would blank out half of every line. */
-const SHORTEST_SECRET = 6;
 
 export interface LoggerOptions {
   readonly level: LogLevel;
@@ -34,8 +32,12 @@ export function createLogger(options: LoggerOptions): Log {
     if (ORDER[level] < ORDER[least]) return;
     const time = formatTime(clock.now(), timeZone);
     const priority = isJournalled ? `<${PRIORITY[level]}>` : '';
-    if (format === 'json') return write(priority + toJson({ level, time, event, text, ...fields }, mask));
-    const line = mask(`${isJournalled ? priority : `${time} `}${level.padEnd(5)} ${oneLine(text)}`);
+    if (format === 'json') {
+      // These are for programs to decide by, and hold no foreign text.
+      const head = JSON.stringify({ level, time, event }).slice(0, -1);
+      return write(`${priority}${head},${toJson({ text, ...fields }, mask).slice(1)}`);
+    }
+    const line = `${isJournalled ? priority : `${time} `}${level.padEnd(5)} ${mask(oneLine(text))}`;
     const tint = colour ? COLOURS[level] : undefined;
     write(tint === undefined ? line : `${tint}${line}${PLAIN}`);
   };
@@ -46,15 +48,6 @@ export function createLogger(options: LoggerOptions): Log {
     warn: (entry) => print('warn', entry),
     error: (entry) => print('error', entry),
   };
-}
-
-/** Blanks out what must not be printed, and whatever looks like a token. */
-export function createMask(secrets: readonly string[]): (text: string) => string {
-  const long = secrets
-    .filter((secret) => secret.length >= SHORTEST_SECRET)
-    // one may begin with another
-    .sort((a, b) => b.length - a.length);
-  return (text) => maskTokens(long.reduce((all, secret) => all.replaceAll(secret, '***'), text));
 }
 
 /** Masks each text before it is escaped: afterwards a secret would no longer look like itself. */

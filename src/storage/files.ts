@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { errorCode, Trouble } from '../domain/trouble.ts';
+import { errorCode, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 
 /** The file operations that storage is made of; a parameter, so that a test can fail or die at any one of them. */
 export interface FileSystem {
@@ -186,6 +186,7 @@ const CAUSES: Readonly<Record<string, { readonly name: string; readonly hint: st
   EEXIST: NOT_A_DIRECTORY,
   ENOTDIR: NOT_A_DIRECTORY,
   EROFS: { name: 'read_only', hint: 'the file system is read-only; an SD card does that when it is dying' },
+  ...Object.fromEntries(Object.entries(TOO_MANY_OPEN).map(([code, hint]) => [code, { name: 'too_many_open', hint }])),
   EACCES: NO_PERMISSION,
   EPERM: NO_PERMISSION,
 };

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Trouble } from '../domain/trouble.ts';
+import { errorCode, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 
 /** Longer than any work under a lock, except a token call that Withings takes minutes for. Then the caller retries. */
 const LONGEST_WAIT_MS = 60_000;
@@ -25,10 +25,12 @@ export async function lockFile(path: string, signal?: AbortSignal): Promise<Asyn
   signal?.throwIfAborted();
   const child = startHolder(path);
   let complaint = '';
+  let failure: string | undefined;
   const exited = new Promise<number | null>((resolve) => {
     child.once('close', resolve);
-    child.once('error', ({ message }) => {
-      complaint = message;
+    child.once('error', (error) => {
+      complaint = error.message;
+      failure = errorCode(error);
       resolve(null);
     });
   });
@@ -36,7 +38,7 @@ export async function lockFile(path: string, signal?: AbortSignal): Promise<Asyn
   // Without file descriptors to spare there is a child without pipes, which ends with an 'error'.
   if (!(stdin && stdout && stderr)) {
     await exited;
-    throw lockFailed(path, complaint);
+    throw lockFailed(path, complaint, failure);
   }
   stdin.on('error', () => undefined);
   stderr.on('data', (chunk: Buffer) => {
@@ -56,7 +58,9 @@ export async function lockFile(path: string, signal?: AbortSignal): Promise<Asyn
   signal?.removeEventListener('abort', giveUp);
   if (!held) {
     signal?.throwIfAborted();
-    throw isTooLate ? lockHeld(path) : lockFailed(path, complaint.trim(), (await exited) === NOT_FOUND);
+    throw isTooLate
+      ? lockHeld(path)
+      : lockFailed(path, complaint.trim(), (await exited) === NOT_FOUND ? 'ENOENT' : failure);
   }
   return {
     async [Symbol.asyncDispose]() {
@@ -70,7 +74,7 @@ function startHolder(path: string): ChildProcess {
   try {
     return spawn('/bin/sh', ['-c', HOLD, path], { stdio: 'pipe' });
   } catch (error) {
-    throw lockFailed(path, String(error));
+    throw lockFailed(path, String(error), errorCode(error));
   }
 }
 
@@ -80,10 +84,13 @@ function lockHeld(path: string): Trouble {
   return new Trouble(text, { code: 'lock_held', recovery: 'retry', hint });
 }
 
-function lockFailed(path: string, complaint: string, isFlockMissing = false): Trouble {
-  const hint = isFlockMissing
-    ? 'install flock, which is part of util-linux'
-    : 'is the directory writable, and is there room on the disk?';
+const HINTS: Readonly<Record<string, string>> = {
+  ...TOO_MANY_OPEN,
+  ENOENT: 'install flock, which is part of util-linux',
+};
+
+function lockFailed(path: string, complaint: string, code = ''): Trouble {
+  const hint = HINTS[code] ?? 'is the directory writable, and is there room on the disk?';
   const text = `cannot lock ${path}: ${complaint || 'flock ended'}`;
   return new Trouble(text, { code: 'lock_failed', recovery: 'retry', hint });
 }

@@ -1,10 +1,10 @@
-import { maskTokens } from '../domain/log.ts';
 import { SAME_CALL_MS } from '../domain/retry.ts';
-import { type Recovery, Trouble } from '../domain/trouble.ts';
+import { type Recovery, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 
 /** What Withings wrote into the envelope of a failure. */
 export interface Refusal {
   readonly status: number;
+  /** Without secrets: it is shown and kept. */
   readonly error: string;
   readonly waitSeconds: number | undefined;
   /** What a token was asked for with, on the token endpoint. */
@@ -46,6 +46,8 @@ const THROTTLED = numbers('601');
 
 /** Without `wait_seconds`, the pause after which calls have been seen to work again. */
 const THROTTLE_MS = 60_000;
+/** Whatever Withings says: a retry at once would only be refused again, and an hour is enough. */
+const SHORTEST_THROTTLE_MS = SAME_CALL_MS;
 const LONGEST_THROTTLE_MS = 3_600_000;
 
 const WRONG_CLIENT: Meaning = {
@@ -128,11 +130,11 @@ export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant
   const fits = ({ on = endpoint, grant: of = grant, status: statuses, text }: Row) =>
     on === endpoint && of === grant && statuses?.has(status) !== false && text?.test(error) !== false;
   const { code, recovery, means, hint, waitMs } = MEANINGS.find(fits) ?? PASSING_FAULT;
-  // A careless server repeats what it was sent, and this text is shown and kept.
-  const words = error === '' ? '' : ` "${maskTokens(error)}"`;
+  const words = error === '' ? '' : ` "${error}"`;
   const said = `Withings answers ${status}${words} on ${endpoint}${means === undefined ? '' : `: ${means}`}`;
   if (waitMs === undefined) return new Trouble(said, { code, recovery, hint });
-  const askedMs = Math.min(waitSeconds === undefined ? waitMs : waitSeconds * 1000, LONGEST_THROTTLE_MS);
+  const saidMs = waitSeconds === undefined ? waitMs : waitSeconds * 1000;
+  const askedMs = Math.min(Math.max(saidMs, SHORTEST_THROTTLE_MS), LONGEST_THROTTLE_MS);
   return new Trouble(said, { code, recovery, waitMs: askedMs, hint: `waiting ${Math.ceil(askedMs / 1000)} s` });
 }
 
@@ -148,6 +150,8 @@ export function unreachable(host: string, code: string): Trouble {
 }
 
 function hintFor(code: string): string {
+  const limit = TOO_MANY_OPEN[code];
+  if (limit !== undefined) return limit;
   if (/CERT|SSL|TLS/.test(code)) return 'is the clock right? trying again';
   if (/ENOTFOUND|EAI_AGAIN/.test(code)) return 'is there a network, and does DNS work? trying again';
   return 'is there a network? trying again';

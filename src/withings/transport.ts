@@ -4,6 +4,7 @@ import type { AxiosInstance, AxiosResponse } from 'axios';
 import qs from 'qs';
 import type { Clock } from '../domain/clock.ts';
 import { lazily } from '../domain/lazily.ts';
+import { createMask, secretsOfUrl } from '../domain/secrets.ts';
 import type { Account } from '../domain/token.ts';
 import { errorCode } from '../domain/trouble.ts';
 import { badAnswer, classify, type Endpoint, unreachable } from './errors.ts';
@@ -13,8 +14,9 @@ import { type Envelope, parseEnvelope, parseWaitSeconds, WireError } from './wir
 const MOST_BYTES = 8 * 1024 * 1024;
 /** Of Withings' words about a failure. */
 const MOST_ERROR_LETTERS = 200;
-/** The fields of a call that Withings' words about a failure must not repeat. */
+/** The fields of a call that Withings' words about a failure must not repeat, and those that are a callback URL. */
 const SECRET_FIELDS = ['refresh_token', 'code', 'callbackurl', 'redirect_uri'];
+const URL_FIELDS = ['callbackurl', 'redirect_uri'];
 
 export interface TransportOptions {
   readonly apiUrl: URL;
@@ -63,8 +65,8 @@ export function createTransport(options: TransportOptions): Transport {
     await call.sending?.();
     const { status, error, body: answer } = read(endpoint, await send(http, call, body));
     if (status === 0) return answer;
-    const secrets = [clientSecret, account?.accessToken, ...SECRET_FIELDS.map((name) => form[name])];
-    const clean = withoutSecrets(error, secrets).slice(0, MOST_ERROR_LETTERS);
+    const mask = createMask([clientSecret, account?.accessToken ?? '', ...secretsIn(form)]);
+    const clean = mask(error).slice(0, MOST_ERROR_LETTERS);
     const grant = form['grant_type']?.toString();
     const trouble = classify(endpoint, { status, error: clean, waitSeconds: parseWaitSeconds(answer), grant });
     // This is about the application, so every call waits; `same_arguments` is about one call.
@@ -138,8 +140,9 @@ export function judged<T>(endpoint: Endpoint, parse: () => T): T {
   }
 }
 
-/** Also where Withings repeats them as a form or a URL would write them. */
-function withoutSecrets(text: string, secrets: readonly (string | number | undefined)[]): string {
-  const forms = secrets.filter(Boolean).flatMap((secret) => [String(secret), encodeURIComponent(String(secret))]);
-  return forms.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
+/** A careless server repeats what it was sent, or a part of it. */
+function secretsIn(form: Call['form']): readonly string[] {
+  const valuesOf = (names: readonly string[]) => names.map((name) => String(form[name] ?? ''));
+  const urls = valuesOf(URL_FIELDS).filter((value) => URL.canParse(value));
+  return [...valuesOf(SECRET_FIELDS), ...urls.flatMap((url) => secretsOfUrl(new URL(url)))];
 }

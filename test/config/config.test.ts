@@ -25,6 +25,23 @@ function refused(settings: Record<string, string>): Parsed {
   return parsed;
 }
 
+describe('a callback URL', () => {
+  const warnings = (rest: string) =>
+    parseConfig({ ...CREDENTIALS, CALLBACK_URL: `https://me.example.org${rest}` })
+      .warnings.map(formatWarning)
+      .filter((line) => /could not guess/.test(line));
+  for (const rest of [
+    '/withingsWebhook',
+    '/withingsWebhook/9f2c41d',
+    '/weighbridge',
+    '/hook?key=9f2c41d',
+    '/scale/kitchen',
+  ])
+    it(`is warned of when it can be guessed: ${rest}`, () => assert.equal(warnings(rest).length, 1));
+  for (const rest of ['/withingsWebhook/9f2c41d0', '/hook?key=9f2c41d0', '/9f2c41d0/hook'])
+    it(`is not warned of when its secret has eight characters: ${rest}`, () => assert.deepEqual(warnings(rest), []));
+});
+
 describe('the settings', () => {
   it('have the defaults of the contract', () => {
     assert.deepEqual(accepted({}), {
@@ -37,7 +54,7 @@ describe('the settings', () => {
       },
       callback: { url: undefined, path: '/withingsWebhook', query: new URLSearchParams() },
       listen: { host: '0.0.0.0', port: 3000, trustProxy: 'loopback' },
-      status: { host: '127.0.0.1', port: 3001, password: undefined },
+      status: { host: '127.0.0.1', port: 3001, password: undefined, offersLink: true },
       directories: { tokens: './tokens', data: './data' },
       people: { names: new Map(), unit: 'kg' },
       reconcileIntervalMs: 6 * 3_600_000,

@@ -149,6 +149,16 @@ describe('a secret', () => {
     }
   }
 
+  it('leaves what programs decide by, also where a password is such a word', () => {
+    const secrets = ['test', 'info', '2026-11-20'];
+    const { level, event, time, text, field } = JSON.parse(
+      lineOf('a test', { format: 'json', secrets }, { field: 'info' }),
+    );
+    assert.deepEqual([level, event, text, field], ['info', 'test', 'a ***', '***']);
+    assert.match(time, /^2026-11-20T/);
+    assert.match(lineOf('a test', { secrets }), /^2026-11-20T\S+ info {2}a \*\*\*$/);
+  });
+
   it('leaves the line JSON when it happens to be part of a number or a name', () => {
     const line = lineOf('hello', { format: 'json', secrets: ['123456', 'public'] }, { grpid: 6123456789, public: {} });
     assert.doesNotThrow(() => JSON.parse(line), line);

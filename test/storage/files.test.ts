@@ -211,6 +211,8 @@ describe('a failure of the disk', () => {
       EDQUOT: 'disk_full',
       EROFS: 'read_only',
       EACCES: 'no_permission',
+      EMFILE: 'too_many_open',
+      ENFILE: 'too_many_open',
       EIO: 'storage_failed',
     };
     for (const [code, name] of Object.entries(codes)) {

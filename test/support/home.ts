@@ -55,9 +55,11 @@ export interface HomeOptions extends Partial<SandboxOptions> {
   readonly place?: AsyncDisposable & { readonly path: string };
   readonly script?: string;
   readonly root?: string | undefined;
+  /** How many files the programs may open. */
+  readonly files?: number;
 }
 
-export async function startHome({ place, script, root, ...options }: HomeOptions = {}): Promise<Home> {
+export async function startHome({ place, script, root, files, ...options }: HomeOptions = {}): Promise<Home> {
   const temporary = place ?? (await temporaryDirectory(root === undefined ? undefined : join(root, 'tmp')));
   const directory = temporary.path;
   const tokens = join(directory, 'tokens');
@@ -70,6 +72,7 @@ export async function startHome({ place, script, root, ...options }: HomeOptions
       ...(input === undefined ? {} : { input }),
       ...(script === undefined ? {} : { script }),
       root,
+      files,
       env: {
         WITHINGS_CLIENT_ID: CLIENT.clientId,
         WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,

@@ -54,6 +54,7 @@ export function view(changes: Partial<PageView> = {}): PageView {
     histories: historiesOf(new Map()),
     concerns: [],
     callbackUrl: 'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c8a4f',
+    offersLink: true,
     ...changes,
   };
 }

@@ -35,6 +35,8 @@ export interface ProgramOptions {
   readonly script?: string;
   /** Another root directory, above `cwd`, in which a `weighbridge` is installed. */
   readonly root?: string | undefined;
+  /** How many files it may open. */
+  readonly files?: number | undefined;
 }
 
 /** Whether something was wrong. That nobody can call is what these tests have asked for. */
@@ -45,12 +47,16 @@ export function isComplaint({ level, event }: LogLine): boolean {
 /** Starts `weighbridge`. It gets no environment but what is given here, PATH, and where temporary files go. */
 export function startProgram(
   args: readonly string[],
-  { env = {}, cwd, input, uid, script = MAIN, root }: ProgramOptions,
+  { env = {}, cwd, input, uid, script = MAIN, root, files }: ProgramOptions,
 ): Program {
   const { PATH = '', TMPDIR } = process.env;
-  const [command, ...words] =
+  const [command = '', ...words] =
     root === undefined
-      ? [process.execPath, script]
+      ? [
+          ...(files === undefined ? [] : ['sh', '-c', 'ulimit -n "$0"; exec "$@"', `${files}`]),
+          process.execPath,
+          script,
+        ]
       : ['chroot', root, 'env', '-C', cwd.slice(root.length), 'weighbridge'];
   const child = spawn(command, [...words, ...args], {
     cwd,

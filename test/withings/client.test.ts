@@ -419,6 +419,77 @@ describe('no secret leaves with a failure', () => {
   }
 });
 
+describe('no secret of a call is in its trouble, however short it is and without a label:', () => {
+  const secrets = {
+    client: 'c5',
+    access: 'a5/x+y' as AccessToken,
+    refresh: 'r5 z' as RefreshToken,
+    code: 'k5',
+    callbackUrl: 'https://me.example.org/weight/u5?key=v5',
+  };
+  const account = { userId, accessToken: secrets.access, urgent: true };
+  const subscription = { appli: 1, callbackUrl: secrets.callbackUrl, comment: 'weighbridge' };
+  type Client = ReturnType<typeof createWithingsClient>;
+  const calls: Readonly<Record<string, readonly [call: (client: Client) => Promise<unknown>, ...secrets: string[]]>> = {
+    refresh: [({ refresh }) => refresh(secrets.refresh, { urgent: true }), secrets.client, secrets.refresh],
+    exchange: [
+      ({ exchange }) => exchange(secrets.code, secrets.callbackUrl),
+      secrets.client,
+      secrets.code,
+      secrets.callbackUrl,
+      '/weight/u5?key=v5',
+    ],
+    getMeas: [({ getMeas }) => getMeas({ ...account, query: WINDOW }), secrets.access],
+    list: [({ list }) => list(account), secrets.access],
+    subscribe: [
+      ({ subscribe }) => subscribe(account, subscription),
+      secrets.access,
+      secrets.callbackUrl,
+      '/weight/u5?key=v5',
+    ],
+    revoke: [({ revoke }) => revoke(account, subscription), secrets.access, secrets.callbackUrl, '/weight/u5?key=v5'],
+    checkCredentials: [({ checkCredentials }) => checkCredentials(), secrets.client],
+  };
+  const forms: Readonly<Record<string, (secret: string) => string>> = {
+    'as it is': (secret) => secret,
+    'as a form writes it': encodeURIComponent,
+    'as a form with small digits writes it': (secret) =>
+      encodeURIComponent(secret).replace(/%../g, (it) => it.toLowerCase()),
+  };
+  for (const [name, [call, ...hidden]] of Object.entries(calls)) {
+    for (const [how, write] of Object.entries(forms)) {
+      test(`${name}, ${how}`, async () => {
+        for (const secret of hidden) {
+          const echoed = write(secret);
+          await using server = await startScriptedServer(
+            says({ status: 98765, error: `No <${echoed}> or x${echoed}x` }),
+          );
+          const client = createWithingsClient({
+            apiUrl: server.url,
+            clientId,
+            clientSecret: secrets.client,
+            rateLimit: recordingPace(),
+            clock: realClock,
+            signal: new AbortController().signal,
+          });
+          const { message } = await troubleOf(call(client));
+          assert.match(message, /"No <\*\*\*> or x\*\*\*x"/);
+        }
+      });
+    }
+  }
+
+  test('a token that another call sent is hidden by its look or its label', async () => {
+    const token = '0123456789abcdef0123456789abcdef01234567';
+    for (const error of [`invalid refresh_token ${token}`, `refused: refresh_token=${token}&client_secret=hush`]) {
+      await using server = await startScriptedServer(says({ status: 503, error }));
+      const { message, recovery } = await troubleOf(createClient(server.url).refresh());
+      assert.doesNotMatch(message, /0123456789|hush/);
+      assert.match(recovery, /login|settings/);
+    }
+  });
+});
+
 describe('the pace', () => {
   test('is asked before every call, by who is waiting and by what is asked for', async () => {
     const rateLimit = recordingPace();
@@ -460,6 +531,10 @@ describe('the pace', () => {
     ['pauses a minute where Withings does not say', says(ERRORS['tooManyRequestsWithoutWait'] ?? ''), [60_000]],
     ['pauses for the Retry-After of HTTP 429', http(429, { 'retry-after': '30' }), [30_000]],
     ['pauses a minute for HTTP 429 without one', http(429), [60_000]],
+    ['pauses 12 s for almost nothing', says({ status: 601, error: 'x', body: { wait_seconds: 0.001 } }), [12_000]],
+    ['pauses 12 s for a Retry-After of almost nothing', http(429, { 'retry-after': '0.5' }), [12_000]],
+    ['pauses a minute for a Retry-After of nothing', http(429, { 'retry-after': '0' }), [60_000]],
+    ['pauses an hour at most', http(429, { 'retry-after': '1e9' }), [3_600_000]],
     ['does not pause for everybody when one call came twice', says(ERRORS['sameArguments'] ?? ''), []],
     ['does not pause for a refused token', says(ERRORS['invalidToken'] ?? ''), []],
     ['does not pause for HTTP 500', http(500), []],

@@ -146,6 +146,29 @@ describe('what the token endpoint refuses is judged by the grant, in whatever wo
   });
 });
 
+describe('on the notify service', () => {
+  for (const [status, code, expected] of [
+    [293, 'callback_unreachable', 'retry'],
+    [343, 'callback_unreachable', 'retry'],
+    [286, 'no_subscription', 'defect'],
+    [294, 'no_subscription', 'defect'],
+    [401, 'access_refused', 'access'],
+    [503, 'invalid_params', 'defect'],
+  ] as const) {
+    test(`${status} is ${code}, and what to do about it is said`, () => {
+      const trouble = classify('/notify', { status, error: '', waitSeconds: undefined });
+      assert.deepEqual([trouble.code, trouble.recovery], [code, expected]);
+      if (expected !== 'access') assert.ok(trouble.hint);
+      assert.notEqual(classify('/measure', { status, error: '', waitSeconds: undefined }).code, 'callback_unreachable');
+    });
+  }
+});
+
+test('on the signature service every refusal is about the client', () => {
+  for (const status of [...all('100-102, 200, 401'), 503, 342])
+    assert.equal(classify('/v2/signature', { status, error: '', waitSeconds: undefined }).code, 'wrong_client');
+});
+
 describe('being throttled', () => {
   const wait = (waitSeconds: number | undefined) =>
     classify('/measure', { status: 601, error: 'Too Many Requests', waitSeconds }).waitMs ?? assert.fail();
@@ -154,6 +177,11 @@ describe('being throttled', () => {
 
   test('waits a minute or a little more where Withings does not say', () => {
     assert.ok(wait(undefined) >= 60_000 && wait(undefined) <= 70_000);
+  });
+
+  test('waits 12 s at least: a retry at once would be refused again', () => {
+    for (const seconds of [Number.MIN_VALUE, 0.001, 1, 11.9]) assert.equal(wait(seconds), 12_000, String(seconds));
+    assert.equal(wait(13), 13_000);
   });
 
   test('never waits for days, or for ever', () => {
@@ -189,13 +217,6 @@ test('what cannot be reached says where to look', () => {
   assert.match(hint('CERT_HAS_EXPIRED'), /clock/);
   assert.match(hint('EAI_AGAIN'), /DNS/);
   assert.match(hint('ECONNREFUSED'), /network/);
-});
-
-test('a careless server that repeats a token does not get it into what is shown and kept', () => {
-  const token = '0123456789abcdef0123456789abcdef01234567';
-  for (const error of [`invalid refresh_token ${token}`, `refused: refresh_token=${token}&client_secret=hush`]) {
-    const { message, recovery } = classify('/v2/oauth2', { status: 503, error, waitSeconds: undefined });
-    assert.doesNotMatch(message, /0123456789|hush/);
-    assert.match(recovery, /login|settings/);
-  }
+  assert.match(hint('EMFILE'), /^weighbridge has reached its limit of open files/);
+  assert.match(hint('ENFILE'), /^this computer has reached its limit of open files/);
 });

@@ -181,17 +181,26 @@ function source(reading: Reading): string[] {
   return reading.attribution === MANUAL ? ['entered by hand'] : [];
 }
 
-/** Withings adds numbers without notice. Each one that is not described here is journalled as it came and told once. */
+/** More than Withings has ever added. The numbers beyond are kept as well, and not reported. */
+const MOST_UNKNOWN = 200;
+/** So many of them are named in one line. */
+const MOST_NAMED = 5;
+
+/** Withings adds numbers without notice. The journal keeps each one as it came; a line reports what is new in a reading. */
 function createUnknownReporter(log: Log): (reading: Reading) => void {
   const told = new Set<string>();
-  const tell = (what: string) => {
-    if (told.has(what)) return;
-    told.add(what);
-    log.info({ event: 'unknown', text: `Withings sent ${what}, which has no name yet; it is kept as it came` });
-  };
   return (reading) => {
-    for (const key of Object.keys(reading.measures)) if (key.startsWith('type_')) tell(`measure ${key}`);
-    if (ATTRIBUTIONS[reading.attribution] === undefined) tell(`attribution ${reading.attribution}`);
-    if (reading.model?.startsWith('model_') === true) tell(`device ${reading.model}`);
+    const { measures, attribution, model } = reading;
+    const types = Object.keys(measures).filter((key) => key.startsWith('type_'));
+    const found = types.map((key) => `measure ${key}`);
+    if (ATTRIBUTIONS[attribution] === undefined) found.push(`attribution ${attribution}`);
+    if (model?.startsWith('model_') === true) found.push(`device ${model}`);
+    const news = found.filter((what) => !told.has(what));
+    if (news.length === 0 || told.size >= MOST_UNKNOWN) return;
+    for (const what of news.slice(0, MOST_UNKNOWN)) told.add(what);
+    const left = news.length - MOST_NAMED;
+    const what = `${news.slice(0, MOST_NAMED).join(', ')}${left > 0 ? ` and ${left} more` : ''}`;
+    const text = `Withings sent what weighbridge has no name for: ${what}; the journal keeps it as it came`;
+    log.info({ event: 'unknown', text });
   };
 }

@@ -18,6 +18,8 @@ import type { WithAccess } from '../tokens/access-tokens.ts';
 /** Withings asks for the callback's head on each subscribe, and rapid ones fail more often: clients in the field wait 5 s. */
 const BETWEEN_SUBSCRIBES_MS = 5_000;
 const BETWEEN_REVOKES_MS = 1_000;
+/** In one round; the next one goes on. All categories under several old URLs are fewer. */
+const MOST_REVOKES = 50;
 
 type Urgency = { readonly urgent: boolean };
 
@@ -31,8 +33,8 @@ export interface Subscriptions {
   repair(userId: UserId, options: Urgency): Promise<void>;
   /** The same in the background, unless the person's subscriptions were removed or never wanted. */
   keep(userId: UserId): Promise<void>;
-  /** Removes all of ours, and no others, until `repair`. Resolves with how many there were. */
-  remove(userId: UserId, options: Urgency): Promise<number>;
+  /** Removes ours, and no others, until `repair`; of very many only the first. Resolves with how many are removed and left. */
+  remove(userId: UserId, options: Urgency): Promise<{ readonly removed: number; readonly left: number }>;
   /** Leaves everything as it is, until `repair`. */
   leave(userId: UserId): Promise<void>;
 }
@@ -82,13 +84,17 @@ export function createSubscriptions(ports: {
     return { added, failure };
   };
 
+  /** Removes the first of these, each once however often Withings lists it. */
   const revoke = async (userId: UserId, options: Urgency, unwanted: readonly Subscription[]) => {
-    for (const subscription of unwanted) {
+    const each = [...new Map(unwanted.map((one) => [`${one.appli} ${one.callbackUrl}`, one])).values()];
+    const first = each.slice(0, MOST_REVOKES);
+    for (const subscription of first) {
       await pause(BETWEEN_REVOKES_MS);
       await withAccess(userId, options, (account) => service.revoke(account, subscription)).catch(ignoreIfGone);
       const text = `${nameOf(userId, people)}: removed an old subscription of ours to ${nameAppli(subscription.appli)}`;
       log.info({ event: 'unsubscribed', text, userid: userId, appli: subscription.appli });
     }
+    return { removed: first.length, left: each.length - first.length };
   };
 
   const note = (userId: UserId, active: readonly number[], failure: Trouble | undefined) =>
@@ -100,14 +106,15 @@ export function createSubscriptions(ports: {
 
   const repair = async (userId: UserId, options: Urgency) => {
     const present = await list(userId, options);
-    const isPresent = (appli: number) => present.some((each) => isWanted(each) && each.appli === appli);
-    const missing = applis.filter((appli) => !isPresent(appli));
+    const wanted = new Set(present.filter(isWanted));
+    const working = new Set([...wanted].map(({ appli }) => appli));
+    const missing = applis.filter((appli) => !working.has(appli));
     const { added, failure } = await add(userId, options, missing);
-    const active = applis.filter((appli) => isPresent(appli) || added.includes(appli));
+    const active = applis.filter((appli) => working.has(appli) || added.includes(appli));
     await note(userId, active, failure);
     // One that leads here no more goes when its category has another, or is wanted no more.
     const isReplaced = ({ appli }: Subscription) => active.includes(appli) || !applis.includes(appli);
-    const outdated = present.filter((each) => isOurs(each, ours) && !isWanted(each) && isReplaced(each));
+    const outdated = present.filter((each) => !wanted.has(each) && isReplaced(each) && isOurs(each, ours));
     await revoke(userId, options, outdated);
     if (failure !== undefined) throw failure;
   };
@@ -118,9 +125,9 @@ export function createSubscriptions(ports: {
   const remove = async (userId: UserId, options: Urgency) => {
     const present = await list(userId, options);
     const unwanted = present.filter((each) => isOurs(each, ours));
-    await revoke(userId, options, unwanted);
+    const result = await revoke(userId, options, unwanted);
     await setLeave(userId);
-    return unwanted.length;
+    return result;
   };
 
   return {

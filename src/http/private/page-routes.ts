@@ -11,8 +11,8 @@ export interface Page {
   asset(name: string): Promise<Asset | undefined>;
   /** Calls back whenever the page may have changed. */
   watch(onChange: () => void): Disposable;
-  /** Withings' consent page; undefined where the browser could not come back from it. */
-  link(): URL | undefined;
+  /** Withings' consent page; undefined where the browser could not come back from it. Without this nobody is linked here. */
+  readonly link: (() => URL | undefined) | undefined;
 }
 
 export interface PageRoutesOptions {
@@ -41,7 +41,11 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
     const document = await page.draw(parametersOf(request));
     response.set('content-security-policy', PAGE_POLICY).type('html').send(document);
   });
-  routes.get('/link', (_request, response) => response.redirect(303, page.link()?.href ?? '/'));
+  const { link } = page;
+  if (link !== undefined) {
+    routes.get('/link', (_request, response) => response.redirect(303, link()?.href ?? '/'));
+    routes.all('/link', refuseMethod);
+  }
   routes.get('/changes', createLive({ watch: page.watch, clock, signal }));
   routes.get('/assets/:name', async (request, response, next) => {
     const { name } = request.params;
@@ -53,6 +57,6 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
       .type(name)
       .send(asset.content);
   });
-  routes.all(['/', '/link', '/changes', '/assets/:name'], refuseMethod);
+  routes.all(['/', '/changes', '/assets/:name'], refuseMethod);
   return routes;
 }

@@ -8,7 +8,7 @@ import type { LinkOutcome, Redirect } from '../../domain/link.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Notification, parseNotification } from '../../domain/notification.ts';
 import { answerErrors, createApp, parametersOf, refuse, reportDefect } from '../answers.ts';
-import { DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER } from '../probe.ts';
+import { DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER, type Prove } from '../probe.ts';
 import { type CallbackGate, createCallbackGate } from './callback-gate.ts';
 import { sendOutcome } from './link-page.ts';
 
@@ -28,7 +28,7 @@ export interface PublicAppOptions {
   /** Gets what a browser brings back from the consent page. Waits for the outcome until `deadline` resolves. */
   readonly onRedirect: (redirect: Redirect, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>;
   /** Proves to a caller who knows the secret in the URL that this is the daemon, and not another server. */
-  readonly prove: (nonce: string) => string;
+  readonly prove: Prove;
   /** Where the logins are kept, as an absolute path. */
   readonly directory: string;
   readonly people: People;
@@ -68,7 +68,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
       const nonce = request.get(NONCE_HEADER);
       if (nonce !== undefined) {
         response.set(PROOF_HEADER, prove(nonce));
-        response.set(DIRECTORY_HEADER, prove(`${nonce} ${directory}`));
+        response.set(DIRECTORY_HEADER, prove(nonce, directory));
       }
       response.status(200).end();
     } else response.status(405).set('allow', 'GET, HEAD, POST').end();

@@ -2,7 +2,7 @@ import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Delivery, GIVEN_UP, type Parking, type Publisher } from '../../domain/publisher.ts';
-import { errorCode, Trouble } from '../../domain/trouble.ts';
+import { errorCode, TOO_MANY_OPEN, Trouble } from '../../domain/trouble.ts';
 import { toJson, toVariables } from './payload.ts';
 import { type End, runProgram, type SignalGroup } from './run.ts';
 
@@ -119,6 +119,9 @@ function refusal(program: string, error: unknown): string {
     const hint = 'HOOK_COMMAND must begin with a program that this user may run; it is tried again';
     throw new Trouble(message, { code: 'hook_not_runnable', recovery: 'settings', hint });
   }
-  if (OVERLOADED.has(code)) throw new Trouble(message, { code: 'hook_overloaded', recovery: 'retry' });
+  if (OVERLOADED.has(code)) {
+    const hint = TOO_MANY_OPEN[code] ?? 'the computer has no room for another process; it is tried again';
+    throw new Trouble(message, { code: 'hook_overloaded', recovery: 'retry', hint });
+  }
   return `could not be run (${code})`;
 }

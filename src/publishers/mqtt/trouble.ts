@@ -1,4 +1,4 @@
-import { type Recovery, Trouble } from '../../domain/trouble.ts';
+import { type Recovery, TOO_MANY_OPEN, Trouble } from '../../domain/trouble.ts';
 
 /** The broker does not know this version of MQTT, or closes the connection without an answer, as some do then. */
 export const WRONG_VERSION = 'mqtt_version';
@@ -66,6 +66,7 @@ const REASONS: Readonly<Record<number, Facts>> = {
 const UNREACHABLE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there: is the broker running, and is it this port (usually 1883, with TLS 8883)?',
   ENOTFOUND: 'there is no such name; compare MQTT_URL, or take the address in its place',
+  ...TOO_MANY_OPEN,
   EAI_AGAIN: 'names cannot be looked up now; is there a network, and does its DNS work?',
   EHOSTUNREACH: 'this machine is not to be reached; is it on, and in this network?',
   ENETUNREACH: 'there is no network that leads there',

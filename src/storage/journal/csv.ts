@@ -29,19 +29,24 @@ export function formatCsvRow({ date, reading }: JournalLine, name = ''): string 
   const other = Object.entries(measures).filter(([key]) => !HAS_COLUMN.has(key));
   return formatRow([
     reading.userId,
-    name,
+    guard(name),
     reading.groupId,
     date,
     reading.takenAt.getTime() / 1000,
     reading.modifiedAt.getTime() / 1000,
     reading.attribution,
     reading.ambiguous,
-    reading.deviceId ?? '',
-    reading.model ?? '',
+    guard(reading.deviceId ?? ''),
+    guard(reading.model ?? ''),
     ...MEASURES.map((key) => measures[key] ?? ''),
     other.length === 0 ? '' : JSON.stringify(Object.fromEntries(other)),
     reading.held ?? '',
   ]);
+}
+
+/** A spreadsheet runs a text that begins like this, also where the sign is a wide one. The mark is what spreadsheets write. */
+function guard(text: string): string {
+  return /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
 }
 
 /** RFC 4180: lines end with CR LF, and a field with a quote, a comma or a line break in it is quoted. */

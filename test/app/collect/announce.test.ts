@@ -120,7 +120,19 @@ test('what Withings has not described is kept as it came and reported once', asy
   const strange = { attribution: 42, model: 'model_99', measures: [{ type: 999, value: 1, position: undefined }] };
   const entries = await told([[weighIn(0, MONDAY, strange)], [weighIn(0, TUESDAY, strange)]]);
   const unknown = entries.filter(({ event }) => event === 'unknown').map(({ text }) => text);
-  assert.equal(unknown.length, 3);
+  assert.equal(unknown.length, 1);
   for (const what of [/type_999/, /attribution 42/, /model_99/]) assert.match(unknown.join(' '), what);
   assert.match(entries.find(({ event }) => event === 'reading')?.text ?? '', /type_999 1 /);
+});
+
+test('a hundred thousand unknown types in a group are one line, and later ones are not reported any more', async () => {
+  const types = (from: number, count: number) =>
+    Array.from({ length: count }, (_, index) => ({ type: from + index, value: 1, position: undefined }));
+  const many = weighIn(0, MONDAY, { measures: types(1_000, 100_000) });
+  const more = weighIn(0, TUESDAY, { measures: types(200_000, 3) });
+  const entries = await told([[many], [more]]);
+  const unknown = entries.filter(({ event }) => event === 'unknown').map(({ text }) => text);
+  assert.equal(unknown.length, 1);
+  assert.match(unknown[0] ?? '', /measure type_1000, .*type_1004 and 99995 more;/);
+  assert.ok(entries.every(({ text }) => text.length < 3_000));
 });

@@ -431,3 +431,16 @@ describe('what is held', () => {
     assert(isWell(await look()));
   });
 });
+
+test('a trouble that fetches and subscriptions have both noticed is listed once', async () => {
+  const { fetches, subscribing, look } = createBench();
+  const both = trouble('settings', 'wrong_client');
+  fetches.report(ANNA, both);
+  subscribing.report(ANNA, new Trouble('it broke elsewhere', { code: 'wrong_client', recovery: 'settings' }));
+  subscribing.report(ANNA, trouble('settings', 'not_allowed'));
+  const listed = (await look()).troubles.map(({ code, text }) => [code, text.includes('elsewhere')]);
+  assert.deepEqual(listed, [
+    ['wrong_client', false],
+    ['not_allowed', false],
+  ]);
+});

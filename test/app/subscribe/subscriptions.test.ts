@@ -169,8 +169,77 @@ describe('subscriptions', () => {
     stored.set(ANNA, [subscription(URL_NOW), subscription(URL_NOW, 4), foreign]);
     const removed = subscriptions.remove(ANNA, { urgent: true });
     await clock.advance(MINUTE);
-    assert.equal(await removed, 2);
+    assert.deepEqual(await removed, { removed: 2, left: 0 });
     assert.deepEqual(stored.get(ANNA), [foreign]);
+  });
+
+  /** So many old ones of ours, as a Withings would list them that has lost count. */
+  const old = (count: number) => Array.from({ length: count }, (_, index) => subscription(`${URL_NOW}?old=${index}`));
+
+  test('are not touched when they are not ours, however many there are', async () => {
+    const { stored, subscriptions, whats } = createBench({ applis: [1, 4] });
+    const foreign = Array.from({ length: 20_000 }, (_, index) => subscription(`${FOREIGN}?${index}`, 1, 'weighbridge'));
+    stored.set(ANNA, [...foreign, subscription(URL_NOW), subscription(URL_NOW, 4)]);
+    await subscriptions.repair(ANNA, { urgent: false });
+    assert.deepEqual(whats(), ['list 1234']);
+  });
+
+  test('are removed fifty a round when there are thousands, and the next round goes on', async () => {
+    const { stored, subscriptions, clock, whats } = createBench();
+    const foreign = subscription(FOREIGN);
+    stored.set(ANNA, [...old(20_000), foreign, subscription(URL_NOW)]);
+    for (const left of [19_950, 19_900]) {
+      const round = subscriptions.keep(ANNA);
+      await clock.advance(HOUR);
+      await round;
+      assert.deepEqual(stored.get(ANNA), [...old(20_000).slice(-left), foreign, subscription(URL_NOW)]);
+    }
+    assert.equal(whats().filter((what) => what.startsWith('revoke')).length, 100);
+  });
+
+  test('that are removed on demand are fifty at most as well, and the rest is counted', async () => {
+    const { stored, subscriptions, clock } = createBench();
+    stored.set(ANNA, old(60));
+    const removed = subscriptions.remove(ANNA, { urgent: true });
+    await clock.advance(HOUR);
+    assert.deepEqual(await removed, { removed: 50, left: 10 });
+  });
+
+  test('that Withings lists several times are removed once', async () => {
+    const { stored, subscriptions, clock, whats } = createBench();
+    const [one] = old(1);
+    assert.ok(one);
+    stored.set(ANNA, [
+      one,
+      { ...one, comment: 'weighbridge' },
+      { ...one },
+      { ...one, appli: 4 },
+      subscription(URL_NOW),
+    ]);
+    const round = subscriptions.repair(ANNA, { urgent: true });
+    await clock.advance(MINUTE);
+    await round;
+    assert.deepEqual(whats(), ['list 1234', 'revoke 1234 1', 'revoke 1234 4']);
+  });
+
+  test('that fail are noted with the time of the first failure in a row', async () => {
+    const { stored, subscriptions, state, clock } = createBench();
+    const hitch = () => state.people.get(ANNA)?.subscription?.hitch;
+    state.refused = 1;
+    const began = clock.now();
+    for (const _ of [1, 2, 3]) {
+      await assert.rejects(subscriptions.repair(ANNA, { urgent: true }));
+      await clock.advance(HOUR);
+    }
+    assert.deepEqual(hitch()?.since, began);
+    state.refused = 0;
+    await subscriptions.repair(ANNA, { urgent: true });
+    assert.equal(hitch(), undefined);
+    stored.set(ANNA, []);
+    state.refused = 1;
+    const again = clock.now();
+    await assert.rejects(subscriptions.repair(ANNA, { urgent: true }));
+    assert.deepEqual(hitch()?.since, again);
   });
 });
 

@@ -1,18 +1,20 @@
 import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
 import { appendFile } from 'node:fs/promises';
-import { type IncomingMessage, request } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import express from 'express';
 import { createStatusChanges } from '../../../src/app/status/status-changes.ts';
 import type { Status } from '../../../src/domain/status.ts';
-import { listen } from '../../../src/http/listen.ts';
 import { createLive } from '../../../src/http/private/live.ts';
+import { renderPage } from '../../../src/page/status-page.ts';
 import { ASSETS } from '../../../src/page/view.ts';
 import { lockFile } from '../../../src/storage/lock.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { freePort } from '../../support/free-port.ts';
 import { CALLBACK_PATH, type Home, startHome } from '../../support/home.ts';
+import { VIEWS } from '../../support/page-views.ts';
 import { ANNA } from '../../support/people.ts';
 import { ask, basic, openPort, page, WELL } from '../../support/private-port.ts';
 
@@ -65,11 +67,33 @@ describe('the page', () => {
     assert.match(policy, /default-src 'none'/);
     assert.match(policy, /script-src 'self'(;|$)/);
     assert.match(policy, /style-src 'self'(;|$)/);
-    assert.match(policy, /frame-ancestors 'none'/);
+    for (const name of ['img-src', 'connect-src']) assert.match(policy, new RegExp(`${name} 'self'(;|$)`));
+    for (const name of ['base-uri', 'form-action', 'frame-ancestors'])
+      assert.match(policy, new RegExp(`${name} 'none'(;|$)`));
     assert.doesNotMatch(policy, /unsafe|data:|\*|http/);
     assert.equal(headers['x-content-type-options'], 'nosniff');
     assert.equal(headers['referrer-policy'], 'no-referrer');
     assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
+  });
+
+  test('and everything else on its port has each header that keeps it here', async () => {
+    const asset = () => Promise.resolve({ content: 'x', hash: 'h' });
+    await using port = await openPort({ page: page({ asset, draw: () => Promise.reject(new Error('oops')) }) });
+    for (const [path, expected] of [
+      ['/', 500],
+      ['/link', 303],
+      ['/assets/page.css', 200],
+      ['/healthz', 200],
+      ['/elsewhere', 404],
+    ] as const) {
+      const { status, headers } = await ask(port.port, {}, { path });
+      assert.equal(status, expected, path);
+      assert.equal(headers['cache-control'], path.startsWith('/assets') ? 'no-cache' : 'no-store', path);
+      assert.match(String(headers['content-security-policy']), /^default-src 'none'; .*frame-ancestors 'none'/, path);
+      assert.equal(headers['cross-origin-resource-policy'], 'same-origin', path);
+      assert.equal(headers['referrer-policy'], 'no-referrer', path);
+      assert.equal(headers['x-content-type-options'], 'nosniff', path);
+    }
   });
 
   test('gets the parameters of the address, and takes no other method', async () => {
@@ -220,6 +244,40 @@ describe('the link', () => {
   });
 });
 
+describe('with STATUS_LINK=off', () => {
+  test('the port links nobody, and the page has no button for it', async () => {
+    await using home = await startHome();
+    await home.link('1234');
+    await using daemon = await serveWithPage(home, { STATUS_LINK: 'off' });
+    for (const method of ['GET', 'HEAD', 'POST']) {
+      const { status, headers, body } = await ask(daemon.port, {}, { path: '/link', method });
+      assert.deepEqual([status, headers.location, body], [404, undefined, ''], method);
+    }
+    const { status, body } = await ask(daemon.port, {}, { path: '/' });
+    assert.equal(status, 200);
+    assert.doesNotMatch(body, /href="\/link"|Link another/);
+    // What `login` relies on is on the other port.
+    const callback = await fetch(`${daemon.url}?code=x&state=y`);
+    assert.match(await callback.text(), /link/);
+  });
+
+  test('the page names the command instead where somebody must link', async () => {
+    const off = { offersLink: false };
+    const guide = String(renderPage({ ...(VIEWS['empty'] ?? assert.fail()), ...off }, (name) => name));
+    assert.doesNotMatch(guide, /href="\/link"/);
+    assert.match(guide, /weighbridge login/);
+  });
+});
+
+test('SIGUSR1 does not open the inspector of the daemon', async () => {
+  await using home = await startHome();
+  await using daemon = await home.serve();
+  daemon.child.kill('SIGUSR1');
+  // The answer to a request shows that the daemon is past the signal.
+  for (let count = 0; count < 5; count += 1) assert.equal((await fetch(daemon.url, { method: 'HEAD' })).status, 200);
+  assert.doesNotMatch(daemon.output(), /Debugger listening|Starting inspector/);
+});
+
 describe('the changes', () => {
   test('say when somebody has stepped on the scale', async () => {
     await using home = await startHome();
@@ -261,6 +319,32 @@ describe('the changes', () => {
     await within(events.ended);
     const late = await follow(port.port);
     await within(late.ended);
+    // The port closes silent connections as well, but in the middle of an answer.
+    assert.deepEqual([events.response.complete, late.response.complete], [true, true]);
+  });
+
+  test('are watched for while somebody listens; who comes after all have left gets beats as well', async () => {
+    let watching = 0;
+    const watch = () => {
+      watching += 1;
+      return {
+        [Symbol.dispose]() {
+          watching -= 1;
+        },
+      };
+    };
+    await using port = await openPort({ page: page({ watch }) });
+    for (const _ of [1, 2]) {
+      const events = await follow(port.port);
+      await events.until(/retry: \d+\n\n/);
+      assert.equal(watching, 1);
+      await port.clock.advance(10_000);
+      await events.until(/event: beat/);
+      await port.clock.advance(10_000);
+      await events.until(/event: beat[\s\S]*event: beat/);
+      events.leave();
+      while (watching > 0) await new Promise((resolve) => setImmediate(resolve));
+    }
   });
 
   test('are not kept for somebody who does not read them', async () => {
@@ -275,7 +359,10 @@ describe('the changes', () => {
       next();
     });
     app.get('/changes', createLive({ watch, clock, signal }));
-    await using port = await listen(app, { host: '127.0.0.1', port: 0 });
+    // Of Node alone, which does not close silent connections.
+    const server = createServer(app).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const port = server.address() as AddressInfo;
     const slow = await follow(port.port, { 'x-unread': '5000' });
     const quick = await follow(port.port, { 'x-unread': '4096' });
     await clock.advance(10_000);
@@ -283,6 +370,7 @@ describe('the changes', () => {
     assert.equal(slow.response.complete, false);
     await quick.until(/event: beat/);
     quick.leave();
+    server.close();
   });
 
   test('beat within the time after which silence is hung up on', async () => {

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import type { LinkOutcome } from '../../../src/domain/link.ts';
 import type { Notification } from '../../../src/domain/notification.ts';
 import { Trouble } from '../../../src/domain/trouble.ts';
 import { listen } from '../../../src/http/listen.ts';
@@ -165,6 +166,63 @@ describe('the callback path', () => {
       const { status, headers } = await send(port.port, { method });
       assert.equal(status, 405);
       assert.deepEqual(headers.allow?.split(/, */).sort(), ['GET', 'HEAD', 'POST']);
+    });
+  }
+
+  for (const name of ['sec-purpose', 'purpose', 'x-purpose', 'x-moz']) {
+    it(`does not use up the code of a page that ${name} marks as fetched beforehand`, async () => {
+      let redirects = 0;
+      const onRedirect = () => {
+        redirects += 1;
+        return Promise.resolve('working' as const);
+      };
+      await using port = await openPort({ onRedirect });
+      const path = `${PATH}?code=c&state=s`;
+      const ahead = await send(port.port, { method: 'GET', path, headers: { [name]: 'prefetch' } });
+      assert.deepEqual([ahead.status, ahead.headers['cache-control'], redirects], [503, 'no-store', 0]);
+      assert.equal((await send(port.port, { method: 'GET', path })).status, 202);
+      assert.equal(redirects, 1);
+    });
+  }
+
+  it('sends the page after a consent with each header that keeps its address and its content here', async () => {
+    const outcomes: readonly (LinkOutcome | 'working')[] = [
+      'working',
+      { kind: 'failed', code: 'expired', problem: 'Too late.', remedy: 'Open the link again.' },
+    ];
+    for (const outcome of outcomes) {
+      await using port = await openPort({ onRedirect: () => Promise.resolve(outcome) });
+      const { headers } = await send(port.port, { method: 'GET', path: `${PATH}?code=c&state=s` });
+      const policy = String(headers['content-security-policy']);
+      assert.match(
+        policy,
+        /^default-src 'none'; style-src 'sha256-[^']+'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
+      );
+      assert.deepEqual(
+        [
+          headers['cache-control'],
+          headers['referrer-policy'],
+          headers['x-content-type-options'],
+          headers['x-robots-tag'],
+          headers.connection,
+        ],
+        ['no-store', 'no-referrer', 'nosniff', 'noindex', 'close'],
+      );
+    }
+  });
+
+  for (const [what, status, sent] of [
+    ['another path', 404, { method: 'GET', path: '/elsewhere' }],
+    ['another path with a notification', 404, { path: '/elsewhere', body: WEIGH_IN }],
+    ['no user', 400, { body: 'appli=1' }],
+    ['a long body', 413, { body: long(4097) }],
+    ['what is no form', 415, { headers: { 'content-type': 'application/json' }, body: '{}' }],
+  ] as const) {
+    it(`closes the connection after it has refused ${what}`, async () => {
+      await using port = await openPort();
+      using agent = keepAliveAgent();
+      const answer = await send(port.port, { ...sent, agent: agent.agent });
+      assert.deepEqual([answer.status, answer.headers.connection], [status, 'close']);
     });
   }
 

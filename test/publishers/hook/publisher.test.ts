@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { formatLine } from '../../../src/storage/journal/line.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createHookBench, DELIVERY, READING, writeScript } from '../../support/hook-bench.ts';
@@ -150,6 +153,23 @@ describe('a hook', () => {
     assert.equal(texts.length, 101);
     assert.ok(texts.every((text) => text.length < 520));
     assert.equal(texts.at(-1), 'hook: and 999901 more lines, which are left out');
+  });
+
+  test('that sends 20 MB without a line end is not kept in memory', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const script = 'head -c 20000000 /dev/zero | tr "\\0" x; touch "$1/sent"; until [ -e "$1/go" ]; do sleep 0.1; done';
+    await using bench = await createHookBench(script);
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    const delivered = bench.deliver();
+    // All of it but what the pipe holds has been read by then.
+    while (!existsSync(`${bench.directory}/sent`)) await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    const grown = process.memoryUsage().heapUsed - before;
+    await writeFile(`${bench.directory}/go`, '');
+    await delivered;
+    assert.ok(grown < 5_000_000, `${grown} bytes`);
   });
 
   test('need not read what it gets, however much that is', async () => {

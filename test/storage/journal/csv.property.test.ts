@@ -39,6 +39,9 @@ const line: fc.Arbitrary<JournalLine> = fc
   .map((reading) => parseLine(formatLine(reading)))
   .filter((decoded) => decoded !== undefined);
 
+/** As a person would mark a text in a spreadsheet. */
+const guarded = (text: string) => (/^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text);
+
 test('every field of every line, whatever is in it, comes back from a CSV reader', () => {
   check(
     fc.property(fc.array(fc.tuple(line, text), { minLength: 1, maxLength: 5 }), (rows) => {
@@ -53,7 +56,7 @@ test('every field of every line, whatever is in it, comes back from a CSV reader
           [row['userid'], row['name'], row['grpid'], row['date'], row['timestamp'], row['modified']],
           [
             reading.userId,
-            name,
+            guarded(name),
             String(reading.groupId),
             date,
             String(reading.takenAt.getTime() / 1000),
@@ -62,7 +65,12 @@ test('every field of every line, whatever is in it, comes back from a CSV reader
         );
         assert.deepEqual(
           [row['attrib'], row['ambiguous'], row['deviceid'], row['model']],
-          [String(reading.attribution), String(reading.ambiguous), reading.deviceId ?? '', reading.model ?? ''],
+          [
+            String(reading.attribution),
+            String(reading.ambiguous),
+            guarded(reading.deviceId ?? ''),
+            guarded(reading.model ?? ''),
+          ],
         );
         assert.equal(row['held'], reading.held ?? '');
         const named = KEYS.filter((key) => row[key] !== '').map((key) => [key, Number(row[key])] as const);
@@ -86,4 +94,25 @@ test('the columns are these, in this order, and kinds that may come stand before
   assert.deepEqual(CSV_COLUMNS.slice(10, -2), KEYS);
   assert.deepEqual(CSV_COLUMNS.slice(-2), ['other', 'held']);
   assert.equal(new Set(CSV_COLUMNS).size, CSV_COLUMNS.length);
+});
+
+test('a text that a spreadsheet would run is marked as text, and a negative number stays a number', () => {
+  const reading = {
+    ...{ userId: userId('1234'), groupId: 1, attribution: 0, ambiguous: false, timeZone: undefined },
+    takenAt: new Date(1_795_154_462_000),
+    modifiedAt: new Date(1_795_154_462_000),
+    measures: { weight: -81.25, type_999: -1 },
+  };
+  for (const start of ['=', '+', '-', '@', '\t', '\r', '\n', '＝']) {
+    const evil = `${start}cmd|' /C calc'!A0`;
+    const decoded = parseLine(formatLine({ ...reading, deviceId: evil, model: evil }));
+    assert.ok(decoded);
+    const [row] = readCsv(CSV_HEADER + formatCsvRow(decoded, evil));
+    for (const column of ['name', 'deviceid', 'model']) assert.equal(row?.[column], `'${evil}`, column);
+    assert.deepEqual([row?.['weight'], row?.['other']], ['-81.25', '{"type_999":-1}']);
+  }
+  const tame = parseLine(formatLine({ ...reading, deviceId: 'a=b', model: 'Body+' }));
+  assert.ok(tame);
+  const [row] = readCsv(CSV_HEADER + formatCsvRow(tame, 'Anna-Bo'));
+  assert.deepEqual([row?.['name'], row?.['deviceid'], row?.['model']], ['Anna-Bo', 'a=b', 'Body+']);
 });

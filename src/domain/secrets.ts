@@ -1,0 +1,64 @@
+/** What must not be printed, shown or kept in a message, and how it is blanked out. */
+
+const MASKED = '***';
+
+/** Withings' tokens are 40 hexadecimal digits; what looks like one, or is labelled as one, is never printed. */
+const LOOKS_SECRET =
+  /(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-f])|(?<=\b(?:Bearer |(?:access_token|refresh_token|client_secret|code)=))[^\s"&]+/gi;
+
+/**
+ * Blanks out these secrets, as they are and as a form or a URL would write them, and whatever looks like a token.
+ *
+ * @param secrets may be of any length: a short one is blanked out as well, also within a word
+ */
+export function createMask(secrets: readonly string[]): (text: string) => string {
+  const forms = secrets.filter((secret) => secret !== '').flatMap((secret) => [secret, encoded(secret)]);
+  // One may begin with another.
+  const longestFirst = [...new Set(forms)].sort((one, other) => other.length - one.length).map(literal);
+  const known = longestFirst.length === 0 ? undefined : new RegExp(longestFirst.join('|'), 'gi');
+  return (text) => {
+    const clean = known === undefined ? text : text.replace(known, MASKED);
+    return clean.replace(LOOKS_SECRET, MASKED);
+  };
+}
+
+function encoded(secret: string): string {
+  // Half of a surrogate pair cannot be encoded.
+  return encodeURIComponent(secret.replace(/\p{Cs}/gu, '\ufffd'));
+}
+
+function literal(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+}
+
+/** What is shorter is easy to guess, and stands in many a text by chance. */
+const SHORTEST_SECRET = 8;
+/** So many letters are a passphrase, and no name of a route. */
+const LONGEST_WORDS = 19;
+
+/**
+ * What keeps strangers out of a callback URL: parts of its path and values of its parameters that are long, and made of
+ * more than words.
+ */
+export function secretParts(url: URL): readonly string[] {
+  return partsOf(url).filter((part) => part.length >= SHORTEST_SECRET && !isWords(part));
+}
+
+/**
+ * What must not be printed of a callback URL: its secret parts, and all of it behind the host unless that is words alone.
+ * A word such as `weight` is no secret, and stands in texts that people want to read.
+ */
+export function secretsOfUrl(url: URL): readonly string[] {
+  if (partsOf(url).every(isWords)) return [];
+  return [url.pathname + url.search, ...secretParts(url)];
+}
+
+function partsOf({ pathname, searchParams }: URL): readonly string[] {
+  return [...pathname.split('/'), ...searchParams.values()].filter((part) => part !== '');
+}
+
+/** `weighbridge`, `withingsWebhook`, `my-scale`. */
+function isWords(part: string): boolean {
+  const words = part.split(/[-_.]|(?<=[a-z])(?=[A-Z])/);
+  return part.length <= LONGEST_WORDS && words.every((word) => /^([A-Za-z][a-z]+|[A-Z]{2,})$/.test(word));
+}

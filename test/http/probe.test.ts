@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { listen } from '../../src/http/listen.ts';
+import { createProof, DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER, probeCallback } from '../../src/http/probe.ts';
+import { createPublicApp } from '../../src/http/public/app.ts';
+import { realClock } from '../../src/runtime/real-clock.ts';
+import { createRecordingLog } from '../support/recording-log.ts';
+
+const DIRECTORY = '/home/pi/weighbridge/tokens';
+const prove = createProof('client-secret');
+
+/** A daemon that keeps its logins in `DIRECTORY`. */
+async function openDaemon() {
+  const app = createPublicApp({
+    path: '/hook',
+    query: new URLSearchParams(),
+    trustProxy: false,
+    onNotification: () => undefined,
+    onRedirect: () => Promise.resolve('working'),
+    prove,
+    directory: DIRECTORY,
+    people: { names: new Map(), unit: 'kg' },
+    clock: realClock,
+    log: createRecordingLog(),
+  });
+  const listener = await listen(app, { host: '127.0.0.1', port: 0 });
+  return { ...listener, url: `http://127.0.0.1:${listener.port}/hook` };
+}
+
+describe('the probe', () => {
+  it('finds our daemon, and whether it has its logins where we look', async () => {
+    await using daemon = await openDaemon();
+    for (const [secret, directory, isOurs, isHere] of [
+      ['client-secret', DIRECTORY, true, true],
+      ['client-secret', '/elsewhere', true, false],
+      ['client-secret', undefined, true, false],
+      ['another-secret', DIRECTORY, false, false],
+    ] as const) {
+      const found = await probeCallback(daemon.url, createProof(secret), directory);
+      assert.deepEqual([found.status, found.isOurs, found.isHere], [200, isOurs, isHere], `${secret} ${directory}`);
+    }
+  });
+
+  it('tells who does not ask nothing', async () => {
+    await using daemon = await openDaemon();
+    const { headers } = await fetch(daemon.url, { method: 'HEAD' });
+    assert.deepEqual([headers.get(PROOF_HEADER), headers.get(DIRECTORY_HEADER)], [null, null]);
+  });
+
+  it('does not let a stranger confirm a guess at the directory, whatever nonces they make up', async () => {
+    await using daemon = await openDaemon();
+    const ask = async (nonce: string) => {
+      const { headers } = await fetch(daemon.url, { method: 'HEAD', headers: { [NONCE_HEADER]: nonce } });
+      return [headers.get(PROOF_HEADER) ?? assert.fail(), headers.get(DIRECTORY_HEADER) ?? assert.fail()] as const;
+    };
+    const seen: string[] = [];
+    // What stands between nonce and directory in the text that is signed, as a stranger would try it.
+    for (const nonce of ['n', `n ${DIRECTORY}`, `n\t${DIRECTORY}`, `n${DIRECTORY}`, `n, ${DIRECTORY}`]) {
+      seen.push(...(await ask(nonce)));
+    }
+    assert.equal(new Set(seen).size, seen.length, 'no proof of one kind is one of the other');
+  });
+});
+
+describe('a proof', () => {
+  it('of a nonce is never one of a directory, not even where line ends could be sent', () => {
+    assert.notEqual(prove(`n\n${DIRECTORY}`), prove('n', DIRECTORY));
+    assert.notEqual(prove('n'), prove('n', ''));
+    assert.notEqual(prove('n', DIRECTORY), prove('m', DIRECTORY));
+  });
+});
