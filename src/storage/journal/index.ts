@@ -20,6 +20,12 @@ export interface Placed {
   readonly at: number;
 }
 
+/** A reading that was taken in, and what its group said until then. */
+export interface Learned {
+  readonly reading: Reading;
+  readonly before: JournalEntry['replaces'];
+}
+
 /** The readings of the journal, by user and group. */
 export interface JournalIndex extends Omit<JournalView, 'lastLine' | 'rest'> {
   /**
@@ -28,9 +34,11 @@ export interface JournalIndex extends Omit<JournalView, 'lastLine' | 'rest'> {
    */
   isNew(reading: Reading): boolean;
   /** Takes in a reading that the file had already. */
-  learn(line: Placed): void;
-  /** Takes new readings in, in their order. Returns what each of them follows, when all of them are in. */
-  add(lines: readonly Placed[]): Promise<JournalEntry[]>;
+  learn(line: Placed): Learned;
+  /** Takes new readings in, in their order. */
+  add(lines: readonly Placed[]): Promise<Learned[]>;
+  /** What each of them follows. Call it when all of them are in. */
+  describe(learned: readonly Learned[]): Promise<JournalEntry[]>;
   /** Where the last line of a group begins. */
   offsetOf(userId: UserId, groupId: number): number | undefined;
   /** What surrounds one of the lines it holds, whether it is the group's last or not. */
@@ -39,9 +47,6 @@ export interface JournalIndex extends Omit<JournalView, 'lastLine' | 'rest'> {
   lastWeighIn(userId: UserId): WeighIn | undefined;
   clear(): void;
 }
-
-/** What a group said until a line came in. */
-type Before = JournalEntry['replaces'];
 
 export function createJournalIndex(histories: HistoryIndex): JournalIndex {
   /** The rows of the groups that are held: a few. */
@@ -73,8 +78,9 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
     return owners;
   };
 
-  const learn = ({ reading, at }: Placed) => {
+  const learn = ({ reading, at }: Placed): Learned => {
     const { userId, groupId, measures } = reading;
+    const group = groupOf(userId, groupId);
     const groups = histories.openGroups(userId);
     const known = groups.find(groupId);
     if (known !== undefined && groups.counts(known)) histories.remove(userId, known);
@@ -82,11 +88,7 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
     if (reading.held !== undefined) heldBy(userId).add(row);
     else held.get(userId)?.delete(row);
     if (groups.counts(row)) histories.put(userId, row, measures);
-  };
-
-  const beforeOf = ({ userId, groupId }: Reading): Before => {
-    const group = groupOf(userId, groupId);
-    return group && { weight: group.weight, counted: group.counts };
+    return { reading, before: group && { weight: group.weight, counted: group.counts } };
   };
 
   const previousWeight = ({ userId, groupId, takenAt }: Reading) =>
@@ -99,10 +101,10 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
     return around.filter((each) => each.groupId !== groupId);
   };
 
-  const describe = (reading: Reading, replaces: Before): JournalEntry => ({
+  const describe = ({ reading, before }: Learned): JournalEntry => ({
     reading,
     previousWeight: previousWeight(reading),
-    replaces,
+    replaces: before,
     besideWeight: besides(reading).length > 0,
   });
 
@@ -119,13 +121,13 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
     },
     learn,
     async add(lines) {
-      const added: { readonly reading: Reading; readonly before: Before }[] = [];
-      for await (const line of inPortions(lines)) {
-        added.push({ reading: line.reading, before: beforeOf(line.reading) });
-        learn(line);
-      }
+      const learned: Learned[] = [];
+      for await (const line of inPortions(lines)) learned.push(learn(line));
+      return learned;
+    },
+    async describe(learned) {
       const entries: JournalEntry[] = [];
-      for await (const { reading, before } of inPortions(added)) entries.push(describe(reading, before));
+      for await (const each of inPortions(learned)) entries.push(describe(each));
       return entries;
     },
     offsetOf(userId, groupId) {

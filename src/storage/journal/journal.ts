@@ -3,7 +3,7 @@ import type { Clock } from '../../domain/clock.ts';
 import type { Histories } from '../../domain/history.ts';
 import type { Log } from '../../domain/log.ts';
 import type { JournalFeed, LatestValues } from '../../domain/publisher.ts';
-import type { Journal, Reading } from '../../domain/reading.ts';
+import type { Journal, JournalEntry, Reading } from '../../domain/reading.ts';
 import { type JournalView, NO_REVIEW, type Review } from '../../domain/review.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
@@ -11,7 +11,7 @@ import { attempt, attemptIfThere, FILE_MODE, type FileSystem, nodeFiles, parent,
 import { lockFile } from '../lock.ts';
 import { createJournalFeed, identify, type Known } from './feed.ts';
 import { createHistories } from './histories.ts';
-import { createJournalIndex, createRest, inPortions, type Placed } from './index.ts';
+import { createJournalIndex, createRest, inPortions, type Learned, type Placed } from './index.ts';
 import { formatLine, parseLine, wholeLength, wholeLines } from './line.ts';
 import { isMarked, markOf, pieceOf } from './mark.ts';
 
@@ -53,6 +53,10 @@ export async function openJournal(
   const index = createJournalIndex(histories);
   const lockPath = `${parent(path)}/.journal.lock`;
   let known: Known = { file: '', bytes: 0, piece: NOTHING };
+  /** What an append of ours wrote that failed, and could not be cut off: it begins where the file was known to end. */
+  let left: { readonly at: number; readonly bytes: Buffer } | undefined;
+  /** Those of its lines that were in the file after all. The next append tells of them. */
+  let owed: Learned[] = [];
 
   const goOn = (over: Buffer) => {
     const piece = pieceOf(Buffer.concat([known.piece, pieceOf(over)]));
@@ -71,12 +75,14 @@ export async function openJournal(
       if (file !== known.file || !(await isMarked(handle, markOf(known.piece, known.bytes)))) {
         index.clear();
         known = { file, bytes: 0, piece: NOTHING };
+        left = undefined;
       }
       if (size > known.bytes) {
         // The writer may have been killed before the sync, and from here on the lines count as kept.
         await handle.sync();
         await catchUp(handle, size);
       }
+      left = undefined;
       return handle;
     } catch (error) {
       await handle.close();
@@ -106,11 +112,18 @@ export async function openJournal(
   const takeLine = (line: string, offset: number) => {
     const reading = parseLine(line)?.reading;
     if (reading !== undefined) {
-      index.learn({ reading, at: offset });
+      const learned = index.learn({ reading, at: offset });
+      if (isLeft(line, offset)) owed.push(learned);
     } else if (line.trim() !== '') {
       const text = `a line of ${path} cannot be read (byte ${offset}); it stays, and is passed over`;
       log.warn({ event: 'journal_unreadable', text, offset });
     }
+  };
+
+  const isLeft = (line: string, offset: number): boolean => {
+    const bytes = Buffer.from(line);
+    const from = left === undefined ? -1 : offset - left.at;
+    return left !== undefined && from >= 0 && left.bytes.subarray(from, from + bytes.length).equals(bytes);
   };
 
   const repairTail = async (handle: FileHandle, rest: Buffer) => {
@@ -144,14 +157,17 @@ export async function openJournal(
       await handle.appendFile(bytes);
       await handle.sync();
     } catch (error) {
-      // Half a line must not stay in front of the next one. Where even this fails, the next catch-up cuts it.
-      await handle.truncate(known.bytes).catch(() => undefined);
+      // Half a line must not stay in front of the next one. Where even this fails, the next catch-up cuts half a line,
+      // and takes in a whole one.
+      await handle.truncate(known.bytes).catch(() => {
+        left = { at: known.bytes, bytes };
+      });
       throw error;
     }
   };
 
   const addLines = async (handle: FileHandle, readings: readonly Reading[], history: boolean) => {
-    if (readings.length === 0) return [];
+    if (readings.length === 0) return await tell([]);
     const lines: Buffer[] = [];
     const placed: Placed[] = [];
     let at = known.bytes;
@@ -164,9 +180,16 @@ export async function openJournal(
     }
     const bytes = Buffer.concat(lines);
     await write(handle, bytes);
-    const entries = await index.add(placed);
+    const learned = await index.add(placed);
     // Only now: publishers may have no line that the index does not know.
     goOn(bytes);
+    return await tell(learned);
+  };
+
+  /** The entries of what was added, after those that a failed append still owes. */
+  const tell = async (learned: readonly Learned[]): Promise<JournalEntry[]> => {
+    const entries = await index.describe([...owed, ...learned]);
+    owed = [];
     return entries;
   };
 
@@ -219,7 +242,7 @@ export async function openJournal(
     latest: histories,
     histories,
     async append(readings, { history = false, updatedAt } = {}) {
-      if (readings.length === 0) return [];
+      if (readings.length === 0 && left === undefined && owed.length === 0) return [];
       return await locked(async (handle) => {
         const added = await findNew(readings);
         const now = new Date(Math.max(clock.now().getTime(), updatedAt?.getTime() ?? 0));

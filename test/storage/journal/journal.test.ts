@@ -481,6 +481,57 @@ describe('a disk that fails', () => {
     });
   }
 
+  for (const [step, look] of [
+    ['sync', false],
+    ['sync', true],
+    ['appendFile', false],
+  ] as const) {
+    const when = look ? ' and a look at the file' : '';
+    test(`with EIO at the ${step} and at the truncate after it tells of each line once${when}`, async () => {
+      await using place = await setUp();
+      let isBroken = false;
+      const files = watchFiles(async ({ name, path, handle, args }, run) => {
+        if (!isBroken || path !== place.path || (name !== step && name !== 'truncate')) return await run();
+        // One line and a half reach the disk.
+        const text = String(args[0]);
+        if (name === 'appendFile') await handle?.appendFile(text.slice(0, text.indexOf('\n') + 40));
+        throw diskError('EIO');
+      });
+      const journal = await place.open(files);
+      await journal.append([FIRST]);
+      isBroken = true;
+      await assert.rejects(journal.append([SECOND, THIRD]), { recovery: 'retry' });
+      isBroken = false;
+      if (look) await journal.look();
+      const entries = await journal.append([SECOND, THIRD]);
+      assert.deepEqual(
+        entries.map(({ reading, previousWeight }) => [reading.groupId, previousWeight]),
+        [
+          [2, 80],
+          [3, 81],
+        ],
+      );
+      assert.deepEqual(await added(journal, FIRST, SECOND, THIRD), [], 'once');
+      assert.deepEqual(await place.groups(), [1, 2, 3]);
+    });
+  }
+
+  test('with EIO leaves nothing to tell of that another process has written', async () => {
+    await using place = await setUp();
+    let isBroken = false;
+    const files = watchFiles(async ({ name, path }, run) => {
+      if (isBroken && path === place.path && (name === 'appendFile' || name === 'truncate')) throw diskError('EIO');
+      return await run();
+    });
+    const journal = await place.open(files);
+    await journal.append([FIRST]);
+    isBroken = true;
+    await assert.rejects(journal.append([SECOND]), { recovery: 'retry' });
+    isBroken = false;
+    assert.deepEqual(await added(await place.open(), THIRD), [3]);
+    assert.deepEqual(await added(journal, SECOND, THIRD), [2]);
+  });
+
   test('and is really full takes whole lines or none, and goes on when there is room', async (t) => {
     await using disk = await mountSmallDisk();
     if (disk === undefined) return t.skip(NO_MOUNT);
