@@ -7,6 +7,7 @@ import { installGlobally, pack, ROOT } from '../test/support/packed.ts';
 import { temporaryDirectory } from '../test/support/temporary.ts';
 import type { Bench } from './bench.ts';
 import { measureDisk } from './disk.ts';
+import { measureJournal } from './journal.ts';
 import { measureMany } from './many.ts';
 import { measureRunning } from './running.ts';
 import { measureSize } from './size.ts';
@@ -25,6 +26,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<readonly Row[]>>>
   disk: measureDisk,
   size: measureSize,
   many: measureMany,
+  journal: measureJournal,
 };
 
 const { values } = parseArgs({

@@ -26,6 +26,14 @@ export interface Learned {
   readonly before: JournalEntry['replaces'];
 }
 
+/** What its last line says of a group, as far as that tells whether a reading says anything else. */
+export interface KnownGroup {
+  readonly userId: UserId;
+  readonly groupId: number;
+  readonly modifiedMs: number;
+  readonly counts: boolean;
+}
+
 /** The readings of the journal, by user and group. */
 export interface JournalIndex extends Omit<JournalView, 'lastLine' | 'rest'> {
   /**
@@ -43,6 +51,8 @@ export interface JournalIndex extends Omit<JournalView, 'lastLine' | 'rest'> {
   offsetOf(userId: UserId, groupId: number): number | undefined;
   /** What surrounds one of the lines it holds, whether it is the group's last or not. */
   contextOf(line: Placed): ReadingContext;
+  /** The groups that were measured since then. */
+  since(fromMs: number): Iterable<KnownGroup>;
   newestModification(userId: UserId): Date | undefined;
   lastWeighIn(userId: UserId): WeighIn | undefined;
   clear(): void;
@@ -167,6 +177,16 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
         stillCounts: found?.groups.counts(found.row) === true,
         besideOlderWeight: besides(reading).some((each) => countsBefore(findRow(userId, each.groupId))),
       };
+    },
+    *since(fromMs) {
+      for (const userId of histories.people()) {
+        const groups = histories.groupsOf(userId);
+        for (let row = 0; groups !== undefined && row < groups.rows; row += 1) {
+          if (groups.takenMs(row) < fromMs) continue;
+          const [groupId, modifiedMs, isCounted] = [groups.groupId(row), groups.modifiedMs(row), groups.counts(row)];
+          yield { userId, groupId, modifiedMs, counts: isCounted };
+        }
+      }
     },
     newestModification(userId) {
       const groups = histories.groupsOf(userId);
