@@ -7,6 +7,7 @@ import { installGlobally, pack, ROOT } from '../test/support/packed.ts';
 import { temporaryDirectory } from '../test/support/temporary.ts';
 import type { Bench } from './bench.ts';
 import { measureDisk } from './disk.ts';
+import { measureJournal } from './journal.ts';
 import { measureMany } from './many.ts';
 import { measureMemory } from './memory.ts';
 import { measureRunning } from './running.ts';
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<readonly Row[]>>>
   disk: measureDisk,
   size: measureSize,
   many: measureMany,
+  journal: measureJournal,
 };
 
 const { values } = parseArgs({

@@ -16,6 +16,7 @@ import { createReview } from '../domain/review.ts';
 import type { UserId } from '../domain/token.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import { openJournal } from '../storage/journal/journal.ts';
+import { createLastingFiles } from '../storage/lasting-files.ts';
 import { createPersonFiles } from '../storage/person-files.ts';
 import { createCursorFiles } from '../storage/progress-files.ts';
 import { createAccessFiles, createTokenFiles, sweepTokenFiles } from '../storage/token-files.ts';
@@ -72,8 +73,9 @@ export function createCore(
   const tokenPorts = { tokens, accesses, issuer: client, clock };
   const accessTokens = createAccessTokens({ ...tokenPorts, log });
   const withAccess = createWithAccess(accessTokens);
-  const cursors = createCursorFiles(cursorsIn(directories.data), log);
-  const personStates = createPersonStates({ people: createPersonFiles(peopleIn(directories.data)), log });
+  const files = createLastingFiles(log);
+  const cursors = createCursorFiles(cursorsIn(directories.data), log, files);
+  const personStates = createPersonStates({ people: createPersonFiles(peopleIn(directories.data), files), log });
   // What is wrong with a file is reported where it is used.
   const storedStatus = { ...storedStatusPorts(directories, SILENT), people: { load: personStates.of } };
   const announce = createAnnouncer({ log, clock, people, maxAgeMs: config.announceMaxAgeMs });
@@ -107,8 +109,9 @@ export function createCore(
     /** A person's status as the files hold it. */
     readStoredStatus: (userId: UserId) => readStoredStatus(storedStatus, userId),
     /** Takes as long as reading the journal does. */
-    openJournal: () => openJournal(journalIn(directories.data), log, { review: createReview(config.hold), clock }),
-    openUnreadable: () => openUnreadableFile(unreadableIn(directories.data), log),
+    openJournal: () =>
+      openJournal(journalIn(directories.data), log, { files, review: createReview(config.hold), clock }),
+    openUnreadable: () => openUnreadableFile(unreadableIn(directories.data), log, files),
     createCollect: (journal: Journal, unreadable: UnreadableStore) =>
       createCollect({
         ...{ withAccess, accessTokens, measures: client, journal, cursors, unreadable },

@@ -10,6 +10,7 @@ import type { Publisher } from '../domain/publisher.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
+import { createLastingFiles } from '../storage/lasting-files.ts';
 import { createOffsetFiles, createParkedFile, createRetainedFile } from '../storage/publisher-files.ts';
 import { parkedIn, publishersIn, retainedIn } from './data-directory.ts';
 
@@ -57,7 +58,7 @@ export async function preparePublishing(config: Config, ports: Common & { readon
      * and no other is begun.
      */
     start(started: PublishingPorts): AsyncDisposable {
-      const offsets = createOffsetFiles(directory, log);
+      const offsets = createOffsetFiles(directory, log, createLastingFiles(log));
       const { feed } = started.journal;
       const stops = publishers.map((each) => {
         const common = { ...started, clock, log, troubles: each.troubles };
@@ -82,12 +83,13 @@ async function loadPublishers(
   { version, clock, log }: Common & { readonly version: string },
 ): Promise<readonly Loaded[]> {
   const loaded: Loaded[] = [];
+  const files = createLastingFiles(log);
   const add = (name: string, make: Make) =>
     loaded.push({ name, make, troubles: createPublisherTroubles({ clock, log, publisher: name }) });
   if (mqtt !== undefined) {
     const { createMqttPublisher } = await import('../publishers/mqtt/publisher.ts');
     const { url, username, password, caFile, ...topics } = mqtt;
-    const store = createRetainedFile(retainedIn(data), log);
+    const store = createRetainedFile(retainedIn(data), log, files);
     add('mqtt', ({ journal, linkedUsers, personStates, ...ports }) =>
       createMqttPublisher({
         ...ports,
@@ -105,7 +107,7 @@ async function loadPublishers(
   }
   if (hook !== undefined) {
     const { createHook } = await import('../publishers/hook/publisher.ts');
-    const parking = createParkedFile(parkedIn(data));
+    const parking = createParkedFile(parkedIn(data), files);
     add('hook', (ports) => createHook({ ...ports, ...hook, people, parking }));
   }
   return loaded;

@@ -2,9 +2,30 @@ import type { UserId } from './token.ts';
 
 /** One value of a quantity, in the unit of `MEASURE_TYPES`. */
 export interface TimedValue {
-  /** Milliseconds since 1970: there are tens of thousands of these. */
+  /** Milliseconds since 1970. */
   readonly takenMs: number;
   readonly value: number;
+}
+
+/** The values of a quantity, by time. An array is one; that of the journal is a view, good until the journal grows. */
+export interface Series extends Iterable<TimedValue> {
+  readonly length: number;
+  /** As that of an array: a negative index counts from the end. */
+  at(index: number): TimedValue | undefined;
+}
+
+/** A view of so many values. It makes each when it is asked for. */
+export function createSeries(length: number, valueAt: (index: number) => TimedValue): Series {
+  return {
+    length,
+    at(index) {
+      const place = index < 0 ? length + index : index;
+      return place >= 0 && place < length ? valueAt(place) : undefined;
+    },
+    *[Symbol.iterator]() {
+      for (let index = 0; index < length; index += 1) yield valueAt(index);
+    },
+  };
 }
 
 /**
@@ -14,6 +35,5 @@ export interface TimedValue {
 export interface Histories {
   /** The quantities that the person has values of, by the keys of `measureKey`. */
   quantitiesOf(userId: UserId): readonly string[];
-  /** By time. */
-  valuesOf(userId: UserId, quantity: string): readonly TimedValue[];
+  valuesOf(userId: UserId, quantity: string): Series;
 }

@@ -34,15 +34,18 @@ export interface TimeWindow {
 /** Either what was measured within a window, or what was created or changed after a moment. */
 export type MeasureQuery = { readonly window: TimeWindow } | { readonly since: Date };
 
+/** What Withings has for a query, or a part of that: as much as is good to hold at once. */
 export interface MeasureAnswer {
-  /** Withings' own clock when it answered the first page, where it said so. */
+  /** Withings' own clock when it answered the first page of this part, where it said so. */
   readonly updatedAt: Date | undefined;
   /** Oldest first; each group once. */
   readonly groups: readonly MeasureGroup[];
   /** What could not be read, a group each. The rest of such a group is among the groups. */
   readonly unreadable: readonly Unreadable[];
-  /** Whether Withings sent all there is. It says nothing about what is missing otherwise. */
+  /** Whether nothing follows at Withings. It says nothing about what is missing otherwise. */
   readonly complete: boolean;
+  /** Where the next part begins; undefined in the last one. */
+  readonly next?: number | undefined;
 }
 
 /** A group that could not be read, or not whole. */
@@ -61,10 +64,20 @@ export interface UnreadableStore {
   countOf(userId: UserId): number;
 }
 
+export interface MeasureRequest extends Account {
+  readonly query: MeasureQuery;
+  readonly offset?: number | undefined;
+}
+
 /** Withings' measure service. */
 export interface MeasureSource {
-  /** All pages of a query. Fails as a whole: a page that is missing is never taken for an empty one. */
-  getMeas(request: Account & { readonly query: MeasureQuery }): Promise<MeasureAnswer>;
+  /**
+   * The pages of a query, up to some thousand groups. Fails as a whole: a page that is missing is never taken for an
+   * empty one.
+   *
+   * @param request.offset where to go on: the `next` of the part before, for the same query
+   */
+  getMeas(request: MeasureRequest): Promise<MeasureAnswer>;
 }
 
 interface MeasureType {

@@ -131,7 +131,8 @@ export interface JournalEntry {
 export interface Journal {
   /**
    * Adds what the journal does not hold yet, after a review (`domain/review.ts`). Returns all lines that it added. When
-   * it returns, they survive a power cut; when it fails, none of them was added.
+   * it returns, they survive a power cut. When it fails, none of them was added, or the next call returns those that the
+   * failing disk took all the same.
    *
    * @param options.history they are of old, and their lines say so: no publisher is to have them
    * @param options.updatedAt Withings' own clock when it sent them, where it said so

@@ -1,5 +1,5 @@
 import type { WeightUnit } from '../domain/format.ts';
-import type { TimedValue } from '../domain/history.ts';
+import type { Series, TimedValue } from '../domain/history.ts';
 import type { PersonStatus } from '../domain/status.ts';
 import { type Html, html } from '../html/html.ts';
 import { believableOf, firstFrom, monthsBefore } from './chart/course.ts';
@@ -16,7 +16,8 @@ export function drawPerson(person: PersonStatus, everything: PageView): Html {
   const { userId, login } = person;
   const view = { ...everything, histories: believableOf(everything.histories, everything.now) };
   const weights = view.histories.valuesOf(userId, 'weight');
-  const leftOut = everything.histories.valuesOf(userId, 'weight').slice(weights.length).at(-1);
+  const all = everything.histories.valuesOf(userId, 'weight');
+  const leftOut = all.length > weights.length && all.at(-1);
   const label = html`Link <span class="unseen"><bdi>${nameOf(person)}</bdi> </span>again`;
   return html`<article class="person" id="${anchorOf(userId)}" aria-labelledby="n${userId}">
 <header>
@@ -31,7 +32,7 @@ ${drawLinkButton(view, label, login.state === 'needs_login' ? 'main' : 'quiet')}
 </article>`;
 }
 
-function drawWeight(weights: readonly TimedValue[], { unit, now }: PageView): Html | false {
+function drawWeight(weights: Series, { unit, now }: PageView): Html | false {
   const last = weights.at(-1);
   if (last === undefined) return false;
   const { takenMs, value } = last;
@@ -44,12 +45,18 @@ ${changes.length > 0 && html`<ul class="changes">${changes.map((change) => html`
 }
 
 /** `−0.40 kg since yesterday`: since the weigh-in before, and since the one a month ago. */
-export function changesOf(last: TimedValue, weights: readonly TimedValue[], unit: WeightUnit, now: Date): string[] {
+export function changesOf(last: TimedValue, weights: Series, unit: WeightUnit, now: Date): string[] {
   const lastMs = last.takenMs;
-  const before = weights[firstFrom(weights, lastMs) - 1];
+  const beforeOf = (ms: number) => {
+    const at = firstFrom(weights, ms);
+    return at === 0 ? undefined : weights.at(at - 1);
+  };
+  const before = beforeOf(lastMs);
   // Up to the end of that day: people who weigh every morning do so a little earlier or later.
-  const monthAgo = weights[firstFrom(weights, monthsBefore(lastMs, 1) + DAY_MS) - 1];
-  const earlier = [before, monthAgo === before ? undefined : monthAgo].filter((each) => each !== undefined);
+  const monthAgo = beforeOf(monthsBefore(lastMs, 1) + DAY_MS);
+  const earlier = [before, monthAgo?.takenMs === before?.takenMs ? undefined : monthAgo].filter(
+    (each) => each !== undefined,
+  );
   return earlier.map(({ takenMs, value }) => {
     const change = tellChange(last.value - value, unit);
     return `${/[1-9]/.test(change) ? change : 'the same'} since ${saySince(new Date(takenMs), now)}`;

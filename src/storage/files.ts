@@ -36,7 +36,7 @@ export const nodeFiles: FileSystem = { open, readFile: readRegular, readdir, ren
 
 /** Logins and health data: for the owner alone. */
 export const FILE_MODE = 0o600;
-const DIRECTORY_MODE = 0o700;
+export const DIRECTORY_MODE = 0o700;
 /** The end of the name of an unfinished file. */
 const TEMPORARY = '.tmp';
 

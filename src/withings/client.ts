@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../domain/clock.ts';
-import type { MeasureGroup, MeasureQuery, MeasureSource, Unreadable } from '../domain/measure.ts';
+import type { MeasureGroup, MeasureQuery, MeasureRequest, MeasureSource, Unreadable } from '../domain/measure.ts';
 import type { SubscriptionService } from '../domain/subscription.ts';
 import type { Account, TokenIssuer } from '../domain/token.ts';
 import { badAnswer, CODE_GRANT, REFRESH_GRANT } from './errors.ts';
@@ -19,6 +19,9 @@ const TOKEN_TIMEOUT_MS = 180_000;
 const DATA_TIMEOUT_MS = 60_000;
 /** Years of several weigh-ins a day. More means that the paging goes round in circles. */
 const MOST_PAGES = 500;
+/** A part of an answer ends behind the page that brings it to so much: some ten pages of Withings'. */
+const PART_GROUPS = 3_000;
+const PART_LETTERS = 4 * 1024 * 1024;
 
 export interface WithingsClientOptions extends Omit<TransportOptions, 'clock'> {
   readonly clientId: string;
@@ -47,13 +50,13 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
     post({ endpoint: '/notify', form, urgent: account.urgent, timeoutMs: DATA_TIMEOUT_MS, account });
 
   /** The pages of one query: the same parameters each time, and the offset that the page before has named. */
-  async function* pages(query: MeasureQuery, account: Account): AsyncGenerator<MeasurePage> {
+  async function* pages({ query, offset: begin = 0, ...account }: MeasureRequest, onLength: (letters: number) => void) {
     const endpoint = '/measure';
     const form = { action: 'getmeas', category: 1, ...queryForm(query) };
-    let offset = 0;
+    const call = { endpoint, urgent: account.urgent, timeoutMs: DATA_TIMEOUT_MS, account, onLength } as const;
+    let offset = begin;
     for (let count = 0; count < MOST_PAGES; count += 1) {
-      const asked = offset === 0 ? form : { ...form, offset };
-      const body = await post({ endpoint, form: asked, urgent: account.urgent, timeoutMs: DATA_TIMEOUT_MS, account });
+      const body = await post({ ...call, form: offset === 0 ? form : { ...form, offset } });
       const page = judged(endpoint, () => parseMeasurePage(body));
       yield page;
       if (page.nextOffset === undefined) return;
@@ -75,18 +78,26 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
       return judged('/v2/oauth2', () => parseGrant(body));
     },
 
-    async getMeas({ query, ...account }) {
+    async getMeas(request) {
       const groups = new Map<number, MeasureGroup>();
-      let first: MeasurePage | undefined;
-      let complete = true;
       const unreadable: Unreadable[] = [];
-      for await (const page of pages(query, account)) {
+      let letters = 0;
+      let first: MeasurePage | undefined;
+      let isCutOff = false;
+      let next: number | undefined;
+      const addLength = (more: number) => {
+        letters += more;
+      };
+      for await (const page of pages(request, addLength)) {
         first ??= page;
-        complete &&= !page.isCutOff;
+        isCutOff ||= page.isCutOff;
         unreadable.push(...page.unreadable);
         for (const group of page.groups) keepNewer(groups, group);
+        next = page.nextOffset;
+        if (groups.size >= PART_GROUPS || letters >= PART_LETTERS) break;
       }
-      return { updatedAt: first?.updatedAt, groups: oldestFirst(groups), unreadable, complete };
+      const complete = !isCutOff && next === undefined;
+      return { updatedAt: first?.updatedAt, groups: oldestFirst(groups), unreadable, complete, next };
     },
 
     async list(account) {

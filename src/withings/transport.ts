@@ -41,6 +41,8 @@ export interface Call {
   /** Its answer is a login: the program's end does not cut it off. */
   readonly bringsLogin?: boolean;
   readonly sending?: (() => Promise<void>) | undefined;
+  /** Told how long the answer is. */
+  readonly onLength?: ((letters: number) => void) | undefined;
   /** The person's, for a call that carries an access token. */
   readonly account?: Account;
 }
@@ -63,7 +65,9 @@ export function createTransport(options: TransportOptions): Transport {
     const http = await open();
     await rateLimit.turn({ key: `${endpoint} ${account?.userId ?? ''} ${body}`, urgent });
     await call.sending?.();
-    const { status, error, body: answer } = read(endpoint, await send(http, call, body));
+    const response = await send(http, call, body);
+    call.onLength?.(response.data.length);
+    const { status, error, body: answer } = read(endpoint, response);
     if (status === 0) return answer;
     const mask = createMask([clientSecret, account?.accessToken ?? '', ...secretsIn(form)]);
     const clean = mask(error).slice(0, MOST_ERROR_LETTERS);

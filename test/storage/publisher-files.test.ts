@@ -6,7 +6,7 @@ import { createOffsetFiles, createParkedFile, createRetainedFile } from '../../s
 import { ANNA } from '../support/people.ts';
 import { createRecordingLog } from '../support/recording-log.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-import { failOneByOne, failureOf } from '../support/watched-files.ts';
+import { failOneByOne, failureOf, watchFiles } from '../support/watched-files.ts';
 
 const HERE = { bytes: 4711, file: '12 1795154462000.25', marks: [] };
 const THERE = {
@@ -76,6 +76,25 @@ for (const code of ['ENOSPC', 'EIO']) {
     }
   });
 }
+
+test('what was parked is on the disk before that is believed, and so is the name of a fresh file', async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/hook.parked.jsonl`;
+  const steps: string[] = [];
+  const files = watchFiles(async (operation, run) => {
+    const result = await run();
+    if (operation.name !== 'stat') steps.push(`${operation.name} ${operation.path === path ? 'file' : 'directory'}`);
+    return result;
+  });
+  const parked = createParkedFile(path, files);
+  const order = (name: string) => steps.lastIndexOf(name);
+  await parked.park('{"grpid":1}');
+  assert.ok(order('sync file') > order('appendFile file'), `${steps}`);
+  assert.ok(order('sync directory') > order('appendFile file'), `${steps}`);
+  steps.length = 0;
+  await parked.park('{"grpid":2}');
+  assert.ok(order('sync file') > order('appendFile file'), `${steps}`);
+});
 
 describe('the file of what a broker keeps', () => {
   it('gives back what was written, nothing where it is missing, and where it is broken nothing and a warning', async () => {

@@ -4,7 +4,7 @@ import { createPersonStates } from '../../src/app/status/person-states.ts';
 import { createTroubles } from '../../src/app/status/troubles.ts';
 import { type AccessTokens, createWithAccess } from '../../src/app/tokens/access-tokens.ts';
 import type { People } from '../../src/domain/household.ts';
-import type { MeasureAnswer, MeasureGroup, MeasureQuery } from '../../src/domain/measure.ts';
+import type { MeasureAnswer, MeasureGroup, MeasureQuery, MeasureRequest } from '../../src/domain/measure.ts';
 import type { JournalEntry } from '../../src/domain/reading.ts';
 import { NOTHING_KNOWN, type PersonState } from '../../src/domain/status.ts';
 import type { UserId } from '../../src/domain/token.ts';
@@ -18,6 +18,7 @@ export interface RecordedCall {
   readonly atMs: number;
   readonly userId: UserId;
   readonly query: MeasureQuery;
+  readonly offset: number | undefined;
   readonly token: string;
   readonly urgent: boolean;
 }
@@ -50,9 +51,8 @@ export function createCollectorBench(answer: (call: RecordedCall) => MeasureAnsw
     adopt: () => Promise.resolve(),
   };
   const measures = {
-    async getMeas(request: { userId: UserId; accessToken: string; query: MeasureQuery; urgent: boolean }) {
-      const { userId, query, urgent } = request;
-      const call = { atMs: clock.elapsedMs(), userId, query, token: request.accessToken, urgent };
+    async getMeas({ userId, accessToken: token, query, offset, urgent }: MeasureRequest) {
+      const call = { atMs: clock.elapsedMs(), userId, query, offset, token, urgent };
       calls.push(call);
       return await answer(call);
     },

@@ -25,10 +25,10 @@ export function createMemoryJournal({
     if (line === undefined) throw new Error(`there is no group ${groupId}`);
     return line;
   };
-  const add = (added: readonly Reading[]) => {
+  const add = async (added: readonly Reading[]) => {
     const placed = added.map((reading, at) => ({ reading, at: lines.length + at }));
     lines.push(...added);
-    return index.add(placed);
+    return await index.describe(await index.add(placed));
   };
 
   return {

@@ -50,7 +50,8 @@ function createClient(apiUrl: URL, options: Partial<WithingsClientOptions> = {})
   });
   return {
     refresh: () => client.refresh(refreshToken, { urgent: true }),
-    getMeas: (query = WINDOW, user = userId) => client.getMeas({ userId: user, accessToken, query, urgent: true }),
+    getMeas: (query = WINDOW, user = userId, offset?: number) =>
+      client.getMeas({ userId: user, accessToken, query, urgent: true, offset }),
   };
 }
 
@@ -270,6 +271,32 @@ describe('paging', () => {
       page([], { more: 1, offset: Number(received.form['offset'] ?? 0) + 1 })(response, received);
     await using server = await startScriptedServer(endless);
     assert.equal((await troubleOf(createClient(server.url).getMeas())).recovery, 'retry');
+  });
+
+  test('ends a part of an answer at three thousand groups, and goes on where it is told to', async () => {
+    let pages = 0;
+    const endless: Step = (response, received) => {
+      const offset = Number(received.form['offset'] ?? 0);
+      pages += 1;
+      const groups = Array.from({ length: 300 }, (_, index) => group(offset + index + 1, START + offset + index));
+      page(groups, { more: 1, offset: offset + 300 })(response, received);
+    };
+    await using server = await startScriptedServer(endless);
+    const client = createClient(server.url);
+    const first = await client.getMeas();
+    assert.deepEqual([first.groups.length, first.next, first.complete, pages], [3_000, 3_000, false, 10]);
+    const second = await client.getMeas(WINDOW, undefined, first.next);
+    assert.deepEqual([second.groups[0]?.groupId, second.next, pages], [3_001, 6_000, 20]);
+  });
+
+  test('ends a part of an answer at four million letters, however few groups they are', async () => {
+    const endless: Step = (response, received) => {
+      const offset = Number(received.form['offset'] ?? 0) + 1;
+      page([{ ...group(offset, START), comment: 'x'.repeat(1_500_000) }], { more: 1, offset })(response, received);
+    };
+    await using server = await startScriptedServer(endless);
+    const { groups, next, complete } = await createClient(server.url).getMeas();
+    assert.deepEqual([groups.length, next, complete], [3, 3, false]);
   });
 
   test('fails as a whole when one page is missing', async () => {

@@ -1,11 +1,19 @@
 import type { BackfillProgress, BackfillRange, BackfillStore } from '../../domain/backfill.ts';
 import { type Clock, checkClock } from '../../domain/clock.ts';
-import type { MeasureAnswer, MeasureGroup, MeasureSource, TimeWindow, UnreadableStore } from '../../domain/measure.ts';
+import type {
+  MeasureAnswer,
+  MeasureGroup,
+  MeasureQuery,
+  MeasureSource,
+  TimeWindow,
+  UnreadableStore,
+} from '../../domain/measure.ts';
 import { type Journal, toReading } from '../../domain/reading.ts';
 import { retry } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Trouble } from '../../domain/trouble.ts';
 import type { WithAccess } from '../tokens/access-tokens.ts';
+import { partsOf, tooLong } from './parts.ts';
 import { createQueries } from './queries.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -89,17 +97,15 @@ export async function backfill(
     return { ...NOTHING_FOUND, since: range.since, begin, end, next: begin };
   };
 
-  const fetch = async (window: TimeWindow): Promise<MeasureAnswer> => {
+  const fetch = async (queryOf: () => MeasureQuery, offset?: number): Promise<MeasureAnswer> => {
     checkClock(clock);
     return await withAccess(userId, { urgent: false }, (account) =>
-      measures.getMeas({ ...account, query: queries.window(window) }),
+      measures.getMeas({ ...account, query: queryOf(), offset }),
     );
   };
 
-  const step = async (state: BackfillState): Promise<BackfillState> => {
-    const endMs = Math.min(state.next.getTime() + WINDOW_MS, state.end.getTime());
-    const window = { start: state.next, end: new Date(endMs) };
-    const answer = await persist(() => fetch(window));
+  /** Journals a part of what a window holds. */
+  const take = async (state: BackfillState, window: TimeWindow, answer: MeasureAnswer): Promise<BackfillState> => {
     // The query has margins; a group on the edge belongs to one window.
     const groups = answer.groups.filter(({ takenAt }) => takenAt >= window.start && takenAt < window.end);
     // By the earlier clock: with ours ahead of Withings', news would look old.
@@ -109,17 +115,38 @@ export async function backfill(
     const { updatedAt } = answer;
     const added = await persist(() => journal.append(readings, { history: true, updatedAt }));
     for (const { what } of await ports.unreadable.keep(userId, answer.unreadable)) watch.unreadable(window, what);
-    await persist(() => store.save(userId, { ...range, next: window.end }));
+    const moments = [state.first, state.last, settled[0]?.takenAt, settled.at(-1)?.takenAt];
+    const known = moments.filter((moment) => moment !== undefined).sort((one, other) => +one - +other);
     return {
       ...state,
-      next: window.end,
       groups: state.groups + settled.length,
       added: state.added + added.length,
-      first: state.first ?? settled[0]?.takenAt,
-      last: settled.at(-1)?.takenAt ?? state.last,
+      first: known[0],
+      last: known.at(-1),
       fresh: state.fresh + groups.length - settled.length,
       unreadable: state.unreadable + answer.unreadable.length,
     };
+  };
+
+  const step = async (state: BackfillState): Promise<BackfillState> => {
+    const endMs = Math.min(state.next.getTime() + WINDOW_MS, state.end.getTime());
+    const window = { start: state.next, end: new Date(endMs) };
+    let query = queries.window(window);
+    // Anew where it is asked twice: Withings refuses the same arguments.
+    const anew = () => {
+      query = queries.window(window);
+      return query;
+    };
+    const first = await persist(() => fetch(anew));
+    let taken = state;
+    let hasMore = false;
+    for await (const part of partsOf(first, (offset) => persist(() => fetch(() => query, offset)))) {
+      taken = await take(taken, window, part);
+      hasMore = part.next !== undefined;
+    }
+    if (hasMore) throw tooLong();
+    await persist(() => store.save(userId, { ...range, next: window.end }));
+    return { ...taken, next: window.end };
   };
 
   let state = await persist(begin);

@@ -14,6 +14,7 @@ import type { UserId } from '../../domain/token.ts';
 import type { PersonStates } from '../status/person-states.ts';
 import type { AccessTokens, WithAccess } from '../tokens/access-tokens.ts';
 import { APART_MS, changedMeanwhile, createDeletions } from './deletions.ts';
+import { partsOf, tooLong } from './parts.ts';
 import { createQueries } from './queries.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -27,13 +28,16 @@ const RETRY_CHECK_MS = DAY_MS;
 
 /** What a fetch has brought. */
 export interface Collected {
-  readonly groups: readonly MeasureGroup[];
+  /** When the groups were taken that Withings has. */
+  readonly taken: readonly Date[];
   /** How many lines the journal took. */
   readonly added: number;
   /** When the groups were taken that this answer lacks and the journal has: another answer must lack them as well. */
   readonly missing: readonly Date[];
   /** When the groups were taken that are withdrawn now, because two answers lacked them. */
   readonly withdrawn: readonly Date[];
+  /** There is more since the cursor, which has moved: it is to be asked for again. */
+  readonly hasMore: boolean;
 }
 
 /** Fetches one person's measures into the journal. Each call either holds everything it asked for, or fails. */
@@ -58,6 +62,22 @@ export interface Collect {
   check(userId: UserId): Promise<void>;
   /** The people for whom the second of these calls is due. */
   awaitCheck(): readonly UserId[];
+}
+
+interface Fetched {
+  readonly answer: MeasureAnswer;
+  readonly ask: (offset: number) => Promise<MeasureAnswer>;
+}
+
+/** What is kept of an answer when its groups are in the journal. */
+interface Kept extends Pick<Collected, 'taken' | 'added' | 'hasMore'> {
+  readonly complete: boolean;
+  /** A group was changed while the pages were read. */
+  readonly isChanged: boolean;
+  /** Each part begins where the one before ended, by the time of change. */
+  readonly isOrdered: boolean;
+  /** When the newest change was made. */
+  readonly newestMs: number;
 }
 
 export function createCollect(ports: {
@@ -85,10 +105,23 @@ export function createCollect(ports: {
     return new Date(Math.min(dayBefore, journal.newestModification(userId)?.getTime() ?? dayBefore));
   };
 
-  const fetch = (userId: UserId, urgent: boolean, query: () => MeasureQuery) =>
-    withAccess(userId, { urgent }, (account) => measures.getMeas({ ...account, query: query() }));
+  /** The first part of an answer, and how to ask for the others: by the same query. */
+  const fetch = async (userId: UserId, urgent: boolean, makeQuery: () => MeasureQuery): Promise<Fetched> => {
+    let query: MeasureQuery | undefined;
+    const answer = await withAccess(userId, { urgent }, (account) => {
+      // Anew where it is asked twice: Withings refuses the same arguments.
+      query = makeQuery();
+      return measures.getMeas({ ...account, query });
+    });
+    const ask = (offset: number) =>
+      withAccess(userId, { urgent }, (account) =>
+        measures.getMeas({ ...account, query: query ?? makeQuery(), offset }),
+      );
+    return { answer, ask };
+  };
 
-  const keep = async (userId: UserId, answer: MeasureAnswer): Promise<Collected> => {
+  /** Journals a part of an answer. Returns how many lines the journal took. */
+  const keep = async (userId: UserId, answer: MeasureAnswer): Promise<number> => {
     const { updatedAt } = answer;
     // An older version that was read whole is better than a newer one that was read in part.
     const isBetter = ({ isPartial, groupId, takenAt }: MeasureGroup) =>
@@ -105,7 +138,32 @@ export function createCollect(ports: {
       const text = `${about}. It is kept in unreadable.jsonl in the data directory; please report it.`;
       log.warn({ event: 'unreadable', text, userid: userId, what });
     }
-    return { groups: answer.groups, added: entries.length, missing: [], withdrawn: [] };
+    return entries.length;
+  };
+
+  /** Journals an answer, each part before the next is asked for. */
+  const keepAll = async (userId: UserId, { answer, ask }: Fetched): Promise<Kept> => {
+    const { updatedAt } = answer;
+    const taken: Date[] = [];
+    const whole = { added: 0, complete: false, hasMore: false, isChanged: false, isOrdered: true, newestMs: 0 };
+    for await (const part of partsOf(answer, ask)) {
+      whole.added += await keep(userId, part);
+      taken.push(...part.groups.map(({ takenAt }) => takenAt));
+      const changesMs = part.groups.map(({ modifiedAt }) => modifiedAt.getTime());
+      whole.isOrdered &&= changesMs.every((ms) => ms >= whole.newestMs);
+      whole.newestMs = changesMs.reduce((newest, ms) => Math.max(newest, ms), whole.newestMs);
+      whole.isChanged ||= changedMeanwhile({ groups: part.groups, updatedAt });
+      whole.complete = part.complete;
+      whole.hasMore = part.next !== undefined;
+    }
+    return { ...whole, taken };
+  };
+
+  /** The same; fails where Withings has more than is asked for at a time. */
+  const keepWhole = async (userId: UserId, fetched: Fetched): Promise<Kept> => {
+    const kept = await keepAll(userId, fetched);
+    if (kept.hasMore) throw tooLong();
+    return kept;
   };
 
   const compare = async (...args: Parameters<typeof deletions.compare>) => {
@@ -133,8 +191,9 @@ export function createCollect(ports: {
   /** Returns whether another answer is needed. */
   const compareLastDays = async (userId: UserId): Promise<boolean> => {
     const { window, expected } = expectLastDays(userId);
-    const answer = await fetch(userId, false, () => queries.window(window));
-    await keep(userId, answer);
+    const fetched = await fetch(userId, false, () => queries.window(window));
+    await keepWhole(userId, fetched);
+    const { answer } = fetched;
     if (deletions.isDoubtful(expected, answer)) {
       const about = `Withings sends fewer than half of the measures of ${nameOf(userId, people)} of the last 90 days`;
       const text = `${about}. weighbridge keeps them: Withings may have paused sharing. Check the Withings app.`;
@@ -151,27 +210,31 @@ export function createCollect(ports: {
 
     async window(userId, window, { urgent }) {
       const expected = deletions.expect(userId, window);
-      const answer = await fetch(userId, urgent, () => queries.window(window));
-      const collected = await keep(userId, answer);
-      const { missing, withdrawn } = await compare(userId, expected, answer);
+      const fetched = await fetch(userId, urgent, () => queries.window(window));
+      const { taken, added } = await keepWhole(userId, fetched);
+      const { missing, withdrawn } = await compare(userId, expected, fetched.answer);
       // Also where this process is killed before the second answer: the check at the next start looks again.
       if (missing.length > 0) await makeCheckDue(userId);
-      return { ...collected, added: collected.added + withdrawn.length, missing, withdrawn };
+      return { taken, added: added + withdrawn.length, missing, withdrawn, hasMore: false };
     },
 
     async since(userId, { urgent }) {
       const changedSince = (from: Date) => fetch(userId, urgent, () => queries.since(from));
       const cursor = await cursors.load(userId);
       const from = cursor ?? firstLook(userId, clock.now());
-      let answer = await changedSince(from);
+      let fetched = await changedSince(from);
       // Withings' own clock is behind what we asked for: our clock, or the cursor, is wrong.
-      const updatedAt = plausible(answer.updatedAt);
-      if (updatedAt !== undefined && updatedAt < from) answer = await changedSince(firstLook(userId, updatedAt));
-      const collected = await keep(userId, answer);
+      const updatedAt = plausible(fetched.answer.updatedAt);
+      if (updatedAt !== undefined && updatedAt < from) fetched = await changedSince(firstLook(userId, updatedAt));
+      const kept = await keepAll(userId, fetched);
+      const collected = { taken: kept.taken, added: kept.added, missing: [], withdrawn: [], hasMore: kept.hasMore };
       // So the cursor stays, and everything is asked for again the next time.
-      if (changedMeanwhile(answer)) return collected;
+      if (kept.isChanged) return { ...collected, hasMore: false };
       // Never ahead of either clock: too early costs a few groups asked for again, too late loses them.
-      const next = Math.min(plausible(answer.updatedAt)?.getTime() ?? 0, clock.now().getTime(), readUpTo(answer));
+      const answeredMs = plausible(fetched.answer.updatedAt)?.getTime() ?? 0;
+      const next = Math.min(answeredMs, clock.now().getTime(), readUpTo(kept));
+      // Otherwise the same would come again and again.
+      if (kept.hasMore && next <= from.getTime()) throw tooLong();
       if (next > 0 && next !== cursor?.getTime()) await cursors.save(userId, new Date(next));
       return collected;
     },
@@ -225,8 +288,11 @@ function plausible(updatedAt: Date | undefined): Date | undefined {
   return updatedAt !== undefined && isPlausible(updatedAt) ? updatedAt : undefined;
 }
 
-/** Where an answer breaks off, what it holds was changed up to then: Withings sends the oldest changes first. */
-function readUpTo({ complete, groups }: MeasureAnswer): number {
+/**
+ * Where an answer breaks off, what it holds was changed up to then: Withings sends the oldest changes first. Where its
+ * parts do not keep to that, it says nothing.
+ */
+function readUpTo({ complete, isOrdered, newestMs }: Kept): number {
   if (complete) return Number.POSITIVE_INFINITY;
-  return Math.max(0, ...groups.map(({ modifiedAt }) => modifiedAt.getTime()));
+  return isOrdered ? newestMs : 0;
 }

@@ -17,7 +17,7 @@ const MOST_WINDOWS = 2;
 /** A window wider than this is no weigh-in; the cursor finds what it can be about, and it costs one page. */
 const WIDEST_WINDOW_MS = 24 * 3_600_000;
 
-const NOTHING: Collected = { groups: [], added: 0, missing: [], withdrawn: [] };
+const NOTHING: Collected = { taken: [], added: 0, missing: [], withdrawn: [], hasMore: false };
 
 /** Works off one queue per person, at most one fetch at a time in each, and retries for as long as it takes. */
 export interface Collector extends AsyncDisposable {
@@ -146,13 +146,14 @@ export function createCollector(ports: {
   const fulfil = async (queue: FetchQueue, request: TakenRequest) => {
     const { userId } = queue;
     const startedMs = clock.elapsedMs();
-    const { groups, added, missing, withdrawn } = await fetch(userId, request);
+    const { taken, added, missing, withdrawn, hasMore } = await fetch(userId, request);
     // What is missing once is looked for again, like what is not there yet.
     const isOpen = (window: TimeWindow) => {
       const has = (takenAt: Date) => isWithin(window, takenAt);
-      return missing.some(has) || !(groups.some((group) => has(group.takenAt)) || withdrawn.some(has));
+      return missing.some(has) || !(taken.some(has) || withdrawn.some(has));
     };
     const empty = request.windows.filter(isOpen);
+    if (hasMore) queue.ask({ windows: [], since: true, urgent: false }, clock.elapsedMs());
     if (queue.done(request, { startedMs, nowMs: clock.elapsedMs(), empty, fruitful: added > 0 })) return;
     const left = `nothing there for a notification of user ${userId}; left to the next reconcile`;
     log.debug({ event: 'empty', text: left, userid: userId });
@@ -229,9 +230,10 @@ function togetherByDay(windows: readonly TimeWindow[]): readonly TimeWindow[] {
 
 function join(one: Collected, other: Collected): Collected {
   return {
-    groups: [...one.groups, ...other.groups],
+    taken: [...one.taken, ...other.taken],
     added: one.added + other.added,
     missing: [...one.missing, ...other.missing],
     withdrawn: [...one.withdrawn, ...other.withdrawn],
+    hasMore: one.hasMore || other.hasMore,
   };
 }

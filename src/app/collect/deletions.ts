@@ -76,7 +76,7 @@ export function createDeletions({
   };
 }
 
-/** A part of an answer says nothing about what is missing. */
+/** A part of an answer says nothing about what is missing, nor does the first of several. */
 function isEvidence(answer: MeasureAnswer): boolean {
   return answer.complete && answer.unreadable.length === 0 && !changedMeanwhile(answer);
 }
@@ -85,7 +85,7 @@ function isEvidence(answer: MeasureAnswer): boolean {
  * A group that is changed while the pages are turned moves to their end, and those behind it move up: one of them into
  * a page that was read before.
  */
-export function changedMeanwhile({ groups, updatedAt }: MeasureAnswer): boolean {
+export function changedMeanwhile({ groups, updatedAt }: Pick<MeasureAnswer, 'groups' | 'updatedAt'>): boolean {
   return updatedAt !== undefined && groups.some(({ modifiedAt }) => modifiedAt >= updatedAt);
 }
 

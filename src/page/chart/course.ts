@@ -1,6 +1,5 @@
-import { bisector } from 'd3-array';
 import { timeDay, timeMonday, timeMonth } from 'd3-time';
-import type { Histories, TimedValue } from '../../domain/history.ts';
+import { createSeries, type Histories, type Series, type TimedValue } from '../../domain/history.ts';
 import type { Range } from '../view.ts';
 import { DAY_MS } from '../words.ts';
 import { reachOf, type TrendPoint, trendAt, WEEK_MS } from './trend.ts';
@@ -16,11 +15,11 @@ const MONTHS: Readonly<Record<Exclude<Range, 'all'>, number>> = { month: 1, quar
 const LEAST_MS = 28 * DAY_MS;
 
 /** @param series each by time; a clock that is a little wrong may have taken values later than now */
-export function spanOf(range: Range, now: Date, series: readonly (readonly TimedValue[])[]): Span {
+export function spanOf(range: Range, now: Date, series: readonly Series[]): Span {
   const nowMs = now.getTime();
   const toMs = Math.max(nowMs, ...series.map((values) => values.at(-1)?.takenMs ?? nowMs));
   if (range !== 'all') return { fromMs: monthsBefore(nowMs, MONTHS[range]), toMs };
-  const firstMs = Math.min(nowMs, ...series.map((values) => values[0]?.takenMs ?? nowMs));
+  const firstMs = Math.min(nowMs, ...series.map((values) => values.at(0)?.takenMs ?? nowMs));
   return { fromMs: Number(timeDay.floor(new Date(Math.min(firstMs, toMs - LEAST_MS)))), toMs };
 }
 
@@ -32,10 +31,19 @@ export function monthsBefore(atMs: number, count: number): number {
   return new Date(year, month, Math.min(date.getDate(), lastDay)).getTime();
 }
 
-const { left, right } = bisector(({ takenMs }: TimedValue) => takenMs);
+/** What stands where no value does. */
+const NOTHING: TimedValue = { takenMs: 0, value: 0 };
 
 /** The index of the first value that is not older. */
-export const firstFrom: (values: readonly TimedValue[], fromMs: number) => number = left;
+export function firstFrom(values: Series, fromMs: number): number {
+  let [from, to] = [0, values.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((values.at(middle) ?? NOTHING).takenMs < fromMs) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
 
 /** A clock may be a day off, here or in the scale. A later value would squeeze a picture into a corner. */
 const DAYS_AHEAD = 2;
@@ -47,7 +55,7 @@ export function believableOf({ quantitiesOf, valuesOf }: Histories, now: Date): 
     quantitiesOf,
     valuesOf(userId, quantity) {
       const values = valuesOf(userId, quantity);
-      return values.slice(0, firstFrom(values, endMs));
+      return createSeries(firstFrom(values, endMs), (at) => values.at(at) ?? NOTHING);
     },
   };
 }
@@ -74,23 +82,26 @@ export function bucketUnit({ fromMs, toMs }: Span, mostPoints: number): BucketUn
 }
 
 /** By time, without empty buckets. One pass: a year of ten quantities has thousands of values. */
-export function fillBuckets(values: readonly TimedValue[], { fromMs, toMs }: Span, unit: BucketUnit): Bucket[] {
-  const sums: { startMs: number; ms: number; value: number; count: number }[] = [];
-  for (const { takenMs, value } of values.slice(firstFrom(values, fromMs), right(values, toMs))) {
-    const startMs = Number(INTERVALS[unit].floor(new Date(takenMs)));
-    let sum = sums.at(-1);
-    if (sum?.startMs !== startMs) {
-      sum = { startMs, ms: 0, value: 0, count: 0 };
-      sums.push(sum);
+export function fillBuckets(values: Series, { fromMs, toMs }: Span, unit: BucketUnit): Bucket[] {
+  const buckets: { -readonly [K in keyof Bucket]: Bucket[K] }[] = [];
+  const interval = INTERVALS[unit];
+  let endMs = Number.NEGATIVE_INFINITY;
+  for (let index = firstFrom(values, fromMs); index < values.length; index += 1) {
+    const { takenMs, value } = values.at(index) ?? NOTHING;
+    if (takenMs > toMs) break;
+    const bucket = buckets.at(-1);
+    if (bucket !== undefined && takenMs < endMs) {
+      bucket.count += 1;
+      // Step by step: a sum of times since 1970 would lose digits.
+      bucket.atMs += (takenMs - bucket.atMs) / bucket.count;
+      bucket.value += (value - bucket.value) / bucket.count;
+    } else {
+      const start = interval.floor(new Date(takenMs));
+      endMs = Number(interval.floor(interval.offset(start, 1)));
+      buckets.push({ startMs: Number(start), atMs: takenMs, value, count: 1 });
     }
-    // Of differences from the start: a sum of times since 1970 would lose digits.
-    sum.ms += takenMs - startMs;
-    sum.value += value;
-    sum.count += 1;
   }
-  return sums.map(({ startMs, ms, value, count }) => {
-    return { startMs, atMs: startMs + ms / count, value: value / count, count };
-  });
+  return buckets;
 }
 
 /** What a picture is made of: the points, and the trend at each of them. */
@@ -104,7 +115,7 @@ export interface Course {
 }
 
 /** @param values all there are: values before the span bend the trend at its start */
-export function courseOf(values: readonly TimedValue[], span: Span, mostPoints: number): Course {
+export function courseOf(values: Series, span: Span, mostPoints: number): Course {
   const unit = bucketUnit(span, mostPoints);
   const widthMs = unit === 'month' ? 30.4 * DAY_MS : WEEK_MS;
   const gapMs = reachOf(widthMs);
@@ -114,7 +125,8 @@ export function courseOf(values: readonly TimedValue[], span: Span, mostPoints: 
   // Between the weigh-ins, not between the points: the middles of weeks lie further apart than their ends.
   const isResumed = ({ startMs }: Bucket) => {
     const at = firstFrom(values, startMs);
-    return (values[at]?.takenMs ?? 0) - (values[at - 1]?.takenMs ?? 0) > gapMs;
+    const before = at === 0 ? NOTHING : (values.at(at - 1) ?? NOTHING);
+    return (values.at(at) ?? NOTHING).takenMs - before.takenMs > gapMs;
   };
   const resumedMs = new Set(points.filter(isResumed).map(({ atMs }) => atMs));
   return { span, unit, points, trend: trendAt(days, moments, widthMs), resumedMs };

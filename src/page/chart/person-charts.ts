@@ -1,5 +1,5 @@
 import { extent, sort } from 'd3-array';
-import type { TimedValue } from '../../domain/history.ts';
+import type { Series, TimedValue } from '../../domain/history.ts';
 import type { PersonStatus } from '../../domain/status.ts';
 import { type Html, html } from '../../html/html.ts';
 import { nameOf } from '../parts.ts';
@@ -20,7 +20,7 @@ const MOST_SMALL_TICKS = 3;
 
 interface Measured {
   readonly quantity: Quantity;
-  readonly values: readonly TimedValue[];
+  readonly values: Series;
 }
 
 /** What the charts of a person share. */

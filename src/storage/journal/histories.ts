@@ -1,15 +1,23 @@
-import type { Histories, TimedValue } from '../../domain/history.ts';
+import { createSeries, type Histories, type Series, type TimedValue } from '../../domain/history.ts';
+import type { GroupWeight } from '../../domain/plausibility.ts';
 import type { LatestValues } from '../../domain/publisher.ts';
 import type { UserId } from '../../domain/token.ts';
+import { createGroupTable, type GroupTable, withRoom } from './table.ts';
 
-/** One quantity of one person by time, in columns: 24 bytes a value, and years of them stay in memory. */
-interface Series {
-  readonly takenMs: number[];
-  readonly values: number[];
-  readonly groupIds: number[];
+/** What the journal holds of one person. */
+interface Person {
+  readonly groups: GroupTable;
+  readonly quantities: Map<string, Values>;
 }
 
-const EMPTY: Series = { takenMs: [], values: [], groupIds: [] };
+/** One quantity by time, in columns: the value and the row of its group, 12 bytes each. */
+interface Values {
+  length: number;
+  values: Float64Array;
+  rows: Int32Array;
+}
+
+const NONE: Series = [];
 
 /** Where a value stands in a person's history. */
 export interface Position {
@@ -18,82 +26,105 @@ export interface Position {
 }
 
 export interface HistoryIndex extends Histories, LatestValues {
+  people(): Iterable<UserId>;
+  /** Undefined where the journal has nothing of the person. */
+  groupsOf(userId: UserId): GroupTable | undefined;
+  openGroups(userId: UserId): GroupTable;
   /** Takes in the measures of a group that has none here. */
-  put(userId: UserId, position: Position, measures: Readonly<Record<string, number>>): void;
-  /** Forgets the measures of a group. */
-  remove(userId: UserId, position: Position): void;
+  put(userId: UserId, row: number, measures: Readonly<Record<string, number>>): void;
+  /** Forgets the measures of a group. Call it before its row changes. */
+  remove(userId: UserId, row: number): void;
   /** The newest value of before the moment, where that is not of the same group. */
   before(userId: UserId, quantity: string, position: Position): number | undefined;
   /** The values with `fromMs <= takenMs < toMs`, and the group of each, by time. */
-  between(userId: UserId, quantity: string, fromMs: number, toMs: number): readonly (TimedValue & Position)[];
+  between(userId: UserId, quantity: string, fromMs: number, toMs: number): readonly GroupWeight[];
   last(userId: UserId, quantity: string): TimedValue | undefined;
   clear(): void;
 }
 
 export function createHistories(): HistoryIndex {
-  const people = new Map<UserId, Map<string, Series>>();
+  const people = new Map<UserId, Person>();
 
-  const seriesOf = (userId: UserId, quantity: string): Series => people.get(userId)?.get(quantity) ?? EMPTY;
-
-  const openSeries = (userId: UserId, quantity: string): Series => {
-    const quantities = people.get(userId) ?? new Map<string, Series>();
-    people.set(userId, quantities);
-    const series = quantities.get(quantity) ?? { takenMs: [], values: [], groupIds: [] };
-    quantities.set(quantity, series);
-    return series;
+  const openPerson = (userId: UserId): Person => {
+    const known = people.get(userId);
+    if (known !== undefined) return known;
+    const person = { groups: createGroupTable(), quantities: new Map<string, Values>() };
+    people.set(userId, person);
+    return person;
   };
 
-  const last = (userId: UserId, quantity: string): TimedValue | undefined => {
-    const { takenMs, values } = seriesOf(userId, quantity);
-    const [moment, value] = [takenMs.at(-1), values.at(-1)];
-    return moment === undefined || value === undefined ? undefined : { takenMs: moment, value };
+  const openValues = ({ quantities }: Person, quantity: string): Values => {
+    const known = quantities.get(quantity);
+    if (known !== undefined) return known;
+    const values = { length: 0, values: new Float64Array(0), rows: new Int32Array(0) };
+    quantities.set(quantity, values);
+    return values;
+  };
+
+  const seriesOf = (userId: UserId, quantity: string): Series => {
+    const person = people.get(userId);
+    const values = person?.quantities.get(quantity);
+    if (person === undefined || values === undefined) return NONE;
+    const { groups } = person;
+    return createSeries(values.length, (at) => ({
+      takenMs: takenMsAt(values, groups, at),
+      value: values.values[at] ?? Number.NaN,
+    }));
   };
 
   return {
-    put(userId, { groupId, takenMs }, measures) {
-      for (const [quantity, value] of Object.entries(measures)) {
-        const series = openSeries(userId, quantity);
-        const at = firstAt(series, takenMs, { orLater: false });
-        series.takenMs.splice(at, 0, takenMs);
-        series.values.splice(at, 0, value);
-        series.groupIds.splice(at, 0, groupId);
+    people: () => people.keys(),
+    groupsOf: (userId) => people.get(userId)?.groups,
+    openGroups: (userId) => openPerson(userId).groups,
+    put(userId, row, measures) {
+      const person = openPerson(userId);
+      const takenMs = person.groups.takenMs(row);
+      for (const quantity of Object.keys(measures)) {
+        const values = openValues(person, quantity);
+        insert(values, firstAt(values, person.groups, takenMs, { orLater: false }), row, measures[quantity] ?? 0);
       }
     },
-    remove(userId, { groupId, takenMs }) {
-      for (const series of people.get(userId)?.values() ?? []) {
-        let at = firstAt(series, takenMs, { orLater: true });
-        while (series.takenMs[at] === takenMs && series.groupIds[at] !== groupId) at += 1;
-        if (series.takenMs[at] !== takenMs) continue;
-        for (const column of Object.values(series)) column.splice(at, 1);
+    remove(userId, row) {
+      const person = people.get(userId);
+      if (person === undefined) return;
+      const takenMs = person.groups.takenMs(row);
+      for (const values of person.quantities.values()) {
+        let at = firstAt(values, person.groups, takenMs, { orLater: true });
+        while (at < values.length && values.rows[at] !== row && takenMsAt(values, person.groups, at) === takenMs)
+          at += 1;
+        if (at < values.length && values.rows[at] === row) remove(values, at);
       }
     },
     before(userId, quantity, { groupId, takenMs }) {
-      const series = seriesOf(userId, quantity);
-      let at = firstAt(series, takenMs, { orLater: true }) - 1;
-      while (series.groupIds[at] === groupId) at -= 1;
-      return series.values[at];
+      const person = people.get(userId);
+      const values = person?.quantities.get(quantity);
+      if (person === undefined || values === undefined) return undefined;
+      const row = person.groups.find(groupId);
+      let at = firstAt(values, person.groups, takenMs, { orLater: true }) - 1;
+      while (at >= 0 && values.rows[at] === row) at -= 1;
+      return at < 0 ? undefined : values.values[at];
     },
     between(userId, quantity, fromMs, toMs) {
-      const series = seriesOf(userId, quantity);
-      const from = firstAt(series, fromMs, { orLater: true });
-      const found = series.values.slice(from, firstAt(series, toMs, { orLater: true }));
-      return found.map((value, at) => ({
-        value,
-        takenMs: series.takenMs[from + at] ?? 0,
-        groupId: series.groupIds[from + at] ?? 0,
-      }));
+      const person = people.get(userId);
+      const values = person?.quantities.get(quantity);
+      if (person === undefined || values === undefined) return [];
+      const found: GroupWeight[] = [];
+      const end = firstAt(values, person.groups, toMs, { orLater: true });
+      for (let at = firstAt(values, person.groups, fromMs, { orLater: true }); at < end; at += 1) {
+        const row = values.rows[at] ?? 0;
+        const { groups } = person;
+        found.push({ groupId: groups.groupId(row), takenMs: groups.takenMs(row), value: values.values[at] ?? 0 });
+      }
+      return found;
     },
-    last,
+    last: (userId, quantity) => seriesOf(userId, quantity).at(-1),
     quantitiesOf: (userId) =>
-      [...(people.get(userId) ?? [])].flatMap(([quantity, { values }]) => (values.length > 0 ? [quantity] : [])),
-    valuesOf(userId, quantity) {
-      const series = seriesOf(userId, quantity);
-      return series.values.map((value, at) => ({ takenMs: series.takenMs[at] ?? 0, value }));
-    },
+      [...(people.get(userId)?.quantities ?? [])].flatMap(([quantity, { length }]) => (length > 0 ? [quantity] : [])),
+    valuesOf: seriesOf,
     of(userId) {
       const newest = new Map<string, { readonly value: number; readonly takenAt: Date }>();
-      for (const quantity of people.get(userId)?.keys() ?? []) {
-        const found = last(userId, quantity);
+      for (const quantity of people.get(userId)?.quantities.keys() ?? []) {
+        const found = seriesOf(userId, quantity).at(-1);
         if (found !== undefined) newest.set(quantity, { value: found.value, takenAt: new Date(found.takenMs) });
       }
       return newest;
@@ -102,17 +133,51 @@ export function createHistories(): HistoryIndex {
   };
 }
 
+function insert(values: Values, at: number, row: number, value: number): void {
+  const { length } = values;
+  values.values = withRoom(values.values, length + 1);
+  values.rows = withRoom(values.rows, length + 1);
+  if (at < length) {
+    values.values.copyWithin(at + 1, at, length);
+    values.rows.copyWithin(at + 1, at, length);
+  }
+  values.values[at] = value;
+  values.rows[at] = row;
+  values.length += 1;
+}
+
+function remove(values: Values, at: number): void {
+  values.values.copyWithin(at, at + 1, values.length);
+  values.rows.copyWithin(at, at + 1, values.length);
+  values.length -= 1;
+}
+
+function takenMsAt({ rows }: Values, groups: GroupTable, at: number): number {
+  return groups.takenMs(rows[at] ?? 0);
+}
+
 /**
  * Where the first value behind a moment stands, by bisection: a journal of years has tens of thousands.
  *
  * @param options.orLater also one of that very moment
  */
-function firstAt({ takenMs }: Series, momentMs: number, { orLater }: { readonly orLater: boolean }): number {
-  let [from, to] = [0, takenMs.length];
+function firstAt(
+  values: Values,
+  groups: GroupTable,
+  momentMs: number,
+  { orLater }: { readonly orLater: boolean },
+): number {
+  const { length } = values;
+  const isBefore = (at: number) => {
+    const takenMs = takenMsAt(values, groups, at);
+    return orLater ? takenMs < momentMs : takenMs <= momentMs;
+  };
+  // Most values come in the order of time.
+  if (length === 0 || isBefore(length - 1)) return length;
+  let [from, to] = [0, length];
   while (from < to) {
     const middle = (from + to) >>> 1;
-    const at = takenMs[middle] ?? Number.POSITIVE_INFINITY;
-    if (orLater ? at < momentMs : at <= momentMs) from = middle + 1;
+    if (isBefore(middle)) from = middle + 1;
     else to = middle;
   }
   return from;

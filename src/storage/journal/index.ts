@@ -2,13 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GroupWeight } from '../../domain/plausibility.ts';
 import type { ReadingContext } from '../../domain/publisher.ts';
 import {
-  counts,
   type GroupState,
   type JournalEntry,
   type Reading,
   SAME_MOMENT_MS,
   type WeighIn,
-  weightOf,
 } from '../../domain/reading.ts';
 import type { JournalView } from '../../domain/review.ts';
 import type { UserId } from '../../domain/token.ts';
@@ -16,19 +14,24 @@ import type { HistoryIndex } from './histories.ts';
 
 const WEIGHT = 'weight';
 
-/** What is kept of a group, as little as answers the questions below: years of them stay in memory. */
-interface Group extends GroupState {
-  readonly modifiedMs: number;
-  /** Where its last line begins, its first, and the first that counts: bytes in the file. */
-  readonly at: number;
-  readonly firstAt: number;
-  readonly firstCountsAt: number | undefined;
-}
-
 /** A reading and where its line begins. */
 export interface Placed {
   readonly reading: Reading;
   readonly at: number;
+}
+
+/** A reading that was taken in, and what its group said until then. */
+export interface Learned {
+  readonly reading: Reading;
+  readonly before: JournalEntry['replaces'];
+}
+
+/** What its last line says of a group, as far as that tells whether a reading says anything else. */
+export interface KnownGroup {
+  readonly userId: UserId;
+  readonly groupId: number;
+  readonly modifiedMs: number;
+  readonly counts: boolean;
 }
 
 /** The readings of the journal, by user and group. */
@@ -39,45 +42,63 @@ export interface JournalIndex extends Omit<JournalView, 'lastLine' | 'rest'> {
    */
   isNew(reading: Reading): boolean;
   /** Takes in a reading that the file had already. */
-  learn(line: Placed): void;
-  /** Takes new readings in, in their order. Returns what each of them follows, when all of them are in. */
-  add(lines: readonly Placed[]): Promise<JournalEntry[]>;
+  learn(line: Placed): Learned;
+  /** Takes new readings in, in their order. */
+  add(lines: readonly Placed[]): Promise<Learned[]>;
+  /** What each of them follows. Call it when all of them are in. */
+  describe(learned: readonly Learned[]): Promise<JournalEntry[]>;
   /** Where the last line of a group begins. */
   offsetOf(userId: UserId, groupId: number): number | undefined;
   /** What surrounds one of the lines it holds, whether it is the group's last or not. */
   contextOf(line: Placed): ReadingContext;
+  /** The groups that were measured since then. */
+  since(fromMs: number): Iterable<KnownGroup>;
   newestModification(userId: UserId): Date | undefined;
   lastWeighIn(userId: UserId): WeighIn | undefined;
   clear(): void;
 }
 
 export function createJournalIndex(histories: HistoryIndex): JournalIndex {
-  const users = new Map<UserId, Map<number, Group>>();
-  /** The groups that are held: a few. */
-  const held = new Map<UserId, Map<number, Group>>();
+  /** The rows of the groups that are held: a few. */
+  const held = new Map<UserId, Set<number>>();
 
-  const groupOf = (userId: UserId, groupId: number) => users.get(userId)?.get(groupId);
+  const heldBy = (userId: UserId): Set<number> => {
+    const rows = held.get(userId) ?? new Set<number>();
+    held.set(userId, rows);
+    return rows;
+  };
+
+  const findRow = (userId: UserId, groupId: number) => {
+    const groups = histories.groupsOf(userId);
+    const row = groups?.find(groupId);
+    return groups === undefined || row === undefined ? undefined : { groups, row };
+  };
+
+  const groupOf = (userId: UserId, groupId: number): GroupState | undefined => {
+    const found = findRow(userId, groupId);
+    return found?.groups.state(found.row);
+  };
 
   const otherOwners = (userId: UserId, groupId: number): readonly UserId[] => {
     const owners: UserId[] = [];
-    for (const [other, groups] of users) {
-      const group = groups.get(groupId);
-      if (other !== userId && (group?.counts || group?.held !== undefined)) owners.push(other);
+    for (const other of histories.people()) {
+      const group = other === userId ? undefined : groupOf(other, groupId);
+      if (group?.counts || group?.held !== undefined) owners.push(other);
     }
     return owners;
   };
 
-  /** Returns what was known of the group until now. */
-  const learn = ({ reading, at }: Placed): Group | undefined => {
+  const learn = ({ reading, at }: Placed): Learned => {
     const { userId, groupId, measures } = reading;
-    const before = groupOf(userId, groupId);
-    const group = remember(reading, at, before);
-    enter(users, userId, group);
-    if (group.held !== undefined) enter(held, userId, group);
-    else held.get(userId)?.delete(groupId);
-    if (before !== undefined) histories.remove(userId, { groupId, takenMs: before.takenAt.getTime() });
-    if (group.counts) histories.put(userId, { groupId, takenMs: group.takenAt.getTime() }, measures);
-    return before;
+    const group = groupOf(userId, groupId);
+    const groups = histories.openGroups(userId);
+    const known = groups.find(groupId);
+    if (known !== undefined && groups.counts(known)) histories.remove(userId, known);
+    const row = groups.put(reading, at);
+    if (reading.held !== undefined) heldBy(userId).add(row);
+    else held.get(userId)?.delete(row);
+    if (groups.counts(row)) histories.put(userId, row, measures);
+    return { reading, before: group && { weight: group.weight, counted: group.counts } };
   };
 
   const previousWeight = ({ userId, groupId, takenAt }: Reading) =>
@@ -90,62 +111,88 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
     return around.filter((each) => each.groupId !== groupId);
   };
 
-  const describe = (reading: Reading, before: Group | undefined): JournalEntry => ({
+  const describe = ({ reading, before }: Learned): JournalEntry => ({
     reading,
     previousWeight: previousWeight(reading),
-    replaces: before && { weight: before.weight, counted: before.counts },
+    replaces: before,
     besideWeight: besides(reading).length > 0,
   });
 
   return {
     isNew({ userId, groupId, modifiedAt }) {
-      const known = groupOf(userId, groupId);
+      const known = findRow(userId, groupId);
       if (known === undefined) return true;
-      if (known.withdrawn === 'forgotten') return false;
+      const { withdrawn } = known.groups.state(known.row);
+      if (withdrawn === 'forgotten') return false;
+      const knownMs = known.groups.modifiedMs(known.row);
       const modifiedMs = modifiedAt.getTime();
-      if (known.modifiedMs !== modifiedMs) return known.modifiedMs < modifiedMs;
-      return (
-        known.withdrawn === 'deleted' || (known.withdrawn === 'moved' && otherOwners(userId, groupId).length === 0)
-      );
+      if (knownMs !== modifiedMs) return knownMs < modifiedMs;
+      return withdrawn === 'deleted' || (withdrawn === 'moved' && otherOwners(userId, groupId).length === 0);
     },
-    learn(line) {
-      learn(line);
-    },
+    learn,
     async add(lines) {
-      const added: { readonly reading: Reading; readonly before: Group | undefined }[] = [];
-      for await (const line of inPortions(lines)) added.push({ reading: line.reading, before: learn(line) });
+      const learned: Learned[] = [];
+      for await (const line of inPortions(lines)) learned.push(learn(line));
+      return learned;
+    },
+    async describe(learned) {
       const entries: JournalEntry[] = [];
-      for await (const { reading, before } of inPortions(added)) entries.push(describe(reading, before));
+      for await (const each of inPortions(learned)) entries.push(describe(each));
       return entries;
     },
-    offsetOf: (userId, groupId) => groupOf(userId, groupId)?.at,
+    offsetOf(userId, groupId) {
+      const found = findRow(userId, groupId);
+      return found?.groups.at(found.row);
+    },
     group: groupOf,
     otherOwners,
     weights: (userId, fromMs, toMs) => histories.between(userId, WEIGHT, fromMs, toMs),
-    heldOf: (userId) =>
-      [...(held.get(userId)?.values() ?? [])].sort((one, other) => one.takenAt.getTime() - other.takenAt.getTime()),
+    heldOf(userId) {
+      const groups = histories.groupsOf(userId);
+      if (groups === undefined) return [];
+      const states = [...(held.get(userId) ?? [])].map(groups.state);
+      return states.sort((one, other) => one.takenAt.getTime() - other.takenAt.getTime());
+    },
     groupsWithin(userId, { start, end }) {
-      const groups = [...(users.get(userId)?.values() ?? [])];
-      const isThere = ({ counts: isCounted, held: reason, withdrawn }: GroupState) =>
-        isCounted || reason !== undefined || withdrawn === 'deleted';
-      return groups.filter((group) => isThere(group) && group.takenAt >= start && group.takenAt <= end);
+      const [startMs, endMs] = [start.getTime(), end.getTime()];
+      const groups = histories.groupsOf(userId);
+      const found: GroupState[] = [];
+      for (let row = 0; groups !== undefined && row < groups.rows; row += 1) {
+        const takenMs = groups.takenMs(row);
+        if (takenMs < startMs || takenMs > endMs) continue;
+        const state = groups.state(row);
+        if (state.counts || state.held !== undefined || state.withdrawn === 'deleted') found.push(state);
+      }
+      return found;
     },
     contextOf({ reading, at }) {
-      const group = groupOf(reading.userId, reading.groupId);
-      const isBefore = (offset: number | undefined) => offset !== undefined && offset < at;
+      const { userId, groupId } = reading;
+      const found = findRow(userId, groupId);
+      // Where none counts there is no offset, and that is not before any.
+      const countsBefore = (each: typeof found) => each !== undefined && each.groups.firstCountsAt(each.row) < at;
       return {
         previousWeight: previousWeight(reading),
-        correction: isBefore(group?.firstAt),
-        countedBefore: isBefore(group?.firstCountsAt),
-        stillCounts: group?.counts === true,
-        besideOlderWeight: besides(reading).some((each) =>
-          isBefore(groupOf(reading.userId, each.groupId)?.firstCountsAt),
-        ),
+        correction: found !== undefined && found.groups.firstAt(found.row) < at,
+        countedBefore: countsBefore(found),
+        stillCounts: found?.groups.counts(found.row) === true,
+        besideOlderWeight: besides(reading).some((each) => countsBefore(findRow(userId, each.groupId))),
       };
     },
+    *since(fromMs) {
+      for (const userId of histories.people()) {
+        const groups = histories.groupsOf(userId);
+        for (let row = 0; groups !== undefined && row < groups.rows; row += 1) {
+          if (groups.takenMs(row) < fromMs) continue;
+          const [groupId, modifiedMs, isCounted] = [groups.groupId(row), groups.modifiedMs(row), groups.counts(row)];
+          yield { userId, groupId, modifiedMs, counts: isCounted };
+        }
+      }
+    },
     newestModification(userId) {
+      const groups = histories.groupsOf(userId);
       let newestMs = 0;
-      for (const { modifiedMs } of users.get(userId)?.values() ?? []) newestMs = Math.max(newestMs, modifiedMs);
+      for (let row = 0; groups !== undefined && row < groups.rows; row += 1)
+        newestMs = Math.max(newestMs, groups.modifiedMs(row));
       return newestMs === 0 ? undefined : new Date(newestMs);
     },
     lastWeighIn(userId) {
@@ -153,33 +200,9 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
       return last && { kilograms: last.value, takenAt: new Date(last.takenMs) };
     },
     clear() {
-      users.clear();
       held.clear();
       histories.clear();
     },
-  };
-}
-
-function enter(people: Map<UserId, Map<number, Group>>, userId: UserId, group: Group): void {
-  const groups = people.get(userId) ?? new Map<number, Group>();
-  people.set(userId, groups);
-  groups.set(group.groupId, group);
-}
-
-function remember(reading: Reading, at: number, before: Group | undefined): Group {
-  const { groupId, takenAt, modifiedAt, held, withdrawn } = reading;
-  const isCounted = counts(reading);
-  return {
-    groupId,
-    takenAt,
-    modifiedMs: modifiedAt.getTime(),
-    weight: weightOf(reading),
-    counts: isCounted,
-    held,
-    withdrawn,
-    at,
-    firstAt: before?.firstAt ?? at,
-    firstCountsAt: before?.firstCountsAt ?? (isCounted ? at : undefined),
   };
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from '../../domain/clock.ts';
 import type { Histories } from '../../domain/history.ts';
 import type { Log } from '../../domain/log.ts';
 import type { JournalFeed, LatestValues } from '../../domain/publisher.ts';
-import type { Journal, Reading } from '../../domain/reading.ts';
+import { counts, type Journal, type JournalEntry, type Reading } from '../../domain/reading.ts';
 import { type JournalView, NO_REVIEW, type Review } from '../../domain/review.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
@@ -11,7 +11,7 @@ import { attempt, attemptIfThere, FILE_MODE, type FileSystem, nodeFiles, parent,
 import { lockFile } from '../lock.ts';
 import { createJournalFeed, identify, type Known } from './feed.ts';
 import { createHistories } from './histories.ts';
-import { createJournalIndex, createRest, inPortions, type Placed } from './index.ts';
+import { createJournalIndex, createRest, inPortions, type KnownGroup, type Learned, type Placed } from './index.ts';
 import { formatLine, parseLine, wholeLength, wholeLines } from './line.ts';
 import { isMarked, markOf, pieceOf } from './mark.ts';
 
@@ -20,6 +20,8 @@ const LINE_BYTES = 4 * 1024;
 const CHANGED = { code: 'journal_changed', recovery: 'retry' } as const;
 const CHUNK_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
+/** What was measured earlier is not fetched again, unless a person asks for a backfill. */
+const ASKED_AGAIN_MS = 90 * 24 * 3_600_000;
 
 /** The journal, how publishers follow it, and the newest values and histories of everyone. */
 export interface OpenJournal extends Journal {
@@ -53,6 +55,12 @@ export async function openJournal(
   const index = createJournalIndex(histories);
   const lockPath = `${parent(path)}/.journal.lock`;
   let known: Known = { file: '', bytes: 0, piece: NOTHING };
+  /** What an append of ours wrote that failed, and could not be cut off: it begins where the file was known to end. */
+  let left: { readonly at: number; readonly bytes: Buffer } | undefined;
+  /** Those of its lines that were in the file after all. The next append tells of them. */
+  let owed: Learned[] = [];
+  /** What this process told of before it lost the file. It comes again, and is not told again. */
+  const lost = new Map<string, KnownGroup>();
 
   const goOn = (over: Buffer) => {
     const piece = pieceOf(Buffer.concat([known.piece, pieceOf(over)]));
@@ -69,14 +77,18 @@ export async function openJournal(
       const file = identify(stats);
       // A file that is shorter does not have the mark either.
       if (file !== known.file || !(await isMarked(handle, markOf(known.piece, known.bytes)))) {
+        const fromMs = clock.now().getTime() - ASKED_AGAIN_MS;
+        for (const group of index.since(fromMs)) lost.set(keyOf(group), group);
         index.clear();
         known = { file, bytes: 0, piece: NOTHING };
+        left = undefined;
       }
       if (size > known.bytes) {
         // The writer may have been killed before the sync, and from here on the lines count as kept.
         await handle.sync();
         await catchUp(handle, size);
       }
+      left = undefined;
       return handle;
     } catch (error) {
       await handle.close();
@@ -106,11 +118,18 @@ export async function openJournal(
   const takeLine = (line: string, offset: number) => {
     const reading = parseLine(line)?.reading;
     if (reading !== undefined) {
-      index.learn({ reading, at: offset });
+      const learned = index.learn({ reading, at: offset });
+      if (isLeft(line, offset)) owed.push(learned);
     } else if (line.trim() !== '') {
       const text = `a line of ${path} cannot be read (byte ${offset}); it stays, and is passed over`;
       log.warn({ event: 'journal_unreadable', text, offset });
     }
+  };
+
+  const isLeft = (line: string, offset: number): boolean => {
+    const bytes = Buffer.from(line);
+    const from = left === undefined ? -1 : offset - left.at;
+    return left !== undefined && from >= 0 && left.bytes.subarray(from, from + bytes.length).equals(bytes);
   };
 
   const repairTail = async (handle: FileHandle, rest: Buffer) => {
@@ -130,7 +149,7 @@ export async function openJournal(
   const findNew = async (readings: readonly Reading[]): Promise<readonly Reading[]> => {
     const newest = new Map<string, Reading>();
     for await (const reading of inPortions(readings)) {
-      const group = `${reading.userId} ${reading.groupId}`;
+      const group = keyOf(reading);
       const other = newest.get(group);
       const isNewer = other === undefined ? index.isNew(reading) : other.modifiedAt < reading.modifiedAt;
       if (isNewer) newest.set(group, reading);
@@ -144,29 +163,48 @@ export async function openJournal(
       await handle.appendFile(bytes);
       await handle.sync();
     } catch (error) {
-      // Half a line must not stay in front of the next one. Where even this fails, the next catch-up cuts it.
-      await handle.truncate(known.bytes).catch(() => undefined);
+      // Half a line must not stay in front of the next one. Where even this fails, the next catch-up cuts half a line,
+      // and takes in a whole one.
+      await handle.truncate(known.bytes).catch(() => {
+        left = { at: known.bytes, bytes };
+      });
       throw error;
     }
   };
 
   const addLines = async (handle: FileHandle, readings: readonly Reading[], history: boolean) => {
-    if (readings.length === 0) return [];
+    if (readings.length === 0) return await tell([]);
     const lines: Buffer[] = [];
     const placed: Placed[] = [];
+    const told = new Set(readings.filter(wasTold));
     let at = known.bytes;
     for await (const reading of inPortions(readings)) {
       // What is taken back reaches the publishers, also where a backfill has fetched it.
-      const line = Buffer.from(`${formatLine(reading, history && reading.withdrawn === undefined)}\n`);
+      const isHistory = (history && reading.withdrawn === undefined) || told.has(reading);
+      const line = Buffer.from(`${formatLine(reading, isHistory)}\n`);
       lines.push(line);
       placed.push({ reading, at });
       at += line.length;
     }
     const bytes = Buffer.concat(lines);
     await write(handle, bytes);
-    const entries = await index.add(placed);
+    const learned = await index.add(placed);
     // Only now: publishers may have no line that the index does not know.
     goOn(bytes);
+    return await tell(learned.filter(({ reading }) => !told.has(reading)));
+  };
+
+  /** Whether it was told as it is, before the file was lost. */
+  const wasTold = (reading: Reading): boolean => {
+    const group = lost.get(keyOf(reading));
+    const isSame = group?.counts === counts(reading) && group.modifiedMs >= reading.modifiedAt.getTime();
+    return isSame && reading.withdrawn === undefined;
+  };
+
+  /** The entries of what was added, after those that a failed append still owes. */
+  const tell = async (learned: readonly Learned[]): Promise<JournalEntry[]> => {
+    const entries = await index.describe([...owed, ...learned]);
+    owed = [];
     return entries;
   };
 
@@ -190,6 +228,8 @@ export async function openJournal(
   });
 
   const locked = async <T>(work: (handle: FileHandle) => Promise<T>): Promise<T> => {
+    // `flock` does not make a directory that is gone.
+    await attempt(`write ${path}`, async () => (await files.open(lockPath, 'a', FILE_MODE)).close());
     await using _lock = await lockFile(lockPath);
     const before = known;
     try {
@@ -219,7 +259,7 @@ export async function openJournal(
     latest: histories,
     histories,
     async append(readings, { history = false, updatedAt } = {}) {
-      if (readings.length === 0) return [];
+      if (readings.length === 0 && left === undefined && owed.length === 0) return [];
       return await locked(async (handle) => {
         const added = await findNew(readings);
         const now = new Date(Math.max(clock.now().getTime(), updatedAt?.getTime() ?? 0));
@@ -245,4 +285,8 @@ export async function openJournal(
     newestModification: (userId) => index.newestModification(userId),
     lastWeighIn: (userId) => index.lastWeighIn(userId),
   };
+}
+
+function keyOf({ userId, groupId }: Pick<Reading, 'userId' | 'groupId'>): string {
+  return `${userId} ${groupId}`;
 }

@@ -44,7 +44,7 @@ export function parseLine(text: string): JournalLine | undefined {
     deviceId: textOf(deviceid),
     model: textOf(model),
     timeZone: writtenDate && OFFSET.exec(writtenDate)?.[0],
-    measures: Object.fromEntries(Object.entries(measures).filter(isMeasure)),
+    measures: onlyNumbers(measures),
     held: oneOf(HELD_REASONS, line['held']),
     withdrawn: line['withdrawn'] === true ? (oneOf(WITHDRAWN_REASONS, line['reason']) ?? 'forgotten') : undefined,
   };
@@ -63,8 +63,17 @@ function oneOf<T>(known: readonly T[], value: unknown): T | undefined {
 /** Where a time ends. */
 const OFFSET = /[+-][0-9]{2}:[0-9]{2}$/;
 
+/** The same fields where all are numbers, as in each line that weighbridge wrote. */
+function onlyNumbers(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, number>> {
+  return isNumbers(fields) ? fields : Object.fromEntries(Object.entries(fields).filter(isMeasure));
+}
+
+function isNumbers(fields: Readonly<Record<string, unknown>>): fields is Readonly<Record<string, number>> {
+  return Object.values(fields).every(Number.isFinite);
+}
+
 function isMeasure(entry: [string, unknown]): entry is [string, number] {
-  return typeof entry[1] === 'number' && Number.isFinite(entry[1]);
+  return Number.isFinite(entry[1]);
 }
 
 function isInteger(value: unknown): value is number {

@@ -48,6 +48,22 @@ describe('a backfill', () => {
     assert.equal(bench.store.held, undefined);
   });
 
+  test('takes a window of many thousand groups part by part', async () => {
+    const groups = history(7_000, ago(32 * DAY), ago(2 * DAY));
+    await using bench = await createBackfillBench({ groups, pageSize: 500 });
+    const sizes: number[] = [];
+    const append: Bench['journal']['append'] = (readings, options) => {
+      sizes.push(readings.length);
+      return bench.journal.append(readings, options);
+    };
+    const state = await bench.run({ ...ALL, since: ago(40 * DAY) }, { journal: { ...bench.journal, append } });
+    assert.deepEqual([state.groups, state.added], [7_000, 7_000]);
+    assert.equal(new Set(journalled(bench)).size, 7_000);
+    assert.deepEqual(sizes, [3_000, 3_000, 1_000]);
+    const [first, last] = [groups[0]?.date ?? 0, groups.at(-1)?.date ?? 0];
+    assert.deepEqual([state.first, state.last], [new Date(first * 1000), new Date(last * 1000)]);
+  });
+
   test('doubles nothing that the journal has, and takes in what Withings has changed since', async () => {
     await using bench = await createBackfillBench({ groups: YEARS });
     await bench.run();

@@ -63,6 +63,78 @@ test('where an answer breaks off, the cursor moves as far as it was read', async
   assert.deepEqual(bench.cursors.get(ANNA), read);
 });
 
+/** A minute later with each part. */
+const changedAt = (part: number) => new Date(TAKEN.getTime() - 60_000 * (100 - part));
+const partOf = (part: number, next: number | undefined, modifiedAt = changedAt(part)) => ({
+  ...answerOf([weighIn(80, changedAt(part), { modifiedAt })], new Date(UPDATED.getTime() + part * 1_000)),
+  complete: next === undefined,
+  next,
+});
+
+test('an answer in parts is journalled part by part, and the cursor is the time of the first one', async () => {
+  const known: number[] = [];
+  const bench = createCollectorBench(({ offset = 0 }) => {
+    known.push(bench.journal.lines.length);
+    return partOf(offset, offset === 2 ? undefined : offset + 1);
+  });
+  await bench.collector.reconcile(ANNA);
+  assert.deepEqual(known, [0, 1, 2], 'in the journal before the next is asked for');
+  assert.deepEqual(
+    bench.calls.map(({ offset }) => offset),
+    [undefined, 1, 2],
+  );
+  assert.equal(new Set(bench.calls.map(({ query }) => query)).size, 1, 'by the same query');
+  assert.deepEqual(bench.cursors.get(ANNA), UPDATED);
+});
+
+test('the cursor stays where one of several parts fails, and the parts before are in the journal', async () => {
+  const bench = createCollectorBench(({ offset = 0 }) => {
+    if (offset === 2) throw new Error('the network is down');
+    return partOf(offset, offset + 1);
+  });
+  await bench.collector.reconcile(ANNA);
+  assert.equal(bench.cursors.has(ANNA), false);
+  assert.equal(bench.journal.lines.length, 2);
+});
+
+test('the cursor stays when something was changed after the first of several parts', async () => {
+  const bench = createCollectorBench(({ offset = 0 }) =>
+    offset === 0 ? partOf(0, 1) : partOf(1, undefined, new Date(UPDATED.getTime() + 500)),
+  );
+  await bench.collector.reconcile(ANNA);
+  assert.equal(bench.cursors.has(ANNA), false);
+});
+
+test('of an answer without end so much is read, then the cursor goes as far, and the rest comes from there', async () => {
+  const bench = createCollectorBench(({ offset = 0, query }) => {
+    if (bench.calls.length > 41) return answerOf([], UPDATED);
+    assert(bench.calls.length <= 40 || (since({ query })?.getTime() ?? 0) < changedAt(39).getTime());
+    return partOf(offset, offset + 1);
+  });
+  bench.cursors.set(ANNA, changedAt(0));
+  await bench.collector.reconcile(ANNA);
+  assert.equal(bench.calls.length, 40);
+  assert.equal(bench.journal.lines.length, 40);
+  assert.deepEqual(bench.cursors.get(ANNA), changedAt(39));
+  await bench.clock.advance(HOUR);
+  assert.equal(bench.calls.length, 42, 'goes on soon, and by itself');
+  assert.deepEqual(bench.log.texts('trouble'), []);
+});
+
+for (const [what, modifiedAt] of [
+  ['does not get any further', () => changedAt(0)],
+  ['is not in the order of its changes', (part: number) => changedAt(99 - part)],
+] as const) {
+  test(`the cursor stays where an answer without end ${what}, and the log says so`, async () => {
+    const bench = createCollectorBench(({ offset = 0 }) => partOf(offset, offset + 1, modifiedAt(offset)));
+    bench.cursors.set(ANNA, changedAt(0));
+    await bench.collector.reconcile(ANNA);
+    assert.deepEqual(bench.cursors.get(ANNA), changedAt(0));
+    assert.equal(bench.calls.length, 40);
+    assert.match(bench.log.texts('trouble').join(), /more for one question/);
+  });
+}
+
 test('the cursor stays when something was changed while the answer was read, which may have hidden something else', async () => {
   const bench = createCollectorBench(() => answerOf([weighIn(81, TAKEN, { modifiedAt: UPDATED })], UPDATED));
   await bench.collector.reconcile(ANNA);

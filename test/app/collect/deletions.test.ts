@@ -57,6 +57,16 @@ describe('a window that a notification names', () => {
     assert.equal(bench.announced.at(-1)?.reading.withdrawn, 'deleted');
   });
 
+  test('takes nothing back where the answers come in parts', async () => {
+    const bench = await setUp([one, other], (answer, { offset }) =>
+      offset === undefined ? { ...answer, complete: false, next: 1 } : answerOf([], UPDATED),
+    );
+    bench.there.delete(one);
+    bench.collector.notify(ANNA, WINDOW);
+    await bench.clock.advance(HOUR);
+    assert.deepEqual(bench.withdrawn(), []);
+  });
+
   test('also where something else is left in it', async () => {
     const beside = weighIn(60, TAKEN);
     const bench = await setUp([one, beside]);

@@ -94,6 +94,22 @@ test('a stranger who makes up users costs fifty lines an hour at most, and one l
   assert(looks() <= 2);
 });
 
+test('a stranger who makes up users does not silence what is said of a category', async () => {
+  const { deliver, warnings } = createBench([ANNA]);
+  await deliver(...Array.from({ length: 5000 }, (_, index) => about(userId(`${100_000 + index}`), 1)));
+  await deliver(...Array.from({ length: 100 }, (_, index) => about(ANNA, 1000 + index)));
+  assert.equal(warnings().filter((text) => text.includes('nothing here uses it')).length, 20);
+  await deliver(about(ANNA, 46, 'unlink'));
+  assert.match(warnings().at(-1) ?? '', /unlink/);
+});
+
+test('nor does a stranger who makes up categories silence what is said of users', async () => {
+  const { deliver, warnings } = createBench([ANNA]);
+  await deliver(...Array.from({ length: 100 }, (_, index) => about(ANNA, 1000 + index)));
+  await deliver(about(BO, 1));
+  assert.match(warnings().at(-1) ?? '', /not linked here/);
+});
+
 test('a category nobody uses is warned of once an hour per user and fetches nothing', async () => {
   const { deliver, notified, warnings } = createBench([ANNA, BO]);
   await deliver(...Array(10).fill(about(ANNA, 44)));

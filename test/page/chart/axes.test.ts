@@ -22,6 +22,17 @@ describe('the scale of values', () => {
     assert.deepEqual(labels(valueAxis(weight('st'), 60, 90, 5).ticks), ['10 st', '12 st', '14 st']);
   });
 
+  it('cuts stones into pounds, halves and quarters of a stone and whole ones, and into nothing odd', () => {
+    const steps = [1, 2, 7, 14, 28, 70, 140, 280];
+    for (let kilograms = 1; kilograms < 400; kilograms *= 1.1) {
+      const { low, high, ticks } = valueAxis(weight('st'), 60, 60 + kilograms, 5);
+      const pounds = ticks.map(({ position }) => Math.round(low + position * (high - low)));
+      const step = (pounds[1] ?? 0) - (pounds[0] ?? 0);
+      assert.ok(steps.includes(step), `${kilograms} kg: ${labels(ticks)}`);
+      assert.ok(ticks.length >= 2 && ticks.length <= 6, `${kilograms} kg: ${labels(ticks)}`);
+    }
+  });
+
   it('has ticks where their values are', () => {
     const { low, high, ticks } = valueAxis(weight('kg'), 80, 84, 5);
     for (const { position, label } of ticks) assert.ok(Math.abs(low + position * (high - low) - Number(label)) < 1e-9);
@@ -37,6 +48,9 @@ describe('the scale of values', () => {
     ] as const) {
       const { low, high } = valueAxis(quantityOf(key, 'kg'), 80, 80, 5);
       assert.ok(high - low >= least, `${key}: ${high - low}`);
+      if (key === 'fat_ratio' || key === 'type_999') continue;
+      const inPounds = valueAxis(quantityOf(key, 'lb'), 80, 80, 5);
+      assert.ok(Math.abs((inPounds.high - inPounds.low) / (high - low) - 2.2046) < 0.001, `${key} in pounds`);
     }
     const { ticks } = valueAxis(quantityOf('afib_ecg', 'kg'), 0, 0, 3);
     assert.ok(labels(ticks).includes('0'));

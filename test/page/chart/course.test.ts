@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { TimedValue } from '../../../src/domain/history.ts';
 import {
   type BucketUnit,
+  believableOf,
   bucketUnit,
   fillBuckets,
   firstFrom,
@@ -11,6 +12,8 @@ import {
 } from '../../../src/page/chart/course.ts';
 import { DAY_MS } from '../../../src/page/words.ts';
 import { inZone } from '../../support/in-zone.ts';
+import { historiesOf } from '../../support/page-views.ts';
+import { ANNA } from '../../support/people.ts';
 
 const at = (iso: string) => new Date(iso).getTime();
 const all = { fromMs: 0, toMs: at('2100-01-01T00:00:00Z') };
@@ -161,5 +164,20 @@ describe('buckets', () => {
       [0, 0, 1, 1, 3, 3, 4],
     );
     assert.equal(firstFrom([], 5), 0);
+  });
+});
+
+describe('what is believable', () => {
+  it('is dated at most on the day after this one, to the end of it', () => {
+    inZone('Europe/Vienna', () => {
+      const moments = ['2026-11-20T06:00:00Z', '2026-11-22T22:59:59Z', '2026-11-22T23:00:00Z', '2026-12-02T06:00:00Z'];
+      const weight = moments.map((iso) => ({ takenMs: at(iso), value: 80 }));
+      const all = historiesOf(new Map([[ANNA, { weight }]]));
+      const { valuesOf, quantitiesOf } = believableOf(all, new Date('2026-11-21T07:04:00Z'));
+      const values = valuesOf(ANNA, 'weight');
+      assert.deepEqual([...values], weight.slice(0, 2));
+      assert.deepEqual([values.at(-1), values.at(2), values.at(-3)], [weight[1], undefined, undefined]);
+      assert.deepEqual(quantitiesOf(ANNA), ['weight']);
+    });
   });
 });

@@ -296,8 +296,15 @@ describe('a file that changes under a running journal', async () => {
       await journal.append([FIRST]);
       await change(place.path);
       assert.deepEqual(await added(journal, SECOND), [2]);
-      assert.deepEqual(await added(journal, FIRST), [1]);
-      assert.deepEqual(await place.groups(), [2, 1]);
+      assert.deepEqual(await added(journal, FIRST), [], 'it was told before');
+      assert.match(
+        await place.text(),
+        /"weight":81\}\}\n.*"weight":80\},"history":true\}\n$/,
+        'nor does a publisher get it',
+      );
+      const changed = { ...FIRST, modifiedAt: new Date(FIRST.modifiedAt.getTime() + 1_000) };
+      assert.deepEqual(await added(journal, changed), [1], 'what is new of it is told');
+      assert.deepEqual(await place.groups(), [2, 1, 1]);
       assert.equal((await stat(place.path)).mode & 0o777, 0o600);
     });
   }
@@ -315,7 +322,9 @@ describe('a file that changes under a running journal', async () => {
       await writeFile(place.path, after);
       assert.deepEqual(await added(journal, THIRD), []);
       assert.equal(await place.text(), after);
-      assert.deepEqual(await added(journal, SECOND), after.includes(second) ? [] : [2]);
+      const wasTold = (before + after).includes(second);
+      assert.deepEqual(await added(journal, SECOND), wasTold ? [] : [2]);
+      assert.match(await place.text(), /"grpid":2,/);
     });
 
     test(`and is written over, and ${what}, is seen at a look, and publishers are woken`, async () => {
@@ -345,7 +354,7 @@ describe('a file that changes under a running journal', async () => {
     await one.append([FIRST]);
     await rm(place.path);
     await two.append([SECOND, THIRD]);
-    assert.deepEqual(await added(one, THIRD, FIRST), [1]);
+    assert.deepEqual(await added(one, THIRD, FIRST), [], 'it was told before');
     assert.deepEqual(await place.groups(), [2, 3, 1]);
     assert.deepEqual(place.log.entries, []);
   });
@@ -480,6 +489,57 @@ describe('a disk that fails', () => {
       }
     });
   }
+
+  for (const [step, look] of [
+    ['sync', false],
+    ['sync', true],
+    ['appendFile', false],
+  ] as const) {
+    const when = look ? ' and a look at the file' : '';
+    test(`with EIO at the ${step} and at the truncate after it tells of each line once${when}`, async () => {
+      await using place = await setUp();
+      let isBroken = false;
+      const files = watchFiles(async ({ name, path, handle, args }, run) => {
+        if (!isBroken || path !== place.path || (name !== step && name !== 'truncate')) return await run();
+        // One line and a half reach the disk.
+        const text = String(args[0]);
+        if (name === 'appendFile') await handle?.appendFile(text.slice(0, text.indexOf('\n') + 40));
+        throw diskError('EIO');
+      });
+      const journal = await place.open(files);
+      await journal.append([FIRST]);
+      isBroken = true;
+      await assert.rejects(journal.append([SECOND, THIRD]), { recovery: 'retry' });
+      isBroken = false;
+      if (look) await journal.look();
+      const entries = await journal.append([SECOND, THIRD]);
+      assert.deepEqual(
+        entries.map(({ reading, previousWeight }) => [reading.groupId, previousWeight]),
+        [
+          [2, 80],
+          [3, 81],
+        ],
+      );
+      assert.deepEqual(await added(journal, FIRST, SECOND, THIRD), [], 'once');
+      assert.deepEqual(await place.groups(), [1, 2, 3]);
+    });
+  }
+
+  test('with EIO leaves nothing to tell of that another process has written', async () => {
+    await using place = await setUp();
+    let isBroken = false;
+    const files = watchFiles(async ({ name, path }, run) => {
+      if (isBroken && path === place.path && (name === 'appendFile' || name === 'truncate')) throw diskError('EIO');
+      return await run();
+    });
+    const journal = await place.open(files);
+    await journal.append([FIRST]);
+    isBroken = true;
+    await assert.rejects(journal.append([SECOND]), { recovery: 'retry' });
+    isBroken = false;
+    assert.deepEqual(await added(await place.open(), THIRD), [3]);
+    assert.deepEqual(await added(journal, SECOND, THIRD), [2]);
+  });
 
   test('and is really full takes whole lines or none, and goes on when there is room', async (t) => {
     await using disk = await mountSmallDisk();

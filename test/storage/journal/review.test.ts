@@ -39,7 +39,7 @@ async function setUp() {
 const of = (userId: Reading['userId'], ...groups: readonly MeasureGroup[]) =>
   groups.map((each) => toReading(userId, each));
 const weights = (journal: Awaited<ReturnType<typeof openJournal>>, userId = ANNA) =>
-  journal.histories.valuesOf(userId, 'weight').map(({ value }) => value);
+  [...journal.histories.valuesOf(userId, 'weight')].map(({ value }) => value);
 
 describe('a group is taken back', () => {
   const FIRST = group(1, 80, 3);
@@ -224,7 +224,7 @@ describe('a weight that cannot be this person’s is held', () => {
       journal.heldOf(ANNA).map(({ groupId }) => groupId),
       [3, 4, 5],
     );
-    assert.deepEqual(journal.histories.valuesOf(ANNA, 'heart_rate'), []);
+    assert.deepEqual([...journal.histories.valuesOf(ANNA, 'heart_rate')], []);
     await journal.append(of(ANNA, group(6, 62.5)));
     const again = await home.open();
     assert.deepEqual(again.heldOf(ANNA), []);

@@ -1,0 +1,117 @@
+import {
+  counts,
+  type GroupState,
+  HELD_REASONS,
+  type Reading,
+  WITHDRAWN_REASONS,
+  weightOf,
+} from '../../domain/reading.ts';
+
+type Column = Float64Array | Int32Array | Uint8Array;
+
+/** The same column, or one that is twice as long where it is full. What is not used of it takes no memory. */
+export function withRoom<T extends Column>(column: T, length: number): T {
+  if (length <= column.length) return column;
+  const longer = new (column.constructor as new (length: number) => T)(Math.max(8, 2 * column.length));
+  longer.set(column);
+  return longer;
+}
+
+/** The groups of one person, a row each, in the order in which the journal first names them. */
+export interface GroupTable {
+  readonly rows: number;
+  /** Undefined where the journal has no such group. */
+  find(groupId: number): number | undefined;
+  /** Writes the group's last line into its row, which is made where there is none. Returns the row. */
+  put(reading: Reading, at: number): number;
+  groupId(row: number): number;
+  takenMs(row: number): number;
+  modifiedMs(row: number): number;
+  counts(row: number): boolean;
+  /** Where its last line begins, its first, and the first that counts (not a number where none does): bytes in the file. */
+  at(row: number): number;
+  firstAt(row: number): number;
+  firstCountsAt(row: number): number;
+  state(row: number): GroupState;
+}
+
+/** Columns of numbers: an object for each group would take four times as much, and years of them stay in memory. */
+export function createGroupTable(): GroupTable {
+  const rowOf = new Map<number, number>();
+  const numbers = (): Float64Array => new Float64Array(0);
+  let rows = 0;
+  let [groupIds, takenMs, modifiedMs, weights] = [numbers(), numbers(), numbers(), numbers()];
+  let [lastAt, firstAt, firstCountsAt] = [numbers(), numbers(), numbers()];
+  let states = new Uint8Array(0);
+
+  const open = (groupId: number, at: number): number => {
+    const row = rows;
+    rows += 1;
+    [groupIds, takenMs, modifiedMs, weights] = [
+      withRoom(groupIds, rows),
+      withRoom(takenMs, rows),
+      withRoom(modifiedMs, rows),
+      withRoom(weights, rows),
+    ];
+    [lastAt, firstAt, firstCountsAt] = [withRoom(lastAt, rows), withRoom(firstAt, rows), withRoom(firstCountsAt, rows)];
+    states = withRoom(states, rows);
+    rowOf.set(groupId, row);
+    groupIds[row] = groupId;
+    firstAt[row] = at;
+    firstCountsAt[row] = Number.NaN;
+    return row;
+  };
+
+  /** What the columns hold of a row that is there. */
+  const of = (column: Column, row: number): number => column[row] ?? Number.NaN;
+
+  return {
+    get rows() {
+      return rows;
+    },
+    find: (groupId) => rowOf.get(groupId),
+    put(reading, at) {
+      const row = rowOf.get(reading.groupId) ?? open(reading.groupId, at);
+      takenMs[row] = reading.takenAt.getTime();
+      modifiedMs[row] = reading.modifiedAt.getTime();
+      weights[row] = weightOf(reading) ?? Number.NaN;
+      lastAt[row] = at;
+      if (counts(reading) && Number.isNaN(of(firstCountsAt, row))) firstCountsAt[row] = at;
+      states[row] = encodeState(reading);
+      return row;
+    },
+    groupId: (row) => of(groupIds, row),
+    takenMs: (row) => of(takenMs, row),
+    modifiedMs: (row) => of(modifiedMs, row),
+    counts: (row) => (of(states, row) & COUNTS) !== 0,
+    at: (row) => of(lastAt, row),
+    firstAt: (row) => of(firstAt, row),
+    firstCountsAt: (row) => of(firstCountsAt, row),
+    state(row) {
+      const weight = of(weights, row);
+      return {
+        groupId: of(groupIds, row),
+        takenAt: new Date(of(takenMs, row)),
+        weight: Number.isNaN(weight) ? undefined : weight,
+        ...decodeState(of(states, row)),
+      };
+    },
+  };
+}
+
+/** A bit for whether it counts, two for why it is held, and three for why it is taken back; 0 where it is not. */
+const COUNTS = 1;
+
+function encodeState(reading: Reading): number {
+  const held = reading.held === undefined ? 0 : 1 + HELD_REASONS.indexOf(reading.held);
+  const withdrawn = reading.withdrawn === undefined ? 0 : 1 + WITHDRAWN_REASONS.indexOf(reading.withdrawn);
+  return Number(counts(reading)) | (held << 1) | (withdrawn << 3);
+}
+
+function decodeState(state: number): Pick<GroupState, 'counts' | 'held' | 'withdrawn'> {
+  return {
+    counts: (state & COUNTS) !== 0,
+    held: HELD_REASONS[((state >> 1) & 3) - 1],
+    withdrawn: WITHDRAWN_REASONS[(state >> 3) - 1],
+  };
+}

@@ -1,0 +1,27 @@
+import { mkdir } from 'node:fs/promises';
+import type { Log } from '../domain/log.ts';
+import { DIRECTORY_MODE, type FileSystem, isMissing, nodeFiles, parent } from './files.ts';
+
+/**
+ * The files of a program that runs for months. Where the directory of a file that is written is gone, it is made anew,
+ * and the log says so.
+ */
+export function createLastingFiles(log: Log, files: FileSystem = nodeFiles): FileSystem {
+  const open: FileSystem['open'] = async (path, flags, mode) => {
+    try {
+      return await files.open(path, flags, mode);
+    } catch (error) {
+      const isWritten = typeof flags === 'string' && /^[aw]/.test(flags);
+      if (!isMissing(error) || !isWritten) throw error;
+      const directory = parent(String(path));
+      // Undefined where it is there: another one was faster.
+      const made = await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
+      if (made !== undefined) {
+        const text = `the directory ${made} was gone while weighbridge ran. weighbridge made it anew. What it held is lost.`;
+        log.warn({ event: 'directory_remade', text, path: made });
+      }
+      return await files.open(path, flags, mode);
+    }
+  };
+  return { ...files, open };
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { formatStones, quantityOf, tellChange } from '../../src/page/quantity.ts';
+
+describe('a change', () => {
+  it('that rounds to nothing has both signs, whichever it had', () => {
+    const { formatChange } = quantityOf('weight', 'kg');
+    assert.deepEqual([0, 0.04, -0.04].map(formatChange), ['±0.0 kg', '±0.0 kg', '±0.0 kg']);
+    assert.equal(quantityOf('heart_rate', 'kg').formatChange(-0.4), '±0');
+  });
+
+  it('has its sign, a real minus, and the digits of its quantity', () => {
+    assert.deepEqual([0.05, -0.06, 1.25].map(quantityOf('weight', 'kg').formatChange), [
+      '+0.1 kg',
+      '−0.1 kg',
+      '+1.3 kg',
+    ]);
+    assert.equal(quantityOf('bone_mass', 'kg').formatChange(-0.12), '−0.12');
+    assert.equal(tellChange(-0.4, 'kg'), '−0.40 kg');
+  });
+
+  it('is in pounds for those who weigh in stones', () => {
+    assert.equal(quantityOf('weight', 'st').formatChange(-1), '−2.2 lb');
+    assert.equal(quantityOf('weight', 'lb').formatChange(1), '+2.2 lb');
+  });
+});
+
+describe('a quantity in pounds', () => {
+  it('has a picture that shows as little as one in kilograms: two kilograms, in pounds', () => {
+    for (const key of ['weight', 'muscle_mass']) {
+      const [kilograms, pounds] = [quantityOf(key, 'kg'), quantityOf(key, 'lb')];
+      assert.equal(kilograms.leastSpan, 2);
+      assert.ok(Math.abs(pounds.leastSpan - 4.409) < 0.001, `${key}: ${pounds.leastSpan}`);
+      assert.ok(Math.abs(pounds.scale - 2.2046) < 0.001);
+    }
+    assert.equal(quantityOf('fat_ratio', 'lb').leastSpan, 2, 'per cent stay per cent');
+    assert.equal(quantityOf('fat_ratio', 'lb').suffix, ' %');
+  });
+
+  it('stands as so many stones and pounds at a tick', () => {
+    assert.deepEqual([168, 175, 182].map(formatStones), ['12 st', '12 st 7', '13 st']);
+  });
+});
