@@ -71,3 +71,31 @@ test('a broker that acknowledges nothing for 20 s is left, and not earlier', asy
     mock.timers.reset();
   }
 });
+
+const message = { topic: 'test/value', payload: '1', retain: false };
+
+test('one message at a time is on its way', async () => {
+  await using broker = await startMqtt5Broker(() => 'silence');
+  const connection = await connectAsAllowed(options(broker.url), 5, never);
+  const published = [1, 2].map(() => connection.publish(message).catch(() => undefined));
+  while (broker.publishes.length === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 100; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+  assert.equal(broker.publishes.length, 1);
+  await connection.close();
+  await Promise.all(published);
+});
+
+test('a connection that ends in the middle of a message has not ended idle', async () => {
+  await using broker = await startMqtt5Broker(() => ({ disconnect: 0 }), { version: 4 });
+  const connection = await connectAsAllowed(options(broker.url), 5, never);
+  await assert.rejects(connection.publish(message), { code: 'mqtt_lost' });
+  assert.equal(connection.endedIdle, false);
+});
+
+test('an answer that cannot be read ends the connection at once', async () => {
+  await using broker = await startMqtt5Broker(() => ({ puback: 149 }));
+  const connection = await connectAsAllowed(options(broker.url), 5, never);
+  const startedMs = performance.now();
+  await assert.rejects(connection.publish(message), { code: 'mqtt_exceeded' });
+  assert.ok(performance.now() - startedMs < 15_000, 'without an acknowledgement it would take 20 s');
+});

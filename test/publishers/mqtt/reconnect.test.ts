@@ -99,10 +99,10 @@ describe('the connection to a broker', () => {
   });
 
   /** Connections that another client ends, each after a second, as often as it should. */
-  const flap = async (times: number, endedIdle: boolean, openMs = 1_000) => {
+  const flap = async (times: number, endedIdle: boolean | readonly boolean[], openMs = 1_000) => {
     const made: ReturnType<typeof createConnection>[] = [];
     const bench = setUp(() => {
-      const each = createConnection(endedIdle);
+      const each = createConnection(typeof endedIdle === 'boolean' ? endedIdle : endedIdle[made.length]);
       made.push(each);
       return Promise.resolve(each.connection);
     });
@@ -136,6 +136,7 @@ describe('the connection to a broker', () => {
       [2, true, 1_000],
       [6, false, 1_000],
       [6, true, 180_000],
+      [5, [true, true, false, true, true], 1_000],
     ] as const) {
       await using bench = await flap(times, endedIdle, openMs);
       assert.doesNotMatch(bench.log.texts('trouble').join('\n'), /in a row/, `${times} ${endedIdle} ${openMs}`);
