@@ -153,7 +153,7 @@ const CASES: readonly Case[] = [
   ),
   ...row(IMPORTS, 'src/doctor/', '../publishers/mqtt/publisher.ts', 'axios', 'express', 'mqtt', 'node:process'),
   ...row(undefined, 'src/doctor/', './finding.ts', '../daemon/core.ts', '../http/probe.ts', 'node:tls'),
-  ...row(undefined, 'src/doctor/', '../publishers/mqtt/connection.ts'),
+  ...row(undefined, 'src/doctor/', '../publishers/mqtt/trial.ts'),
   ...row(IMPORTS, 'src/daemon/', '../cli/shell.ts', '../doctor/examine.ts', '../sandbox/sandbox.ts', 'express'),
   ...row(undefined, 'src/daemon/', '../app/link/link.ts', '../storage/files.ts', '../page/view.ts', 'node:path'),
 

@@ -31,6 +31,17 @@ export function checkTopics(
   }
 }
 
+/** Reports the half of a client's certificate that is missing. */
+export function checkPair(
+  { certFile, keyFile }: { readonly certFile: string | undefined; readonly keyFile: string | undefined },
+  report: Settings['report'],
+): void {
+  if (certFile !== undefined && keyFile === undefined)
+    report('MQTT_KEY_FILE', undefined, 'is required with MQTT_CERT_FILE: it is the private key of that certificate');
+  if (keyFile !== undefined && certFile === undefined)
+    report('MQTT_CERT_FILE', undefined, 'is required with MQTT_KEY_FILE: it is the certificate of that key');
+}
+
 /** What of a topic lies below another one. */
 function below(parent: string, topic: string): string {
   return topic.startsWith(`${parent}/`) ? topic.slice(parent.length + 1) : '';

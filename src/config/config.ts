@@ -2,6 +2,7 @@ import type { UserId } from '../domain/token.ts';
 import {
   checkInterval,
   checkMqtt,
+  checkPair,
   checkScopes,
   checkSecrecy,
   checkTopics,
@@ -106,12 +107,18 @@ function readMqtt({ report, optional, defaulted, secret }: Settings) {
     password: secret('MQTT_PASSWORD'),
     /** The certificate of the broker's certificate authority, PEM. */
     caFile: optional('MQTT_CA_FILE'),
+    /** A certificate of weighbridge and its key, PEM, for a broker that asks for one. */
+    certFile: optional('MQTT_CERT_FILE'),
+    keyFile: optional('MQTT_KEY_FILE'),
     /** The plain topic of every fresh weight. */
     channel: optional('MQTT_CHANNEL'),
     prefix: defaulted('MQTT_PREFIX'),
     discoveryPrefix: defaulted('MQTT_DISCOVERY_PREFIX'),
   };
-  if (url !== undefined) checkTopics(mqtt, report);
+  if (url !== undefined) {
+    checkTopics(mqtt, report);
+    checkPair(mqtt, report);
+  }
   return url && { url, ...mqtt };
 }
 

@@ -73,6 +73,8 @@ const OPTIONAL = {
   MQTT_USERNAME: { read: text, example: 'weighbridge' },
   MQTT_PASSWORD: { read: text, example: 'another-horse-battery-staple', isSecret: true },
   MQTT_CA_FILE: { read: text, example: '/etc/ssl/my-ca.pem' },
+  MQTT_CERT_FILE: { read: text, example: '/etc/ssl/weighbridge.pem' },
+  MQTT_KEY_FILE: { read: text, example: '/etc/ssl/weighbridge-key.pem' },
   MQTT_CHANNEL: { read: topic, example: 'home/weight' },
   HOOK_COMMAND: { read: commandLine, example: "./deploy/hooks/append-csv.sh 'my weights.csv'", isSecret: true },
 } satisfies Table<unknown>;

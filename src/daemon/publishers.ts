@@ -88,13 +88,15 @@ async function loadPublishers(
     loaded.push({ name, make, troubles: createPublisherTroubles({ clock, log, publisher: name }) });
   if (mqtt !== undefined) {
     const { createMqttPublisher } = await import('../publishers/mqtt/publisher.ts');
-    const { url, username, password, caFile, ...topics } = mqtt;
+    const { channel, prefix, discoveryPrefix, ...broker } = mqtt;
     const store = createRetainedFile(retainedIn(data), log, files);
     add('mqtt', ({ journal, linkedUsers, personStates, ...ports }) =>
       createMqttPublisher({
         ...ports,
-        ...topics,
-        broker: { url, username, password, caFile },
+        channel,
+        prefix,
+        discoveryPrefix,
+        broker,
         people,
         version,
         maxAgeMs: announceMaxAgeMs,

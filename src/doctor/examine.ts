@@ -51,7 +51,7 @@ export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Fin
   if (!isWrong('TOKENS_DIR')) yield* await checkDirectory({ check: 'tokens', path: tokens });
   if (!isWrong('DATA_DIR')) yield* await checkDirectory({ check: 'data', path: data });
   if (config.hook !== undefined) yield await checkHook(config.hook);
-  if (config.mqtt !== undefined) yield await checkBroker(config.mqtt, world.signal);
+  if (config.mqtt !== undefined) yield* await checkBroker(config.mqtt, world.signal);
   yield* examineCallback(setUp);
   yield* examinePeople(setUp, core);
 }

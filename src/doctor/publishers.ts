@@ -1,33 +1,32 @@
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import type { HookConfig, MqttConfig } from '../config/config.ts';
 import { asTrouble, errorCode, Trouble } from '../domain/trouble.ts';
-import { broken, type Finding, findingOf, ok, TIMEOUT_MS } from './finding.ts';
+import { broken, type Finding, findingOf, ok, TIMEOUT_MS, warning } from './finding.ts';
 
-/**
- * Whether the broker of `MQTT_URL` accepts a connection; nothing is published. The client id is another than the
- * daemon's, because a broker ends the connection of a client with the same id.
- */
+/** Whether the broker of `MQTT_URL` accepts a connection and everything that the daemon publishes. */
 export async function checkBroker(
-  { url, username, password, caFile }: MqttConfig,
+  { url, username, password, caFile, certFile, keyFile, ...topics }: MqttConfig,
   signal: AbortSignal,
   timeoutMs = TIMEOUT_MS,
-): Promise<Finding> {
-  const { connectEither } = await import('../publishers/mqtt/connection.ts');
-  const clientId = `weighbridgedoctor${randomBytes(3).toString('hex')}`;
+): Promise<readonly Finding[]> {
+  const { tryBroker } = await import('../publishers/mqtt/trial.ts');
   const patience = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const host = `the MQTT broker ${url.host}`;
   try {
-    const broker = { url, username, password, caFile, clientId, will: undefined };
-    const connection = await connectEither(broker, 5, patience);
-    await connection.close();
-    const version = connection.version === 5 ? '5' : '3.1.1';
-    return ok('mqtt', `the MQTT broker ${url.host} lets weighbridge in (MQTT ${version})`);
+    const broker = { url, username, password, caFile, certFile, keyFile };
+    const { version, refusals, limits } = await tryBroker(broker, topics, patience);
+    const inWords = `${host} lets weighbridge in (MQTT ${version === 5 ? '5' : '3.1.1'})`;
+    return [
+      ...(refusals.length === 0 ? [ok('mqtt', `${inWords} and takes its messages`)] : []),
+      ...refusals.map((trouble) => findingOf('mqtt', trouble)),
+      ...limits.map(({ message, hint = '' }) => warning('mqtt', message, hint)),
+    ];
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof Trouble || !patience.aborted) return findingOf('mqtt', asTrouble(error));
+    if (error instanceof Trouble || !patience.aborted) return [findingOf('mqtt', asTrouble(error))];
     const remedy = 'compare MQTT_URL: is that machine on, is the port right, and is there a firewall?';
-    return broken('mqtt', `the MQTT broker ${url.host} does not answer within ${timeoutMs / 1000} s`, remedy);
+    return [broken('mqtt', `${host} does not answer within ${timeoutMs / 1000} s`, remedy)];
   }
 }
 

@@ -285,6 +285,8 @@ describe('MQTT_URL', () => {
       username: 'anna',
       password: 'a password',
       caFile: '/etc/ca.pem',
+      certFile: undefined,
+      keyFile: undefined,
       channel: 'home/scale',
       prefix: 'a/b',
       discoveryPrefix: 'homeassistant',
@@ -309,6 +311,23 @@ describe('MQTT_URL', () => {
     'mqtt://broker?x=1',
   ])
     it(`may not be ${url}`, () => void refused({ MQTT_URL: url }));
+
+  it('has both halves of a client’s certificate, or neither', () => {
+    const pair = { MQTT_CERT_FILE: '/etc/our.pem', MQTT_KEY_FILE: '/etc/our-key.pem' };
+    const { mqtt } = accepted({ MQTT_URL: 'mqtts://broker', ...pair });
+    assert.deepEqual([mqtt?.certFile, mqtt?.keyFile], ['/etc/our.pem', '/etc/our-key.pem']);
+    for (const [given, missing] of [
+      ['MQTT_CERT_FILE', 'MQTT_KEY_FILE'],
+      ['MQTT_KEY_FILE', 'MQTT_CERT_FILE'],
+    ] as const) {
+      const { problems } = refused({ MQTT_URL: 'mqtts://broker', [given]: '/etc/x.pem' });
+      assert.equal(problems.length, 1);
+      assert.match(
+        formatProblem(problems[0] as (typeof problems)[0]),
+        new RegExp(`^${missing} is required with ${given}`),
+      );
+    }
+  });
 
   it('holds no password, and none that was typed there is repeated', () => {
     const { problems } = refused({ MQTT_URL: 'mqtt://anna:hidden@broker' });

@@ -6,7 +6,7 @@ import type { MqttConfig } from '../../src/config/config.ts';
 import { checkBroker } from '../../src/doctor/publishers.ts';
 import { explain } from '../../src/domain/trouble.ts';
 import { asBrokerTrouble } from '../../src/publishers/mqtt/trouble.ts';
-import { listenTo, MOSQUITTO_IS_MISSING, startAedes, startMosquitto } from '../support/broker.ts';
+import { listenTo, MOSQUITTO_IS_MISSING, retainedOn, startAedes, startMosquitto } from '../support/broker.ts';
 import { assertFinding, startSetUp } from '../support/examination.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { freePort } from '../support/free-port.ts';
@@ -15,13 +15,15 @@ import { ANNA } from '../support/people.ts';
 
 const CA_FILE = fixturePath('tls/ca.pem');
 
-const check = (url: string, changes: Partial<MqttConfig> = {}, timeoutMs = 60_000) =>
+const checkAll = (url: string, changes: Partial<MqttConfig> = {}, timeoutMs = 60_000) =>
   checkBroker(
     {
       url: new URL(url),
       username: undefined,
       password: undefined,
       caFile: undefined,
+      certFile: undefined,
+      keyFile: undefined,
       channel: undefined,
       prefix: 'weighbridge',
       discoveryPrefix: 'homeassistant',
@@ -31,8 +33,16 @@ const check = (url: string, changes: Partial<MqttConfig> = {}, timeoutMs = 60_00
     timeoutMs,
   );
 
+/** The only finding. */
+const check = async (...args: Parameters<typeof checkAll>) => {
+  const [finding, ...more] = await checkAll(...args);
+  assert.ok(finding);
+  assert.deepEqual(more, []);
+  return finding;
+};
+
 describe('the doctor, asked about the broker', () => {
-  it('is let in, says nothing there, and does not push the daemon out', async () => {
+  it('is let in, leaves nothing behind, says nothing on other topics, and does not push the daemon out', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     await using daemon = startMqttBench(broker.url, createMqttHome(ANNA));
@@ -40,11 +50,16 @@ describe('the doctor, asked about the broker', () => {
     await listener.caughtUp();
     const said = listener.heard.length;
     const { mark, text } = await check(broker.url);
-    assert.deepEqual([mark, text], ['ok', `the MQTT broker 127.0.0.1:${broker.port} lets weighbridge in (MQTT 3.1.1)`]);
+    const expected = `the MQTT broker 127.0.0.1:${broker.port} lets weighbridge in (MQTT 3.1.1) and takes its messages`;
+    assert.deepEqual([mark, text], ['ok', expected]);
     await listener.caughtUp();
+    const topics = new Set(listener.heard.slice(said).map(({ topic }) => topic));
+    const own = ['homeassistant/device/weighbridge_doctor/config', 'weighbridge/doctor'];
+    assert.deepEqual([...topics].sort(), [...own, 'test/mark'].sort());
+    const kept = await retainedOn(broker.url);
     assert.deepEqual(
-      listener.heard.slice(said).map(({ topic }) => topic),
-      ['test/mark'],
+      own.filter((topic) => kept.has(topic)),
+      [],
     );
     assert.deepEqual(daemon.log.texts('trouble'), []);
     assert.equal(daemon.log.texts('mqtt_connected').length, 1);
@@ -106,6 +121,88 @@ describe('the doctor, asked about the broker', () => {
   it('says so with Mosquitto', { skip: MOSQUITTO_IS_MISSING }, async () => {
     await using broker = await startMosquitto({ users: { weighbridge: 'right-horse' } });
     await judge(broker.url);
+  });
+
+  const LIMITS: readonly (readonly [string, Parameters<typeof startMosquitto>[0], readonly RegExp[]])[] = [
+    [
+      'a packet size',
+      { settings: ['max_packet_size 20000'] },
+      [
+        /^ok .* takes its messages/,
+        /^warning .* takes 20,000 bytes at most, and weighbridge\/doctor needs 32,\d\d\d bytes; raise/,
+      ],
+    ],
+    [
+      'a message size that it does not announce',
+      { settings: ['message_size_limit 20000'] },
+      [
+        /^ok /,
+        /^warning .* closes the connection at a message on weighbridge\/doctor \(32,000 bytes\); see .*message_size/,
+      ],
+    ],
+    [
+      'no retained messages',
+      { settings: ['retain_available false'] },
+      [/^ok /, /^warning .* does not keep messages: /],
+    ],
+    ['no QoS 1', { settings: ['max_qos 0'] }, [/^ok /, /^warning .* takes messages with QoS 0 only: /]],
+    [
+      'rights that lack the discovery',
+      { rights: ['weighbridge/#', 'homeassistant/status', 'test/#'] },
+      [/^broken .* does not take homeassistant\/device\/weighbridge_doctor\/config \(reason 135\); allow this user/],
+    ],
+    [
+      'rights that lack the prefix',
+      { rights: ['homeassistant/#', 'test/#'] },
+      [/^broken .* does not take weighbridge\/doctor \(reason 135\); allow this user/],
+    ],
+  ];
+  for (const [name, options, expected] of LIMITS) {
+    it(`sees what a Mosquitto does not take: ${name}`, { skip: MOSQUITTO_IS_MISSING }, async () => {
+      await using broker = await startMosquitto(options);
+      const findings = await checkAll(broker.url);
+      const lines = findings.map(({ mark, text, remedy }) => `${mark} ${text}; ${remedy}`);
+      assert.equal(lines.length, expected.length, lines.join('\n'));
+      for (const [index, line] of lines.entries()) assert.match(line, expected[index] ?? /^$/);
+      // Who only looks there retains a mark, with QoS 1.
+      if (!/no (retained|QoS)/.test(name)) assert.deepEqual([...(await retainedOn(broker.url)).keys()], []);
+    });
+  }
+
+  it('sees that it may not listen to Home Assistant', async () => {
+    await using broker = await startAedes({
+      authorizeSubscribe: (_client, subscription, done) =>
+        done(null, subscription.topic.endsWith('/status') ? null : subscription),
+    });
+    const [fine, unheard] = await checkAll(broker.url);
+    assert.match(
+      `${fine?.mark} ${unheard?.mark} ${unheard?.text}`,
+      /^ok warning .* does not let us listen to homeassistant/,
+    );
+  });
+
+  it('sees a broker of MQTT 3.1.1 that refuses by closing, and goes on with the next message', async () => {
+    await using broker = await startAedes({
+      authorizePublish: (_client, { topic }, done) => done(topic.endsWith('/config') ? new Error('forbidden') : null),
+    });
+    const { mark, text } = await check(broker.url);
+    assert.match(
+      `${mark} ${text}`,
+      /^broken .* closes the connection at a message on homeassistant\/device\S+ \(0 bytes\)/,
+    );
+  });
+
+  it('ends in its time where nothing is acknowledged, and leaves nothing behind then either', async () => {
+    let isFrozen = true;
+    await using broker = await startAedes({
+      authorizePublish: (_client, _packet, done) => {
+        if (!isFrozen) done(null);
+      },
+    });
+    const { mark, text } = await check(broker.url, {}, 500);
+    assert.match(`${mark} ${text}`, /^broken .* does not answer within 0\.5 s/);
+    isFrozen = false;
+    assert.equal((await retainedOn(broker.url)).has('weighbridge/doctor'), false);
   });
 
   it('looks at it among the rest, where there is one', async () => {

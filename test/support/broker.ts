@@ -237,8 +237,11 @@ export const MOSQUITTO_IS_MISSING =
 export async function startMosquitto({
   users = {},
   rights,
+  settings = [],
 }: {
   readonly users?: Readonly<Record<string, string>>;
+  /** More lines of its configuration, about the listener or about everything. */
+  readonly settings?: readonly string[];
   /** The topics that may be used; all without it. */
   readonly rights?: readonly string[];
 } = {}): Promise<Broker> {
@@ -248,6 +251,7 @@ export async function startMosquitto({
   const lines = [
     `listener ${port} 127.0.0.1`,
     `allow_anonymous ${names.length === 0}`,
+    ...settings,
     'persistence true',
     `persistence_location ${directory.path}/`,
     // It gives up root, and then could not write there.
@@ -294,7 +298,7 @@ export async function startMosquitto({
   await start();
   return {
     port,
-    url: `mqtt://127.0.0.1:${port}`,
+    url: `mqtt${settings.some((line) => line.startsWith('certfile')) ? 's' : ''}://127.0.0.1:${port}`,
     start,
     stop: async () => void (await end()),
     async [Symbol.asyncDispose]() {

@@ -17,6 +17,8 @@ export function faults({ problems, readable }: Parsed): readonly string[] {
   const lost = {
     HOOK_COMMAND: [...[program].filter((path) => path.includes('/') && isLost(path)), ...args.filter(isHidden)],
     MQTT_CA_FILE: [mqtt?.caFile ?? ''].filter((path) => path !== '' && isLost(path)),
+    MQTT_CERT_FILE: [mqtt?.certFile ?? ''].filter((path) => path !== '' && isLost(path)),
+    MQTT_KEY_FILE: [mqtt?.keyFile ?? ''].filter((path) => path !== '' && isLost(path)),
   };
   const describe = (name: string, path: string) =>
     `${name}: the service cannot see ${path}; put it somewhere else, such as /usr/local/lib, and write its whole path`;

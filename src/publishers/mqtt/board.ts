@@ -21,6 +21,8 @@ export interface BoardPorts {
   readonly stateOf: (userId: UserId) => Promise<PersonState>;
   readonly latest: LatestValues;
   readonly store: RetainedStore;
+  /** Where the broker is, for its troubles. */
+  readonly url: URL;
   readonly troubles: LinkTroubles;
   readonly clock: Pick<Clock, 'elapsedMs'>;
 }
@@ -41,7 +43,7 @@ export function createBoard(ports: BoardPorts) {
   let missing: ReadonlySet<string> = new Set();
   /** When each person's discovery message was last published, on this connection. */
   const introducedMs = new Map<UserId, number>();
-  const speaker = createSpeaker(troubles);
+  const speaker = createSpeaker(ports);
 
   const valuesOf = (userId: UserId) => {
     const known = values.get(userId) ?? new Map<string, Value>();

@@ -1,21 +1,26 @@
-import { readFile } from 'node:fs/promises';
 import type { IClientOptions, MqttClient } from 'mqtt';
-import { errorCode, Trouble } from '../../domain/trouble.ts';
-import { asBrokerTrouble, closedEarly, lost, refused, silent, unheard, WRONG_VERSION } from './trouble.ts';
+import { Trouble } from '../../domain/trouble.ts';
+import { type CertificateFiles, type Certificates, readCertificates } from './certificates.ts';
+import { createPacketWatch, LONGEST_INCOMING, type Message, publishBytes, type Terms, type Version } from './packet.ts';
+import {
+  asBrokerTrouble,
+  closedEarly,
+  lost,
+  NO_QOS,
+  NO_RETAIN,
+  refused,
+  silent,
+  tooLarge,
+  tooLongFromBroker,
+  unanswered,
+  unheard,
+  WRONG_VERSION,
+} from './trouble.ts';
 
-export interface Message {
-  readonly topic: string;
-  /** Empty clears what is retained. */
-  readonly payload: string;
-  readonly retain: boolean;
-}
-
-export interface BrokerOptions {
+export interface BrokerOptions extends CertificateFiles {
   readonly url: URL;
   readonly username: string | undefined;
   readonly password: string | undefined;
-  /** A file with the certificate of a certificate authority, PEM; read at every connection, for it may be renewed. */
-  readonly caFile: string | undefined;
   /** The same after a restart: a broker that still holds the connection from before ends it first. */
   readonly clientId: string;
   /** What the broker publishes when the connection is lost, if anything. */
@@ -24,19 +29,18 @@ export interface BrokerOptions {
   readonly connectMs?: number;
 }
 
-/** MQTT 5 and MQTT 3.1.1, by their numbers on the wire. */
-export type Version = 4 | 5;
-
 /** One connection, until it ends; there is no way back into it. */
 export interface Connection {
-  readonly version: Version;
-  /** Publishes with QoS 1. Resolves when the broker has acknowledged it. */
+  readonly terms: Terms;
+  /** Publishes within the terms, one message after the other. Resolves when the broker has acknowledged it. */
   publish(message: Message): Promise<void>;
-  /** Resolves when the broker has acknowledged it. Retained messages are not handed over. */
+  /** Resolves when the broker has acknowledged it. Retained messages are not asked for, and not handed over. */
   subscribe(topics: readonly string[], onMessage: (topic: string, payload: string) => void): Promise<void>;
   readonly isOpen: boolean;
   /** Resolves with the reason when it has ended; it never rejects. */
   readonly ended: Promise<Trouble>;
+  /** Whether the broker has ended it without a reason while nothing was on its way. */
+  readonly endedIdle: boolean;
   /** Publishes the will, if there is one, and disconnects. After a second the connection is cut, and the broker publishes the will. */
   close(): Promise<void>;
 }
@@ -59,52 +63,83 @@ const PROTOCOLS: Readonly<
 };
 
 /**
- * Connects with the preferred version, or with the other one: a broker that does not know a version reports that, or
- * closes the connection.
+ * Connects with the preferred version, or as the broker allows it: with the other version, where it does not know the
+ * first or closes the connection; with a will that is not retained, or has QoS 0, where it refuses the will.
  */
-export async function connectEither(
+export async function connectAsAllowed(
   options: BrokerOptions,
   preferred: Version,
   signal: AbortSignal,
 ): Promise<Connection> {
-  try {
-    return await connect(options, preferred, signal);
-  } catch (error) {
-    if (!(error instanceof Trouble && error.code === WRONG_VERSION)) throw error;
-    return await connect(options, preferred === 5 ? 4 : 5, signal);
+  let terms: Terms = { ...UNLIMITED, version: preferred };
+  const met = new Set<string>();
+  for (;;) {
+    try {
+      return await connect(options, terms, signal);
+    } catch (error) {
+      const less = error instanceof Trouble && !met.has(error.code) ? LESS[error.code]?.(terms) : undefined;
+      if (less === undefined || !(error instanceof Trouble)) throw error;
+      met.add(error.code);
+      terms = less;
+    }
   }
 }
+
+const UNLIMITED = { retains: true, qos: 1, longest: Number.POSITIVE_INFINITY } as const;
+
+/** By the code of the trouble: what may work in its place. */
+const LESS: Readonly<Record<string, (terms: Terms) => Terms>> = {
+  [WRONG_VERSION]: (terms) => ({ ...terms, version: terms.version === 5 ? 4 : 5 }),
+  [NO_RETAIN]: (terms) => ({ ...terms, retains: false }),
+  [NO_QOS]: (terms) => ({ ...terms, qos: 0 }),
+};
 
 /**
  * Connects once. The package is loaded here and nowhere else, so that a household without a broker does not pay for it.
  *
- * @throws Trouble; with the code `mqtt_version` if another version may work
+ * @throws Trouble; `connectAsAllowed` knows the codes with which something else may work
  */
-export async function connect(options: BrokerOptions, version: Version, signal: AbortSignal): Promise<Connection> {
-  const { url, caFile, connectMs = CONNECT_MS } = options;
-  const ca = caFile === undefined ? undefined : await readCertificate(caFile);
+async function connect(options: BrokerOptions, terms: Terms, signal: AbortSignal): Promise<Connection> {
+  const { url, connectMs = CONNECT_MS } = options;
+  const certificates = await readCertificates(options);
   const { default: mqtt } = await import('mqtt');
   let client: MqttClient;
   try {
-    client = mqtt.connect(describe(options, version, ca));
+    client = mqtt.connect(describe(options, terms, certificates));
   } catch (error) {
     throw asBrokerTrouble(error, url);
   }
-  let failure: unknown;
-  let reason: number | undefined;
+  const line: Line = { client, url, pending: 0, reason: undefined, failure: undefined, endedIdle: false };
+  const longestOf = createPacketWatch(LONGEST_INCOMING);
+  client.stream.prependListener('data', (bytes: Buffer) => {
+    const length = longestOf(bytes);
+    if (length === undefined) return;
+    line.failure ??= tooLongFromBroker(url, length);
+    client.stream.destroy();
+  });
+  let allowed = terms;
+  client.on('connect', ({ properties }) => {
+    const { retainAvailable = true, maximumQoS = 1, maximumPacketSize = terms.longest } = properties ?? {};
+    const qos = maximumQoS === 0 ? 0 : terms.qos;
+    allowed = { ...terms, retains: terms.retains && retainAvailable, qos, longest: maximumPacketSize };
+  });
   client.on('error', (error) => {
-    failure ??= error;
+    line.failure ??= error;
+    // The package reports an answer that it cannot read, and keeps the connection.
+    client.stream.destroy();
   });
   client.on('disconnect', ({ reasonCode }) => {
-    reason = reasonCode;
+    line.reason = reasonCode;
   });
   const ended = new Promise<void>((resolve) => client.once('close', resolve)).then(() => {
     client.end(true);
-    return reason === undefined && failure !== undefined ? asBrokerTrouble(failure, url) : lost(url, reason);
+    const why = line.reason ?? line.failure;
+    line.endedIdle = why === undefined && line.pending === 0;
+    return lost(url, why);
   });
   await new Promise<void>((resolve) => {
     const timer = setTimeout(() => {
-      failure ??= silent(url);
+      line.failure ??= silent(url);
       settle();
     }, connectMs);
     const settle = () => {
@@ -116,14 +151,28 @@ export async function connect(options: BrokerOptions, version: Version, signal: 
     client.once('connect', settle).once('error', settle).once('close', settle);
     if (signal.aborted) settle();
   });
-  if (client.connected && !signal.aborted) return open(client, version, options, ended);
+  if (client.connected && !signal.aborted) return open(line, allowed, options.will, ended);
   // What is under way must not come up any more.
   client.end(true);
   signal.throwIfAborted();
-  throw failure === undefined ? closedEarly(url) : asBrokerTrouble(failure, url);
+  throw line.failure === undefined ? closedEarly(url) : asBrokerTrouble(line.failure, url);
 }
 
-function open(client: MqttClient, version: Version, { url, will }: BrokerOptions, ended: Promise<Trouble>): Connection {
+/** A connection as far as its parts share it. */
+interface Line {
+  readonly client: MqttClient;
+  readonly url: URL;
+  /** How many packets wait for an acknowledgement. */
+  pending: number;
+  /** Of the broker's DISCONNECT. */
+  reason: number | undefined;
+  /** What has ended it, if that is known here. */
+  failure: unknown;
+  endedIdle: boolean;
+}
+
+function open(line: Line, terms: Terms, will: Message | undefined, ended: Promise<Trouble>): Connection {
+  const { client, url } = line;
   /** `client.end` does nothing while the client is closing the connection already. */
   const cut = () => void client.stream.destroy();
 
@@ -134,8 +183,12 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
    */
   const acknowledged = async (send: (done: (error?: Error | null) => void) => void): Promise<Error | undefined> => {
     if (!client.connected) throw await ended;
-    const timer = setTimeout(cut, ACKNOWLEDGE_MS);
+    const timer = setTimeout(() => {
+      line.failure ??= unanswered(url);
+      cut();
+    }, ACKNOWLEDGE_MS);
     let onClose: () => void = () => undefined;
+    line.pending += 1;
     try {
       const error = await new Promise<Error | undefined>((resolve) => {
         onClose = () => resolve(new Error('closed'));
@@ -146,14 +199,27 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
       if (error !== undefined && (!client.connected || client.disconnecting)) throw await ended;
       return error;
     } finally {
+      line.pending -= 1;
       client.off('close', onClose);
       clearTimeout(timer);
     }
   };
 
-  const publish = async ({ topic, payload, retain }: Message) => {
-    const error = await acknowledged((done) => client.publish(topic, payload, { qos: 1, retain }, done));
-    if (error !== undefined) throw refused(topic, url, error);
+  const { qos, retains } = terms;
+  const send = async (message: Message) => {
+    const { topic, payload, retain } = message;
+    const bytes = publishBytes(message, terms);
+    if (bytes > terms.longest) throw tooLarge(message, url, bytes, terms.longest);
+    const options = { qos, retain: retain && retains };
+    const error = await acknowledged((done) => client.publish(topic, payload, options, done));
+    if (error !== undefined) throw refused(message, url, error);
+  };
+  let before: Promise<unknown> = Promise.resolve();
+  const publish = (message: Message) => {
+    const sent = before.then(() => send(message));
+    // A broker may take no more than one at a time.
+    before = sent.catch(() => undefined);
+    return sent;
   };
 
   const sayGoodBye = async () => {
@@ -166,8 +232,11 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
   let closing: Promise<void> | undefined;
 
   return {
-    version,
+    terms,
     ended,
+    get endedIdle() {
+      return line.endedIdle;
+    },
     get isOpen() {
       return client.connected;
     },
@@ -176,7 +245,7 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
       client.on('message', (topic, payload, { retain }) => {
         if (!retain) onMessage(topic, payload.toString('utf8'));
       });
-      const error = await acknowledged((done) => client.subscribe([...topics], { qos: 1 }, done));
+      const error = await acknowledged((done) => client.subscribe([...topics], { qos, rh: 2 }, done));
       if (error !== undefined) throw unheard(topics, url, error);
     },
     close() {
@@ -186,19 +255,27 @@ function open(client: MqttClient, version: Version, { url, will }: BrokerOptions
   };
 }
 
-function describe(options: BrokerOptions, version: Version, ca: Buffer | undefined): IClientOptions {
+function describe(options: BrokerOptions, terms: Terms, { ca, cert, key }: Certificates): IClientOptions {
   const { url, username, password, clientId, will } = options;
+  const { version, retains, qos } = terms;
   const { hostname, pathname } = url;
   const known = PROTOCOLS[url.protocol];
   return {
     ...known,
     host: hostname.replace(/^\[(.*)\]$/, '$1'),
     ...(url.port !== '' && { port: Number(url.port) }),
-    ...(url.protocol.startsWith('ws') && { path: pathname === '' ? '/' : pathname }),
+    ...(url.protocol.startsWith('ws') && {
+      path: pathname === '' ? '/' : pathname,
+      // A message of web sockets is collected as a whole, before `createPacketWatch` sees it.
+      wsOptions: { maxPayload: LONGEST_INCOMING },
+    }),
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
     protocolVersion: version,
+    ...(version === 5 && { properties: { maximumPacketSize: LONGEST_INCOMING } }),
     clientId,
     clean: true,
     keepalive: KEEP_ALIVE_S,
@@ -207,18 +284,10 @@ function describe(options: BrokerOptions, version: Version, ca: Buffer | undefin
     // One connection is one attempt; `reconnect.ts` decides about the next.
     reconnectPeriod: 0,
     resubscribe: false,
+    // It would hold 65,536 numbers as bytes: 10 MB.
+    writeCache: false,
     ...(will !== undefined && {
-      will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: will.retain },
+      will: { topic: will.topic, payload: Buffer.from(will.payload), qos, retain: will.retain && retains },
     }),
   };
-}
-
-async function readCertificate(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const code = errorCode(error) ?? error;
-    const hint = 'MQTT_CA_FILE is the certificate of a certificate authority, PEM, readable for this user';
-    throw new Trouble(`cannot read ${path} (${code})`, { code: 'mqtt_ca_file', recovery: 'settings', hint });
-  }
 }

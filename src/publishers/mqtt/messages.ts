@@ -4,7 +4,7 @@ import type { Delivery, Value } from '../../domain/publisher.ts';
 import { weightChange, weightOf } from '../../domain/reading.ts';
 import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
-import type { Message } from './connection.ts';
+import type { Message } from './packet.ts';
 
 export const ONLINE = 'online';
 export const OFFLINE = 'offline';

@@ -6,14 +6,14 @@ import { counts, type Reading } from '../../domain/reading.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain } from '../../domain/trouble.ts';
 import { type BoardPorts, createBoard } from './board.ts';
-import { type BrokerOptions, type Connection, connectEither } from './connection.ts';
+import { type BrokerOptions, type Connection, connectAsAllowed } from './connection.ts';
 import { birthTopics } from './home-assistant.ts';
 import { createTopics, hashOf, OFFLINE, ONLINE, weighInMessages } from './messages.ts';
 import { createMissed } from './missed.ts';
 import { keepConnected } from './reconnect.ts';
-import { UNHEARD } from './trouble.ts';
+import { deaf, limitsOf, TOO_LONG, UNHEARD } from './trouble.ts';
 
-export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
+export interface MqttOptions extends Omit<BoardPorts, 'topics' | 'url'> {
   readonly broker: Omit<BrokerOptions, 'clientId' | 'will'>;
   readonly prefix: string;
   /** The topic of the plain form. */
@@ -34,6 +34,8 @@ const STOP_MS = 4_000;
 const SUBSCRIBE_MS = 2_000;
 /** How often the board looks who is linked, and at their status. */
 const LOOK_MS = 60_000;
+/** After a message that is too long weighbridge listens again after this time. The message may be retained. */
+const DEAF_MS = 3_600_000;
 /** Home Assistant has just started, and all its devices answer its birth message. */
 const BIRTH_MS = 5_000;
 
@@ -48,7 +50,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   const stop = new AbortController();
   const { signal } = stop;
   const topics = createTopics(prefix);
-  const board = createBoard({ ...options, topics });
+  const board = createBoard({ ...options, topics, url: broker.url });
   const mutex = createKeyedMutex();
   /** One piece of work at a time, in the order they came. */
   const inTurn = (work: () => Promise<void>) => mutex(prefix, work);
@@ -57,43 +59,65 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   /** The topics of the delivery in hand that the broker has taken, in case the rest is retried. */
   const told = new Set<string>();
   const missed = createMissed();
+  /** The codes of the broker's limits that were logged. */
+  const limits = new Set<string>();
+  /** The connection that has subscribed to Home Assistant's status, and the one on which a birth waits for its answer. */
+  let heard: Connection | undefined;
+  let answering: Connection | undefined;
+  let deafUntilMs = 0;
   let deliveries = 0;
   let deliveredMs = clock.elapsedMs();
 
   const greet = async (connection: Connection) => {
+    for (const { message, code, hint } of limitsOf(broker.url, connection.terms)) {
+      if (!limits.has(code)) log.warn({ event: 'mqtt_limit', text: `mqtt: ${message}; ${hint}`, code });
+      limits.add(code);
+    }
     await inTurn(async () => {
       await board.open();
       await board.fill(connection);
     });
-    /** One introduction answers every birth message that has come before it begins. */
-    let isBorn = false;
-    const onBirth = async () => {
-      if (isBorn) return;
-      isBorn = true;
-      await clock.sleep(BIRTH_MS * random(), signal);
-      await inTurn(async () => {
-        isBorn = false;
-        if (link.connection !== connection) return;
-        await board.introduce(connection);
-        missed.introduced();
-      });
-      await tellMissed(connection);
-    };
-    const answerBirth = () => void onBirth().catch(tellUnlessLost(connection));
+    await listen(connection);
+    // The connection before ended in between.
+    if (missed.isWaiting) answerBirth(connection);
+    deliveredMs = clock.elapsedMs();
+  };
+
+  /** Subscribes once on each connection; later, if a message was too long. */
+  const listen = async (connection: Connection) => {
+    if (heard === connection) return;
+    const homes = birthTopics(discoveryPrefix);
+    if (clock.elapsedMs() < deafUntilMs) return troubles.report(deaf(homes, broker.url));
+    heard = connection;
+    void connection.ended.then(({ code }) => {
+      if (code === TOO_LONG) deafUntilMs = clock.elapsedMs() + DEAF_MS;
+    });
     const onStatus = (payload: string) => {
       if (payload === OFFLINE) missed.left();
       if (payload !== ONLINE) return;
       missed.born();
-      answerBirth();
+      answerBirth(connection);
     };
     await connection
-      .subscribe(birthTopics(discoveryPrefix), (_topic, payload) => onStatus(payload))
+      .subscribe(homes, (_topic, payload) => onStatus(payload))
       .then(() => troubles.over(new Set([UNHEARD])), tellUnlessLost(connection));
-    // The connection before ended in between.
-    if (missed.isWaiting) answerBirth();
-    deliveredMs = clock.elapsedMs();
   };
-
+  /** One introduction answers every birth message that has come before it begins. */
+  const answerBirth = (connection: Connection) => {
+    if (answering === connection) return;
+    answering = connection;
+    void introduce(connection).catch(tellUnlessLost(connection));
+  };
+  const introduce = async (connection: Connection) => {
+    await clock.sleep(BIRTH_MS * random(), signal);
+    await inTurn(async () => {
+      if (answering === connection) answering = undefined;
+      if (link.connection !== connection) return;
+      await board.introduce(connection);
+      missed.introduced();
+    });
+    await tellMissed(connection);
+  };
   /** Waits until Home Assistant has had the time to subscribe to a person's events. It ends early at a stop. */
   const untilHeard = async (userId: UserId, until: AbortSignal) => {
     for (;;) {
@@ -136,7 +160,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 
   const link = keepConnected({
     connect: (version, until) =>
-      connectEither(
+      connectAsAllowed(
         { ...broker, clientId: clientIdOf(prefix), will: { topic: topics.status, payload: OFFLINE, retain: true } },
         version,
         until,
@@ -160,6 +184,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       if (connection === undefined) continue;
       const isIdle = deliveries === 0 && clock.elapsedMs() - deliveredMs >= LOOK_MS;
       const work = async () => {
+        await listen(connection);
         await board.look(connection);
         if (isIdle) await board.follow(connection);
         troubles.over(met);

@@ -3,12 +3,21 @@ import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import { retryDelayMs } from '../../domain/retry.ts';
 import { asTrouble, Trouble } from '../../domain/trouble.ts';
-import type { Connection, Version } from './connection.ts';
+import type { Connection } from './connection.ts';
+import type { Version } from './packet.ts';
+import { TAKEN_OVER, takenOver } from './trouble.ts';
 
 /** The broker is often on the same machine and starts a moment later; after a while a try a minute is enough. */
 const BACKOFF = { firstMs: 1_000, longestMs: 60_000 };
 /** A connection that ends sooner counts as a failed one. */
 const STEADY_MS = 60_000;
+/**
+ * So many connections in a row that the broker accepts, and soon closes without a reason while nothing is on its way:
+ * another client has the same id. Mosquitto 2.0.11 gives no reason for that, and MQTT 3.1.1 has none.
+ */
+const CLOSINGS = 3;
+/** How soon: the other client comes back after a minute at most. */
+const SOON_MS = 120_000;
 /** When a delivery that found no connection may try again: the broker may be back any moment, and looking costs nothing. */
 const LOOK_AGAIN_MS = 10_000;
 
@@ -55,23 +64,44 @@ export function keepConnected(ports: {
   };
   signal.addEventListener('abort', onStop, { once: true });
 
+  /** How many connections in a row have ended so. */
+  let closings = 0;
+
+  const judge = (reason: Trouble, { endedIdle }: Connection, openMs: number): Trouble => {
+    if (!endedIdle || openMs >= SOON_MS) closings = 0;
+    if (endedIdle) closings += 1;
+    return closings < CLOSINGS ? reason : takenOver(host, closings);
+  };
+
+  /** What was wrong is over. Two clients that push each other out connect again and again: there it takes its time. */
+  const settle = async (connection: Connection) => {
+    if (met.has(TAKEN_OVER)) {
+      const end = new AbortController();
+      void connection.ended.then(() => end.abort());
+      await clock.sleep(SOON_MS, AbortSignal.any([signal, end.signal]));
+      if (!connection.isOpen) return;
+    }
+    troubles.over(met);
+    met.clear();
+  };
+
   /** One connection from beginning to end; returns why it has ended. */
   const live = async (): Promise<Trouble> => {
     const connection = await connect(version, signal);
-    version = connection.version;
+    version = connection.terms.version;
     open = connection;
     try {
       if (signal.aborted) await connection.close();
       await greet(connection);
       troubles.contacted();
-      troubles.over(met);
-      met.clear();
-      const text = `connected to the MQTT broker ${host} (MQTT ${connection.version === 5 ? '5' : '3.1.1'})`;
-      log.info({ event: 'mqtt_connected', text });
+      const openedMs = clock.elapsedMs();
+      const text = `connected to the MQTT broker ${host} (MQTT ${connection.terms.version === 5 ? '5' : '3.1.1'})`;
+      log[met.has(TAKEN_OVER) ? 'debug' : 'info']({ event: 'mqtt_connected', text });
       current = connection;
       trouble = undefined;
       changes.emit('change');
-      return await connection.ended;
+      await settle(connection);
+      return judge(await connection.ended, connection, clock.elapsedMs() - openedMs);
     } finally {
       open = undefined;
       current = undefined;
@@ -82,7 +112,10 @@ export function keepConnected(ports: {
   const run = async () => {
     for (let failures = 0; !signal.aborted; ) {
       const startedMs = clock.elapsedMs();
-      const reason = await live().catch(asTrouble);
+      const reason = await live().catch((error) => {
+        closings = 0;
+        return asTrouble(error);
+      });
       if (signal.aborted) return;
       trouble = reason;
       changes.emit('change');

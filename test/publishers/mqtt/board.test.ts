@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { createPublisherTroubles } from '../../../src/app/status/troubles.ts';
 import { NOTHING_KNOWN } from '../../../src/domain/status.ts';
 import { createBoard } from '../../../src/publishers/mqtt/board.ts';
-import type { Connection, Message } from '../../../src/publishers/mqtt/connection.ts';
+import type { Connection } from '../../../src/publishers/mqtt/connection.ts';
 import { createTopics } from '../../../src/publishers/mqtt/messages.ts';
+import type { Message } from '../../../src/publishers/mqtt/packet.ts';
 import { refused } from '../../../src/publishers/mqtt/trouble.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createMqttHome, reading } from '../../support/mqtt-bench.ts';
@@ -19,15 +20,16 @@ function createConnection(reasonFor: (topic: string) => number | undefined): Con
 } {
   const taken: Message[] = [];
   return {
-    version: 5,
+    terms: { version: 5, retains: true, qos: 1, longest: Number.POSITIVE_INFINITY },
     taken,
     isOpen: true,
     ended: new Promise(() => undefined),
+    endedIdle: false,
     publish(message) {
       const code = reasonFor(message.topic);
       if (code !== undefined) {
         const error = Object.assign(new Error('no'), { code });
-        return Promise.reject(refused(message.topic, URL_OF_BROKER, error));
+        return Promise.reject(refused(message, URL_OF_BROKER, error));
       }
       taken.push(message);
       return Promise.resolve();
@@ -50,6 +52,7 @@ function setUp(home = createMqttHome(ANNA)) {
     stateOf: () => Promise.resolve(NOTHING_KNOWN),
     latest: home.latest,
     store: home.retained,
+    url: URL_OF_BROKER,
     troubles: createPublisherTroubles({ clock, log, publisher: 'mqtt' }),
     clock,
   });
@@ -130,3 +133,17 @@ for (const reason of [135, 151]) {
     assert.deepEqual([...(await home.retained.load()).topics], ['weighbridge/status']);
   });
 }
+
+test('the device of a person who leaves is cleared before its values, so that no sensor sees an empty one', async () => {
+  const { home, board } = setUp();
+  const taken: Message[] = [];
+  const connection = { ...createConnection(() => undefined), publish: async (each: Message) => void taken.push(each) };
+  await board.open();
+  await board.fill(connection);
+  await board.put(connection, reading(ANNA, 81, '2026-11-20T05:01:00Z', { measures: { weight: 81, fat_ratio: 17 } }));
+  home.linked.clear();
+  await board.look(connection);
+  const cleared = taken.filter(({ payload }) => payload === '').map(({ topic }) => topic);
+  assert.equal(cleared[0], 'homeassistant/device/weighbridge_1234/config');
+  assert.deepEqual(cleared.slice(1).sort(), [RATIO, 'weighbridge/1234/health', WEIGHT].sort());
+});

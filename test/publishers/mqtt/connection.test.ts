@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { mock, test } from 'node:test';
-import { connect, connectEither } from '../../../src/publishers/mqtt/connection.ts';
+import { connectAsAllowed } from '../../../src/publishers/mqtt/connection.ts';
 import { startAedes } from '../../support/broker.ts';
+import { startMqtt5Broker } from '../../support/mqtt5-broker.ts';
 
 test('a connection that lasts for months holds nothing of what it has published', async () => {
   await using broker = await startAedes();
   const will = { topic: 'test/status', payload: 'offline', retain: true };
   const options = { url: new URL(broker.url), username: undefined, password: undefined, caFile: undefined };
   const { signal } = new AbortController();
-  const connection = await connect({ ...options, clientId: 'test', will }, 4, signal);
+  const connection = await connectAsAllowed({ ...options, clientId: 'test', will }, 4, signal);
   const { ended } = connection;
   const reacted = mock.method(ended, 'then');
   for (let each = 0; each < 20; each += 1)
@@ -28,11 +29,73 @@ test('a broker that has frozen is told of as one that does not answer, and is as
   const login = { username: undefined, password: undefined, caFile: undefined };
   const options = { url: new URL(`mqtt://127.0.0.1:${port}`), ...login, clientId: 'test', will: undefined };
   const { signal } = new AbortController();
-  await assert.rejects(connectEither({ ...options, connectMs: 200 }, 5, signal), {
+  await assert.rejects(connectAsAllowed({ ...options, connectMs: 200 }, 5, signal), {
     code: 'mqtt_silent',
     message: `the MQTT broker 127.0.0.1:${port} takes the connection and does not answer`,
   });
   assert.ok(sockets.length <= 1, `${sockets.length}`);
   for (const socket of sockets) socket.destroy();
   frozen.close();
+});
+
+const options = (url: string) => {
+  const login = { username: undefined, password: undefined, caFile: undefined };
+  return { url: new URL(url), ...login, clientId: 'test', will: undefined };
+};
+const { signal: never } = new AbortController();
+
+test('a broker is asked for a new session, and is sent a sign of life within half a minute', async () => {
+  await using broker = await startMqtt5Broker(() => undefined);
+  const connection = await connectAsAllowed(options(broker.url), 5, never);
+  await connection.close();
+  const [connect] = broker.connects;
+  // Behind the name: level 5, flags, keep-alive. The flags have Clean Start alone.
+  assert.deepEqual([...(connect?.subarray(6, 10) ?? [])], [5, 0b10, 0, 30]);
+});
+
+test('a broker that acknowledges nothing for 20 s is left, and not earlier', async () => {
+  await using broker = await startMqtt5Broker(() => 'silence');
+  const connection = await connectAsAllowed(options(broker.url), 5, never);
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const published = connection.publish({ topic: 'test/value', payload: '1', retain: false });
+    published.catch(() => undefined);
+    while (broker.publishes.length === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    mock.timers.tick(19_999);
+    for (let turn = 0; turn < 100; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+    assert.ok(connection.isOpen);
+    mock.timers.tick(1);
+    await assert.rejects(published, { code: 'mqtt_silent', message: /does not acknowledge messages$/ });
+    assert.equal(connection.endedIdle, false);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+const message = { topic: 'test/value', payload: '1', retain: false };
+
+test('one message at a time is on its way', async () => {
+  await using broker = await startMqtt5Broker(() => 'silence');
+  const connection = await connectAsAllowed(options(broker.url), 5, never);
+  const published = [1, 2].map(() => connection.publish(message).catch(() => undefined));
+  while (broker.publishes.length === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 100; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+  assert.equal(broker.publishes.length, 1);
+  await connection.close();
+  await Promise.all(published);
+});
+
+test('a connection that ends in the middle of a message has not ended idle', async () => {
+  await using broker = await startMqtt5Broker(() => ({ disconnect: 0 }), { version: 4 });
+  const connection = await connectAsAllowed(options(broker.url), 5, never);
+  await assert.rejects(connection.publish(message), { code: 'mqtt_lost' });
+  assert.equal(connection.endedIdle, false);
+});
+
+test('an answer that cannot be read ends the connection at once', async () => {
+  await using broker = await startMqtt5Broker(() => ({ puback: 149 }));
+  const connection = await connectAsAllowed(options(broker.url), 5, never);
+  const startedMs = performance.now();
+  await assert.rejects(connection.publish(message), { code: 'mqtt_exceeded' });
+  assert.ok(performance.now() - startedMs < 15_000, 'without an acknowledgement it would take 20 s');
 });

@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
+import { errorCode, Trouble } from '../../domain/trouble.ts';
+
+/** Paths of PEM files. They are read at every connection, because they may be renewed. */
+export interface CertificateFiles {
+  /** Of a certificate authority that has signed the broker's certificate. */
+  readonly caFile: string | undefined;
+  /** Our own certificate and its key, for a broker that asks for one. */
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+}
+
+export interface Certificates {
+  readonly ca: Buffer | undefined;
+  readonly cert: Buffer | undefined;
+  readonly key: Buffer | undefined;
+}
+
+/** @throws Trouble that names the setting */
+export async function readCertificates({ caFile, certFile, keyFile }: CertificateFiles): Promise<Certificates> {
+  const [ca, cert, key] = await Promise.all([
+    read('MQTT_CA_FILE', 'the certificate of a certificate authority', caFile),
+    read('MQTT_CERT_FILE', 'the certificate of weighbridge', certFile),
+    read('MQTT_KEY_FILE', 'the private key of that certificate', keyFile),
+  ]);
+  if (cert !== undefined && key !== undefined) checkPair(cert, key, { certFile, keyFile });
+  return { ca, cert, key };
+}
+
+async function read(setting: string, what: string, path: string | undefined): Promise<Buffer | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const hint = `${setting} is ${what}, PEM, readable for this user`;
+    const code = setting.toLowerCase();
+    throw new Trouble(`cannot read ${path} (${errorCode(error) ?? error})`, { code, recovery: 'settings', hint });
+  }
+}
+
+function checkPair(
+  cert: Buffer,
+  key: Buffer,
+  { certFile, keyFile }: Pick<CertificateFiles, 'certFile' | 'keyFile'>,
+): void {
+  const fault = (message: string, hint: string) =>
+    new Trouble(message, { code: 'mqtt_cert_file', recovery: 'settings', hint });
+  try {
+    createSecureContext({ cert });
+  } catch (error) {
+    const hint = 'MQTT_CERT_FILE begins with -----BEGIN CERTIFICATE-----';
+    throw fault(`${certFile} is not a certificate in PEM (${errorCode(error) ?? error})`, hint);
+  }
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') {
+      const hint = 'give MQTT_CERT_FILE and MQTT_KEY_FILE the two files that were made together';
+      throw fault(`${keyFile} is not the key of ${certFile}`, hint);
+    }
+    const hint =
+      'MQTT_KEY_FILE is a private key in PEM without a passphrase ("openssl pkey -in KEY -out NEW" removes it)';
+    throw fault(`${keyFile} is not a key that can be used (${code ?? error})`, hint);
+  }
+}

@@ -1,0 +1,71 @@
+export interface Message {
+  readonly topic: string;
+  /** Empty clears what is retained. */
+  readonly payload: string;
+  readonly retain: boolean;
+}
+
+/** MQTT 5 and MQTT 3.1.1, by their numbers on the wire. */
+export type Version = 4 | 5;
+
+/** How a broker takes what we send. Nothing beyond it is ever sent. */
+export interface Terms {
+  readonly version: Version;
+  /** Whether it keeps messages for later subscribers. */
+  readonly retains: boolean;
+  /** Without acknowledgements, or with them. */
+  readonly qos: 0 | 1;
+  /** The longest packet, header and all. A broker of MQTT 3.1.1 does not announce it. */
+  readonly longest: number;
+}
+
+/**
+ * The longest packet that we accept. Home Assistant's status and the answers of a broker have some hundred bytes. A
+ * retained message of 200 MB on its topic took 460 MB of memory (November 2026).
+ */
+export const LONGEST_INCOMING = 16_384;
+
+/**
+ * Follows the bytes of a broker from packet to packet, by their headers alone. The package collects a whole packet before
+ * it looks at the size.
+ *
+ * @returns takes the next bytes; returns the length of a packet that is too long, as soon as its header announces it
+ */
+export function createPacketWatch(longest: number): (bytes: Buffer) => number | undefined {
+  /** How many bytes of the current packet's body are still to come. */
+  let left = 0;
+  /** The length as far as it was read: at most four digits of seven bits, the lowest first. Undefined where a packet begins. */
+  let digits: number[] | undefined;
+
+  return (bytes) => {
+    for (let at = 0; at < bytes.length; ) {
+      if (left > 0) {
+        const step = Math.min(left, bytes.length - at);
+        left -= step;
+        at += step;
+        continue;
+      }
+      const byte = bytes.readUInt8(at);
+      at += 1;
+      if (digits === undefined) {
+        digits = [];
+        continue;
+      }
+      digits.push(byte & 0x7f);
+      if (byte >= 0x80 && digits.length < 4) continue;
+      const length = digits.reduce((sum, digit, index) => sum + digit * 128 ** index, 0);
+      if (1 + digits.length + length > longest) return length;
+      left = length;
+      digits = undefined;
+    }
+    return undefined;
+  };
+}
+
+/** The length of a PUBLISH on the wire, header and all: MQTT 5, section 3.3, without properties. */
+export function publishBytes({ topic, payload }: Message, { version, qos }: Pick<Terms, 'version' | 'qos'>): number {
+  const packetId = qos === 0 ? 0 : 2;
+  const properties = version === 5 ? 1 : 0;
+  const body = 2 + Buffer.byteLength(topic) + packetId + properties + Buffer.byteLength(payload);
+  return 1 + (body < 128 ? 1 : body < 16_384 ? 2 : body < 2_097_152 ? 3 : 4) + body;
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Delivery } from '../../../src/domain/publisher.ts';
+import { type Broker, MOSQUITTO_IS_MISSING, retainedOn, startAedes, startMosquitto } from '../../support/broker.ts';
+import { createMqttHome, type MqttBench, type MqttHome, reading, startMqttBench } from '../../support/mqtt-bench.ts';
+import { ANNA, BO } from '../../support/people.ts';
+
+const at = (time: string) => `2026-11-20T${time}:00Z`;
+const TAKEN_BACK = { kind: 'withdrawn', correction: true, late: true } as const satisfies Partial<Delivery>;
+
+/** Every retained topic agrees with the journal and with each other one: no value without a sensor, and the reverse. */
+async function assertAgreement(url: string, home: MqttHome) {
+  const kept = await retainedOn(url);
+  const expected = new Map<string, unknown>([['weighbridge/status', 'online']]);
+  for (const userId of home.linked) {
+    const config = `homeassistant/device/weighbridge_${userId}/config`;
+    const values = [...home.latest.of(userId)];
+    const components = JSON.parse(kept.get(config) ?? '{}').components ?? {};
+    const topics = Object.values<{ readonly state_topic?: string }>(components).map((each) => each.state_topic);
+    expected.set(config, kept.get(config));
+    expected.set(`weighbridge/${userId}/health`, kept.get(`weighbridge/${userId}/health`));
+    for (const [key, { value, takenAt }] of values) {
+      const measured = takenAt.toISOString().replace('.000Z', 'Z');
+      expected.set(`weighbridge/${userId}/${key}`, JSON.stringify({ value, measured_at: measured }));
+    }
+    const shown = ['event', 'health', ...values.map(([key]) => key)].map((key) => `weighbridge/${userId}/${key}`);
+    assert.deepEqual([...new Set(topics)].sort(), shown.sort(), 'each component has its topic, and each topic one');
+  }
+  assert.deepEqual(new Map([...kept].sort()), new Map([...expected].sort()));
+}
+
+/** Delivers it until that works, as the outbox does. */
+async function deliverAtLast(bench: MqttBench, ...args: Parameters<MqttBench['deliver']>) {
+  for (;;) {
+    try {
+      return await bench.deliver(...args);
+    } catch {
+      await bench.clock.advance(10_000);
+      await new Promise<void>((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
+
+const connected = async (bench: MqttBench, times = 1) => {
+  while (bench.log.texts('mqtt_connected').length < times) {
+    await bench.clock.advance(1_000);
+    await new Promise<void>((resolve) => setTimeout(resolve, 5));
+  }
+};
+
+const first = () => reading(ANNA, 81.25, at('05:01'), { measures: { weight: 81.25, fat_ratio: 17 } });
+const wrong = () => reading(ANNA, 99, at('05:02'), { measures: { weight: 99, muscle_mass: 63, heart_rate: 60 } });
+const bos = () => reading(BO, 92.5, at('05:03'));
+
+const BROKERS = [
+  { name: 'a broker of MQTT 3.1.1', start: () => startAedes(), skip: false },
+  { name: 'Mosquitto', start: () => startMosquitto(), skip: MOSQUITTO_IS_MISSING },
+] as const satisfies readonly { name: string; start: () => Promise<Broker>; skip: string | false }[];
+
+for (const { name, start, skip } of BROKERS) {
+  describe(`what is retained agrees, with ${name}`, { skip }, () => {
+    it('after a withdrawal, a restart, and a broker that has lost everything', async () => {
+      const home = createMqttHome(ANNA, BO);
+      const taken = wrong();
+      {
+        await using old = await start();
+        await using bench = startMqttBench(old.url, home);
+        for (const each of [first(), taken, bos()]) await bench.deliver(each);
+        await assertAgreement(old.url, home);
+        await bench.deliver({ ...taken, withdrawn: 'deleted' }, TAKEN_BACK);
+        await assertAgreement(old.url, home);
+      }
+      await using broker = await start();
+      await using bench = startMqttBench(broker.url, home);
+      await connected(bench);
+      await assertAgreement(broker.url, home);
+      await bench.deliver(reading(ANNA, 81.5, at('05:10')));
+      await assertAgreement(broker.url, home);
+    });
+
+    it('where the withdrawal comes while the broker is away, and weighbridge starts again before it is back', async () => {
+      const home = createMqttHome(ANNA, BO);
+      const taken = wrong();
+      await using broker = await start();
+      {
+        await using bench = startMqttBench(broker.url, home);
+        for (const each of [first(), taken, bos()]) await bench.deliver(each);
+        await broker.stop();
+        await assert.rejects(bench.deliver({ ...taken, withdrawn: 'deleted' }, TAKEN_BACK));
+      }
+      await broker.start();
+      await using bench = startMqttBench(broker.url, home);
+      await connected(bench);
+      await deliverAtLast(bench, { ...taken, withdrawn: 'deleted' }, TAKEN_BACK);
+      await assertAgreement(broker.url, home);
+    });
+
+    it('where everything of a person is taken back, and the broker loses everything before the next start', async () => {
+      const home = createMqttHome(ANNA, BO);
+      const [only, taken] = [bos(), wrong()];
+      {
+        await using old = await start();
+        await using bench = startMqttBench(old.url, home);
+        for (const each of [taken, only]) await bench.deliver(each);
+        for (const each of [taken, only]) await bench.deliver({ ...each, withdrawn: 'deleted' }, TAKEN_BACK);
+        await assertAgreement(old.url, home);
+      }
+      await using broker = await start();
+      await using bench = startMqttBench(broker.url, home);
+      await connected(bench);
+      await assertAgreement(broker.url, home);
+      home.linked.delete(BO);
+      await bench.clock.advance(120_000);
+      while ((await retainedOn(broker.url)).has('weighbridge/5678/health')) await bench.clock.advance(60_000);
+      await assertAgreement(broker.url, home);
+    });
+  });
+}

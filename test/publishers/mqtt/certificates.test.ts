@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { checkBroker } from '../../../src/doctor/publishers.ts';
+import { Trouble } from '../../../src/domain/trouble.ts';
+import { readCertificates } from '../../../src/publishers/mqtt/certificates.ts';
+import { type Broker, MOSQUITTO_IS_MISSING, startMosquitto } from '../../support/broker.ts';
+import { fixturePath } from '../../support/fixture.ts';
+import { createLocalAuthority, type LocalAuthority, OPENSSL_IS_MISSING } from '../../support/local-authority.ts';
+import { createMqttHome, reading, startMqttBench } from '../../support/mqtt-bench.ts';
+import { ANNA } from '../../support/people.ts';
+import { temporaryDirectory } from '../../support/temporary.ts';
+
+const CA_FILE = fixturePath('tls/ca.pem');
+
+describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+  let authority: LocalAuthority;
+  before(async () => {
+    directory = await temporaryDirectory();
+    authority = createLocalAuthority(directory.path);
+  });
+  after(() => directory[Symbol.asyncDispose]());
+
+  const ours = () => ({ certFile: authority.certificateFile, keyFile: authority.keyFile });
+
+  describe('in its files', () => {
+    const troubleWith = async (files: { readonly certFile?: string; readonly keyFile?: string }) => {
+      const error = await readCertificates({ caFile: undefined, ...ours(), ...files }).catch((each: unknown) => each);
+      assert.ok(error instanceof Trouble, String(error));
+      assert.equal(error.recovery, 'settings');
+      return `${error.message}; ${error.hint}`;
+    };
+
+    it('is read with its key', async () => {
+      const { cert, key, ca } = await readCertificates({ caFile: CA_FILE, ...ours() });
+      assert.ok(cert && key && ca);
+    });
+
+    it('is told of by its setting where a file cannot be read', async () => {
+      assert.match(
+        await troubleWith({ certFile: '/nowhere/a.pem' }),
+        /\/nowhere\/a\.pem \(ENOENT\); MQTT_CERT_FILE is/,
+      );
+      assert.match(await troubleWith({ keyFile: '/nowhere/b.pem' }), /\/nowhere\/b\.pem \(ENOENT\); MQTT_KEY_FILE is/);
+    });
+
+    it('is told of where a file holds something else, the key is of another one, or has a passphrase', async () => {
+      const odd = `${directory.path}/odd.pem`;
+      await writeFile(odd, 'not a certificate\n');
+      assert.match(await troubleWith({ certFile: odd }), /odd\.pem is not a certificate in PEM/);
+      assert.match(await troubleWith({ keyFile: odd }), /odd\.pem is not a key that can be used/);
+      const other = fixturePath('tls/localhost-key.pem');
+      assert.match(
+        await troubleWith({ keyFile: other }),
+        /localhost-key\.pem is not the key of \S+fullchain\.pem; give/,
+      );
+      const locked = `${directory.path}/locked.pem`;
+      execFileSync('openssl', ['pkey', '-in', authority.keyFile, '-aes256', '-passout', 'pass:x', '-out', locked]);
+      assert.match(await troubleWith({ keyFile: locked }), /locked\.pem is not a key .*without a passphrase/);
+    });
+  });
+
+  for (const version of ['tlsv1.3', 'tlsv1.2']) {
+    describe(`with a Mosquitto that asks for one (${version})`, { skip: MOSQUITTO_IS_MISSING }, () => {
+      const start = (): Promise<Broker> =>
+        startMosquitto({
+          settings: [
+            `certfile ${fixturePath('tls/localhost.pem')}`,
+            `keyfile ${fixturePath('tls/localhost-key.pem')}`,
+            `cafile ${authority.caFile}`,
+            'require_certificate true',
+            'use_identity_as_username true',
+            `tls_version ${version}`,
+          ],
+        });
+      const check = async (broker: Broker, files: { readonly certFile?: string; readonly keyFile?: string }) => {
+        const login = { url: new URL(broker.url), username: undefined, password: undefined, channel: undefined };
+        const topics = { prefix: 'weighbridge', discoveryPrefix: 'homeassistant' };
+        const pair = { certFile: undefined, keyFile: undefined, ...files };
+        const findings = await checkBroker(
+          { ...login, ...topics, caFile: CA_FILE, ...pair },
+          new AbortController().signal,
+        );
+        return findings.map(({ mark, text, remedy }) => `${mark} ${text}; ${remedy}`).join('\n');
+      };
+
+      it('lets weighbridge in', async () => {
+        await using broker = await start();
+        await using bench = startMqttBench(broker.url, createMqttHome(ANNA), {
+          broker: { caFile: CA_FILE, ...ours() },
+        });
+        await bench.deliver(reading(ANNA, 81.25, '2026-11-20T05:59:00Z'));
+        assert.deepEqual(bench.log.texts('trouble'), []);
+        assert.match(await check(broker, ours()), /^ok .* takes its messages/);
+      });
+
+      it('is told of as one that wants a certificate, where it gets none or that of a stranger', async () => {
+        await using broker = await start();
+        const wanted =
+          /wants a certificate of ours, or another than it got \(ERR_SSL_\w+\); set MQTT_CERT_FILE and MQTT_KEY_FILE/;
+        await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { broker: { caFile: CA_FILE } });
+        const error = await bench.deliver(reading(ANNA, 81.25, '2026-11-20T05:59:00Z')).catch((each: unknown) => each);
+        assert.ok(error instanceof Trouble);
+        assert.match(`${error.message}; ${error.hint}`, wanted);
+        assert.match(await check(broker, {}), wanted);
+        const stranger = { certFile: fixturePath('tls/valid.pem'), keyFile: fixturePath('tls/key.pem') };
+        assert.match(await check(broker, stranger), wanted);
+      });
+    });
+  }
+});
