@@ -2,7 +2,7 @@ import { createSeries, type Histories, type Series, type TimedValue } from '../.
 import type { GroupWeight } from '../../domain/plausibility.ts';
 import type { LatestValues } from '../../domain/publisher.ts';
 import type { UserId } from '../../domain/token.ts';
-import { createGroupTable, type GroupTable, withRoom } from './table.ts';
+import { createGroupTable, type GroupTable, longer } from './table.ts';
 
 /** What the journal holds of one person. */
 interface Person {
@@ -135,8 +135,10 @@ export function createHistories(): HistoryIndex {
 
 function insert(values: Values, at: number, row: number, value: number): void {
   const { length } = values;
-  values.values = withRoom(values.values, length + 1);
-  values.rows = withRoom(values.rows, length + 1);
+  if (length === values.rows.length) {
+    values.values = longer(values.values);
+    values.rows = longer(values.rows);
+  }
   if (at < length) {
     values.values.copyWithin(at + 1, at, length);
     values.rows.copyWithin(at + 1, at, length);

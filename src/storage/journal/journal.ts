@@ -127,9 +127,10 @@ export async function openJournal(
   };
 
   const isLeft = (line: string, offset: number): boolean => {
+    if (left === undefined || offset < left.at) return false;
     const bytes = Buffer.from(line);
-    const from = left === undefined ? -1 : offset - left.at;
-    return left !== undefined && from >= 0 && left.bytes.subarray(from, from + bytes.length).equals(bytes);
+    const from = offset - left.at;
+    return left.bytes.subarray(from, from + bytes.length).equals(bytes);
   };
 
   const repairTail = async (handle: FileHandle, rest: Buffer) => {

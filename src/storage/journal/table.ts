@@ -9,12 +9,11 @@ import {
 
 type Column = Float64Array | Int32Array | Uint8Array;
 
-/** The same column, or one that is twice as long where it is full. What is not used of it takes no memory. */
-export function withRoom<T extends Column>(column: T, length: number): T {
-  if (length <= column.length) return column;
-  const longer = new (column.constructor as new (length: number) => T)(Math.max(8, 2 * column.length));
-  longer.set(column);
-  return longer;
+/** The same column, twice as long. What is not used of it takes no memory. */
+export function longer<T extends Column>(column: T): T {
+  const result = new (column.constructor as new (length: number) => T)(Math.max(8, 2 * column.length));
+  result.set(column);
+  return result;
 }
 
 /** The groups of one person, a row each, in the order in which the journal first names them. */
@@ -44,17 +43,16 @@ export function createGroupTable(): GroupTable {
   let [lastAt, firstAt, firstCountsAt] = [numbers(), numbers(), numbers()];
   let states = new Uint8Array(0);
 
+  const grow = () => {
+    [groupIds, takenMs, modifiedMs, weights] = [longer(groupIds), longer(takenMs), longer(modifiedMs), longer(weights)];
+    [lastAt, firstAt, firstCountsAt] = [longer(lastAt), longer(firstAt), longer(firstCountsAt)];
+    states = longer(states);
+  };
+
   const open = (groupId: number, at: number): number => {
     const row = rows;
     rows += 1;
-    [groupIds, takenMs, modifiedMs, weights] = [
-      withRoom(groupIds, rows),
-      withRoom(takenMs, rows),
-      withRoom(modifiedMs, rows),
-      withRoom(weights, rows),
-    ];
-    [lastAt, firstAt, firstCountsAt] = [withRoom(lastAt, rows), withRoom(firstAt, rows), withRoom(firstCountsAt, rows)];
-    states = withRoom(states, rows);
+    if (rows > states.length) grow();
     rowOf.set(groupId, row);
     groupIds[row] = groupId;
     firstAt[row] = at;
