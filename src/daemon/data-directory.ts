@@ -11,6 +11,7 @@ export const journalIn = (data: string) => `${data}/measures.jsonl`;
 export const unreadableIn = (data: string) => `${data}/unreadable.jsonl`;
 export const cursorsIn = (data: string) => `${data}/cursors`;
 export const peopleIn = (data: string) => `${data}/people`;
+export const linksIn = (data: string) => `${data}/links`;
 export const backfillIn = (data: string) => `${data}/backfill`;
 export const publishersIn = (data: string) => `${data}/publishers`;
 export const retainedIn = (data: string) => `${publishersIn(data)}/mqtt.retained`;
