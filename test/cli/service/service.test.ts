@@ -57,7 +57,7 @@ async function openMachine(options: MachineOptions = {}) {
     readDotenv: (path) => (existsSync(path) ? parse(readFileSync(path)) : {}),
     program: { node: '/bin/sh', script: '/bin/sh' },
   });
-  const world = { paths, run, folder };
+  const world = { paths, run, folder, root: process.getuid?.() ?? 0 };
   return {
     ...directory,
     paths,
@@ -94,6 +94,7 @@ describe('service install', () => {
     assert.match(await readFile(paths.unit, 'utf8'), /^ExecStart=\/bin\/sh \/bin\/sh serve$/m);
     assert.equal(statSync(paths.unit).mode & 0o777, 0o644);
     assert.deepEqual(machine.changes(), [
+      'systemctl stop weighbridge.service',
       'systemctl daemon-reload',
       'systemctl enable weighbridge.service',
       'systemctl restart weighbridge.service',
