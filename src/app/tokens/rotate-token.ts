@@ -67,16 +67,18 @@ export async function obtainLogin(
  * Killed between any two of these steps, the file holds a token that Withings accepts.
  */
 async function rotate(
-  { accesses, issuer, clock }: TokenPorts,
+  { tokens, accesses, issuer, clock }: TokenPorts,
   { userId, current, lock }: { readonly userId: UserId; readonly current: RefreshToken; readonly lock: TokenLock },
   { urgent }: { readonly urgent: boolean },
 ): Promise<Login> {
   await using slot = await lock.reserve(current);
   if (slot.triedMsAgo !== undefined) await clock.sleep(SAME_CALL_MS - slot.triedMsAgo);
   // No abort beyond this point: what Withings answers now is the login.
-  const next = await issuer
-    .refresh(current, { urgent, sending: () => slot.sending() })
-    .catch((error) => refreshSpare(issuer, slot, urgent, error));
+  const next = await issuer.refresh(current, { urgent, sending: () => slot.sending() }).catch(async (error) => {
+    const stored = await tokens.load(userId).catch(() => undefined);
+    if (isRefused(error) && stored !== undefined && stored !== current) throw loginChanged(userId);
+    return await refreshSpare(issuer, slot, urgent, error);
+  });
   await slot.save(next.refreshToken);
   if (next.userId !== undefined && next.userId !== userId) throw foreignLogin(userId, next.userId);
   const login = { ...next, userId };
@@ -143,6 +145,16 @@ function notLinked(userId: UserId): Trouble {
     code: 'not_linked',
     recovery: 'unlinked',
     hint: 'link the account with "weighbridge login"',
+  });
+}
+
+/** The refusal says nothing about the token that is there by now. */
+function loginChanged(userId: UserId): Trouble {
+  return new Trouble(`the login of user ${userId} changed during a rotation`, {
+    code: 'login_changed',
+    recovery: 'retry',
+    hint: 'weighbridge uses the new token',
+    waitMs: 0,
   });
 }
 
