@@ -35,6 +35,7 @@ export async function lockFile(path: string, signal?: AbortSignal): Promise<File
     const close = () => handle.close();
     const isHeld = () => isInPlace(handle, path);
     try {
+      signal?.throwIfAborted();
       await flock(handle, path, signal);
       if (await isHeld()) return { isHeld, [Symbol.asyncDispose]: close };
     } catch (error) {

@@ -211,9 +211,10 @@ export async function sweepTokenFiles(directory: string, files: FileSystem = nod
 /** It needs the user's lock. */
 async function sweepUser(files: FileSystem, directory: string, userId: UserId): Promise<void> {
   const names = await attemptRead(`read the directory ${directory}`, () => files.readdir(directory));
+  // What cannot be removed takes room, and harms no rotation.
   for (const name of names)
     if (ownerOfTemporary(name) === userId)
-      await attempt(`clear the directory ${directory}`, () => files.rm(`${directory}/${name}`, { force: true }));
+      await files.rm(`${directory}/${name}`, { force: true }).catch(() => undefined);
 }
 
 /** Whose file it is that was not finished: `.<userid>.tmp`, and those with a name in between. */

@@ -540,8 +540,8 @@ test('a login that cannot be stored is no success, and costs nobody else theirs'
   await home.link('1234');
   await using _daemon = await home.serve();
   await using login = home.login();
-  // A directory in the place of the next token file: nothing can be written for this user.
-  await mkdir(join(home.directory, 'tokens/.5678.tmp'));
+  // A directory in the place of the token file: nothing can be written for this user.
+  await mkdir(join(home.directory, 'tokens/5678'));
   const page = await browse(await consent(await linkOf(login), '5678'));
   assert.equal(page.status, 400);
   assert.match(page.text, /cannot write .*tokens\/5678/);
