@@ -4,12 +4,16 @@ import { ExitCode, ExitError, type Run, type Shell } from './cli/shell.ts';
 import { errorCode, explain, Trouble } from './domain/trouble.ts';
 import { spareMemory } from './runtime/spare-memory.ts';
 import type { OwnFiles } from './runtime/version.ts';
+import { fileWatch } from './storage/file-watch.ts';
 import { goesToJournald, withPriority } from './systemd/journald.ts';
 
 /** The process edge: arguments, `.env`, signals and the exit code. Nothing else touches `process`. */
 
 /** A stop takes 10 s at most; whatever is stuck then is safe to leave (a login by the token rule). */
 const STOP_DEADLINE_MS = 8_000;
+
+/** A file operation that has taken so long is not waited for at the end. */
+const HANGS_MS = 10_000;
 
 const files: OwnFiles = {
   manifest: new URL('../../package.json', import.meta.url),
@@ -20,7 +24,7 @@ let codeWhenStuck: ExitCode = ExitCode.failed;
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
-    if (stop.signal.aborted) process.exit(ExitCode.failed);
+    if (stop.signal.aborted) end(ExitCode.failed);
     stop.abort();
     setTimeout(giveUp, STOP_DEADLINE_MS).unref();
   });
@@ -32,7 +36,19 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 function giveUp(): void {
   if (codeWhenStuck !== ExitCode.done) say('error: stopped before it was done');
-  process.exit(codeWhenStuck);
+  end(codeWhenStuck);
+}
+
+/** Ends at once, whatever is going on. */
+function end(code: ExitCode): void {
+  // exit() waits for Node's threads, and a file operation or a name server that hangs has one of them.
+  if (process.getActiveResourcesInfo().some((name) => /^(FSReq|GetAddrInfo)/.test(name))) {
+    const wait = fileWatch.longest();
+    if (wait !== undefined) say(`error: stopped while the file system did not answer (${wait.doing})`);
+    process.removeAllListeners('SIGTERM');
+    process.kill(process.pid, 'SIGTERM');
+  }
+  process.exit(code);
 }
 
 const isErrorJournalled = goesToJournald(process.env, process.stderr.fd);
@@ -123,6 +139,9 @@ async function run(command: Run, whenStuck: ExitCode = ExitCode.failed): Promise
     process.exitCode = error instanceof ExitError ? error.code : ExitCode.failed;
     if (!(error instanceof ExitError && error.message === '')) say(describe(error));
   }
+  // Otherwise the program waits for it.
+  if ((fileWatch.longest()?.ms ?? 0) > HANGS_MS)
+    end(process.exitCode === ExitCode.done ? ExitCode.done : ExitCode.failed);
 }
 
 function describe(error: unknown): string {

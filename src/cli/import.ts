@@ -18,8 +18,8 @@ export async function importLogin(shell: Shell, file: string | undefined): Promi
   const { tokens: directory } = config.directories;
   await makeDirectory(directory);
   const tokens = createTokenFiles(directory);
-  await using _lock = await tokens.lock(userId, shell.signal);
-  await using slot = await tokens.reserve(userId, undefined);
+  await using lock = await tokens.lock(userId, shell.signal);
+  await using slot = await lock.reserve(undefined);
   await slot.save(refreshToken);
   shell.print(`${directory}/${userId}`);
   shell.say(`User ${userId} is linked. A running weighbridge notices within a minute.`);

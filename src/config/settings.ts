@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { WEIGHT_UNITS } from '../domain/format.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../domain/log.ts';
 import { errorCode } from '../domain/trouble.ts';
@@ -21,6 +20,7 @@ import {
   url,
   userNames,
 } from './readers.ts';
+import { readSmallFile } from './small-file.ts';
 import { SECRET_NAMES, type SecretName, type Source } from './sources.ts';
 
 /** How the text of one setting is read, and an example that is accepted. */
@@ -138,7 +138,7 @@ export function openSettings(env: Source) {
     if (file === undefined) return read(name, OPTIONAL[name], given(name));
     if (given(name) !== undefined) return report(`${name}_FILE`, file, `is set, and so is ${name}: leave one of them`);
     try {
-      const value = readFileSync(file, 'utf8').trim();
+      const value = readSmallFile(file).trim();
       return value === '' ? report(`${name}_FILE`, file, 'is empty') : read(name, OPTIONAL[name], value);
     } catch (error) {
       return report(`${name}_FILE`, file, `cannot be read (${errorCode(error) ?? error})`);

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { errorCode } from '../domain/trouble.ts';
 import { ENV_CREDENTIAL } from '../systemd/paths.ts';
+import { readSmallFile } from './small-file.ts';
 
 /** Settings by their names, as one source has them. */
 export type Source = Readonly<Record<string, string | undefined>>;
@@ -26,7 +27,7 @@ export function mergeSources(...sources: readonly Source[]): Source {
 /** A file of settings; empty where there is none. One that cannot be read is reported, and counts as empty. */
 export function readDotenv(path: string, warn: (line: string) => void): Source {
   try {
-    return parse(readFileSync(path));
+    return parse(readSmallFile(path));
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') warn(`warning: cannot read ${path}: ${error}`);
     return {};

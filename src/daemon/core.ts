@@ -17,6 +17,7 @@ import type { UserId } from '../domain/token.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import { openJournal } from '../storage/journal/journal.ts';
 import { createLastingFiles } from '../storage/lasting-files.ts';
+import { createLinkFiles } from '../storage/link-files.ts';
 import { createPersonFiles } from '../storage/person-files.ts';
 import { createCursorFiles } from '../storage/progress-files.ts';
 import { createAccessFiles, createTokenFiles, sweepTokenFiles } from '../storage/token-files.ts';
@@ -24,7 +25,7 @@ import { openUnreadableFile } from '../storage/unreadable-file.ts';
 import { createConsent } from '../withings/authorize.ts';
 import { createWithingsClient } from '../withings/client.ts';
 import { createRateLimit } from '../withings/rate-limit.ts';
-import { cursorsIn, journalIn, peopleIn, storedStatusPorts, unreadableIn } from './data-directory.ts';
+import { cursorsIn, journalIn, linksIn, peopleIn, storedStatusPorts, unreadableIn } from './data-directory.ts';
 
 /** Settings that suffice for calls to Withings. */
 export type WithingsConfig = Config & {
@@ -88,7 +89,9 @@ export function createCore(
     const withNotifyAccess = createWithAccess({ ...accessTokens, refuse: () => undefined });
     const notifyPorts = { ...common, withAccess: withNotifyAccess, service: client };
     const subscriptions = createSubscriptions({ ...notifyPorts, callbackUrl, applis });
-    const link = { consent, redirectUri: callbackUrl, issuer: client, measures: client, tokens, accessTokens };
+    const usedLinks = createLinkFiles(linksIn(directories.data));
+    const login = { redirectUri: callbackUrl, issuer: client, measures: client, tokens, accessTokens };
+    const link = { ...login, consent, usedLinks };
     return {
       consent,
       subscriptions,

@@ -4,7 +4,7 @@ import { createIntake } from '../app/collect/intake.ts';
 import { reconcileForever } from '../app/collect/reconcile.ts';
 import { createLiveStatus } from '../app/status/live-status.ts';
 import { createTroubles } from '../app/status/troubles.ts';
-import { createLiveness } from '../app/status/watchdog.ts';
+import { createLiveness, reportHangs } from '../app/status/watchdog.ts';
 import { createKeeper } from '../app/subscribe/keep-subscribed.ts';
 import { createLinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Clock } from '../domain/clock.ts';
@@ -17,6 +17,7 @@ import type { Concern } from '../page/view.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { type OwnFiles, readVersion } from '../runtime/version.ts';
+import { fileWatch } from '../storage/file-watch.ts';
 import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
 import { preparePublishing } from './publishers.ts';
 import { openStatusPort } from './status-port.ts';
@@ -72,7 +73,7 @@ export async function startDaemon(
     clock,
   });
   const collector = createCollector({ collect, troubles, onContact: liveStatus.contacted, clock, random, log });
-  const liveness = createLiveness(clock, () => collector.oldestAttemptMs());
+  const liveness = createLiveness(clock, () => collector.oldestAttemptMs(), fileWatch.silent);
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
   const common = { linkedUsers, collector, intervalMs: config.reconcileIntervalMs, clock, signal };
   const { subscriptions } = callback ?? {};
@@ -115,7 +116,8 @@ export async function startDaemon(
     public: publicAddress,
     private: privateAddress,
   });
-  const running = [reconcileForever({ ...common, accessTokens, onRound: liveness.beat, log }), keeper?.run()];
+  const hangs = reportHangs({ longest: fileWatch.longest, clock, log, signal });
+  const running = [reconcileForever({ ...common, accessTokens, onRound: liveness.beat, log }), keeper?.run(), hangs];
 
   return {
     publicAddress,

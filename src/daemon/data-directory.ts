@@ -11,14 +11,15 @@ export const journalIn = (data: string) => `${data}/measures.jsonl`;
 export const unreadableIn = (data: string) => `${data}/unreadable.jsonl`;
 export const cursorsIn = (data: string) => `${data}/cursors`;
 export const peopleIn = (data: string) => `${data}/people`;
+export const linksIn = (data: string) => `${data}/links`;
 export const backfillIn = (data: string) => `${data}/backfill`;
 export const publishersIn = (data: string) => `${data}/publishers`;
 export const retainedIn = (data: string) => `${publishersIn(data)}/mqtt.retained`;
 export const parkedIn = (data: string) => `${publishersIn(data)}/hook.parked.jsonl`;
 
-/** The names of a person's files in the tokens directory, as `token-files.ts` and `access-files.ts` write them. */
+/** The names of a person's files in the tokens directory, as `token-files.ts` writes them. */
 export function loginFiles(userId: UserId) {
-  return { token: userId, access: `.${userId}.access`, lock: `.${userId}.lock` };
+  return { token: userId, access: `.${userId}.access`, spare: `.${userId}.spare`, lock: `.${userId}.lock` };
 }
 
 /** The files that hold a person's status, for reading. */

@@ -58,3 +58,13 @@ export interface Consent {
   switchAccount(options: { readonly subscribe: boolean }): URL;
   read(state: string): ConsentRequest | 'forged' | 'expired';
 }
+
+/** Which links have linked a person, beyond the life of this process. */
+export interface UsedLinks {
+  /** The person that this link has linked. */
+  userOf(id: string): Promise<UserId | undefined>;
+  /** Notes whom the link links. Of two processes one wins; the other gets the person of the first. */
+  claim(id: string, userId: UserId): Promise<'claimed' | UserId>;
+  /** The person could not be linked after all. */
+  release(id: string): Promise<void>;
+}

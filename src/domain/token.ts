@@ -47,23 +47,36 @@ export interface TokenStore {
   /** The user's token; undefined when there is none. Fails with a `Trouble` when there is one that cannot be read. */
   load(userId: UserId): Promise<RefreshToken | undefined>;
   /** Waits for the user's lock, which also holds between processes and ends with the process that holds it. */
-  lock(userId: UserId, signal?: AbortSignal): Promise<AsyncDisposable>;
+  lock(userId: UserId, signal?: AbortSignal): Promise<TokenLock>;
+}
+
+/** The right to change one user's token. */
+export interface TokenLock extends AsyncDisposable {
   /**
    * Makes sure that a token of any length can be stored, before the old one is used up.
-   * Call it under the lock; a full disk fails here, where nothing is lost yet.
+   * A full disk fails here, where nothing is lost yet.
    *
-   * @param current the token about to be traded
+   * @param current the token about to be traded; undefined where a person has just consented
    */
-  reserve(userId: UserId, current: RefreshToken | undefined): Promise<TokenReservation>;
+  reserve(current: RefreshToken | undefined): Promise<TokenReservation>;
 }
 
 export interface TokenReservation extends AsyncDisposable {
   /** How long ago this very token was last sent to Withings by any process, where that is still known. */
   readonly triedMsAgo: number | undefined;
+  /** What an earlier rotation got and could not save, because the token had been replaced meanwhile. */
+  readonly spare: RefreshToken | undefined;
   /** Notes that the token is being sent now. */
   sending(): Promise<void>;
-  /** Replaces the user's token. When it returns, the new token survives a power cut. */
+  /**
+   * Replaces the user's token. When it returns, the new token survives a power cut.
+   *
+   * @throws Trouble `login_changed` where the token is not the current one any more: then that one stays, and the new
+   *   token is kept as the spare
+   */
   save(token: RefreshToken): Promise<void>;
+  /** Withings refuses the spare. */
+  dropSpare(): Promise<void>;
 }
 
 /** An access token that several processes share. */

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type PathLike } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { resolve } from 'node:path';
 import { errorCode, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
+import { fileWatch } from './file-watch.ts';
 
 /** The file operations that storage is made of; a parameter, so that a test can fail or die at any one of them. */
 export interface FileSystem {
@@ -13,26 +16,60 @@ export interface FileSystem {
   readonly stat: typeof stat;
 }
 
+/** Far more than any file that is read as a whole: the largest one grows with the topics that a broker keeps. */
+const MOST_BYTES = 16 * 1024 * 1024;
+
+/** As open(2) has them. Without O_NONBLOCK, opening a FIFO waits for its other end. */
+const FLAGS: Readonly<Record<string, number>> = {
+  r: constants.O_RDONLY,
+  'r+': constants.O_RDWR,
+  w: constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
+  wx: constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+  a: constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND,
+  'a+': constants.O_RDWR | constants.O_CREAT | constants.O_APPEND,
+};
+
 /**
- * Reads a regular file, and nothing else: reading a FIFO never ends, and neither does `/dev/zero`.
+ * Opens a regular file or a directory, and nothing else: a FIFO may never end, and neither does `/dev/zero`.
  *
  * @throws Trouble `not_a_file`
  */
-async function readRegular(path: string): Promise<Buffer> {
-  // Without O_NONBLOCK, opening a FIFO waits for a writer.
-  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const stats = await handle.stat();
-  // Node itself refuses to read a directory.
-  if (stats.isFile() || stats.isDirectory()) return await handle.readFile();
-  const kind = stats.isFIFO() ? 'a FIFO' : stats.isSocket() ? 'a socket' : 'a device';
-  throw new Trouble(`${path} is ${kind}, not a file`, {
+export const openRegular: typeof open = async (path, flags = 'r', mode) => {
+  const bits = typeof flags === 'number' ? flags : (FLAGS[flags] ?? constants.O_RDONLY);
+  const handle = await open(path, bits | constants.O_NONBLOCK, mode).catch((error: unknown) => {
+    // A FIFO or a socket without its other end.
+    throw errorCode(error) === 'ENXIO' ? notAFile(path, 'a FIFO or a socket') : error;
+  });
+  const stats = await handle.stat().catch(async (error: unknown) => {
+    await handle.close().catch(() => undefined);
+    throw error;
+  });
+  if (stats.isFile() || stats.isDirectory()) return handle;
+  await handle.close().catch(() => undefined);
+  throw notAFile(path, stats.isFIFO() ? 'a FIFO' : 'a device');
+};
+
+function notAFile(path: PathLike, kind: string): Trouble {
+  return new Trouble(`${path} is ${kind}, not a file`, {
     code: 'not_a_file',
     recovery: 'retry',
-    hint: 'put a file in its place',
+    hint: `put a file in its place, or remove it ("rm ${path}")`,
   });
 }
 
-export const nodeFiles: FileSystem = { open, readFile: readRegular, readdir, rename, rm, stat };
+/** @throws Trouble `not_a_file`, `too_large` */
+async function readRegular(path: string): Promise<Buffer> {
+  await using handle = await openRegular(path);
+  const { size } = await handle.stat();
+  if (size <= MOST_BYTES) return await handle.readFile();
+  throw new Trouble(`${path} has ${size} bytes, which is too large`, {
+    code: 'too_large',
+    recovery: 'retry',
+    hint: `look at the file, and move it away ("mv ${path} ${path}.large")`,
+  });
+}
+
+export const nodeFiles: FileSystem = { open: openRegular, readFile: readRegular, readdir, rename, rm, stat };
 
 /** Logins and health data: for the owner alone. */
 export const FILE_MODE = 0o600;
@@ -43,7 +80,16 @@ const TEMPORARY = '.tmp';
 /** Does `work`. Where the file system refuses it, throws a `Trouble` that says what could not be done. */
 export async function attempt<T>(doing: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await work();
+    return await fileWatch.track(doing, work);
+  } catch (error) {
+    throw storageTrouble(doing, error);
+  }
+}
+
+/** The same for what only reads, and gives up where the file system does not answer. */
+export async function attemptRead<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await fileWatch.read(doing, work);
   } catch (error) {
     throw storageTrouble(doing, error);
   }
@@ -52,7 +98,7 @@ export async function attempt<T>(doing: string, work: () => Promise<T>): Promise
 /** The same; undefined where a file is missing. */
 export async function attemptIfThere<T>(doing: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await work();
+    return await fileWatch.read(doing, work);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw storageTrouble(doing, error);
@@ -82,8 +128,12 @@ export async function readText(files: FileSystem, path: string): Promise<string 
 
 /** A small file that is written under another name first: what can go wrong with the disk goes wrong before `commit`. */
 export interface Reservation extends AsyncDisposable {
-  /** Replaces the target, whole or not at all. When it returns, a power cut cannot undo it. */
-  commit(text?: string): Promise<void>;
+  /**
+   * Replaces the target, whole or not at all. When it returns, a power cut cannot undo it.
+   *
+   * @param check runs when all is written, right before the target is replaced; it may throw
+   */
+  commit(text?: string, check?: () => Promise<void>): Promise<void>;
 }
 
 /** More than any token takes; one block on every file system. */
@@ -118,10 +168,11 @@ export async function reserve(
     throw storageTrouble(doing, error);
   }
   return {
-    commit: (text) =>
+    commit: (text, check) =>
       attempt(doing, async () => {
         if (text !== undefined) await overwrite(handle, Buffer.from(text));
         await handle.close();
+        await check?.();
         await files.rename(temporary, target);
         isMoved = true;
         await syncDirectory(files, parent(target));
@@ -170,23 +221,56 @@ export function storageTrouble(doing: string, error: unknown): unknown {
   const code = errorCode(error);
   if (error instanceof Trouble || code === undefined) return error;
   const { name, hint } = CAUSES[code] ?? { name: 'storage_failed', hint: 'look at the disk ("dmesg")' };
-  return new Trouble(`cannot ${doing} (${code})`, { code: name, recovery: 'retry', hint });
+  return new Trouble(`cannot ${doing} (${code})`, {
+    code: name,
+    recovery: 'retry',
+    hint: typeof hint === 'string' ? hint : hint(directoryOf(error)),
+  });
 }
 
-const NOT_A_DIRECTORY = { name: 'not_a_directory', hint: 'there is a file where a directory should be' };
-const NO_PERMISSION = {
+/** The directory that an error is about: of the file, or the directory itself where the call was about one. */
+function directoryOf(error: unknown): string {
+  const { path = '.', syscall = '' } = error as NodeJS.ErrnoException;
+  return resolve(['scandir', 'access'].includes(syscall) ? path : parent(path));
+}
+
+/** The name of this user; the number where the user has no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'USER';
+  }
+}
+
+interface Cause {
+  readonly name: string;
+  readonly hint: string | ((directory: string) => string);
+}
+
+const NOT_A_DIRECTORY: Cause = { name: 'not_a_directory', hint: 'there is a file where a directory should be' };
+const NO_PERMISSION: Cause = {
   name: 'no_permission',
-  hint: 'run this as the user that owns it, or give the directory to the user that runs weighbridge',
+  hint: (directory) => `give the files to this user: sudo chown -R ${userName()} ${quote(directory)}`,
 };
 
-const CAUSES: Readonly<Record<string, { readonly name: string; readonly hint: string }>> = {
+const CAUSES: Readonly<Record<string, Cause>> = {
   ENOSPC: { name: 'disk_full', hint: 'the disk is full; make room, it goes on by itself' },
   EDQUOT: { name: 'disk_full', hint: 'the quota is used up; make room, it goes on by itself' },
   EISDIR: { name: 'not_a_file', hint: 'there is a directory where a file should be' },
   EEXIST: NOT_A_DIRECTORY,
   ENOTDIR: NOT_A_DIRECTORY,
-  EROFS: { name: 'read_only', hint: 'the file system is read-only; an SD card does that when it is dying' },
+  EROFS: {
+    name: 'read_only',
+    hint: (directory) =>
+      `the file system is read-only, which an SD card becomes when it wears out: back up the files, then run sudo mount -o remount,rw "$(findmnt -no TARGET -T ${quote(directory)})"`,
+  },
   ...Object.fromEntries(Object.entries(TOO_MANY_OPEN).map(([code, hint]) => [code, { name: 'too_many_open', hint }])),
   EACCES: NO_PERMISSION,
   EPERM: NO_PERMISSION,
 };
+
+/** A path as a word of a shell. */
+function quote(path: string): string {
+  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

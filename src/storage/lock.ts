@@ -1,86 +1,109 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { errorCode, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
+import { constants } from 'node:fs';
+import { type FileHandle, stat } from 'node:fs/promises';
+import { asTrouble, errorCode, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
+import { attempt, FILE_MODE, openRegular } from './files.ts';
 
 /** Longer than any work under a lock, except a token call that Withings takes minutes for. Then the caller retries. */
 const LONGEST_WAIT_MS = 60_000;
 
-/** How a shell ends that does not find its program. */
-const NOT_FOUND = 127;
+/** A link in the place of a lock file could lead root to any file. */
+const LOCK_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** A signal to the whole process group (Ctrl-C, systemd) must not take the lock from under a step that is being finished. */
-const HOLD = 'trap "" HUP INT TERM; umask 077; exec flock "$0" cat';
+/** The descriptor that flock(1) gets the file on. */
+const DESCRIPTOR = 3;
+
+export interface FileLock extends AsyncDisposable {
+  /** Whether the file in this place is still the one that is locked. A new file there lets another process in. */
+  isHeld(): Promise<boolean>;
+}
 
 /**
  * Takes an exclusive lock on a file between processes, as flock(1) does.
  *
- * The kernel holds the lock for `flock FILE cat`, and `cat` lives as long as the pipe from this process does: the
- * lock ends with the process that asked for it, however it ends, and after a power cut nothing is left of it.
+ * This process has the file open, and flock(1) locks what is open. So the kernel keeps the lock until this process
+ * closes the file or ends, however it ends, and after a power cut nothing is left of the lock.
  *
  * @param path made when missing; its content does not matter
  * @param signal ends the waiting, not the lock
  * @throws Trouble `lock_failed`, `lock_held`
  */
-export async function lockFile(path: string, signal?: AbortSignal): Promise<AsyncDisposable> {
-  signal?.throwIfAborted();
-  const child = startHolder(path);
-  let complaint = '';
-  let failure: string | undefined;
-  const exited = new Promise<number | null>((resolve) => {
-    child.once('close', resolve);
-    child.once('error', (error) => {
-      complaint = error.message;
-      failure = errorCode(error);
-      resolve(null);
-    });
-  });
-  const { stdin, stdout, stderr } = child;
-  // Without file descriptors to spare there is a child without pipes, which ends with an 'error'.
-  if (!(stdin && stdout && stderr)) {
-    await exited;
-    throw lockFailed(path, complaint, failure);
-  }
-  stdin.on('error', () => undefined);
-  stderr.on('data', (chunk: Buffer) => {
-    complaint += chunk.toString().slice(0, 200);
-  });
-  // cat gives the byte back once it runs, and it runs once flock has the lock
-  stdin.write('.');
-  const giveUp = () => void child.kill('SIGKILL');
-  let isTooLate = false;
-  const timer = setTimeout(() => {
-    isTooLate = true;
-    giveUp();
-  }, LONGEST_WAIT_MS);
-  signal?.addEventListener('abort', giveUp);
-  const held = await Promise.race([once(stdout, 'data').then(() => true), exited.then(() => false)]);
-  clearTimeout(timer);
-  signal?.removeEventListener('abort', giveUp);
-  if (!held) {
+export async function lockFile(path: string, signal?: AbortSignal): Promise<FileLock> {
+  for (;;) {
     signal?.throwIfAborted();
-    throw isTooLate
-      ? lockHeld(path)
-      : lockFailed(path, complaint.trim(), (await exited) === NOT_FOUND ? 'ENOENT' : failure);
+    const handle = await openLock(path);
+    const close = () => handle.close();
+    const isHeld = () => isInPlace(handle, path);
+    try {
+      signal?.throwIfAborted();
+      await flock(handle, path, signal);
+      if (await isHeld()) return { isHeld, [Symbol.asyncDispose]: close };
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    // It was deleted meanwhile.
+    await close();
   }
-  return {
-    async [Symbol.asyncDispose]() {
-      stdin.end();
-      await exited;
-    },
-  };
 }
 
-function startHolder(path: string): ChildProcess {
+async function openLock(path: string): Promise<FileHandle> {
   try {
-    return spawn('/bin/sh', ['-c', HOLD, path], { stdio: 'pipe' });
+    return await attempt(`lock ${path}`, () => openRegular(path, LOCK_FLAGS, FILE_MODE));
+  } catch (error) {
+    const { message, hint } = asTrouble(error);
+    throw new Trouble(message, { code: 'lock_failed', recovery: 'retry', hint });
+  }
+}
+
+async function isInPlace(handle: FileHandle, path: string): Promise<boolean> {
+  const there = await stat(path).catch(() => undefined);
+  const ours = await handle.stat();
+  return there?.ino === ours.ino && there.dev === ours.dev;
+}
+
+/** Waits in a process of its own, which a signal to the process group does not reach. */
+function flock({ fd }: FileHandle, path: string, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let complaint = '';
+    let isTooLate = false;
+    const child = startWaiting(path, fd);
+    const giveUp = () => void child.kill('SIGKILL');
+    const timer = setTimeout(() => {
+      isTooLate = true;
+      giveUp();
+    }, LONGEST_WAIT_MS);
+    signal?.addEventListener('abort', giveUp);
+    const end = (failure?: unknown) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', giveUp);
+      if (failure === undefined) resolve();
+      else reject(failure);
+    };
+    // Without file descriptors to spare there is a child without pipes, which ends with an 'error'.
+    child.stderr?.on('data', (chunk: Buffer) => {
+      complaint += chunk.toString().slice(0, 200);
+    });
+    child.once('error', (error) => end(lockFailed(path, error.message, errorCode(error))));
+    child.once('close', (code) => {
+      if (signal?.aborted) end(signal.reason);
+      else if (code === 0) end();
+      else end(isTooLate ? lockHeld(path) : lockFailed(path, complaint.trim()));
+    });
+  });
+}
+
+function startWaiting(path: string, fd: number): ChildProcess {
+  try {
+    return spawn('flock', [`${DESCRIPTOR}`], { stdio: ['ignore', 'ignore', 'pipe', fd], detached: true });
   } catch (error) {
     throw lockFailed(path, String(error), errorCode(error));
   }
 }
 
 function lockHeld(path: string): Trouble {
-  const text = `cannot lock ${path}: somebody else has held it for ${LONGEST_WAIT_MS / 1000} s`;
-  const hint = 'somebody is waiting for an answer of Withings; it ends';
+  const text = `cannot lock ${path}: another process has held the lock for ${LONGEST_WAIT_MS / 1000} s`;
+  const hint = 'that process waits for an answer of Withings; weighbridge retries';
   return new Trouble(text, { code: 'lock_held', recovery: 'retry', hint });
 }
 
@@ -90,7 +113,7 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 function lockFailed(path: string, complaint: string, code = ''): Trouble {
-  const hint = HINTS[code] ?? 'is the directory writable, and is there room on the disk?';
+  const hint = HINTS[code] ?? 'check the directory and the disk';
   const text = `cannot lock ${path}: ${complaint || 'flock ended'}`;
   return new Trouble(text, { code: 'lock_failed', recovery: 'retry', hint });
 }

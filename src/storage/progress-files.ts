@@ -3,7 +3,7 @@ import { parseTime } from '../domain/dates.ts';
 import type { Log } from '../domain/log.ts';
 import type { CursorStore } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
-import { attempt, type FileSystem, nodeFiles, readText, replaceFile } from './files.ts';
+import { attempt, attemptRead, type FileSystem, nodeFiles, readText, replaceFile } from './files.ts';
 import { parseFields } from './json.ts';
 
 /** 9999-12-31: no cursor lies after it, whatever a broken disk holds. */
@@ -21,7 +21,7 @@ export function createCursorFiles(directory: string, log: Log, files: FileSystem
   /** The file was written when the cursor was about that time. */
   const guess = async (userId: UserId) => {
     const path = pathOf(userId);
-    const { mtimeMs } = await attempt(`read ${path}`, () => files.stat(path));
+    const { mtimeMs } = await attemptRead(`read ${path}`, () => files.stat(path));
     const text = `the cursor ${path} is no time; going on from a week before it was written`;
     log.warn({ event: 'cursor_unreadable', text, userid: userId });
     return new Date(mtimeMs - GUESS_MARGIN_MS);

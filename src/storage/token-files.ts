@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { parseSeconds } from '../domain/dates.ts';
 import {
   type AccessStore,
@@ -6,28 +6,38 @@ import {
   parseRefreshToken,
   parseUserId,
   type RefreshToken,
+  type TokenReservation,
   type TokenStore,
   type UserId,
 } from '../domain/token.ts';
 import { Trouble } from '../domain/trouble.ts';
-import { attempt, attemptIfThere, type FileSystem, nodeFiles, readText, reserve } from './files.ts';
+import {
+  attempt,
+  attemptIfThere,
+  attemptRead,
+  type FileSystem,
+  nodeFiles,
+  readText,
+  replaceFile,
+  reserve,
+} from './files.ts';
 import { parseFields, textOf } from './json.ts';
-import { lockFile } from './lock.ts';
+import { type FileLock, lockFile } from './lock.ts';
 
 /**
  * One file per user, named by the user id: the refresh token and a newline, mode 0600.
  *
  * `.<userid>.lock` is the file that processes lock. It tells which token was sent to Withings last (as the start of its
- * SHA-256) and when. `.<userid>.tmp` is the next token file while it is being written.
+ * SHA-256) and when. `.<userid>.spare` is a token that came too late for the token file. `.<userid>.<random>.tmp` is the
+ * next token file while it is being written.
  *
  * @param directory where the files are; it exists
  */
 export function createTokenFiles(directory: string, files: FileSystem = nodeFiles): TokenStore {
   const tokenPath = (userId: UserId) => `${directory}/${userId}`;
-  const lockPath = (userId: UserId) => `${directory}/.${userId}.lock`;
   return {
     async list() {
-      const names = await attempt(`read the directory ${directory}`, () => files.readdir(directory));
+      const names = await attemptRead(`read the directory ${directory}`, () => files.readdir(directory));
       return names.map(parseUserId).filter((userId) => userId !== undefined);
     },
 
@@ -35,23 +45,73 @@ export function createTokenFiles(directory: string, files: FileSystem = nodeFile
       return await loadToken(files, tokenPath(userId));
     },
 
-    lock: (userId, signal) => lockFile(lockPath(userId), signal),
-
-    async reserve(userId, current) {
-      const path = tokenPath(userId);
-      const triedMsAgo = current && (await attempt(`write ${path}`, () => readTry(files, lockPath(userId), current)));
-      const room = await reserve(files, path, `${directory}/.${userId}.tmp`);
+    async lock(userId, signal) {
+      const lock = await lockFile(lockPath(directory, userId), signal);
       return {
-        triedMsAgo,
-        sending: async () => current && (await writeTry(files, lockPath(userId), current)),
-        async save(token) {
-          if (current !== undefined) await checkUnchanged(files, path, current);
-          await room.commit(`${token}\n`);
-        },
-        [Symbol.asyncDispose]: () => room[Symbol.asyncDispose](),
+        reserve: (current) => reserveToken(files, directory, { userId, current, lock }),
+        [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
       };
     },
   };
+}
+
+function lockPath(directory: string, userId: UserId): string {
+  return `${directory}/.${userId}.lock`;
+}
+
+async function reserveToken(
+  files: FileSystem,
+  directory: string,
+  {
+    userId,
+    current,
+    lock,
+  }: { readonly userId: UserId; readonly current: RefreshToken | undefined; readonly lock: FileLock },
+): Promise<TokenReservation> {
+  const path = `${directory}/${userId}`;
+  const lockedPath = lockPath(directory, userId);
+  const sparePath = `${directory}/.${userId}.spare`;
+  await sweepUser(files, directory, userId);
+  const triedMsAgo = current && (await attemptRead(`read ${lockedPath}`, () => readTry(files, lockedPath, current)));
+  const spare = current && (await loadSpare(files, sparePath));
+  // A name of its own: a process that has lost its lock shall not write into the file of another one.
+  const room = await reserve(files, path, `${directory}/.${userId}.${randomBytes(4).toString('hex')}.tmp`);
+  const dropSpare = () => attempt(`remove ${sparePath}`, () => files.rm(sparePath, { force: true }));
+  return {
+    triedMsAgo,
+    spare: spare === current ? undefined : spare,
+    sending: async () => current && (await writeTry(files, lockedPath, current)),
+    async save(token) {
+      // Another process may rotate the same login now. Its answer is stored first, and found below.
+      await using _again = (await lock.isHeld()) ? undefined : await lockAgain(lockedPath);
+      try {
+        await room.commit(`${token}\n`, async () => {
+          if (current !== undefined) await checkUnchanged(files, path, current);
+        });
+      } catch (error) {
+        // Of two answers to one token only the later one may be good. Nothing is kept of a login that was removed.
+        const isReplaced = error instanceof Trouble && error.code === 'login_changed';
+        if (isReplaced && (await loadToken(files, path).catch(() => token)) !== undefined)
+          await replaceFile(files, sparePath, `${token}\n`);
+        throw error;
+      }
+      if (spare !== undefined || current === undefined) await dropSpare().catch(() => undefined);
+    },
+    dropSpare,
+    [Symbol.asyncDispose]: () => room[Symbol.asyncDispose](),
+  };
+}
+
+async function loadSpare(files: FileSystem, path: string): Promise<RefreshToken | undefined> {
+  return await loadToken(files, path).catch((error) => {
+    if (error instanceof Trouble && error.code === 'token_unreadable') return undefined;
+    throw error;
+  });
+}
+
+/** Where the lock cannot be had, the other process still holds its own: what it stores is newer than the current token. */
+async function lockAgain(path: string): Promise<AsyncDisposable | undefined> {
+  return await lockFile(path).catch(() => undefined);
 }
 
 /** A token and what surrounds it in the answer of a token call take some hundred bytes. */
@@ -110,9 +170,9 @@ export function createAccessFiles(directory: string, files: FileSystem = nodeFil
         expires_at: Math.floor(expiresAt.getTime() / 1000),
         scope,
       };
-      const path = pathOf(userId);
-      await using file = await reserve(files, path, `${path}.tmp`, { content: `${JSON.stringify(fields)}\n` });
-      await file.commit();
+      // Another login may be there by now, with an access file of its own.
+      if ((await loadToken(files, `${directory}/${userId}`)) !== refreshToken) return;
+      await replaceFile(files, pathOf(userId), `${JSON.stringify(fields)}\n`);
     },
   };
 }
@@ -124,7 +184,8 @@ export async function tokenWritten(
   files: FileSystem = nodeFiles,
 ): Promise<Date | undefined> {
   try {
-    return (await files.stat(`${directory}/${userId}`)).mtime;
+    const path = `${directory}/${userId}`;
+    return (await attemptRead(`read ${path}`, () => files.stat(path))).mtime;
   } catch {
     return undefined;
   }
@@ -135,16 +196,30 @@ const SWEEP_WAIT_MS = 1_000;
 
 /** Removes what a killed process left half-written, except where another process holds the lock. */
 export async function sweepTokenFiles(directory: string, files: FileSystem = nodeFiles): Promise<void> {
-  for (const name of await files.readdir(directory)) {
-    const userId = parseUserId(/^\.([0-9]+)\.(access\.)?tmp$/.exec(name)?.[1]);
+  const names = await attemptRead(`read the directory ${directory}`, () => files.readdir(directory));
+  for (const userId of new Set(names.map(ownerOfTemporary))) {
     if (userId === undefined) continue;
     try {
-      await using _lock = await lockFile(`${directory}/.${userId}.lock`, AbortSignal.timeout(SWEEP_WAIT_MS));
-      await files.rm(`${directory}/${name}`, { force: true });
+      await using _lock = await lockFile(lockPath(directory, userId), AbortSignal.timeout(SWEEP_WAIT_MS));
+      await sweepUser(files, directory, userId);
     } catch {
       // That process is rotating this login, and removes its file.
     }
   }
+}
+
+/** It needs the user's lock. */
+async function sweepUser(files: FileSystem, directory: string, userId: UserId): Promise<void> {
+  const names = await attemptRead(`read the directory ${directory}`, () => files.readdir(directory));
+  // What cannot be removed takes room, and harms no rotation.
+  for (const name of names)
+    if (ownerOfTemporary(name) === userId)
+      await files.rm(`${directory}/${name}`, { force: true }).catch(() => undefined);
+}
+
+/** Whose file it is that was not finished: `.<userid>.tmp`, and those with a name in between. */
+function ownerOfTemporary(name: string): UserId | undefined {
+  return parseUserId(/^\.([0-9]+)\.(\w+\.){0,2}tmp$/.exec(name)?.[1]);
 }
 
 /**

@@ -221,7 +221,10 @@ describe('a directory', () => {
     };
     const { code, stdout } = await runProgram(['doctor'], { cwd: setUp.home.directory, env, ...uid });
     assert.equal(code, 1);
-    assert.match(stdout, /^✗ data +cannot write to .*\/data \(EACCES\)\n +→ run this as the user that owns it/m);
+    assert.match(
+      stdout,
+      /^✗ data +cannot write to .*\/data \(EACCES\)\n +→ give the files to this user: sudo chown -R/m,
+    );
     assert.match(stdout, /^✗ tokens +.*\/none is not there and cannot be made\n +→ sudo install -d /m);
   });
 

@@ -303,6 +303,7 @@ function withHeaders(json: string): string {
 
 const REFUSED: Readonly<Record<string, string>> = {
   'an error answer': '{"status":503,"body":{},"error":"Invalid Params: invalid code"}',
+  'an error answer that does not say why': JSON.stringify({ status: 601, body: LOGIN, error: '' }),
   'an error answer with a login in it': JSON.stringify({ status: 601, body: LOGIN, error: 'Same arguments' }),
   nothing: '',
   HTML: '<html>Bad gateway</html>',

@@ -428,6 +428,22 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
   });
 });
 
+test('a link that has linked a person links no stranger after a restart', async () => {
+  await using home = await setUp();
+  let landed: URL;
+  {
+    await using _daemon = await home.serve();
+    await using login = home.login();
+    const link = await linkOf(login);
+    landed = await consent(link);
+    assert.equal((await browse(landed)).status, 200);
+    landed = await consent(link, '5678');
+  }
+  await using _daemon = await home.serve();
+  assert.equal((await browse(landed)).status, 409);
+  await assert.rejects(home.tokenFile('5678'));
+});
+
 describe('a code is used up by nothing but the person:', { concurrency: true }, () => {
   test('a HEAD and a prefetch leave it alone, and the same address asked for twice at once is one exchange', async () => {
     const grants: string[] = [];
@@ -524,8 +540,8 @@ test('a login that cannot be stored is no success, and costs nobody else theirs'
   await home.link('1234');
   await using _daemon = await home.serve();
   await using login = home.login();
-  // A directory in the place of the next token file: nothing can be written for this user.
-  await mkdir(join(home.directory, 'tokens/.5678.tmp'));
+  // A directory in the place of the token file: nothing can be written for this user.
+  await mkdir(join(home.directory, 'tokens/5678'));
   const page = await browse(await consent(await linkOf(login), '5678'));
   assert.equal(page.status, 400);
   assert.match(page.text, /cannot write .*tokens\/5678/);

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { spawnSync } from 'node:child_process';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -66,7 +67,13 @@ async function assertStops({ child, exited }: Program): Promise<void> {
   assert(tookMs < patient(MOST_MS), `${tookMs} ms`);
 }
 
-/** What waits for a lock, or holds one, is a child of the process. */
+/** The lock of the login is held. */
+async function isLocked({ directory }: Home): Promise<void> {
+  const path = join(directory, 'tokens/.1234.lock');
+  while (spawnSync('flock', ['--nonblock', path, 'true']).status !== 1) await sleep(10);
+}
+
+/** What waits for a lock is a child of the process. */
 async function hasChild({ child }: Program): Promise<void> {
   const path = `/proc/${child.pid}/task/${child.pid}/children`;
   while ((await readFile(path, 'utf8')) === '') await sleep(10);
@@ -125,8 +132,8 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
         await asked.opened;
         return daemon;
       },
-      reach: async (_home, daemon) => {
-        await hasChild(daemon);
+      reach: async (home) => {
+        await isLocked(home);
         assert.equal(refreshes.count, 1);
       },
     });

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { chmod, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { basename, dirname, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { Trouble } from '../../src/domain/trouble.ts';
-import { attempt, type FileSystem, makeDirectory, nodeFiles, replaceFile, reserve } from '../../src/storage/files.ts';
+import {
+  attempt,
+  type FileSystem,
+  makeDirectory,
+  nodeFiles,
+  replaceFile,
+  reserve,
+  storageTrouble,
+} from '../../src/storage/files.ts';
 import { mountSmallDisk, NO_MOUNT } from '../support/small-disk.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { diskError, failOneByOne, failureOf, watchFiles } from '../support/watched-files.ts';
@@ -227,4 +237,49 @@ describe('a failure of the disk', () => {
     const mistake = new TypeError('undefined is not a function');
     assert.equal(await failureOf(attempt('write x', () => Promise.reject(mistake))), mistake);
   });
+});
+
+describe('what cannot be written is reported with the command that helps', () => {
+  const failure = (code: string, facts: object) => {
+    const trouble = storageTrouble('write /data/tokens/1234', Object.assign(new Error(code), { code, ...facts }));
+    assert.ok(trouble instanceof Trouble);
+    return trouble.hint ?? '';
+  };
+
+  test('a read-only file system', () => {
+    const hint = failure('EROFS', { path: '/data/tokens/.1234.tmp', syscall: 'open' });
+    assert.match(hint, /sudo mount -o remount,rw "\$\(findmnt -no TARGET -T \/data\/tokens\)"/);
+  });
+
+  test('a file of another user: the directory above it, or the directory itself', () => {
+    const { username } = userInfo();
+    const file = failure('EACCES', { path: '/data/tokens/1234', syscall: 'open' });
+    const directory = failure('EACCES', { path: '/data/tokens', syscall: 'scandir' });
+    for (const hint of [file, directory]) assert.ok(hint.endsWith(`: sudo chown -R ${username} /data/tokens`), hint);
+  });
+
+  test('a path with odd characters is one word of the shell', () => {
+    const hint = failure('EPERM', { path: "/my data/it's/1234", syscall: 'open' });
+    assert.ok(hint.endsWith(`'/my data/it'\\''s'`), hint);
+  });
+
+  test('a relative path is whole, for the command may run elsewhere', () => {
+    assert.ok(failure('EACCES', { path: './tokens/1234', syscall: 'open' }).endsWith(resolve('tokens')));
+  });
+});
+
+describe('only a small regular file is read', () => {
+  test('and not a gigabyte', async () => {
+    await using place = await directoryWithFile();
+    await truncate(place.target, 2 ** 30);
+    await assert.rejects(nodeFiles.readFile(place.target), { code: 'too_large' });
+  });
+
+  for (const flags of ['r', 'r+', 'w', 'a', 'a+'] as const) {
+    test(`a FIFO is not opened with ${flags}`, async () => {
+      await using directory = await temporaryDirectory();
+      execFileSync('mkfifo', [`${directory.path}/fifo`]);
+      await assert.rejects(nodeFiles.open(`${directory.path}/fifo`, flags), { code: 'not_a_file' });
+    });
+  }
 });

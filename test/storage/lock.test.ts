@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Trouble } from '../../src/domain/trouble.ts';
 import { lockFile } from '../../src/storage/lock.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { failureOf } from '../support/watched-files.ts';
 
 const CHILD = fileURLToPath(new URL('../support/lock-child.js', import.meta.url));
 
@@ -160,10 +161,55 @@ describe('a lock between processes', { timeout: 300_000 }, () => {
     for (const name of ['sh', 'cat']) await symlink(`/bin/${name}`, `${directory.path}/${name}`);
     const { PATH } = process.env;
     process.env['PATH'] = directory.path;
-    const locking = lockFile(`${directory.path}/lock`);
+    const failure = await failureOf(lockFile(`${directory.path}/lock`));
     process.env['PATH'] = PATH;
-    await assert.rejects(locking, (error) => error instanceof Trouble && /install flock/.test(error.hint ?? ''));
+    assert.ok(failure instanceof Trouble && /install flock/.test(failure.hint ?? ''));
   });
+
+  test('is none of a process, so that no process can be killed from under it', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/lock`;
+    await using lock = await lockFile(path);
+    const holders = execFileSync('sh', ['-c', `cat /proc/$1/task/*/children`, 'sh', `${process.pid}`]).toString();
+    for (const pid of holders.split(' ').filter(Boolean))
+      assert.doesNotMatch(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''), /flock/);
+    assert.ok(await lock.isHeld());
+  });
+
+  test('is not held any more when its file is deleted, or another file is in its place', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/lock`;
+    await using lock = await lockFile(path);
+    assert.equal(await lock.isHeld(), true);
+    await rm(path);
+    assert.equal(await lock.isHeld(), false);
+    await writeFile(path, '');
+    assert.equal(await lock.isHeld(), false);
+  });
+
+  test('whose file is deleted while another waits is given for the new file', async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/lock`;
+    const first = await lockFile(path);
+    const waiting = lockFile(path);
+    await release(await lockFile(`${directory.path}/time-passes`));
+    await rm(path);
+    await release(first);
+    await using second = await waiting;
+    assert.ok(await second.isHeld());
+    assert.ok(isHeld(path));
+  });
+
+  for (const [what, put] of [
+    ['a FIFO', (path: string) => void execFileSync('mkfifo', [path])],
+    ['a link', (path: string) => symlink('/dev/null', path)],
+  ] as const) {
+    test(`is not taken on ${what} in the place of its file`, async () => {
+      await using directory = await temporaryDirectory();
+      await put(`${directory.path}/lock`);
+      await assert.rejects(lockFile(`${directory.path}/lock`), { code: 'lock_failed' });
+    });
+  }
 });
 
 describe('a signal for the lock', { timeout: 300_000 }, () => {

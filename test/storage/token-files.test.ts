@@ -6,6 +6,7 @@ import {
   mkdir,
   readdir,
   readFile,
+  readlink,
   rm,
   stat,
   symlink,
@@ -13,15 +14,16 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { describe, test } from 'node:test';
-import type { TokenStore } from '../../src/domain/token.ts';
+import type { TokenLock } from '../../src/domain/token.ts';
 import { Trouble } from '../../src/domain/trouble.ts';
 import { lockFile } from '../../src/storage/lock.ts';
-import { createTokenFiles, readToken, sweepTokenFiles } from '../../src/storage/token-files.ts';
+import { createAccessFiles, createTokenFiles, readToken, sweepTokenFiles } from '../../src/storage/token-files.ts';
 import { createMemoryTokens } from '../support/memory-tokens.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-import { ANNA, BO, put, testTokenStore, token } from '../support/token-store.contract.ts';
-import { diskError, watchFiles } from '../support/watched-files.ts';
+import { ANNA, accessToken, BO, put, testTokenStore, token } from '../support/token-store.contract.ts';
+import { diskError, failOneByOne, watchFiles } from '../support/watched-files.ts';
 
 testTokenStore('token files', async () => {
   const directory = await temporaryDirectory();
@@ -124,9 +126,9 @@ describe('a token file as weighbridge writes it', () => {
   test('is made beside its place, readable by nobody else even then', async () => {
     await using directory = await temporaryDirectory();
     const store = createTokenFiles(directory.path);
-    await using _lock = await store.lock(ANNA);
+    await using lock = await store.lock(ANNA);
     {
-      await using _place = await store.reserve(ANNA, undefined);
+      await using _place = await lock.reserve(undefined);
       const names = (await readdir(directory.path)).filter((name) => !name.endsWith('.lock'));
       assert.equal(names.length, 1);
       assert.equal((await stat(`${directory.path}/${names[0]}`)).mode & 0o777, 0o600);
@@ -143,8 +145,8 @@ describe('a token file as weighbridge writes it', () => {
       return await run();
     });
     const store = createTokenFiles(directory.path, full);
-    await using _lock = await store.lock(ANNA);
-    await assert.rejects(store.reserve(ANNA, token('old')), { code: 'disk_full', recovery: 'retry' });
+    await using lock = await store.lock(ANNA);
+    await assert.rejects(lock.reserve(token('old')), { code: 'disk_full', recovery: 'retry' });
     assert.equal(await store.load(ANNA), 'old');
   });
 });
@@ -164,8 +166,8 @@ test('a directory that is gone is a trouble that names it, not a bare error', as
 });
 
 /** Tries a token, and gets no answer. */
-async function send(store: TokenStore): Promise<void> {
-  await using place = await store.reserve(ANNA, token('xxyyzz'));
+async function send(lock: TokenLock): Promise<void> {
+  await using place = await lock.reserve(token('xxyyzz'));
   await place.sending();
 }
 
@@ -173,9 +175,9 @@ test('a lock file with other things in it still remembers what was tried', async
   await using directory = await temporaryDirectory();
   const store = createTokenFiles(directory.path);
   await writeFile(`${directory.path}/.1234.lock`, 'pid 1, from before the power cut, and then some');
-  await using _lock = await store.lock(ANNA);
-  await send(store);
-  await using place = await store.reserve(ANNA, token('xxyyzz'));
+  await using lock = await store.lock(ANNA);
+  await send(lock);
+  await using place = await lock.reserve(token('xxyyzz'));
   assert.notEqual(place.triedMsAgo, undefined);
 });
 
@@ -183,11 +185,11 @@ describe('what was tried', () => {
   test('is known to another process, and how long ago', async () => {
     await using directory = await temporaryDirectory();
     const store = createTokenFiles(directory.path);
-    await using _lock = await store.lock(ANNA);
-    await send(store);
+    await using lock = await store.lock(ANNA);
+    await send(lock);
     const before = Date.now();
     await utimes(`${directory.path}/.1234.lock`, new Date(before), new Date(before - 5_000));
-    await using place = await createTokenFiles(directory.path).reserve(ANNA, token('xxyyzz'));
+    await using place = await lock.reserve(token('xxyyzz'));
     const { triedMsAgo } = place;
     // File times are kept with fractions of a millisecond.
     assert.ok(triedMsAgo !== undefined && triedMsAgo >= 4_999 && triedMsAgo <= Date.now() - before + 5_001);
@@ -196,18 +198,18 @@ describe('what was tried', () => {
   test('in a future that a wrong clock has seen is not known', async () => {
     await using directory = await temporaryDirectory();
     const store = createTokenFiles(directory.path);
-    await using _lock = await store.lock(ANNA);
-    await send(store);
+    await using lock = await store.lock(ANNA);
+    await send(lock);
     await utimes(`${directory.path}/.1234.lock`, new Date('2099-01-01'), new Date('2099-01-01'));
-    await using place = await store.reserve(ANNA, token('xxyyzz'));
+    await using place = await lock.reserve(token('xxyyzz'));
     assert.equal(place.triedMsAgo, undefined);
   });
 
   test('can not be read from the file that says so', async () => {
     await using directory = await temporaryDirectory();
     const store = createTokenFiles(directory.path);
-    await using _lock = await store.lock(ANNA);
-    await using _place = await store.reserve(ANNA, token('xxyyzz'));
+    await using lock = await store.lock(ANNA);
+    await using _place = await lock.reserve(token('xxyyzz'));
     assert.doesNotMatch(await readFile(`${directory.path}/.1234.lock`, 'utf8'), /xxyyzz/);
   });
 });
@@ -231,8 +233,8 @@ describe('sweeping', () => {
     await put(store, ANNA, 'old');
     let sweeping: Promise<void>;
     {
-      await using _lock = await store.lock(ANNA);
-      await using place = await store.reserve(ANNA, token('old'));
+      await using lock = await store.lock(ANNA);
+      await using place = await lock.reserve(token('old'));
       sweeping = sweepTokenFiles(directory.path);
       await (await lockFile(`${directory.path}/.time-passes.lock`))[Symbol.asyncDispose]();
       await place.save(token('fresh'));
@@ -243,40 +245,113 @@ describe('sweeping', () => {
 });
 
 describe('a rotation whose token file changes while Withings answers', () => {
+  /** A rotation that has sent its token, and waits. */
+  async function rotate() {
+    const directory = await temporaryDirectory();
+    const store = createTokenFiles(directory.path);
+    await put(store, ANNA, 'sent');
+    const lock = await store.lock(ANNA);
+    const slot = await lock.reserve(token('sent'));
+    return {
+      path: `${directory.path}/${ANNA}`,
+      lockPath: `${directory.path}/.${ANNA}.lock`,
+      store,
+      slot,
+      /** What the next rotation knows of. */
+      async spare() {
+        await using slotOfNext = await lock.reserve(token('by-hand'));
+        return slotOfNext.spare;
+      },
+      async [Symbol.asyncDispose]() {
+        await slot[Symbol.asyncDispose]();
+        await lock[Symbol.asyncDispose]();
+        await directory[Symbol.asyncDispose]();
+      },
+    };
+  }
+
   for (const [what, change] of [
     ['by hand', (path: string) => writeFile(path, 'by-hand\n')],
     ['by a line that is appended', (path: string) => appendFile(path, 'by-hand\n')],
+    ['to one that cannot be read yet', (path: string) => writeFile(path, '')],
   ] as const) {
-    test(`${what} leaves the file as it is`, async () => {
-      await using directory = await temporaryDirectory();
-      const store = createTokenFiles(directory.path);
-      await put(store, ANNA, 'sent');
-      await using slot = await store.reserve(ANNA, token('sent'));
-      await change(`${directory.path}/${ANNA}`);
-      await assert.rejects(slot.save(token('answered')), { code: 'login_changed', recovery: 'retry' });
-      assert.equal(await store.load(ANNA), 'by-hand');
+    test(`${what} leaves the file as it is, and keeps the answer beside it`, async () => {
+      await using rotation = await rotate();
+      await change(rotation.path);
+      const before = await readFile(rotation.path, 'utf8');
+      await assert.rejects(rotation.slot.save(token('answered')), { code: 'login_changed', recovery: 'retry' });
+      assert.equal(await readFile(rotation.path, 'utf8'), before);
+      assert.equal(await rotation.spare(), 'answered');
+      assert.equal((await stat(`${dirname(rotation.path)}/.1234.spare`)).mode & 0o777, 0o600);
     });
   }
 
-  test('and one that is gone stays gone: the person was unlinked by hand', async () => {
-    await using directory = await temporaryDirectory();
-    const store = createTokenFiles(directory.path);
-    await put(store, ANNA, 'sent');
-    await using slot = await store.reserve(ANNA, token('sent'));
-    await rm(`${directory.path}/${ANNA}`);
-    await assert.rejects(slot.save(token('answered')), { code: 'login_changed' });
-    assert.equal(await store.load(ANNA), undefined);
+  test('and one that is gone stays gone, with nothing beside it: the person was unlinked by hand', async () => {
+    await using rotation = await rotate();
+    await rm(rotation.path);
+    await assert.rejects(rotation.slot.save(token('answered')), { code: 'login_changed' });
+    assert.equal(await rotation.store.load(ANNA), undefined);
+    assert.equal(await rotation.spare(), undefined);
   });
 
-  test('by another process that lost the lock: the token that was saved first stays', async () => {
+  test('at the last moment, when the new token is written and not yet in its place, leaves it as well', async () => {
     await using directory = await temporaryDirectory();
-    const store = createTokenFiles(directory.path);
+    const path = `${directory.path}/${ANNA}`;
+    let isSaving = false;
+    const files = watchFiles(async ({ name, path: at }, run) => {
+      const result = await run();
+      if (isSaving && name === 'close' && at.endsWith('.tmp')) {
+        isSaving = false;
+        await writeFile(path, 'by-hand\n');
+      }
+      return result;
+    });
+    const store = createTokenFiles(directory.path, files);
     await put(store, ANNA, 'sent');
-    await using slow = await store.reserve(ANNA, token('sent'));
-    await using quick = await createTokenFiles(`${directory.path}/.`).reserve(ANNA, token('sent'));
-    await quick.save(token('quick'));
-    await assert.rejects(slow.save(token('slow')), { code: 'login_changed' });
-    assert.equal(await store.load(ANNA), 'quick');
+    await using lock = await store.lock(ANNA);
+    await using slot = await lock.reserve(token('sent'));
+    isSaving = true;
+    await assert.rejects(slot.save(token('answered')), { code: 'login_changed' });
+    assert.equal(await readFile(path, 'utf8'), 'by-hand\n');
+  });
+
+  test('by another process while the lock file was deleted: it waits for that process, whose token stays', async () => {
+    await using rotation = await rotate();
+    await rm(rotation.lockPath);
+    const other = await createTokenFiles(dirname(rotation.path)).lock(ANNA);
+    await using slot = await other.reserve(token('sent'));
+    let isSaved = false;
+    const saving = rotation.slot.save(token('slow')).finally(() => {
+      isSaved = true;
+    });
+    saving.catch(() => undefined);
+    await (await lockFile(`${dirname(rotation.path)}/.time-passes.lock`))[Symbol.asyncDispose]();
+    assert.equal(isSaved, false);
+    await slot.save(token('quick'));
+    await other[Symbol.asyncDispose]();
+    await assert.rejects(saving, { code: 'login_changed' });
+    assert.equal(await rotation.store.load(ANNA), 'quick');
+    assert.equal(await rotation.spare(), 'slow');
+  });
+
+  test('by no one, though the lock file was deleted: the answer is stored', async () => {
+    await using rotation = await rotate();
+    await rm(rotation.lockPath);
+    await rotation.slot.save(token('answered'));
+    assert.equal(await rotation.store.load(ANNA), 'answered');
+  });
+
+  test('and a spare is gone when a later answer, or a consent, is stored', async () => {
+    for (const current of [token('by-hand'), undefined]) {
+      await using rotation = await rotate();
+      await writeFile(rotation.path, 'by-hand\n');
+      await assert.rejects(rotation.slot.save(token('answered')));
+      await rm(rotation.lockPath);
+      await using lock = await rotation.store.lock(ANNA);
+      await using slot = await lock.reserve(current);
+      await slot.save(token('next'));
+      assert.equal(await rotation.spare(), undefined);
+    }
   });
 });
 
@@ -303,4 +378,29 @@ describe('in the place of a token file', () => {
     await truncate(`${directory.path}/${ANNA}`, 2 ** 30);
     await assert.rejects(createTokenFiles(directory.path).load(ANNA), { code: 'token_unreadable', recovery: 'login' });
   });
+});
+
+test('no file stays open, whatever fails', async () => {
+  await using directory = await temporaryDirectory();
+  /** Descriptors of files below the directory. */
+  const openFiles = async () => {
+    const links = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''));
+    return (await Promise.all(links)).filter((path) => path.startsWith(directory.path));
+  };
+  for await (const { files } of failOneByOne('EIO')) {
+    const store = createTokenFiles(directory.path, files);
+    await put(createTokenFiles(directory.path), ANNA, 'sent');
+    const accesses = createAccessFiles(directory.path, files);
+    const rotate = async () => {
+      await using lock = await store.lock(ANNA);
+      await using slot = await lock.reserve(token('sent'));
+      await slot.sending();
+      await slot.save(token('answered'));
+      const now = new Date();
+      const access = { accessToken: accessToken('acc'), issuedAt: now, expiresAt: now, scope: undefined };
+      await accesses.save(ANNA, token('answered'), access);
+    };
+    await rotate().catch(() => undefined);
+    assert.deepEqual(await openFiles(), []);
+  }
 });

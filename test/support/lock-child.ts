@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { lockFile } from '../../src/storage/lock.ts';
 
@@ -27,6 +28,8 @@ async function count(): Promise<void> {
 async function abortLate(): Promise<void> {
   const stop = new AbortController();
   const locking = lockFile(path, stop.signal);
+  const children = `/proc/self/task/${process.pid}/children`;
+  while (readFileSync(children, 'utf8') === '') await new Promise((resolve) => setImmediate(resolve));
   for (let look = 0; look < 1000; look += 1) {
     if (spawnSync('flock', ['--nonblock', path, 'true']).status !== 0) break;
   }

@@ -25,16 +25,20 @@ export function createMemoryTokens(
         release();
         throw error;
       }
-      return { [Symbol.asyncDispose]: async () => release() };
-    },
-    async reserve(userId, current) {
-      const before = tried.get(userId);
-      const isSame = current !== undefined && before?.token === current;
       return {
-        triedMsAgo: isSame ? now() - before.at : undefined,
-        sending: async () => void tried.set(userId, { token: current, at: now() }),
-        save: async (token) => void tokens.set(userId, token),
-        [Symbol.asyncDispose]: async () => undefined,
+        async reserve(current) {
+          const before = tried.get(userId);
+          const isSame = current !== undefined && before?.token === current;
+          return {
+            triedMsAgo: isSame ? now() - before.at : undefined,
+            spare: undefined,
+            sending: async () => void tried.set(userId, { token: current, at: now() }),
+            save: async (token) => void tokens.set(userId, token),
+            dropSpare: async () => undefined,
+            [Symbol.asyncDispose]: async () => undefined,
+          };
+        },
+        [Symbol.asyncDispose]: async () => release(),
       };
     },
   };

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { obtainLogin } from '../../src/app/tokens/rotate-token.ts';
 import type { TokenIssuer } from '../../src/domain/token.ts';
 import { parseUserId } from '../../src/domain/token.ts';
@@ -18,6 +19,9 @@ export interface RotateTask {
   readonly userId: string;
   readonly dieBefore?: number;
   readonly dieAfterRefresh?: boolean;
+  /** Another program puts this into the token file right before the file operation `changeBefore`. */
+  readonly changeBefore?: number;
+  readonly changeTo?: string;
   /** Rotates although another process may have an access token to share. */
   readonly alone?: boolean;
 }
@@ -39,6 +43,7 @@ const client = createWithingsClient({
 });
 let operations = 0;
 const files = watchFiles(async (_operation, run) => {
+  if (operations === task.changeBefore) await writeFile(`${task.directory}/${task.userId}`, `${task.changeTo}\n`);
   if (operations === task.dieBefore) await die();
   operations += 1;
   return await run();

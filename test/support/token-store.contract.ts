@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { TokenStore, UserId } from '../../src/domain/token.ts';
-import { parseRefreshToken, parseUserId } from '../../src/domain/token.ts';
+import type { TokenLock, TokenStore, UserId } from '../../src/domain/token.ts';
+import { parseAccessToken, parseRefreshToken, parseUserId } from '../../src/domain/token.ts';
 
 export const ANNA = user('1234');
 export const BO = user('5678');
@@ -14,18 +14,22 @@ export function token(text: string) {
   return parseRefreshToken(text) ?? assert.fail(`${text} is no token`);
 }
 
+export function accessToken(text: string) {
+  return parseAccessToken(text) ?? assert.fail(`${text} is no token`);
+}
+
 /** Puts a token into the store as a login does. */
 export async function put(store: TokenStore, userId: UserId, text: string): Promise<void> {
-  await using _lock = await store.lock(userId);
-  await using place = await store.reserve(userId, undefined);
+  await using lock = await store.lock(userId);
+  await using place = await lock.reserve(undefined);
   await place.save(token(text));
 }
 
 /** What every TokenStore promises; run it over each of them. */
 export function testTokenStore(name: string, open: () => Promise<AsyncDisposable & { readonly store: TokenStore }>) {
   /** What the next reservation of this token is told. */
-  const tried = async (store: TokenStore, text: string) => {
-    await using place = await store.reserve(ANNA, token(text));
+  const tried = async (lock: TokenLock, text: string) => {
+    await using place = await lock.reserve(token(text));
     await place.sending();
     return place.triedMsAgo;
   };
@@ -58,30 +62,30 @@ export function testTokenStore(name: string, open: () => Promise<AsyncDisposable
       await using opened = await open();
       await put(opened.store, ANNA, 'old');
       {
-        await using _lock = await opened.store.lock(ANNA);
-        await using _place = await opened.store.reserve(ANNA, token('old'));
+        await using lock = await opened.store.lock(ANNA);
+        await using _place = await lock.reserve(token('old'));
       }
       assert.equal(await opened.store.load(ANNA), 'old');
     });
 
     test('remembers when a token was last tried, and that it was this one', async () => {
       await using opened = await open();
-      await using _lock = await opened.store.lock(ANNA);
-      assert.equal(await tried(opened.store, 'one'), undefined);
+      await using lock = await opened.store.lock(ANNA);
+      assert.equal(await tried(lock, 'one'), undefined);
       const startedAt = Date.now();
-      const first = await tried(opened.store, 'one');
+      const first = await tried(lock, 'one');
       assert.ok(first !== undefined && first >= 0 && first < 60_000, `${first}`);
-      const again = await tried(opened.store, 'one');
+      const again = await tried(lock, 'one');
       assert.ok(again !== undefined && again <= Date.now() - startedAt + 20, 'it counts from the last try');
-      assert.equal(await tried(opened.store, 'two'), undefined);
-      assert.equal(await tried(opened.store, 'one'), undefined, 'only the last one is known');
+      assert.equal(await tried(lock, 'two'), undefined);
+      assert.equal(await tried(lock, 'one'), undefined, 'only the last one is known');
     });
 
     test('a first login has not been tried', async () => {
       await using opened = await open();
-      await using _lock = await opened.store.lock(ANNA);
+      await using lock = await opened.store.lock(ANNA);
       for (const _time of [1, 2]) {
-        await using place = await opened.store.reserve(ANNA, undefined);
+        await using place = await lock.reserve(undefined);
         assert.equal(place.triedMsAgo, undefined);
       }
     });

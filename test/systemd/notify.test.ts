@@ -179,3 +179,8 @@ describe('root, beside somebody’s daemon', { skip: isRoot ? false : 'this is f
     assert.equal(await readFile(join(tokens, '1234'), 'utf8'), 'abc\n');
   });
 });
+
+it('takes no socket that was passed to another process', async () => {
+  const variables = { LISTEN_PID: `${process.pid + 1}`, LISTEN_FDNAMES: 'notify', NOTIFY_SOCKET: undefined };
+  await assert.rejects(createNotify(variables, process.pid)(['READY=1']), /systemd-notify/);
+});

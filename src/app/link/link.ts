@@ -1,6 +1,14 @@
 import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
-import type { Consent, ConsentRequest, Linked, LinkFailed, LinkOutcome, Redirect } from '../../domain/link.ts';
+import type {
+  Consent,
+  ConsentRequest,
+  Linked,
+  LinkFailed,
+  LinkOutcome,
+  Redirect,
+  UsedLinks,
+} from '../../domain/link.ts';
 import type { Log } from '../../domain/log.ts';
 import type { MeasureSource } from '../../domain/measure.ts';
 import { counts, type Journal, toReading, type WeighIn, weightOf } from '../../domain/reading.ts';
@@ -63,6 +71,7 @@ export interface LinkerPorts extends LinkerHost {
   readonly consent: Consent;
   /** The callback URL, exactly as the consent link names it. */
   readonly redirectUri: string;
+  readonly usedLinks: UsedLinks;
   readonly issuer: Pick<TokenIssuer, 'exchange'>;
   readonly tokens: Pick<TokenStore, 'load'>;
   readonly accessTokens: AccessTokens;
@@ -78,7 +87,7 @@ export interface LinkerPorts extends LinkerHost {
 }
 
 export function createLinker(ports: LinkerPorts): Linker {
-  const { consent, personStates, people, clock, log, signal } = ports;
+  const { consent, usedLinks, personStates, people, clock, log, signal } = ports;
   const consented = new Map<string, Consented>();
   const working = new Set<Promise<unknown>>();
 
@@ -94,8 +103,14 @@ export function createLinker(ports: LinkerPorts): Linker {
     try {
       const login = await ports.issuer.exchange(code, ports.redirectUri);
       const { userId } = login;
+      // Before the login counts: a link that has linked a person links no other one, also after a power cut.
+      const claimed = await usedLinks.claim(request.id, userId);
+      if (claimed !== 'claimed') return { kind: 'already', userId: claimed };
       const again = (await ports.tokens.load(userId).catch(() => undefined)) !== undefined;
-      await ports.accessTokens.adopt(login);
+      await ports.accessTokens.adopt(login).catch(async (error) => {
+        await usedLinks.release(request.id);
+        throw error;
+      });
       const linked = { linkedAt: clock.now(), linkedBy: request.id, needsLogin: undefined };
       let isRepair = false;
       await personStates.change(userId, (before) => {
@@ -189,10 +204,22 @@ export function createLinker(ports: LinkerPorts): Linker {
     return known;
   };
 
+  const admit = async (code: string, request: ConsentRequest) => {
+    try {
+      const userId = await usedLinks.userOf(request.id);
+      const { attempt } = consented.get(request.id) ?? {};
+      const isOurs = attempt !== undefined && (attempt.outcome === undefined || attempt.outcome.kind === 'linked');
+      // Otherwise another process has linked the person, or this one before a restart.
+      return userId === undefined || isOurs ? enter(code, request) : { kind: 'already' as const, userId };
+    } catch (error) {
+      return translate(asTrouble(error));
+    }
+  };
+
   return {
     async link(redirect, patience) {
       const asked = readRedirect(redirect, consent);
-      const admitted = 'kind' in asked ? asked : enter(asked.code, asked.request);
+      const admitted = 'kind' in asked ? asked : await admit(asked.code, asked.request);
       if (admitted === 'working') return 'working';
       if ('kind' in admitted) {
         if (admitted.kind === 'failed')

@@ -14,13 +14,15 @@ import {
   type TroubleStatus,
 } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
-import { asTrouble, explain, passes } from '../../domain/trouble.ts';
+import { asTrouble, explain, passes, Trouble } from '../../domain/trouble.ts';
 import { dropUnlinked, type LinkedUsers } from '../tokens/linked-users.ts';
 import { describeSubscription, type StoredStatus } from './stored-status.ts';
 import type { CurrentTrouble, PublisherTroubles, Troubles } from './troubles.ts';
 
 /** For so long the list of who is linked is taken as it was. */
 const LOOK_AGAIN_MS = 5_000;
+/** And for so long a look waits for the files. A disk that hangs shall not keep anyone from asking. */
+const LOOK_WAIT_MS = 2_000;
 /** How many people's files are read at the same time. */
 const AT_ONCE = 16;
 /** What may pass by itself is a reason for alarm after this; by then it was tried five times. */
@@ -116,6 +118,12 @@ export function createLiveStatus(ports: {
     lookedMs = clock.elapsedMs();
   };
 
+  const isInTime = async (work: Promise<void>): Promise<boolean> => {
+    const done = new AbortController();
+    const late = clock.sleep(LOOK_WAIT_MS, done.signal).then(() => done.signal.aborted);
+    return await Promise.race([work.then(() => true).finally(() => done.abort()), late]);
+  };
+
   const ago = (agoMs: number): Moment => ({ at: new Date(clock.now().getTime() - agoMs), agoMs });
   const momentOf = (atMs: number | undefined) => (atMs === undefined ? undefined : ago(clock.elapsedMs() - atMs));
   const ageMs = (at: Date) => Math.max(0, clock.now().getTime() - at.getTime());
@@ -209,7 +217,7 @@ export function createLiveStatus(ports: {
         looking ??= refresh().finally(() => {
           looking = undefined;
         });
-        await looking;
+        if (!(await isInTime(looking))) blind ??= { ...HANGING, sinceMs: clock.elapsedMs() };
       }
       const current = ports.troubles.flatMap((each) => each.current());
       const refused = new Set(current.filter(isAboutLogin).map(({ userId }) => userId));
@@ -224,6 +232,12 @@ export function createLiveStatus(ports: {
     },
   };
 }
+
+const HANGING: Pick<CurrentTrouble, 'userId' | 'trouble' | 'text'> = {
+  userId: undefined,
+  trouble: new Trouble('the disk does not answer', { code: 'file_hangs', recovery: 'retry' }),
+  text: 'the files with the logins cannot be read: the disk does not answer; see the log',
+};
 
 function isAboutLogin({ trouble }: CurrentTrouble): boolean {
   return trouble.recovery === 'login';

@@ -6,6 +6,11 @@ import { isPersonWell, type Status } from '../../domain/status.ts';
 const ROUND_LIMIT_MS = 10 * 60_000;
 /** Every call has a time limit and a turn; no attempt takes anything like it. */
 const ATTEMPT_LIMIT_MS = 60 * 60_000;
+/** A card that is wearing out takes seconds. */
+const FILES_LIMIT_MS = 3 * 60_000;
+/** How long a file operation may take without a line in the log, and how often to look. */
+const HANG_MS = 30_000;
+const HANG_LOOK_MS = 10_000;
 /** How often to report the status where systemd expects no sign of life. */
 const STATUS_MS = 60_000;
 
@@ -17,8 +22,18 @@ export interface Liveness {
   stuck(): string | undefined;
 }
 
-/** @param oldestAttemptMs how long the oldest attempt to fetch has been going on */
-export function createLiveness(clock: Clock, oldestAttemptMs: () => number): Liveness {
+/** A file operation that has not ended: what it does, and for how long. */
+type FileWait = { readonly doing: string; readonly ms: number } | undefined;
+
+/**
+ * @param oldestAttemptMs how long the oldest attempt to fetch has been going on
+ * @param silentFiles what hangs where no file operation ends any more
+ */
+export function createLiveness(
+  clock: Clock,
+  oldestAttemptMs: () => number,
+  silentFiles: () => FileWait = () => undefined,
+): Liveness {
   let lastMs = clock.elapsedMs();
   const minutes = (ms: number) => Math.floor(ms / 60_000);
   return {
@@ -28,10 +43,36 @@ export function createLiveness(clock: Clock, oldestAttemptMs: () => number): Liv
     stuck() {
       const silentMs = clock.elapsedMs() - lastMs;
       if (silentMs > ROUND_LIMIT_MS) return `nobody has been looked after for ${minutes(silentMs)} min`;
+      const wait = silentFiles();
+      if (wait !== undefined && wait.ms > FILES_LIMIT_MS)
+        return `the file system has not answered for ${minutes(wait.ms)} min (${wait.doing})`;
       const busyMs = oldestAttemptMs();
       return busyMs > ATTEMPT_LIMIT_MS ? `a fetch has been going on for ${minutes(busyMs)} min` : undefined;
     },
   };
+}
+
+/** Logs a file operation that hangs, once, and its end. Whoever waits for it cannot. */
+export async function reportHangs(ports: {
+  readonly longest: () => FileWait;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const { longest, clock, log, signal } = ports;
+  let told: string | undefined;
+  while (!signal.aborted) {
+    const wait = longest();
+    const hanging = wait !== undefined && wait.ms >= HANG_MS ? wait.doing : undefined;
+    if (hanging !== undefined && hanging !== told) {
+      const text = `the file system does not answer (${hanging}); check the disk or the network share ("dmesg")`;
+      log.error({ event: 'file_hangs', text });
+    }
+    if (hanging === undefined && told !== undefined)
+      log.info({ event: 'recovered', text: 'the file system answers again' });
+    told = hanging;
+    await clock.sleep(HANG_LOOK_MS, signal);
+  }
 }
 
 /**

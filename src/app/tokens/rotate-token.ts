@@ -5,6 +5,8 @@ import type {
   AccessToken,
   RefreshToken,
   TokenIssuer,
+  TokenLock,
+  TokenReservation,
   TokenSet,
   TokenStore,
   UserId,
@@ -51,42 +53,65 @@ export async function obtainLogin(
   if (stored === undefined) throw notLinked(userId);
   const shared = await findShared(ports, userId, stored, options.refused);
   if (shared !== undefined) return { ...shared, rotated: false };
-  await using _lock = await tokens.lock(userId);
+  await using lock = await tokens.lock(userId);
   const current = await tokens.load(userId);
   if (current === undefined) throw notLinked(userId);
   const meanwhile = await findShared(ports, userId, current, options.refused);
   if (meanwhile !== undefined) return { ...meanwhile, rotated: false };
-  return { ...(await rotate(ports, userId, current, options)), rotated: true };
+  return { ...(await rotate(ports, { userId, current, lock }, options)), rotated: true };
 }
 
 /**
  * The token rule. Withings keeps the previous refresh token alive for 8 hours, or until the new access token is
  * first used. So: make room → refresh → save durably → and only then use the new access token.
- * Killed between any two of these steps, the file holds a token that Withings accepts. It needs the user's lock.
+ * Killed between any two of these steps, the file holds a token that Withings accepts.
  */
 async function rotate(
-  ports: TokenPorts,
-  userId: UserId,
-  current: RefreshToken,
+  { tokens, accesses, issuer, clock }: TokenPorts,
+  { userId, current, lock }: { readonly userId: UserId; readonly current: RefreshToken; readonly lock: TokenLock },
   { urgent }: { readonly urgent: boolean },
 ): Promise<Login> {
-  const { tokens, issuer, clock } = ports;
-  await using slot = await tokens.reserve(userId, current);
+  await using slot = await lock.reserve(current);
   if (slot.triedMsAgo !== undefined) await clock.sleep(SAME_CALL_MS - slot.triedMsAgo);
   // No abort beyond this point: what Withings answers now is the login.
-  const next = await issuer.refresh(current, { urgent, sending: () => slot.sending() });
+  const next = await issuer.refresh(current, { urgent, sending: () => slot.sending() }).catch(async (error) => {
+    const stored = await tokens.load(userId).catch(() => undefined);
+    if (isRefused(error) && stored !== undefined && stored !== current) throw loginChanged(userId);
+    return await refreshSpare(issuer, slot, urgent, error);
+  });
   await slot.save(next.refreshToken);
   if (next.userId !== undefined && next.userId !== userId) throw foreignLogin(userId, next.userId);
   const login = { ...next, userId };
-  await share(ports, login);
+  await share({ accesses, clock }, login);
   return login;
+}
+
+/** What came too late for the token file may be the login that Withings still accepts. */
+async function refreshSpare(
+  issuer: TokenIssuer,
+  { spare, dropSpare }: TokenReservation,
+  urgent: boolean,
+  refusal: unknown,
+): Promise<TokenSet> {
+  if (spare === undefined || !isRefused(refusal)) throw refusal;
+  try {
+    return await issuer.refresh(spare, { urgent });
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    await dropSpare();
+    throw refusal;
+  }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof Trouble && error.recovery === 'login';
 }
 
 /** Stores a login that the person has just consented to, instead of any before it. */
 export async function storeLogin(ports: Omit<TokenPorts, 'issuer'>, login: Login): Promise<void> {
   const { tokens, clock } = ports;
-  await using _lock = await retry(() => tokens.lock(login.userId), { clock, ...LOCK_RETRIES });
-  await using slot = await tokens.reserve(login.userId, undefined);
+  await using lock = await retry(() => tokens.lock(login.userId), { clock, ...LOCK_RETRIES });
+  await using slot = await lock.reserve(undefined);
   await slot.save(login.refreshToken);
   await share(ports, login);
 }
@@ -120,6 +145,16 @@ function notLinked(userId: UserId): Trouble {
     code: 'not_linked',
     recovery: 'unlinked',
     hint: 'link the account with "weighbridge login"',
+  });
+}
+
+/** The refusal says nothing about the token that is there by now. */
+function loginChanged(userId: UserId): Trouble {
+  return new Trouble(`the login of user ${userId} changed during a rotation`, {
+    code: 'login_changed',
+    recovery: 'retry',
+    hint: 'weighbridge uses the new token',
+    waitMs: 0,
   });
 }
 

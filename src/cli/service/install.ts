@@ -61,15 +61,19 @@ async function planInstall(shell: Shell, machine: Machine): Promise<Plan | Refus
   const { source, parsed } = settings;
   const wrong = parsed === undefined ? [] : faults(parsed);
   if (wrong.length > 0) return { obstacles: wrong, code: ExitCode.configuration };
-  const isActive = (await askService(run))?.activity === 'active';
+  const state = await askService(run);
+  const isActive = state?.activity === 'active';
   if (!isActive && parsed?.config !== undefined && (await isRunning(parsed.config))) return failed(RUNNING);
 
   const moves = await planMoves(shell, machine);
   const unit = seal(writeUnit({ program: shell.program, systemd }));
   const unitName = `${SERVICE_NAME}.service`;
+  const stop = { text: 'stop weighbridge', run: () => systemctl(run, 'stop', unitName) };
   const steps: readonly Step[] = [
-    ...(source === paths.env ? [] : [moveSettings(source, paths.env)]),
+    ...(state?.isInstalled && moves.steps.length > 0 ? [stop] : []),
     ...moves.steps,
+    // After the moves: the settings say where the files are, also where a move was cut off.
+    ...(source === paths.env ? [] : [moveSettings(source, paths.env)]),
     { text: `write ${paths.unit}`, run: () => writePublic(paths.unit, unit) },
     { text: 'let systemd read it', run: () => systemctl(run, 'daemon-reload') },
     { text: 'start weighbridge at boot from now on', run: () => systemctl(run, 'enable', unitName) },

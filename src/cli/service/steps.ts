@@ -11,9 +11,11 @@ export interface Machine {
   readonly run: RunProgram;
   /** The folder with the set-up that becomes a service. */
   readonly folder: string;
+  /** The user id of root. */
+  readonly root: number;
 }
 
-export const THIS_MACHINE: Machine = { paths: SERVICE, run: runProgram, folder: '.' };
+export const THIS_MACHINE: Machine = { paths: SERVICE, run: runProgram, folder: '.', root: 0 };
 
 /** One change to the machine, and its name: "move a to b". */
 export interface Step {

@@ -33,11 +33,15 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
   const reads: UserId[] = [];
   const held = new Map<UserId, readonly GroupState[]>();
   const unreadable = new Map<UserId, number>();
-  const broken: { list?: Error; load?: Error } = {};
+  const broken: { list?: Error; load?: Error; frozen?: Promise<void> | undefined } = {};
   const people = { names: new Map([[ANNA, 'Anna']]), unit: 'kg' } as const;
   const store = {
     ...tokens,
-    list: () => (broken.list ? Promise.reject(broken.list) : tokens.list()),
+    list: async () => {
+      if (broken.list) throw broken.list;
+      await broken.frozen;
+      return await tokens.list();
+    },
     load: (user: UserId) => (broken.load ? Promise.reject(broken.load) : tokens.load(user)),
   };
   const access = {
@@ -443,4 +447,23 @@ test('a trouble that fetches and subscriptions have both noticed is listed once'
     ['wrong_client', false],
     ['not_allowed', false],
   ]);
+});
+
+test('a disk that does not answer keeps no one waiting: the last state is shown, and that the disk is silent', async () => {
+  const { clock, look, liveStatus, broken } = createBench();
+  await look();
+  let thaw = () => {};
+  broken.frozen = new Promise((resolve) => {
+    thaw = resolve;
+  });
+  await clock.advance(5_000);
+  const looking = liveStatus.look();
+  await clock.advance(2_000);
+  const { people, troubles } = await looking;
+  assert.deepEqual([people.length, troubles.map(({ code }) => code)], [1, ['file_hangs']]);
+  thaw();
+  broken.frozen = undefined;
+  await clock.advance(0);
+  await clock.advance(5_000);
+  assert.deepEqual((await look()).troubles, []);
 });

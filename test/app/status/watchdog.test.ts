@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLiveness, describe as describeStatus, reportToSystemd } from '../../../src/app/status/watchdog.ts';
+import {
+  createLiveness,
+  describe as describeStatus,
+  reportHangs,
+  reportToSystemd,
+} from '../../../src/app/status/watchdog.ts';
 import type { PersonStatus, Status } from '../../../src/domain/status.ts';
 import { parseUserId } from '../../../src/domain/token.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
@@ -137,4 +142,42 @@ test('the work stands still when no round has begun for ten minutes, or a fetch 
   assert.equal(liveness.stuck(), undefined);
   busyMs = 61 * MINUTE;
   assert.match(liveness.stuck() ?? '', /a fetch has been going on for 61 min/);
+});
+
+test('the work stands still when no file operation has ended for three minutes', () => {
+  const files = { wait: undefined as { doing: string; ms: number } | undefined };
+  const liveness = createLiveness(
+    createFakeClock(),
+    () => 0,
+    () => files.wait,
+  );
+  for (const [ms, stuck] of [
+    [3 * MINUTE, undefined],
+    [4 * MINUTE, 'the file system has not answered for 4 min (read tokens)'],
+  ] as const) {
+    files.wait = { doing: 'read tokens', ms };
+    assert.equal(liveness.stuck(), stuck);
+  }
+});
+
+test('a file operation that hangs is logged once, and its end', async () => {
+  const clock = createFakeClock();
+  const log = createRecordingLog();
+  const stop = new AbortController();
+  const { signal } = stop;
+  const files = { sinceMs: undefined as number | undefined };
+  const longest = () =>
+    files.sinceMs === undefined ? undefined : { doing: 'write tokens/1234', ms: clock.elapsedMs() - files.sinceMs };
+  const reporting = reportHangs({ longest, clock, log, signal });
+  files.sinceMs = 0;
+  await clock.advance(20_000);
+  assert.deepEqual(log.entries, [], 'a slow card is no hang');
+  await clock.advance(5 * MINUTE);
+  assert.equal(log.texts('file_hangs').length, 1);
+  assert.match(log.texts('file_hangs')[0] ?? '', /write tokens\/1234/);
+  files.sinceMs = undefined;
+  await clock.advance(MINUTE);
+  assert.equal(log.texts('recovered').length, 1);
+  stop.abort();
+  await reporting;
 });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { readdir, readFile, stat, utimes } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createAccessTokens, createWithAccess } from '../../../src/app/tokens/access-tokens.ts';
-import { obtainLogin } from '../../../src/app/tokens/rotate-token.ts';
+import { obtainLogin, storeLogin } from '../../../src/app/tokens/rotate-token.ts';
 import type { Clock } from '../../../src/domain/clock.ts';
 import type { MeasureSource } from '../../../src/domain/measure.ts';
 import type { TokenIssuer } from '../../../src/domain/token.ts';
@@ -17,10 +17,11 @@ import { createAccessFiles, createTokenFiles, readToken } from '../../../src/sto
 import { createWithingsClient } from '../../../src/withings/client.ts';
 import { createRateLimit } from '../../../src/withings/rate-limit.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
+import { createRandom } from '../../support/random.ts';
 import { createRecordingLog } from '../../support/recording-log.ts';
 import type { RotateTask } from '../../support/rotate-child.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
-import { ANNA, put } from '../../support/token-store.contract.ts';
+import { ANNA, accessToken, put, token } from '../../support/token-store.contract.ts';
 import { diskError, failOneByOne, failureOf, watchFiles } from '../../support/watched-files.ts';
 
 const CHILD = fileURLToPath(new URL('../../support/rotate-child.js', import.meta.url));
@@ -73,10 +74,7 @@ function connect(sandbox: Sandbox, clock: Clock = impatient): TokenIssuer & Meas
 }
 
 /** Lets another process rotate once and use what it got; says how that process ended. */
-async function rotateElsewhere(
-  place: SystemPaths,
-  how: Pick<RotateTask, 'dieBefore' | 'dieAfterRefresh' | 'alone'> = {},
-) {
+async function rotateElsewhere(place: SystemPaths, how: Omit<RotateTask, 'apiUrl' | 'directory' | 'userId'> = {}) {
   const task: RotateTask = { apiUrl: place.sandbox.url.href, directory: place.directory, userId: ANNA, ...how };
   const child = spawn(process.execPath, [CHILD, JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit'] });
   const [code, signal] = await once(child, 'exit');
@@ -270,6 +268,233 @@ test('the log says whether a login was rotated or shared, and no file is read fo
   await createAccessTokens(ports).get(ANNA, { urgent: true });
   assert.equal(loads, 3);
   assert.deepEqual(log.texts('refresh'), ['rotated the login of user 1234', 'shared the login of user 1234']);
+});
+
+/** The login lives in the token file, or beside it; and the next run works with it. */
+async function assertLoginSurvives(place: SystemPaths, when: string) {
+  const { sandbox, directory } = place;
+  const files = [place.file, `${directory}/.1234.spare`];
+  const tokens = await Promise.all(files.map(async (file) => readToken(await readFile(file, 'utf8').catch(() => ''))));
+  const good = tokens.some((token) => token !== undefined && sandbox.grants.accepts(token));
+  assert.ok(good, `the login is lost ${when}`);
+  await assertNextRunWorks(place, when);
+  assert.ok(!(await readdir(directory)).includes('.1234.spare'), `a spare is left ${when}`);
+}
+
+describe('while the answer of a rotation is on its way,', { timeout: 300_000 }, () => {
+  /** Rotates; `meanwhile` happens before Withings gets the request, or after it has answered. */
+  async function rotate(place: SystemPaths, isAnswered: boolean, meanwhile: () => Promise<unknown>) {
+    const client = connect(place.sandbox);
+    const issuer: TokenIssuer = {
+      ...client,
+      async refresh(refreshToken, options) {
+        if (!isAnswered) await meanwhile();
+        const next = await client.refresh(refreshToken, options);
+        if (isAnswered) await meanwhile();
+        return next;
+      },
+    };
+    const { tokens } = place;
+    const accesses = { ...place.accesses, load: async () => undefined };
+    return await failureOf(obtainLogin({ tokens, accesses, issuer, clock: impatient }, ANNA, { urgent: true }));
+  }
+
+  for (const isAnswered of [false, true]) {
+    const when = isAnswered ? 'after Withings has answered' : 'before Withings gets the request';
+
+    test(`a token that is put into the file by hand stays: ${when}`, async () => {
+      await using place = await setUp();
+      const byHand = place.sandbox.grants.link(ANNA);
+      const failure = await rotate(place, isAnswered, () => writeFile(place.file, `${byHand}\n`));
+      assert.ok(failure instanceof Trouble && failure.code === 'login_changed');
+      assert.equal(await readFile(place.file, 'utf8'), `${byHand}\n`);
+      await assertLoginSurvives(place, when);
+    });
+
+    test(`another process rotates, for the lock file was deleted: ${when}`, async () => {
+      await using place = await setUp();
+      const failure = await rotate(place, isAnswered, async () => {
+        await rm(`${place.directory}/.1234.lock`);
+        assert.equal(await rotateElsewhere(place, { alone: true }), 0);
+      });
+      assert.ok(failure instanceof Trouble && failure.code === 'login_changed');
+      await assertLoginSurvives(place, when);
+    });
+
+    test(`another process waits, though every child of this one is killed: ${when}`, async () => {
+      await using place = await setUp();
+      let other: Promise<unknown> = Promise.resolve();
+      const failure = await rotate(place, isAnswered, async () => {
+        const children = await readFile(`/proc/self/task/${process.pid}/children`, 'utf8');
+        for (const child of children.split(' ').filter(Boolean)) process.kill(Number(child), 'SIGKILL');
+        other = rotateElsewhere(place);
+      });
+      assert.equal(failure, undefined);
+      assert.equal(await other, 0);
+      assert.equal(place.refreshes.length, 1);
+      await assertLoginSurvives(place, when);
+    });
+  }
+});
+
+test('a spare that Withings refuses as well is removed, and the refusal is about the login', async () => {
+  await using place = await setUp();
+  await writeFile(`${place.directory}/.1234.spare`, 'refused-as-well\n');
+  await writeFile(place.file, 'refused\n');
+  const { tokens, accesses } = place;
+  const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
+  await assert.rejects(obtainLogin(ports, ANNA, { urgent: true }), { recovery: 'login' });
+  assert.equal(place.refreshes.length, 2);
+  assert.equal(await readFile(place.file, 'utf8'), 'refused\n');
+  await assert.rejects(obtainLogin(ports, ANNA, { urgent: true }), { recovery: 'login' });
+  assert.equal(place.refreshes.length, 3);
+});
+
+test('a spare is not tried where Withings does not answer', async () => {
+  await using place = await setUp({ fault: () => 'cut' });
+  const spare = place.sandbox.grants.link(ANNA);
+  await writeFile(`${place.directory}/.1234.spare`, spare);
+  const { tokens, accesses } = place;
+  const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
+  await assert.rejects(obtainLogin(ports, ANNA, { urgent: true }), { recovery: 'retry' });
+  assert.equal(await readFile(`${place.directory}/.1234.spare`, 'utf8'), spare);
+});
+
+test('the login of another user is rotated and stored all the same, and the trouble names the right file', async () => {
+  await using place = await setUp();
+  const before = place.sandbox.grants.link('5678');
+  await writeFile(place.file, before);
+  const { tokens, accesses } = place;
+  const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
+  const failure = await failureOf(obtainLogin(ports, ANNA, { urgent: true }));
+  assert.ok(failure instanceof Trouble && failure.code === 'foreign_login' && failure.hint?.includes('5678'));
+  assert.notEqual((await readFile(place.file, 'utf8')).trim(), before);
+  await assertLoginLives(place, 'of another user');
+});
+
+test('a consent is stored though the lock is held for minutes, and given up after four tries', async () => {
+  for (const [failures, isStored] of [
+    [3, true],
+    [4, false],
+  ] as const) {
+    await using place = await setUp();
+    let tries = 0;
+    const tokens: typeof place.tokens = {
+      ...place.tokens,
+      async lock(userId) {
+        tries += 1;
+        if (tries <= failures) throw new Trouble('held', { code: 'lock_held', recovery: 'retry' });
+        return await place.tokens.lock(userId);
+      },
+    };
+    const pair = place.sandbox.grants.link(ANNA);
+    const login = { userId: ANNA, refreshToken: token(pair), accessToken: accessToken('a'), expiresInMs: 1, scope: '' };
+    const failure = await failureOf(storeLogin({ tokens, accesses: place.accesses, clock: impatient }, login));
+    assert.equal(failure === undefined, isStored);
+    assert.equal((await place.tokens.load(ANNA)) === pair, isStored);
+  }
+});
+
+test('an access token is used until two minutes before its end, and one of a login that was not stored never', async () => {
+  await using place = await setUp();
+  const { tokens } = place;
+  const time = { ms: 0 };
+  const clock: Clock = { ...impatient, elapsedMs: () => time.ms };
+  const accesses = { load: async () => undefined, save: async () => undefined };
+  const issuer = connect(place.sandbox);
+  const log = createRecordingLog();
+  const access = createAccessTokens({ tokens, accesses, issuer, clock, log });
+  const first = await access.get(ANNA, { urgent: true });
+  time.ms = (3 * 3_600 - 120) * 1_000 - 1;
+  assert.equal(await access.get(ANNA, { urgent: true }), first);
+  time.ms += 1;
+  assert.notEqual(await access.get(ANNA, { urgent: true }), first);
+
+  const refuse = async () => {
+    throw new Trouble('full', { code: 'disk_full', recovery: 'retry' });
+  };
+  const full = createAccessTokens({ tokens: { ...tokens, lock: refuse }, accesses, issuer, clock, log });
+  const login = { userId: ANNA, refreshToken: token('r'), accessToken: accessToken('a'), expiresInMs: 1e7, scope: '' };
+  await assert.rejects(full.adopt(login), { code: 'disk_full' });
+  await assert.rejects(full.get(ANNA, { urgent: true }), { code: 'disk_full' });
+});
+
+describe('with the token file changed by another program', { timeout: 900_000 }, () => {
+  /** Another consent of the same person, put there by hand. */
+  const byHand = (place: SystemPaths) => place.sandbox.grants.link(ANNA);
+
+  for (const then of ['goes on', 'fails', 'is slow'] as const) {
+    test(`before each file operation, which then ${then}, no login is lost, and the newer one stays`, async () => {
+      for (let index = 0, isOver = false; !isOver; index += 1) {
+        await using place = await setUp();
+        const newer = byHand(place);
+        let count = -1;
+        let isPlaced = false;
+        const files = watchFiles(async ({ name, path }, run) => {
+          count += 1;
+          if (name === 'rename' && path.startsWith(`${place.file}`.replace(/1234$/, '.1234.')) && count <= index)
+            isPlaced = !path.includes('.access') && !path.includes('.spare');
+          if (count !== index) return await run();
+          await writeFile(place.file, `${newer}\n`);
+          // A close that fails has let go of the file all the same.
+          if (then === 'fails' && name === 'close') await run();
+          if (then === 'fails') throw diskError('EIO');
+          if (then === 'is slow') await new Promise((resolve) => setTimeout(resolve, 20));
+          return await run();
+        });
+        const tokens = createTokenFiles(place.directory, files);
+        const accesses = createAccessFiles(place.directory, files);
+        const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
+        await failureOf(obtainLogin(ports, ANNA, { urgent: true }));
+        isOver = count < index;
+        const when = `with a change before operation ${index}, which ${then}`;
+        // Between the last look and the rename there is no other way.
+        if (!isOver && !isPlaced) assert.equal(await isAlive(place, newer), true, when);
+        await assertLoginSurvives(place, when);
+      }
+    });
+  }
+
+  /** Whether the newer login, or what came of it, is in the token file. */
+  async function isAlive({ file, sandbox }: SystemPaths, newer: string) {
+    const stored = readToken(await readFile(file, 'utf8'));
+    return stored === newer || (stored !== undefined && sandbox.grants.accepts(stored));
+  }
+
+  test('and the process killed at some operation, no login is lost', async () => {
+    const seed = Number(process.env['TORTURE_SEED'] ?? Date.now() % 1e6);
+    const random = createRandom(seed);
+    const rounds = Number(process.env['TORTURE_ROUNDS'] ?? 8);
+    for (let round = 0; round < rounds; round += 1) {
+      await using place = await setUp();
+      const changeBefore = Math.floor(random() * 45);
+      const dieBefore = changeBefore + Math.floor(random() * 5);
+      await rotateElsewhere(place, { changeBefore, changeTo: byHand(place), dieBefore });
+      await assertLoginSurvives(place, `changed at ${changeBefore}, killed at ${dieBefore}, seed ${seed}`);
+    }
+  });
+
+  test('while a consent is stored, whichever file operation fails, a login works', async () => {
+    for (let index = 0, isOver = false; !isOver; index += 1) {
+      await using place = await setUp();
+      const [newer, consented] = [byHand(place), byHand(place)];
+      let count = -1;
+      const files = watchFiles(async ({ name }, run) => {
+        count += 1;
+        if (count === index) await writeFile(place.file, `${newer}\n`);
+        if (count === index + 1 && name === 'close') await run();
+        if (count === index + 1) throw diskError('EIO');
+        return await run();
+      });
+      const tokens = createTokenFiles(place.directory, files);
+      const accesses = createAccessFiles(place.directory, files);
+      const pair = { refreshToken: token(consented), accessToken: accessToken('a'), expiresInMs: 1e7, scope: '' };
+      const failure = await failureOf(storeLogin({ tokens, accesses, clock: impatient }, { ...pair, userId: ANNA }));
+      isOver = count < index;
+      if (failure === undefined && count >= index) assert.ok(await place.tokens.load(ANNA));
+      await assertLoginLives(place, `with a consent and a change before operation ${index}`);
+    }
+  });
 });
 
 describe('at once', () => {

@@ -7,8 +7,13 @@ import { parse } from 'dotenv';
 import { installService } from '../../../src/cli/service/install.ts';
 import { showService, uninstallService } from '../../../src/cli/service/status.ts';
 import { judgeService } from '../../../src/doctor/host.ts';
+import { listen } from '../../../src/http/listen.ts';
+import { createProof } from '../../../src/http/probe.ts';
+import { createPublicApp } from '../../../src/http/public/app.ts';
 import type { Ran } from '../../../src/systemd/control.ts';
 import { servicePaths } from '../../../src/systemd/paths.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { createRecordingLog } from '../../support/recording-log.ts';
 import { createShell } from '../../support/shell.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
@@ -57,7 +62,7 @@ async function openMachine(options: MachineOptions = {}) {
     readDotenv: (path) => (existsSync(path) ? parse(readFileSync(path)) : {}),
     program: { node: '/bin/sh', script: '/bin/sh' },
   });
-  const world = { paths, run, folder };
+  const world = { paths, run, folder, root: process.getuid?.() ?? 0 };
   return {
     ...directory,
     paths,
@@ -94,6 +99,7 @@ describe('service install', () => {
     assert.match(await readFile(paths.unit, 'utf8'), /^ExecStart=\/bin\/sh \/bin\/sh serve$/m);
     assert.equal(statSync(paths.unit).mode & 0o777, 0o644);
     assert.deepEqual(machine.changes(), [
+      'systemctl stop weighbridge.service',
       'systemctl daemon-reload',
       'systemctl enable weighbridge.service',
       'systemctl restart weighbridge.service',
@@ -155,6 +161,14 @@ describe('service install', () => {
       `${SETTINGS}HOOK_COMMAND=./hook.sh\n`,
       /HOOK_COMMAND: the service cannot see \.\/hook\.sh/,
     ],
+    ...['/home', '/root', '/run/user', '/tmp', '/var/tmp'].map(
+      (hidden) =>
+        [
+          `a hook is in ${hidden}`,
+          `${SETTINGS}HOOK_COMMAND=${hidden}/hook.sh\n`,
+          new RegExp(`cannot see ${hidden}/hook`),
+        ] as const,
+    ),
     ['a hook is at home', `${SETTINGS}HOOK_COMMAND="sh /home/pi/hook.sh"\n`, /cannot see \/home\/pi\/hook\.sh/],
     ['a certificate is at home', `${SETTINGS}MQTT_URL=mqtts://broker\nMQTT_CA_FILE=/root/ca.pem\n`, /MQTT_CA_FILE/],
   ] as const) {
@@ -168,6 +182,27 @@ describe('service install', () => {
       assert.deepEqual([await filesBelow(machine.path), machine.changes()], [before, []]);
     });
   }
+
+  it('refuses where a weighbridge runs outside of the service, and changes nothing', async () => {
+    const app = createPublicApp({
+      path: '/withingsWebhook',
+      query: new URLSearchParams(),
+      trustProxy: false,
+      onNotification: () => undefined,
+      onRedirect: () => assert.fail(),
+      prove: createProof('hush-client-secret'),
+      directory: '/elsewhere',
+      people: { names: new Map(), unit: 'kg' },
+      clock: createFakeClock(),
+      log: createRecordingLog(),
+    });
+    await using listener = await listen(app, { host: '127.0.0.1', port: 0 });
+    await using machine = await openMachine({ settings: `${SETTINGS}PORT=${listener.port}\n` });
+    const before = await filesBelow(machine.path);
+    assert.equal(await machine.install(), 1);
+    assert.match(machine.said(), /a weighbridge is running here already/);
+    assert.deepEqual([await filesBelow(machine.path), machine.changes()], [before, []]);
+  });
 
   it('says that there is no systemd', async () => {
     await using machine = await openMachine({ answers: { 'systemctl --version': { code: undefined, stdout: '' } } });

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { planMoves } from '../../../src/cli/service/move.ts';
+import { lockFile } from '../../../src/storage/lock.ts';
+import { servicePaths } from '../../../src/systemd/paths.ts';
+import { createShell } from '../../support/shell.ts';
+import { failureOf } from '../../support/watched-files.ts';
+
+const CHILD = fileURLToPath(new URL('../../support/move-child.js', import.meta.url));
+/** One of so many file operations of a move is tried, for each takes half a second; all of them by `npm run torture`. */
+const STEP = process.env['TORTURE_ROUNDS'] === undefined ? 6 : 1;
+/** A user that owns nothing else: nobody. */
+const STRANGER = 65_534;
+const FILES = {
+  'tokens/1234': 'anna\n',
+  'tokens/5678': 'bo\n',
+  'data/measures.jsonl': '{}\n',
+  'data/cursors/1234': '1\n',
+};
+
+/** A folder with a set-up, and a machine for the service, on one file system or on two. */
+async function openMachine({ isFar = false } = {}) {
+  const near = await mkdtemp('/tmp/weighbridge-test-');
+  const far = isFar ? await mkdtemp('/dev/shm/weighbridge-test-') : near;
+  const folder = join(near, 'folder');
+  const root = join(far, 'root');
+  for (const [path, text] of Object.entries(FILES)) {
+    await mkdir(join(folder, path, '..'), { recursive: true });
+    await writeFile(join(folder, path), text, { mode: 0o600 });
+  }
+  const paths = servicePaths(root);
+  const run = async () => ({ code: 0, stdout: '', stderr: '' });
+  const machine = { paths, run, folder, root: process.getuid?.() ?? 0 };
+  return {
+    folder,
+    root,
+    far,
+    state: paths.state,
+    async move() {
+      const { steps, notes } = await planMoves(createShell({ readDotenv: () => ({}) }), machine);
+      for (const step of steps) await step.run();
+      return notes;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const path of new Set([near, far])) await rm(path, { recursive: true });
+    },
+  };
+}
+type OpenMachine = Awaited<ReturnType<typeof openMachine>>;
+
+async function filesBelow(path: string): Promise<Readonly<Record<string, string>>> {
+  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = entries.filter((each) => each.isFile() && !each.name.endsWith('.lock'));
+  const found = files.map(async ({ parentPath, name }): Promise<[string, string]> => {
+    const at = join(parentPath, name);
+    return [at.slice(path.length + 1), await readFile(at, 'utf8')];
+  });
+  return Object.fromEntries(await Promise.all(found));
+}
+
+async function assertMoved({ folder, state }: OpenMachine, when = '') {
+  assert.deepEqual(await filesBelow(state), FILES, when);
+  assert.deepEqual(await filesBelow(folder), {}, when);
+  for (const path of Object.keys(FILES)) assert.equal((await stat(join(state, path))).mode & 0o777, 0o600, when);
+}
+
+for (const isFar of [false, true]) {
+  describe(isFar ? 'a move to another file system' : 'a move', () => {
+    test('leaves nothing behind, and every file as it was', async () => {
+      await using machine = await openMachine({ isFar });
+      await machine.move();
+      await assertMoved(machine);
+    });
+
+    test('that is killed at any file operation goes on at the next call, and no login is at work twice', {
+      timeout: 600_000,
+    }, async () => {
+      // Each run takes others.
+      for (let index = Math.floor(Math.random() * STEP); ; index += STEP) {
+        await using machine = await openMachine({ isFar });
+        const { folder, root, state } = machine;
+        const { signal } = spawnSync(process.execPath, [CHILD, root, folder, `${index}`], { stdio: 'inherit' });
+        const when = `before operation ${index}`;
+        for (const userId of ['1234', '5678']) {
+          const count = [folder, state].filter((path) => existsSync(`${path}/tokens/${userId}`)).length;
+          if (count === 0) await readFile(`${state}/tokens/${userId}.copy`, 'utf8');
+          assert.ok(count < 2, `two copies of ${userId} ${when}`);
+        }
+        await machine.move();
+        await assertMoved(machine, when);
+        if (signal === null) {
+          assert.ok(index > 20, `only ${index} operations were counted`);
+          break;
+        }
+      }
+    });
+  });
+}
+
+test('a move waits for the process that rotates a login', async () => {
+  await using machine = await openMachine();
+  const lock = await lockFile(`${machine.folder}/tokens/.1234.lock`);
+  const moving = machine.move();
+  await (await lockFile(`${machine.far}/time-passes`))[Symbol.asyncDispose]();
+  assert.equal(await readFile(`${machine.folder}/tokens/1234`, 'utf8'), 'anna\n');
+  await writeFile(`${machine.folder}/tokens/1234`, 'rotated\n');
+  await lock[Symbol.asyncDispose]();
+  await moving;
+  assert.equal(await readFile(`${machine.state}/tokens/1234`, 'utf8'), 'rotated\n');
+});
+
+test('what the service has stays, and a mark that its user has put there is no move that was cut off', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('not root');
+  await using machine = await openMachine();
+  await mkdir(`${machine.state}/tokens`, { recursive: true });
+  await writeFile(`${machine.state}/tokens/1234`, 'newer\n');
+  await writeFile(`${machine.state}/tokens/.move`, '');
+  await chown(`${machine.state}/tokens/.move`, STRANGER, STRANGER);
+  assert.match((await machine.move()).join(), /has logins of its own/);
+  assert.equal(await readFile(`${machine.state}/tokens/1234`, 'utf8'), 'newer\n');
+  assert.equal(await readFile(`${machine.folder}/tokens/1234`, 'utf8'), 'anna\n');
+});
+
+test('a link in the place of the directory of the service is refused', async () => {
+  await using machine = await openMachine();
+  await mkdir(`${machine.far}/elsewhere`);
+  await mkdir(machine.state, { recursive: true });
+  await symlink(`${machine.far}/elsewhere`, `${machine.state}/tokens`);
+  assert.match(String(await failureOf(machine.move())), /is a link, and must be a directory/);
+  assert.deepEqual(await readdir(`${machine.far}/elsewhere`), []);
+});
+
+test('a link among the measurements is not followed to another file system', async () => {
+  await using machine = await openMachine({ isFar: true });
+  await symlink('/etc/hostname', `${machine.folder}/data/linked`);
+  assert.match(String(await failureOf(machine.move())), /linked is a link/);
+  assert.equal((await filesBelow(machine.state))['data/linked'], undefined);
+});
+
+/** Another user, who swaps the directory for a link and back as fast as it can. */
+function swap(state: string, target: string): ChildProcess {
+  const script = `
+    const fs = require('node:fs');
+    process.chdir(${JSON.stringify(state)});
+    process.stdout.write('swapping');
+    for (;;) {
+      for (const [call, ...args] of [
+        [fs.renameSync, 'tokens', 'aside'], [fs.symlinkSync, ${JSON.stringify(target)}, 'tokens'],
+        [fs.unlinkSync, 'tokens'], [fs.renameSync, 'aside', 'tokens'], [fs.mkdirSync, 'tokens'],
+      ]) try { call(...args); } catch {}
+    }`;
+  return spawn(process.execPath, ['-e', script], {
+    uid: STRANGER,
+    gid: STRANGER,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
+
+test('links that are swapped in as fast as possible get nothing of root', { timeout: 300_000 }, async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('not root');
+  for (let round = 0; round < 20; round += 1) {
+    await using machine = await openMachine();
+    const { far, state } = machine;
+    const secrets = join(far, 'of-root');
+    await mkdir(secrets, { mode: 0o755 });
+    await writeFile(join(secrets, 'shadow'), 'secret', { mode: 0o600 });
+    await mkdir(`${state}/tokens`, { recursive: true });
+    for (const path of [far, join(far, 'root'), join(far, 'root/var'), join(far, 'root/var/lib')])
+      await chmod(path, 0o755);
+    for (const path of [state, `${state}/tokens`]) await chown(path, STRANGER, STRANGER);
+    const swapper = swap(state, secrets);
+    await once(swapper.stdout ?? assert.fail(), 'data');
+    // It may fail, where a link is in the place of the directory, and is called again then.
+    await failureOf(machine.move());
+    swapper.kill('SIGKILL');
+    await once(swapper, 'close');
+    for (const path of [secrets, join(secrets, 'shadow')]) {
+      const { uid, mode } = await stat(path);
+      assert.deepEqual([uid, mode & 0o777], [0, path === secrets ? 0o755 : 0o600]);
+    }
+    assert.deepEqual(await readdir(secrets), ['shadow']);
+    const logins = { ...(await filesBelow(`${state}/tokens`)), ...(await filesBelow(`${machine.folder}/tokens`)) };
+    assert.deepEqual([logins['1234'], logins['5678']], ['anna\n', 'bo\n']);
+  }
+});
