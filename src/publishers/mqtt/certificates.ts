@@ -1,6 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { errorCode, Trouble } from '../../domain/trouble.ts';
+
+/** All public authorities of the web in one file take a quarter of that. */
+const MOST_BYTES = 1024 * 1024;
 
 /** Paths of PEM files. They are read at every connection, because they may be renewed. */
 export interface CertificateFiles {
@@ -31,12 +35,29 @@ export async function readCertificates({ caFile, certFile, keyFile }: Certificat
 async function read(setting: string, what: string, path: string | undefined): Promise<Buffer | undefined> {
   if (path === undefined) return undefined;
   try {
-    return await readFile(path);
+    return await readRegular(path);
   } catch (error) {
     const hint = `${setting} is ${what}, PEM, readable for this user`;
     const code = setting.toLowerCase();
-    throw new Trouble(`cannot read ${path} (${errorCode(error) ?? error})`, { code, recovery: 'settings', hint });
+    throw new Trouble(`cannot read ${path} (${errorCode(error) ?? messageOf(error)})`, {
+      code,
+      recovery: 'settings',
+      hint,
+    });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Not a FIFO or a device, which may never end, nor a file larger than any chain of certificates. */
+async function readRegular(path: string): Promise<Buffer> {
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const stats = await handle.stat();
+  if (!stats.isFile()) throw new Error('not a regular file');
+  if (stats.size > MOST_BYTES) throw new Error(`${stats.size} bytes are too many`);
+  return await handle.readFile();
 }
 
 function checkPair(

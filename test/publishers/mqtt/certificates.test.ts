@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { checkBroker } from '../../../src/doctor/publishers.ts';
 import { Trouble } from '../../../src/domain/trouble.ts';
@@ -44,6 +44,17 @@ describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
         /\/nowhere\/a\.pem \(ENOENT\); MQTT_CERT_FILE is/,
       );
       assert.match(await troubleWith({ keyFile: '/nowhere/b.pem' }), /\/nowhere\/b\.pem \(ENOENT\); MQTT_KEY_FILE is/);
+    });
+
+    it('is told of where a file is a FIFO, a device, or huge', async () => {
+      const fifo = `${directory.path}/fifo.pem`;
+      execFileSync('mkfifo', [fifo]);
+      const huge = `${directory.path}/huge.pem`;
+      await writeFile(huge, '');
+      await truncate(huge, 2 ** 30);
+      assert.match(await troubleWith({ certFile: fifo }), /fifo\.pem \(not a regular file\); MQTT_CERT_FILE is/);
+      assert.match(await troubleWith({ keyFile: '/dev/zero' }), /\/dev\/zero \(not a regular file\)/);
+      assert.match(await troubleWith({ certFile: huge }), /huge\.pem \(1073741824 bytes are too many\)/);
     });
 
     it('is told of where a file holds something else, the key is of another one, or has a passphrase', async () => {
