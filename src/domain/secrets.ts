@@ -33,8 +33,9 @@ function literal(text: string): string {
 
 /** What is shorter is easy to guess, and stands in many a text by chance. */
 const SHORTEST_SECRET = 8;
-/** So many letters are a passphrase, and no name of a route. */
-const LONGEST_WORDS = 19;
+/** More letters or words than that are a passphrase, and no name of a route. */
+const LONGEST_ROUTE = 19;
+const MOST_WORDS = 2;
 
 /**
  * What keeps strangers out of a callback URL: parts of its path and values of its parameters that are long, and made of
@@ -60,5 +61,6 @@ function partsOf({ pathname, searchParams }: URL): readonly string[] {
 /** `weighbridge`, `withingsWebhook`, `my-scale`. */
 function isWords(part: string): boolean {
   const words = part.split(/[-_.]|(?<=[a-z])(?=[A-Z])/);
-  return part.length <= LONGEST_WORDS && words.every((word) => /^([A-Za-z][a-z]+|[A-Z]{2,})$/.test(word));
+  const isShort = part.length <= LONGEST_ROUTE && words.length <= MOST_WORDS;
+  return isShort && words.every((word) => /^([A-Za-z][a-z]+|[A-Z]{2,})$/.test(word));
 }

@@ -118,12 +118,8 @@ export async function makeDirectory(path: string): Promise<void> {
 }
 
 /** Undefined where there is no such file. */
-export async function readBytes(files: FileSystem, path: string): Promise<Buffer | undefined> {
-  return await attemptIfThere(`read ${path}`, () => files.readFile(path));
-}
-
 export async function readText(files: FileSystem, path: string): Promise<string | undefined> {
-  return (await readBytes(files, path))?.toString('utf8');
+  return (await attemptIfThere(`read ${path}`, () => files.readFile(path)))?.toString('utf8');
 }
 
 /** A small file that is written under another name first: what can go wrong with the disk goes wrong before `commit`. */

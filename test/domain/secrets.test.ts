@@ -38,6 +38,7 @@ describe('of a callback URL', () => {
     '/hook?key=9f2c41d0',
     '/a8B3xQ9z',
     '/correct-horse-battery-staple',
+    '/blue-horse-hut',
     '/kdhwyqpzmvbncrtxlsgj',
   ]) {
     it(`what is long and more than a word is secret: ${rest}`, () => {

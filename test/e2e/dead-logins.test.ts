@@ -131,7 +131,7 @@ describe('a dead login', { concurrency: true }, () => {
 
     state.silent = true;
     await using _daemon = await bench.serve();
-    const { status, user } = await bench.health();
+    const { status, user } = await healthWhen(bench.health, isLogin('needs_login'));
     assert.deepEqual(
       [status, user?.['login'], user?.['needs_login_since'], user?.['reason']],
       [503, 'needs_login', before.user?.['needs_login_since'], before.user?.['reason']],

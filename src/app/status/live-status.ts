@@ -22,7 +22,7 @@ import type { CurrentTrouble, PublisherTroubles, Troubles } from './troubles.ts'
 /** For so long the list of who is linked is taken as it was. */
 const LOOK_AGAIN_MS = 5_000;
 /** And for so long a look waits for the files. A disk that hangs shall not keep anyone from asking. */
-const LOOK_WAIT_MS = 2_000;
+const LOOK_WAIT_MS = 5_000;
 /** How many people's files are read at the same time. */
 const AT_ONCE = 16;
 /** What may pass by itself is a reason for alarm after this; by then it was tried five times. */

@@ -1,5 +1,5 @@
 import type { UserId } from '../../domain/token.ts';
-import { type FileSystem, nodeFiles, readBytes } from '../files.ts';
+import { attemptIfThere, type FileSystem, nodeFiles } from '../files.ts';
 import { type JournalLine, parseLine, wholeLength, wholeLines } from './line.ts';
 
 /** Which groups; all of them where nothing is set. */
@@ -39,7 +39,11 @@ export async function openJournalReader(
   path: string,
   files: FileSystem = nodeFiles,
 ): Promise<JournalReader | undefined> {
-  const bytes = await readBytes(files, path);
+  const bytes = await attemptIfThere(`read ${path}`, async () => {
+    await using handle = await files.open(path);
+    // Of any size: `readFile` is for small files.
+    return await handle.readFile();
+  });
   if (bytes === undefined) return undefined;
   const { groups, unreadable } = survey(bytes);
   return {

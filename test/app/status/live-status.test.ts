@@ -459,7 +459,7 @@ test('a disk that does not answer keeps no one waiting: the last state is shown,
   });
   await clock.advance(5_000);
   const looking = liveStatus.look();
-  await clock.advance(2_000);
+  await clock.advance(5_000);
   const { people, troubles } = await looking;
   assert.deepEqual([people.length, troubles.map(({ code }) => code)], [1, ['file_hangs']]);
   thaw();
