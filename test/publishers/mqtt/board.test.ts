@@ -50,6 +50,8 @@ function setUp(home = createMqttHome(ANNA)) {
     version: '1',
     linkedUsers: () => Promise.resolve([...home.linked]),
     stateOf: () => Promise.resolve(NOTHING_KNOWN),
+    hasCallback: true,
+    pollMs: 600_000,
     latest: home.latest,
     store: home.retained,
     url: URL_OF_BROKER,
