@@ -93,30 +93,3 @@ describe('without CALLBACK_URL', { concurrency: true }, () => {
     assert.match(stderr, /CALLBACK_URL is required, or REDIRECT_URL/);
   });
 });
-
-test('a daemon polls while Withings cannot reach the callback URL, and stops when Withings can', async () => {
-  let isReachable = false;
-  await using home = await startHome({
-    fault: ({ form }, answer) =>
-      answer === undefined && form.get('action') === 'subscribe' && !isReachable
-        ? { text: JSON.stringify({ status: 293, body: {}, error: 'callback url not reachable' }) }
-        : undefined,
-  });
-  await home.link('1234');
-  home.sandbox.store('1234', { kilograms: 81.25, date: secondsAgo(60) });
-  const [port, statusPort] = [await freePort(), await freePort()];
-  const CALLBACK_URL = `http://127.0.0.1:${port}/withingsWebhook/url-secret-9c41`;
-  const env = { PORT: `${port}`, STATUS_PORT: `${statusPort}`, CALLBACK_URL, POLL_INTERVAL: '2s' };
-  await using daemon = await home.serve(env);
-  await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.25);
-  await daemon.line(({ event, polling }) => event === 'polling' && polling === true);
-  const answer = await fetch(`http://127.0.0.1:${statusPort}/healthz`);
-  const health: Health = JSON.parse(await answer.text());
-  assert.deepEqual([answer.status, health.users[0]?.subscription['state']], [200, 'polling']);
-  home.sandbox.store('1234', { kilograms: 81.65, date: secondsAgo(20) });
-  await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.65);
-  isReachable = true;
-  await daemon.line(({ event, polling }) => event === 'polling' && polling === false);
-  const recovered: Health = JSON.parse(await (await fetch(`http://127.0.0.1:${statusPort}/healthz`)).text());
-  assert.equal(recovered.users[0]?.subscription['state'], 'works');
-});

@@ -47,8 +47,8 @@ export function encodePerson(person: PersonStatus) {
       applis,
       since: since === undefined ? null : time(since),
       reason: reason ?? null,
-      mode: pollMs === undefined ? null : describePolling(pollMs),
-      poll_interval_s: pollMs === undefined ? null : seconds(pollMs),
+      mode: pollMs === undefined ? undefined : describePolling(pollMs),
+      poll_interval_s: pollMs === undefined ? undefined : seconds(pollMs),
     },
   };
 }

@@ -100,8 +100,7 @@ export function devicePayload({ userId, name, quantities, gone = [], unit, topic
       state_topic: topics.health(userId),
       value_template: `{{ 'ON' if value_json.${key} else 'OFF' }}`,
       json_attributes_topic: topics.health(userId),
-      json_attributes_template:
-        "{{ {'reason': value_json.reason, 'since': value_json.since, 'mode': value_json.mode} | tojson }}",
+      json_attributes_template: "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}",
     };
   }
 }

@@ -50,11 +50,12 @@ export function problemPayload(
   const { needsLogin, subscription, linkedAt } = person;
   const isPolling = isPolled(person, hasCallback);
   const hitch = needsLogin ?? (hasCallback ? subscription?.hitch : undefined);
+  const polling = isPolling && needsLogin === undefined ? describePolling(pollMs) : undefined;
+  const reasons = [polling, hitch?.reason].filter((reason) => reason !== undefined);
   return JSON.stringify({
     needs_login: needsLogin !== undefined,
     subscription_lost: !isPolling && subscription?.hitch !== undefined,
-    mode: isPolling ? describePolling(pollMs) : 'notifications',
-    reason: hitch?.reason ?? null,
+    reason: reasons.length === 0 ? null : reasons.join(': '),
     since: hitch === undefined ? null : formatUtc(hitch.since),
     linked_at: linkedAt === undefined ? null : formatUtc(linkedAt),
   });
