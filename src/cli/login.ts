@@ -44,7 +44,8 @@ export async function login(shell: Shell, options: LoginOptions): Promise<ExitCo
   const { config, core, log } = openCommand(shell);
   const { callback } = core;
   if (callback === undefined) {
-    const message = 'CALLBACK_URL is required: the browser comes back to it from the consent page';
+    const message =
+      'CALLBACK_URL is required, or REDIRECT_URL where Withings cannot call: the browser ends there after the consent';
     throw new ExitError(ExitCode.configuration, message);
   }
   const { subscribe } = options;
@@ -54,7 +55,7 @@ export async function login(shell: Shell, options: LoginOptions): Promise<ExitCo
     shell.say('Open this link in a browser, log in at Withings, choose the person and say yes:');
     shell.print(link.href);
   };
-  if (options.paste) return await byHand(setting, show);
+  if (options.paste || !config.callback.answersRedirect) return await byHand(setting, show);
   const waitMs = expiresAt.getTime() - realClock.now().getTime();
   const patience = AbortSignal.any([shell.signal, AbortSignal.timeout(waitMs)]);
   return await byBrowser(setting, show, id, patience);
