@@ -12,7 +12,7 @@ import { createTokenFiles } from '../storage/token-files.ts';
 import type { ServiceState } from '../systemd/control.ts';
 import { checkDns, judgeCallbackUrl, judgeCertificate, judgeHead, judgeSilence } from './callback.ts';
 import { checkHealthz, standIn } from './daemon.ts';
-import { checkDirectory, ofAnother, ownerBesideRoot } from './directory.ts';
+import { checkDirectory, lookAtNames, ofAnother, ownerBesideRoot } from './directory.ts';
 import { codeOf, type Finding, findingOf, notChecked, warning } from './finding.ts';
 import { checkFlock, judgeClock, judgeNode, judgeService, judgeSettings, type Platform } from './host.ts';
 import type { Network } from './network.ts';
@@ -49,6 +49,7 @@ export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Fin
   const core = yield* examineWithings(setUp);
   const { tokens, data } = config.directories;
   if (!isWrong('TOKENS_DIR')) yield* await checkDirectory({ check: 'tokens', path: tokens });
+  if (!isWrong('TOKENS_DIR')) yield* await lookAtNames(config.directories, config.people).catch(() => []);
   if (!isWrong('DATA_DIR')) yield* await checkDirectory({ check: 'data', path: data });
   if (config.hook !== undefined) yield await checkHook(config.hook);
   if (config.mqtt !== undefined) yield* await checkBroker(config.mqtt, world.signal);
