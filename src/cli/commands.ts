@@ -69,6 +69,37 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     .option('--host <address>', 'the address of the page; 0.0.0.0 shows it to your whole network', '127.0.0.1')
     .action((options) => run(async (at) => (await import('./demo.ts')).demo(at, options), ExitCode.done));
   program
+    .command('setup')
+    .description('set up everything: asks, checks each answer, writes .env, and links a person')
+    .addOption(
+      new Option('--way <way>', 'how Withings reaches this computer').choices([
+        'ngrok',
+        'cloudflare',
+        'tailscale',
+        'proxy',
+        'none',
+      ]),
+    )
+    .option('--host-name <name>', 'the host name of this computer on that way')
+    .option('--redirect-url <url>', 'where the browser ends after linking, for the way "none"')
+    .option('--client-id <id>', 'the client id from the Withings dashboard')
+    .option('--client-secret <secret>', 'the client secret; WITHINGS_CLIENT_SECRET works as well')
+    .option('--no-try', 'do not try the callback URL')
+    .option('--link', 'link another person, even if one is linked')
+    .option('--no-link', 'link no person')
+    .option('--paste', 'take the address that the browser ends on by hand')
+    .option('--name <name>', 'the name of the person who is linked')
+    .option('--mqtt <url>', 'the MQTT broker')
+    .option('--no-mqtt', 'no MQTT broker')
+    .option('--mqtt-username <name>', 'the user name at the broker')
+    .option('--mqtt-password <password>', 'the password at the broker')
+    .option('--history', 'fetch the weigh-ins of all past years')
+    .option('--no-history', 'leave the past years alone')
+    .option('--service', 'install the service (as root)')
+    .option('--no-service', 'install no service')
+    .addHelpText('after', '\nOn a terminal setup asks for what no option gives. Ctrl-C stops; the next setup goes on.')
+    .action((options) => runBeside(async (at) => (await import('./setup/setup.ts')).setUp(at, options)));
+  program
     .command('login')
     .description('link a person: prints the link to open, and does the rest')
     .option('--demo-user', "Withings' own demo account in place of yours")

@@ -78,7 +78,7 @@ async function play(shell: Shell, directory: string, options: DemoOptions): Prom
   const weights = createWeightLog(openLog(shell, config));
   await using daemon = await startDaemon(config, weights.log, shell).catch((error) => {
     if (!(error instanceof Trouble && error.code === 'port_taken')) throw error;
-    throw new ExitError(ExitCode.failed, `error: ${error.message}; choose another port with --port`);
+    throw new ExitError(ExitCode.failed, `${error.message}; choose another port with --port`);
   });
   const callbackUrl = config.callback.url ?? '';
   for (const { userId } of people) await subscribe(sandbox, userId, callbackUrl);

@@ -31,16 +31,25 @@ export interface World {
   readonly signal: AbortSignal;
 }
 
-interface SetUp extends World {
+/** What it takes to look at the way in. */
+type Way = Pick<World, 'network' | 'clock' | 'log'>;
+
+interface WayIn extends Way {
   readonly config: Config;
   /** Whether one of these settings cannot be read, so that what depends on it cannot be looked at. */
   readonly isWrong: (...names: readonly string[]) => boolean;
 }
 
+type SetUp = World & WayIn;
+
+function wrongSettings({ problems }: Parsed): WayIn['isWrong'] {
+  return (...names) => problems.some(({ name }) => names.includes(name));
+}
+
 /** Looks at everything a set-up can get wrong, one finding after the other, as each is found. */
 export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Finding, void> {
   const config = parsed.readable;
-  const isWrong = (...names: readonly string[]) => parsed.problems.some(({ name }) => names.includes(name));
+  const isWrong = wrongSettings(parsed);
   const setUp = { ...world, config, isWrong };
   yield* judgeSettings(parsed);
   yield judgeNode(world.platform);
@@ -53,7 +62,7 @@ export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Fin
   if (!isWrong('DATA_DIR')) yield* await checkDirectory({ check: 'data', path: data });
   if (config.hook !== undefined) yield await checkHook(config.hook);
   if (config.mqtt !== undefined) yield* await checkBroker(config.mqtt, world.signal);
-  yield* examineCallback(setUp);
+  yield* examineCallback(parsed, world);
   yield* examinePeople(setUp, core);
 }
 
@@ -86,8 +95,11 @@ async function* examineWithings(setUp: SetUp): AsyncGenerator<Finding, Core | un
   return finding.mark === 'broken' ? undefined : core;
 }
 
-async function* examineCallback(setUp: SetUp): AsyncGenerator<Finding, void> {
-  const { config, isWrong } = setUp;
+/** Whether Withings can reach this computer. */
+export async function* examineCallback(parsed: Parsed, world: Way): AsyncGenerator<Finding, void> {
+  const config = parsed.readable;
+  const isWrong = wrongSettings(parsed);
+  const setUp = { ...world, config, isWrong };
   const { url } = config.callback;
   if (url === undefined) {
     if (!isWrong('CALLBACK_URL')) yield NO_CALLBACK_URL;
@@ -105,7 +117,7 @@ const NO_CALLBACK_URL = warning(
 );
 
 /** Name and certificate. Returns whether asking for more makes sense. */
-async function* examineWayIn({ network, clock }: SetUp, url: URL): AsyncGenerator<Finding, boolean> {
+async function* examineWayIn({ network, clock }: WayIn, url: URL): AsyncGenerator<Finding, boolean> {
   const { hostname, protocol } = url;
   if (!isLoopback(hostname) && isIP(hostname.replace(/^\[|\]$/g, '')) === 0) {
     const { finding, found } = await checkDns(hostname, network.resolve);
@@ -124,7 +136,7 @@ async function* examineWayIn({ network, clock }: SetUp, url: URL): AsyncGenerato
 }
 
 /** What answers: on this machine, and at the callback URL if it is given. */
-async function* examineAnswer(setUp: SetUp, url: string | undefined): AsyncGenerator<Finding, void> {
+async function* examineAnswer(setUp: WayIn, url: string | undefined): AsyncGenerator<Finding, void> {
   const { config, network, clock, log, isWrong } = setUp;
   const { callback, listen, status, withings } = config;
   if (withings.credentials === undefined || isWrong('HOST', 'PORT', 'WEBHOOK_PATH', 'CALLBACK_URL')) {
