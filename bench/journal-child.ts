@@ -27,7 +27,7 @@ const outboxes = ['mqtt', 'hook'].map((name) =>
     clock: realClock,
     random: Math.random,
     log,
-    maxAgeMs: 3_600_000,
+    maxAgeMs: () => 3_600_000,
   }),
 );
 const people = FAMILY.map((userId) => person(userId, undefined));

@@ -6,6 +6,7 @@ import { examineAtStart } from '../doctor/at-start.ts';
 import { checkHook, isPath } from '../doctor/publishers.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
+import { describePolling } from '../domain/status.ts';
 import type { Concern } from '../page/view.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { openLog, readWithingsSettings } from './open-command.ts';
@@ -24,8 +25,8 @@ export async function serve(shell: Shell): Promise<ExitCode> {
   }
   const log = openLog(shell, config);
   if (config.callback.url === undefined) {
-    const text = 'CALLBACK_URL is not set: weighbridge listens, but Withings cannot know where';
-    log.warn({ event: 'no_callback_url', text });
+    const text = `${describePolling(config.pollIntervalMs)}: CALLBACK_URL is not set, so Withings sends no notifications`;
+    log.info({ event: 'polling', text, poll_interval_s: config.pollIntervalMs / 1000 });
   }
   const { signalGroup, files } = shell;
   await using daemon = await startDaemon(config, log, { signalGroup, files, examine: () => examineForPage(config) });

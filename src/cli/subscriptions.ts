@@ -59,11 +59,11 @@ export async function listSubscriptions(
 async function forEach(shell: Shell, argument: string | undefined, work: Work): Promise<ExitCode> {
   const { config, core } = openCommand(shell);
   const { url: callbackUrl } = config.callback;
-  if (core.callback === undefined || callbackUrl === undefined)
+  const subscriptions = core.callback?.subscriptions;
+  if (subscriptions === undefined || callbackUrl === undefined)
     throw new ExitError(ExitCode.configuration, 'CALLBACK_URL is required: Withings calls nobody without it');
   await makeDirectories(config.directories);
   const people = await readPeople(shell, core.tokens, argument);
-  const { subscriptions } = core.callback;
   let code: ExitCode = ExitCode.done;
   for (const userId of people) {
     try {

@@ -8,6 +8,7 @@ import { formatWeight } from '../domain/format.ts';
 import type { People } from '../domain/household.ts';
 import { counts, type GroupState, type Reading, type WeighIn, weightOf } from '../domain/reading.ts';
 import {
+  describePolling,
   type LoginState,
   type Moment,
   type PersonStatus,
@@ -38,7 +39,7 @@ export async function listUsers(shell: Shell, options: { readonly json?: boolean
 }
 
 async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]> {
-  const { directories, callback, people } = config;
+  const { directories, callback, people, pollIntervalMs } = config;
   const users = await listLinked(directories.tokens);
   const messages = openMessages(shell, config);
   const ports = storedStatusPorts(directories, messages);
@@ -59,7 +60,7 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]
       lastWeighIn: weighIn && { ...weighIn, agoMs: momentOf(weighIn.takenAt).agoMs },
       held: recentlyHeld(journal.held.get(userId) ?? [], now),
       unreadable: unreadable.countOf(userId),
-      subscription: describeSubscription(person, callback.url !== undefined),
+      subscription: describeSubscription(person, { hasCallback: callback.url !== undefined, pollMs: pollIntervalMs }),
     });
   }
   return persons;
@@ -139,7 +140,7 @@ function tableOf(persons: readonly PersonStatus[], { unit }: People): readonly (
   return [shown.map(({ heading }) => heading), ...persons.map((person) => shown.map(({ cell }) => cell(person)))];
 }
 
-function describe({ state, applis, since, reason }: SubscriptionStatus): string {
+function describe({ state, applis, since, reason, pollMs = 0 }: SubscriptionStatus): string {
   switch (state) {
     case 'works':
       return applis.map(nameAppli).join(', ');
@@ -149,6 +150,8 @@ function describe({ state, applis, since, reason }: SubscriptionStatus): string 
       return 'not yet';
     case 'off':
       return `off (${reason})`;
+    case 'polling':
+      return `${describePolling(pollMs)} (${reason})`;
   }
 }
 

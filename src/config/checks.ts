@@ -1,5 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
 import { secretParts } from '../domain/secrets.ts';
+import type { Config } from './config.ts';
 import type { Settings } from './settings.ts';
 
 /** Checks of what no setting shows alone. */
@@ -99,13 +100,24 @@ export function checkScopes(scopes: readonly string[]): readonly Warning[] {
 }
 
 /** Withings allows one poll per person in so much time (developer guide, "Best practices"). */
-const LEAST_POLL_MS = 600_000;
+export const LEAST_POLL_MS = 600_000;
 
 /** Whether Withings is asked more often than it allows. */
 export function checkInterval(reconcileIntervalMs: number): readonly Warning[] {
   if (reconcileIntervalMs >= LEAST_POLL_MS) return [];
   const message = 'RECONCILE_INTERVAL is below 10 minutes, but Withings allows one poll per person in 10 minutes';
   return [{ message, hint: 'for example RECONCILE_INTERVAL=6h' }];
+}
+
+/** Whether a `REDIRECT_URL` that names this computer leads to weighbridge. */
+export function checkRedirect({ callback, listen }: Pick<Config, 'callback' | 'listen'>): readonly Warning[] {
+  const { url, redirectUrl, answersRedirect } = callback;
+  if (url !== undefined || redirectUrl === undefined || !answersRedirect) return [];
+  const { port, protocol } = new URL(redirectUrl);
+  const named = Number(port || (protocol === 'https:' ? 443 : 80));
+  if (protocol === 'http:' && (listen.port === 0 || named === listen.port)) return [];
+  const message = `REDIRECT_URL leads to ${protocol}// and port ${named}, and weighbridge answers http:// on port ${listen.port}`;
+  return [{ message, hint: 'change REDIRECT_URL here and at Withings, or PORT' }];
 }
 
 /** A typing mistake changes a third of a name at most. */

@@ -4,9 +4,11 @@ import {
   checkMqtt,
   checkPair,
   checkPorts,
+  checkRedirect,
   checkScopes,
   checkSecrecy,
   checkTopics,
+  LEAST_POLL_MS,
   type Warning,
   warnOfUnknown,
 } from './checks.ts';
@@ -61,36 +63,62 @@ export function parseConfig(
 }
 
 function readConfig(settings: Settings, env: Source) {
-  const { given, optional, defaulted, secret } = settings;
+  const { optional, defaulted, secret } = settings;
   const clientId = optional('WITHINGS_CLIENT_ID');
   const clientSecret = secret('WITHINGS_CLIENT_SECRET');
-  const callbackUrl = optional('CALLBACK_URL');
+  const apiUrl = defaulted('WITHINGS_API_URL');
   const command = optional('HOOK_COMMAND');
   return {
     withings: {
-      apiUrl: defaulted('WITHINGS_API_URL'),
+      apiUrl,
       accountUrl: defaulted('WITHINGS_ACCOUNT_URL'),
       scopes: defaulted('SCOPES'),
       applis: defaulted('APPLIS'),
       credentials: clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined,
     },
-    callback: {
-      /** Exactly as Withings knows it; without it Withings cannot find this daemon. */
-      url: callbackUrl && given('CALLBACK_URL'),
-      path: optional('WEBHOOK_PATH') ?? callbackUrl?.pathname ?? ROUTE,
-      query: callbackUrl?.searchParams ?? new URLSearchParams(),
-    },
+    callback: readCallback(settings),
     listen: { host: defaulted('HOST'), port: defaulted('PORT'), trustProxy: defaulted('TRUST_PROXY') },
     status: readStatus(settings),
     directories: { tokens: defaulted('TOKENS_DIR'), data: defaulted('DATA_DIR') },
     people: { names: optional('USER_NAMES') ?? new Map<UserId, string>(), unit: defaulted('WEIGHT_UNIT') },
-    reconcileIntervalMs: defaulted('RECONCILE_INTERVAL'),
+    ...readIntervals(settings, apiUrl),
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE'),
     hold: { jumpShare: defaulted('HOLD_JUMPS') },
     mqtt: readMqtt(settings),
     hook: command && { command, environment: inherited(env), hearsHeld: defaulted('HOOK_HELD') === 'on' },
     log: { level: defaulted('LOG_LEVEL'), format: defaulted('LOG_FORMAT') },
   };
+}
+
+function readCallback({ given, optional }: Settings) {
+  const url = optional('CALLBACK_URL');
+  const redirect = optional('REDIRECT_URL');
+  /** The URL under which weighbridge itself is reached, by Withings or by a browser on this computer. */
+  const own = url ?? (redirect !== undefined && isLoopback(redirect.hostname) ? redirect : undefined);
+  return {
+    /** Exactly as Withings knows it; without it Withings cannot call, and weighbridge polls. */
+    url: url && given('CALLBACK_URL'),
+    /** Where Withings sends the browser after the consent, exactly as Withings knows it. */
+    redirectUrl: url === undefined ? redirect && given('REDIRECT_URL') : given('CALLBACK_URL'),
+    /** The browser comes back to weighbridge, and not to another page. */
+    answersRedirect: own !== undefined,
+    path: optional('WEBHOOK_PATH') ?? own?.pathname ?? ROUTE,
+    query: own?.searchParams ?? new URLSearchParams(),
+  };
+}
+
+/** How often Withings is asked. The sandbox has no limits of Withings' kind. */
+function readIntervals({ given, report, defaulted }: Settings, apiUrl: URL) {
+  const pollMs = defaulted('POLL_INTERVAL');
+  const reconcileIntervalMs = defaulted('RECONCILE_INTERVAL');
+  if (pollMs < LEAST_POLL_MS && !isLoopback(apiUrl.hostname))
+    report(
+      'POLL_INTERVAL',
+      given('POLL_INTERVAL'),
+      'must be 10m or more: Withings allows one poll per person in 10 minutes',
+    );
+  // Everything is asked for at the shorter of the two, where Withings cannot call.
+  return { reconcileIntervalMs, pollIntervalMs: Math.min(pollMs, reconcileIntervalMs) };
 }
 
 /** The private port. `STATUS_PORT=0` turns it off, which is no port here; port 0 is any free one, as elsewhere. */
@@ -135,6 +163,7 @@ function findWarnings(env: Source, written: readonly string[], config: Config): 
     ...(callback.url ? checkSecrecy(new URL(callback.url)) : []),
     ...checkScopes(withings.scopes),
     ...checkInterval(reconcileIntervalMs),
+    ...checkRedirect(config),
     ...(idle ? [{ message: idle.message, hint: hintFor(idle.missing) }] : []),
   ];
 }

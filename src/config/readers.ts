@@ -69,11 +69,19 @@ export const url: Reader<URL> = (value) => {
 const TAKEN = ['code', 'state', 'error'];
 
 /** A URL whose own parameters can be told from those of a redirect. */
-export const callbackUrl: Reader<URL> = (value) => {
-  const parsed = url(value);
+export const callbackUrl: Reader<URL> = (value) => withoutTaken(url(value));
+
+function withoutTaken(parsed: URL): URL {
   const taken = TAKEN.find((name) => parsed.searchParams.has(name));
   demand(taken === undefined, `must have no parameter named ${taken}, which is Withings'`);
   return parsed;
+}
+
+/** Any page that a browser can open, which Withings redirects to after the consent. */
+export const redirectUrl: Reader<URL> = (value) => {
+  const parsed = parseUrl(value, ['http:', 'https:'], 'must be a whole URL');
+  demand(!hasUser(parsed) && parsed.hash === '', 'must have neither a user nor a #');
+  return withoutTaken(parsed);
 };
 
 const BROKER_PROTOCOLS = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];

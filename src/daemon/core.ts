@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { createAnnouncer } from '../app/collect/announce.ts';
 import { createCollect } from '../app/collect/collect.ts';
+import { createSchedule } from '../app/collect/schedule.ts';
 import { createLinker, type LinkerHost } from '../app/link/link.ts';
 import { createPersonStates } from '../app/status/person-states.ts';
 import { readStoredStatus } from '../app/status/stored-status.ts';
@@ -32,7 +33,7 @@ export type WithingsConfig = Config & {
 };
 
 export type Core = ReturnType<typeof createCore>;
-/** What needs a callback URL, for Withings' notifications and for the browser after the consent. */
+/** What needs an address that Withings knows: for the browser after the consent, and for notifications. */
 export type Callback = NonNullable<Core['callback']>;
 
 const ignore = () => undefined;
@@ -64,6 +65,7 @@ export function createCore(
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ) {
   const { directories, withings, people } = config;
+  const { url: callbackUrl, redirectUrl } = config.callback;
   // Every call that waits for its turn has a listener on it.
   setMaxListeners(0, signal);
   const rateLimit = createRateLimit({ clock, signal });
@@ -78,19 +80,28 @@ export function createCore(
   const personStates = createPersonStates({ people: createPersonFiles(peopleIn(directories.data), files), log });
   // What is wrong with a file is reported where it is used.
   const storedStatus = { ...storedStatusPorts(directories, SILENT), people: { load: personStates.of } };
-  const announce = createAnnouncer({ log, clock, people, maxAgeMs: config.announceMaxAgeMs });
+  const schedule = createSchedule({
+    hasCallback: config.callback.url !== undefined,
+    pollMs: config.pollIntervalMs,
+    reconcileMs: config.reconcileIntervalMs,
+    maxAgeMs: config.announceMaxAgeMs,
+    remembered: personStates.remembered,
+  });
+  const announce = createAnnouncer({ log, clock, people, maxAgeMs: schedule.maxAgeMs });
 
-  const createCallback = (callbackUrl: string) => {
+  const createCallback = (redirectUri: string) => {
     const { accountUrl, credentials, scopes, applis } = withings;
-    const consent = createConsent({ accountUrl, ...credentials, scopes, redirectUri: callbackUrl, clock });
+    const consent = createConsent({ accountUrl, ...credentials, scopes, redirectUri, clock });
     const common = { withAccess, personStates, people, clock, log, signal };
     // A refusal by the notify service says nothing about the measures.
     const withNotifyAccess = createWithAccess({ ...accessTokens, refuse: () => undefined });
     const notifyPorts = { ...common, withAccess: withNotifyAccess, service: client };
-    const subscriptions = createSubscriptions({ ...notifyPorts, callbackUrl, applis });
-    const link = { consent, redirectUri: callbackUrl, issuer: client, measures: client, tokens, accessTokens };
+    const subscriptions =
+      callbackUrl === undefined ? undefined : createSubscriptions({ ...notifyPorts, callbackUrl, applis });
+    const link = { consent, redirectUri, issuer: client, measures: client, tokens, accessTokens };
     return {
       consent,
+      /** Undefined where Withings cannot call. */
       subscriptions,
       createLinker: (journal: Journal, host: LinkerHost) =>
         createLinker({ ...common, ...link, subscriptions, journal, ...host }),
@@ -106,6 +117,7 @@ export function createCore(
     withAccess,
     cursors,
     personStates,
+    schedule,
     /** A person's status as the files hold it. */
     readStoredStatus: (userId: UserId) => readStoredStatus(storedStatus, userId),
     /** Takes as long as reading the journal does. */
@@ -117,6 +129,6 @@ export function createCore(
         ...{ withAccess, accessTokens, measures: client, journal, cursors, unreadable },
         ...{ personStates, people, clock, announce, log },
       }),
-    callback: config.callback.url === undefined ? undefined : createCallback(config.callback.url),
+    callback: redirectUrl === undefined ? undefined : createCallback(redirectUrl),
   };
 }

@@ -49,7 +49,10 @@ export async function startDaemon(
   const { signal } = stop;
   await makeDirectories(config.directories);
   await sweepDirectories(config.directories);
-  const { tokens, accessTokens, personStates, callback, ...core } = createCore(config, log, { clock, signal });
+  const { tokens, accessTokens, personStates, schedule, callback, ...core } = createCore(config, log, {
+    clock,
+    signal,
+  });
   const journal = await core.openJournal();
   const version = readVersion(files);
   const publishers = await preparePublishing(config, { version, clock, log });
@@ -67,16 +70,20 @@ export async function startDaemon(
     journal,
     unreadable,
     people,
-    hasCallback: callback !== undefined,
-    intervalMs: config.reconcileIntervalMs,
+    schedule,
     clock,
   });
   const collector = createCollector({ collect, troubles, onContact: liveStatus.contacted, clock, random, log });
   const liveness = createLiveness(clock, () => collector.oldestAttemptMs());
   const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
-  const common = { linkedUsers, collector, intervalMs: config.reconcileIntervalMs, clock, signal };
+  const common = { linkedUsers, collector, clock, signal };
   const { subscriptions } = callback ?? {};
-  const keeper = subscriptions && createKeeper({ ...common, subscriptions, troubles: subscriptionTroubles, random });
+  const keeper =
+    subscriptions &&
+    createKeeper({
+      ...common,
+      ...{ subscriptions, troubles: subscriptionTroubles, intervalMs: config.reconcileIntervalMs, random },
+    });
   const linker = callback?.createLinker(journal, {
     fetch: (userId) => collector.reconcile(userId, { urgent: true }),
     onHitch: (userId) => keeper?.soon(userId),
@@ -91,7 +98,7 @@ export async function startDaemon(
       liveStatus.notified(notification.userId);
       void intake(notification, caller);
     },
-    onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_CALLBACK_URL,
+    onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_REDIRECT_URL,
     prove: createProof(config.withings.credentials.clientSecret),
     directory: resolve(config.directories.tokens),
     people,
@@ -108,14 +115,15 @@ export async function startDaemon(
   const privateAddress = statusPort && addressOf(statusPort);
   const where = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
   // Before anything is fetched: what the journal has by then is old to a publisher that starts for the first time.
-  const publishing = publishers.start({ journal, linkedUsers, personStates, random, signalGroup });
+  const publishing = publishers.start({ journal, linkedUsers, personStates, schedule, random, signalGroup });
   log.info({
     event: 'listening',
     text: `listening on ${formatAddress(publicAddress)}${where}`,
     public: publicAddress,
     private: privateAddress,
   });
-  const running = [reconcileForever({ ...common, accessTokens, onRound: liveness.beat, log }), keeper?.run()];
+  const reconciling = reconcileForever({ ...common, accessTokens, onRound: liveness.beat, schedule, people, log });
+  const running = [reconciling, keeper?.run()];
 
   return {
     publicAddress,
@@ -147,9 +155,10 @@ function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-const NO_CALLBACK_URL: LinkFailed = {
+const NO_REDIRECT_URL: LinkFailed = {
   kind: 'failed',
   code: 'no_callback_url',
-  problem: 'weighbridge does not know the address under which it is reached from outside.',
-  remedy: 'Set CALLBACK_URL to the callback URL in the Withings partner dashboard, and restart weighbridge.',
+  problem: 'weighbridge does not know the address that Withings sent you to.',
+  remedy:
+    'Set CALLBACK_URL or REDIRECT_URL to the callback URL in the Withings partner dashboard, and restart weighbridge.',
 };

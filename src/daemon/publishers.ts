@@ -1,3 +1,4 @@
+import type { Schedule } from '../app/collect/schedule.ts';
 import { type Outbox, startOutbox } from '../app/publish/outbox.ts';
 import type { PublisherSource } from '../app/status/live-status.ts';
 import type { PersonStates } from '../app/status/person-states.ts';
@@ -19,6 +20,7 @@ export interface PublishingPorts {
   readonly journal: OpenJournal;
   readonly linkedUsers: LinkedUsers;
   readonly personStates: PersonStates;
+  readonly schedule: Schedule;
   readonly random: () => number;
   readonly signalGroup: SignalGroup;
 }
@@ -63,7 +65,7 @@ export async function preparePublishing(config: Config, ports: Common & { readon
       const stops = publishers.map((each) => {
         const common = { ...started, clock, log, troubles: each.troubles };
         const publisher = each.make(common);
-        const outbox = startOutbox({ ...common, publisher, feed, offsets, maxAgeMs: config.announceMaxAgeMs });
+        const outbox = startOutbox({ ...common, publisher, feed, offsets, maxAgeMs: started.schedule.maxAgeMs });
         each.outbox = outbox;
         return async () => {
           await outbox[Symbol.asyncDispose]();
@@ -79,7 +81,7 @@ export async function preparePublishing(config: Config, ports: Common & { readon
 }
 
 async function loadPublishers(
-  { mqtt, hook, people, announceMaxAgeMs, directories: { data } }: Config,
+  { mqtt, hook, people, directories: { data } }: Config,
   { version, clock, log }: Common & { readonly version: string },
 ): Promise<readonly Loaded[]> {
   const loaded: Loaded[] = [];
@@ -90,7 +92,7 @@ async function loadPublishers(
     const { createMqttPublisher } = await import('../publishers/mqtt/publisher.ts');
     const { channel, prefix, discoveryPrefix, ...broker } = mqtt;
     const store = createRetainedFile(retainedIn(data), log, files);
-    add('mqtt', ({ journal, linkedUsers, personStates, ...ports }) =>
+    add('mqtt', ({ journal, linkedUsers, personStates, schedule, ...ports }) =>
       createMqttPublisher({
         ...ports,
         channel,
@@ -99,9 +101,11 @@ async function loadPublishers(
         broker,
         people,
         version,
-        maxAgeMs: announceMaxAgeMs,
+        maxAgeMs: schedule.maxAgeMs,
         linkedUsers: () => linkedUsers.refresh(),
         stateOf: (userId) => personStates.of(userId),
+        pollMs: schedule.pollMs,
+        hasCallback: schedule.hasCallback,
         latest: journal.latest,
         store,
       }),

@@ -58,11 +58,12 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
 }
 
 function createPage(
-  { callback, people, status: { offersLink } }: Config,
+  { callback, people, pollIntervalMs, status: { offersLink } }: Config,
   ports: StatusPorts,
   watch: Page['watch'],
 ): Page {
-  const { liveStatus, journal, examine, version, pageFiles, consent, clock } = ports;
+  const { liveStatus, journal, examine, version, pageFiles, clock } = ports;
+  const comesBack = callback.answersRedirect ? ports.consent : undefined;
   const load = lazily(async () => {
     const { renderPage } = await import('../page/status-page.ts');
     return { renderPage, assets: await readAssets(pageFiles) };
@@ -83,11 +84,13 @@ function createPage(
         histories: journal.histories,
         concerns: await examine(),
         callbackUrl: callback.url,
+        pollMs: pollIntervalMs,
+        answersRedirect: callback.answersRedirect,
         offersLink,
       };
       return renderPage(view, (name) => `${PATHS.assets}${name}?v=${assets.get(name)?.hash}`);
     },
-    link: offersLink ? () => consent?.request({ demo: false, subscribe: true }).link : undefined,
+    link: offersLink ? () => comesBack?.request({ demo: false, subscribe: true }).link : undefined,
   };
 }
 

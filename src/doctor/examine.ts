@@ -5,6 +5,7 @@ import { type Core, createCore } from '../daemon/core.ts';
 import type { Clock } from '../domain/clock.ts';
 import { nameOf } from '../domain/household.ts';
 import type { Log } from '../domain/log.ts';
+import { describePolling, isPolled } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble } from '../domain/trouble.ts';
 import { createProof, reachable } from '../http/probe.ts';
@@ -13,7 +14,7 @@ import type { ServiceState } from '../systemd/control.ts';
 import { checkDns, judgeCallbackUrl, judgeCertificate, judgeHead, judgeSilence } from './callback.ts';
 import { checkHealthz, standIn } from './daemon.ts';
 import { checkDirectory, lookAtNames, ofAnother, ownerBesideRoot } from './directory.ts';
-import { codeOf, type Finding, findingOf, notChecked, warning } from './finding.ts';
+import { codeOf, type Finding, findingOf, notChecked, ok, warning } from './finding.ts';
 import { checkFlock, judgeClock, judgeNode, judgeService, judgeSettings, type Platform } from './host.ts';
 import type { Network } from './network.ts';
 import { checkBroker, checkHook } from './publishers.ts';
@@ -102,19 +103,14 @@ export async function* examineCallback(parsed: Parsed, world: Way): AsyncGenerat
   const setUp = { ...world, config, isWrong };
   const { url } = config.callback;
   if (url === undefined) {
-    if (!isWrong('CALLBACK_URL')) yield NO_CALLBACK_URL;
+    if (!isWrong('CALLBACK_URL'))
+      yield ok('callback', `${describePolling(config.pollIntervalMs)}: CALLBACK_URL is not set`);
     return yield* examineAnswer(setUp, undefined);
   }
   yield* judgeCallbackUrl(url, { sandbox: isLoopback(config.withings.apiUrl.hostname) });
   const isThere = yield* examineWayIn(setUp, new URL(url));
   yield* examineAnswer(setUp, isThere ? url : undefined);
 }
-
-const NO_CALLBACK_URL = warning(
-  'callback',
-  'CALLBACK_URL is not set: Withings cannot know where to call',
-  'make one up (README, "An application at Withings"), enter it in the partner dashboard, and set it here',
-);
 
 /** Name and certificate. Returns whether asking for more makes sense. */
 async function* examineWayIn({ network, clock }: WayIn, url: URL): AsyncGenerator<Finding, boolean> {
@@ -163,7 +159,7 @@ async function* examinePeople({ config, isWrong }: SetUp, core: Core | undefined
     yield notChecked('login', 'there is no tokens directory that can be read');
     return;
   }
-  if (users.length === 0) yield warning('login', 'nobody is linked yet', '"weighbridge login" links somebody');
+  if (users.length === 0) yield nobodyLinked(config);
   const owner = await ownerBesideRoot(directory);
   const obstacle = owner === undefined ? 'Withings cannot be asked' : ofAnother(directory, owner);
   for (const userId of users.sort((one, other) => Number(one) - Number(other))) {
@@ -172,14 +168,19 @@ async function* examinePeople({ config, isWrong }: SetUp, core: Core | undefined
   }
 }
 
+function nobodyLinked({ callback: { redirectUrl } }: Config): Finding {
+  const first = redirectUrl === undefined ? 'set REDIRECT_URL (README, "A way in"); then ' : '';
+  return warning('login', 'nobody is linked yet', `${first}"weighbridge login" links somebody`);
+}
+
 async function* examinePerson(config: Config, core: Core, userId: UserId): AsyncGenerator<Finding, void> {
   const name = nameOf(userId, config.people);
   const person = await core.personStates.of(userId);
   const login = await checkLogin(name, () => core.obtainLogin(userId), person);
   yield login;
   const { url: callbackUrl } = config.callback;
-  if (login.mark === 'broken' || callbackUrl === undefined || core.callback === undefined) return;
-  const { subscriptions } = core.callback;
+  const subscriptions = core.callback?.subscriptions;
+  if (login.mark === 'broken' || callbackUrl === undefined || subscriptions === undefined) return;
   const { applis } = config.withings;
   const list = () => subscriptions.list(userId, { urgent: true });
   try {
@@ -196,6 +197,7 @@ async function* examinePerson(config: Config, core: Core, userId: UserId): Async
       applis,
       hitch,
       isLeft: person.leaveUnsubscribed,
+      pollMs: isPolled(person, true) ? config.pollIntervalMs : undefined,
     });
   } catch (error) {
     yield findingOf('subscription', asTrouble(error), `${name}: `);

@@ -1,5 +1,5 @@
 import { nameAppli } from '../app/subscribe/subscriptions.ts';
-import type { PersonState } from '../domain/status.ts';
+import { describePolling, type PersonState } from '../domain/status.ts';
 import { isOurs, leadsTo, type Subscription } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
 import { asTrouble } from '../domain/trouble.ts';
@@ -79,9 +79,11 @@ export function judgeSubscriptions(
     readonly hitch: string | undefined;
     /** `weighbridge unsubscribe` has been run for this person. */
     readonly isLeft: boolean;
+    /** How often the daemon polls for this person; undefined where it does not. */
+    readonly pollMs: number | undefined;
   },
 ): Finding {
-  const { userId, name, callbackUrl, applis, hitch, isLeft } = wanted;
+  const { userId, name, callbackUrl, applis, hitch, isLeft, pollMs } = wanted;
   const ours = new URL(callbackUrl);
   const isCurrent = (each: Subscription) => leadsTo(each, ours);
   const missing = applis.filter((appli) => !subscriptions.some((each) => isCurrent(each) && each.appli === appli));
@@ -92,6 +94,10 @@ export function judgeSubscriptions(
   if (missing.length > 0) {
     const why = hitch === undefined ? '' : ` (${hitch})`;
     const text = `${name}: Withings does not call about ${missing.map(nameAppli).join(', ')}${why}`;
+    if (pollMs !== undefined) {
+      const remedy = 'make the callback URL work; a running weighbridge retries once an hour';
+      return warning('subscription', `${text}; ${describePolling(pollMs)} meanwhile`, remedy);
+    }
     return broken('subscription', text, `"weighbridge subscribe ${userId}"; a running one tries it every few hours`);
   }
   const outdated = subscriptions.filter((each) => !isCurrent(each) && isOurs(each, ours));

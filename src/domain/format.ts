@@ -27,6 +27,19 @@ export function formatChange(kilograms: number, unit: WeightUnit): string {
   return `${Number(rounded) < 0 ? '-' : '+'}${unsigned}${unit === 'st' ? ' lb' : ''}`;
 }
 
+const INTERVAL_UNITS: readonly (readonly [ms: number, name: string])[] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1_000, 's'],
+];
+
+/** `10 min`, `2 h`, `90 s`: in the largest unit that is exact. */
+export function formatInterval(ms: number): string {
+  const [unitMs, name] = INTERVAL_UNITS.find(([each]) => ms >= each && ms % each === 0) ?? [1_000, 's'];
+  return `${ms / unitMs} ${name}`;
+}
+
 /** Twice what a Body Scan sends. Withings once sending more must not fill the log. */
 const MOST_LISTED = 100;
 

@@ -18,8 +18,11 @@ export interface Linked {
   /** The way to link another person, where the person was linked already and did not need to link again. */
   readonly switchLink: URL | undefined;
   readonly lastWeighIn: WeighIn | undefined;
-  /** Whether Withings calls when there is a new weight; `later` where the person did not want that now. */
-  readonly subscribed: 'yes' | 'no' | 'later';
+  /**
+   * Whether Withings calls when there is a new weight; `later` where the person did not want that now, `polling` where
+   * Withings cannot call.
+   */
+  readonly subscribed: 'yes' | 'no' | 'later' | 'polling';
   /** What did not work besides, in words. */
   readonly hitches: readonly string[];
   /** A daemon is running, which tries again by itself and answers Withings' calls. */

@@ -1,3 +1,4 @@
+import { formatInterval } from './format.ts';
 import type { GroupState, WeighIn } from './reading.ts';
 import type { UserId } from './token.ts';
 
@@ -52,14 +53,19 @@ export type LoginState =
   /** The token file cannot be reached, which says nothing about the login. */
   | { readonly state: 'unknown'; readonly reason: string };
 
-/** Whether Withings calls about a person. */
+/** Whether Withings calls about a person, or weighbridge polls. */
 export interface SubscriptionStatus {
-  /** `off` without a callback URL and where the person does not want one, `none` before the first look. */
-  readonly state: 'works' | 'lost' | 'none' | 'off';
+  /**
+   * `polling` where Withings cannot call: there is no callback URL, or Withings cannot reach it. `off` where the person
+   * does not want a subscription, `none` before the first look.
+   */
+  readonly state: 'works' | 'lost' | 'none' | 'off' | 'polling';
   /** The categories it calls about. */
   readonly applis: readonly number[];
   readonly since: Date | undefined;
   readonly reason: string | undefined;
+  /** How often weighbridge polls; undefined where it does not. */
+  readonly pollMs?: number;
 }
 
 /** Whether readings get through to an MQTT broker, or to a hook. */
@@ -112,7 +118,20 @@ export interface Hitch {
 /** The categories that Withings calls about, or why it does not. */
 export interface SubscriptionState {
   readonly applis: readonly number[];
-  readonly hitch: Hitch | undefined;
+  readonly hitch: (Hitch & { readonly code?: string }) | undefined;
+}
+
+/** Of the trouble that Withings cannot reach the callback URL. */
+export const CALLBACK_UNREACHABLE = 'callback_unreachable';
+
+/** Whether weighbridge polls for a person, because Withings cannot call. */
+export function isPolled({ subscription }: Pick<PersonState, 'subscription'>, hasCallback: boolean): boolean {
+  return !hasCallback || subscription?.hitch?.code === CALLBACK_UNREACHABLE;
+}
+
+/** `polling every 10 min` */
+export function describePolling(pollMs: number): string {
+  return `polling every ${formatInterval(pollMs)}`;
 }
 
 /** One small file per person. */

@@ -1,5 +1,11 @@
 import { group } from 'd3-array';
-import type { PersonStatus, PublisherStatus, Status, TroubleStatus } from '../domain/status.ts';
+import {
+  describePolling,
+  type PersonStatus,
+  type PublisherStatus,
+  type Status,
+  type TroubleStatus,
+} from '../domain/status.ts';
 import { type Html, html } from '../html/html.ts';
 import { anchorOf, drawIcon, drawLinkButton, type IconName, nameOf } from './parts.ts';
 import type { PageView } from './view.ts';
@@ -19,24 +25,15 @@ export interface ActionNeeded {
   readonly remedy?: Html;
 }
 
-/** Before the first person is linked, the guide begins with it. */
-const NO_CALLS: ActionNeeded = {
-  urgency: 'note',
-  icon: 'call',
-  title: 'Withings cannot call',
-  text: 'CALLBACK_URL is not set, so weighbridge asks every few hours, and a weigh-in comes late. Set it in .env and start weighbridge again.',
-};
-
 /** Everything that is wrong, each once, the most urgent first. */
 export function actionsNeeded(view: PageView): ActionNeeded[] {
-  const { status, concerns, callbackUrl } = view;
+  const { status, concerns } = view;
   const { people, publishers, troubles } = status;
   const outages = troubles.filter((trouble) => !isToldOtherwise(trouble, status));
   const actions = [
     ...people.flatMap((person) => actionForPerson(person, view) ?? []),
     ...publishers.filter(({ state }) => state === 'trouble').map((each) => actionForPublisher(each, troubles)),
     ...actionsForOutages(outages, people),
-    ...(callbackUrl === undefined && people.length > 0 ? [NO_CALLS] : []),
     ...concerns.map(({ isBroken, text, remedy }): ActionNeeded => {
       const title = isBroken ? 'The set-up is broken' : 'The set-up could be better';
       const said = [text, ...(remedy === undefined ? [] : [remedy])].map(sentence).join(' ');
@@ -69,13 +66,22 @@ function actionForPerson(person: PersonStatus, view: PageView): ActionNeeded | u
     const title = html`The login of ${whose} cannot be read`;
     return { urgency: 'act', icon: 'login', title, text: sentence(login.reason) };
   }
-  if (subscription.state !== 'lost') return undefined;
+  const { state, since, reason, pollMs } = subscription;
+  if (state === 'polling' && pollMs !== undefined && since !== undefined)
+    return {
+      urgency: 'note',
+      icon: 'call',
+      title: html`Withings cannot call about ${whose}`,
+      since,
+      text: `${sentence(reason ?? 'The subscription is lost')} weighbridge is ${describePolling(pollMs)} until Withings can. “weighbridge doctor” shows what is wrong.`,
+    };
+  if (state !== 'lost') return undefined;
   return {
     urgency: 'act',
     icon: 'call',
     title: html`Withings does not call about ${whose}`,
-    since: subscription.since,
-    text: `${sentence(subscription.reason ?? 'The subscription is lost')} ${RENEWED}`,
+    since,
+    text: `${sentence(reason ?? 'The subscription is lost')} ${RENEWED}`,
   };
 }
 
@@ -144,5 +150,6 @@ function isToldOtherwise({ userId, text }: TroubleStatus, { people, publishers }
   const { login, subscription } = person;
   if (login.state === 'needs_login') return true;
   if (login.state === 'unknown') return text.includes(login.reason);
-  return subscription.state === 'lost' && subscription.reason !== undefined && text.includes(subscription.reason);
+  const isShown = subscription.state === 'lost' || subscription.state === 'polling';
+  return isShown && subscription.reason !== undefined && text.includes(subscription.reason);
 }

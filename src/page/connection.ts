@@ -1,5 +1,5 @@
 import { APPLI_NAMES } from '../domain/notification.ts';
-import type { LoginState, PersonStatus, SubscriptionStatus } from '../domain/status.ts';
+import { describePolling, type LoginState, type PersonStatus, type SubscriptionStatus } from '../domain/status.ts';
 import { type Html, html } from '../html/html.ts';
 import type { PageView } from './view.ts';
 import { list, sayWhen, timeAgo } from './words.ts';
@@ -32,7 +32,7 @@ function sayLogin(login: LoginState, now: Date): string {
   }
 }
 
-function saySubscription({ state, applis, since, reason }: SubscriptionStatus, now: Date): string {
+function saySubscription({ state, applis, since, reason, pollMs = 0 }: SubscriptionStatus, now: Date): string {
   switch (state) {
     case 'works':
       return `Withings calls about ${list(applis.map((appli) => APPLI_NAMES[appli] ?? `category ${appli}`))}`;
@@ -40,6 +40,8 @@ function saySubscription({ state, applis, since, reason }: SubscriptionStatus, n
       return `Withings does not call${sinceWhen(since, now)}: ${reason}`;
     case 'none':
       return 'not looked yet whether Withings calls';
+    case 'polling':
+      return `${describePolling(pollMs)} (${reason})`;
     case 'off':
       return `off (${reason}); weighbridge asks every few hours`;
   }

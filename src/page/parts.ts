@@ -14,15 +14,17 @@ export function anchorOf(userId: UserId): string {
 
 /** The way to Withings' consent page, or what is missing for it. */
 export function drawLinkButton(view: PageView, label: string | Html, kind: 'main' | 'quiet'): Html {
-  const { callbackUrl, offersLink } = view;
+  const { answersRedirect, offersLink } = view;
   if (!offersLink)
     return kind === 'main' ? html`<p class="hint">Run <code>weighbridge login</code> on this computer.</p>` : html``;
   // In a tab of its own: the way ends at a page to be closed.
-  if (callbackUrl !== undefined)
+  if (answersRedirect)
     return html`<a class="button ${kind}" href="${PATHS.link}" target="_blank" rel="noopener">${label}</a>`;
-  return html`<p class="hint">Linking needs <code>CALLBACK_URL</code>, the address that Withings calls and that the browser comes back to.
-Set it in <code>.env</code> and start weighbridge again.</p>`;
+  return kind === 'main' ? LOGIN_BY_HAND : html``;
 }
+
+const LOGIN_BY_HAND = html`<p class="hint">Linking needs <code>CALLBACK_URL</code> or <code>REDIRECT_URL</code>, a callback URL of your application at Withings.
+With <code>REDIRECT_URL</code>, run <code>weighbridge login --paste</code> on this computer.</p>`;
 
 /** Drawn with a pen on 24 × 24. */
 const ICONS = {

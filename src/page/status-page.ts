@@ -1,3 +1,5 @@
+import { formatInterval } from '../domain/format.ts';
+import { describePolling } from '../domain/status.ts';
 import { type Html, html } from '../html/html.ts';
 import { type ActionNeeded, actionsNeeded, drawActionNeeded } from './action-needed.ts';
 import { drawIcon, drawLinkButton } from './parts.ts';
@@ -34,17 +36,18 @@ ${view.status.people.length === 0 ? drawGuide(view) : drawPeople(view)}
 }
 
 /** Whether it works, in a few words. */
-function headlineOf({ callbackUrl, status }: PageView, actions: readonly ActionNeeded[]): string {
+function headlineOf({ answersRedirect, status }: PageView, actions: readonly ActionNeeded[]): string {
   const toDo = actions.filter(({ urgency }) => urgency === 'act').length;
   if (toDo > 0) return toDo === 1 ? 'One thing needs a look' : `${toDo} things need a look`;
   if (actions.some(({ urgency }) => urgency === 'pass')) return 'A hiccup; nothing to do yet';
-  if (status.people.length === 0) return callbackUrl === undefined ? 'Nearly ready' : 'Ready when you are';
-  return callbackUrl === undefined ? 'It works, but late' : 'Everything works';
+  if (status.people.length === 0) return answersRedirect ? 'Ready when you are' : 'Nearly ready';
+  return 'Everything works';
 }
 
 /** The status of everything, in words. */
 function drawOverall(view: PageView, headline: string, actions: readonly ActionNeeded[]): Html {
-  const isWell = actions.every(({ urgency }) => urgency === 'note') && view.callbackUrl !== undefined;
+  const isWell =
+    actions.every(({ urgency }) => urgency === 'note') && (view.status.people.length > 0 || view.answersRedirect);
   return html`<section class="overall" aria-labelledby="overall">
 <h1 id="overall">${isWell && html`${drawIcon('well')} `}${headline}</h1>
 <p>${summaryOf(view, actions)}</p>
@@ -52,14 +55,17 @@ ${actions.length > 0 && html`<ul class="actions">${actions.map((each) => drawAct
 </section>`;
 }
 
-function summaryOf({ status: { people, publishers } }: PageView, actions: readonly ActionNeeded[]): string {
+function summaryOf({ status: { people, publishers }, pollMs }: PageView, actions: readonly ActionNeeded[]): string {
   if (people.length === 0) return 'weighbridge runs, and nobody is linked yet. It takes a few minutes:';
   const called = people.filter(({ subscription }) => subscription.state === 'works').length;
   const who = people.length === 1 ? 'One person is linked' : `${people.length} people are linked`;
-  const calls = called === people.length && actions.length === 0 ? '; Withings calls after each weigh-in' : '';
+  const polled = people.filter(({ subscription }) => subscription.state === 'polling').length;
+  const isEach = (count: number) => count === people.length && actions.length === 0;
+  const calls = isEach(called) ? '; Withings calls after each weigh-in' : '';
+  const polls = isEach(polled) ? `; weighbridge is ${describePolling(pollMs)}` : '';
   const working = publishers.filter(({ state }) => state === 'works').map(({ name }) => PUBLISHERS[name] ?? name);
   const passed = working.length === 0 ? '' : ` Readings are passed on to ${list(working)}.`;
-  return `${who}${calls}.${passed}`;
+  return `${who}${calls}${polls}.${passed}`;
 }
 
 const PUBLISHERS: Readonly<Record<string, string>> = { mqtt: 'the MQTT broker', hook: 'the hook' };
@@ -70,7 +76,7 @@ function drawPeople(view: PageView): Html {
 <div class="people">
 ${people.map((person) => drawPerson(person, view))}
 </div>
-<section class="another">${view.callbackUrl !== undefined && drawLinkButton(view, 'Link another person', 'quiet')}</section>`;
+<section class="another">${view.answersRedirect && drawLinkButton(view, 'Link another person', 'quiet')}</section>`;
 }
 
 const RANGE_NAMES: Readonly<Record<Range, string>> = { month: 'Month', quarter: 'Quarter', year: 'Year', all: 'All' };
@@ -86,9 +92,10 @@ const DASHBOARD = 'https://developer.withings.com/dashboard';
 
 /** What to do before the first person is linked. */
 function drawGuide(view: PageView): Html {
-  const { callbackUrl } = view;
+  const { callbackUrl, pollMs } = view;
+  const soon = callbackUrl === undefined ? `At most ${formatInterval(pollMs)} and a bit` : 'A minute or two';
   return html`<ol class="guide">
-<li><h2>Have an address that Withings can call</h2>
+<li><h2>Have an address that Withings can call, or let weighbridge poll</h2>
 ${callbackUrl === undefined ? NO_ADDRESS : drawAddress(callbackUrl)}</li>
 <li><h2>Tell it to Withings</h2>
 <p>Open your application in the <a href="${DASHBOARD}" rel="noreferrer">partner dashboard</a> and enter this very address as a callback URL, letter by letter.</p></li>
@@ -96,11 +103,12 @@ ${callbackUrl === undefined ? NO_ADDRESS : drawAddress(callbackUrl)}</li>
 <p>You log in at Withings, choose the person, say yes, and come back to a page that says who is linked. Everybody in the household does the same with their own account.</p>
 <p>${drawLinkButton(view, 'Link a person', 'main')}</p></li>
 <li><h2>Step on the scale</h2>
-<p>A minute or two later the weight stands here, by itself. If it does not: <code>weighbridge doctor</code> says what is wrong.</p></li>
+<p>${soon} later the weight stands here, by itself. If it does not: <code>weighbridge doctor</code> says what is wrong.</p></li>
 </ol>`;
 }
 
-const NO_ADDRESS = html`<p>It is not set. Withings calls from outside, so it is <code>https</code>, with a name and on port 443: a tunnel as ngrok, or a forwarded port with Caddy.
+const NO_ADDRESS = html`<p>It is not set, so weighbridge polls: a weigh-in comes some minutes later. To link people without it, set <code>REDIRECT_URL</code>.</p>
+<p>Withings calls from outside, so the address is <code>https</code>, with a name and on port 443: a tunnel as ngrok, or a forwarded port with Caddy.
 Put something nobody can guess at its end, and write it into <code>.env</code>:</p>
 <p class="copy"><code>CALLBACK_URL=https://me.example.org/withingsWebhook/…</code></p>
 <p>Then start weighbridge again.</p>`;

@@ -20,8 +20,12 @@ export interface PageView {
   readonly histories: Histories;
   /** What is wrong with the set-up, as far as it shows without asking anyone. */
   readonly concerns: readonly Concern[];
-  /** What is registered with Withings, and where the browser comes back to; undefined where it is not set. */
+  /** What is registered with Withings, and where Withings calls; undefined where weighbridge polls. */
   readonly callbackUrl: string | undefined;
+  /** How often weighbridge polls where Withings cannot call. */
+  readonly pollMs: number;
+  /** After the consent the browser comes back to weighbridge. */
+  readonly answersRedirect: boolean;
   /** `STATUS_LINK`: people may link from here. */
   readonly offersLink: boolean;
 }

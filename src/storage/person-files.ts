@@ -39,7 +39,7 @@ function decode(fields: Fields): PersonState {
     linkedBy: textOf(fields['linked_by']),
     needsLogin: decodeHitch(fields['needs_login']),
     subscription: isFields(subscription)
-      ? { applis: decodeNumbers(subscription['applis']), hitch: decodeHitch(subscription['hitch']) }
+      ? { applis: decodeNumbers(subscription['applis']), hitch: decodeSubscriptionHitch(subscription['hitch']) }
       : undefined,
     leaveUnsubscribed: fields['leave_unsubscribed'] === true,
     checkedAt: parseTime(fields['checked_at']),
@@ -50,6 +50,12 @@ function decodeHitch(value: unknown): Hitch | undefined {
   const { since, reason } = fieldsOf(value);
   const date = parseTime(since);
   return date && { since: date, reason: textOf(reason) ?? '' };
+}
+
+function decodeSubscriptionHitch(value: unknown) {
+  const hitch = decodeHitch(value);
+  const code = textOf(fieldsOf(value)['code']);
+  return hitch && code !== undefined ? { ...hitch, code } : hitch;
 }
 
 function decodeNumbers(value: unknown): readonly number[] {

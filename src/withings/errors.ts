@@ -87,7 +87,7 @@ const MEANINGS: readonly Row[] = [
     text: /redirect/i,
     code: 'redirect_mismatch',
     recovery: 'settings',
-    hint: 'CALLBACK_URL must be the callback URL in the partner dashboard, letter by letter',
+    hint: 'CALLBACK_URL, or REDIRECT_URL without it, must be exactly a callback URL in the partner dashboard',
   },
   { on: '/v2/oauth2', grant: CODE_GRANT, status: LOGIN_REFUSED, ...CODE_REFUSED },
   { on: '/v2/oauth2', text: /invalid code/i, ...CODE_REFUSED },
@@ -102,7 +102,7 @@ const MEANINGS: readonly Row[] = [
     status: numbers('293, 343'),
     code: 'callback_unreachable',
     recovery: 'retry',
-    hint: 'Withings asks the callback URL for its head before it subscribes, and got no 200 from outside; "weighbridge doctor" finds out why; trying again by itself',
+    hint: 'Withings asks the callback URL for its head before it subscribes, and got no 200 from outside; "weighbridge doctor" finds out why; weighbridge polls meanwhile, and retries automatically',
   },
   {
     // Old documentation: there is no such subscription (286), or nothing to delete (294).

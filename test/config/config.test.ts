@@ -52,12 +52,19 @@ describe('the settings', () => {
         applis: [1],
         credentials: { clientId: 'my-id', clientSecret: 'my-secret' },
       },
-      callback: { url: undefined, path: '/withingsWebhook', query: new URLSearchParams() },
+      callback: {
+        url: undefined,
+        redirectUrl: undefined,
+        answersRedirect: false,
+        path: '/withingsWebhook',
+        query: new URLSearchParams(),
+      },
       listen: { host: '0.0.0.0', port: 3000, trustProxy: 'loopback' },
       status: { host: '127.0.0.1', port: 3001, password: undefined, offersLink: true },
       directories: { tokens: './tokens', data: './data' },
       people: { names: new Map(), unit: 'kg' },
       reconcileIntervalMs: 6 * 3_600_000,
+      pollIntervalMs: 600_000,
       announceMaxAgeMs: 3_600_000,
       hold: { jumpShare: 0.2 },
       mqtt: undefined,
@@ -138,6 +145,11 @@ const GOOD: readonly [name: string, value: string, read: (config: Config) => unk
   ['WEIGHT_UNIT', 'st', ({ people }) => people.unit, 'st'],
   ['RECONCILE_INTERVAL', '30m', (config) => config.reconcileIntervalMs, 1_800_000],
   ['RECONCILE_INTERVAL', '1d', (config) => config.reconcileIntervalMs, 86_400_000],
+  ['POLL_INTERVAL', '15m', (config) => config.pollIntervalMs, 900_000],
+  ['POLL_INTERVAL', '1d', (config) => config.pollIntervalMs, 6 * 3_600_000],
+  ['REDIRECT_URL', 'http://pi.local/done', ({ callback }) => callback.redirectUrl, 'http://pi.local/done'],
+  ['REDIRECT_URL', 'http://localhost:3000/back', ({ callback }) => callback.path, '/back'],
+  ['REDIRECT_URL', 'https://me.example.org/back', ({ callback }) => callback.path, '/withingsWebhook'],
   ['ANNOUNCE_MAX_AGE', '90s', (config) => config.announceMaxAgeMs, 90_000],
   ['LOG_LEVEL', 'debug', ({ log }) => log.level, 'debug'],
   ['LOG_LEVEL', 'error', ({ log }) => log.level, 'error'],
@@ -161,6 +173,14 @@ const BAD: Readonly<Record<string, readonly string[]>> = {
   USER_NAMES: ['Anna', '1234', '1234:', ':Anna', 'x1:Anna', '1234:Anna,1234:Bo', '../1:Anna'],
   WEIGHT_UNIT: ['pounds', 'toString'],
   RECONCILE_INTERVAL: ['6', 'h', '0h', '-1h', '1.5h', '6 hours', '59s', '25d', '999999999999d'],
+  POLL_INTERVAL: ['10', '9m', '599s', '0s'],
+  REDIRECT_URL: [
+    'me.example.org',
+    'ftp://me.example.org/',
+    'https://me@example.org/',
+    'https://me.example.org/#x',
+    'https://me.example.org/?code=1',
+  ],
   ANNOUNCE_MAX_AGE: ['1', '0s', '1w'],
   LOG_LEVEL: ['verbose', 'constructor'],
   LOG_FORMAT: ['xml'],
@@ -492,6 +512,36 @@ describe('a secret in a file of its own', () => {
   });
 });
 
+describe('REDIRECT_URL', () => {
+  it('is where the browser comes back to without CALLBACK_URL, and not beside it', () => {
+    const REDIRECT_URL = 'http://localhost:3000/back?key=9f2c';
+    const { callback } = accepted({ REDIRECT_URL });
+    assert.deepEqual(
+      [callback.url, callback.redirectUrl, callback.answersRedirect, callback.path, callback.query.get('key')],
+      [undefined, REDIRECT_URL, true, '/back', '9f2c'],
+    );
+    const CALLBACK_URL = 'https://me.example.org/withingsWebhook/9f2c41d0';
+    const beside = accepted({ CALLBACK_URL, REDIRECT_URL }).callback;
+    assert.deepEqual([beside.redirectUrl, beside.path], [CALLBACK_URL, '/withingsWebhook/9f2c41d0']);
+  });
+
+  it('may be a page that weighbridge does not answer', () => {
+    assert.equal(accepted({ REDIRECT_URL: 'https://me.example.org/' }).callback.answersRedirect, false);
+  });
+});
+
+describe('POLL_INTERVAL', () => {
+  it('may be shorter than Withings allows where a sandbox on this computer plays Withings', () => {
+    const sandbox = { WITHINGS_API_URL: 'http://127.0.0.1:8000' };
+    assert.equal(accepted({ ...sandbox, POLL_INTERVAL: '2s' }).pollIntervalMs, 2_000);
+    const { problems } = parseConfig({ ...CREDENTIALS, POLL_INTERVAL: '2s' });
+    assert.deepEqual(
+      problems.map(({ name, got, message }) => [name, got, message]),
+      [['POLL_INTERVAL', '2s', 'must be 10m or more: Withings allows one poll per person in 10 minutes']],
+    );
+  });
+});
+
 describe('.env.example', () => {
   const text = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8');
   const uncommented = parse(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''));
@@ -540,6 +590,13 @@ describe('what Withings does not know or allow is a warning with the reason', ()
     assert.match(line, /SCOPES.*user\.metric and user\.weight.*does not know.*user\.metrics.*user\.sleepevents/);
     assert.deepEqual(more, []);
     assert.deepEqual(warn({ SCOPES: 'user.info,user.metrics,user.activity,user.sleepevents' }), []);
+  });
+
+  it('says where a REDIRECT_URL on this computer does not lead to weighbridge', () => {
+    for (const REDIRECT_URL of ['http://localhost/back', 'http://127.0.0.1:8910/back', 'https://localhost:3000/back'])
+      assert.match(warn({ REDIRECT_URL })[0] ?? '', /weighbridge answers http:\/\/ on port 3000/);
+    for (const REDIRECT_URL of ['http://localhost:3000/back', 'https://me.example.org/back'])
+      assert.deepEqual(warn({ REDIRECT_URL }), []);
   });
 
   it('says that Withings allows one poll per person in 10 minutes', () => {

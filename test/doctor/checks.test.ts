@@ -8,7 +8,9 @@ import { checkDns, judgeCallbackUrl, judgeCertificate, judgeHead } from '../../s
 import { checkDirectory } from '../../src/doctor/directory.ts';
 import type { Finding, Mark } from '../../src/doctor/finding.ts';
 import { checkFlock, judgeClock, judgeNode, OLDEST_NODE } from '../../src/doctor/host.ts';
+import { judgeSubscriptions } from '../../src/doctor/withings.ts';
 import { nodeFiles } from '../../src/storage/files.ts';
+import { ANNA } from '../support/people.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const SECRET = '0c3f9a1b27de4c58';
@@ -53,6 +55,15 @@ describe('a callback URL', () => {
     const findings = judgeCallbackUrl(`https://203.0.113.7:3000/${'x'.repeat(300)}`, { sandbox: false });
     assert.equal(findings.length, 3);
   });
+});
+
+it('a subscription that Withings refused is a warning while weighbridge polls, and broken otherwise', () => {
+  const callbackUrl = `https://me.example.org/${SECRET}`;
+  const wanted = { userId: ANNA, name: 'Anna', callbackUrl, applis: [1], hitch: 'no head (293)', isLeft: false };
+  const polled = judgeSubscriptions([], { ...wanted, pollMs: 600_000 });
+  assert.equal(polled.mark, 'warning');
+  assert.match(polled.text, /does not call about weight \(1\) \(no head \(293\)\); polling every 10 min meanwhile/);
+  assert.equal(judgeSubscriptions([], { ...wanted, pollMs: undefined }).mark, 'broken');
 });
 
 describe('the clock', () => {

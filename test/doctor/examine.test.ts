@@ -135,7 +135,7 @@ describe('settings', () => {
       .map((line) => JSON.parse(line));
     assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_ID is required/, /dashboard/);
     assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_SECRET is required/, /dashboard/);
-    assertFinding(findings, 'callback', 'warning', /CALLBACK_URL is not set/, /dashboard/);
+    assertFinding(findings, 'callback', 'ok', /^polling every 10 min: CALLBACK_URL is not set$/);
     assertFinding(findings, 'tokens', 'warning', /\.\/tokens is not there yet/, /serve/);
     assert.deepEqual(await readdir(directory.path), []);
   });

@@ -194,6 +194,27 @@ describe('weighbridge setup on a terminal', { concurrency: true, skip: NO_TERMIN
     assert.equal(await terminal.exited, 0, terminal.text());
   });
 
+  test('without a way in polls, and links by the address that the browser ends on', async () => {
+    await using folder = await startFolder();
+    await using terminal = folder.terminal('--no-service', '--no-mqtt', '--no-history', '--name', 'Anna');
+    await terminal.answer('Which way is it?', `${DOWN.repeat(4)}\r`);
+    await terminal.answer('Which address?', ENTER);
+    await terminal.answer('Client id:', `${CLIENT.clientId}\r`);
+    await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);
+    const landed = await consent(await linkOn(terminal));
+    await terminal.answer('Address:', `${landed.href}\r`);
+    await terminal.until(/Anna 1234 is linked\. Last weigh-in: 81\.25 kg/);
+    assert.equal(await terminal.exited, 0, terminal.text());
+    const redirectUrl = `http://localhost:${folder.env.PORT}/withingsWebhook`;
+    assert.ok((await folder.dotenv()).startsWith(`REDIRECT_URL=${redirectUrl}\nWITHINGS_CLIENT_ID=`));
+    assert.doesNotMatch(terminal.text(), /Trying the callback URL|defect/);
+    // The folder is one that polls: a weigh-in comes without a notification.
+    const env = { ...folder.env, CALLBACK_URL: '', POLL_INTERVAL: '1s', WEBHOOK_PATH: '' };
+    await using daemon = folder.start(env);
+    folder.sandbox.store('1234', { kilograms: 80.5, date: Math.floor(Date.now() / 1000) - 60 });
+    await daemon.line(({ event, weight }) => event === 'reading' && weight === 80.5);
+  });
+
   test('tries the broker at once, and asks again where it refuses', async () => {
     await using broker = await startAedes();
     await using folder = await startFolder();

@@ -78,10 +78,10 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     const { stdout } = await users.run();
     assert.equal(
       stdout,
-      `USER  NAME  LAST WEIGH-IN  LAST CONTACT  SUBSCRIPTION           LOGIN
-99    -     -              -             off (no CALLBACK_URL)  NEEDS LOGIN: the token file ./tokens/99 is empty
-1234  Anna  -              -             off (no CALLBACK_URL)  not tried yet
-5678  -     -              -             off (no CALLBACK_URL)  not tried yet
+      `USER  NAME  LAST WEIGH-IN  LAST CONTACT  SUBSCRIPTION                            LOGIN
+99    -     -              -             polling every 10 min (no CALLBACK_URL)  NEEDS LOGIN: the token file ./tokens/99 is empty
+1234  Anna  -              -             polling every 10 min (no CALLBACK_URL)  not tried yet
+5678  -     -              -             polling every 10 min (no CALLBACK_URL)  not tried yet
 `,
     );
   });
@@ -208,7 +208,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
         'data/people/1234': JSON.stringify({ subscription }),
       });
       assert.match((await users.run([], { CALLBACK_URL: 'https://me.example.org/long-enough' })).stdout, expected);
-      assert.match((await users.run()).stdout, /off \(no CALLBACK_URL\)/);
+      assert.match((await users.run()).stdout, /polling every 10 min \(no CALLBACK_URL\)/);
     });
   }
 

@@ -54,16 +54,22 @@ describe('the page', () => {
     for (const name of ['empty-without-callback', 'everything-wrong']) {
       const markup = draw(VIEWS[name]);
       assert.ok(!markup.includes(`href="${PATHS.link}"`), name);
-      includes(textOf(markup), 'Linking needs CALLBACK_URL');
+      includes(textOf(markup), 'Linking needs CALLBACK_URL or REDIRECT_URL');
     }
     includes(say('empty-without-callback'), 'Nearly ready', 'CALLBACK_URL=https://');
   });
 
-  it('does not call it well where Withings cannot call', () => {
-    const text = say('without-callback');
-    includes(text, 'It works, but late', 'Withings cannot call CALLBACK_URL is not set', 'a weigh-in comes late');
-    assert.ok(!text.includes('Everything works'));
-    assert.ok(!say('empty-without-callback').includes('Withings cannot call '));
+  it('calls it well where weighbridge polls, and says how often', () => {
+    const text = say('polling');
+    includes(text, 'Everything works', '2 people are linked; weighbridge is polling every 10 min.');
+    includes(text, 'Subscription polling every 10 min (no CALLBACK_URL)');
+    assert.ok(!/needs a look|hiccup|a minute or two/i.test(text));
+    includes(say('empty-without-callback'), 'At most 10 min and a bit later the weight stands here');
+  });
+
+  it('notes that Withings cannot reach the callback URL, and that weighbridge polls meanwhile', () => {
+    const text = say('callback-unreachable');
+    includes(text, 'Everything works', 'Withings cannot call about Bo since yesterday', 'polling every 10 min until');
   });
 
   it('says who must link again, since when and why, once', () => {

@@ -27,7 +27,13 @@ export interface RecordedCall {
  * A collector over in-memory ports and a clock that stands still. `answer` plays Withings' measure service; it may
  * throw, or return a promise that is settled later.
  */
-export function createCollectorBench(answer: (call: RecordedCall) => MeasureAnswer | Promise<MeasureAnswer>) {
+export function createCollectorBench(
+  answer: (call: RecordedCall) => MeasureAnswer | Promise<MeasureAnswer>,
+  hears: {
+    readonly announce?: (entries: readonly JournalEntry[]) => void;
+    readonly onContact?: (userId: UserId) => void;
+  } = {},
+) {
   const clock = createFakeClock();
   const start = clock.now();
   const log = createRecordingLog();
@@ -77,12 +83,36 @@ export function createCollectorBench(answer: (call: RecordedCall) => MeasureAnsw
     personStates,
     people,
     clock,
-    announce: (entries) => void announced.push(...entries),
+    announce(entries) {
+      announced.push(...entries);
+      hears.announce?.(entries);
+    },
     log,
   });
   const troubles = createTroubles({ clock, log, people });
-  const collector = createCollector({ collect, troubles, clock, random: () => 1, log });
-  return { clock, log, journal, cursors, calls, announced, tokens, states, collector, collect };
+  const collector = createCollector({
+    collect,
+    troubles,
+    onContact: (userId) => hears.onContact?.(userId),
+    clock,
+    random: () => 1,
+    log,
+  });
+  return {
+    clock,
+    log,
+    journal,
+    cursors,
+    calls,
+    announced,
+    tokens,
+    states,
+    personStates,
+    troubles,
+    accessTokens,
+    collector,
+    collect,
+  };
 }
 
 /** What getMeas returns when all is well. */

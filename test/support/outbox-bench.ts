@@ -62,7 +62,7 @@ export async function createOutboxBench() {
     saves,
     journal: await open(),
     open,
-    start(publisher: Publisher, journal: OpenJournal, ports: { offsets?: OffsetStore; maxAgeMs?: number } = {}) {
+    start(publisher: Publisher, journal: OpenJournal, ports: { offsets?: OffsetStore; maxAgeMs?: () => number } = {}) {
       const troubles = createPublisherTroubles({ clock, log, publisher: publisher.name });
       const common = {
         publisher,
@@ -72,7 +72,7 @@ export async function createOutboxBench() {
         clock,
         random: () => 1,
         log,
-        maxAgeMs: HOUR_MS,
+        maxAgeMs: () => HOUR_MS,
       };
       return startOutbox({ ...common, ...ports });
     },

@@ -54,6 +54,8 @@ export function view(changes: Partial<PageView> = {}): PageView {
     histories: historiesOf(new Map()),
     concerns: [],
     callbackUrl: 'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c8a4f',
+    pollMs: 600_000,
+    answersRedirect: true,
     offersLink: true,
     ...changes,
   };
@@ -160,6 +162,13 @@ const REFUSED = {
   since: ago(21 * DAY_MS).at,
   reason: 'Withings refuses the refresh token',
 } as const;
+const POLLING = {
+  state: 'polling',
+  applis: [],
+  since: undefined,
+  reason: 'no CALLBACK_URL',
+  pollMs: 600_000,
+} as const;
 const LOST = {
   state: 'lost',
   applis: [],
@@ -226,6 +235,7 @@ export const VIEWS: Readonly<Record<string, PageView>> = {
     ],
     {
       callbackUrl: undefined,
+      answersRedirect: false,
       concerns: [
         {
           isBroken: true,
@@ -243,9 +253,19 @@ export const VIEWS: Readonly<Record<string, PageView>> = {
   empty: view(),
   'empty-without-callback': view({
     callbackUrl: undefined,
-    concerns: [{ isBroken: false, text: 'CALLBACK_URL is not set, so Withings cannot call', remedy: 'set it in .env' }],
+    answersRedirect: false,
   }),
-  'without-callback': household(two, { callbackUrl: undefined }),
+  polling: household(
+    [
+      [{ ...anna, subscription: POLLING }, ANNAS],
+      [{ ...bo, subscription: POLLING }, BOS],
+    ],
+    { callbackUrl: undefined, answersRedirect: false },
+  ),
+  'callback-unreachable': household([
+    two[0],
+    [{ ...bo, subscription: { ...LOST, state: 'polling', pollMs: 600_000 } }, BOS],
+  ]),
   'no-weights': household([[anna, {}]]),
   'one-weight': household([[anna, LONELY]], { range: 'month' }),
   'old-weights': household([[anna, { weight: ANNAS['weight']?.slice(0, 200) ?? [] }]], { range: 'month' }),

@@ -13,6 +13,7 @@ import {
   type WithdrawnReason,
   weightOf,
 } from '../../domain/reading.ts';
+import type { UserId } from '../../domain/token.ts';
 
 /** What one line of the log is about: the parts of one weigh-in that one append has brought; one at least. */
 type Told = readonly [JournalEntry, ...JournalEntry[]];
@@ -22,8 +23,8 @@ export function createAnnouncer(ports: {
   readonly log: Log;
   readonly clock: Clock;
   readonly people: People;
-  /** A reading older than this when it arrives is marked as late. */
-  readonly maxAgeMs: number;
+  /** A reading of this person that is older than this when it arrives is marked as late. */
+  readonly maxAgeMs: (userId: UserId) => number;
 }): (entries: readonly JournalEntry[]) => void {
   const { log, clock, people, maxAgeMs } = ports;
   const reportUnknown = createUnknownReporter(log);
@@ -35,7 +36,7 @@ export function createAnnouncer(ports: {
       const reading = combine([first.reading, ...others.map((other) => other.reading)]);
       const main = told.find((part) => part.reading.groupId === reading.groupId) ?? first;
       const { level, event, what, why, ...fields } = describe({ ...main, reading }, told, people);
-      const late = clock.now().getTime() - reading.takenAt.getTime() > maxAgeMs;
+      const late = clock.now().getTime() - reading.takenAt.getTime() > maxAgeMs(reading.userId);
       const words = [what, nameOf(reading.userId, people), measuredAt(reading), ...source(reading)];
       log[level]({
         event,

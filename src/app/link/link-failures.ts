@@ -41,8 +41,15 @@ export const CODE_USED = failed(
   'Open the link again.',
 );
 
-/** A trouble with Withings or the disk, for the person in front of the browser. */
-export function translate({ code, message, hint }: Trouble): LinkFailed {
+/**
+ * A trouble with Withings or the disk, for the person in front of the browser.
+ *
+ * @param redirectSetting which setting the browser came back by
+ */
+export function translate(
+  { code, message, hint }: Trouble,
+  redirectSetting: 'CALLBACK_URL' | 'REDIRECT_URL',
+): LinkFailed {
   switch (code) {
     case 'code_refused':
       return failed(
@@ -59,8 +66,8 @@ export function translate({ code, message, hint }: Trouble): LinkFailed {
     case 'redirect_mismatch':
       return failed(
         code,
-        'CALLBACK_URL is not the callback URL that Withings knows.',
-        'Make it the one in the Withings partner dashboard, letter by letter, and restart weighbridge.',
+        `${redirectSetting} is not the callback URL that Withings knows.`,
+        'Copy it exactly from the Withings partner dashboard, and restart weighbridge.',
       );
     case 'throttled':
       return failed(code, 'Withings has had enough calls for now.', 'Wait a minute, then open the link again.');

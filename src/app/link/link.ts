@@ -61,12 +61,13 @@ interface Consented {
 
 export interface LinkerPorts extends LinkerHost {
   readonly consent: Consent;
-  /** The callback URL, exactly as the consent link names it. */
+  /** Where the browser comes back to, exactly as the consent link names it. */
   readonly redirectUri: string;
   readonly issuer: Pick<TokenIssuer, 'exchange'>;
   readonly tokens: Pick<TokenStore, 'load'>;
   readonly accessTokens: AccessTokens;
-  readonly subscriptions: Pick<Subscriptions, 'repair' | 'leave'>;
+  /** Undefined where Withings cannot call: weighbridge polls. */
+  readonly subscriptions: Pick<Subscriptions, 'repair' | 'leave'> | undefined;
   readonly withAccess: WithAccess;
   readonly measures: MeasureSource;
   readonly journal: Pick<Journal, 'lastWeighIn'>;
@@ -107,7 +108,7 @@ export function createLinker(ports: LinkerPorts): Linker {
       const switchLink = again && !isRepair ? consent.switchAccount({ subscribe }) : undefined;
       return { ...(await welcome(userId, subscribe)), again, switchLink };
     } catch (error) {
-      return translate(asTrouble(error));
+      return translate(asTrouble(error), ports.subscriptions === undefined ? 'REDIRECT_URL' : 'CALLBACK_URL');
     }
   };
 
@@ -127,16 +128,17 @@ export function createLinker(ports: LinkerPorts): Linker {
       }
     };
     let lastWeighIn: WeighIn | undefined;
+    const { subscriptions } = ports;
     const subscribing = subscribe
-      ? attempt(() => ports.subscriptions.repair(userId, { urgent: true }))
-      : ports.subscriptions.leave(userId).then(() => false);
+      ? attempt(async () => subscriptions?.repair(userId, { urgent: true }))
+      : subscriptions?.leave(userId).then(() => false);
     const fetching = attempt(async () => {
       await ports.fetch(userId);
       lastWeighIn = ports.journal.lastWeighIn(userId) ?? (await lookBack(userId));
     });
     const [isSubscribed] = await Promise.all([subscribing, fetching]);
     if (subscribe && !isSubscribed) ports.onHitch?.(userId);
-    const subscribed = !subscribe ? 'later' : isSubscribed ? 'yes' : 'no';
+    const subscribed = subscriptions === undefined ? 'polling' : !subscribe ? 'later' : isSubscribed ? 'yes' : 'no';
     return { kind: 'linked', userId, lastWeighIn, hitches, subscribed, isDaemon: ports.isDaemon };
   };
 

@@ -10,6 +10,7 @@ import {
 } from '../../domain/publisher.ts';
 import type { Reading } from '../../domain/reading.ts';
 import { retry } from '../../domain/retry.ts';
+import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain, type Trouble } from '../../domain/trouble.ts';
 import type { PublisherTroubles } from '../status/troubles.ts';
 import { describeRun, type Run, runsOf } from './deliveries.ts';
@@ -44,8 +45,8 @@ export function startOutbox(ports: {
   /** Between 0 and 1; spreads retries. */
   readonly random: () => number;
   readonly log: Log;
-  /** `ANNOUNCE_MAX_AGE` */
-  readonly maxAgeMs: number;
+  /** How old a fresh reading of this person may be. */
+  readonly maxAgeMs: (userId: UserId) => number;
 }): Outbox {
   const { publisher, feed, offsets, troubles, clock, random, log, maxAgeMs } = ports;
   const { name } = publisher;
@@ -98,9 +99,9 @@ export function startOutbox(ports: {
       return known ?? endAtStart;
     });
 
-  const isOld = ({ takenAt }: Reading) => {
+  const isOld = ({ userId, takenAt }: Reading) => {
     const now = clock.now();
-    return now.getTime() - takenAt.getTime() > maxAgeMs || !isPlausible(now);
+    return now.getTime() - takenAt.getTime() > maxAgeMs(userId) || !isPlausible(now);
   };
 
   /** Age and context are those of each try. */

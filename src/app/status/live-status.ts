@@ -4,6 +4,7 @@ import { nameOf, type People } from '../../domain/household.ts';
 import type { UnreadableStore } from '../../domain/measure.ts';
 import type { Journal } from '../../domain/reading.ts';
 import {
+  CALLBACK_UNREACHABLE,
   type LoginState,
   type Moment,
   type PersonState,
@@ -15,6 +16,7 @@ import {
 } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain, passes } from '../../domain/trouble.ts';
+import type { Schedule } from '../collect/schedule.ts';
 import { dropUnlinked, type LinkedUsers } from '../tokens/linked-users.ts';
 import { describeSubscription, type StoredStatus } from './stored-status.ts';
 import type { CurrentTrouble, PublisherTroubles, Troubles } from './troubles.ts';
@@ -27,6 +29,8 @@ const AT_ONCE = 16;
 const LASTING_MS = 15 * 60_000;
 /** Longer without contact than so many intervals, and a person should look. */
 const SILENT_INTERVALS = 2;
+/** But not after a short outage, where the interval is short. */
+const SILENT_MS = 3_600_000;
 
 /**
  * What the daemon knows of each person now. A person's files are read when they are seen first, and again where a login
@@ -67,14 +71,10 @@ export function createLiveStatus(ports: {
   readonly journal: Pick<Journal, 'lastWeighIn' | 'heldOf'>;
   readonly unreadable: Pick<UnreadableStore, 'countOf'>;
   readonly people: People;
-  /** Withings can call at all. */
-  readonly hasCallback: boolean;
-  /** How often everything is asked for. */
-  readonly intervalMs: number;
+  readonly schedule: Pick<Schedule, 'isPolled' | 'intervalMs' | 'hasCallback' | 'pollMs'>;
   readonly clock: Clock;
 }): LiveStatus {
-  const { linkedUsers, readStoredStatus, remembered, journal, unreadable, people, hasCallback, intervalMs, clock } =
-    ports;
+  const { linkedUsers, readStoredStatus, remembered, journal, unreadable, people, schedule, clock } = ports;
   const startedMs = clock.elapsedMs();
   const fileLimit = pLimit(AT_ONCE);
   /** Times by `clock.elapsedMs()`, of those who are linked. */
@@ -139,14 +139,15 @@ export function createLiveStatus(ports: {
       lastWeighIn: lastWeighIn && { ...lastWeighIn, agoMs: ageMs(lastWeighIn.takenAt) },
       held: recentlyHeld(journal.heldOf(userId), clock.now()),
       unreadable: unreadable.countOf(userId),
-      subscription: describeSubscription(person, hasCallback),
+      subscription: describeSubscription(person, schedule),
     };
   };
 
   /** For any reason, and also where no trouble was noticed. */
   const silenceOf = ({ userId, login, lastContact }: PersonStatus): TroubleStatus[] => {
     const { at: since, agoMs } = lastContact ?? ago(clock.elapsedMs() - (seen.get(userId)?.sinceMs ?? startedMs));
-    if (agoMs <= SILENT_INTERVALS * intervalMs || login.state === 'needs_login') return [];
+    const limitMs = Math.max(SILENT_INTERVALS * schedule.intervalMs(userId), schedule.isPolled(userId) ? SILENT_MS : 0);
+    if (agoMs <= limitMs || login.state === 'needs_login') return [];
     const text = `${nameOf(userId, people)}: no fetch has worked for ${Math.floor(agoMs / 60_000)} min; see the log`;
     return [{ userId, code: 'no_contact', text, since, isLasting: true }];
   };
@@ -154,7 +155,9 @@ export function createLiveStatus(ports: {
   const describeTrouble = ({ userId, trouble, text, sinceMs }: CurrentTrouble): TroubleStatus => {
     const { at: since, agoMs } = ago(clock.elapsedMs() - sinceMs);
     const mayPass = passes(trouble) || trouble.recovery === 'unlinked';
-    const isLasting = !mayPass || agoMs >= LASTING_MS;
+    // Polling does the work of the notifications.
+    const isBypassed = trouble.code === CALLBACK_UNREACHABLE && userId !== undefined && schedule.isPolled(userId);
+    const isLasting = !isBypassed && (!mayPass || agoMs >= LASTING_MS);
     return { userId, code: trouble.code, text, since, isLasting };
   };
 

@@ -1,5 +1,11 @@
 import type { CursorStore } from '../../domain/reading.ts';
-import type { LoginState, PersonState, PersonStore, SubscriptionStatus } from '../../domain/status.ts';
+import {
+  isPolled,
+  type LoginState,
+  type PersonState,
+  type PersonStore,
+  type SubscriptionStatus,
+} from '../../domain/status.ts';
 import type { AccessStore, TokenStore, UserId } from '../../domain/token.ts';
 import { asTrouble } from '../../domain/trouble.ts';
 
@@ -46,14 +52,18 @@ async function readLogin(ports: StoredStatusPorts, userId: UserId, { needsLogin 
   }
 }
 
-/** @param isOn there is a callback URL, so that Withings can send notifications at all */
+/** @param options.hasCallback Withings can send notifications at all */
 export function describeSubscription(
-  { subscription, leaveUnsubscribed }: PersonState,
-  isOn: boolean,
+  person: PersonState,
+  { hasCallback, pollMs }: { readonly hasCallback: boolean; readonly pollMs: number },
 ): SubscriptionStatus {
+  const { subscription, leaveUnsubscribed } = person;
   const { applis = [], hitch } = subscription ?? {};
-  if (!isOn) return { state: 'off', applis: [], since: undefined, reason: 'no CALLBACK_URL' };
-  if (leaveUnsubscribed) return { state: 'off', applis: [], since: undefined, reason: 'unsubscribed' };
-  if (hitch !== undefined) return { state: 'lost', applis, ...hitch };
-  return { state: subscription === undefined ? 'none' : 'works', applis, since: undefined, reason: undefined };
+  const nothing = { applis: [], since: undefined, reason: undefined };
+  if (!hasCallback) return { ...nothing, state: 'polling', reason: 'no CALLBACK_URL', pollMs };
+  if (leaveUnsubscribed) return { ...nothing, state: 'off', reason: 'unsubscribed' };
+  if (hitch === undefined) return { ...nothing, state: subscription === undefined ? 'none' : 'works', applis };
+  const { since, reason } = hitch;
+  if (isPolled(person, hasCallback)) return { state: 'polling', applis, since, reason, pollMs };
+  return { state: 'lost', applis, since, reason };
 }

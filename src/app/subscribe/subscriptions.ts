@@ -100,7 +100,7 @@ export function createSubscriptions(ports: {
   const note = (userId: UserId, active: readonly number[], failure: Trouble | undefined) =>
     personStates.change(userId, (before) => {
       const since = before.subscription?.hitch?.since ?? clock.now();
-      const hitch = failure && { since, reason: failure.message };
+      const hitch = failure && { since, reason: failure.message, code: failure.code };
       return { ...before, subscription: { applis: active, hitch }, leaveUnsubscribed: false };
     });
 

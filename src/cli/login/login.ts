@@ -28,10 +28,12 @@ export async function linkPerson(shell: Shell, options: LoginOptions): Promise<L
   const { config, core, log } = openCommand(shell);
   const { callback } = core;
   if (callback === undefined) {
-    const message = 'CALLBACK_URL is required: the browser comes back to it from the consent page';
+    const message =
+      'CALLBACK_URL is required, or REDIRECT_URL where Withings cannot call: the browser ends there after the consent';
     throw new ExitError(ExitCode.configuration, message);
   }
-  const { demoUser = false, paste = false, subscribe } = options;
+  const { demoUser = false, subscribe } = options;
+  const paste = options.paste || !config.callback.answersRedirect;
   const { link, id, expiresAt } = callback.consent.request({ demo: demoUser, subscribe });
   const waitMs = expiresAt.getTime() - realClock.now().getTime();
   const patience = AbortSignal.any([shell.signal, AbortSignal.timeout(waitMs)]);

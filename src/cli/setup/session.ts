@@ -2,6 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Config, formatProblem, parseConfig } from '../../config/config.ts';
 import { editDotenv } from '../../config/dotenv-file.ts';
+import { SettingError } from '../../config/readers.ts';
 import { nodeFiles, readText, replaceFile } from '../../storage/files.ts';
 import { ExitCode, ExitError, type Shell } from '../shell.ts';
 import type { Check, Questions } from './questions.ts';
@@ -48,10 +49,19 @@ export async function openSession(shell: Shell, options: SetupOptions) {
     trial: (changes: Readonly<Record<string, string>>): Config => readAll({ ...env, ...changes }),
     async save(changes: Readonly<Record<string, string>>): Promise<void> {
       const text = (await readText(nodeFiles, path)) ?? '';
-      await replaceFile(nodeFiles, path, editDotenv(text, changes));
+      await replaceFile(nodeFiles, path, edited(text, changes));
       Object.assign(env, changes);
     },
   };
+}
+
+function edited(text: string, changes: Readonly<Record<string, string>>): string {
+  try {
+    return editDotenv(text, changes);
+  } catch (error) {
+    if (error instanceof SettingError) throw new ExitError(ExitCode.configuration, error.message);
+    throw error;
+  }
 }
 
 function readAll(env: Readonly<Record<string, string | undefined>>): Config {

@@ -1,6 +1,13 @@
 import { formatTime } from '../../domain/clock.ts';
 import type { GroupState } from '../../domain/reading.ts';
-import { isWell, type Moment, type PersonStatus, type PublisherStatus, type Status } from '../../domain/status.ts';
+import {
+  describePolling,
+  isWell,
+  type Moment,
+  type PersonStatus,
+  type PublisherStatus,
+  type Status,
+} from '../../domain/status.ts';
 
 /** What `/healthz` answers. Names and units are part of the contract; what is not known is null. */
 export function encodeHealthz(status: Status, version: string) {
@@ -19,7 +26,7 @@ export function encodeHealthz(status: Status, version: string) {
 /** One of `users`, also as `weighbridge users --json` prints them. Weights are kilograms. */
 export function encodePerson(person: PersonStatus) {
   const { login, lastContact, lastWeighIn, held, unreadable, subscription } = person;
-  const { state, applis, since, reason } = subscription;
+  const { state, applis, since, reason, pollMs } = subscription;
   return {
     userid: person.userId,
     name: person.name ?? null,
@@ -35,7 +42,14 @@ export function encodePerson(person: PersonStatus) {
         : { weight: lastWeighIn.kilograms, date: time(lastWeighIn.takenAt), age_s: seconds(lastWeighIn.agoMs) },
     held: { count: held.length, newest: encodeHeld(held.at(-1)) },
     unreadable,
-    subscription: { state, applis, since: since === undefined ? null : time(since), reason: reason ?? null },
+    subscription: {
+      state,
+      applis,
+      since: since === undefined ? null : time(since),
+      reason: reason ?? null,
+      mode: pollMs === undefined ? undefined : describePolling(pollMs),
+      poll_interval_s: pollMs === undefined ? undefined : seconds(pollMs),
+    },
   };
 }
 

@@ -107,7 +107,8 @@ const NOT_RUNNING = `weighbridge is not running yet: start it (“weighbridge se
 
 const NEXT = {
   yes: 'From now on Withings calls after each weigh-in, and the weight is in the log a minute or two later.',
-  no: 'Withings does not call yet. Until it does, weighbridge asks every few hours.',
+  no: 'Withings does not call yet. Until it does, weighbridge asks.',
+  polling: 'weighbridge polls Withings. After a weigh-in the weight is in the log some minutes later.',
   later: 'Nobody has asked Withings to call. weighbridge asks every few hours; “weighbridge subscribe” changes that.',
 } as const;
 

@@ -100,7 +100,7 @@ const HEADS = { day: 'Day', week: 'Week', month: 'Month' } as const;
 
 function drawNothing(last: TimedValue | undefined, now: Date): Html {
   if (last === undefined)
-    return html`<p class="nothing">No weight yet. It appears here a minute or two after the next step on the scale, by itself.</p>`;
+    return html`<p class="nothing">No weight yet. It appears here automatically after the next step on the scale.</p>`;
   const when = sayDay(new Date(last.takenMs), now);
   return html`<p class="nothing">Nobody stood on the scale in this time; the last time was ${when}. <a href="?range=all">Show all</a></p>`;
 }

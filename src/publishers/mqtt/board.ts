@@ -19,6 +19,9 @@ export interface BoardPorts {
   readonly version: string;
   readonly linkedUsers: () => Promise<readonly UserId[]>;
   readonly stateOf: (userId: UserId) => Promise<PersonState>;
+  /** How often weighbridge polls where Withings cannot call, and whether there is a callback URL. */
+  readonly pollMs: number;
+  readonly hasCallback: boolean;
   readonly latest: LatestValues;
   readonly store: RetainedStore;
   /** Where the broker is, for its troubles. */
@@ -113,7 +116,7 @@ export function createBoard(ports: BoardPorts) {
     if (value !== undefined) await post(connection, topics.value(userId, key), valuePayload(value));
   };
   const postProblem = async (connection: Connection, userId: UserId) => {
-    const health = problemPayload(await stateOf(userId));
+    const health = problemPayload(await stateOf(userId), ports);
     if (shown.get(userId) === health) return;
     await post(connection, topics.health(userId), health);
     shown.set(userId, health);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { decimal } from '../../domain/measure.ts';
 import type { Delivery, Value } from '../../domain/publisher.ts';
 import { weightChange, weightOf } from '../../domain/reading.ts';
-import type { PersonState } from '../../domain/status.ts';
+import { describePolling, isPolled, type PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Message } from './packet.ts';
 
@@ -42,13 +42,20 @@ export function valuePayload({ value, takenAt }: Value): string {
   return JSON.stringify({ value, measured_at: formatUtc(takenAt) });
 }
 
-/** Whether weigh-ins come through, and what is wrong if not. */
-export function problemPayload({ needsLogin, subscription, linkedAt }: PersonState): string {
-  const hitch = needsLogin ?? subscription?.hitch;
+/** Whether weigh-ins come through, how, and what is wrong if not. */
+export function problemPayload(
+  person: PersonState,
+  { hasCallback, pollMs }: { readonly hasCallback: boolean; readonly pollMs: number },
+): string {
+  const { needsLogin, subscription, linkedAt } = person;
+  const isPolling = isPolled(person, hasCallback);
+  const hitch = needsLogin ?? (hasCallback ? subscription?.hitch : undefined);
+  const polling = isPolling && needsLogin === undefined ? describePolling(pollMs) : undefined;
+  const reasons = [polling, hitch?.reason].filter((reason) => reason !== undefined);
   return JSON.stringify({
     needs_login: needsLogin !== undefined,
-    subscription_lost: subscription?.hitch !== undefined,
-    reason: hitch?.reason ?? null,
+    subscription_lost: !isPolling && subscription?.hitch !== undefined,
+    reason: reasons.length === 0 ? null : reasons.join(': '),
     since: hitch === undefined ? null : formatUtc(hitch.since),
     linked_at: linkedAt === undefined ? null : formatUtc(linkedAt),
   });

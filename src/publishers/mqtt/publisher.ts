@@ -18,8 +18,8 @@ export interface MqttOptions extends Omit<BoardPorts, 'topics' | 'url'> {
   readonly prefix: string;
   /** The topic of the plain form. */
   readonly channel: string | undefined;
-  /** `ANNOUNCE_MAX_AGE` */
-  readonly maxAgeMs: number;
+  /** How old a fresh reading of this person may be. */
+  readonly maxAgeMs: (userId: UserId) => number;
   /** How long Home Assistant takes from a discovery message to its subscription, if not `SUBSCRIBE_MS`. */
   readonly subscribeMs?: number | undefined;
   readonly clock: Clock;
@@ -148,7 +148,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     });
   };
 
-  const isFresh = ({ takenAt }: Reading) => clock.now().getTime() - takenAt.getTime() <= maxAgeMs;
+  const isFresh = ({ userId, takenAt }: Reading) => clock.now().getTime() - takenAt.getTime() <= maxAgeMs(userId);
 
   /** Reports a failure, unless the connection has ended: then that is reported. */
   const tellUnlessLost = (connection: Connection) => (error: unknown) => {

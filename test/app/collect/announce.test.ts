@@ -20,7 +20,7 @@ async function told(
 ) {
   const log = createRecordingLog();
   const journal = createMemoryJournal();
-  const announce = createAnnouncer({ log, clock: createFakeClock(now), people, maxAgeMs: 3_600_000 });
+  const announce = createAnnouncer({ log, clock: createFakeClock(now), people, maxAgeMs: () => 3_600_000 });
   for (const groups of fetches) announce(await journal.append(groups.map((group) => toReading(who, group))));
   return log.entries.filter(({ level }) => level !== 'debug');
 }

@@ -43,7 +43,7 @@ function setUp() {
     measures: { getMeas: async () => answer },
     cursors: cursorStore,
     personStates: createPersonStates({ people: store, log }),
-    announce: createAnnouncer({ log, clock, people, maxAgeMs: HOUR }),
+    announce: createAnnouncer({ log, clock, people, maxAgeMs: () => HOUR }),
     ...{ journal, unreadable, people, clock, log },
   });
   const take = async (next: MeasureAnswer, userId: UserId = ANNA) => {

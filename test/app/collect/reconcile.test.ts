@@ -1,16 +1,27 @@
 import { strict as assert } from 'node:assert';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { reconcileForever } from '../../../src/app/collect/reconcile.ts';
+import { createSchedule } from '../../../src/app/collect/schedule.ts';
 import { createLinkedUsers } from '../../../src/app/tokens/linked-users.ts';
+import { NOTHING_KNOWN, type PersonState } from '../../../src/domain/status.ts';
 import type { UserId } from '../../../src/domain/token.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { ANNA, BO } from '../../support/people.ts';
 import { createRecordingLog } from '../../support/recording-log.ts';
 
-const HOUR = 3_600_000;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 
-function start(options: { readonly users: UserId[]; readonly takesMs?: number }) {
-  const { users, takesMs = 0 } = options;
+function start(options: { readonly users: UserId[]; readonly takesMs?: number; readonly hasCallback?: boolean }) {
+  const { users, takesMs = 0, hasCallback = true } = options;
+  const states = new Map<UserId, PersonState>();
+  const schedule = createSchedule({
+    hasCallback,
+    pollMs: 600_000,
+    reconcileMs: 6 * HOUR,
+    maxAgeMs: HOUR,
+    remembered: (userId) => states.get(userId),
+  });
   const clock = createFakeClock();
   const log = createRecordingLog();
   const stop = new AbortController();
@@ -52,9 +63,23 @@ function start(options: { readonly users: UserId[]; readonly takesMs?: number })
   const onRound = () => {
     rounds += 1;
   };
-  const ports = { linkedUsers, accessTokens, collector, onRound, intervalMs: 6 * HOUR, clock, log, signal };
+  const people = { names: new Map(), unit: 'kg' as const };
+  const ports = { linkedUsers, accessTokens, collector, onRound, schedule, people, clock, log, signal };
   const ended = reconcileForever(ports);
-  return { rounds: () => rounds, clock, log, done, users, logins, stop, ended, tokens, most: () => most };
+  return {
+    states,
+    schedule,
+    rounds: () => rounds,
+    clock,
+    log,
+    done,
+    users,
+    logins,
+    stop,
+    ended,
+    tokens,
+    most: () => most,
+  };
 }
 
 test('everybody is checked at start and every interval', async () => {
@@ -120,6 +145,58 @@ test('a directory that cannot be read for a while is said, and read again', asyn
   await clock.advance(HOUR);
   assert.match(log.texts('trouble')[0] ?? '', /EIO/);
   assert.equal(done.length, 2);
+});
+
+describe('without a callback URL', () => {
+  const gapsOf = (done: readonly { readonly userId: UserId; readonly atMs: number }[], userId: UserId) => {
+    const times = done.filter((each) => each.userId === userId).map(({ atMs }) => atMs);
+    return times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0));
+  };
+
+  test('each person is polled every ten minutes and a bit, and never sooner', async () => {
+    const { clock, done } = start({ users: [ANNA, BO], takesMs: 700, hasCallback: false });
+    await clock.advance(24 * HOUR);
+    for (const userId of [ANNA, BO]) {
+      const [first = 0, ...others] = gapsOf(done, userId);
+      assert.ok(first >= 10 * MINUTE && first <= 11.5 * MINUTE, `${first}`);
+      for (const gap of others) assert.ok(gap >= 10 * MINUTE && gap <= 10.5 * MINUTE, `${gap}`);
+      assert.ok(others.length >= 138 && others.length <= 141, `${others.length}`);
+    }
+  });
+
+  test('people who were polled together at start are spread', async () => {
+    const users = Array.from({ length: 6 }, (_, index) => `${index + 1}` as UserId);
+    const { clock, done } = start({ users, hasCallback: false });
+    await clock.advance(HOUR);
+    const times = users.map((user) => done.filter(({ userId }) => userId === user).at(-1)?.atMs ?? 0);
+    for (const [index, atMs] of times.entries())
+      assert.ok(index === 0 || atMs - (times[index - 1] ?? 0) >= 9_000, `${times}`);
+  });
+
+  test('a refused login is left to the collector, which tries it every hour', async () => {
+    const { clock, done, logins } = start({ users: [ANNA], hasCallback: false });
+    logins.stuck = [ANNA];
+    await clock.advance(6 * HOUR);
+    assert.equal(done.length, 1);
+  });
+});
+
+test('a person whom Withings cannot call about is polled until it can, and the log has both', async () => {
+  const { clock, done, states, log } = start({ users: [ANNA, BO] });
+  await clock.advance(HOUR);
+  const hitch = { since: clock.now(), reason: 'no head', code: 'callback_unreachable' };
+  states.set(ANNA, { ...NOTHING_KNOWN, subscription: { applis: [], hitch } });
+  await clock.advance(HOUR);
+  const polls = done.filter(({ userId, atMs }) => userId === ANNA && atMs > 0);
+  assert.ok(polls.length >= 5 && (polls[0]?.atMs ?? 0) <= HOUR + MINUTE, `${polls.length}`);
+  states.set(ANNA, { ...NOTHING_KNOWN, subscription: { applis: [1], hitch: undefined } });
+  await clock.advance(5 * HOUR);
+  assert.equal(done.filter(({ userId, atMs }) => userId === ANNA && atMs > 0).length, polls.length);
+  assert.equal(done.filter(({ userId }) => userId === BO).length, 2);
+  assert.deepEqual(log.texts('polling'), [
+    '1234: polling every 10 min: Withings cannot reach CALLBACK_URL',
+    '1234: no longer polling: Withings sends notifications',
+  ]);
 });
 
 test('it ends when it is asked to', async () => {

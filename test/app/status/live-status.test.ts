@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
+import { createSchedule } from '../../../src/app/collect/schedule.ts';
 import { createLiveStatus, type PublisherSource } from '../../../src/app/status/live-status.ts';
 import { readStoredStatus } from '../../../src/app/status/stored-status.ts';
 import { createPublisherTroubles, createTroubles } from '../../../src/app/status/troubles.ts';
@@ -18,6 +19,7 @@ const HOUR = 60 * MINUTE;
 const START = new Date('2026-11-20T06:00:00Z');
 const before = (ms: number) => new Date(START.getTime() - ms);
 const REFUSED: Hitch = { since: before(HOUR), reason: 'refused' };
+const UNREACHABLE = { ...REFUSED, code: 'callback_unreachable' };
 
 /** Vitals over files in memory, as a daemon finds them that has just started. */
 function createBench(options: { readonly intervalMs?: number; readonly hasCallback?: boolean } = {}) {
@@ -73,8 +75,13 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
     },
     unreadable: { countOf: (user) => unreadable.get(user) ?? 0 },
     people,
-    hasCallback: options.hasCallback ?? true,
-    intervalMs: options.intervalMs ?? 6 * HOUR,
+    schedule: createSchedule({
+      hasCallback: options.hasCallback ?? true,
+      pollMs: 10 * MINUTE,
+      reconcileMs: options.intervalMs ?? 6 * HOUR,
+      maxAgeMs: HOUR,
+      remembered: (user) => personStates.get(user),
+    }),
     clock,
   });
   const look = async () => {
@@ -243,7 +250,8 @@ describe('a subscription', () => {
     ['has not been looked at yet', undefined, true, 'none'],
     ['is there', { applis: [1], hitch: undefined }, true, 'works'],
     ['cannot be had', { applis: [], hitch: REFUSED }, true, 'lost'],
-    ['is not wanted, for there is no callback URL', { applis: [], hitch: REFUSED }, false, 'off'],
+    ['is not wanted, for there is no callback URL', { applis: [], hitch: REFUSED }, false, 'polling'],
+    ['waits for a callback URL that can be reached', { applis: [], hitch: UNREACHABLE }, true, 'polling'],
   ] as const) {
     test(`that ${what} is "${state}"`, async () => {
       const { anna, note, look } = createBench({ hasCallback });
@@ -252,6 +260,45 @@ describe('a subscription', () => {
       assert.equal(isWell(await look()), state !== 'lost');
     });
   }
+});
+
+describe('polling', () => {
+  test('says how often, and why', async () => {
+    const { anna } = createBench({ hasCallback: false });
+    assert.deepEqual((await anna()).subscription, {
+      state: 'polling',
+      applis: [],
+      since: undefined,
+      reason: 'no CALLBACK_URL',
+      pollMs: 10 * MINUTE,
+    });
+  });
+
+  test('makes a callback URL that Withings cannot reach no reason for alarm, however long', async () => {
+    const { clock, look, note, subscribing } = createBench();
+    note(ANNA, { subscription: { applis: [], hitch: UNREACHABLE } });
+    subscribing.report(ANNA, trouble('retry', 'callback_unreachable'));
+    await clock.advance(6 * HOUR);
+    const status = await look();
+    assert.deepEqual(
+      status.troubles.map(({ code, isLasting }) => [code, isLasting]),
+      [['callback_unreachable', false]],
+    );
+    assert.equal(isWell(status), true);
+  });
+
+  test('that has found nothing but silence for an hour is a reason for alarm', async () => {
+    const { clock, look, liveStatus } = createBench({ hasCallback: false });
+    await look();
+    liveStatus.contacted(ANNA);
+    await clock.advance(59 * MINUTE);
+    assert.equal(isWell(await look()), true);
+    await clock.advance(MINUTE);
+    assert.deepEqual(
+      (await look()).troubles.map(({ code }) => code),
+      ['no_contact'],
+    );
+  });
 });
 
 describe('a trouble', () => {

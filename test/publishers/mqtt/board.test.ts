@@ -4,7 +4,7 @@ import { createPublisherTroubles } from '../../../src/app/status/troubles.ts';
 import { NOTHING_KNOWN } from '../../../src/domain/status.ts';
 import { createBoard } from '../../../src/publishers/mqtt/board.ts';
 import type { Connection } from '../../../src/publishers/mqtt/connection.ts';
-import { createTopics } from '../../../src/publishers/mqtt/messages.ts';
+import { createTopics, problemPayload } from '../../../src/publishers/mqtt/messages.ts';
 import type { Message } from '../../../src/publishers/mqtt/packet.ts';
 import { refused } from '../../../src/publishers/mqtt/trouble.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
@@ -39,6 +39,21 @@ function createConnection(reasonFor: (topic: string) => number | undefined): Con
   };
 }
 
+test('the reason says how often weighbridge polls, and nothing is a problem then', () => {
+  const polled = { hasCallback: false, pollMs: 600_000 };
+  const fine = { needs_login: false, subscription_lost: false, since: null, linked_at: null };
+  assert.deepEqual(JSON.parse(problemPayload(NOTHING_KNOWN, polled)), { ...fine, reason: 'polling every 10 min' });
+  const hitch = { since: new Date('2026-11-20T06:00:00Z'), reason: 'no head', code: 'callback_unreachable' };
+  const unreachable = { ...NOTHING_KNOWN, subscription: { applis: [], hitch } };
+  assert.deepEqual(JSON.parse(problemPayload(unreachable, { ...polled, hasCallback: true })), {
+    ...fine,
+    reason: 'polling every 10 min: no head',
+    since: '2026-11-20T06:00:00Z',
+  });
+  const needsLogin = { since: hitch.since, reason: 'refused' };
+  assert.equal(JSON.parse(problemPayload({ ...NOTHING_KNOWN, needsLogin }, polled)).reason, 'refused');
+});
+
 /** A board for Anna and its surroundings. */
 function setUp(home = createMqttHome(ANNA)) {
   const log = createRecordingLog();
@@ -50,6 +65,8 @@ function setUp(home = createMqttHome(ANNA)) {
     version: '1',
     linkedUsers: () => Promise.resolve([...home.linked]),
     stateOf: () => Promise.resolve(NOTHING_KNOWN),
+    hasCallback: true,
+    pollMs: 600_000,
     latest: home.latest,
     store: home.retained,
     url: URL_OF_BROKER,

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NOTHING_KNOWN } from '../../src/domain/status.ts';
+import { createPersonFiles } from '../../src/storage/person-files.ts';
+import { ANNA } from '../support/people.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+test('why there is no subscription is kept with its code, so that a restart goes on polling', async () => {
+  await using directory = await temporaryDirectory();
+  const people = createPersonFiles(directory.path);
+  const since = new Date('2026-11-20T06:00:00Z');
+  for (const hitch of [
+    { since, reason: 'no head', code: 'callback_unreachable' },
+    { since, reason: 'of before' },
+  ]) {
+    const state = { ...NOTHING_KNOWN, subscription: { applis: [1], hitch } };
+    await people.save(ANNA, state);
+    assert.deepEqual(await people.load(ANNA), state);
+  }
+});
