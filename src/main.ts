@@ -72,6 +72,7 @@ async function openShell(): Promise<Shell> {
     say,
     output: process.stdout,
     terminal: process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? process.stderr : undefined,
+    keyboard: process.stdin.isTTY ? process.stdin : undefined,
     readInput,
     readLines,
     colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
@@ -107,13 +108,18 @@ async function readInput(): Promise<string> {
   return await text(addAbortSignal(stop.signal, process.stdin));
 }
 
-async function* readLines(): AsyncGenerator<string> {
+async function* readLines(signal: AbortSignal): AsyncGenerator<string> {
   const { createInterface } = await import('node:readline');
+  const lines = createInterface({ input: process.stdin });
+  const close = () => lines.close();
+  signal.addEventListener('abort', close);
   try {
-    yield* createInterface({ input: addAbortSignal(stop.signal, process.stdin) });
+    if (!signal.aborted) yield* lines;
   } finally {
-    // What is typed from now on is not read.
-    process.stdin.destroy();
+    signal.removeEventListener('abort', close);
+    close();
+    // What is piped in from now on is not read. A terminal may be asked again.
+    if (!process.stdin.isTTY) process.stdin.destroy();
   }
 }
 

@@ -42,6 +42,10 @@ function argument<T>(read: (text: string) => T | undefined, example: string): (t
 
 const userId = argument(parseUserId, '1234');
 const groupId = argument((text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : undefined), '6123456789');
+const port = argument(
+  (text) => (/^[0-9]{1,5}$/.test(text) && Number(text) < 65_536 ? Number(text) : undefined),
+  '8080',
+);
 const since = (what: string) => new Option('--since <date>', what).argParser(argument(parseSince, DATE_EXAMPLE));
 const until = (what: string) => new Option('--until <date>', what).argParser(argument(parseUntil, DATE_EXAMPLE));
 
@@ -53,27 +57,55 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     .showSuggestionAfterError()
     .exitOverride();
   program
-    .command('serve', { isDefault: true })
+    .command('serve')
     .description('run the daemon (also with no command)')
-    .allowExcessArguments()
-    .action((_options, command: Command) => {
-      const [unknown] = command.args;
-      if (unknown !== undefined) command.error(`error: unknown command '${unknown}'`);
-      return run(serve, ExitCode.done);
-    });
+    .action(() => run(serve, ExitCode.done));
   program
     .command('demo')
     .description('watch the whole way of a weigh-in, with no account and no scale')
     .option('--once', 'one weigh-in, then end')
     .option('--json', 'the log as JSON, one object a line, and nothing else')
+    .option('--port <port>', 'the port of the page (default: any free one)', port)
+    .option('--host <address>', 'the address of the page; 0.0.0.0 shows it to your whole network', '127.0.0.1')
     .action((options) => run(async (at) => (await import('./demo.ts')).demo(at, options), ExitCode.done));
+  program
+    .command('setup')
+    .description('set up everything: asks, checks each answer, writes .env, and links a person')
+    .addOption(
+      new Option('--way <way>', 'how Withings reaches this computer').choices([
+        'ngrok',
+        'cloudflare',
+        'tailscale',
+        'proxy',
+        'none',
+      ]),
+    )
+    .option('--host-name <name>', 'the host name of this computer on that way')
+    .option('--redirect-url <url>', 'where the browser ends after linking, for the way "none"')
+    .option('--client-id <id>', 'the client id from the Withings dashboard')
+    .option('--client-secret <secret>', 'the client secret; WITHINGS_CLIENT_SECRET works as well')
+    .option('--no-try', 'do not try the callback URL')
+    .option('--link', 'link another person, even if one is linked')
+    .option('--no-link', 'link no person')
+    .option('--paste', 'take the address that the browser ends on by hand')
+    .option('--name <name>', 'the name of the person who is linked')
+    .option('--mqtt <url>', 'the MQTT broker')
+    .option('--no-mqtt', 'no MQTT broker')
+    .option('--mqtt-username <name>', 'the user name at the broker')
+    .option('--mqtt-password <password>', 'the password at the broker')
+    .option('--history', 'fetch the weigh-ins of all past years')
+    .option('--no-history', 'leave the past years alone')
+    .option('--service', 'install the service (as root)')
+    .option('--no-service', 'install no service')
+    .addHelpText('after', '\nOn a terminal setup asks for what no option gives. Ctrl-C stops; the next setup goes on.')
+    .action((options) => runBeside(async (at) => (await import('./setup/setup.ts')).setUp(at, options)));
   program
     .command('login')
     .description('link a person: prints the link to open, and does the rest')
     .option('--demo-user', "Withings' own demo account in place of yours")
     .option('--paste', 'take the address that the browser ends on by hand, where it cannot reach this computer')
     .option('--no-subscribe', 'do not ask Withings to call')
-    .action((options) => runBeside(async (at) => (await import('./login.ts')).login(at, options)));
+    .action((options) => runBeside(async (at) => (await import('./login/login.ts')).login(at, options)));
   program
     .command('token')
     .argument('<userid>')

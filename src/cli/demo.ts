@@ -1,15 +1,18 @@
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '../config/config.ts';
+import { isLoopback } from '../config/readers.ts';
 import type { WithingsConfig } from '../daemon/core.ts';
 import { startDaemon } from '../daemon/daemon.ts';
 import { journalIn, peopleIn } from '../daemon/data-directory.ts';
 import type { Log, LogEntry } from '../domain/log.ts';
 import { NOTHING_KNOWN } from '../domain/status.ts';
 import { parseUserId } from '../domain/token.ts';
+import { Trouble } from '../domain/trouble.ts';
 import { listen } from '../http/listen.ts';
+import { reachable } from '../http/probe.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { imagine } from '../sandbox/demo/history.ts';
 import { PEOPLE, TURNS, weighInOf } from '../sandbox/demo/people.ts';
@@ -34,11 +37,16 @@ const STATIONS: Readonly<Record<string, string>> = {
   getmeas: 'weighbridge asks Withings for the measures',
 };
 
+interface DemoOptions {
+  readonly once?: boolean;
+  readonly json?: boolean;
+  /** Of the page. */
+  readonly host: string;
+  readonly port?: number;
+}
+
 /** The whole chain on loopback: a Withings sandbox, the daemon, a person, a scale. Leaves nothing behind. */
-export async function demo(
-  shell: Shell,
-  options: { readonly once?: boolean; readonly json?: boolean },
-): Promise<ExitCode> {
+export async function demo(shell: Shell, options: DemoOptions): Promise<ExitCode> {
   const directory = await mkdtemp(join(tmpdir(), 'weighbridge-demo-'));
   try {
     return await play(shell, directory, options);
@@ -47,11 +55,7 @@ export async function demo(
   }
 }
 
-async function play(
-  shell: Shell,
-  directory: string,
-  options: { readonly once?: boolean; readonly json?: boolean },
-): Promise<ExitCode> {
+async function play(shell: Shell, directory: string, options: DemoOptions): Promise<ExitCode> {
   const tell = (line: string) => {
     if (!options.json) shell.say(`  ${line}`);
   };
@@ -72,14 +76,14 @@ async function play(
   if (!options.once) await writeHistory(config);
 
   const weights = createWeightLog(openLog(shell, config));
-  await using daemon = await startDaemon(config, weights.log, shell);
+  await using daemon = await startDaemon(config, weights.log, shell).catch((error) => {
+    if (!(error instanceof Trouble && error.code === 'port_taken')) throw error;
+    throw new ExitError(ExitCode.failed, `${error.message}; choose another port with --port`);
+  });
   const callbackUrl = config.callback.url ?? '';
   for (const { userId } of people) await subscribe(sandbox, userId, callbackUrl);
   tell('Withings has asked for the head of the callback URL, got 200, and calls it from now on');
   const { privateAddress } = daemon;
-  if (privateAddress !== undefined)
-    tell(`two years of ${people.map(({ name }) => name).join(' and ')}: http://127.0.0.1:${privateAddress.port}/`);
-
   for (let turn = 0; !shell.signal.aborted; turn += 1) {
     const person = TURNS[turn % TURNS.length] ?? PEOPLE[0];
     const { userId, name, kilograms: usual } = person;
@@ -89,7 +93,13 @@ async function play(
     const date = Math.floor(Date.now() / 1000) - 2;
     void sandbox.weigh(userId, weighInOf(person, { kilograms, date }));
     if (options.once) return await inTime(arrived);
-    void arrived.then(() => tell(`the next step on the scale is in ${STEP_EVERY_MS / 1000} s; Ctrl-C ends the demo`));
+    void arrived.then(() => {
+      tell(`the next step on the scale is in ${STEP_EVERY_MS / 1000} s; Ctrl-C ends the demo`);
+      tell(`two years of ${people.map(({ name }) => name).join(' and ')}:`);
+      // Alone on its line, to be copied.
+      if (privateAddress !== undefined && !options.json)
+        shell.say(`http://${visibleAddress(options.host)}:${privateAddress.port}/`);
+    });
     await realClock.sleep(STEP_EVERY_MS, shell.signal);
   }
   return ExitCode.done;
@@ -101,11 +111,7 @@ async function subscribe(sandbox: Sandbox, userId: string, callbackUrl: string):
 }
 
 /** The settings of a set-up in which everything is right, at ports that are free. */
-async function configure(
-  directory: string,
-  withings: URL,
-  options: { readonly once?: boolean; readonly json?: boolean },
-): Promise<WithingsConfig> {
+async function configure(directory: string, withings: URL, options: DemoOptions): Promise<WithingsConfig> {
   const port = await freePort();
   const { config } = parseConfig({
     HOST: '127.0.0.1',
@@ -123,8 +129,18 @@ async function configure(
   });
   if (config?.withings.credentials === undefined) throw new Error('the demo is misconfigured');
   const { credentials } = config.withings;
-  const status = options.once ? config.status : { ...config.status, port: 0 };
+  const { host, port: statusPort = 0 } = options;
+  // The consent page of the sandbox is for this machine alone.
+  const page = { ...config.status, host, port: statusPort, offersLink: isLoopback(host) };
+  const status = options.once ? config.status : page;
   return { ...config, status, withings: { ...config.withings, credentials } };
+}
+
+/** As another computer in the network reaches it. */
+function visibleAddress(host: string): string {
+  if (host !== '0.0.0.0') return reachable(host);
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? hostname();
 }
 
 async function freePort(): Promise<number> {

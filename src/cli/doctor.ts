@@ -28,9 +28,11 @@ export async function doctor(shell: Shell, options: { readonly json?: boolean })
   const count: Record<Mark, number> = { ok: 0, warning: 0, broken: 0 };
   for await (const finding of examine(parsed, world)) {
     if (shell.signal.aborted) return ExitCode.failed;
-    const masked = maskAll(finding, mask);
     count[finding.mark] += 1;
-    for (const line of options.json ? [JSON.stringify(masked)] : format(masked, shell.colour)) shell.print(line);
+    const lines = options.json
+      ? [JSON.stringify(maskAll(finding, mask))]
+      : describeFinding(finding, { mask, colour: shell.colour });
+    for (const line of lines) shell.print(line);
   }
   if (!options.json) shell.say(`${count.broken} broken, ${count.warning} to look at, ${count.ok} fine`);
   return count.broken > 0 ? ExitCode.failed : ExitCode.done;
@@ -52,7 +54,11 @@ const PLAIN = '\u001b[0m';
 const NAME_WIDTH = 'subscription'.length;
 
 /** One line for what was found, and one for what to do. */
-function format({ check, mark, text, remedy }: Finding, colour: boolean): readonly string[] {
+export function describeFinding(
+  finding: Finding,
+  { mask, colour }: { readonly mask: (text: string) => string; readonly colour: boolean },
+): readonly string[] {
+  const { check, mark, text, remedy } = maskAll(finding, mask);
   const { sign, colour: tint } = SIGNS[mark];
   const marked = colour ? `${tint}${sign}${PLAIN}` : sign;
   const line = `${marked} ${check.padEnd(NAME_WIDTH)}  ${text}`;

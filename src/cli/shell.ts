@@ -17,11 +17,13 @@ export interface Shell {
   /** Standard output, for more than a few lines: a writer waits for the reader. */
   readonly output: NodeJS.WritableStream;
   /** Standard error, where it is a terminal that can draw a line over and over. */
-  readonly terminal: NodeJS.WritableStream | undefined;
+  readonly terminal: (NodeJS.WritableStream & { readonly columns?: number }) | undefined;
+  /** Standard input, where it is a terminal. */
+  readonly keyboard: NodeJS.ReadableStream | undefined;
   /** Everything on standard input. */
   readonly readInput: () => Promise<string>;
-  /** Standard input line by line, as it is typed. */
-  readonly readLines: () => AsyncIterable<string>;
+  /** Standard input line by line, as it is typed, until the signal aborts. */
+  readonly readLines: (signal: AbortSignal) => AsyncIterable<string>;
   /** Whether standard output understands colours and wants them. */
   readonly colour: boolean;
   /** Whether standard output goes to journald. */

@@ -43,6 +43,25 @@ export function checkPair(
     report('MQTT_CERT_FILE', undefined, 'is required with MQTT_KEY_FILE: it is the certificate of that key');
 }
 
+const EVERY_ADDRESS = ['0.0.0.0', '::'];
+
+/** Reports two listeners that want the same port of the same address. */
+export function checkPorts(
+  {
+    listen,
+    status,
+  }: {
+    readonly listen: { readonly host: string; readonly port: number };
+    readonly status: { readonly host: string; readonly port: number | undefined };
+  },
+  report: Settings['report'],
+): void {
+  const hosts = [listen.host, status.host];
+  const meet = listen.host === status.host || hosts.some((host) => EVERY_ADDRESS.includes(host));
+  if (listen.port !== 0 && listen.port === status.port && meet)
+    report('STATUS_PORT', `${status.port}`, 'must be another port than PORT, which is the same');
+}
+
 /** What of a topic lies below another one. */
 function below(parent: string, topic: string): string {
   return topic.startsWith(`${parent}/`) ? topic.slice(parent.length + 1) : '';

@@ -4,6 +4,8 @@ import { type Reader, SettingError } from './readers.ts';
 const PIECE = /(\s+)|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^\s'"\\]+)/y;
 /** What would mean something to a shell. There is none, and taken literally it would surprise. */
 const FOR_A_SHELL = /[|&;<>()$`]/;
+/** They quote nothing, and are meant to. */
+const TYPOGRAPHIC_QUOTE = /^[“”„‟‘’‚‛«»]/;
 
 /** A program and its arguments. Quotes and backslashes work as in a shell, and nothing else does. */
 export const commandLine: Reader<readonly string[]> = (text) => {
@@ -16,6 +18,7 @@ export const commandLine: Reader<readonly string[]> = (text) => {
   for (PIECE.lastIndex = 0; PIECE.lastIndex < text.length; ) {
     const [piece, space, single, double, escaped, plain = ''] = PIECE.exec(text) ?? [];
     if (piece === undefined) throw new SettingError('has a quote that is not closed, or ends with a backslash');
+    if (word === undefined) refuseTypographic(plain);
     if (space !== undefined) endWord();
     else word = (word ?? home(plain)) + (single ?? unquote(double) ?? escaped ?? literal(plain));
   }
@@ -23,6 +26,11 @@ export const commandLine: Reader<readonly string[]> = (text) => {
   if (!words[0]) throw new SettingError('must begin with a program');
   return words;
 };
+
+function refuseTypographic(plain: string): void {
+  const [quote] = TYPOGRAPHIC_QUOTE.exec(plain) ?? [];
+  if (quote !== undefined) throw new SettingError(`has the typographic quote ${quote}: write a straight one, ' or "`);
+}
 
 /** A word begins. */
 function home(plain: string): '' {

@@ -3,6 +3,7 @@ import {
   checkInterval,
   checkMqtt,
   checkPair,
+  checkPorts,
   checkRedirect,
   checkScopes,
   checkSecrecy,
@@ -52,6 +53,7 @@ export function parseConfig(
     if (!isGiven('WITHINGS_CLIENT_SECRET')) report('WITHINGS_CLIENT_SECRET', undefined, 'is required');
   }
   const readable = readConfig(settings, env);
+  checkPorts(readable, report);
   return {
     config: problems.length === 0 ? readable : undefined,
     readable,

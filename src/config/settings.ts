@@ -93,6 +93,9 @@ export const KNOWN: Readonly<Record<string, Setting<unknown>>> = {
   ),
 };
 
+/** Word processors and phones make them of straight ones. Around a value they would count as a part of it. */
+const TYPOGRAPHIC_QUOTE = /^[“”„‟‘’‚‛«»]|[“”„‟‘’‚‛«»]$/;
+
 export const hintFor = (name: string) => `for example ${name}=${KNOWN[name]?.example ?? ''}`;
 
 /** A setting that is missing or wrong. `got` is masked where the value is secret. */
@@ -119,6 +122,9 @@ export function openSettings(env: Source) {
     if (value === undefined) return undefined;
     // The documentation has … where a value must be filled in.
     if (value.includes('…')) return report(name, value, 'is not filled in');
+    const [quote] = TYPOGRAPHIC_QUOTE.exec(value) ?? [];
+    if (quote !== undefined)
+      return report(name, value, `has the typographic quote ${quote} around it: write " instead, or no quotes at all`);
     try {
       return setting.read(value);
     } catch (error) {

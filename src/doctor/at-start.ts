@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/readers.ts';
 import { judgeCallbackUrl } from './callback.ts';
-import { lookAtDirectory } from './directory.ts';
+import { lookAtDirectory, lookAtNames } from './directory.ts';
 import type { Finding } from './finding.ts';
 import { checkHook } from './publishers.ts';
 
@@ -9,11 +9,13 @@ import { checkHook } from './publishers.ts';
  * What is wrong with a set-up, as far as a few milliseconds without the network show. A directory that cannot be read
  * is not reported here, but when it is used.
  */
-export async function examineAtStart({ callback, directories, withings, hook }: Config): Promise<readonly Finding[]> {
+export async function examineAtStart(config: Config): Promise<readonly Finding[]> {
+  const { callback, directories, withings, hook, people } = config;
   const sandbox = isLoopback(withings.apiUrl.hostname);
   const findings = [
     ...(callback.url === undefined ? [] : judgeCallbackUrl(callback.url, { sandbox })),
     ...(await lookAtDirectory({ check: 'tokens', path: directories.tokens }).catch(() => [])),
+    ...(await lookAtNames(directories, people).catch(() => [])),
     ...(await lookAtDirectory({ check: 'data', path: directories.data }).catch(() => [])),
     ...(hook === undefined ? [] : [await checkHook(hook)]),
   ];

@@ -1,8 +1,11 @@
 import { constants } from 'node:fs';
-import { access, readdir, stat, statfs } from 'node:fs/promises';
+import { access, readdir, readFile, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import type { People } from '../domain/household.ts';
+import { parseUserId, type UserId } from '../domain/token.ts';
 import { asTrouble } from '../domain/trouble.ts';
 import { type FileSystem, isMissing, nodeFiles, replaceFile, storageTrouble } from '../storage/files.ts';
+import { fieldsOf, parseFields } from '../storage/json.ts';
 import { lockFile } from '../storage/lock.ts';
 import { broken, type Finding, findingOf, ok, warning } from './finding.ts';
 
@@ -143,6 +146,46 @@ async function lookAtFiles({ check, path }: Directory): Promise<readonly Finding
   const others = open.length === 1 ? '' : ` and ${open.length - 1} more`;
   const text = `${path}/${first}${others} can be read by other users of this machine`;
   return [warning(check, text, `chmod -R go= ${quoted(path)}`)];
+}
+
+/** The answer of a token call takes some hundred bytes. */
+const LONGEST_LOGIN_BYTES = 64 * 1024;
+
+/**
+ * Files beside the logins that were meant as one: `Anna`, `1234.txt`. weighbridge takes a name that is a user id, and
+ * leaves every other file alone.
+ */
+export async function lookAtNames(
+  { tokens, data }: { readonly tokens: string; readonly data: string },
+  { names }: Pick<People, 'names'>,
+): Promise<readonly Finding[]> {
+  if (resolve(tokens) === resolve(data)) return [];
+  const entries = (await readdir(tokens, { withFileTypes: true })).filter((entry) => entry.isFile());
+  const strange = entries.filter(({ name }) => !name.startsWith('.') && parseUserId(name) === undefined);
+  return await Promise.all(
+    strange.map(async ({ name }) => {
+      const path = `${tokens}/${name}`;
+      const userId = await guessUserId(path, name, names);
+      const text = `${path} is not used: the name of a login is the user id, digits only`;
+      if (userId !== undefined && !entries.some((each) => each.name === userId))
+        return warning('tokens', text, `mv ${quoted(path)} ${quoted(`${tokens}/${userId}`)}`);
+      const remedy = userId === undefined ? 'rename it to the "userid" of the token answer' : `${userId} is linked`;
+      return warning('tokens', text, `${remedy}; remove it if it is no login`);
+    }),
+  );
+}
+
+/** By the name of the file, by the names of people, or by the answer of the token call in it. */
+async function guessUserId(path: string, name: string, names: People['names']): Promise<UserId | undefined> {
+  const [start = ''] = name.split('.');
+  const [named] = [...names].find(([, each]) => each.toLowerCase() === start.toLowerCase()) ?? [];
+  return parseUserId(start) ?? named ?? (await userIdIn(path).catch(() => undefined));
+}
+
+async function userIdIn(path: string): Promise<UserId | undefined> {
+  const { size } = await stat(path);
+  const answer = size > LONGEST_LOGIN_BYTES ? {} : parseFields(await readFile(path, 'utf8'));
+  return parseUserId(answer['userid'] ?? fieldsOf(answer['body'])['userid']);
 }
 
 async function freeBytes(path: string): Promise<number> {

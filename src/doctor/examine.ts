@@ -13,7 +13,7 @@ import { createTokenFiles } from '../storage/token-files.ts';
 import type { ServiceState } from '../systemd/control.ts';
 import { checkDns, judgeCallbackUrl, judgeCertificate, judgeHead, judgeSilence } from './callback.ts';
 import { checkHealthz, standIn } from './daemon.ts';
-import { checkDirectory, ofAnother, ownerBesideRoot } from './directory.ts';
+import { checkDirectory, lookAtNames, ofAnother, ownerBesideRoot } from './directory.ts';
 import { codeOf, type Finding, findingOf, notChecked, ok, warning } from './finding.ts';
 import { checkFlock, judgeClock, judgeNode, judgeService, judgeSettings, type Platform } from './host.ts';
 import type { Network } from './network.ts';
@@ -32,16 +32,25 @@ export interface World {
   readonly signal: AbortSignal;
 }
 
-interface SetUp extends World {
+/** What it takes to look at the way in. */
+type Way = Pick<World, 'network' | 'clock' | 'log'>;
+
+interface WayIn extends Way {
   readonly config: Config;
   /** Whether one of these settings cannot be read, so that what depends on it cannot be looked at. */
   readonly isWrong: (...names: readonly string[]) => boolean;
 }
 
+type SetUp = World & WayIn;
+
+function wrongSettings({ problems }: Parsed): WayIn['isWrong'] {
+  return (...names) => problems.some(({ name }) => names.includes(name));
+}
+
 /** Looks at everything a set-up can get wrong, one finding after the other, as each is found. */
 export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Finding, void> {
   const config = parsed.readable;
-  const isWrong = (...names: readonly string[]) => parsed.problems.some(({ name }) => names.includes(name));
+  const isWrong = wrongSettings(parsed);
   const setUp = { ...world, config, isWrong };
   yield* judgeSettings(parsed);
   yield judgeNode(world.platform);
@@ -50,10 +59,11 @@ export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Fin
   const core = yield* examineWithings(setUp);
   const { tokens, data } = config.directories;
   if (!isWrong('TOKENS_DIR')) yield* await checkDirectory({ check: 'tokens', path: tokens });
+  if (!isWrong('TOKENS_DIR')) yield* await lookAtNames(config.directories, config.people).catch(() => []);
   if (!isWrong('DATA_DIR')) yield* await checkDirectory({ check: 'data', path: data });
   if (config.hook !== undefined) yield await checkHook(config.hook);
   if (config.mqtt !== undefined) yield* await checkBroker(config.mqtt, world.signal);
-  yield* examineCallback(setUp);
+  yield* examineCallback(parsed, world);
   yield* examinePeople(setUp, core);
 }
 
@@ -86,8 +96,11 @@ async function* examineWithings(setUp: SetUp): AsyncGenerator<Finding, Core | un
   return finding.mark === 'broken' ? undefined : core;
 }
 
-async function* examineCallback(setUp: SetUp): AsyncGenerator<Finding, void> {
-  const { config, isWrong } = setUp;
+/** Whether Withings can reach this computer. */
+export async function* examineCallback(parsed: Parsed, world: Way): AsyncGenerator<Finding, void> {
+  const config = parsed.readable;
+  const isWrong = wrongSettings(parsed);
+  const setUp = { ...world, config, isWrong };
   const { url } = config.callback;
   if (url === undefined) {
     if (!isWrong('CALLBACK_URL'))
@@ -100,7 +113,7 @@ async function* examineCallback(setUp: SetUp): AsyncGenerator<Finding, void> {
 }
 
 /** Name and certificate. Returns whether asking for more makes sense. */
-async function* examineWayIn({ network, clock }: SetUp, url: URL): AsyncGenerator<Finding, boolean> {
+async function* examineWayIn({ network, clock }: WayIn, url: URL): AsyncGenerator<Finding, boolean> {
   const { hostname, protocol } = url;
   if (!isLoopback(hostname) && isIP(hostname.replace(/^\[|\]$/g, '')) === 0) {
     const { finding, found } = await checkDns(hostname, network.resolve);
@@ -119,7 +132,7 @@ async function* examineWayIn({ network, clock }: SetUp, url: URL): AsyncGenerato
 }
 
 /** What answers: on this machine, and at the callback URL if it is given. */
-async function* examineAnswer(setUp: SetUp, url: string | undefined): AsyncGenerator<Finding, void> {
+async function* examineAnswer(setUp: WayIn, url: string | undefined): AsyncGenerator<Finding, void> {
   const { config, network, clock, log, isWrong } = setUp;
   const { callback, listen, status, withings } = config;
   if (withings.credentials === undefined || isWrong('HOST', 'PORT', 'WEBHOOK_PATH', 'CALLBACK_URL')) {

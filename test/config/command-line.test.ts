@@ -33,6 +33,8 @@ describe('a command line', () => {
     ['x "$HOME"', /holds \$/],
     ['x `y`', /holds `/],
     ['~/x', /holds ~/],
+    ['sh -c ‘cat’', /has the typographic quote ‘: write a straight one/],
+    ['x “my weights.csv”', /has the typographic quote “/],
     ['x https://example.org/?a=1&b=2', /holds &.* put it in single quotes/],
   ] as const) {
     test(`${line} is refused, and it is said why`, () =>

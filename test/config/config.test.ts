@@ -213,6 +213,35 @@ describe('the value of a setting', () => {
     }
   }
 
+  for (const value of ['“my-id”', '‘my-id’', 'my-id”', '„my-id“', '«my-id»', '“my-id"']) {
+    it(`is refused with a typographic quote around it, which is named: ${value}`, () => {
+      for (const name of ['WITHINGS_CLIENT_ID', 'WITHINGS_CLIENT_SECRET', 'USER_NAMES', 'CALLBACK_URL']) {
+        const [problem, ...others] = refused({ [name]: value }).problems;
+        assert.deepEqual([problem?.name, others], [name, []]);
+        assert.match(problem?.message ?? '', /has the typographic quote [“”‘’„«»] around it: write " instead/);
+      }
+    });
+  }
+
+  it('may have an apostrophe in it that a phone made', () => {
+    assert.deepEqual([...accepted({ USER_NAMES: '1234:Anna’s mother' }).people.names.values()], ['Anna’s mother']);
+  });
+
+  for (const [settings, isRefused] of [
+    [{ PORT: '3001' }, true],
+    [{ PORT: '8080', STATUS_PORT: '8080' }, true],
+    [{ HOST: '127.0.0.1', PORT: '8080', STATUS_PORT: '8080' }, true],
+    [{ HOST: '192.168.1.2', PORT: '8080', STATUS_PORT: '8080' }, false],
+    [{ PORT: '0', STATUS_PORT: '0' }, false],
+    [{ PORT: '8080' }, false],
+  ] as const) {
+    it(`${isRefused ? 'may not' : 'may'} give two listeners these ports: ${JSON.stringify(settings)}`, () => {
+      const { problems } = parseConfig({ ...CREDENTIALS, ...settings });
+      const names = problems.map(({ name, message }) => `${name} ${message}`);
+      assert.deepEqual(names, isRefused ? ['STATUS_PORT must be another port than PORT, which is the same'] : []);
+    });
+  }
+
   it('is taken by Express wherever TRUST_PROXY is accepted', () => {
     const values = ['1', '9', 'uniquelocal', '127.0.0.1', '10.0.0.1/8', '10.0.0.1/32', 'fe80::1', '::/1', '0.0.0.0/1'];
     for (const value of values) {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { parseConfig } from '../../src/config/config.ts';
 import { examineAtStart } from '../../src/doctor/at-start.ts';
 import { checkDns, judgeCallbackUrl, judgeCertificate, judgeHead } from '../../src/doctor/callback.ts';
 import { checkDirectory } from '../../src/doctor/directory.ts';
-import type { Mark } from '../../src/doctor/finding.ts';
+import type { Finding, Mark } from '../../src/doctor/finding.ts';
 import { checkFlock, judgeClock, judgeNode, OLDEST_NODE } from '../../src/doctor/host.ts';
 import { judgeSubscriptions } from '../../src/doctor/withings.ts';
 import { nodeFiles } from '../../src/storage/files.ts';
@@ -204,6 +205,46 @@ describe('a directory', () => {
     assert.equal(finding?.mark, 'broken');
     assert.deepEqual(await nodeFiles.readdir(directory.path), []);
   });
+});
+
+describe('a file beside the logins that was meant as one', () => {
+  const LOGIN = JSON.stringify({ status: 0, body: { userid: 5678, refresh_token: 'abc' } });
+  for (const [name, content, remedy] of [
+    ['1234.txt', 'abc', /^mv \S+\/1234\.txt \S+\/1234$/],
+    ['anna', 'abc', /^mv \S+\/anna \S+\/1234$/],
+    ['Bo.json', LOGIN, /^mv \S+\/Bo\.json \S+\/5678$/],
+    ['Bo', 'abc', /^rename it to the "userid" of the token answer; remove it if it is no login$/],
+    ['99.bak', 'abc', /^99 is linked; remove it if it is no login$/],
+  ] as const) {
+    it(`is named at the start and by the doctor: tokens/${name}`, async () => {
+      await using directory = await temporaryDirectory();
+      const tokens = `${directory.path}/tokens`;
+      await mkdir(`${tokens}/folder`, { recursive: true, mode: 0o700 });
+      for (const [file, text] of [
+        [name, content],
+        ['99', 'abc'],
+        ['.99.lock', ''],
+      ] as const)
+        await writeFile(`${tokens}/${file}`, text, { mode: 0o600 });
+      const { readable } = parseConfig({ USER_NAMES: '1234:Anna', TOKENS_DIR: tokens, DATA_DIR: directory.path });
+      const [finding, ...others] = unused(await examineAtStart(readable));
+      assert.deepEqual([finding?.check, finding?.mark, others], ['tokens', 'warning', []]);
+      assert.ok(finding?.text.startsWith(`${tokens}/${name} is not used`), finding?.text);
+      assert.match(finding?.remedy ?? '', remedy);
+    });
+  }
+
+  it('is not looked for where the data are in the same directory', async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await writeFile(`${path}/measures.jsonl`, '');
+    const { readable } = parseConfig({ TOKENS_DIR: path, DATA_DIR: path });
+    assert.deepEqual(unused(await examineAtStart(readable)), []);
+  });
+
+  function unused(findings: readonly Finding[]): readonly Finding[] {
+    return findings.filter(({ text }) => text.includes('is not used'));
+  }
 });
 
 describe('what is looked at when the daemon starts', () => {

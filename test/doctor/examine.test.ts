@@ -197,6 +197,7 @@ describe('a directory', () => {
     await using setUp = await startSetUp();
     await chmod(setUp.tokens, 0o775);
     await chmod(join(setUp.tokens, PERSON), 0o644);
+    await writeFile(join(setUp.tokens, 'Anna'), 'abc\n', { mode: 0o600 });
     const findings = await setUp.examine();
     assertFinding(
       findings,
@@ -206,6 +207,7 @@ describe('a directory', () => {
       new RegExp(`^chmod 700 ${setUp.tokens}$`),
     );
     assertFinding(findings, 'tokens', 'warning', /1234 can be read by other users/, /^chmod -R go= /);
+    assertFinding(findings, 'tokens', 'warning', /Anna is not used/, /^rename it to the "userid"/);
     assertOnlyBroken(findings);
   });
 

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fixture, fixturePath } from '../support/fixture.ts';
+import { freePort } from '../support/free-port.ts';
 import { patient } from '../support/patience.ts';
 import { COMPILED, type Program, runProgram, startProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -24,6 +25,7 @@ const COMMANDS = [
   'backfill',
   'forget',
   'service',
+  'setup',
 ];
 const NOBODY = 65_534;
 
@@ -67,7 +69,7 @@ describe('help', () => {
       assert.match(stdout, expected);
       const modules = await loaded();
       assert.ok(modules.some((url) => url.includes('/node_modules/commander/')));
-      for (const name of ['express', 'axios', 'mqtt', 'qs', 'cli-progress']) {
+      for (const name of ['express', 'axios', 'mqtt', 'qs', 'cli-progress', '@inquirer', 'uqr']) {
         assert.ok(!modules.some((url) => url.includes(`/node_modules/${name}/`)), `${name} is loaded`);
       }
     });
@@ -115,6 +117,19 @@ describe('wrong usage', () => {
     });
   }
 });
+
+for (const [typed, meant] of [
+  ['logn', 'login'],
+  ['docter', 'doctor'],
+  ['user', 'users'],
+  ['setpu', 'setup'],
+] as const) {
+  it(`suggests ${meant} for weighbridge ${typed}`, async () => {
+    const { code, stderr } = await run([typed]);
+    assert.equal(code, 2);
+    assert.match(stderr, new RegExp(`unknown command '${typed}'\\n\\(Did you mean ${meant}\\?\\)`));
+  });
+}
 
 describe('the configuration', () => {
   for (const args of [[], ['serve']]) {
@@ -418,6 +433,32 @@ describe('demo', () => {
     const lines: { event: unknown; weight?: unknown }[] = linesOf(stdout).map((line) => JSON.parse(line));
     const weights = lines.filter(({ event, weight }) => event === 'reading' && typeof weight === 'number');
     assert.equal(weights.length, 1);
+  });
+
+  it('shows the page on the port of --port; its link stands last and alone', async () => {
+    await using directory = await temporaryDirectory();
+    const cwd = directory.path;
+    const port = await freePort();
+    const args = ['demo', '--port', `${port}`, '--host', '127.0.0.2'];
+    await using program = startProgram(args, { cwd, env: { TMPDIR: cwd } });
+    const link = `http://127.0.0.2:${port}/`;
+    while (!program.output().includes(link)) await once(program.child.stderr ?? program.child, 'data');
+    assert.ok(program.output().endsWith(`\n${link}\n`), program.output());
+    const page = await (await fetch(link)).text();
+    assert.match(page, /Anna/);
+    assert.equal(await stops(program, 'SIGTERM'), 0);
+  });
+
+  it('says that the port of --port is taken', async () => {
+    await using directory = await temporaryDirectory();
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const { code, stderr } = await runDemo(['--port', `${port}`], directory.path);
+    server.close();
+    assert.equal(code, 1);
+    assert.match(stderr, /error: .*EADDRINUSE.*choose another port with --port/);
   });
 
   it('minds no settings', async () => {

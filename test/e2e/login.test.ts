@@ -67,6 +67,8 @@ describe('weighbridge login', { concurrency: true }, () => {
       const { code, stderr } = await login.exited;
       assert.equal(code, 0, stderr);
       assert.match(stderr, /81\.25 kg/);
+      assert.match(stderr, /"weighbridge backfill 1234" fetches/);
+      assert.match(page.text, /“weighbridge backfill 1234”/);
     }
     await assertLinked(home, '1234');
     await using daemon = await home.serve();
@@ -114,6 +116,7 @@ describe('weighbridge login', { concurrency: true }, () => {
       const page = await browse(await consent(link, '1234'));
       assert.match(page.text, /Anna 1234 is linked again/);
       assert.match(page.text, LINKED_ALREADY);
+      assert.doesNotMatch(page.text, /backfill/);
       const [, href] = /<a href="([^"]*)">log out at Withings/.exec(page.text) ?? [];
       const { code, stderr } = await login.exited;
       assert.equal(code, 0, stderr);
@@ -265,8 +268,76 @@ describe('weighbridge login', { concurrency: true }, () => {
     login.child.stdin?.write(`not an address\n${landed.href}\n`);
     const { code, stderr } = await login.exited;
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /Copy the whole address/);
+    assert.match(stderr, /Paste the rest of it, or the whole address/);
     await assertLinked(home, '1234');
+  });
+
+  for (const [how, type] of [
+    ['in quotes and with spaces', (url) => `  "${url}" \n`],
+    ['with line breaks in it', (url) => `${url.slice(0, 60)}\n  ${url.slice(60, 90)}\n${url.slice(90)}\n`],
+    ['after a part of it', (url) => `${url.slice(0, -9)}\n${url}\n`],
+    ['in typographic quotes', (url) => `“${url}”\n`],
+  ] satisfies readonly (readonly [string, (url: string) => string])[]) {
+    test(`--paste takes the address ${how}`, async () => {
+      await using home = await setUp();
+      await using login = home.typed(home.env, ['login', '--paste', '--no-subscribe']);
+      login.child.stdin?.write(type((await consent(await linkOf(login))).href));
+      const { code, stderr } = await login.exited;
+      assert.equal(code, 0, stderr);
+      await assertLinked(home, '1234');
+    });
+  }
+
+  test('--paste says that nothing came in where the input ends', async () => {
+    await using home = await setUp();
+    await using login = home.typed(home.env, ['login', '--paste']);
+    await linkOf(login);
+    login.child.stdin?.end('half an address\n');
+    const { code, stderr } = await login.exited;
+    assert.equal(code, 1);
+    assert.match(stderr, /error: nothing more came in, and no person was linked/);
+  });
+
+  for (const args of [[], ['--paste']]) {
+    test(`Ctrl-C is no error: login ${args.join(' ')}`, async () => {
+      await using home = await setUp();
+      await using login = home.typed({ ...home.env, LOG_FORMAT: 'text' }, ['login', ...args]);
+      await linkOf(login);
+      login.child.kill('SIGINT');
+      const { code, stderr } = await login.exited;
+      assert.equal(code, 1);
+      assert.match(stderr, /Stopped\. No person was linked\.\n$/);
+      assert.doesNotMatch(stderr, /error|defect/);
+    });
+  }
+
+  test('answers the browser itself where the daemon stops meanwhile', async () => {
+    await using home = await setUp();
+    const daemon = await home.serve();
+    await using login = home.login();
+    const link = await linkOf(login);
+    daemon.child.kill('SIGTERM');
+    await daemon.exited;
+    while (!/This command answers the browser now/.test(login.output())) await sleep(100);
+    assert.match((await browse(link)).text, /1234 is linked/);
+    const { code, stdout } = await login.exited;
+    assert.equal(code, 0);
+    assert.equal(stdout.split('\n').filter((line) => URL.canParse(line)).length, 1, 'the link is shown once');
+    await assertLinked(home, '1234');
+  });
+
+  test('says which port is taken where the daemon is replaced by something else', async () => {
+    await using home = await setUp();
+    const daemon = await home.serve();
+    await using login = home.login();
+    await linkOf(login);
+    // A daemon that hangs keeps the port, and does not answer.
+    daemon.child.kill('SIGSTOP');
+    const { code, stderr } = await login.exited;
+    daemon.child.kill('SIGKILL');
+    await daemon.exited;
+    assert.equal(code, 1);
+    assert.match(stderr, /EADDRINUSE/);
   });
 
   test('says which port is taken when something else uses it', async () => {

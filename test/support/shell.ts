@@ -19,6 +19,7 @@ export function createShell(known: Partial<Shell>): Shell {
     service: undefined,
     output: process.stdout,
     terminal: undefined,
+    keyboard: undefined,
     signalGroup: () => undefined,
     files: OWN_FILES,
     nodeVersion: process.version,

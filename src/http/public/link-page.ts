@@ -78,6 +78,7 @@ ${hitches.map((hitch) => html`<p class="note">${hitch}</p>\n`)}${
   hitches.length > 0 && isDaemon && html`<p>The login is stored. weighbridge tries the rest again by itself.</p>`
 }
 ${!isDaemon && html`<p class="note">${NOT_RUNNING}</p>`}
+${!again && html`<p>To fetch the weigh-ins of all past years, run “weighbridge backfill ${userId}” in a terminal.</p>`}
 ${switchLink && offerSwitch(people.names.get(userId) ?? nameOf(userId, people), switchLink)}
 <p><small>You can close this page.</small></p>`;
 }
@@ -102,7 +103,7 @@ const NO_WEIGHT = `Withings shows no weight of the past year. Step on the scale,
 app. If it is there and never comes here: Withings accounts made since 12 October 2026 share data with small applications
 only with a Withings+ membership.`;
 
-const NOT_RUNNING = `weighbridge is not running yet: start it (“npm start”), and it does the rest.`;
+const NOT_RUNNING = `weighbridge is not running yet: start it (“weighbridge serve”), and it does the rest.`;
 
 const NEXT = {
   yes: 'From now on Withings calls after each weigh-in, and the weight is in the log a minute or two later.',

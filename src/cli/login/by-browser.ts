@@ -1,0 +1,152 @@
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import type { Core, WithingsConfig } from '../../daemon/core.ts';
+import { nameOf } from '../../domain/household.ts';
+import type { LinkOutcome } from '../../domain/link.ts';
+import type { UserId } from '../../domain/token.ts';
+import { Trouble } from '../../domain/trouble.ts';
+import { listen } from '../../http/listen.ts';
+import { createProof, localCallbackUrl, probeCallback } from '../../http/probe.ts';
+import { createPublicApp } from '../../http/public/app.ts';
+import { realClock } from '../../runtime/real-clock.ts';
+import { type LinkedPerson, type Linking, openLinker } from './linking.ts';
+import { describeSwitch, sayOutcome } from './words.ts';
+
+/** How often to look whether a running daemon has linked the person, and whether it is still there. */
+const LOOK_MS = 1_000;
+/** For how many looks to wait for a browser that was told to come back after 3 s. */
+const MOST_LOOKS = 15;
+
+/**
+ * Serves the callback, or leaves that to a running daemon or another login. These may start and stop meanwhile.
+ *
+ * @returns undefined where the patience ended first
+ */
+export async function linkByBrowser(linking: Linking): Promise<LinkedPerson | undefined> {
+  const announce = createAnnounce(linking);
+  while (!linking.patience.aborted) {
+    const answer = (await isDaemonHere(linking.config)) ? besideDaemon : withoutDaemon;
+    const linked = await answer(linking, announce);
+    if (linked !== undefined) return linked;
+  }
+  return undefined;
+}
+
+type Announce = (answering: 'daemon' | 'login') => Promise<void>;
+
+/** Shows the link as soon as the browser gets an answer, and says who gives it. */
+function createAnnounce({ shell, show }: Linking): Announce {
+  let before: 'daemon' | 'login' | undefined;
+  return async (answering) => {
+    if (answering === 'daemon' && before !== 'daemon')
+      shell.say('A weighbridge is running here and answers the browser.');
+    if (answering === 'login' && before === 'daemon')
+      shell.say('That weighbridge has stopped. This command answers the browser now.');
+    if (before === undefined) await show();
+    before = answering;
+  };
+}
+
+/** A daemon is running and answers the browser: waits for what it notes, for as long as it runs. */
+async function besideDaemon(linking: Linking, announce: Announce): Promise<LinkedPerson | undefined> {
+  const { shell, core, config, callback, subscribe, id, patience } = linking;
+  const working = await listWorking(core);
+  await announce('daemon');
+  while (!patience.aborted) {
+    const userId = await linkedBy(core, id);
+    if (userId !== undefined) {
+      shell.say(`${nameOf(userId, config.people)} is linked. The page in the browser has the details.`);
+      const again = working.has(userId);
+      if (again) shell.say(describeSwitch(userId, config.people, callback.consent.switchAccount({ subscribe })));
+      return { userId, again, isDaemon: true };
+    }
+    await realClock.sleep(LOOK_MS, patience);
+    if (!(await isDaemonHere(config))) return undefined;
+  }
+  return undefined;
+}
+
+/** No daemon is running: this process answers the browser, until the person who has this link is linked. */
+async function withoutDaemon(linking: Linking, announce: Announce): Promise<LinkedPerson | undefined> {
+  const { shell, config, id, patience, log } = linking;
+  const done = new AbortController();
+  let linked: LinkedPerson | undefined;
+  let isAwaited = false;
+  const onOutcome = (whose: string, outcome: LinkOutcome) => {
+    sayOutcome(shell, outcome, config.people);
+    if (whose !== id || outcome.kind !== 'linked') return;
+    linked = outcome;
+    done.abort();
+  };
+  await using linker = await openLinker(linking, onOutcome);
+  const { credentials } = config.withings;
+  const app = createPublicApp({
+    path: config.callback.path,
+    query: config.callback.query,
+    trustProxy: config.listen.trustProxy,
+    // A hint at most: the daemon asks for everything when it starts.
+    onNotification: () => undefined,
+    async onRedirect(redirect, browserPatience) {
+      const outcome = await linker.link(redirect, browserPatience);
+      isAwaited = outcome === 'working';
+      return outcome;
+    },
+    prove: createProof(credentials.clientSecret),
+    directory: resolve(config.directories.tokens),
+    people: config.people,
+    clock: realClock,
+    log,
+  });
+  await using listener = await listenAlone(app, config);
+  if (listener === undefined) return undefined;
+  await announce('login');
+  const end = AbortSignal.any([patience, done.signal]);
+  if (!end.aborted) await once(end, 'abort');
+  // A browser that was told to come back gets an answer.
+  for (let looks = 0; isAwaited && looks < MOST_LOOKS && !shell.signal.aborted; looks += 1)
+    await realClock.sleep(LOOK_MS, shell.signal);
+  return linked;
+}
+
+/** @returns undefined where a daemon or another login was the first to listen */
+async function listenAlone(app: Parameters<typeof listen>[0], config: WithingsConfig) {
+  try {
+    return await listen(app, config.listen);
+  } catch (error) {
+    const isTaken = error instanceof Trouble && error.code === 'port_taken';
+    if (isTaken && (await isDaemonHere(config))) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Whether a daemon with our client secret and our logins listens on our port, or a login that stands in for it.
+ *
+ * @throws Trouble where it has other logins
+ */
+async function isDaemonHere({ listen, callback, directories, withings }: WithingsConfig): Promise<boolean> {
+  const url = localCallbackUrl({ ...listen, ...callback });
+  const tokens = resolve(directories.tokens);
+  const { isOurs, isHere } = await probeCallback(url, createProof(withings.credentials.clientSecret), tokens);
+  if (!isOurs || isHere) return isHere;
+  throw new Trouble(`the weighbridge that runs here keeps its logins elsewhere than in ${tokens}`, {
+    code: 'other_place',
+    recovery: 'settings',
+    hint: 'start login in the folder of that one, or with the same TOKENS_DIR',
+  });
+}
+
+/** Who is linked and does not need to link again. */
+async function listWorking({ tokens, personStates }: Core): Promise<ReadonlySet<UserId>> {
+  const working = new Set<UserId>();
+  for (const userId of await tokens.list())
+    if ((await personStates.of(userId)).needsLogin === undefined) working.add(userId);
+  return working;
+}
+
+/** The person that this link has linked, if any. */
+async function linkedBy(core: Core, id: string): Promise<UserId | undefined> {
+  for (const userId of await core.tokens.list())
+    if ((await core.personStates.of(userId)).linkedBy === id) return userId;
+  return undefined;
+}

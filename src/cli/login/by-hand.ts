@@ -1,0 +1,41 @@
+import type { LinkFailed } from '../../domain/link.ts';
+import { type LinkedPerson, type Linking, openLinker } from './linking.ts';
+import { createPasted } from './pasted.ts';
+import { sayOutcome } from './words.ts';
+
+/**
+ * The browser ends on an address that it cannot open; the person copies it.
+ *
+ * @returns undefined where nothing more comes in
+ */
+export async function linkByHand(linking: Linking): Promise<LinkedPerson | undefined> {
+  const { shell, config, callback, patience } = linking;
+  await using linker = await openLinker(linking);
+  await linking.show();
+  shell.say('The browser ends on a page that it cannot open. Copy its address, and paste it here within 30 seconds.');
+  const pasted = createPasted();
+  for await (const line of shell.readLines(patience)) {
+    if (line.trim() === '') continue;
+    const redirect = pasted.add(line);
+    const isForeign = redirect?.state !== undefined && callback.consent.read(redirect.state) === 'forged';
+    const outcome = redirect === undefined || isForeign ? NOT_WHOLE : await linker.link(redirect, forever());
+    if (outcome === 'working') return undefined;
+    sayOutcome(shell, outcome, config.people);
+    if (outcome.kind === 'already') return { userId: outcome.userId, again: true };
+    if (outcome.kind === 'linked') return outcome;
+    // The rest of an address may follow; after an attempt a new one must.
+    if (outcome !== NOT_WHOLE) pasted.clear();
+  }
+  return undefined;
+}
+
+const NOT_WHOLE: LinkFailed = {
+  kind: 'failed',
+  code: 'not_whole',
+  problem: 'This is only a part of the address, or another address.',
+  remedy: 'Paste the rest of it, or the whole address with everything behind the question mark.',
+};
+
+function forever(): Promise<void> {
+  return new Promise(() => undefined);
+}

@@ -1,0 +1,106 @@
+import { checkBroker } from '../../doctor/publishers.ts';
+import { createMask } from '../../domain/secrets.ts';
+import type { UserId } from '../../domain/token.ts';
+import { createTokenFiles } from '../../storage/token-files.ts';
+import { runProgram, systemdVersion } from '../../systemd/control.ts';
+import { backfillUser } from '../backfill.ts';
+import { describeFinding } from '../doctor.ts';
+import { secretsIn } from '../open-command.ts';
+import { installService } from '../service/install.ts';
+import { ExitCode, ExitError } from '../shell.ts';
+import { checkSetting, type Session } from './session.ts';
+
+export async function listLinked(session: Session): Promise<readonly UserId[]> {
+  const { tokens } = session.config().directories;
+  return await createTokenFiles(tokens)
+    .list()
+    .catch(() => []);
+}
+
+/** Names for all who have none; an option names the person who was just linked. */
+export async function takeNames(session: Session, linked: UserId | undefined): Promise<void> {
+  const { options, questions } = session;
+  for (const userId of await listLinked(session)) {
+    const { names } = session.config().people;
+    if (names.has(userId)) continue;
+    const check = (name: string) =>
+      name === '' ? undefined : checkSetting('USER_NAMES', (text) => `${userId}:${text}`)(name);
+    const given = userId === linked ? options.name : undefined;
+    const name = given ?? (await questions?.text(`What is the name of user ${userId}? (Enter for none)`, check)) ?? '';
+    const problem = check(name);
+    if (problem !== undefined) throw new ExitError(ExitCode.usage, `--name ${problem}`);
+    const all = [...names, [userId, name]].map(([id, each]) => `${id}:${each}`);
+    if (name !== '') await session.save({ USER_NAMES: all.join(',') });
+  }
+}
+
+/** A broker that accepts what weighbridge publishes. */
+export async function takeBroker(session: Session): Promise<void> {
+  const { options, questions } = session;
+  if (options.mqtt === false || (options.mqtt === undefined && session.setting('MQTT_URL') !== undefined)) return;
+  const checkUrl = checkSetting('MQTT_URL');
+  const check = (text: string) => (text === '' ? undefined : checkUrl(text));
+  const message = 'MQTT broker, for Home Assistant and others, such as mqtt://192.168.1.2 (Enter for none):';
+  for (let given: string | undefined = options.mqtt; ; given = undefined) {
+    const url = given ?? (await questions?.text(message, check)) ?? '';
+    if (url === '') return;
+    const problem = check(url);
+    if (problem !== undefined) throw new ExitError(ExitCode.usage, `--mqtt ${problem}`);
+    const changes = { MQTT_URL: url, ...(await takeBrokerLogin(session, given !== undefined)) };
+    if (await acceptsMessages(session, changes)) return await session.save(changes);
+    if (questions === undefined) throw new ExitError(ExitCode.failed);
+  }
+}
+
+async function takeBrokerLogin(
+  { options, questions }: Session,
+  takesOptions: boolean,
+): Promise<Record<string, string>> {
+  const anything = () => undefined;
+  const given = takesOptions ? options.mqttUsername : undefined;
+  const username = given ?? (await questions?.text('User name at the broker (Enter for none):', anything)) ?? '';
+  if (username === '') return {};
+  const secret = takesOptions ? options.mqttPassword : undefined;
+  const password = secret ?? (await questions?.secret('Password at the broker (Enter for none):', anything)) ?? '';
+  return { MQTT_USERNAME: username, ...(password !== '' && { MQTT_PASSWORD: password }) };
+}
+
+async function acceptsMessages(session: Session, changes: Readonly<Record<string, string>>): Promise<boolean> {
+  const config = session.trial(changes);
+  if (config.mqtt === undefined) return false;
+  const findings = await checkBroker(config.mqtt, session.shell().signal);
+  const mask = createMask(secretsIn(config));
+  for (const finding of findings)
+    for (const line of describeFinding(finding, { mask, colour: false })) session.say(line);
+  return findings.every(({ mark }) => mark !== 'broken');
+}
+
+/** The weigh-ins of all past years: of the person who was just linked, or of everyone. */
+export async function fetchHistory(session: Session, linked: UserId | undefined): Promise<ExitCode> {
+  const people = linked === undefined ? await listLinked(session) : [linked];
+  const { names } = session.config().people;
+  for (const userId of people) {
+    const message = `Fetch the weigh-ins of all past years of ${names.get(userId) ?? userId} now?`;
+    const isWanted = session.options.history ?? (await session.questions?.confirm(message, true)) ?? false;
+    const code = isWanted
+      ? await backfillUser(session.shell(), userId, { since: undefined, until: undefined })
+      : ExitCode.done;
+    if (code !== ExitCode.done) return code;
+  }
+  return ExitCode.done;
+}
+
+/** What runs weighbridge from now on. */
+export async function offerService(session: Session): Promise<ExitCode> {
+  const { options, questions, say } = session;
+  const shell = session.shell();
+  const hasSystemd = (await systemdVersion(runProgram)) !== undefined;
+  if (hasSystemd && shell.isRoot) {
+    const isWanted =
+      options.service ?? (await questions?.confirm('Run weighbridge at boot, as a service?', true)) ?? false;
+    if (isWanted) return await installService(shell, {});
+  }
+  say('Start weighbridge now with "weighbridge serve".');
+  if (hasSystemd) say('To run it at boot as a service, type: sudo weighbridge service install');
+  return ExitCode.done;
+}

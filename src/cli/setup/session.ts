@@ -1,0 +1,93 @@
+import { realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { type Config, formatProblem, parseConfig } from '../../config/config.ts';
+import { editDotenv } from '../../config/dotenv-file.ts';
+import { SettingError } from '../../config/readers.ts';
+import { nodeFiles, readText, replaceFile } from '../../storage/files.ts';
+import { ExitCode, ExitError, type Shell } from '../shell.ts';
+import type { Check, Questions } from './questions.ts';
+
+/** Every answer as an option, for scripts. */
+export interface SetupOptions {
+  readonly way?: string;
+  readonly hostName?: string;
+  readonly redirectUrl?: string;
+  readonly clientId?: string;
+  readonly clientSecret?: string;
+  /** False: the callback URL is not tried. */
+  readonly try: boolean;
+  readonly link?: boolean;
+  readonly paste?: boolean;
+  readonly name?: string;
+  /** The URL of a broker; false: none. */
+  readonly mqtt?: string | false;
+  readonly mqttUsername?: string;
+  readonly mqttPassword?: string;
+  readonly history?: boolean;
+  readonly service?: boolean;
+}
+
+export type Session = Awaited<ReturnType<typeof openSession>>;
+
+/** The answers so far, each of which is stored in `.env` at once. */
+export async function openSession(shell: Shell, options: SetupOptions) {
+  const { keyboard, terminal, signal, say } = shell;
+  // Loaded only where it is seen.
+  const { openQuestions } = await import('./questions.ts');
+  const questions: Questions | undefined = keyboard && terminal && openQuestions({ keyboard, terminal, signal, say });
+  const path = await realpath('.env').catch(() => resolve('.env'));
+  const env: Record<string, string | undefined> = { ...shell.env };
+  return {
+    options,
+    questions,
+    say,
+    /** The process, with the settings as they are by now. */
+    shell: (): Shell => ({ ...shell, env }),
+    setting: (name: string) => env[name]?.trim() || undefined,
+    config: (): Config => readAll(env),
+    /** What the settings would be with these as well. */
+    trial: (changes: Readonly<Record<string, string>>): Config => readAll({ ...env, ...changes }),
+    async save(changes: Readonly<Record<string, string>>): Promise<void> {
+      const text = (await readText(nodeFiles, path)) ?? '';
+      await replaceFile(nodeFiles, path, edited(text, changes));
+      Object.assign(env, changes);
+    },
+  };
+}
+
+function edited(text: string, changes: Readonly<Record<string, string>>): string {
+  try {
+    return editDotenv(text, changes);
+  } catch (error) {
+    if (error instanceof SettingError) throw new ExitError(ExitCode.configuration, error.message);
+    throw error;
+  }
+}
+
+function readAll(env: Readonly<Record<string, string | undefined>>): Config {
+  const { config, problems } = parseConfig(env, 'files');
+  if (config !== undefined) return config;
+  throw new ExitError(ExitCode.configuration, problems.map((each) => `${formatProblem(each)}`).join('\n'));
+}
+
+/** The answer that an option gives, or the person. */
+export async function answer(
+  { questions }: Session,
+  option: string,
+  given: string | undefined,
+  check: Check,
+  ask: (questions: Questions) => Promise<string>,
+): Promise<string> {
+  if (given === undefined && questions !== undefined) return await ask(questions);
+  const problem = given === undefined ? 'is missing' : check(given);
+  if (problem !== undefined) throw new ExitError(ExitCode.usage, `${option} ${problem}`);
+  return given ?? '';
+}
+
+/** Of a setting as it would be read from `.env`. */
+export function checkSetting(name: string, toValue: (text: string) => string = (text) => text): Check {
+  return (text) => {
+    const { problems } = parseConfig({ [name]: toValue(text) }, 'files');
+    return text === '' ? 'is empty' : problems.find((each) => each.name === name)?.message;
+  };
+}

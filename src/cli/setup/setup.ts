@@ -1,0 +1,88 @@
+import { nameOf } from '../../domain/household.ts';
+import type { LinkedPerson } from '../login/linking.ts';
+import { linkPerson } from '../login/login.ts';
+import { describeWeighIn } from '../login/words.ts';
+import { ExitCode, ExitError, type Shell } from '../shell.ts';
+import { takeClient } from './client.ts';
+import { fetchHistory, listLinked, offerService, takeBroker, takeNames } from './extras.ts';
+import { openSession, type Session, type SetupOptions } from './session.ts';
+import { chooseWayIn, tryWayIn } from './way-in.ts';
+
+/**
+ * Asks for everything that weighbridge needs, checks each answer at once and stores it in `.env`. What is there already
+ * is not asked again, so a stopped set-up goes on where it was.
+ */
+export async function setUp(shell: Shell, options: SetupOptions): Promise<ExitCode> {
+  if (shell.service !== undefined) throw new ExitError(ExitCode.failed, SERVICE_IS_HERE);
+  const session = await openSession(shell, options);
+  session.config();
+  if (session.questions === undefined) demandOptions(session);
+  else shell.say('Ctrl-C stops at any question; "weighbridge setup" then goes on from there.');
+  await chooseWayIn(session);
+  await takeClient(session);
+  const isReachable = await tryWayIn(session);
+  const linked = await link(session, isReachable);
+  if (linked === 'failed') return ExitCode.failed;
+  await takeNames(session, linked?.userId);
+  await takeBroker(session);
+  const code = await fetchHistory(session, linked?.userId);
+  if (code !== ExitCode.done) return code;
+  if (linked !== undefined) sayLinked(session, linked);
+  if (linked?.isDaemon) {
+    shell.say('Restart the running weighbridge, so that it uses the new settings.');
+    return ExitCode.done;
+  }
+  return await offerService(session);
+}
+
+const SERVICE_IS_HERE = `weighbridge runs here as a service, with its settings in /etc/weighbridge/env.
+Change them there, then "sudo systemctl restart weighbridge". "sudo weighbridge login" links another person.`;
+
+/** Without a terminal every answer that has no default must be an option. */
+function demandOptions({ options, setting, config }: Session): void {
+  const { way, hostName, redirectUrl, clientId, clientSecret } = options;
+  const hasWay = [way, hostName, redirectUrl, setting('CALLBACK_URL'), setting('REDIRECT_URL')].some(isGiven);
+  const isClientKnown = config().withings.credentials !== undefined;
+  const missing = {
+    '--way': !hasWay,
+    '--host-name': !isGiven(hostName) && (isGiven(way) ? way !== 'none' : !hasWay),
+    '--redirect-url': !isGiven(redirectUrl) && way === 'none',
+    '--client-id': !isClientKnown && ![clientId, setting('WITHINGS_CLIENT_ID')].some(isGiven),
+    '--client-secret': !isClientKnown && ![clientSecret, setting('WITHINGS_CLIENT_SECRET')].some(isGiven),
+  };
+  const names = Object.entries(missing).flatMap(([name, isMissing]) => (isMissing ? [name] : []));
+  if (names.length === 0) return;
+  const message = `without a terminal these options are needed as well: ${names.join(', ')}`;
+  throw new ExitError(ExitCode.usage, message);
+}
+
+function isGiven(value: string | undefined): boolean {
+  return value !== undefined;
+}
+
+/** The first person, or another one where the person at the keyboard wants that. */
+async function link(session: Session, isReachable: boolean): Promise<LinkedPerson | undefined | 'failed'> {
+  const { options, questions, say } = session;
+  const { length } = await listLinked(session);
+  const message = `${length === 1 ? 'One person is' : `${length} people are`} linked. Link another person?`;
+  const isWanted = options.link ?? (length === 0 || ((await questions?.confirm(message, false)) ?? false));
+  if (!isWanted) return undefined;
+  say('');
+  const shell = session.shell();
+  const readLines = questions && (() => typedLines(questions));
+  // Without a callback URL the browser ends on a page that is not weighbridge's.
+  const paste = options.paste ?? (!isReachable || session.setting('CALLBACK_URL') === undefined);
+  const linked = await linkPerson({ ...shell, ...(readLines && { readLines }) }, { subscribe: true, paste });
+  return linked ?? 'failed';
+}
+
+async function* typedLines(questions: NonNullable<Session['questions']>): AsyncGenerator<string> {
+  for (;;) yield await questions.text('Address:', () => undefined);
+}
+
+/** The last thing to read is what all of this was for. */
+function sayLinked({ config, say }: Session, { userId, lastWeighIn }: LinkedPerson): void {
+  const { people } = config();
+  const weighIn = lastWeighIn && ` ${describeWeighIn(lastWeighIn, people)}`;
+  say(`${nameOf(userId, people)} is linked.${weighIn ?? ''}`);
+}
