@@ -13,6 +13,7 @@ const COMMANDS = [
   'serve',
   'demo',
   'doctor',
+  'healthz',
   'login',
   'users',
   'token',
