@@ -141,6 +141,10 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     .option('--json', 'one JSON object a line')
     .action((options) => runBeside(async (at) => (await import('./doctor.ts')).doctor(at, options)));
   program
+    .command('healthz')
+    .description('print /healthz of the running weighbridge; fail on trouble')
+    .action(() => runBeside(async (at) => (await import('./healthz.ts')).printHealthz(at)));
+  program
     .command('import')
     .argument('[file]', 'the JSON that the token call answered (standard input without it)', (file) => resolve(file))
     .description('store the login that a token call by hand has answered')

@@ -82,7 +82,7 @@ export function reachable(host: string): string {
 }
 
 /** `fetch` hides the reason behind "fetch failed". */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return 'ETIMEDOUT';
   const { cause } = error;

@@ -14,6 +14,7 @@ const COMMANDS = [
   'serve',
   'demo',
   'doctor',
+  'healthz',
   'login',
   'users',
   'token',

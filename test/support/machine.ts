@@ -27,9 +27,12 @@ export function debianMirror(): string {
 
 const PACKAGES = 'systemd,systemd-sysv,dbus,libnss-systemd,nodejs,util-linux,cron,curl,sudo,iproute2';
 
-export function makeRoot(directory: string, { suite, mirror }: { readonly suite: string; readonly mirror: string }) {
-  const args = [`--include=${PACKAGES}`, suite, directory, mirror];
-  const { status, stdout } = spawnSync('debootstrap', args, { encoding: 'utf8' });
+export function makeRoot(
+  directory: string,
+  options: { readonly suite: string; readonly mirror: string; readonly flags?: readonly string[] },
+) {
+  const { suite, mirror, flags = [`--include=${PACKAGES}`] } = options;
+  const { status, stdout } = spawnSync('debootstrap', [...flags, suite, directory, mirror], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`debootstrap has failed:\n${stdout.slice(-2000)}`);
 }
 

@@ -37,6 +37,8 @@ export interface ProgramOptions {
   readonly root?: string | undefined;
   /** How many files it may open. */
   readonly files?: number | undefined;
+  /** What starts the program in a container, in place of Node here. */
+  readonly within?: readonly string[];
 }
 
 /** Whether something was wrong. */
@@ -47,17 +49,16 @@ export function isComplaint({ level }: LogLine): boolean {
 /** Starts `weighbridge`. It gets no environment but what is given here, PATH, and where temporary files go. */
 export function startProgram(
   args: readonly string[],
-  { env = {}, cwd, input, uid, script = MAIN, root, files }: ProgramOptions,
+  { env = {}, cwd, input, uid, script = MAIN, root, files, within }: ProgramOptions,
 ): Program {
   const { PATH = '', TMPDIR } = process.env;
-  const [command = '', ...words] =
-    root === undefined
-      ? [
-          ...(files === undefined ? [] : ['sh', '-c', 'ulimit -n "$0"; exec "$@"', `${files}`]),
-          process.execPath,
-          script,
-        ]
-      : ['chroot', root, 'env', '-C', cwd.slice(root.length), 'weighbridge'];
+  const here = [
+    ...(files === undefined ? [] : ['sh', '-c', 'ulimit -n "$0"; exec "$@"', `${files}`]),
+    process.execPath,
+    script,
+  ];
+  const there = root === undefined ? here : ['chroot', root, 'env', '-C', cwd.slice(root.length), 'weighbridge'];
+  const [command = '', ...words] = within ?? there;
   const child = spawn(command, [...words, ...args], {
     cwd,
     env: { PATH, TZ: 'UTC', ...(TMPDIR && { TMPDIR }), ...env },
