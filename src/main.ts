@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { addAbortSignal } from 'node:stream';
 import { ExitCode, ExitError, type Run, type Shell } from './cli/shell.ts';
 import { errorCode, explain, Trouble } from './domain/trouble.ts';
