@@ -66,6 +66,7 @@ async function spend(suite: string): Promise<void> {
     await installNode(computer, suite);
     await type(computer, 'sudo npm install --global ./weighbridge.tgz');
     table.push(`${suite}: Node, npm and weighbridge take ${megabytesOf(root) - before} MB of the disk`);
+    unmount(root);
     computer.machine = await bootMachine(root);
     await weighIn(computer);
     note(suite, 'from nothing to the first weight', computer);
@@ -74,7 +75,7 @@ async function spend(suite: string): Promise<void> {
     await withNewerNpm(computer);
   } finally {
     await computer.machine?.[Symbol.asyncDispose]();
-    for (const each of ['dev/pts', 'dev', 'proc']) spawnSync('umount', [join(root, each)]);
+    unmount(root);
     rmSync(root, { recursive: true, force: true });
   }
 }
@@ -110,7 +111,6 @@ async function putThere({ root }: Computer): Promise<void> {
   copyFileSync(join(PROJECT, 'package.json'), join(root, 'opt/stage/package.json'));
   const { stdout } = spawnSync('npm', ['root', '--global'], { encoding: 'utf8' });
   cpSync(join(stdout.trim(), 'npm'), join(root, 'opt/npm'), { recursive: true });
-  run('mount', '--bind', '/dev', join(root, 'dev'));
   run('mount', '-t', 'devpts', 'devpts', join(root, 'dev/pts'));
   run('mount', '-t', 'proc', 'proc', join(root, 'proc'));
 }
@@ -265,6 +265,11 @@ async function until(computer: Computer, what: string, command: string, says: Re
     if (says.test(asRoot(computer, command))) return say(`\n✓ ${what}`);
   }
   throw new Error(`never seen: ${what}; ${command} says\n${asRoot(computer, command)}`);
+}
+
+/** What apt needs before the boot; afterwards systemd-nspawn brings its own. */
+function unmount(root: string): void {
+  for (const each of ['dev/pts', 'proc']) spawnSync('umount', [join(root, each)]);
 }
 
 function megabytesOf(root: string): number {
