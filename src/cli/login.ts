@@ -234,8 +234,7 @@ function describe({ userId, again, switchLink, lastWeighIn, hitches, isDaemon }:
     lines.push(`Last weigh-in: ${formatWeight(kilograms, people.unit)}, ${formatTime(takenAt, undefined)}`);
   }
   lines.push(...hitches);
-  if (!isDaemon)
-    lines.push('Start weighbridge now ("npm start", or "weighbridge serve"): Withings calls only what runs.');
+  if (!isDaemon) lines.push('Start weighbridge now ("weighbridge serve"): Withings calls only what runs.');
   if (switchLink !== undefined) lines.push(offerSwitch(userId, people, switchLink));
   return lines.join('\n');
 }

@@ -102,7 +102,7 @@ const NO_WEIGHT = `Withings shows no weight of the past year. Step on the scale,
 app. If it is there and never comes here: Withings accounts made since 12 October 2026 share data with small applications
 only with a Withings+ membership.`;
 
-const NOT_RUNNING = `weighbridge is not running yet: start it (“npm start”), and it does the rest.`;
+const NOT_RUNNING = `weighbridge is not running yet: start it (“weighbridge serve”), and it does the rest.`;
 
 const NEXT = {
   yes: 'From now on Withings calls after each weigh-in, and the weight is in the log a minute or two later.',
