@@ -134,7 +134,7 @@ async function weighIn(computer: Computer): Promise<void> {
   await until(computer, 'a Withings is played on loopback', `curl -s http://127.0.0.1:${SCALE}/`, /undefined/);
   await type(computer, 'mkdir -p weighbridge && cd weighbridge');
   await type(computer, `cat > .env <<'END'\n${SETTINGS}END\nchmod 600 .env`);
-  await type(computer, '(weighbridge login > login.out 2>&1; echo "ended with $?" >> login.out) &');
+  await type(computer, '(weighbridge login > login.out 2>&1; echo "ended with $?" >> login.out) > /dev/null 2>&1 &');
   await until(computer, 'login prints a link', 'cat /home/pi/weighbridge/login.out', /http:/);
   asRoot(computer, `curl -s "http://127.0.0.1:${SCALE}/store?user=1234&kilograms=80.85"`);
   await behind(computer, 'curl -sL "$(grep -o "http:[^ ]*" login.out | head -n 1)" | grep -o "[^>]*is linked[^<]*"');
