@@ -106,6 +106,7 @@ async function putThere({ root }: Computer): Promise<void> {
   const home = join(root, 'home/pi');
   for (const version of [OLDER, NEWER]) await packVersion(version, home);
   copyFileSync(join(home, `weighbridge-${OLDER}.tgz`), join(home, 'weighbridge.tgz'));
+  run('chroot', root, 'chown', '-R', 'pi:', '/home/pi');
   mkdirSync(join(root, 'opt/stage'), { recursive: true });
   cpSync(join(PROJECT, 'dist'), join(root, 'opt/stage/dist'), { recursive: true });
   copyFileSync(join(PROJECT, 'package.json'), join(root, 'opt/stage/package.json'));
