@@ -1,5 +1,5 @@
-#!/usr/bin/env node
 import { addAbortSignal } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { ExitCode, ExitError, type Run, type Shell } from './cli/shell.ts';
 import { errorCode, explain, Trouble } from './domain/trouble.ts';
 import { spareMemory } from './runtime/spare-memory.ts';
@@ -18,6 +18,7 @@ const HANGS_MS = 10_000;
 const files: OwnFiles = {
   manifest: new URL('../../package.json', import.meta.url),
   page: new URL('./page/static/', import.meta.url),
+  hooks: new URL('../../deploy/hooks/', import.meta.url),
 };
 
 let codeWhenStuck: ExitCode = ExitCode.failed;
@@ -64,7 +65,7 @@ async function openShell(): Promise<Shell> {
   const credentials = readCredentials(process.env['CREDENTIALS_DIRECTORY'], say);
   const written = [...credentials, readDotenv('.env', say)];
   return {
-    env: mergeSources(process.env, ...written),
+    env: mergeSources({ ...process.env, PATH: searchPath() }, ...written),
     written: written.flatMap((source) => Object.keys(source)),
     readDotenv: (path) => readDotenv(path, say),
     signal: stop.signal,
@@ -85,6 +86,11 @@ async function openShell(): Promise<Shell> {
     files,
     program: { node: process.execPath, script: process.argv[1] ?? '' },
   };
+}
+
+/** A hook of ours is found by its name, wherever weighbridge is installed. */
+function searchPath(): string {
+  return [process.env['PATH'], fileURLToPath(files.hooks)].filter(Boolean).join(':');
 }
 
 /** Takes systemd's variables out of the environment: they are for this process, and not for the programs it starts. */

@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { installGlobally, pack, ROOT } from '../test/support/packed.ts';
 import { temporaryDirectory } from '../test/support/temporary.ts';
@@ -58,11 +58,12 @@ async function release(): Promise<void> {
   say('✓ installed into an empty folder, it says its version and plays its demo');
 
   if (isDry) return say(`nothing was tagged or kept: this was a dry run${problems.length > 0 ? ', and see ✗' : ''}`);
-  const tarball = basename(first);
+  const tarball = 'weighbridge.tgz';
   await copyFile(first, join(ROOT, tarball));
   await git('tag', '--annotate', `v${version}`, '--message', `weighbridge ${version}\n\nsha256 ${sha256}  ${tarball}`);
   say(`${tarball} is here, and v${version} is tagged. Nothing has left this machine; what does:`);
   say(`  git push origin v${version}`);
+  say(`  gh release create v${version} ./${tarball} --notes-from-tag`);
   say(`  npm publish ./${tarball}`);
 }
 

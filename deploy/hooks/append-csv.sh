@@ -1,5 +1,5 @@
 #!/bin/sh
-# Appends each weight to a CSV file: HOOK_COMMAND=./deploy/hooks/append-csv.sh 'weights.csv'
+# Appends each weight to a CSV file: HOOK_COMMAND=append-csv.sh 'weights.csv'
 # Weigh-ins only: what Withings changes or takes back later is not in the file. `weighbridge export` has it right.
 set -eu
 

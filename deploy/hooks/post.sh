@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sends each reading to a URL, as JSON: HOOK_COMMAND=./deploy/hooks/post.sh 'https://example.org/weights'
+# Sends each reading to a URL, as JSON: HOOK_COMMAND=post.sh 'https://example.org/weights'
 # All kinds are sent: the server must look at "kind", and replace or remove what has the same "grpid".
 # A second argument is a file with more headers for curl, one a line: "Authorization: Bearer …". Other users can read
 # the arguments of a program; so a password belongs into such a file, readable for you alone (chmod 600).

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Says a weigh-in out loud: HOOK_COMMAND=./deploy/hooks/speak.sh
+# Says a weigh-in out loud: HOOK_COMMAND=speak.sh
 # Needs a loudspeaker, and "sudo apt install espeak-ng". An argument is the voice: speak.sh de
 set -eu
 

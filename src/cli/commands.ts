@@ -191,6 +191,7 @@ function describeService(run: Runners['run'], service: Command): void {
     .command('install')
     .description('write the unit with the paths of this machine, move the set-up of this folder there, and start it')
     .option('--dry-run', 'only say what would be done, and print the unit')
+    .option('--force', 'also where a newer version set the service up')
     .action((options) => run(async (at) => (await import('./service/install.ts')).installService(at, options)));
   service
     .command('uninstall')

@@ -30,6 +30,7 @@ export async function serve(shell: Shell): Promise<ExitCode> {
   }
   const { signalGroup, files } = shell;
   await using daemon = await startDaemon(config, log, { signalGroup, files, examine: () => examineForPage(config) });
+  await daemon.load();
   const reporting = shell.notifyEnvironment && report(shell, shell.notifyEnvironment, daemon, log);
   for (const { text, remedy, check } of await examineAtStart(config)) {
     log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });

@@ -79,7 +79,7 @@ const OPTIONAL = {
   MQTT_CERT_FILE: { read: text, example: '/etc/ssl/weighbridge.pem' },
   MQTT_KEY_FILE: { read: text, example: '/etc/ssl/weighbridge-key.pem' },
   MQTT_CHANNEL: { read: topic, example: 'home/weight' },
-  HOOK_COMMAND: { read: commandLine, example: "./deploy/hooks/append-csv.sh 'my weights.csv'", isSecret: true },
+  HOOK_COMMAND: { read: commandLine, example: "append-csv.sh 'my weights.csv'", isSecret: true },
 } satisfies Table<unknown>;
 
 /** Every setting there is. `.env.example` explains the same ones; a test holds the two together. */

@@ -46,7 +46,7 @@ const SILENT: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore }
  * @throws Trouble when one cannot be written
  */
 export async function makeDirectories({ tokens, data }: Config['directories']): Promise<void> {
-  for (const directory of [tokens, cursorsIn(data), peopleIn(data)]) await makeDirectory(directory);
+  for (const directory of [tokens, data, cursorsIn(data), peopleIn(data)]) await makeDirectory(directory);
 }
 
 /** Removes what a killed process left half-written. For the daemon alone: a command may be writing. */

@@ -18,6 +18,7 @@ import type { SignalGroup } from '../publishers/hook/run.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { type OwnFiles, readVersion } from '../runtime/version.ts';
 import { fileWatch } from '../storage/file-watch.ts';
+import { loadAxios } from '../withings/transport.ts';
 import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
 import { preparePublishing } from './publishers.ts';
 import { openStatusPort } from './status-port.ts';
@@ -131,6 +132,11 @@ export async function startDaemon(
     publicAddress,
     /** Undefined if the private port is off. */
     privateAddress,
+    /** Loads what the start did not wait for: an update replaces the files of a running program. */
+    async load(): Promise<void> {
+      await Promise.all([loadAxios(), publishers.load(), statusPort?.load()]);
+      log.debug({ event: 'loaded', text: 'everything that weighbridge needs is in memory' });
+    },
     look: liveStatus.look,
     liveness,
     async [Symbol.asyncDispose](): Promise<void> {

@@ -36,6 +36,8 @@ type Make = (ports: PublishingPorts & Common & { readonly troubles: PublisherTro
 interface Loaded {
   readonly name: string;
   readonly make: Make;
+  /** Loads what the publisher itself loads late. */
+  readonly load?: () => Promise<unknown>;
   /** The publisher and its outbox share them: a broker that is away is reported once. */
   readonly troubles: PublisherTroubles;
   outbox?: Outbox;
@@ -74,6 +76,7 @@ export async function preparePublishing(config: Config, ports: Common & { readon
       });
       return { [Symbol.asyncDispose]: async () => void (await Promise.all(stops.map((stop) => stop()))) };
     },
+    load: async () => void (await Promise.all(publishers.map((each) => each.load?.()))),
     /** What the status of each is made of, started or not. */
     sources: (): readonly PublisherSource[] =>
       publishers.map(({ name, troubles, outbox }) => ({ name, troubles, behindBytes: outbox?.behindBytes })),
@@ -86,13 +89,14 @@ async function loadPublishers(
 ): Promise<readonly Loaded[]> {
   const loaded: Loaded[] = [];
   const files = createLastingFiles(log);
-  const add = (name: string, make: Make) =>
-    loaded.push({ name, make, troubles: createPublisherTroubles({ clock, log, publisher: name }) });
+  const add = (name: string, make: Make, late: Pick<Loaded, 'load'> = {}) =>
+    loaded.push({ ...late, name, make, troubles: createPublisherTroubles({ clock, log, publisher: name }) });
   if (mqtt !== undefined) {
     const { createMqttPublisher } = await import('../publishers/mqtt/publisher.ts');
+    const { loadMqtt: load } = await import('../publishers/mqtt/connection.ts');
     const { channel, prefix, discoveryPrefix, ...broker } = mqtt;
     const store = createRetainedFile(retainedIn(data), log, files);
-    add('mqtt', ({ journal, linkedUsers, personStates, schedule, ...ports }) =>
+    const make: Make = ({ journal, linkedUsers, personStates, schedule, ...ports }) =>
       createMqttPublisher({
         ...ports,
         channel,
@@ -108,8 +112,8 @@ async function loadPublishers(
         hasCallback: schedule.hasCallback,
         latest: journal.latest,
         store,
-      }),
-    );
+      });
+    add('mqtt', make, { load });
   }
   if (hook !== undefined) {
     const { createHook } = await import('../publishers/hook/publisher.ts');

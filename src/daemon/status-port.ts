@@ -33,13 +33,19 @@ export interface StatusPorts {
   readonly signal: AbortSignal;
 }
 
+/** The port for the household. */
+export interface StatusPort extends Listener {
+  /** Loads the code and the files of the page, which the start does not wait for. */
+  readonly load: () => Promise<void>;
+}
+
 /**
- * Opens the port for the household: `/healthz` and the page. The code of the page is loaded when a browser asks for it.
+ * Opens the port for the household: `/healthz` and the page.
  *
  * @returns undefined where it is turned off
  * @throws Trouble when the address cannot be had
  */
-export async function openStatusPort(config: Config, ports: StatusPorts): Promise<Listener | undefined> {
+export async function openStatusPort(config: Config, ports: StatusPorts): Promise<StatusPort | undefined> {
   const { host, port, password } = config.status;
   if (port === undefined) return undefined;
   const { liveStatus, journal, examine, clock, signal } = ports;
@@ -52,16 +58,17 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
     signal,
   });
   const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
-  const page = createPage(config, ports, changes.watch);
+  const { load, ...page } = createPage(config, ports, changes.watch);
   const app = createPrivateApp({ ...ports, names, password, look: liveStatus.look, page });
-  return await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
+  const listener = await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
+  return { ...listener, load };
 }
 
 function createPage(
   { callback, people, pollIntervalMs, status: { offersLink } }: Config,
   ports: StatusPorts,
   watch: Page['watch'],
-): Page {
+): Page & Pick<StatusPort, 'load'> {
   const { liveStatus, journal, examine, version, pageFiles, clock } = ports;
   const comesBack = callback.answersRedirect ? ports.consent : undefined;
   const load = lazily(async () => {
@@ -70,6 +77,7 @@ function createPage(
   });
 
   return {
+    load: async () => void (await load()),
     watch,
     asset: async (name) => (await load()).assets.get(name),
     async draw(parameters) {

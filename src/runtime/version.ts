@@ -6,6 +6,8 @@ export interface OwnFiles {
   readonly manifest: URL;
   /** The folder of the style sheet, the script and the icon of the status page. */
   readonly page: URL;
+  /** The folder of the hooks that come along. */
+  readonly hooks: URL;
 }
 
 /** The version, which `package.json` alone states. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants, type PathLike } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { errorCode, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
@@ -109,10 +109,18 @@ export function isMissing(error: unknown): boolean {
   return errorCode(error) === 'ENOENT';
 }
 
-/** Makes the directory where it is missing, 0700, and makes sure that it can be used. */
+const WRITABLE_BY_OTHERS = 0o022;
+
+/**
+ * Makes the directory where it is missing, 0700, and makes sure that it can be used. A directory that a clone or a
+ * generous umask left open for others to write is closed, if it is ours.
+ */
 export async function makeDirectory(path: string): Promise<void> {
   await attempt(`write to the directory ${path}`, async () => {
     await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
+    const { mode } = await stat(path);
+    // The owner alone may. `doctor` tells the others.
+    if ((mode & WRITABLE_BY_OTHERS) !== 0) await chmod(path, DIRECTORY_MODE).catch(() => undefined);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   });
 }

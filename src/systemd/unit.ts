@@ -102,16 +102,20 @@ function quote(path: string): string {
   return /^[\w./%+@:=,-]+$/.test(literal) ? literal : `"${literal}"`;
 }
 
-const SEAL = '# Written by "weighbridge service install"; sha256 ';
+const SEAL = /# Written by "weighbridge service install"(?: (\S+))?; sha256 ([0-9a-f]{64})\n$/;
 
-/** Adds a line that tells later whether the unit was changed. */
-export function seal(unit: string): string {
-  const digest = createHash('sha256').update(unit).digest('hex');
-  return `${unit}${SEAL}${digest}\n`;
+/** Adds a line that tells later which version wrote the unit, and whether it was changed. */
+export function seal(unit: string, version: string): string {
+  return `${unit}# Written by "weighbridge service install" ${version}; sha256 ${digestOf(unit)}\n`;
 }
 
-/** Whether the unit is as any version of weighbridge wrote it. */
-export function isSealed(text: string): boolean {
-  const at = text.lastIndexOf(SEAL);
-  return at !== -1 && text === seal(text.slice(0, at));
+/** The version that wrote the unit, where the unit is as a version of weighbridge wrote it. */
+export function readSeal(text: string): { readonly version: string | undefined } | undefined {
+  const found = SEAL.exec(text);
+  const isUnchanged = found !== null && found[2] === digestOf(text.slice(0, found.index));
+  return isUnchanged ? { version: found[1] } : undefined;
+}
+
+function digestOf(unit: string): string {
+  return createHash('sha256').update(unit).digest('hex');
 }

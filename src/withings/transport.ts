@@ -1,6 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { AxiosInstance, AxiosResponse } from 'axios';
+import type { AxiosInstance, AxiosResponse, AxiosStatic } from 'axios';
 import qs from 'qs';
 import type { Clock } from '../domain/clock.ts';
 import { lazily } from '../domain/lazily.ts';
@@ -110,9 +110,14 @@ export function createTransport(options: TransportOptions): Transport {
   return post;
 }
 
-/** The package is loaded with the first call, when the port has long been open: 25 ms. */
-async function openHttp(): Promise<AxiosInstance> {
+/** The package takes 25 ms. The daemon loads it when its port is open, a command with its first call. */
+export async function loadAxios(): Promise<AxiosStatic> {
   const { default: axios } = await import('axios');
+  return axios;
+}
+
+async function openHttp(): Promise<AxiosInstance> {
+  const axios = await loadAxios();
   return axios.create({
     // Calls are hours apart. A connection kept open for so long fails when it is used again.
     httpAgent: new HttpAgent({ keepAlive: false }),

@@ -6,6 +6,7 @@ import { dirname, join, relative } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { listenTo, startAedes } from '../support/broker.ts';
 import { startHome } from '../support/home.ts';
+import { until } from '../support/outbox-bench.ts';
 import { bundledPackages, installGlobally, measureInstalled, pack, packElsewhere, ROOT } from '../support/packed.ts';
 import { runProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -90,18 +91,20 @@ describe('the package', () => {
     assert.match(stdout, /weight 81\.25 kg Anna 1234/);
   });
 
-  it('takes a weigh-in from the notification to the broker', async () => {
+  it('takes a weigh-in from the notification to the broker, and to a hook of its own', async () => {
     await using home = await startHome({ script: program });
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     await home.link('1234');
-    await using daemon = await home.serve({ MQTT_URL: broker.url });
+    await using daemon = await home.serve({ MQTT_URL: broker.url, HOOK_COMMAND: "append-csv.sh 'my weights.csv'" });
     const now = Math.floor(Date.now() / 1000);
     const [group] = await home.sandbox.weigh('1234', { kilograms: 81.25, date: now - 60 });
     assert.equal(await daemon.notify({ userid: 1234, appli: 1, startdate: now - 61, enddate: now }), 200);
     const { payload } = await listener.hears(({ topic }) => topic === 'weighbridge/1234/event');
     assert.equal(JSON.parse(payload).grpid, group?.grpid);
     assert.ok((await home.journal()).some(({ grpid }) => grpid === group?.grpid));
+    const rows = () => readFile(join(home.directory, 'my weights.csv'), 'utf8').catch(() => '');
+    await until(async () => /,81\.25,/.test(await rows()), 'a row of the hook');
     daemon.child.kill('SIGTERM');
     assert.equal((await daemon.exited).code, 0);
   });

@@ -34,7 +34,7 @@ test('the manual way of the README links a person whose next weigh-in is then lo
   const [values = '', link = '', exchange = '', subscribe = '', hand = ''] = BLOCKS.map((block) =>
     block
       .replace(/https:\/\/(wbsapi\.withings\.net|account\.withings\.com)/g, home.sandbox.url.origin)
-      .replace('node dist/bundle/main.js', `'${process.execPath}' '${MAIN}'`),
+      .replace(/^weighbridge(?= )/m, `'${process.execPath}' '${MAIN}'`),
   );
   const set = values
     .replace("CLIENT_ID='…'", `CLIENT_ID='${CLIENT.clientId}'`)

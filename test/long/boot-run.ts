@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CLIENT } from '../support/home.ts';
 import { bootMachine, debianMirror, type Machine, makeRoot } from '../support/machine.ts';
-import { installGlobally, ROOT as PROJECT, pack } from '../support/packed.ts';
+import { installGlobally, ROOT as PROJECT, pack, packVersion } from '../support/packed.ts';
 
 /**
  * The packed tarball as a service of a real systemd, in a container: `npm run boot-test`, as root, with debootstrap and
@@ -236,6 +236,16 @@ async function tryWrongSettings(): Promise<void> {
   show('weighbridge service install', { says: /running since/ });
 }
 
+async function tryUpdate(): Promise<void> {
+  say('\n== An update, and a way back that is refused');
+  await installGlobally(await packVersion('99.0.0', root), `${root}/usr/local`);
+  show('weighbridge service status', { says: /set up by version \S+, and this is 99\.0\.0/ });
+  show('weighbridge service install', { says: /ran before\nweighbridge 99\.0\.0 runs now/ });
+  await installGlobally(await pack(PROJECT, root), `${root}/usr/local`);
+  show('weighbridge service install', { code: 1, says: /newer.*--force/ });
+  show('weighbridge service install --force', { says: /weighbridge 99\.0\.0 ran before/ });
+}
+
 async function tryReboot(): Promise<void> {
   say('\n== A reboot');
   await machine[Symbol.asyncDispose]();
@@ -270,6 +280,7 @@ try {
   await tryCommands();
   await tryWatchdog();
   await tryWrongSettings();
+  await tryUpdate();
   await tryReboot();
   await tryRemoval();
   say('\neverything as it should be');

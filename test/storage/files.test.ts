@@ -205,6 +205,20 @@ describe('a directory to work in', () => {
     await makeDirectory(`${directory.path}/a/b`);
   });
 
+  test('that a clone or a generous umask left open for others to write is closed, any other stays as it is', async () => {
+    await using directory = await temporaryDirectory();
+    for (const [before, after] of [
+      [0o775, 0o700],
+      [0o777, 0o700],
+      [0o755, 0o755],
+      [0o750, 0o750],
+    ] as const) {
+      await chmod(directory.path, before);
+      await makeDirectory(directory.path);
+      assert.equal((await stat(directory.path)).mode & 0o777, after);
+    }
+  });
+
   test('that is a file is a trouble that names it', async () => {
     await using place = await directoryWithFile();
     await assert.rejects(

@@ -13,6 +13,8 @@ export interface Done {
 export interface Machine extends AsyncDisposable {
   /** Runs a shell command as root. */
   sh(command: string): Done;
+  /** The process id of its systemd. */
+  init(): string;
 }
 
 /** Takes the mirror that this machine's own packages come from. */
@@ -60,6 +62,7 @@ export async function bootMachine(root: string): Promise<Machine> {
   };
   const machine = {
     sh,
+    init: () => initOf(container) ?? '',
     async [Symbol.asyncDispose]() {
       container.kill('SIGTERM');
       if (container.exitCode === null && container.signalCode === null) await once(container, 'exit');

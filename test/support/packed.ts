@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -14,6 +14,17 @@ export async function pack(root: string, directory: string): Promise<string> {
   const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', directory, './dist/package'], {
     cwd: root,
   });
+  return join(directory, stdout.trim());
+}
+
+/** Packs what is built as another version, under the name that users get. */
+export async function packVersion(version: string, directory: string): Promise<string> {
+  const folder = join(directory, version);
+  await cp(join(ROOT, 'dist/package'), folder, { recursive: true });
+  const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ ...manifest, version }));
+  const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', directory, folder]);
+  await rm(folder, { recursive: true });
   return join(directory, stdout.trim());
 }
 

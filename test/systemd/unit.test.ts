@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { isSealed, seal, writeUnit } from '../../src/systemd/unit.ts';
+import { readSeal, seal, writeUnit } from '../../src/systemd/unit.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const SHIPPED = readFileSync(fileURLToPath(new URL('../../../deploy/weighbridge.service', import.meta.url)), 'utf8');
@@ -57,10 +57,12 @@ describe('the unit', () => {
   });
 
   it('tells whether somebody has changed it', () => {
-    const unit = seal(SHIPPED);
-    assert.ok(isSealed(unit));
+    const unit = seal(SHIPPED, '0.2.0');
+    assert.deepEqual(readSeal(unit), { version: '0.2.0' });
+    const withoutVersion = unit.replace('install" 0.2.0;', 'install";');
+    assert.deepEqual(readSeal(withoutVersion), { version: undefined });
     for (const changed of [SHIPPED, `${unit}\n`, unit.replace('3min', '4min'), `# mine\n${unit}`, ''])
-      assert.ok(!isSealed(changed), changed);
+      assert.equal(readSeal(changed), undefined, changed);
   });
 
   it('is understood by systemd, every line of it', { skip }, async () => {

@@ -19,6 +19,16 @@ describe('package.json', () => {
     assert.ok(readme.includes(`git clone ${manifest.repository}.git`), manifest.repository);
   });
 
+  it('has a lock file that npm 9, 10 and 11 leave as it is', async () => {
+    // npm 9 and 10 remove the field, and then the tree is not clean.
+    assert.doesNotMatch(await readFile(join(ROOT, 'package-lock.json'), 'utf8'), /"libc"/);
+  });
+
+  it('starts with the file that old Nodes can read, and refuses them to contributors', async () => {
+    assert.equal(manifest.bin.weighbridge, 'dist/bundle/weighbridge.cjs');
+    assert.match(await readFile(join(ROOT, '.npmrc'), 'utf8'), /^engine-strict=true$/m);
+  });
+
   it('is not what is shipped: npm pack and npm publish refuse it', () => {
     const pack = spawnSync('npm', ['pack', '--dry-run'], { cwd: ROOT, encoding: 'utf8' });
     assert.notEqual(pack.status, 0);

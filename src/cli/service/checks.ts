@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { type Config, formatProblem, type Parsed } from '../../config/config.ts';
 import { createProof, localCallbackUrl, probeCallback } from '../../http/probe.ts';
 import type { Shell } from '../shell.ts';
-import { isUnitUnchanged, type Machine } from './steps.ts';
+import type { InstalledUnit, Machine } from './steps.ts';
 
 /** The directories that the sandbox of the unit hides. */
 const HIDDEN = ['/home', '/root', '/run/user', '/tmp', '/var/tmp'];
@@ -20,8 +20,14 @@ export function faults({ problems, readable }: Parsed): readonly string[] {
     MQTT_CERT_FILE: [mqtt?.certFile ?? ''].filter((path) => path !== '' && isLost(path)),
     MQTT_KEY_FILE: [mqtt?.keyFile ?? ''].filter((path) => path !== '' && isLost(path)),
   };
-  const describe = (name: string, path: string) =>
-    `${name}: the service cannot see ${path}; put it somewhere else, such as /usr/local/lib, and write its whole path`;
+  const describe = (name: string, path: string) => {
+    const [, ours] = /(?:^|\/)deploy\/hooks\/([a-z-]+\.sh)$/.exec(path) ?? [];
+    const remedy =
+      ours === undefined
+        ? 'put it somewhere else, such as /usr/local/lib, and write its whole path'
+        : `write ${ours} without a path, which weighbridge finds`;
+    return `${name}: the service cannot see ${path}; ${remedy}`;
+  };
   return [
     ...problems.map(formatProblem),
     ...Object.entries(lost).flatMap(([name, paths]) => paths.map((path) => describe(name, path))),
@@ -47,8 +53,8 @@ export async function hiddenProgram({ program }: Shell): Promise<readonly string
 }
 
 const INSTALL: Readonly<Record<string, string>> = {
-  Node: 'install one for everybody: "sudo apt install nodejs npm"',
-  weighbridge: 'install it for everybody, in its folder: npm run pack && sudo npm install --global ./weighbridge-*.tgz',
+  Node: 'install one for all users: "sudo apt install --no-install-recommends nodejs npm"',
+  weighbridge: 'install it for all users: "sudo npm install --global ./weighbridge.tgz" (README.md, "Install")',
 };
 
 async function firstClosed(path: string): Promise<string | undefined> {
@@ -58,12 +64,32 @@ async function firstClosed(path: string): Promise<string | undefined> {
   }
 }
 
-export async function changedUnit(machine: Machine): Promise<readonly string[]> {
-  if ((await isUnitUnchanged(machine)) !== false) return [];
+export function changedUnit({ paths }: Machine, unit: InstalledUnit | undefined): readonly string[] {
+  if (unit === undefined || unit.isUnchanged) return [];
   return [
-    `${machine.paths.unit} is not as it was written here, and is left alone; put your changes into "sudo systemctl edit weighbridge", and call "weighbridge service uninstall" first`,
+    `${paths.unit} is not as it was written here, and is left alone; put your changes into "sudo systemctl edit weighbridge", and call "weighbridge service uninstall" first`,
   ];
 }
+
+/** An older version may not understand the files of a newer one. */
+export function downgrade(own: string, unit: InstalledUnit | undefined): readonly string[] {
+  if (unit?.version === undefined || !isOlder(own, unit.version)) return [];
+  return [
+    `this is weighbridge ${own}, and the service was set up by ${unit.version}, which is newer. Install that version or a newer one. To go back all the same, add --force`,
+  ];
+}
+
+/** As semver orders them: 0.9.0, 0.10.0-rc.1, 0.10.0. */
+function isOlder(one: string, other: string): boolean {
+  const [version = '', stage] = split(one);
+  const [otherVersion = '', otherStage] = split(other);
+  const order = compare(version, otherVersion);
+  if (order !== 0 || stage === undefined) return order < 0;
+  return otherStage === undefined || compare(stage, otherStage) < 0;
+}
+
+const split = (version: string) => version.replace(/\+.*/, '').split(/-(.*)/, 2);
+const compare = (one: string, other: string) => one.localeCompare(other, 'en', { numeric: true });
 
 export async function isRunning(config: Config): Promise<boolean> {
   const { credentials } = config.withings;

@@ -3,15 +3,16 @@ import { access, chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { formatWarning, type Parsed, parseConfig } from '../../config/config.ts';
 import { mergeSources, secretCredentials } from '../../config/sources.ts';
+import { readVersion } from '../../runtime/version.ts';
 import { isMissing, nodeFiles, replaceFile } from '../../storage/files.ts';
 import { askService, lastLines, systemdVersion } from '../../systemd/control.ts';
 import { ENV_CREDENTIAL, SERVICE_NAME } from '../../systemd/paths.ts';
 import { seal, writeUnit } from '../../systemd/unit.ts';
 import { ExitCode, type Shell } from '../shell.ts';
-import { changedUnit, cronNotes, faults, hiddenProgram, isRunning } from './checks.ts';
+import { changedUnit, cronNotes, downgrade, faults, hiddenProgram, isRunning } from './checks.ts';
 import { planMoves } from './move.ts';
 import { showService } from './status.ts';
-import { carryOut, type Machine, type Step, systemctl, THIS_MACHINE } from './steps.ts';
+import { carryOut, type InstalledUnit, type Machine, readUnit, type Step, systemctl, THIS_MACHINE } from './steps.ts';
 
 /**
  * Makes a systemd service of the set-up in this folder: settings, logins and measurements move to the directories of the
@@ -19,54 +20,73 @@ import { carryOut, type Machine, type Step, systemctl, THIS_MACHINE } from './st
  */
 export async function installService(
   shell: Shell,
-  options: { readonly dryRun?: boolean },
+  options: InstallOptions,
   machine: Machine = THIS_MACHINE,
 ): Promise<ExitCode> {
-  const plan = await planInstall(shell, machine);
-  if ('obstacles' in plan) {
-    for (const each of plan.obstacles) shell.say(`error: ${each}`);
-    return plan.code;
-  }
-  for (const note of plan.notes) shell.say(note);
-  const code = await carryOut(shell, plan.steps, options);
+  const { unit, version, before, obstacles, notes, steps } = await planInstall(shell, machine, options);
+  for (const { text } of obstacles) shell.say(options.dryRun ? `would refuse: ${text}` : `error: ${text}`);
+  const [obstacle] = obstacles;
+  if (obstacle !== undefined && !options.dryRun) return obstacle.code;
+  for (const note of notes) shell.say(note);
+  const code = await carryOut(shell, steps, options);
   if (options.dryRun) {
-    shell.print(plan.unit.trimEnd());
+    shell.print(unit.trimEnd());
     return code;
   }
-  if (code === ExitCode.done) return await showService(shell, machine);
+  if (code === ExitCode.done) {
+    if (before !== undefined) shell.print(`weighbridge ${before.version ?? 'of an unknown version'} ran before`);
+    shell.print(`weighbridge ${version} runs now`);
+    return await showService(shell, machine);
+  }
   if (shell.isRoot) for (const line of await lastLines(machine.run)) shell.say(`  ${line}`);
   return code;
 }
 
-interface Plan {
-  readonly unit: string;
-  readonly steps: readonly Step[];
-  readonly notes: readonly string[];
+export interface InstallOptions {
+  readonly dryRun?: boolean;
+  /** Also where the service was set up by a newer version. */
+  readonly force?: boolean;
 }
 
-interface Refusal {
-  readonly obstacles: readonly string[];
+interface Plan {
+  readonly unit: string;
+  /** The version of this program. */
+  readonly version: string;
+  /** The unit that is there already. */
+  readonly before: InstalledUnit | undefined;
+  /** Why nothing may be done. A dry run goes on all the same. */
+  readonly obstacles: readonly Obstacle[];
+  readonly notes: readonly string[];
+  readonly steps: readonly Step[];
+}
+
+interface Obstacle {
+  readonly text: string;
   readonly code: ExitCode;
 }
 
-async function planInstall(shell: Shell, machine: Machine): Promise<Plan | Refusal> {
+async function planInstall(shell: Shell, machine: Machine, { force }: InstallOptions): Promise<Plan> {
   const { paths, run } = machine;
-  const failed = (...obstacles: readonly string[]) => ({ obstacles, code: ExitCode.failed });
   const systemd = await systemdVersion(run);
-  if (systemd === undefined) return failed('there is no systemd on this machine; README.md has the way with cron');
-  const obstacles = [...(await hiddenProgram(shell)), ...(await changedUnit(machine))];
-  if (obstacles.length > 0) return failed(...obstacles);
+  const version = readVersion(shell.files);
+  const before = await readUnit(machine);
   const settings = await readServiceSettings(shell, machine);
-  if (settings === undefined) return { obstacles: [NO_SETTINGS], code: ExitCode.configuration };
-  const { source, parsed } = settings;
-  const wrong = parsed === undefined ? [] : faults(parsed);
-  if (wrong.length > 0) return { obstacles: wrong, code: ExitCode.configuration };
+  const { source = resolve(machine.folder, '.env'), parsed } = settings ?? {};
   const state = await askService(run);
-  const isActive = state?.activity === 'active';
-  if (!isActive && parsed?.config !== undefined && (await isRunning(parsed.config))) return failed(RUNNING);
+  const runsByHand =
+    state?.activity !== 'active' && parsed?.config !== undefined && (await isRunning(parsed.config)) ? [RUNNING] : [];
+  const obstacles = [
+    ...as(ExitCode.failed, systemd === undefined ? [NO_SYSTEMD] : []),
+    ...as(ExitCode.failed, await hiddenProgram(shell)),
+    ...as(ExitCode.failed, changedUnit(machine, before)),
+    ...as(ExitCode.failed, force ? [] : downgrade(version, before)),
+    ...as(ExitCode.configuration, settings === undefined ? [NO_SETTINGS] : []),
+    ...as(ExitCode.configuration, parsed === undefined ? [] : faults(parsed)),
+    ...as(ExitCode.failed, runsByHand),
+  ];
 
   const moves = await planMoves(shell, machine);
-  const unit = seal(writeUnit({ program: shell.program, systemd }));
+  const unit = seal(writeUnit({ program: shell.program, systemd: systemd ?? 0 }), version);
   const unitName = `${SERVICE_NAME}.service`;
   const stop = { text: 'stop weighbridge', run: () => systemctl(run, 'stop', unitName) };
   const steps: readonly Step[] = [
@@ -80,16 +100,35 @@ async function planInstall(shell: Shell, machine: Machine): Promise<Plan | Refus
     { text: 'start weighbridge, and wait until it listens', run: () => systemctl(run, 'restart', unitName) },
   ];
   const notes = [
-    ...(parsed === undefined ? [`note: ${source} is for root to read, and not looked at`] : []),
+    ...(settings !== undefined && parsed === undefined
+      ? [`note: ${source} is for root to read, and not looked at`]
+      : []),
     ...(parsed?.warnings ?? []).map((warning) => `warning: ${formatWarning(warning)}`),
-    ...[...moves.notes, ...(await cronNotes(shell, machine))].map((note) => `note: ${note}`),
+    ...[...otherSettings(shell, machine, source), ...moves.notes, ...(await cronNotes(shell, machine))].map(
+      (note) => `note: ${note}`,
+    ),
   ];
-  return { unit, steps, notes };
+  return { unit, version, before, obstacles, notes, steps };
 }
 
+const as = (code: ExitCode, texts: readonly string[]): readonly Obstacle[] => texts.map((text) => ({ text, code }));
+
+const NO_SYSTEMD = 'there is no systemd on this machine; README.md has the way with cron';
 const NO_SETTINGS =
   'there are no settings: put them into a file .env in this folder (README.md, "An application at Withings")';
 const RUNNING = 'a weighbridge is running here already: stop it first, so that two do not use one login';
+
+/** The service keeps its settings. Those of the folder may be newer. */
+function otherSettings(shell: Shell, { paths, folder }: Machine, source: string): readonly string[] {
+  if (source !== paths.env) return [];
+  const path = resolve(folder, '.env');
+  const [here, there] = [shell.readDotenv(path), shell.readDotenv(paths.env)];
+  const names = Object.keys(here).filter((name) => here[name] !== there[name]);
+  if (names.length === 0 || Object.keys(there).length === 0) return [];
+  return [
+    `${path} differs from ${paths.env} in ${names.join(', ')}. The service uses ${paths.env}: change that file, and remove the other`,
+  ];
+}
 
 interface ServiceSettings {
   /** The file they are in. */

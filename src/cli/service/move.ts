@@ -80,7 +80,8 @@ async function own(path: string, root: number): Promise<void> {
 
 /** Whether root began to move files into a directory. Another user's file of that name says nothing. */
 async function isMarked(path: string, root: number): Promise<boolean> {
-  const stats = await found(`${path}/${MARK}`);
+  // A user who may only look, with --dry-run, cannot see it.
+  const stats = await found(`${path}/${MARK}`).catch(() => undefined);
   return stats?.isFile() === true && stats.uid === root;
 }
 

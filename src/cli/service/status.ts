@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
+import { readVersion } from '../../runtime/version.ts';
 import { askService, lastLines, type ServiceState } from '../../systemd/control.ts';
 import { SERVICE_NAME } from '../../systemd/paths.ts';
 import { ExitCode, type Shell } from '../shell.ts';
-import { carryOut, isUnitUnchanged, type Machine, type Step, systemctl, THIS_MACHINE } from './steps.ts';
+import { carryOut, type Machine, readUnit, type Step, systemctl, THIS_MACHINE } from './steps.ts';
 
 /** Prints the status of the service in words. */
-export async function showService(shell: Shell, { paths, run }: Machine = THIS_MACHINE): Promise<ExitCode> {
+export async function showService(shell: Shell, machine: Machine = THIS_MACHINE): Promise<ExitCode> {
+  const { paths, run } = machine;
   const state = await askService(run);
   if (state === undefined) {
     shell.say('error: systemd cannot be asked on this machine');
@@ -20,8 +22,13 @@ export async function showService(shell: Shell, { paths, run }: Machine = THIS_M
     ? 'starts at boot'
     : `does not start at boot: "sudo systemctl enable ${SERVICE_NAME}"`;
   const lines = await lastLines(run);
+  const version = (await readUnit(machine))?.version;
+  const own = readVersion(shell.files);
   const text = [
     `installed: ${paths.unit}, ${boot}`,
+    ...(version === undefined || version === own
+      ? []
+      : [`set up by version ${version}, and this is ${own}: "sudo weighbridge service install" starts this one`]),
     ...state.dropIns.map((path) => `changed by ${path}`),
     ...describe(state),
     `settings: ${paths.env}${existsSync(paths.env) ? '' : ', which are gone: it cannot start without them'}`,
@@ -54,8 +61,8 @@ export async function uninstallService(
   machine: Machine = THIS_MACHINE,
 ): Promise<ExitCode> {
   const { paths, run } = machine;
-  const isUnchanged = await isUnitUnchanged(machine);
-  if (isUnchanged === undefined) {
+  const unit = await readUnit(machine);
+  if (unit === undefined) {
     shell.say(`there is no service: ${paths.unit} does not exist`);
     return ExitCode.done;
   }
@@ -65,7 +72,7 @@ export async function uninstallService(
       text: 'stop weighbridge, and start it at boot no more',
       run: () => systemctl(run, 'disable', '--now', `${SERVICE_NAME}.service`),
     },
-    isUnchanged
+    unit.isUnchanged
       ? { text: `remove ${paths.unit}`, run: () => rm(paths.unit) }
       : {
           text: `move ${paths.unit} to ${saved}, for somebody has changed it`,

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { attemptIfThere } from '../../storage/files.ts';
 import { type RunProgram, runProgram } from '../../systemd/control.ts';
 import { SERVICE, type ServicePaths } from '../../systemd/paths.ts';
-import { isSealed } from '../../systemd/unit.ts';
+import { readSeal } from '../../systemd/unit.ts';
 import { ExitCode, type Shell } from '../shell.ts';
 
 /** What the service commands work on; a parameter, so that a test has a machine of its own. */
@@ -52,7 +52,17 @@ export async function systemctl(run: RunProgram, ...args: readonly string[]): Pr
   if (code !== 0) throw new Error(`systemctl ${args.join(' ')} has failed: ${stderr.trim()}`);
 }
 
-/** Whether the unit is as weighbridge wrote it; undefined where there is none. */
-export async function isUnitUnchanged({ paths: { unit } }: Machine): Promise<boolean | undefined> {
-  return await attemptIfThere(`read ${unit}`, async () => isSealed(await readFile(unit, 'utf8')));
+export interface InstalledUnit {
+  /** Whether the unit is as weighbridge wrote it. */
+  readonly isUnchanged: boolean;
+  /** Of the weighbridge that wrote it, where that is known. */
+  readonly version: string | undefined;
+}
+
+/** Undefined where there is none. */
+export async function readUnit({ paths: { unit } }: Machine): Promise<InstalledUnit | undefined> {
+  return await attemptIfThere(`read ${unit}`, async () => {
+    const written = readSeal(await readFile(unit, 'utf8'));
+    return { isUnchanged: written !== undefined, version: written?.version };
+  });
 }

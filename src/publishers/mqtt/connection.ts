@@ -94,15 +94,21 @@ const LESS: Readonly<Record<string, (terms: Terms) => Terms>> = {
   [NO_QOS]: (terms) => ({ ...terms, qos: 0 }),
 };
 
+/** Loads the package, here and nowhere else: a household without a broker does not pay for it. */
+export async function loadMqtt() {
+  const { default: mqtt } = await import('mqtt');
+  return mqtt;
+}
+
 /**
- * Connects once. The package is loaded here and nowhere else, so that a household without a broker does not pay for it.
+ * Connects once.
  *
  * @throws Trouble; `connectAsAllowed` knows the codes with which something else may work
  */
 async function connect(options: BrokerOptions, terms: Terms, signal: AbortSignal): Promise<Connection> {
   const { url, connectMs = CONNECT_MS } = options;
   const certificates = await readCertificates(options);
-  const { default: mqtt } = await import('mqtt');
+  const mqtt = await loadMqtt();
   let client: MqttClient;
   try {
     client = mqtt.connect(describe(options, terms, certificates));

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { parse } from 'dotenv';
 import { installService } from '../../../src/cli/service/install.ts';
 import { showService, uninstallService } from '../../../src/cli/service/status.ts';
@@ -13,6 +14,7 @@ import { createPublicApp } from '../../../src/http/public/app.ts';
 import type { Ran } from '../../../src/systemd/control.ts';
 import { servicePaths } from '../../../src/systemd/paths.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
+import { OWN_FILES } from '../../support/own-files.ts';
 import { createRecordingLog } from '../../support/recording-log.ts';
 import { createShell } from '../../support/shell.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
@@ -42,6 +44,9 @@ async function openMachine(options: MachineOptions = {}) {
   await writeFile(join(folder, 'tokens/.gitignore'), '*\n');
   await mkdir(join(folder, 'data/cursors'), { recursive: true });
   await writeFile(join(folder, 'data/measures.jsonl'), '{}\n');
+  const manifest = join(directory.path, 'package.json');
+  const setVersion = (version: string) => writeFile(manifest, JSON.stringify({ version }));
+  await setVersion('0.2.0');
   const said: string[] = [];
   const printed: string[] = [];
   const ran: string[] = [];
@@ -61,6 +66,7 @@ async function openMachine(options: MachineOptions = {}) {
     print: (line) => void printed.push(line),
     readDotenv: (path) => (existsSync(path) ? parse(readFileSync(path)) : {}),
     program: { node: '/bin/sh', script: '/bin/sh' },
+    files: { ...OWN_FILES, manifest: pathToFileURL(manifest) },
   });
   const world = { paths, run, folder, root: process.getuid?.() ?? 0 };
   return {
@@ -68,10 +74,11 @@ async function openMachine(options: MachineOptions = {}) {
     paths,
     folder,
     machine,
+    setVersion,
     said: () => said.splice(0).join('\n'),
     printed: () => printed.splice(0).join('\n'),
     changes: () => ran.splice(0).filter((words) => /^systemctl (?!show|--version)/.test(words)),
-    install: (dryRun = false) => installService(shell, { dryRun }, world),
+    install: (dryRun = false, force = false) => installService(shell, { dryRun, force }, world),
     uninstall: (dryRun = false) => uninstallService(shell, { dryRun }, world),
     status: () => showService(shell, world),
   };
@@ -169,6 +176,11 @@ describe('service install', () => {
           new RegExp(`cannot see ${hidden}/hook`),
         ] as const,
     ),
+    [
+      'one of our hooks has a path',
+      `${SETTINGS}HOOK_COMMAND=./deploy/hooks/append-csv.sh\n`,
+      /write append-csv\.sh without a path/,
+    ],
     ['a hook is at home', `${SETTINGS}HOOK_COMMAND="sh /home/pi/hook.sh"\n`, /cannot see \/home\/pi\/hook\.sh/],
     ['a certificate is at home', `${SETTINGS}MQTT_URL=mqtts://broker\nMQTT_CA_FILE=/root/ca.pem\n`, /MQTT_CA_FILE/],
   ] as const) {
@@ -202,6 +214,73 @@ describe('service install', () => {
     assert.equal(await machine.install(), 1);
     assert.match(machine.said(), /a weighbridge is running here already/);
     assert.deepEqual([await filesBelow(machine.path), machine.changes()], [before, []]);
+  });
+
+  for (const [what, options] of [
+    ['no settings', { settings: '' }],
+    ['wrong settings', { settings: `${SETTINGS}PORT=80a\n` }],
+    ['no systemd', { answers: { 'systemctl --version': { code: undefined, stdout: '' } } }],
+  ] as const) {
+    it(`tells in a dry run what install would refuse, and what it would do, with ${what}`, async () => {
+      await using machine = await openMachine({ ...options, isRoot: false });
+      assert.equal(await machine.install(true), 0);
+      const said = machine.said();
+      assert.match(said, /^would refuse: [^\n]+\n(would (?!refuse)[^\n]+\n?)+$/);
+      assert.match(machine.printed(), /^ExecStart=/m);
+    });
+  }
+
+  it('reports which version ran and which runs now', async () => {
+    await using machine = await openMachine();
+    machine.machine.state = RUNNING;
+    await machine.install();
+    assert.match(machine.printed(), /^weighbridge 0\.2\.0 runs now\n/);
+    await machine.setVersion('0.10.0');
+    await machine.status();
+    assert.match(
+      machine.printed(),
+      /set up by version 0\.2\.0, and this is 0\.10\.0: "sudo weighbridge service install"/,
+    );
+    machine.changes();
+    assert.equal(await machine.install(), 0);
+    assert.match(machine.printed(), /^weighbridge 0\.2\.0 ran before\nweighbridge 0\.10\.0 runs now\n/);
+    assert.ok(machine.changes().includes('systemctl restart weighbridge.service'));
+  });
+
+  for (const [installed, older] of [
+    ['0.10.0', '0.9.9'],
+    ['1.0.0', '1.0.0-rc.1'],
+    ['1.0.0-rc.10', '1.0.0-rc.9'],
+  ] as const) {
+    it(`refuses ${older} after ${installed}, unless it is forced`, async () => {
+      await using machine = await openMachine();
+      machine.machine.state = RUNNING;
+      await machine.setVersion(installed);
+      await machine.install();
+      await machine.setVersion(older);
+      machine.changes();
+      machine.said();
+      assert.equal(await machine.install(), 1);
+      assert.match(machine.said(), /set up by \S+, which is newer.*--force/);
+      assert.deepEqual(machine.changes(), []);
+      assert.equal(await machine.install(true), 0);
+      assert.match(machine.said(), /^would refuse: this is weighbridge/);
+      assert.equal(await machine.install(false, true), 0);
+      await machine.setVersion(installed);
+      assert.equal(await machine.install(), 0);
+    });
+  }
+
+  it('tells of a folder whose settings differ from those of the service, by name', async () => {
+    await using machine = await openMachine();
+    machine.machine.state = RUNNING;
+    await machine.install();
+    await writeFile(join(machine.folder, '.env'), 'WITHINGS_CLIENT_SECRET=hush-other\nHOST=127.0.0.1\nGREETING=hush\n');
+    machine.said();
+    await machine.install();
+    const said = machine.said();
+    assert.match(said, /note: .*\.env differs from .*\/env in WITHINGS_CLIENT_SECRET, GREETING\. The service uses/);
+    assert.doesNotMatch(said, /hush/);
   });
 
   it('says that there is no systemd', async () => {
