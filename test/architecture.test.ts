@@ -178,7 +178,7 @@ const CASES: readonly Case[] = [
   ...row(undefined, 'src/cli/service/', '../shell.ts', '../../systemd/unit.ts', 'node:fs/promises'),
   ...row(IMPORTS, 'src/cli/login/', 'express', '@inquirer/prompts', 'uqr', 'node:process'),
   ...row(IMPORTS, 'src/cli/setup/', 'express', '@inquirer/prompts', 'uqr', 'node:process'),
-  { file: 'src/cli/login/show-link.ts', code: "export const late = () => import('uqr');\n", rule: undefined },
+  { file: 'src/cli/login/qr-code.ts', code: uses('uqr'), rule: undefined },
   { file: 'src/cli/setup/questions.ts', code: uses('@inquirer/prompts'), rule: undefined },
   { file: 'src/cli/progress.ts', code: "export const late = () => import('cli-progress');\n", rule: undefined },
   ...row(PROTOCOL, 'src/anywhere/', 'process'),
