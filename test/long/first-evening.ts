@@ -174,11 +174,8 @@ async function update(computer: Computer): Promise<void> {
   await type(computer, 'sudo weighbridge service uninstall', { says: /What stays/ });
   await type(computer, 'sudo npm uninstall --global weighbridge');
   await type(computer, 'sudo rm -r /etc/weighbridge /var/lib/weighbridge /var/lib/private/weighbridge');
-  await behind(
-    computer,
-    'find / -xdev -name "*weighbridge*" -not -path "/proc/*" -not -path "/home/*" 2>/dev/null',
-    /^(?!\/(etc|usr|var))/,
-  );
+  const left = 'find / -xdev -name "*weighbridge*" -not -path "/opt/*" -not -path "/home/*"';
+  await behind(computer, `! sudo ${left} | grep -v /npm/_cacache/ | grep .`);
 }
 
 /** Beside Debian's npm 9, the newest. */
