@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cp, readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -40,13 +40,13 @@ describe('the container', () => {
 
   test('is unpacked by the command of the README, with all that a build needs next to the tarball', async () => {
     await using place = await temporaryDirectory();
-    await cp(tarball, join(place.path, basename(tarball)));
+    await cp(tarball, join(place.path, 'weighbridge.tgz'));
     const command = /^tar .*/m.exec(SECTION)?.[0] ?? '';
     await run('sh', ['-c', command], { cwd: place.path });
     const found = await readdir(place.path);
     assert.deepEqual(
       found.toSorted(),
-      ['.dockerignore', 'Containerfile', 'compose.yaml', basename(tarball)].toSorted(),
+      ['.dockerignore', 'Containerfile', 'compose.yaml', 'weighbridge.tgz'].toSorted(),
     );
   });
 
@@ -60,7 +60,7 @@ describe('the container', () => {
 
   test('unpacks what npm installs: the same program at the same path', async () => {
     await using place = await temporaryDirectory();
-    await cp(tarball, join(place.path, basename(tarball)));
+    await cp(tarball, join(place.path, 'weighbridge.tgz'));
     const { program } = await installGlobally(tarball, join(place.path, 'installed'));
     const [unpack = ''] = instructions('RUN').filter((line) => line.includes('tar '));
     const script = unpack.replaceAll('/weighbridge', `${place.path}/unpacked`);

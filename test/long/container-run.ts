@@ -2,16 +2,16 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
@@ -62,7 +62,8 @@ async function buildImage(): Promise<Image> {
     makeRoot(base, { suite: values.suite, mirror: values.mirror ?? debianMirror(), flags: ['--variant=minbase'] });
   }
   mkdirSync(context);
-  const tarball = await pack(PROJECT, context);
+  const tarball = join(context, 'weighbridge.tgz');
+  renameSync(await pack(PROJECT, context), tarball);
   execFileSync('tar', ['-xzf', tarball, '-C', context, '--strip-components=3', 'package/deploy/container']);
   const buildah = openBuildah(place);
   buildah.importBase(base);
