@@ -558,7 +558,7 @@ describe('what is printed', () => {
 describe('at its start the daemon', () => {
   it('warns of what can be seen without the network, and once', async () => {
     await using setUp = await startSetUp();
-    await chmod(setUp.tokens, 0o775);
+    await writeFile(join(setUp.tokens, 'Anna'), 'a-token\n');
     await using daemon = await setUp.home.serve({
       ...setUp.env,
       CALLBACK_URL: `https://scale.local:8443${CALLBACK_PATH}`,
@@ -575,7 +575,7 @@ describe('at its start the daemon', () => {
     );
     assert.match(String(warnings[0]?.['text']), /scale\.local.*; it needs https/);
     assert.match(String(warnings[1]?.['text']), /port 8443.*; let the tunnel/);
-    assert.match(String(warnings[2]?.['text']), /0775.*; chmod 700/);
+    assert.match(String(warnings[2]?.['text']), /tokens\/Anna/);
   });
 
   it('says nothing where all is well', async () => {
