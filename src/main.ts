@@ -2,7 +2,6 @@ import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ExitCode, ExitError, type Run, type Shell } from './cli/shell.ts';
 import { errorCode, explain, Trouble } from './domain/trouble.ts';
-import { spareMemory } from './runtime/spare-memory.ts';
 import type { OwnFiles } from './runtime/version.ts';
 import { fileWatch } from './storage/file-watch.ts';
 import { goesToJournald, withPriority } from './systemd/journald.ts';
@@ -165,7 +164,6 @@ function describe(error: unknown): string {
 // The daemon runs for months with what it has loaded, and has no words to read: 8 ms and 2 MB less.
 const words = process.argv.slice(2);
 if (words.length === 0 || words.join(' ') === 'serve') {
-  spareMemory();
   await run(async (at) => (await import('./cli/serve.ts')).serve(at), ExitCode.done);
 } else {
   const { runCommand } = await import('./cli/commands.ts');
