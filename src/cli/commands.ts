@@ -95,7 +95,7 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     .option('--mqtt-password <password>', 'the password at the broker')
     .option('--history', 'fetch the weigh-ins of all past years')
     .option('--no-history', 'leave the past years alone')
-    .option('--service', 'install the service (as root)')
+    .option('--service', 'install the service (as root, in a folder of root)')
     .option('--no-service', 'install no service')
     .addHelpText('after', '\nOn a terminal setup asks for what no option gives. Ctrl-C stops; the next setup goes on.')
     .action((options) => runBeside(async (at) => (await import('./setup/setup.ts')).setUp(at, options)));

@@ -100,6 +100,8 @@ export async function offerService(session: Session): Promise<ExitCode> {
       options.service ?? (await questions?.confirm('Run weighbridge at boot, as a service?', true)) ?? false;
     if (isWanted) return await installService(shell, {});
   }
+  if (options.service === true)
+    throw new ExitError(ExitCode.failed, '--service needs systemd, root, and a folder of root');
   say('Start weighbridge now with "weighbridge serve".');
   if (hasSystemd) say('To run it at boot as a service, type: sudo weighbridge service install');
   return ExitCode.done;

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { nameOf } from '../../domain/household.ts';
+import { SERVICE } from '../../systemd/paths.ts';
 import type { LinkedPerson } from '../login/linking.ts';
 import { linkPerson } from '../login/login.ts';
 import { describeWeighIn } from '../login/words.ts';
@@ -13,7 +15,8 @@ import { chooseWayIn, tryWayIn } from './way-in.ts';
  * is not asked again, so a stopped set-up goes on where it was.
  */
 export async function setUp(shell: Shell, options: SetupOptions): Promise<ExitCode> {
-  if (shell.service !== undefined) throw new ExitError(ExitCode.failed, SERVICE_IS_HERE);
+  const isLeft = existsSync(SERVICE.unit) && !existsSync('.env');
+  if (shell.service !== undefined || isLeft) throw new ExitError(ExitCode.failed, SERVICE_IS_HERE);
   const session = await openSession(shell, options);
   session.config();
   if (session.questions === undefined) demandOptions(session);
