@@ -42,7 +42,7 @@ function giveUp(): void {
 /** Ends at once, whatever is going on. */
 function end(code: ExitCode): void {
   // exit() waits for Node's threads, and a file operation or a name server that hangs has one of them.
-  if (process.getActiveResourcesInfo().some((name) => /^(FSReq|GetAddrInfo)/.test(name))) {
+  if (process.getActiveResourcesInfo().some((name) => /^(FSReq|CloseReq|GetAddrInfo)/.test(name))) {
     const wait = fileWatch.longest();
     if (wait !== undefined) say(`error: stopped while the file system did not answer (${wait.doing})`);
     process.removeAllListeners('SIGTERM');

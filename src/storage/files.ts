@@ -138,6 +138,8 @@ export interface Reservation extends AsyncDisposable {
    * @param check runs when all is written, right before the target is replaced; it may throw
    */
   commit(text?: string, check?: () => Promise<void>): Promise<void>;
+  /** Where `check` refused the target: keeps what is written as this file of the same directory. It takes no more room. */
+  keepAs(other: string): Promise<void>;
 }
 
 /** More than any token takes; one block on every file system. */
@@ -171,16 +173,20 @@ export async function reserve(
     await dispose();
     throw storageTrouble(doing, error);
   }
+  const moveTo = async (path: string) => {
+    await files.rename(temporary, path);
+    isMoved = true;
+    await syncDirectory(files, parent(path));
+  };
   return {
     commit: (text, check) =>
       attempt(doing, async () => {
         if (text !== undefined) await overwrite(handle, Buffer.from(text));
         await handle.close();
         await check?.();
-        await files.rename(temporary, target);
-        isMoved = true;
-        await syncDirectory(files, parent(target));
+        await moveTo(target);
       }),
+    keepAs: (other) => attempt(`write ${other}`, () => moveTo(other)),
     [Symbol.asyncDispose]: dispose,
   };
 }
@@ -202,7 +208,8 @@ export async function replaceFile(files: FileSystem, target: string, content: st
 /** Removes what a killed process left half-written. Not for files that several processes write. */
 export async function sweepTemporaryFiles(directory: string, files: FileSystem = nodeFiles): Promise<void> {
   for (const name of await files.readdir(directory)) {
-    if (name.endsWith(TEMPORARY)) await files.rm(`${directory}/${name}`, { force: true });
+    // One that cannot be removed is no reason not to start.
+    if (name.endsWith(TEMPORARY)) await files.rm(`${directory}/${name}`, { force: true }).catch(() => undefined);
   }
 }
 

@@ -15,6 +15,9 @@ import {
 /** A link is good for a quarter of an hour. The rest is for a clock that is set back. */
 const KEPT_MS = 30 * 24 * 3_600_000;
 
+/** A file without a user id that is older than this is no longer written: the disk or the process failed. */
+const WRITTEN_MS = 60_000;
+
 /**
  * One file for each link that was used, named by the id of the link: the user id and a newline. A link works again only
  * where its signed time says so, so files of the last month suffice.
@@ -35,11 +38,20 @@ export function createLinkFiles(directory: string, files: FileSystem = nodeFiles
     }
   };
 
+  /** Removes a file that says nothing, where no process can be writing it any more. */
+  const dropBroken = async (id: string) => {
+    const path = pathOf(id);
+    const stats = await files.stat(path).catch(() => undefined);
+    if (stats === undefined || Date.now() - stats.mtimeMs < WRITTEN_MS) return;
+    if ((await userOf(id)) === undefined) await files.rm(path, { force: true });
+  };
+
   return {
     userOf,
     async claim(id, userId) {
       await makeDirectory(directory);
       await sweep().catch(() => undefined);
+      await dropBroken(id);
       const path = pathOf(id);
       const isOurs = await attempt(`write ${path}`, async () => {
         const handle = await files.open(path, 'wx', FILE_MODE).catch((error: unknown) => {
@@ -50,15 +62,22 @@ export function createLinkFiles(directory: string, files: FileSystem = nodeFiles
         try {
           await handle.writeFile(`${userId}\n`);
           await handle.sync();
+          await syncDirectory(files, directory);
+        } catch (error) {
+          await files.rm(path, { force: true }).catch(() => undefined);
+          throw error;
         } finally {
           await handle.close();
         }
-        await syncDirectory(files, directory);
         return true;
       });
       // The other process may not have written its line yet.
       return isOurs ? 'claimed' : ((await userOf(id)) ?? userId);
     },
-    release: (id) => attempt(`remove ${pathOf(id)}`, () => files.rm(pathOf(id), { force: true })),
+    release: (id) =>
+      attempt(`remove ${pathOf(id)}`, async () => {
+        await files.rm(pathOf(id), { force: true });
+        await syncDirectory(files, directory);
+      }),
   };
 }

@@ -58,8 +58,9 @@ async function openLock(path: string): Promise<FileHandle> {
 
 async function isInPlace(handle: FileHandle, path: string): Promise<boolean> {
   const there = await stat(path).catch(() => undefined);
-  const ours = await handle.stat();
-  return there?.ino === ours.ino && there.dev === ours.dev;
+  // A network share may say so of a file that another computer has deleted.
+  const ours = await handle.stat().catch(() => undefined);
+  return there !== undefined && there.ino === ours?.ino && there.dev === ours.dev;
 }
 
 /** Waits in a process of its own, which a signal to the process group does not reach. */

@@ -91,8 +91,7 @@ async function reserveToken(
       } catch (error) {
         // Of two answers to one token only the later one may be good. Nothing is kept of a login that was removed.
         const isReplaced = error instanceof Trouble && error.code === 'login_changed';
-        if (isReplaced && (await loadToken(files, path).catch(() => token)) !== undefined)
-          await replaceFile(files, sparePath, `${token}\n`);
+        if (isReplaced && (await loadToken(files, path).catch(() => token)) !== undefined) await room.keepAs(sparePath);
         throw error;
       }
       if (spare !== undefined || current === undefined) await dropSpare().catch(() => undefined);

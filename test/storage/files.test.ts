@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmod, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { describe, test } from 'node:test';
@@ -13,6 +13,7 @@ import {
   replaceFile,
   reserve,
   storageTrouble,
+  sweepTemporaryFiles,
 } from '../../src/storage/files.ts';
 import { mountSmallDisk, NO_MOUNT } from '../support/small-disk.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -296,4 +297,13 @@ describe('only a small regular file is read', () => {
       await assert.rejects(nodeFiles.open(`${directory.path}/fifo`, flags), { code: 'not_a_file' });
     });
   }
+});
+
+test('what a killed process left is removed, but for what cannot be, which stops no start', async () => {
+  await using directory = await temporaryDirectory();
+  await writeFile(`${directory.path}/a.12345678.tmp`, 'half');
+  await mkdir(`${directory.path}/b.tmp/c`, { recursive: true });
+  await writeFile(`${directory.path}/d`, 'whole');
+  await sweepTemporaryFiles(directory.path);
+  assert.deepEqual((await readdir(directory.path)).sort(), ['b.tmp', 'd']);
 });

@@ -112,7 +112,9 @@ export function createLinker(ports: LinkerPorts): Linker {
       if (claimed !== 'claimed') return { kind: 'already', userId: claimed };
       const again = (await ports.tokens.load(userId).catch(() => undefined)) !== undefined;
       await ports.accessTokens.adopt(login).catch(async (error) => {
-        await usedLinks.release(request.id);
+        // A disk may fail after the login is stored.
+        const stored = await ports.tokens.load(userId).catch(() => login.refreshToken);
+        if (stored !== login.refreshToken) await usedLinks.release(request.id);
         throw error;
       });
       const linked = { linkedAt: clock.now(), linkedBy: request.id, needsLogin: undefined };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, utimes } from 'node:fs/promises';
+import { readdir, readFile, truncate, utimes } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { createLinker, type LinkerPorts } from '../../../src/app/link/link.ts';
 import { createPersonStates } from '../../../src/app/status/person-states.ts';
@@ -161,6 +161,20 @@ describe('a link that has linked a person', () => {
 });
 
 describe('a link that has not', () => {
+  test('may be opened again a minute after the disk failed in the middle', async () => {
+    await using at = await setUp();
+    const back = at.ask();
+    await at.start().link(back('one', ANNA), FOREVER);
+    const [name = ''] = await readdir(`${at.directory}/links`);
+    const path = `${at.directory}/links/${name}`;
+    await truncate(path);
+    assert.equal(kindOf(await at.start().link(back('two', ANNA), FOREVER)), 'already', 'another process may write it');
+    const before = new Date(Date.now() - 2 * MINUTE);
+    await utimes(path, before, before);
+    assert.equal(kindOf(await at.start().link(back('three', ANNA), FOREVER)), 'linked');
+    assert.match(await readFile(path, 'utf8'), /^[0-9]+\n$/);
+  });
+
   test('may be opened again where the login could not be stored', async () => {
     await using at = await setUp();
     const back = at.ask();
