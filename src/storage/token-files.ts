@@ -91,7 +91,9 @@ async function reserveToken(
       } catch (error) {
         // Of two answers to one token only the later one may be good. Nothing is kept of a login that was removed.
         const isReplaced = error instanceof Trouble && error.code === 'login_changed';
-        if (isReplaced && (await loadToken(files, path).catch(() => token)) !== undefined) await room.keepAs(sparePath);
+        // The process that held the lock meanwhile may have removed what was written here.
+        if (isReplaced && (await loadToken(files, path).catch(() => token)) !== undefined)
+          await room.keepAs(sparePath).catch(() => replaceFile(files, sparePath, `${token}\n`));
         throw error;
       }
       if (spare !== undefined || current === undefined) await dropSpare().catch(() => undefined);
