@@ -59,7 +59,7 @@ async function answerRest(terminal: Terminal): Promise<void> {
   await terminal.answer('Fetch the weigh-ins of all past years of Anna now?', ENTER);
 }
 
-describe('weighbridge setup on a terminal', { concurrency: true, skip: NO_TERMINAL }, () => {
+describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL }, () => {
   const KEPT = '# mine\nPORT_OF_OTHERS=8080\n\nWEIGHT_UNIT="kg" # as it was\n';
 
   test('asks at most ten questions, ends with the first weight, and keeps what is in .env', async () => {
