@@ -52,7 +52,7 @@ export function createLiveness(
   };
 }
 
-/** Logs a file operation that hangs, once, and its end. Whoever waits for it cannot. */
+/** Logs a file operation that hangs, once, and its end. The caller that waits for it cannot. */
 export async function reportHangs(ports: {
   readonly longest: () => FileWait;
   readonly clock: Clock;
