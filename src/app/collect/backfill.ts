@@ -13,7 +13,7 @@ import { retry } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Trouble } from '../../domain/trouble.ts';
 import type { WithAccess } from '../tokens/access-tokens.ts';
-import { partsOf, tooLong } from './parts.ts';
+import { askInParts, tooLong } from './parts.ts';
 import { createQueries } from './queries.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -131,16 +131,13 @@ export async function backfill(
   const step = async (state: BackfillState): Promise<BackfillState> => {
     const endMs = Math.min(state.next.getTime() + WINDOW_MS, state.end.getTime());
     const window = { start: state.next, end: new Date(endMs) };
-    let query = queries.window(window);
-    // Anew where it is asked twice: Withings refuses the same arguments.
-    const anew = () => {
-      query = queries.window(window);
-      return query;
-    };
-    const first = await persist(() => fetch(anew));
+    const answer = await askInParts(
+      () => queries.window(window),
+      (queryOf, offset) => persist(() => fetch(queryOf, offset)),
+    );
     let taken = state;
     let hasMore = false;
-    for await (const part of partsOf(first, (offset) => persist(() => fetch(() => query, offset)))) {
+    for await (const part of answer.parts()) {
       taken = await take(taken, window, part);
       hasMore = part.next !== undefined;
     }

@@ -14,7 +14,7 @@ import type { UserId } from '../../domain/token.ts';
 import type { PersonStates } from '../status/person-states.ts';
 import type { AccessTokens, WithAccess } from '../tokens/access-tokens.ts';
 import { APART_MS, changedMeanwhile, createDeletions } from './deletions.ts';
-import { partsOf, tooLong } from './parts.ts';
+import { askInParts, type PartedAnswer, tooLong } from './parts.ts';
 import { createQueries } from './queries.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -64,11 +64,6 @@ export interface Collect {
   awaitCheck(): readonly UserId[];
 }
 
-interface Fetched {
-  readonly answer: MeasureAnswer;
-  readonly ask: (offset: number) => Promise<MeasureAnswer>;
-}
-
 /** What is kept of an answer when its groups are in the journal. */
 interface Kept extends Pick<Collected, 'taken' | 'added' | 'hasMore'> {
   readonly complete: boolean;
@@ -105,20 +100,10 @@ export function createCollect(ports: {
     return new Date(Math.min(dayBefore, journal.newestModification(userId)?.getTime() ?? dayBefore));
   };
 
-  /** The first part of an answer, and how to ask for the others: by the same query. */
-  const fetch = async (userId: UserId, urgent: boolean, makeQuery: () => MeasureQuery): Promise<Fetched> => {
-    let query: MeasureQuery | undefined;
-    const answer = await withAccess(userId, { urgent }, (account) => {
-      // Anew where it is asked twice: Withings refuses the same arguments.
-      query = makeQuery();
-      return measures.getMeas({ ...account, query });
-    });
-    const ask = (offset: number) =>
-      withAccess(userId, { urgent }, (account) =>
-        measures.getMeas({ ...account, query: query ?? makeQuery(), offset }),
-      );
-    return { answer, ask };
-  };
+  const fetch = (userId: UserId, urgent: boolean, makeQuery: () => MeasureQuery) =>
+    askInParts(makeQuery, (queryOf, offset) =>
+      withAccess(userId, { urgent }, (account) => measures.getMeas({ ...account, query: queryOf(), offset })),
+    );
 
   /** Journals a part of an answer. Returns how many lines the journal took. */
   const keep = async (userId: UserId, answer: MeasureAnswer): Promise<number> => {
@@ -142,11 +127,11 @@ export function createCollect(ports: {
   };
 
   /** Journals an answer, each part before the next is asked for. */
-  const keepAll = async (userId: UserId, { answer, ask }: Fetched): Promise<Kept> => {
-    const { updatedAt } = answer;
+  const keepAll = async (userId: UserId, { first, parts }: PartedAnswer): Promise<Kept> => {
+    const { updatedAt } = first;
     const taken: Date[] = [];
     const whole = { added: 0, complete: false, hasMore: false, isChanged: false, isOrdered: true, newestMs: 0 };
-    for await (const part of partsOf(answer, ask)) {
+    for await (const part of parts()) {
       whole.added += await keep(userId, part);
       taken.push(...part.groups.map(({ takenAt }) => takenAt));
       const changesMs = part.groups.map(({ modifiedAt }) => modifiedAt.getTime());
@@ -160,7 +145,7 @@ export function createCollect(ports: {
   };
 
   /** The same; fails where Withings has more than is asked for at a time. */
-  const keepWhole = async (userId: UserId, fetched: Fetched): Promise<Kept> => {
+  const keepWhole = async (userId: UserId, fetched: PartedAnswer): Promise<Kept> => {
     const kept = await keepAll(userId, fetched);
     if (kept.hasMore) throw tooLong();
     return kept;
@@ -180,27 +165,22 @@ export function createCollect(ports: {
     return { start: new Date(end.getTime() - CHECKED_MS), end };
   };
 
-  const expectLastDays = (userId: UserId) => {
-    const window = lastDays();
-    return { window, expected: deletions.expect(userId, window) };
-  };
-
   const makeCheckDue = (userId: UserId) =>
     personStates.change(userId, (before) => ({ ...before, checkedAt: undefined }));
 
   /** Returns whether another answer is needed. */
   const compareLastDays = async (userId: UserId): Promise<boolean> => {
-    const { window, expected } = expectLastDays(userId);
+    const window = lastDays();
+    const expected = deletions.expect(userId, window);
     const fetched = await fetch(userId, false, () => queries.window(window));
     await keepWhole(userId, fetched);
-    const { answer } = fetched;
-    if (deletions.isDoubtful(expected, answer)) {
+    if (deletions.isDoubtful(expected, fetched.first)) {
       const about = `Withings sends fewer than half of the measures of ${nameOf(userId, people)} of the last 90 days`;
       const text = `${about}. weighbridge keeps them: Withings may have paused sharing. Check the Withings app.`;
       log.warn({ event: 'missing', text, userid: userId });
       return false;
     }
-    return (await compare(userId, expected, answer)).missing.length > 0;
+    return (await compare(userId, expected, fetched.first)).missing.length > 0;
   };
 
   return {
@@ -212,7 +192,7 @@ export function createCollect(ports: {
       const expected = deletions.expect(userId, window);
       const fetched = await fetch(userId, urgent, () => queries.window(window));
       const { taken, added } = await keepWhole(userId, fetched);
-      const { missing, withdrawn } = await compare(userId, expected, fetched.answer);
+      const { missing, withdrawn } = await compare(userId, expected, fetched.first);
       // Also where this process is killed before the second answer: the check at the next start looks again.
       if (missing.length > 0) await makeCheckDue(userId);
       return { taken, added: added + withdrawn.length, missing, withdrawn, hasMore: false };
@@ -224,14 +204,14 @@ export function createCollect(ports: {
       const from = cursor ?? firstLook(userId, clock.now());
       let fetched = await changedSince(from);
       // Withings' own clock is behind what we asked for: our clock, or the cursor, is wrong.
-      const updatedAt = plausible(fetched.answer.updatedAt);
+      const updatedAt = plausible(fetched.first.updatedAt);
       if (updatedAt !== undefined && updatedAt < from) fetched = await changedSince(firstLook(userId, updatedAt));
       const kept = await keepAll(userId, fetched);
       const collected = { taken: kept.taken, added: kept.added, missing: [], withdrawn: [], hasMore: kept.hasMore };
       // So the cursor stays, and everything is asked for again the next time.
       if (kept.isChanged) return { ...collected, hasMore: false };
       // Never ahead of either clock: too early costs a few groups asked for again, too late loses them.
-      const answeredMs = plausible(fetched.answer.updatedAt)?.getTime() ?? 0;
+      const answeredMs = plausible(fetched.first.updatedAt)?.getTime() ?? 0;
       const next = Math.min(answeredMs, clock.now().getTime(), readUpTo(kept));
       // Otherwise the same would come again and again.
       if (kept.hasMore && next <= from.getTime()) throw tooLong();

@@ -1,23 +1,45 @@
-import type { MeasureAnswer } from '../../domain/measure.ts';
+import type { MeasureAnswer, MeasureQuery } from '../../domain/measure.ts';
 import { Trouble } from '../../domain/trouble.ts';
 
 /** Some hundred thousand groups: more than a person has. Behind that Withings may go on without end. */
 const MOST_PARTS = 40;
 
+/** An answer of which the first part is there. */
+export interface PartedAnswer {
+  readonly first: MeasureAnswer;
+  /**
+   * All parts, the first one included. The next one is asked for when the caller is done with the one before, so that
+   * two are never held at once. Where the last of them has a `next`, there is more than weighbridge asks for at a time.
+   */
+  parts(): AsyncGenerator<MeasureAnswer>;
+}
+
 /**
- * The parts of an answer. The next one is asked for when the caller is done with the one before, so that two are never
- * held at once. Where the last of them has a `next`, there is more than weighbridge asks for at a time.
+ * Asks for the first part, and later for the others by the same query.
+ *
+ * @param ask may call twice, and takes the query anew for each call: Withings refuses the same arguments
  */
-export async function* partsOf(
-  first: MeasureAnswer,
-  ask: (offset: number) => Promise<MeasureAnswer>,
-): AsyncGenerator<MeasureAnswer> {
-  let part = first;
-  for (let count = 1; ; count += 1) {
-    yield part;
-    if (part.next === undefined || count === MOST_PARTS) return;
-    part = await ask(part.next);
-  }
+export async function askInParts(
+  makeQuery: () => MeasureQuery,
+  ask: (queryOf: () => MeasureQuery, offset?: number) => Promise<MeasureAnswer>,
+): Promise<PartedAnswer> {
+  let query: MeasureQuery | undefined;
+  const anew = () => {
+    query = makeQuery();
+    return query;
+  };
+  const first = await ask(anew);
+  return {
+    first,
+    async *parts() {
+      let part = first;
+      for (let count = 1; ; count += 1) {
+        yield part;
+        if (part.next === undefined || count === MOST_PARTS) return;
+        part = await ask(() => query ?? anew(), part.next);
+      }
+    },
+  };
 }
 
 export function tooLong(): Trouble {
