@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -131,9 +131,10 @@ function testsOf(file: string): readonly string[] {
   const name = file.slice('dist/src/'.length, -'.js'.length);
   const command = /^cli\/(?:service\/)?(.+)$/.exec(name)?.[1];
   const mirror = testFiles.filter((test) => test.startsWith(`dist/test/${name}.`));
+  const distance = (test: string) => distances.get(test)?.get(file) ?? Number.POSITIVE_INFINITY;
   const near = testFiles
-    .filter((test) => !test.startsWith('dist/test/e2e/') && (distances.get(test)?.get(file) ?? 99) <= FURTHEST)
-    .sort((a, b) => (distances.get(a)?.get(file) ?? 99) - (distances.get(b)?.get(file) ?? 99));
+    .filter((test) => !test.startsWith('dist/test/e2e/') && distance(test) <= FURTHEST)
+    .sort((one, other) => distance(one) - distance(other));
   const driven = testFiles.filter((test) => command !== undefined && test.startsWith(`dist/test/e2e/${command}.`));
   const general = GENERAL.map((test) => `dist/test/${test}`);
   return [...new Set([...mirror, ...driven, ...near.slice(0, MOST_TEST_FILES), ...general])];
@@ -169,7 +170,6 @@ async function copyTree(): Promise<string> {
     if (name === 'node_modules' || name === '.git') continue;
     await cp(join(ROOT, name), join(tree, name), { recursive: true });
   }
-  await mkdir(join(tree, 'tokens'), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(tree, 'node_modules'));
   return tree;
 }

@@ -129,8 +129,17 @@ export function createCore(
     openUnreadable: () => openUnreadableFile(unreadableIn(directories.data), log, files),
     createCollect: (journal: Journal, unreadable: UnreadableStore) =>
       createCollect({
-        ...{ withAccess, accessTokens, measures: client, journal, cursors, unreadable },
-        ...{ personStates, people, clock, announce, log },
+        withAccess,
+        accessTokens,
+        measures: client,
+        journal,
+        cursors,
+        unreadable,
+        personStates,
+        people,
+        clock,
+        announce,
+        log,
       }),
     callback: redirectUrl === undefined ? undefined : createCallback(redirectUrl),
   };

@@ -84,7 +84,10 @@ export async function startDaemon(
     subscriptions &&
     createKeeper({
       ...common,
-      ...{ subscriptions, troubles: subscriptionTroubles, intervalMs: config.reconcileIntervalMs, random },
+      subscriptions,
+      troubles: subscriptionTroubles,
+      intervalMs: config.reconcileIntervalMs,
+      random,
     });
   const linker = callback?.createLinker(journal, {
     fetch: (userId) => collector.reconcile(userId, { urgent: true }),

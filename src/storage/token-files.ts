@@ -120,11 +120,12 @@ const LONGEST_BYTES = 64 * 1024;
 
 async function loadToken(files: FileSystem, path: string): Promise<RefreshToken | undefined> {
   const stats = await attemptIfThere(`read ${path}`, () => files.stat(path));
-  if (stats?.isFile() && stats.size > LONGEST_BYTES) throw tooLarge(path, stats.size);
+  if (stats?.isFile() && stats.size > LONGEST_BYTES)
+    throw unreadable(path, `has ${stats.size} bytes, which is not a token`);
   const text = await readText(files, path);
   if (text === undefined) return undefined;
   const token = readToken(text);
-  if (token === undefined) throw unreadable(path, text);
+  if (token === undefined) throw unreadable(path, text.trim() === '' ? 'is empty' : 'holds no refresh token');
   return token;
 }
 
@@ -250,16 +251,8 @@ function tokenInJson(text: string): RefreshToken | undefined {
   }
 }
 
-function tooLarge(path: string, bytes: number): Trouble {
-  return new Trouble(`the token file ${path} has ${bytes} bytes, which is not a token`, {
-    code: 'token_unreadable',
-    recovery: 'login',
-    hint: 'the file stays as it is; link the account again, or put the refresh token into it',
-  });
-}
-
-function unreadable(path: string, text: string): Trouble {
-  const what = text.trim() === '' ? 'is empty' : 'holds no refresh token';
+/** @param what continues "the token file …" */
+function unreadable(path: string, what: string): Trouble {
   const hint = 'the file stays as it is; link the account again, or put the refresh token into it';
   return new Trouble(`the token file ${path} ${what}`, { code: 'token_unreadable', recovery: 'login', hint });
 }

@@ -30,9 +30,9 @@ export async function takeClient(session: Session): Promise<void> {
       say('✓ Withings accepts the client id and the secret.');
       return;
     }
-    if (trouble.code !== 'wrong_client') throw new ExitError(ExitCode.failed, `${explain(trouble)}`);
+    if (trouble.code !== 'wrong_client') throw new ExitError(ExitCode.failed, explain(trouble));
     const wrong = 'Withings rejects the client id or the secret. Copy both again from the dashboard.';
-    if (questions === undefined) throw new ExitError(ExitCode.configuration, `${wrong}`);
+    if (questions === undefined) throw new ExitError(ExitCode.configuration, wrong);
     say(wrong);
     known = NOTHING_KNOWN;
   }

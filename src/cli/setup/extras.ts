@@ -1,14 +1,11 @@
 import { checkBroker } from '../../doctor/publishers.ts';
-import { createMask } from '../../domain/secrets.ts';
 import type { UserId } from '../../domain/token.ts';
 import { createTokenFiles } from '../../storage/token-files.ts';
 import { runProgram, systemdVersion } from '../../systemd/control.ts';
 import { backfillUser } from '../backfill.ts';
-import { describeFinding } from '../doctor.ts';
-import { secretsIn } from '../open-command.ts';
 import { installService } from '../service/install.ts';
 import { ExitCode, ExitError } from '../shell.ts';
-import { checkSetting, type Session } from './session.ts';
+import { checkSetting, type Session, sayFinding } from './session.ts';
 
 export async function listLinked(session: Session): Promise<readonly UserId[]> {
   const { tokens } = session.config().directories;
@@ -69,9 +66,7 @@ async function acceptsMessages(session: Session, changes: Readonly<Record<string
   const config = session.trial(changes);
   if (config.mqtt === undefined) return false;
   const findings = await checkBroker(config.mqtt, session.shell().signal);
-  const mask = createMask(secretsIn(config));
-  for (const finding of findings)
-    for (const line of describeFinding(finding, { mask, colour: false })) session.say(line);
+  for (const finding of findings) sayFinding(session, config, finding);
   return findings.every(({ mark }) => mark !== 'broken');
 }
 

@@ -3,7 +3,11 @@ import { resolve } from 'node:path';
 import { type Config, formatProblem, parseConfig } from '../../config/config.ts';
 import { editDotenv } from '../../config/dotenv-file.ts';
 import { SettingError } from '../../config/readers.ts';
+import type { Finding } from '../../doctor/finding.ts';
+import { createMask } from '../../domain/secrets.ts';
 import { nodeFiles, readText, replaceFile } from '../../storage/files.ts';
+import { describeFinding } from '../doctor.ts';
+import { secretsIn } from '../open-command.ts';
 import { ExitCode, ExitError, type Shell } from '../shell.ts';
 import type { Check, Questions } from './questions.ts';
 
@@ -32,9 +36,9 @@ export type Session = Awaited<ReturnType<typeof openSession>>;
 /** The answers so far, each of which is stored in `.env` at once. */
 export async function openSession(shell: Shell, options: SetupOptions) {
   const { keyboard, terminal, signal, say } = shell;
+  const ask = keyboard && terminal && { keyboard, terminal, signal, say };
   // Loaded only where it is seen.
-  const { openQuestions } = await import('./questions.ts');
-  const questions: Questions | undefined = keyboard && terminal && openQuestions({ keyboard, terminal, signal, say });
+  const questions: Questions | undefined = ask && (await import('./questions.ts')).openQuestions(ask);
   const path = await realpath('.env').catch(() => resolve('.env'));
   const env: Record<string, string | undefined> = { ...shell.env };
   return {
@@ -67,7 +71,13 @@ function edited(text: string, changes: Readonly<Record<string, string>>): string
 function readAll(env: Readonly<Record<string, string | undefined>>): Config {
   const { config, problems } = parseConfig(env, 'files');
   if (config !== undefined) return config;
-  throw new ExitError(ExitCode.configuration, problems.map((each) => `${formatProblem(each)}`).join('\n'));
+  throw new ExitError(ExitCode.configuration, problems.map(formatProblem).join('\n'));
+}
+
+/** What the doctor found, as `weighbridge doctor` prints it. */
+export function sayFinding({ say }: Session, config: Config, finding: Finding): void {
+  const mask = createMask(secretsIn(config));
+  for (const line of describeFinding(finding, { mask, colour: false })) say(line);
 }
 
 /** The answer that an option gives, or the person. */

@@ -4,17 +4,15 @@ import { isLoopback } from '../../config/readers.ts';
 import { judgeCallbackUrl } from '../../doctor/callback.ts';
 import { examineCallback } from '../../doctor/examine.ts';
 import { realNetwork } from '../../doctor/network.ts';
-import { createMask } from '../../domain/secrets.ts';
 import { realClock } from '../../runtime/real-clock.ts';
-import { describeFinding } from '../doctor.ts';
-import { openMessages, secretsIn } from '../open-command.ts';
+import { openMessages } from '../open-command.ts';
 import { ExitCode, ExitError } from '../shell.ts';
-import { answer, checkSetting, type Session } from './session.ts';
+import { answer, checkSetting, type Session, sayFinding } from './session.ts';
 
 /** How Withings reaches this computer. */
 interface Way {
   readonly name: string;
-  /** What runs on this computer next to weighbridge, so that weighbridge needs to answer nobody else. */
+  /** What runs on this computer next to weighbridge, and is all that weighbridge needs to answer. */
   readonly isHere: boolean;
   /** What to do, once there is a host name. */
   readonly start: (host: string, port: number) => string;
@@ -134,13 +132,12 @@ async function isReachable(session: Session): Promise<boolean> {
   const config = session.config();
   const parsed = parseConfig(shell.env, 'withings', shell.written);
   const world = { network: realNetwork, clock: realClock, log: openMessages(shell, config) };
-  const mask = createMask(secretsIn(config));
   let isFine = true;
   for await (const finding of examineCallback(parsed, world)) {
     // This command stands in for a daemon, as it will for the link.
     if (finding.check === 'daemon' && finding.mark === 'warning') continue;
     if (finding.mark === 'broken') isFine = false;
-    for (const line of describeFinding(finding, { mask, colour: false })) session.say(line);
+    sayFinding(session, config, finding);
   }
   return isFine;
 }
