@@ -96,3 +96,25 @@ export function startMqttBench(
 export function reading(userId: UserId, kilograms: number, takenAt: string, changes: Partial<Reading> = {}): Reading {
   return { ...toReading(userId, weighIn(kilograms, new Date(takenAt))), ...changes };
 }
+
+/** Lets time pass, until it is so. */
+export async function eventually(
+  { clock }: Pick<MqttBench, 'clock'>,
+  isSo: () => boolean | Promise<boolean>,
+  stepMs = 10_000,
+): Promise<void> {
+  while (!(await isSo())) {
+    await clock.advance(stepMs);
+    await new Promise<void>((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Delivers it until that works, as the outbox does. */
+export async function deliverAtLast(bench: MqttBench, ...args: Parameters<MqttBench['deliver']>): Promise<void> {
+  await eventually(bench, () =>
+    bench.deliver(...args).then(
+      () => true,
+      () => false,
+    ),
+  );
+}

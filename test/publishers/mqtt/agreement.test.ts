@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Delivery } from '../../../src/domain/publisher.ts';
 import { type Broker, MOSQUITTO_IS_MISSING, retainedOn, startAedes, startMosquitto } from '../../support/broker.ts';
-import { createMqttHome, type MqttBench, type MqttHome, reading, startMqttBench } from '../../support/mqtt-bench.ts';
+import {
+  createMqttHome,
+  deliverAtLast,
+  eventually,
+  type MqttBench,
+  type MqttHome,
+  reading,
+  startMqttBench,
+} from '../../support/mqtt-bench.ts';
 import { ANNA, BO } from '../../support/people.ts';
 
 const at = (time: string) => `2026-11-20T${time}:00Z`;
@@ -29,24 +37,8 @@ async function assertAgreement(url: string, home: MqttHome) {
   assert.deepEqual(new Map([...kept].sort()), new Map([...expected].sort()));
 }
 
-/** Delivers it until that works, as the outbox does. */
-async function deliverAtLast(bench: MqttBench, ...args: Parameters<MqttBench['deliver']>) {
-  for (;;) {
-    try {
-      return await bench.deliver(...args);
-    } catch {
-      await bench.clock.advance(10_000);
-      await new Promise<void>((resolve) => setTimeout(resolve, 5));
-    }
-  }
-}
-
-const connected = async (bench: MqttBench, times = 1) => {
-  while (bench.log.texts('mqtt_connected').length < times) {
-    await bench.clock.advance(1_000);
-    await new Promise<void>((resolve) => setTimeout(resolve, 5));
-  }
-};
+const connected = (bench: MqttBench, times = 1) =>
+  eventually(bench, () => bench.log.texts('mqtt_connected').length >= times, 1_000);
 
 const first = () => reading(ANNA, 81.25, at('05:01'), { measures: { weight: 81.25, fat_ratio: 17 } });
 const wrong = () => reading(ANNA, 99, at('05:02'), { measures: { weight: 99, muscle_mass: 63, heart_rate: 60 } });

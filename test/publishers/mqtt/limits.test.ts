@@ -12,7 +12,14 @@ import {
   startMosquitto,
 } from '../../support/broker.ts';
 import { freePort } from '../../support/free-port.ts';
-import { createMqttHome, type MqttBench, reading, startMqttBench } from '../../support/mqtt-bench.ts';
+import {
+  createMqttHome,
+  deliverAtLast,
+  eventually,
+  type MqttBench,
+  reading,
+  startMqttBench,
+} from '../../support/mqtt-bench.ts';
 import { type Answer, startMqtt5Broker } from '../../support/mqtt5-broker.ts';
 import { ANNA, BO } from '../../support/people.ts';
 
@@ -29,26 +36,6 @@ const MANY = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`type_
 function told({ log }: MqttBench): string {
   const seen = log.entries.filter(({ level, event }) => event !== 'recovered' && level !== 'debug' && level !== 'info');
   return seen.map(({ text }) => text).join('\n');
-}
-
-/** Lets time pass until it is so. */
-async function eventually({ clock }: MqttBench, isSo: () => boolean | Promise<boolean>, stepMs = 10_000) {
-  while (!(await isSo())) {
-    await clock.advance(stepMs);
-    await new Promise<void>((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** Delivers it until that works, as the outbox does. */
-async function deliverAtLast(bench: MqttBench, ...args: Parameters<MqttBench['deliver']>) {
-  for (;;) {
-    try {
-      return await bench.deliver(...args);
-    } catch {
-      await bench.clock.advance(10_000);
-      await new Promise<void>((resolve) => setTimeout(resolve, 5));
-    }
-  }
 }
 
 describe('a packet that is too long for weighbridge', () => {

@@ -16,7 +16,7 @@ import {
 } from '../../support/broker.ts';
 import { fixturePath } from '../../support/fixture.ts';
 import { freePort } from '../../support/free-port.ts';
-import { createMqttHome, type MqttBench, reading, startMqttBench } from '../../support/mqtt-bench.ts';
+import { createMqttHome, eventually, type MqttBench, reading, startMqttBench } from '../../support/mqtt-bench.ts';
 import { startMqtt5Broker } from '../../support/mqtt5-broker.ts';
 import { ANNA, BO } from '../../support/people.ts';
 import { failureOf } from '../../support/watched-files.ts';
@@ -890,15 +890,4 @@ async function failure(work: Promise<unknown>): Promise<Trouble> {
   );
   assert(error instanceof Trouble, `${error}`);
   return error;
-}
-
-/** Lets time pass, a look at a time, until it is so. */
-async function eventually(
-  { clock }: { readonly clock: { advance(ms: number): Promise<void> } },
-  isSo: () => boolean | Promise<boolean>,
-) {
-  while (!(await isSo())) {
-    await clock.advance(30_000);
-    await new Promise<void>((resolve) => setTimeout(resolve, 5));
-  }
 }
