@@ -39,6 +39,8 @@ export function openCommand(shell: Shell) {
   return { config, log, core: createCore(config, log, { clock: realClock, signal: shell.signal }) };
 }
 
+export const NO_PERSON = 'no person is linked yet; "weighbridge login" links one';
+
 /** The user that an argument names, or all who are linked without one. */
 export async function readPeople(
   shell: Shell,
@@ -47,13 +49,13 @@ export async function readPeople(
 ): Promise<readonly UserId[]> {
   const linked = (await tokens.list()).sort((one, other) => Number(one) - Number(other));
   if (argument === undefined) {
-    if (linked.length === 0) shell.say('nobody is linked yet; "weighbridge login" links somebody');
+    if (linked.length === 0) shell.say(NO_PERSON);
     return linked;
   }
   const userId = parseUserId(argument);
   if (userId !== undefined && linked.includes(userId)) return [userId];
-  const known = linked.length === 0 ? 'nobody is' : `linked: ${linked.join(', ')}`;
-  const message = `user ${argument} is not linked (${known}); "weighbridge login" links somebody`;
+  const known = linked.length === 0 ? 'no person is' : `linked: ${linked.join(', ')}`;
+  const message = `user ${argument} is not linked (${known}); "weighbridge login" links a person`;
   throw new ExitError(ExitCode.failed, message);
 }
 

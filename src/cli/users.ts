@@ -22,7 +22,7 @@ import { isMissing } from '../storage/files.ts';
 import { openJournalReader } from '../storage/journal/reader.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
 import { openUnreadableFile } from '../storage/unreadable-file.ts';
-import { openMessages, readSettings } from './open-command.ts';
+import { NO_PERSON, openMessages, readSettings } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /**
@@ -32,7 +32,7 @@ import { ExitCode, type Shell } from './shell.ts';
 export async function listUsers(shell: Shell, options: { readonly json?: boolean }): Promise<ExitCode> {
   const config = readSettings(shell, 'files');
   const persons = await readPersons(shell, config);
-  if (persons.length === 0) shell.say('nobody is linked yet; "weighbridge login" links somebody');
+  if (persons.length === 0) shell.say(NO_PERSON);
   else if (options.json) for (const person of persons) shell.print(JSON.stringify(encodePerson(person)));
   else for (const line of formatTable(tableOf(persons, config.people))) shell.print(line);
   return ExitCode.done;

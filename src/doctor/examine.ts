@@ -170,7 +170,7 @@ async function* examinePeople({ config, isWrong }: SetUp, core: Core | undefined
 
 function nobodyLinked({ callback: { redirectUrl } }: Config): Finding {
   const first = redirectUrl === undefined ? 'set REDIRECT_URL (README, "A way in"); then ' : '';
-  return warning('login', 'nobody is linked yet', `${first}"weighbridge login" links somebody`);
+  return warning('login', 'no person is linked yet', `${first}"weighbridge login" links one`);
 }
 
 async function* examinePerson(config: Config, core: Core, userId: UserId): AsyncGenerator<Finding, void> {

@@ -56,7 +56,7 @@ ${actions.length > 0 && html`<ul class="actions">${actions.map((each) => drawAct
 }
 
 function summaryOf({ status: { people, publishers }, pollMs }: PageView, actions: readonly ActionNeeded[]): string {
-  if (people.length === 0) return 'weighbridge runs, and nobody is linked yet. It takes a few minutes:';
+  if (people.length === 0) return 'weighbridge runs, and no person is linked yet. It takes a few minutes:';
   const called = people.filter(({ subscription }) => subscription.state === 'works').length;
   const who = people.length === 1 ? 'One person is linked' : `${people.length} people are linked`;
   const polled = people.filter(({ subscription }) => subscription.state === 'polling').length;

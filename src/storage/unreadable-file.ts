@@ -11,8 +11,8 @@ const MOST_BYTES = 1024 * 1024;
 const MOST_KNOWN = 10_000;
 
 /**
- * One line of JSON for each group that could not be read, with the group as Withings sent it. The file is there for
- * whoever reports it: where it cannot be read or written, the log says so and weighbridge goes on.
+ * One line of JSON for each group that could not be read, with the group as Withings sent it. A person can send
+ * the file with a report. Where it cannot be read or written, the log says so and weighbridge goes on.
  */
 export async function openUnreadableFile(
   path: string,

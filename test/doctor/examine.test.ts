@@ -297,10 +297,10 @@ describe('a login', () => {
     assertFinding(await setUp.examine(), 'login', 'warning', /refused on 2026-11-20/, /within the hour/);
   });
 
-  it('of nobody is a warning', async () => {
+  it('of no person is a warning', async () => {
     await using setUp = await startSetUp();
     await rm(join(setUp.tokens, PERSON));
-    assertFinding(await setUp.examine(), 'login', 'warning', /nobody is linked/, /weighbridge login/);
+    assertFinding(await setUp.examine(), 'login', 'warning', /no person is linked/, /weighbridge login/);
   });
 });
 

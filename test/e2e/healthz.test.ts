@@ -103,7 +103,7 @@ describe('the private port of the daemon', { concurrency: true }, () => {
     assert.match(stderr, /set PORT/);
   });
 
-  test('says that nobody is linked yet, which is no failure', async () => {
+  test('says that no person is linked yet, which is no failure', async () => {
     await using home = await startHome();
     const port = await freePort();
     await using _daemon = await home.serve({ STATUS_PORT: `${port}` });

@@ -58,7 +58,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     for (const args of [[], ['--json']]) {
       const { code, stdout, stderr } = await users.run(args);
       assert.deepEqual([code, stdout], [0, '']);
-      assert.match(stderr, /nobody is linked yet; "weighbridge login"/);
+      assert.match(stderr, /no person is linked yet; "weighbridge login"/);
     }
     assert.deepEqual(await readdir(users.path), []);
   });

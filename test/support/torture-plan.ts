@@ -45,7 +45,7 @@ const WAYS_OF_TAKING_BACK = [
   ...(DRAWS_DELETIONS ? (['deleted'] as const) : []),
 ] as const;
 
-/** Further from everybody's weight than a person changes: a cat on the scale, or a parcel in somebody's arms. */
+/** Further from each person's weight than a person changes: a cat on the scale, or a parcel in a person's arms. */
 export const ODD_KG = { cat: { least: 3, most: 6 }, parcel: { least: 126, most: 140 } } as const;
 /** A scale's clock that is further ahead than any clock of a life. */
 const FUTURE_SECONDS = 3 * 365 * 86_400;

@@ -88,7 +88,7 @@ describe('a message to systemd', () => {
       const { pid } = await receiver.message('READY=1');
       assert.equal(pid, child.pid, 'systemd believes the process itself, and no other');
       for (let ping = 0; ping < 3; ping += 1) await receiver.message('WATCHDOG=1');
-      assert.match((await receiver.message('STATUS=')).text, /nobody is linked yet/);
+      assert.match((await receiver.message('STATUS=')).text, /no person is linked yet/);
       child.kill('SIGTERM');
       await receiver.message('STOPPING=1');
       assert.deepEqual(await exited, [0, null]);

@@ -134,7 +134,7 @@ export async function reportToSystemd(ports: {
 
 /** For every user of this machine, who may ask systemd: neither names nor weights. */
 export function describe({ people, troubles }: Pick<Status, 'people' | 'troubles'>, timeZone: string): string {
-  if (people.length === 0) return 'nobody is linked yet: weighbridge login';
+  if (people.length === 0) return 'no person is linked yet: weighbridge login';
   const parts = [people.length === 1 ? '1 person linked' : `${people.length} people linked`];
   const times = people.flatMap(({ lastWeighIn }) => (lastWeighIn === undefined ? [] : [lastWeighIn.takenAt.getTime()]));
   if (times.length > 0)

@@ -11,7 +11,7 @@ export interface Page {
   asset(name: string): Promise<Asset | undefined>;
   /** Calls back whenever the page may have changed. */
   watch(onChange: () => void): Disposable;
-  /** Withings' consent page; undefined where the browser could not come back from it. Without this nobody is linked here. */
+  /** Withings' consent page; undefined where the browser could not come back from it. Without this the page links no person. */
   readonly link: (() => URL | undefined) | undefined;
 }
 

@@ -196,7 +196,7 @@ describe('the weekly check', () => {
     assert.equal(bench.days().length, 2, 'the check alone');
   });
 
-  test('is not made for somebody whose journal is empty, nor by somebody who waits', async () => {
+  test('is not made for a person with an empty journal, nor while a person waits', async () => {
     const bench = await setUp([]);
     bench.states.set(ANNA, NOTHING_KNOWN);
     bench.there.add(one);

@@ -113,7 +113,7 @@ test('a supervisor that cannot be reached is told of once, and tried on', async 
 
 test('how things stand is said without names and weights, which are nobody else’s business', () => {
   const say = (...people: readonly PersonStatus[]) => describeStatus(status(people), 'Europe/Berlin');
-  assert.equal(say(), 'nobody is linked yet: weighbridge login');
+  assert.equal(say(), 'no person is linked yet: weighbridge login');
   const older = { kilograms: 92, takenAt: new Date('2026-10-01T06:00:00Z'), agoMs: 0 };
   assert.equal(
     say(person(), person({ lastWeighIn: older })),

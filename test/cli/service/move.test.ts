@@ -15,7 +15,7 @@ import { failureOf } from '../../support/watched-files.ts';
 const CHILD = fileURLToPath(new URL('../../support/move-child.js', import.meta.url));
 /** One of so many file operations of a move is tried, for each takes half a second; all of them by `npm run torture`. */
 const STEP = process.env['TORTURE_ROUNDS'] === undefined ? 6 : 1;
-/** A user that owns nothing else: nobody. */
+/** The account `nobody`, which owns nothing else. */
 const STRANGER = 65_534;
 const FILES = {
   'tokens/1234': 'anna\n',

@@ -104,7 +104,7 @@ describe('/healthz', () => {
   });
 
   for (const [what, known, status] of [
-    ['nobody is linked yet', NOBODY, 200],
+    ['no person is linked yet', NOBODY, 200],
     ['a login has not been tried yet', bo({ login: { state: 'not_tried' } }), 200],
     ['there was never a callback URL', bo({ subscription: { ...NO_SUBSCRIPTION, state: 'off' } }), 200],
     ['a trouble has just begun', trouble(false), 200],

@@ -245,7 +245,7 @@ describe('the link', () => {
 });
 
 describe('with STATUS_LINK=off', () => {
-  test('the port links nobody, and the page has no button for it', async () => {
+  test('the port links no person, and the page has no button for it', async () => {
     await using home = await startHome();
     await home.link('1234');
     await using daemon = await serveWithPage(home, { STATUS_LINK: 'off' });
@@ -261,7 +261,7 @@ describe('with STATUS_LINK=off', () => {
     assert.match(await callback.text(), /link/);
   });
 
-  test('the page names the command instead where somebody must link', async () => {
+  test('the page names the command instead where a person must link', async () => {
     const off = { offersLink: false };
     const guide = String(renderPage({ ...(VIEWS['empty'] ?? assert.fail()), ...off }, (name) => name));
     assert.doesNotMatch(guide, /href="\/link"/);
@@ -323,7 +323,7 @@ describe('the changes', () => {
     assert.deepEqual([events.response.complete, late.response.complete], [true, true]);
   });
 
-  test('are watched for while somebody listens; who comes after all have left gets beats as well', async () => {
+  test('are watched for while a browser listens; one that comes after all have left gets beats as well', async () => {
     let watching = 0;
     const watch = () => {
       watching += 1;
