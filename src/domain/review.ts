@@ -70,7 +70,7 @@ interface Work {
 interface Draft {
   lines(): readonly Reading[];
   get(userId: UserId, groupId: number): Reading | undefined;
-  /** A line of a group that is there already gives way. */
+  /** A line of the group that is there already gives way. */
   put(line: Reading): void;
   /** A person's lines with `fromMs <= takenMs < toMs`. */
   between(userId: UserId, fromMs: number, toMs: number): readonly Reading[];
@@ -143,13 +143,13 @@ async function letPassed(userId: UserId, work: Work): Promise<void> {
 }
 
 /** What counts already of a weigh-in is held with its weight. */
-async function holdBeside(reading: Reading, held: HeldReason, { view, draft }: Work): Promise<void> {
+async function holdBeside(reading: Reading, held: HeldReason, work: Work): Promise<void> {
   const { userId, groupId, takenAt } = reading;
   const start = new Date(takenAt.getTime() - SAME_MOMENT_MS);
   const end = new Date(takenAt.getTime() + SAME_MOMENT_MS);
-  for (const group of view.groupsWithin(userId, { start, end })) {
+  for (const group of work.view.groupsWithin(userId, { start, end })) {
     const isBesides = group.counts && group.weight === undefined && group.groupId !== groupId;
-    if (isBesides) draft.put({ ...(await view.lastLine(userId, group.groupId)), held });
+    if (isBesides) await putAgain(userId, group, held, work);
   }
 }
 
@@ -217,10 +217,17 @@ function jumpOf({ groupId, takenAt, weight, held }: GroupState): GroupWeight[] {
 }
 
 /** A held weight counts from now on, and what was held with it: in the draft where they are there, otherwise in the journal. */
-async function release(groupId: number, userId: UserId, { view, draft }: Work): Promise<void> {
+async function release(groupId: number, userId: UserId, work: Work): Promise<void> {
+  const { view, draft } = work;
   const line = draft.get(userId, groupId);
   if (line !== undefined) return draft.put({ ...line, held: undefined });
   const weight = view.group(userId, groupId);
   const others = view.heldOf(userId).filter((group) => weight !== undefined && isBeside(group, weight));
-  for (const other of others) draft.put({ ...(await view.lastLine(userId, other.groupId)), held: undefined });
+  for (const other of others) await putAgain(userId, other, undefined, work);
+}
+
+/** The journal's line once more. A newer version that has come meanwhile was judged by itself, and stays. */
+async function putAgain(userId: UserId, { groupId }: GroupState, held: HeldReason | undefined, { view, draft }: Work) {
+  if (draft.get(userId, groupId) !== undefined) return;
+  draft.put({ ...(await view.lastLine(userId, groupId)), held });
 }

@@ -243,6 +243,27 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.equal(journal.latest.of(ANNA).get('fat_ratio')?.value, 5);
   });
 
+  test('and a new version of the composition that comes with the weight is kept', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    const fat = (value: number, version: number) =>
+      group(3, 0, 1, { measures: [{ type: 6, value, position: undefined }] }, version);
+    await journal.append(of(ANNA, ...USUAL, fat(20, 0)));
+    await journal.append(of(ANNA, fat(21, 5), group(4, 116, 1)));
+    await journal.append(of(ANNA, fat(22, 6), group(4, 81, 1, {}, 6)));
+    assert.equal((await home.open()).latest.of(ANNA).get('fat_ratio')?.value, 22);
+    const versions = (await home.lines()).filter(({ grpid }) => grpid === 3).map(({ measures }) => measures);
+    assert.deepEqual(versions, [{ fat_ratio: 20 }, { fat_ratio: 21 }, { fat_ratio: 22 }]);
+  });
+
+  test('and released in its newest version', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 116, 1), group(4, 116, 1)));
+    await journal.append(of(ANNA, group(3, 116.5, 1, {}, 5), group(5, 117)));
+    assert.deepEqual(weights(await home.open()), [81.2, 81.4, 116.5, 116, 117]);
+  });
+
   test('where two groups of one weigh-in say the same', async () => {
     await using home = await setUp();
     const journal = await home.open();
