@@ -44,6 +44,11 @@ export interface MeasureAnswer {
   readonly unreadable: readonly Unreadable[];
   /** Whether nothing follows at Withings. It says nothing about what is missing otherwise. */
   readonly complete: boolean;
+  /**
+   * It came in several pages. A group that is changed or removed meanwhile moves those behind it up, and one of them can
+   * slip through between two pages.
+   */
+  readonly isPaged?: boolean;
   /** Where the next part begins; undefined in the last one. */
   readonly next?: number | undefined;
 }

@@ -82,6 +82,7 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
       const groups = new Map<number, MeasureGroup>();
       const unreadable: Unreadable[] = [];
       let letters = 0;
+      let pageCount = 0;
       let first: MeasurePage | undefined;
       let isCutOff = false;
       let next: number | undefined;
@@ -90,6 +91,7 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
       };
       for await (const page of pages(request, addLength)) {
         first ??= page;
+        pageCount += 1;
         isCutOff ||= page.isCutOff;
         unreadable.push(...page.unreadable);
         for (const group of page.groups) keepNewer(groups, group);
@@ -97,7 +99,8 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
         if (groups.size >= PART_GROUPS || letters >= PART_LETTERS) break;
       }
       const complete = !isCutOff && next === undefined;
-      return { updatedAt: first?.updatedAt, groups: oldestFirst(groups), unreadable, complete, next };
+      const isPaged = pageCount > 1;
+      return { updatedAt: first?.updatedAt, groups: oldestFirst(groups), unreadable, complete, isPaged, next };
     },
 
     async list(account) {

@@ -13,7 +13,7 @@ import { type CursorStore, type Journal, type JournalEntry, toReading } from '..
 import type { UserId } from '../../domain/token.ts';
 import type { PersonStates } from '../status/person-states.ts';
 import type { AccessTokens, WithAccess } from '../tokens/access-tokens.ts';
-import { APART_MS, changedMeanwhile, createDeletions } from './deletions.ts';
+import { APART_MS, createDeletions } from './deletions.ts';
 import { askInParts, type PartedAnswer, tooLong } from './parts.ts';
 import { createQueries } from './queries.ts';
 
@@ -67,8 +67,8 @@ export interface Collect {
 /** What is kept of an answer when its groups are in the journal. */
 interface Kept extends Pick<Collected, 'taken' | 'added' | 'hasMore'> {
   readonly complete: boolean;
-  /** A group was changed while the pages were read. */
-  readonly isChanged: boolean;
+  /** It came in several pages, and a group may have slipped through between two of them. */
+  readonly isPaged: boolean;
   /** Each part begins where the one before ended, by the time of change. */
   readonly isOrdered: boolean;
   /** When the newest change was made. */
@@ -93,6 +93,8 @@ export function createCollect(ports: {
   const deletions = createDeletions({ journal, clock });
   /** When the second call of a check is due, by `clock.elapsedMs()`. */
   const secondCheckMs = new Map<UserId, number>();
+  /** The people whose last answer came in pages, and did not move the cursor. */
+  const readInPages = new Set<UserId>();
 
   /** A day back, or further where the journal ends earlier. */
   const firstLook = (userId: UserId, now: Date) => {
@@ -127,17 +129,16 @@ export function createCollect(ports: {
   };
 
   /** Journals an answer, each part before the next is asked for. */
-  const keepAll = async (userId: UserId, { first, parts }: PartedAnswer): Promise<Kept> => {
-    const { updatedAt } = first;
+  const keepAll = async (userId: UserId, { parts }: PartedAnswer): Promise<Kept> => {
     const taken: Date[] = [];
-    const whole = { added: 0, complete: false, hasMore: false, isChanged: false, isOrdered: true, newestMs: 0 };
+    const whole = { added: 0, complete: false, hasMore: false, isPaged: false, isOrdered: true, newestMs: 0 };
     for await (const part of parts()) {
       whole.added += await keep(userId, part);
       taken.push(...part.groups.map(({ takenAt }) => takenAt));
       const changesMs = part.groups.map(({ modifiedAt }) => modifiedAt.getTime());
       whole.isOrdered &&= changesMs.every((ms) => ms >= whole.newestMs);
       whole.newestMs = changesMs.reduce((newest, ms) => Math.max(newest, ms), whole.newestMs);
-      whole.isChanged ||= changedMeanwhile({ groups: part.groups, updatedAt });
+      whole.isPaged ||= part.isPaged === true || part.next !== undefined;
       whole.complete = part.complete;
       whole.hasMore = part.next !== undefined;
     }
@@ -208,8 +209,12 @@ export function createCollect(ports: {
       if (updatedAt !== undefined && updatedAt < from) fetched = await changedSince(firstLook(userId, updatedAt));
       const kept = await keepAll(userId, fetched);
       const collected = { taken: kept.taken, added: kept.added, missing: [], withdrawn: [], hasMore: kept.hasMore };
-      // So the cursor stays, and everything is asked for again the next time.
-      if (kept.isChanged) return { ...collected, hasMore: false };
+      // An answer in pages counts when it comes a second time, and brings nothing new.
+      const isSecond = readInPages.delete(userId);
+      if (kept.isPaged && !kept.hasMore && !(isSecond && kept.added === 0)) {
+        readInPages.add(userId);
+        return { ...collected, hasMore: !isSecond };
+      }
       // Never ahead of either clock: too early costs a few groups asked for again, too late loses them.
       const answeredMs = plausible(fetched.first.updatedAt)?.getTime() ?? 0;
       const next = Math.min(answeredMs, clock.now().getTime(), readUpTo(kept));

@@ -81,11 +81,8 @@ function isEvidence(answer: MeasureAnswer): boolean {
   return answer.complete && answer.unreadable.length === 0 && !changedMeanwhile(answer);
 }
 
-/**
- * A group that is changed while the pages are turned moves to their end, and those behind it move up: one of them into
- * a page that was read before.
- */
-export function changedMeanwhile({ groups, updatedAt }: Pick<MeasureAnswer, 'groups' | 'updatedAt'>): boolean {
+/** Whether one of those behind a changed group may have slipped through between two pages. */
+function changedMeanwhile({ groups, updatedAt }: MeasureAnswer): boolean {
   return updatedAt !== undefined && groups.some(({ modifiedAt }) => modifiedAt >= updatedAt);
 }
 
