@@ -31,11 +31,11 @@ export const WITHINGS_LIMITS: Limits = { callsPerMinute: 120, sameArgumentsMs: 1
 
 const MINUTE_MS = 60_000;
 
-/** Answers 601 to a call that Withings would refuse. */
+/** Answers 601 to a call that Withings would refuse. Without a `call`, the same arguments may come again. */
 export function createLimiter(
   limits: Limits,
   now: () => number,
-): (account: string, call: string) => Answer | undefined {
+): (account: string, call?: string) => Answer | undefined {
   const calls: { readonly at: number; readonly key: string }[] = [];
   return (account, call) => {
     while (calls[0] !== undefined && calls[0].at <= now() - MINUTE_MS) calls.shift();
@@ -47,7 +47,7 @@ export function createLimiter(
       return { ...refused(601, 'Too Many Requests'), body: { wait_seconds: waitSeconds } };
     }
     calls.push({ at: now(), key });
-    if (same !== undefined && now() - same.at < limits.sameArgumentsMs) {
+    if (call !== undefined && same !== undefined && now() - same.at < limits.sameArgumentsMs) {
       return refused(601, 'Same arguments in less than 10 seconds');
     }
     return undefined;

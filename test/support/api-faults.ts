@@ -54,7 +54,11 @@ export const API_FAULTS: Readonly<Record<string, ApiFault>> = {
   'a refusal that repeats what was sent': (call, answer) =>
     answer === undefined ? refusal(2555, `An unknown error occurred: ${call.accessToken} ${call.form}`) : undefined,
   'a status nobody knows': before(refusal(98_765, 'surprise')),
-  'numbers as texts': changed(isGetMeas, (body) => ({ ...body, measuregrps: [{ grpid: 'x', date: '', measures: 7 }] })),
+  // Beside the others: what cannot be read moves the cursor all the same, so that in their place it would hide them.
+  'numbers as texts': changed(isGetMeas, ({ measuregrps, ...body }) => ({
+    ...body,
+    measuregrps: [{ grpid: 'x', date: '', measures: 7 }, ...(Array.isArray(measuregrps) ? measuregrps : [])],
+  })),
   'a list that is an object': changed(isGetMeas, (body) => ({ ...body, measuregrps: {} })),
   'a body that is missing': changed(isGetMeas, () => []),
   'tokens that are missing': changed(isRefresh, ({ access_token: _access, ...body }) => ({

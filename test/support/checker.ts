@@ -183,7 +183,10 @@ export function assertKept(
   for (const { userid, grpid, modified } of journal) if (userid === person) held.set(grpid, modified);
   for (const { userid, grpid, modified, shownAt, isGone } of versions) {
     if (userid !== person || shownAt >= cursor || isGone) continue;
-    assert((held.get(grpid) ?? 0) >= modified, `the cursor of ${person} is ahead of group ${grpid}`);
+    if ((held.get(grpid) ?? 0) >= modified) continue;
+    const about = `the cursor ${cursor} of ${person} is ahead of group ${grpid}, modified ${modified}`;
+    const known = [...versions, ...journal].filter((each) => each.grpid === grpid).map((each) => JSON.stringify(each));
+    assert.fail([about, ...known].join('\n'));
   }
 }
 
