@@ -209,11 +209,11 @@ export function createCollect(ports: {
       if (updatedAt !== undefined && updatedAt < from) fetched = await changedSince(firstLook(userId, updatedAt));
       const kept = await keepAll(userId, fetched);
       const collected = { taken: kept.taken, added: kept.added, missing: [], withdrawn: [], hasMore: kept.hasMore };
-      // An answer in pages counts when it comes a second time, and brings nothing new.
+      // An answer in pages counts when the next reconcile gets it again, and it brings nothing new.
       const isSecond = readInPages.delete(userId);
       if (kept.isPaged && !kept.hasMore && !(isSecond && kept.added === 0)) {
         readInPages.add(userId);
-        return { ...collected, hasMore: !isSecond };
+        return collected;
       }
       // Never ahead of either clock: too early costs a few groups asked for again, too late loses them.
       const answeredMs = plausible(fetched.first.updatedAt)?.getTime() ?? 0;

@@ -1,10 +1,18 @@
 import { constants, type Stats } from 'node:fs';
-import { chmod, chown, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseConfig } from '../../config/config.ts';
 import { loginFiles } from '../../daemon/data-directory.ts';
 import { errorCode } from '../../domain/trouble.ts';
-import { attemptIfThere, FILE_MODE, nodeFiles, openRegular, syncDirectory } from '../../storage/files.ts';
+import {
+  attemptIfThere,
+  FILE_MODE,
+  nodeFiles,
+  openRegular,
+  parent,
+  replaceFile,
+  syncDirectory,
+} from '../../storage/files.ts';
 import { lockFile } from '../../storage/lock.ts';
 import { createTokenFiles } from '../../storage/token-files.ts';
 import type { Shell } from '../shell.ts';
@@ -15,8 +23,6 @@ interface Move {
   readonly to: string;
 }
 
-/** A file in a directory that files are being moved to. While it is there, a move that was cut off goes on. */
-const MARK = '.move';
 /** The end of the name of what is copied from another file system, until the original is gone. */
 const COPY = '.copy';
 
@@ -26,31 +32,34 @@ const COPY = '.copy';
  */
 export async function planMoves(
   shell: Shell,
-  { paths: { state }, folder, root }: Machine,
+  { paths: { state, settings }, folder, root }: Machine,
 ): Promise<{ readonly steps: readonly Step[]; readonly notes: readonly string[] }> {
   const env = shell.readDotenv(resolve(folder, '.env'));
   const { tokens, data } = parseConfig(env, 'files').readable.directories;
   const steps: Step[] = [];
   const notes: string[] = [];
-  for (const [what, directory, to, moveFiles] of [
-    ['logins', tokens, `${state}/tokens`, moveLogins],
-    ['measurements', data, `${state}/data`, moveAll],
+  for (const [what, directory, name, moveFiles] of [
+    ['logins', tokens, 'tokens', moveLogins],
+    ['measurements', data, 'data', moveAll],
   ] as const) {
-    const from = resolve(folder, directory);
-    const there = await contents(to);
-    const isCutOff = await isMarked(to, root);
-    if (from === to || ((await contents(from)).length === 0 && !isCutOff)) continue;
-    if (there.length > 0 && !isCutOff) {
+    const [from, to] = [resolve(folder, directory), `${state}/${name}`];
+    const mark = createMark(settings, name);
+    const begunIn = await mark.read();
+    if (from === to || ((await contents(from)).length === 0 && begunIn !== from)) continue;
+    if (begunIn !== undefined && begunIn !== from) {
+      notes.push(`a move of the ${what} in ${begunIn} was cut off; those in ${from} are left alone`);
+      continue;
+    }
+    if (begunIn === undefined && (await contents(to)).length > 0) {
       notes.push(`the service has ${what} of its own in ${to}; those in ${from} are left alone`);
       continue;
     }
     const move = async () => {
       await takeOver(state, to, root);
-      if (!(await isMarked(to, root))) await mark(to);
+      if (begunIn === undefined) await mark.put(from, to);
       await finishCopies({ from, to });
-      await moveFiles({ from, to });
-      await rm(`${to}/${MARK}`);
-      await syncDirectory(nodeFiles, to);
+      if ((await contents(from)).length > 0) await moveFiles({ from, to });
+      await mark.remove();
     };
     steps.push({ text: `move the ${what} in ${from} to ${to}`, run: move });
   }
@@ -69,8 +78,6 @@ async function takeOver(state: string, path: string, root: number): Promise<void
   await mkdir(path, { recursive: true, mode: 0o700 });
   if (!(await lstat(path)).isDirectory()) throw new Error(`${path} is a link, and must be a directory`);
   await own(path, root);
-  if ((await contents(path)).length > 0 && !(await isMarked(path, root)))
-    throw new Error(`there are files in ${path} now; stop what writes them`);
 }
 
 async function own(path: string, root: number): Promise<void> {
@@ -78,17 +85,25 @@ async function own(path: string, root: number): Promise<void> {
   await chmod(path, 0o700);
 }
 
-/** Whether root began to move files into a directory. Another user's file of that name says nothing. */
-async function isMarked(path: string, root: number): Promise<boolean> {
-  // A user who may only look, with --dry-run, cannot see it.
-  const stats = await found(`${path}/${MARK}`).catch(() => undefined);
-  return stats?.isFile() === true && stats.uid === root;
-}
-
-async function mark(path: string): Promise<void> {
-  await using handle = await open(`${path}/${MARK}`, 'wx', FILE_MODE);
-  await handle.sync();
-  await syncDirectory(nodeFiles, path);
+/**
+ * Says where the files of a move come from. While it is there, a move that was cut off goes on. It lies beside the
+ * settings, where root alone writes: systemd gives what is in the directory of the service to the service's user.
+ */
+function createMark(settings: string, name: string) {
+  const path = `${settings}/.moving-${name}`;
+  return {
+    /** Undefined as well for a user who may only look, with --dry-run. */
+    read: async () => await readFile(path, 'utf8').catch(() => undefined),
+    async put(from: string, to: string) {
+      if ((await contents(to)).length > 0) throw new Error(`there are files in ${to} now; stop what writes them`);
+      await mkdir(settings, { recursive: true, mode: 0o700 });
+      await replaceFile(nodeFiles, path, from);
+    },
+    async remove() {
+      await rm(path);
+      await syncDirectory(nodeFiles, settings);
+    },
+  };
 }
 
 /** The answer of Withings to the process that has the lock, and a little more. */
@@ -102,7 +117,8 @@ async function moveLogins(move: Move): Promise<void> {
   for (const userId of await createTokenFiles(move.from).list()) {
     const { token, access, spare, lock } = loginFiles(userId);
     await using _lock = await lockFile(`${move.from}/${lock}`, AbortSignal.timeout(LOCK_WAIT_MS));
-    for (const name of [access, spare, token, lock]) await moveEntry(name, move);
+    for (const name of [access, spare, token]) await moveEntry(name, move);
+    await rm(`${move.from}/${lock}`, { force: true });
   }
 }
 
@@ -110,24 +126,36 @@ async function moveAll(move: Move): Promise<void> {
   for (const name of await contents(move.from)) await moveEntry(name, move);
 }
 
-async function moveEntry(name: string, { from, to }: Move): Promise<void> {
-  const [source, target] = [`${from}/${name}`, `${to}/${name}`];
-  // A rename to another file system fails with EXDEV also where there is nothing to rename.
-  if ((await found(source)) === undefined) return;
+/** Moves a file, or a directory file by file. What is there already stays, and fails the move. */
+async function moveEntry(name: string, move: Move): Promise<void> {
+  const [source, target] = [`${move.from}/${name}`, `${move.to}/${name}`];
+  const stats = await found(source);
+  if (stats === undefined) return;
+  if (stats.isDirectory()) return await moveDirectory({ from: source, to: target });
+  if ((await found(target)) !== undefined) throw new Error(`there is ${source} and ${target}; remove the older one`);
   try {
     await rename(source, target);
   } catch (error) {
     if (errorCode(error) !== 'EXDEV') throw error;
     // Another file system: what is removed here is safely there, under a name that the service does not use.
-    await rm(`${target}${COPY}`, { recursive: true, force: true });
+    await rm(`${target}${COPY}`, { force: true });
     await copy(source, `${target}${COPY}`);
-    await syncDirectory(nodeFiles, to);
-    await rm(source, { recursive: true });
-    await syncDirectory(nodeFiles, from);
+    await syncDirectory(nodeFiles, move.to);
+    await rm(source);
+    await syncDirectory(nodeFiles, move.from);
     await rename(`${target}${COPY}`, target);
   }
-  await syncDirectory(nodeFiles, from);
-  await syncDirectory(nodeFiles, to);
+  await syncDirectory(nodeFiles, move.from);
+  await syncDirectory(nodeFiles, move.to);
+}
+
+async function moveDirectory(move: Move): Promise<void> {
+  await mkdir(move.to, { recursive: true, mode: 0o700 });
+  await finishCopies(move);
+  await moveAll(move);
+  await rm(`${move.from}/.gitignore`, { force: true });
+  await rmdir(move.from);
+  await syncDirectory(nodeFiles, parent(move.from));
 }
 
 /** A copy whose original is gone was cut off before it got its name. Any other copy is made again. */
@@ -136,20 +164,13 @@ async function finishCopies({ from, to }: Move): Promise<void> {
     if (!copied.endsWith(COPY)) continue;
     const name = copied.slice(0, -COPY.length);
     if ((await found(`${from}/${name}`)) === undefined) await rename(`${to}/${copied}`, `${to}/${name}`);
-    else await rm(`${to}/${copied}`, { recursive: true });
+    else await rm(`${to}/${copied}`);
   }
 }
 
-/** Copies a file, or a directory with everything in it, durably and without following a link. */
+/** Copies a file durably, without following a link. */
 async function copy(from: string, to: string): Promise<void> {
-  const stats = await lstat(from);
-  if (stats.isDirectory()) {
-    await mkdir(to, { mode: 0o700 });
-    for (const name of await readdir(from)) await copy(`${from}/${name}`, `${to}/${name}`);
-    await syncDirectory(nodeFiles, to);
-    return;
-  }
-  if (stats.isSymbolicLink()) throw new Error(`${from} is a link; put the file itself there`);
+  if ((await lstat(from)).isSymbolicLink()) throw new Error(`${from} is a link; put the file itself there`);
   await using source = await openRegular(from, constants.O_RDONLY | constants.O_NOFOLLOW);
   await using target = await open(to, 'wx', FILE_MODE);
   // Streams would close the files.

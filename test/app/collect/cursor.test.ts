@@ -80,8 +80,10 @@ test('an answer in parts is journalled part by part, and the cursor is the time 
     known.push(bench.journal.lines.length);
     return partOf(offset, offset === 2 ? undefined : offset + 1);
   });
-  await bench.collector.reconcile(ANNA);
-  await bench.clock.advance(HOUR);
+  for (let turn = 0; turn < 2; turn += 1) {
+    await bench.collector.reconcile(ANNA);
+    await bench.clock.advance(HOUR);
+  }
   assert.deepEqual(known, [0, 1, 2, 3, 3, 3], 'in the journal before the next is asked for');
   assert.deepEqual(
     bench.calls.map(({ offset }) => offset),
@@ -102,13 +104,13 @@ test('a group that slips through between two pages comes with the second answer,
   bench.cursors.set(ANNA, changedAt(0));
   await bench.collector.reconcile(ANNA);
   assert.deepEqual(bench.journal.lines.length, 4, 'the group 3 has slipped through');
-  assert.deepEqual(bench.cursors.get(ANNA), changedAt(0));
-  await bench.clock.advance(HOUR);
-  assert.equal(bench.journal.lines.length, 5);
-  assert.deepEqual(bench.cursors.get(ANNA), changedAt(0), 'the second answer brought something new');
-  assert.equal(bench.calls.length, 2);
-  await bench.collector.reconcile(ANNA);
-  assert.equal(bench.calls.length, 3);
+  for (const turn of [2, 3]) {
+    assert.deepEqual(bench.cursors.get(ANNA), changedAt(0), 'the answer brought something new');
+    await bench.clock.advance(HOUR);
+    await bench.collector.reconcile(ANNA);
+    assert.equal(bench.journal.lines.length, 5);
+    assert.equal(bench.calls.length, turn);
+  }
   assert.deepEqual(bench.cursors.get(ANNA), UPDATED);
 });
 
@@ -134,7 +136,7 @@ test('of an answer without end so much is read, then the cursor goes as far, and
   assert.equal(bench.journal.lines.length, 40);
   assert.deepEqual(bench.cursors.get(ANNA), changedAt(39));
   await bench.clock.advance(HOUR);
-  assert.equal(bench.calls.length, 43, 'goes on soon, and by itself; two parts are asked for twice');
+  assert.equal(bench.calls.length, 42, 'goes on soon, and by itself');
   assert.deepEqual(bench.log.texts('trouble'), []);
 });
 

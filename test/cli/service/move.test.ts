@@ -2,7 +2,19 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -41,9 +53,10 @@ async function openMachine({ isFar = false } = {}) {
     folder,
     root,
     far,
+    paths,
     state: paths.state,
-    async move() {
-      const { steps, notes } = await planMoves(createShell({ readDotenv: () => ({}) }), machine);
+    async move(to = paths) {
+      const { steps, notes } = await planMoves(createShell({ readDotenv: () => ({}) }), { ...machine, paths: to });
       for (const step of steps) await step.run();
       return notes;
     },
@@ -115,16 +128,53 @@ test('a move waits for the process that rotates a login', async () => {
   assert.equal(await readFile(`${machine.state}/tokens/1234`, 'utf8'), 'rotated\n');
 });
 
-test('what the service has stays, and a mark that its user has put there is no move that was cut off', async (t) => {
-  if (process.getuid?.() !== 0) return t.skip('not root');
+test('what the service has stays', async () => {
   await using machine = await openMachine();
   await mkdir(`${machine.state}/tokens`, { recursive: true });
   await writeFile(`${machine.state}/tokens/1234`, 'newer\n');
-  await writeFile(`${machine.state}/tokens/.move`, '');
-  await chown(`${machine.state}/tokens/.move`, STRANGER, STRANGER);
   assert.match((await machine.move()).join(), /has logins of its own/);
   assert.equal(await readFile(`${machine.state}/tokens/1234`, 'utf8'), 'newer\n');
   assert.equal(await readFile(`${machine.folder}/tokens/1234`, 'utf8'), 'anna\n');
+});
+
+describe('a move that was cut off', () => {
+  /** One of the logins has arrived. */
+  const cutOff = async ({ paths, folder, state }: OpenMachine) => {
+    await mkdir(paths.settings, { recursive: true });
+    await writeFile(`${paths.settings}/.moving-tokens`, `${folder}/tokens`);
+    await mkdir(`${state}/tokens`, { recursive: true });
+    await rename(`${folder}/tokens/1234`, `${state}/tokens/1234`);
+  };
+
+  test('is not mixed with another folder', async () => {
+    await using machine = await openMachine();
+    await using other = await openMachine();
+    await cutOff(machine);
+    const notes = await other.move(machine.paths);
+    assert.match(notes.join(), new RegExp(`a move of the logins in ${machine.folder}/tokens was cut off`));
+    assert.equal(await readFile(`${other.folder}/tokens/5678`, 'utf8'), 'bo\n');
+    await rm(`${machine.state}/data`, { recursive: true });
+    await machine.move();
+    await assertMoved(machine);
+  });
+
+  test('replaces nothing that the service has written meanwhile', async () => {
+    await using machine = await openMachine();
+    await cutOff(machine);
+    await writeFile(`${machine.state}/tokens/5678`, 'newer\n');
+    assert.match(String(await failureOf(machine.move())), /remove the older one/);
+    assert.equal(await readFile(`${machine.state}/tokens/5678`, 'utf8'), 'newer\n');
+    assert.equal(await readFile(`${machine.folder}/tokens/5678`, 'utf8'), 'bo\n');
+  });
+
+  test('ends where the folder is gone', async () => {
+    await using machine = await openMachine();
+    await cutOff(machine);
+    await rm(machine.folder, { recursive: true });
+    await machine.move();
+    assert.deepEqual(await filesBelow(machine.state), { 'tokens/1234': 'anna\n' });
+    assert.deepEqual(await readdir(machine.paths.settings), []);
+  });
 });
 
 test('a link in the place of the directory of the service is refused', async () => {
