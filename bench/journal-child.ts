@@ -5,6 +5,7 @@ import { createReview } from '../src/domain/review.ts';
 import { renderPage } from '../src/page/status-page.ts';
 import { RANGES } from '../src/page/view.ts';
 import { realClock } from '../src/runtime/real-clock.ts';
+import { spareMemory } from '../src/runtime/spare-memory.ts';
 import { openJournal } from '../src/storage/journal/journal.ts';
 import { FAMILY } from '../test/support/family-journal.ts';
 import { person, status, view } from '../test/support/page-views.ts';
@@ -18,6 +19,8 @@ const startedAt = performance.now();
 const journal = await openJournal(path, log, { review: createReview({ jumpShare: 0.2 }) });
 const openMs = Math.round(performance.now() - startedAt);
 const opened = resident();
+// As the daemon does when it listens.
+spareMemory();
 const outboxes = ['mqtt', 'hook'].map((name) =>
   startOutbox({
     publisher: { name, stopMs: 0, deliver: async () => undefined, [Symbol.asyncDispose]: async () => undefined },
