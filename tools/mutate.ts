@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -82,6 +82,9 @@ async function drawPlaces(): Promise<Place[]> {
 async function work(): Promise<void> {
   const workplace = { tree: await copyTree(), temporary: await mkdtemp(join(tmpdir(), 'weighbridge-mutate-')) };
   const { tree, temporary } = workplace;
+  // Some tests run the program as another user.
+  await chmod(tree, 0o755);
+  await chmod(temporary, 0o1777);
   try {
     for (let place = places.shift(); place !== undefined; place = places.shift()) {
       const path = join(tree, place.file);

@@ -24,10 +24,12 @@ const {
   told,
   worstStopMs,
   worstHeardMs,
+  worstFoundMs,
 } = report;
 process.stdout.write(
   `${rounds} rounds in ${Math.round(report.hours)} hours, ${kinds.length} kinds of faults, ${weighIns} weigh-ins, ` +
     `${changes} changes, ${takenBack} taken back, ${groups} lines in the journal, ${told} told, ` +
     `${rotations} rotations, ${calls} calls (${busiestMinute} in the busiest minute), ` +
-    `worst stop ${Math.round(worstStopMs)} ms, told of and logged within ${Math.round(worstHeardMs)} ms, losses 0, doubles 0\n`,
+    `worst stop ${Math.round(worstStopMs)} ms, told of and logged within ${Math.round(worstHeardMs)} ms, ` +
+    `deletions found within ${Math.round(worstFoundMs)} ms, losses 0, doubles 0\n`,
 );
