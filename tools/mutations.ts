@@ -47,15 +47,23 @@ const MAKERS: { readonly [Type in AnyNode['type']]?: Maker<Type> } = {
   ObjectExpression: ({ properties }) => members(properties),
 };
 
-/** Every change that is tried of a module in JavaScript. */
+/** What the compiler adds for `using`: functions, a variable, and statements about that. */
+const ADDED = { declared: /^__(addDisposableResource|disposeResources)$|^env_\d+$/, used: /^env_\d+\./ };
+
+/** Every change that is tried of a module in JavaScript, but of what the compiler has added. */
 export function mutationsOf(source: string): readonly Mutation[] {
   const found: Mutation[] = [];
+  const added: { readonly start: number; readonly end: number }[] = [];
   full(parse(source, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true }), (node) => {
+    const { type, start, end } = node;
+    const text = source.slice(start, end);
+    const isDeclared = type === 'VariableDeclarator' && ADDED.declared.test(text.split(' ')[0] ?? '');
+    if (isDeclared || (type === 'ExpressionStatement' && ADDED.used.test(text))) added.push({ start, end });
     const make = MAKERS[node.type as AnyNode['type']] as Maker<string> | undefined;
     const spans = make?.(node as never, source) ?? [];
     found.push(...spans.map(([start, end, text]) => ({ kind: node.type, start, end, text })));
   });
-  return found;
+  return found.filter(({ start, end }) => !added.some((each) => each.start <= start && end <= each.end));
 }
 
 function otherOperator(start: number, operator: string, end: number, source: string): readonly Span[] {

@@ -33,3 +33,15 @@ test('each change leaves a program that can be read, and changes one thing', () 
     ],
   );
 });
+
+test('what the compiler adds for `using` is left as it is', () => {
+  const source = `var __disposeResources = (this && this.__disposeResources) || (function (env) { if (env.hasError) throw env.error; });
+const env_1 = { stack: [], error: void 0, hasError: false };
+env_1.hasError = true;
+end();
+`;
+  assert.deepEqual(
+    mutationsOf(source).map(({ start, end }) => source.slice(start, end)),
+    ['end();'],
+  );
+});
