@@ -1,4 +1,5 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -64,6 +65,9 @@ async function prepare(): Promise<void> {
     const path = join(root, `etc/systemd/system/weighbridge.service${each}`);
     rmSync(path, { recursive: true, force: true });
   }
+  // Debian 12 has Node 18; where it stands first in PATH, this machine's own serves as an installation from Node's site does.
+  const { stdout: version } = spawnSync('chroot', [root, 'node', '--version'], { encoding: 'utf8' });
+  if (Number.parseInt(version.slice(1), 10) < 20) copyFileSync(process.execPath, join(root, 'usr/local/bin/node'));
   const tarball = await pack(PROJECT, root);
   await installGlobally(tarball, `${root}/usr/local`);
   // What plays Withings, and nothing of what is tried here.

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmdirSync } from 'node:fs';
+import { chmodSync, readFileSync, rmdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What came of a command on the machine: both streams in their order. */
@@ -36,6 +36,8 @@ export function makeRoot(
   const { suite, mirror, flags = [`--include=${PACKAGES}`] } = options;
   const { status, stdout } = spawnSync('debootstrap', [...flags, suite, directory, mirror], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`debootstrap has failed:\n${stdout.slice(-2000)}`);
+  // Its services run as other users, and a temporary directory is for its owner alone.
+  chmodSync(directory, 0o755);
 }
 
 const BOOT_MS = 120_000;
