@@ -81,6 +81,8 @@ function readConfig(settings: Settings, env: Source) {
     status: readStatus(settings),
     directories: { tokens: defaulted('TOKENS_DIR'), data: defaulted('DATA_DIR') },
     people: { names: optional('USER_NAMES') ?? new Map<UserId, string>(), unit: defaulted('WEIGHT_UNIT') },
+    /** Kilograms. */
+    goals: optional('GOALS') ?? new Map<UserId, number>(),
     ...readIntervals(settings, apiUrl),
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE'),
     hold: { jumpShare: defaulted('HOLD_JUMPS') },

@@ -140,17 +140,43 @@ function isSubnet(text: string): boolean {
 }
 
 /** `1234:Anna,5678:Bo` */
-export const userNames: Reader<ReadonlyMap<UserId, string>> = (value) => {
-  const names = new Map<UserId, string>();
-  for (const item of list(value)) {
-    const [, id, name = ''] = /^([0-9]+) *: *(.+)$/.exec(item) ?? [];
-    const userId = parseUserId(id);
-    demand(userId !== undefined, 'must be user ids with names, comma-separated');
-    demand(!names.has(userId), `names user ${userId} twice`);
-    names.set(userId, name);
-  }
-  return names;
-};
+export const userNames: Reader<ReadonlyMap<UserId, string>> = byPerson(
+  'must be user ids with names, comma-separated',
+  text,
+);
+
+/** `1234:78,5678:65.5`, in kilograms. */
+export const goals: Reader<ReadonlyMap<UserId, number>> = byPerson(
+  'must be user ids with kilograms, comma-separated',
+  kilograms,
+);
+
+function kilograms(value: string): number {
+  const number = /^[0-9]{1,3}(\.[0-9]{1,3})?$/.test(value) ? Number(value) : Number.NaN;
+  demand(
+    number >= LEAST_GOAL_KG && number <= MOST_GOAL_KG,
+    `must be kilograms from ${LEAST_GOAL_KG} to ${MOST_GOAL_KG}`,
+  );
+  return number;
+}
+
+/** What bathroom scales weigh. */
+const [LEAST_GOAL_KG, MOST_GOAL_KG] = [10, 400];
+
+/** A user id and a value for each person, comma-separated. */
+function byPerson<T>(message: string, read: Reader<T>): Reader<ReadonlyMap<UserId, T>> {
+  return (value) => {
+    const found = new Map<UserId, T>();
+    for (const item of list(value)) {
+      const [, id, each = ''] = /^([0-9]+) *: *(.+)$/.exec(item) ?? [];
+      const userId = parseUserId(id);
+      demand(userId !== undefined, message);
+      demand(!found.has(userId), `names user ${userId} twice`);
+      found.set(userId, read(each));
+    }
+    return found;
+  };
+}
 
 /** `user.info,user.metrics` */
 export const scopes: Reader<readonly string[]> = (value) => {

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { createAnnouncer } from '../app/collect/announce.ts';
 import { createCollect } from '../app/collect/collect.ts';
+import { createHeights } from '../app/collect/heights.ts';
 import { createSchedule } from '../app/collect/schedule.ts';
 import { createLinker, type LinkerHost } from '../app/link/link.ts';
 import { createPersonStates } from '../app/status/person-states.ts';
@@ -76,6 +77,8 @@ export function createCore(
   const tokenPorts = { tokens, accesses, issuer: client, clock };
   const accessTokens = createAccessTokens({ ...tokenPorts, log });
   const withAccess = createWithAccess(accessTokens);
+  /** For what says nothing about the login, and about the measures, where it is refused. */
+  const withSideAccess = createWithAccess({ ...accessTokens, refuse: () => undefined });
   const files = createLastingFiles(log);
   const cursors = createCursorFiles(cursorsIn(directories.data), log, files);
   const personStates = createPersonStates({ people: createPersonFiles(peopleIn(directories.data), files), log });
@@ -88,15 +91,14 @@ export function createCore(
     maxAgeMs: config.announceMaxAgeMs,
     remembered: personStates.remembered,
   });
+  const heights = createHeights({ withAccess: withSideAccess, source: client, personStates, clock, log });
   const announce = createAnnouncer({ log, clock, people, maxAgeMs: schedule.maxAgeMs });
 
   const createCallback = (redirectUri: string) => {
     const { accountUrl, credentials, scopes, applis } = withings;
     const consent = createConsent({ accountUrl, ...credentials, scopes, redirectUri, clock });
     const common = { withAccess, personStates, people, clock, log, signal };
-    // A refusal by the notify service says nothing about the measures.
-    const withNotifyAccess = createWithAccess({ ...accessTokens, refuse: () => undefined });
-    const notifyPorts = { ...common, withAccess: withNotifyAccess, service: client };
+    const notifyPorts = { ...common, withAccess: withSideAccess, service: client };
     const subscriptions =
       callbackUrl === undefined ? undefined : createSubscriptions({ ...notifyPorts, callbackUrl, applis });
     const usedLinks = createLinkFiles(linksIn(directories.data));
@@ -135,6 +137,7 @@ export function createCore(
         journal,
         cursors,
         unreadable,
+        heights,
         personStates,
         people,
         clock,

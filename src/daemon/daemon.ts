@@ -8,6 +8,7 @@ import { createLiveness, reportHangs } from '../app/status/watchdog.ts';
 import { createKeeper } from '../app/subscribe/keep-subscribed.ts';
 import { createLinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Clock } from '../domain/clock.ts';
+import { createDerive } from '../domain/derived.ts';
 import type { LinkFailed } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
 import { type Address, type Listener, listen } from '../http/listen.ts';
@@ -62,6 +63,7 @@ export async function startDaemon(
   const collect = core.createCollect(journal, unreadable);
   const troubles = createTroubles({ clock, log, people, personStates });
   const subscriptionTroubles = createTroubles({ clock, log, people });
+  const derive = createDerive({ histories: journal.histories, people, goals: config.goals, clock });
   const linkedUsers = createLinkedUsers({ tokens, clock });
   const liveStatus = createLiveStatus({
     linkedUsers,
@@ -71,6 +73,7 @@ export async function startDaemon(
     publishers: publishers.sources,
     journal,
     unreadable,
+    derive,
     people,
     schedule,
     clock,
@@ -120,7 +123,7 @@ export async function startDaemon(
   const privateAddress = statusPort && addressOf(statusPort);
   const where = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
   // Before anything is fetched: what the journal has by then is old to a publisher that starts for the first time.
-  const publishing = publishers.start({ journal, linkedUsers, personStates, schedule, random, signalGroup });
+  const publishing = publishers.start({ journal, linkedUsers, personStates, schedule, derive, random, signalGroup });
   log.info({
     event: 'listening',
     text: `listening on ${formatAddress(publicAddress)}${where}`,

@@ -6,8 +6,10 @@ import { createPublisherTroubles, type PublisherTroubles } from '../app/status/t
 import type { LinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../domain/clock.ts';
+import { type Derive, derivedValues } from '../domain/derived.ts';
 import type { Log } from '../domain/log.ts';
 import type { Publisher } from '../domain/publisher.ts';
+import type { UserId } from '../domain/token.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
@@ -21,6 +23,7 @@ export interface PublishingPorts {
   readonly linkedUsers: LinkedUsers;
   readonly personStates: PersonStates;
   readonly schedule: Schedule;
+  readonly derive: Derive;
   readonly random: () => number;
   readonly signalGroup: SignalGroup;
 }
@@ -96,7 +99,7 @@ async function loadPublishers(
     const { loadMqtt: load } = await import('../publishers/mqtt/connection.ts');
     const { channel, prefix, discoveryPrefix, ...broker } = mqtt;
     const store = createRetainedFile(retainedIn(data), log, files);
-    const make: Make = ({ journal, linkedUsers, personStates, schedule, ...ports }) =>
+    const make: Make = ({ journal, linkedUsers, personStates, schedule, derive, ...ports }) =>
       createMqttPublisher({
         ...ports,
         channel,
@@ -111,6 +114,7 @@ async function loadPublishers(
         pollMs: schedule.pollMs,
         hasCallback: schedule.hasCallback,
         latest: journal.latest,
+        derived: async (userId) => derivedValues(derive(userId, await personStates.of(userId))),
         store,
       });
     add('mqtt', make, { load });
@@ -118,7 +122,10 @@ async function loadPublishers(
   if (hook !== undefined) {
     const { createHook } = await import('../publishers/hook/publisher.ts');
     const parking = createParkedFile(parkedIn(data), files);
-    add('hook', (ports) => createHook({ ...ports, ...hook, people, parking }));
+    add('hook', ({ derive, personStates, ...ports }) => {
+      const derived = async (userId: UserId) => derive(userId, await personStates.of(userId));
+      return createHook({ ...ports, ...hook, people, derived, parking });
+    });
   }
   return loaded;
 }

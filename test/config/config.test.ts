@@ -63,6 +63,7 @@ describe('the settings', () => {
       status: { host: '127.0.0.1', port: 3001, password: undefined, offersLink: true },
       directories: { tokens: './tokens', data: './data' },
       people: { names: new Map(), unit: 'kg' },
+      goals: new Map(),
       reconcileIntervalMs: 6 * 3_600_000,
       pollIntervalMs: 600_000,
       announceMaxAgeMs: 3_600_000,
@@ -171,6 +172,18 @@ const BAD: Readonly<Record<string, readonly string[]>> = {
     '-1',
   ],
   USER_NAMES: ['Anna', '1234', '1234:', ':Anna', 'x1:Anna', '1234:Anna,1234:Bo', '../1:Anna'],
+  GOALS: [
+    '78',
+    '1234:',
+    '1234:Anna',
+    '1234:78,1234:79',
+    '1234:9',
+    '1234:401',
+    '1234:-78',
+    '1234:78kg',
+    '1234:1e2',
+    'x:78',
+  ],
   WEIGHT_UNIT: ['pounds', 'toString'],
   RECONCILE_INTERVAL: ['6', 'h', '0h', '-1h', '1.5h', '6 hours', '59s', '25d', '999999999999d'],
   POLL_INTERVAL: ['10', '9m', '599s', '0s'],
@@ -222,6 +235,17 @@ describe('the value of a setting', () => {
       }
     });
   }
+
+  it('may be goals of several people, with decimals', () => {
+    const { goals } = accepted({ GOALS: '1234:78, 5678 : 65.5' });
+    assert.deepEqual(
+      [...goals],
+      [
+        ['1234', 78],
+        ['5678', 65.5],
+      ],
+    );
+  });
 
   it('may have an apostrophe in it that a phone made', () => {
     assert.deepEqual([...accepted({ USER_NAMES: '1234:Anna’s mother' }).people.names.values()], ['Anna’s mother']);
@@ -558,12 +582,21 @@ describe('.env.example', () => {
   });
 
   it('shows the defaults where there are defaults', () => {
-    const { people, ...shown } = accepted(uncommented);
+    const { people, goals: _goals, ...shown } = accepted(uncommented);
     const defaults = accepted({});
     assert.equal(people.unit, defaults.people.unit);
     assert.equal(shown.withings.apiUrl.href, defaults.withings.apiUrl.href);
     const { withings: _credentials, callback: _examples, status: _password, mqtt, hook: _command, ...others } = shown;
-    const { withings, callback, people: _names, status, mqtt: _none, hook: _neither, ...expected } = defaults;
+    const {
+      withings,
+      callback,
+      people: _names,
+      goals: _noGoals,
+      status,
+      mqtt: _none,
+      hook: _neither,
+      ...expected
+    } = defaults;
     assert.deepEqual(others, expected);
     assert.deepEqual({ ...shown.status, password: undefined }, status);
     assert.deepEqual([mqtt?.prefix, mqtt?.discoveryPrefix], ['weighbridge', 'homeassistant']);

@@ -366,3 +366,27 @@ describe('a journal with what is held and taken back', () => {
     assert.equal(annas.match(/class="dots" d="([^"]*)"/)?.[1], bos.match(/class="dots" d="([^"]*)"/)?.[1]);
   });
 });
+
+describe('what the page derives', () => {
+  const trendOf = (text: string) => /trend ([0-9.]+ \w+ [−+][0-9.]+ \w+ per week)/.exec(text)?.[1];
+
+  it('is the same trend and the same change per week in every range', () => {
+    const trends = RANGES.map((range) => trendOf(textOf(draw(household([[person(ANNA, 'Anna'), ANNAS]], { range })))));
+    assert.match(trends[0] ?? '', /^81\.\d kg [−+]0\.\d\d kg per week$/);
+    assert.equal(new Set(trends).size, 1, trends.join());
+  });
+
+  it('is a picture of the body mass index, and the goal in a line', () => {
+    const text = say('derived');
+    assert.match(text, / BMI 2\d\.\d [−+±]\d\.\d since /);
+    assert.match(text, /−\d\.\d\d kg to the goal of 78\.00 kg /);
+    assert.match(say('derived-pounds'), /−\d\.\d lb to the goal of 172\.0 lb /);
+    assert.match(trendOf(say('derived-pounds')) ?? '', /^1\d\d\.\d lb [−+]\d\.\d lb per week$/);
+  });
+
+  it('is nothing without a height, a goal, and enough weights; the place for a point that is looked at stays', () => {
+    const markup = draw(VIEWS['one-weight']);
+    assert.doesNotMatch(textOf(markup), /BMI|goal|per week|trend [0-9]/);
+    assert.ok(markup.includes('<p class="readout"><b></b> <span></span></p>'));
+  });
+});

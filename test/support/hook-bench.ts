@@ -1,5 +1,6 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import type { Clock } from '../../src/domain/clock.ts';
+import { type Derived, NOTHING_DERIVED } from '../../src/domain/derived.ts';
 import type { Delivery } from '../../src/domain/publisher.ts';
 import type { Reading } from '../../src/domain/reading.ts';
 import { createHook } from '../../src/publishers/hook/publisher.ts';
@@ -47,7 +48,13 @@ export async function createHookBench(
     clock = realClock,
     command,
     hearsHeld = false,
-  }: { readonly clock?: Clock; readonly command?: readonly string[]; readonly hearsHeld?: boolean } = {},
+    derived = NOTHING_DERIVED,
+  }: {
+    readonly clock?: Clock;
+    readonly command?: readonly string[];
+    readonly hearsHeld?: boolean;
+    readonly derived?: Derived;
+  } = {},
 ) {
   const directory = await temporaryDirectory();
   const program = `${directory.path}/hook.sh`;
@@ -59,6 +66,7 @@ export async function createHookBench(
     environment: { PATH: process.env['PATH'] ?? '', TZ: 'UTC' },
     hearsHeld,
     people: { names: new Map([[ANNA, 'Anna']]), unit: 'kg' },
+    derived: async () => derived,
     parking: createParkedFile(parked),
     signalGroup,
     clock,

@@ -50,6 +50,7 @@ function createClient(apiUrl: URL, options: Partial<WithingsClientOptions> = {})
   });
   return {
     refresh: () => client.refresh(refreshToken, { urgent: true }),
+    getHeights: () => client.getHeights({ userId, accessToken, urgent: false }),
     getMeas: (query = WINDOW, user = userId, offset?: number) =>
       client.getMeas({ userId: user, accessToken, query, urgent: true, offset }),
   };
@@ -186,6 +187,12 @@ describe('getMeas', () => {
     assert.equal(sent?.headers.authorization, `Bearer ${accessToken}`);
     const form = { action: 'getmeas', category: '1', startdate: `${START}`, enddate: `${START + 1000}` };
     assert.deepEqual(sent?.form, form);
+  });
+
+  test('asks for heights by their type, without any dates', async () => {
+    await using server = await startScriptedServer(EMPTY);
+    assert.deepEqual(await createClient(server.url).getHeights(), []);
+    assert.deepEqual(server.received[0]?.form, { action: 'getmeas', category: '1', meastype: '4' });
   });
 
   test('asks since a moment without any dates beside it', async () => {

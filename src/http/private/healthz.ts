@@ -1,4 +1,5 @@
 import { formatTime } from '../../domain/clock.ts';
+import { derivedFields } from '../../domain/derived.ts';
 import type { GroupState } from '../../domain/reading.ts';
 import {
   describePolling,
@@ -40,6 +41,7 @@ export function encodePerson(person: PersonStatus) {
       lastWeighIn === undefined
         ? null
         : { weight: lastWeighIn.kilograms, date: time(lastWeighIn.takenAt), age_s: seconds(lastWeighIn.agoMs) },
+    ...derivedFields(person.derived),
     held: { count: held.length, newest: encodeHeld(held.at(-1)) },
     unreadable,
     subscription: {

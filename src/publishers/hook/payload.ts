@@ -1,11 +1,16 @@
 import { formatTime } from '../../domain/clock.ts';
+import { type Derived, derivedFields } from '../../domain/derived.ts';
 import { formatChange, formatWeight, listMeasures } from '../../domain/format.ts';
 import type { People } from '../../domain/household.ts';
 import type { Delivery } from '../../domain/publisher.ts';
 import { type Reading, readingFields, weightChange, weightOf } from '../../domain/reading.ts';
 
-/** What a hook gets on its standard input, one line of JSON: the line of the journal, and what belongs to it. */
-export function toJson(delivery: Delivery, people: People): string {
+/**
+ * What a hook gets on its standard input, one line of JSON: the line of the journal, and what belongs to it.
+ *
+ * @param derived as things stand now, which is not as they stood when an older reading was taken
+ */
+export function toJson(delivery: Delivery, people: People, derived: Derived): string {
   const { kind, reading, groupIds, previousWeight, late, correction } = delivery;
   return JSON.stringify({
     ...readingFields(reading),
@@ -17,6 +22,7 @@ export function toJson(delivery: Delivery, people: People): string {
     ...(kind === 'withdrawn' && { withdrawn_weight: weightOf(reading) ?? null }),
     previous_weight: previousWeight ?? null,
     change: changeIn(delivery) ?? null,
+    ...derivedFields(derived),
     late,
     correction,
     text: describe(delivery, people),
@@ -24,7 +30,7 @@ export function toJson(delivery: Delivery, people: People): string {
 }
 
 /** The main fields as environment variables; unknown ones are not set. */
-export function toVariables(delivery: Delivery, people: People): Readonly<Record<string, string>> {
+export function toVariables(delivery: Delivery, people: People, derived: Derived): Readonly<Record<string, string>> {
   const { kind, reading, late } = delivery;
   const values = {
     WEIGHBRIDGE_KIND: kind,
@@ -32,6 +38,11 @@ export function toVariables(delivery: Delivery, people: People): Readonly<Record
     WEIGHBRIDGE_NAME: people.names.get(reading.userId),
     WEIGHBRIDGE_WEIGHT: weightIn(delivery),
     WEIGHBRIDGE_CHANGE: changeIn(delivery),
+    WEIGHBRIDGE_BMI: derived.bmi,
+    WEIGHBRIDGE_WEIGHT_TREND: derived.trend,
+    WEIGHBRIDGE_WEIGHT_PER_WEEK: derived.perWeek,
+    WEIGHBRIDGE_WEIGHT_GOAL: derived.goal,
+    WEIGHBRIDGE_WEIGHT_TO_GOAL: derived.toGoal,
     WEIGHBRIDGE_DATE: formatTime(reading.takenAt, reading.timeZone),
     WEIGHBRIDGE_LATE: late,
     WEIGHBRIDGE_AMBIGUOUS: reading.ambiguous,

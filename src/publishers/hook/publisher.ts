@@ -1,7 +1,9 @@
 import type { Clock } from '../../domain/clock.ts';
+import type { Derived } from '../../domain/derived.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Delivery, GIVEN_UP, type Parking, type Publisher } from '../../domain/publisher.ts';
+import type { UserId } from '../../domain/token.ts';
 import { errorCode, TOO_MANY_OPEN, Trouble } from '../../domain/trouble.ts';
 import { toJson, toVariables } from './payload.ts';
 import { type End, runProgram, type SignalGroup } from './run.ts';
@@ -27,6 +29,7 @@ export interface HookOptions {
   /** `HOOK_HELD`: it runs for what is held as well. */
   readonly hearsHeld: boolean;
   readonly people: People;
+  readonly derived: (userId: UserId) => Promise<Derived>;
   readonly parking: Parking;
   readonly signalGroup: SignalGroup;
   readonly clock: Clock;
@@ -42,6 +45,7 @@ export function createHook({
   environment,
   hearsHeld,
   people,
+  derived,
   parking,
   log,
   ...ports
@@ -52,15 +56,15 @@ export function createHook({
   let waits = WAITS_MS;
 
   /** Returns what was wrong, if anything. */
-  const run = async (delivery: Delivery, signal: AbortSignal): Promise<string | undefined> => {
+  const run = async (delivery: Delivery, known: Derived, signal: AbortSignal): Promise<string | undefined> => {
     const { userId: userid, groupId: grpid } = delivery.reading;
     const print = (level: 'info' | 'warn') => (line: string) =>
       log[level]({ event: 'hook', text: `hook: ${line}`, userid, grpid });
     const whole = {
       program,
       args,
-      environment: { ...environment, ...toVariables(delivery, people) },
-      input: `${toJson(delivery, people)}\n`,
+      environment: { ...environment, ...toVariables(delivery, people, known) },
+      input: `${toJson(delivery, people, known)}\n`,
       timeLimitMs: TIME_LIMIT_MS,
       onOutput: print('info'),
       onError: print('warn'),
@@ -82,7 +86,8 @@ export function createHook({
       const { userId, groupId, modifiedAt } = delivery.reading;
       const key = `${delivery.kind} ${userId} ${groupId} ${modifiedAt.getTime()}`;
       if (key !== tried.key) tried = { key, failures: 0 };
-      const problem = await run(delivery, signal);
+      const known = await derived(userId);
+      const problem = await run(delivery, known, signal);
       if (problem === undefined) {
         waits = WAITS_MS;
         return;
@@ -96,7 +101,7 @@ export function createHook({
         const wait = waitMs < MINUTE_MS ? `${waitMs / 1000} s` : `${waitMs / MINUTE_MS} min`;
         throw new Trouble(what, { code: 'hook_failed', recovery: 'retry', hint: `next try in ${wait}`, waitMs });
       }
-      await parking.park(toJson(delivery, people));
+      await parking.park(toJson(delivery, people, known));
       waits = BROKEN_WAITS_MS;
       const hint = `the reading is kept in ${parking.path}; when the program is mended, run it by hand with that line as its input`;
       throw new Trouble(what, { code: GIVEN_UP, recovery: 'defect', hint });

@@ -1,4 +1,5 @@
 import type { Clock } from '../../domain/clock.ts';
+import { isDerived } from '../../domain/derived.ts';
 import type { People } from '../../domain/household.ts';
 import type { LatestValues, RetainedStore, Value } from '../../domain/publisher.ts';
 import type { Reading } from '../../domain/reading.ts';
@@ -23,6 +24,8 @@ export interface BoardPorts {
   readonly pollMs: number;
   readonly hasCallback: boolean;
   readonly latest: LatestValues;
+  /** The values that follow from the journal's: `domain/derived.ts`. */
+  readonly derived: (userId: UserId) => Promise<ReadonlyMap<string, Value>>;
   readonly store: RetainedStore;
   /** Where the broker is, for its troubles. */
   readonly url: URL;
@@ -172,15 +175,20 @@ export function createBoard(ports: BoardPorts) {
   /** Publishes the values of the journal that differ. Returns the quantities that the journal lacks. */
   const align = async (connection: Connection, userId: UserId): Promise<readonly string[]> => {
     const known = valuesOf(userId);
-    const newest = newestOf(userId);
-    const isOther = ([key, { value, takenAt }]: readonly [string, Value]) =>
-      known.get(key)?.value !== value || known.get(key)?.takenAt.getTime() !== takenAt.getTime();
-    const changes = [...newest].filter(isOther);
+    const newest = await newestOf(userId);
+    const changes = differing(newest, known);
     if (changes.length > 0) await set(connection, userId, new Map(changes));
     return [...known.keys()].filter((key) => !newest.has(key));
   };
 
-  const newestOf = (userId: UserId) => new Map([...latest.of(userId)].filter(([key]) => isQuantity(key)));
+  const newestOf = async (userId: UserId) =>
+    new Map([...[...latest.of(userId)].filter(([key]) => isQuantity(key)), ...(await ports.derived(userId))]);
+
+  /** Forgets values, and clears them. */
+  const drop = async (connection: Connection, userId: UserId, keys: readonly string[]) => {
+    for (const key of keys) valuesOf(userId).delete(key);
+    if (keys.length > 0) await clear(connection, [...values.keys()]);
+  };
 
   return {
     say: speaker.say,
@@ -194,7 +202,7 @@ export function createBoard(ports: BoardPorts) {
       retained = before.topics;
       for (const [userId, each] of before.values) values.set(userId, new Map(each));
       for (const userId of await whoIsLinked()) {
-        if (!values.has(userId)) values.set(userId, newestOf(userId));
+        if (!values.has(userId)) values.set(userId, await newestOf(userId));
       }
       isOpen = true;
       await remember();
@@ -215,7 +223,7 @@ export function createBoard(ports: BoardPorts) {
     async introduce(connection: Connection): Promise<void> {
       for (const userId of shown.keys()) await postDevice(connection, userId);
     },
-    /** Publishes a reading's values that are not older than those there. False for a person who is not linked. */
+    /** Publishes a reading's values that are not older than those there, and what is derived now. False for a person who is not linked. */
     async put(connection: Connection, { userId, takenAt, measures }: Reading): Promise<boolean> {
       if (!(await join(connection, userId))) return false;
       const known = valuesOf(userId);
@@ -228,7 +236,10 @@ export function createBoard(ports: BoardPorts) {
       const changes = Object.entries(measures)
         .filter(isNews)
         .map(([key, value]) => [key, { value, takenAt }] as const);
-      await set(connection, userId, new Map(changes));
+      const derived = await ports.derived(userId);
+      await set(connection, userId, new Map([...changes, ...differing(derived, known)]));
+      const isOver = (key: string) => isDerived(key) && !derived.has(key);
+      await drop(connection, userId, [...known.keys()].filter(isOver));
       return true;
     },
     /**
@@ -237,9 +248,7 @@ export function createBoard(ports: BoardPorts) {
      */
     async match(connection: Connection, userId: UserId): Promise<boolean> {
       if (!(await join(connection, userId))) return false;
-      const absent = await align(connection, userId);
-      for (const key of absent) valuesOf(userId).delete(key);
-      if (absent.length > 0) await clear(connection, [...values.keys()]);
+      await drop(connection, userId, await align(connection, userId));
       return true;
     },
     /** Publishes the journal's newest values, and clears those that the journal has lacked for two calls. */
@@ -268,6 +277,14 @@ export function createBoard(ports: BoardPorts) {
       }
     },
   };
+}
+
+/** What of the values is not so on the board. */
+function differing(values: ReadonlyMap<string, Value>, known: ReadonlyMap<string, Value>) {
+  return [...values].filter(([key, { value, takenAt }]) => {
+    const before = known.get(key);
+    return before?.value !== value || before.takenAt.getTime() !== takenAt.getTime();
+  });
 }
 
 function isDevice(topic: string): boolean {

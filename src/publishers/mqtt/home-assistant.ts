@@ -1,4 +1,4 @@
-import type { WeightUnit } from '../../domain/format.ts';
+import { POUND, type WeightUnit } from '../../domain/format.ts';
 import { readMeasureKey } from '../../domain/measure.ts';
 import type { UserId } from '../../domain/token.ts';
 import { type Topics, WEIGH_IN } from './messages.ts';
@@ -45,7 +45,7 @@ export function devicePayload({ userId, name, quantities, gone = [], unit, topic
     default_entity_id: `${platform}.${prefix}_${slug(label)}`,
   });
   const sensors = quantities.map((key): [string, Component] => {
-    const { label, ...facts } = describeQuantity(key);
+    const { label, template = 'value_json.value', ...facts } = describeQuantity(key, unit);
     const topic = topics.value(userId, key);
     const weights = facts.device_class === 'weight' && unit !== 'kg' ? { suggested_unit_of_measurement: unit } : {};
     return [
@@ -57,7 +57,7 @@ export function devicePayload({ userId, name, quantities, gone = [], unit, topic
         // Two equal weights on two days are two weigh-ins.
         ...(key === 'weight' && { force_update: true }),
         state_topic: topic,
-        value_template: '{{ value_json.value }}',
+        value_template: `{{ ${template} }}`,
         json_attributes_topic: topic,
         json_attributes_template: "{{ {'measured_at': value_json.measured_at} | tojson }}",
       },
@@ -112,6 +112,9 @@ interface Quantity {
   readonly state_class?: 'measurement';
   readonly suggested_display_precision?: number;
   readonly enabled_by_default?: false;
+  readonly icon?: string;
+  /** What of the payload is the state, if it is not the value as it is. */
+  readonly template?: string;
 }
 
 const measured = (label: string, unit?: string, more: Partial<Quantity> = {}): Quantity => ({
@@ -165,9 +168,30 @@ const QUANTITIES: ReadonlyMap<string, Quantity> = new Map(
   }),
 );
 
-/** By the key of the journal. A quantity that is not in the table has Withings' unit, if it has one. */
-function describeQuantity(key: string): Quantity {
-  const known = QUANTITIES.get(key);
+/** What weighbridge derives: `domain/derived.ts`. */
+const DERIVED: ReadonlyMap<string, Quantity> = new Map(
+  Object.entries<Quantity>({
+    bmi: measured('BMI', 'kg/m²', { icon: 'mdi:human', suggested_display_precision: 1 }),
+    weight_trend: { ...mass('Weight trend'), icon: 'mdi:chart-line', suggested_display_precision: 1 },
+    weight_goal: { ...mass('Weight goal'), icon: 'mdi:flag-checkered' },
+    weight_to_goal: { ...mass('Weight to goal'), icon: 'mdi:flag-outline' },
+  }),
+);
+
+/** Home Assistant converts weights, and no weights per week. */
+function weightPerWeek(unit: WeightUnit): Quantity {
+  const isMetric = unit === 'kg';
+  return measured('Weight change per week', isMetric ? 'kg/week' : 'lb/week', {
+    icon: 'mdi:chart-line-variant',
+    suggested_display_precision: isMetric ? 2 : 1,
+    ...(!isMetric && { template: `(value_json.value / ${POUND}) | round(1)` }),
+  });
+}
+
+/** By the key of the topic. A quantity that is not in the tables has Withings' unit, if it has one. */
+function describeQuantity(key: string, weightUnit: WeightUnit): Quantity {
+  if (key === 'weight_per_week') return weightPerWeek(weightUnit);
+  const known = QUANTITIES.get(key) ?? DERIVED.get(key);
   if (known !== undefined) return known;
   const { name, unit, part } = readMeasureKey(key);
   const label = part === undefined ? sentence(name) : `${sentence(name)} ${part}`;

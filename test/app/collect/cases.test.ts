@@ -41,6 +41,7 @@ function setUp() {
     accessTokens,
     withAccess: createWithAccess({ ...accessTokens, ...others }),
     measures: { getMeas: async () => answer },
+    heights: { learn: async () => undefined, isDue: () => false, ask: async () => undefined },
     cursors: cursorStore,
     personStates: createPersonStates({ people: store, log }),
     announce: createAnnouncer({ log, clock, people, maxAgeMs: () => HOUR }),

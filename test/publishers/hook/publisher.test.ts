@@ -4,6 +4,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { Derived } from '../../../src/domain/derived.ts';
 import { formatLine } from '../../../src/storage/journal/line.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createHookBench, DELIVERY, READING, writeScript } from '../../support/hook-bench.ts';
@@ -22,9 +23,19 @@ const isAlive = (pid: string) =>
     () => false,
   );
 
+const DERIVED: Derived = {
+  takenAt: new Date('2026-11-20T06:01:02Z'),
+  height: 1.8,
+  bmi: 25.2,
+  trend: 81.4,
+  perWeek: -0.35,
+  goal: 78,
+  toGoal: -3.65,
+};
+
 describe('a hook', () => {
   test('gets the line of the journal and some more on its standard input', async () => {
-    await using bench = await createHookBench('cat > "$1/in"');
+    await using bench = await createHookBench('cat > "$1/in"', { derived: DERIVED });
     await bench.deliver();
     const text = await bench.read('in');
     assert.match(text, /^\{[^\n]*\}\n$/);
@@ -36,6 +47,11 @@ describe('a hook', () => {
       weight: 81.65,
       previous_weight: 81.25,
       change: 0.4,
+      bmi: 25.2,
+      weight_trend: 81.4,
+      weight_per_week: -0.35,
+      weight_goal: 78,
+      weight_to_goal: -3.65,
       late: false,
       correction: false,
       text: 'Anna 81.65 kg (+0.40)',
@@ -43,7 +59,7 @@ describe('a hook', () => {
   });
 
   test('gets the main fields in its environment, and nothing that it was not to have', async () => {
-    await using bench = await createHookBench('env > "$1/env"');
+    await using bench = await createHookBench('env > "$1/env"', { derived: DERIVED });
     await bench.deliver();
     const lines = (await bench.read('env')).trim().split('\n');
     const variables = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s)));
@@ -57,6 +73,11 @@ describe('a hook', () => {
       WEIGHBRIDGE_NAME: 'Anna',
       WEIGHBRIDGE_WEIGHT: '81.65',
       WEIGHBRIDGE_CHANGE: '0.4',
+      WEIGHBRIDGE_BMI: '25.2',
+      WEIGHBRIDGE_WEIGHT_TREND: '81.4',
+      WEIGHBRIDGE_WEIGHT_PER_WEEK: '-0.35',
+      WEIGHBRIDGE_WEIGHT_GOAL: '78',
+      WEIGHBRIDGE_WEIGHT_TO_GOAL: '-3.65',
       WEIGHBRIDGE_DATE: '2026-11-20T07:01:02+01:00',
       WEIGHBRIDGE_LATE: 'false',
       WEIGHBRIDGE_AMBIGUOUS: 'false',
