@@ -1,3 +1,4 @@
+import type { BedEvent } from './bed.ts';
 import { formatInterval } from './format.ts';
 import type { GroupState, WeighIn } from './reading.ts';
 import type { UserId } from './token.ts';
@@ -28,6 +29,8 @@ export interface PersonStatus {
   /** How many measure groups of this person Withings sent that cannot be read. */
   readonly unreadable: number;
   readonly subscription: SubscriptionStatus;
+  /** The newest bed event; undefined before the first, and where `APPLIS` asks for none. */
+  readonly bed?: BedEvent | undefined;
 }
 
 /** What was held longer ago is not shown. */
@@ -107,6 +110,8 @@ export interface PersonState {
   readonly leaveUnsubscribed: boolean;
   /** When the last 90 days were compared with what Withings has. */
   readonly checkedAt: Date | undefined;
+  /** What the login may, as Withings listed it last. */
+  readonly scope: string | undefined;
 }
 
 /** What is wrong, in words, and since when. */
@@ -148,6 +153,7 @@ export const NOTHING_KNOWN: PersonState = {
   subscription: undefined,
   leaveUnsubscribed: false,
   checkedAt: undefined,
+  scope: undefined,
 };
 
 /** Whether there is nothing that a person must do. A household without anyone linked yet is no failure. */

@@ -21,13 +21,14 @@ export function createPersonFiles(directory: string, files: FileSystem = nodeFil
   };
 }
 
-function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribed, checkedAt }: PersonState) {
+function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribed, checkedAt, scope }: PersonState) {
   const fields = {
     linked_at: linkedAt,
     linked_by: linkedBy,
     needs_login: needsLogin,
     subscription,
     checked_at: checkedAt,
+    scope,
   };
   return leaveUnsubscribed ? { ...fields, leave_unsubscribed: true } : fields;
 }
@@ -43,6 +44,7 @@ function decode(fields: Fields): PersonState {
       : undefined,
     leaveUnsubscribed: fields['leave_unsubscribed'] === true,
     checkedAt: parseTime(fields['checked_at']),
+    scope: textOf(fields['scope']),
   };
 }
 

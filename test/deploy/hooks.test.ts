@@ -24,6 +24,7 @@ async function setUp(name: string, args: (directory: string) => readonly string[
     command: [`${HOOKS}${name}`, ...args(directory.path)],
     environment: { PATH: `${bin}:${process.env['PATH']}`, OUT: `${directory.path}/out` },
     hearsHeld: true,
+    hearsBed: false,
     people: { names: new Map([[ANNA, 'Anna "A", the 1st']]), unit: 'kg' },
     parking: { path: '', park: async () => undefined },
     signalGroup,

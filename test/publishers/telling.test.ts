@@ -30,6 +30,7 @@ async function setUp(broker: AedesBroker, { hearsHeld }: { readonly hearsHeld: b
     command: ['sh', '-c', `cat >> ${directory}/runs`],
     environment: { PATH: process.env['PATH'] ?? '' },
     hearsHeld,
+    hearsBed: false,
     people: { names: new Map(), unit: 'kg' },
     parking: { path: '', park: async () => undefined },
     signalGroup,

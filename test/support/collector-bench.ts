@@ -53,6 +53,7 @@ export function createCollectorBench(
     accept: () => undefined,
     isFresh: () => false,
     refuse: () => undefined,
+    scopeOf: () => undefined,
     hasOtherLogin: () => Promise.resolve(false),
     adopt: () => Promise.resolve(),
   };
