@@ -70,7 +70,7 @@ for (const { name, start, skip } of BROKERS) {
       assert.equal(listener.on(BED_EVENT).length, 1);
     });
 
-    it('is published for nobody who is not linked', async () => {
+    it('is not published for a person who is not linked', async () => {
       await using broker = await start();
       await using listener = await listenTo(broker.url);
       await using bench = startBed(broker.url);
