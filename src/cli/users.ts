@@ -2,12 +2,14 @@ import { stat } from 'node:fs/promises';
 import { describeSubscription, readStoredStatus } from '../app/status/stored-status.ts';
 import { nameAppli } from '../app/subscribe/subscriptions.ts';
 import type { Config } from '../config/config.ts';
-import { journalIn, storedStatusPorts, unreadableIn } from '../daemon/data-directory.ts';
+import { bedIn, journalIn, storedStatusPorts, unreadableIn } from '../daemon/data-directory.ts';
+import { BED_KINDS, type BedEvent, describeBed } from '../domain/bed.ts';
 import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
 import { createDerive, type Derived } from '../domain/derived.ts';
 import { formatTrend, formatWeight, tellChange, type WeightUnit } from '../domain/format.ts';
 import type { TimedValue } from '../domain/history.ts';
 import type { People } from '../domain/household.ts';
+import type { Log } from '../domain/log.ts';
 import { counts, type GroupState, type Reading, weightOf } from '../domain/reading.ts';
 import {
   describePolling,
@@ -20,6 +22,7 @@ import {
 import type { UserId } from '../domain/token.ts';
 import { encodePerson } from '../http/private/healthz.ts';
 import { realClock } from '../runtime/real-clock.ts';
+import { readBedFile } from '../storage/bed-file.ts';
 import { isMissing } from '../storage/files.ts';
 import { openJournalReader } from '../storage/journal/reader.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
@@ -47,6 +50,7 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]
   const ports = storedStatusPorts(directories, messages);
   const journal = await readJournal(journalIn(directories.data));
   const unreadable = await openUnreadableFile(unreadableIn(directories.data), messages);
+  const beds = await readBeds(config, messages);
   const now = realClock.now();
   const valuesOf = (userId: UserId) => journal.weights.get(userId) ?? [];
   const derive = createDerive({ histories: { valuesOf, quantitiesOf: () => [] }, people, goals, clock: realClock });
@@ -67,6 +71,7 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]
       held: recentlyHeld(journal.held.get(userId) ?? [], now),
       unreadable: unreadable.countOf(userId),
       subscription: describeSubscription(person, { hasCallback: callback.url !== undefined, pollMs: pollIntervalMs }),
+      bed: beds.get(userId),
     });
   }
   return persons;
@@ -80,6 +85,16 @@ async function listLinked(directory: string): Promise<UserId[]> {
     if (isMissing(error)) return [];
   }
   return await createTokenFiles(directory).list();
+}
+
+/** Each person's newest bed event, where `APPLIS` asks for them. */
+async function readBeds({ directories, withings }: Config, log: Log): Promise<ReadonlyMap<UserId, BedEvent>> {
+  if (!withings.applis.some((appli) => BED_KINDS.has(appli))) return new Map();
+  const path = bedIn(directories.data);
+  const found = await readBedFile(path).catch((error: unknown) => {
+    log.warn({ event: 'trouble', text: error instanceof Error ? error.message : `cannot read ${path}` });
+  });
+  return found?.newest ?? new Map();
 }
 
 /** By the last line of each group: the weights of each person that count, by time, and what is held. */
@@ -142,6 +157,11 @@ function tableOf(persons: readonly PersonStatus[], { unit }: People): readonly (
     {
       heading: 'UNREADABLE',
       cell: ({ unreadable }) => (unreadable === 0 ? NOTHING : String(unreadable)),
+      isRare: true,
+    },
+    {
+      heading: 'BED',
+      cell: ({ bed }) => (bed === undefined ? NOTHING : `${describeBed(bed)}, ${formatMinute(bed.at)}`),
       isRare: true,
     },
     {

@@ -1,5 +1,7 @@
+import { scopesOf } from '../domain/scope.ts';
 import type { UserId } from '../domain/token.ts';
 import {
+  checkBed,
   checkInterval,
   checkMqtt,
   checkPair,
@@ -68,12 +70,14 @@ function readConfig(settings: Settings, env: Source) {
   const clientSecret = secret('WITHINGS_CLIENT_SECRET');
   const apiUrl = defaulted('WITHINGS_API_URL');
   const command = optional('HOOK_COMMAND');
+  const applis = defaulted('APPLIS');
   return {
     withings: {
       apiUrl,
       accountUrl: defaulted('WITHINGS_ACCOUNT_URL'),
-      scopes: defaulted('SCOPES'),
-      applis: defaulted('APPLIS'),
+      /** Also what the categories need. */
+      scopes: [...new Set([...defaulted('SCOPES'), ...scopesOf(applis)])],
+      applis,
       credentials: clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined,
     },
     callback: readCallback(settings),
@@ -87,7 +91,12 @@ function readConfig(settings: Settings, env: Source) {
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE'),
     hold: { jumpShare: defaulted('HOLD_JUMPS') },
     mqtt: readMqtt(settings),
-    hook: command && { command, environment: inherited(env), hearsHeld: defaulted('HOOK_HELD') === 'on' },
+    hook: command && {
+      command,
+      environment: inherited(env),
+      hearsHeld: defaulted('HOOK_HELD') === 'on',
+      hearsBed: defaulted('HOOK_BED') === 'on',
+    },
     log: { level: defaulted('LOG_LEVEL'), format: defaulted('LOG_FORMAT') },
   };
 }
@@ -166,6 +175,7 @@ function findWarnings(env: Source, written: readonly string[], config: Config): 
     ...checkScopes(withings.scopes),
     ...checkInterval(reconcileIntervalMs),
     ...checkRedirect(config),
+    ...checkBed(config),
     ...(idle ? [{ message: idle.message, hint: hintFor(idle.missing) }] : []),
   ];
 }

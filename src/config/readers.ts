@@ -1,5 +1,6 @@
 import { isIP, isIPv4 } from 'node:net';
-import { type Appli, MEASURE_APPLIS } from '../domain/notification.ts';
+import { BED_KINDS } from '../domain/bed.ts';
+import { APPLI_NAMES, type Appli, MEASURE_APPLIS } from '../domain/notification.ts';
 import { parseUserId, type UserId } from '../domain/token.ts';
 
 /** A value that is not what a setting takes; the message says what it takes. */
@@ -186,12 +187,34 @@ export const scopes: Reader<readonly string[]> = (value) => {
   return [...new Set(names)];
 };
 
-/** `1,4` */
+/** What people call the categories that are of no use here. */
+const USELESS_APPLIS: Readonly<Record<number, string>> = {
+  16: 'activity',
+  44: 'sleep',
+  46: APPLI_NAMES[46] ?? '',
+  52: 'inflation done',
+  53: 'unassociated device',
+  54: 'ECG',
+  55: 'failed ECG',
+  60: 'survey',
+  61: 'stethoscope',
+  63: 'urine',
+  98: 'bed occupied',
+  99: 'bed empty',
+  100: 'bed poll',
+};
+
+/** `1,4,50,51` */
 export const applis: Reader<readonly Appli[]> = (value) => {
   const numbers = list(value).map(Number);
-  const isKnown = (number: number): number is Appli => MEASURE_APPLIS.has(number);
-  const message = `must be any of ${[...MEASURE_APPLIS].join(', ')}, comma-separated`;
-  demand(numbers.length > 0 && numbers.every(isKnown), message);
+  const known = [...MEASURE_APPLIS, ...BED_KINDS.keys()].sort((one, other) => one - other);
+  const isKnown = (number: number): number is Appli => known.includes(number);
+  const useless = numbers.find((number) => USELESS_APPLIS[number] !== undefined);
+  const why =
+    useless === undefined
+      ? ''
+      : `. weighbridge cannot fetch ${useless} (${USELESS_APPLIS[useless]}): Withings' getmeas does not return it`;
+  demand(numbers.length > 0 && numbers.every(isKnown), `must be any of ${known.join(', ')}, comma-separated${why}`);
   return [...new Set(numbers)];
 };
 

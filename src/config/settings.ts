@@ -51,6 +51,7 @@ const DEFAULTED = {
   ANNOUNCE_MAX_AGE: { read: duration(1_000), example: '1h' },
   HOLD_JUMPS: { read: share, example: '20%' },
   HOOK_HELD: { read: oneOf(['off', 'on']), example: 'off' },
+  HOOK_BED: { read: oneOf(['off', 'on']), example: 'off' },
   SCOPES: { read: scopes, example: 'user.info,user.metrics' },
   APPLIS: { read: applis, example: '1' },
   MQTT_PREFIX: { read: topic, example: 'weighbridge' },

@@ -1,3 +1,4 @@
+import type { BedEvent } from './bed.ts';
 import type { Derived, Height } from './derived.ts';
 import { formatInterval } from './format.ts';
 import type { GroupState, WeighIn } from './reading.ts';
@@ -30,6 +31,8 @@ export interface PersonStatus {
   /** How many measure groups of this person Withings sent that cannot be read. */
   readonly unreadable: number;
   readonly subscription: SubscriptionStatus;
+  /** The newest bed event; undefined before the first, and where `APPLIS` asks for none. */
+  readonly bed?: BedEvent | undefined;
 }
 
 /** What was held longer ago is not shown. */
@@ -113,6 +116,8 @@ export interface PersonState {
   readonly height: Height | undefined;
   /** When Withings was last asked for it. */
   readonly heightAskedAt: Date | undefined;
+  /** What the login may, as Withings listed it last. */
+  readonly scope: string | undefined;
 }
 
 /** What is wrong, in words, and since when. */
@@ -156,6 +161,7 @@ export const NOTHING_KNOWN: PersonState = {
   checkedAt: undefined,
   height: undefined,
   heightAskedAt: undefined,
+  scope: undefined,
 };
 
 /** Whether there is nothing that a person must do. A household without anyone linked yet is no failure. */

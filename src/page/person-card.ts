@@ -27,11 +27,17 @@ export function drawPerson(person: PersonStatus, everything: PageView): Html {
 ${drawWeight(weights, person.derived, view)}
 ${leftOut && html`<p class="hint">A weigh-in is dated ${sayDay(new Date(leftOut.takenMs), view.now)}, in the future, and is left out here.</p>`}
 ${drawHeld(person, view)}
+${drawBed(person, view)}
 </header>
 ${drawCharts(person, view)}
 ${drawConnection(person, view)}
 ${drawLinkButton(view, label, login.state === 'needs_login' ? 'main' : 'quiet')}
 </article>`;
+}
+
+function drawBed({ bed }: PersonStatus, { now }: PageView): Html | false {
+  if (bed === undefined) return false;
+  return html`<p class="hint bed">${bed.kind === 'in_bed' ? 'In bed' : 'Out of bed'} since ${timeWhen(bed.at, now)}</p>`;
 }
 
 function drawWeight(weights: Series, derived: Derived, { unit, now }: PageView): Html | false {

@@ -23,7 +23,7 @@ export function createPersonFiles(directory: string, files: FileSystem = nodeFil
 }
 
 function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribed, checkedAt, ...rest }: PersonState) {
-  const { height, heightAskedAt } = rest;
+  const { height, heightAskedAt, scope } = rest;
   const fields = {
     linked_at: linkedAt,
     linked_by: linkedBy,
@@ -32,6 +32,7 @@ function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribe
     checked_at: checkedAt,
     height: height && { metres: height.metres, taken_at: height.takenAt },
     height_asked_at: heightAskedAt,
+    scope,
   };
   return leaveUnsubscribed ? { ...fields, leave_unsubscribed: true } : fields;
 }
@@ -49,6 +50,7 @@ function decode(fields: Fields): PersonState {
     checkedAt: parseTime(fields['checked_at']),
     height: decodeHeight(fields['height']),
     heightAskedAt: parseTime(fields['height_asked_at']),
+    scope: textOf(fields['scope']),
   };
 }
 

@@ -484,7 +484,7 @@ describe('HOOK_COMMAND', () => {
     };
     const others = { MY_PASSWORD: 'x', STATUS_PASSWORD: 'y', NODE_OPTIONS: '--inspect', LD_PRELOAD: 'z.so' };
     const { hook } = accepted({ ...kept, ...others, HOOK_COMMAND: 'say "a word"' });
-    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept, hearsHeld: false });
+    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept, hearsHeld: false, hearsBed: false });
   });
 
   it('is not repeated where it is wrong: a password may be in it', () => {
@@ -611,6 +611,30 @@ describe('.env.example', () => {
   });
 });
 
+describe('APPLIS', () => {
+  it('takes beds, and the consent link asks for the scopes that the categories need', () => {
+    const scopesOf = (env: Readonly<Record<string, string>>) => accepted(env).withings.scopes;
+    assert.deepEqual(scopesOf({}), ['user.info', 'user.metrics']);
+    assert.deepEqual(scopesOf({ APPLIS: '1,50,51' }), ['user.info', 'user.metrics', 'user.sleepevents']);
+    assert.deepEqual(scopesOf({ APPLIS: '50,51', SCOPES: 'user.info' }), ['user.info', 'user.sleepevents']);
+    assert.deepEqual(accepted({ APPLIS: '1,50,51' }).withings.applis, [1, 50, 51]);
+  });
+
+  it('names a category that getmeas does not return', () => {
+    for (const [appli, name] of [
+      ['16', 'activity'],
+      ['44', 'sleep'],
+      ['54', 'ECG'],
+      ['98', 'bed occupied'],
+    ])
+      assert.match(
+        refused({ APPLIS: `1,${appli}` }).problems[0]?.message ?? '',
+        new RegExp(`${appli} \\(${name}\\): .*getmeas`),
+      );
+    assert.doesNotMatch(refused({ APPLIS: '7' }).problems[0]?.message ?? '', /getmeas/);
+  });
+});
+
 describe('what Withings does not know or allow is a warning with the reason', () => {
   const warn = (settings: Readonly<Record<string, string>>) => {
     const { config, warnings } = parseConfig({ ...CREDENTIALS, ...settings });
@@ -623,6 +647,18 @@ describe('what Withings does not know or allow is a warning with the reason', ()
     assert.match(line, /SCOPES.*user\.metric and user\.weight.*does not know.*user\.metrics.*user\.sleepevents/);
     assert.deepEqual(more, []);
     assert.deepEqual(warn({ SCOPES: 'user.info,user.metrics,user.activity,user.sleepevents' }), []);
+  });
+
+  it('names what keeps bed events from coming or counting', () => {
+    const CALLBACK_URL = 'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c';
+    assert.deepEqual(warn({ CALLBACK_URL, APPLIS: '1,50,51' }), []);
+    assert.match(warn({ CALLBACK_URL, APPLIS: '1,50' })[0] ?? '', /in bed \(50\) without out of bed \(51\)/);
+    assert.match(warn({ APPLIS: '50,51' })[0] ?? '', /polling cannot find it; set CALLBACK_URL/);
+    const guessed = { CALLBACK_URL: 'https://me.example.org/withingsWebhook', APPLIS: '50,51' };
+    assert.match(warn(guessed).at(-1) ?? '', /count only with a secret in the callback URL/);
+    // What a caller of the port must know is what counts.
+    assert.match(warn({ CALLBACK_URL, WEBHOOK_PATH: '/hook', APPLIS: '50,51' })[0] ?? '', /only with a secret/);
+    assert.deepEqual(warn({ CALLBACK_URL: `${guessed.CALLBACK_URL}?key=9f2c5d0a7be1`, APPLIS: '50,51' }), []);
   });
 
   it('says where a REDIRECT_URL on this computer does not lead to weighbridge', () => {

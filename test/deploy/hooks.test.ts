@@ -26,6 +26,7 @@ async function setUp(name: string, args: (directory: string) => readonly string[
     environment: { PATH: `${bin}:${process.env['PATH']}`, OUT: `${directory.path}/out` },
     hearsHeld: true,
     derived: async () => NOTHING_DERIVED,
+    hearsBed: false,
     people: { names: new Map([[ANNA, 'Anna "A", the 1st']]), unit: 'kg' },
     parking: { path: '', park: async () => undefined },
     signalGroup,

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { toReading } from '../../src/domain/reading.ts';
 import { createReview } from '../../src/domain/review.ts';
 import { renderPage } from '../../src/page/status-page.ts';
 import { PATHS, type PageView, RANGES } from '../../src/page/view.ts';
 import { openJournal } from '../../src/storage/journal/journal.ts';
+import { bedEvent } from '../support/beds.ts';
 import { dotsOf, rowsOf, textOf } from '../support/page-text.ts';
 import {
   ANNAS,
@@ -299,6 +300,17 @@ describe('many readings', () => {
     const bytes = Buffer.byteLength(draw(household(people, { range: 'year' })));
     assert.ok(bytes < 60_000, `${bytes} bytes`);
   });
+});
+
+test('the page has one line about the bed of a person who has one', () => {
+  const at = new Date(NOW.getTime() - 60_000);
+  const drawn = (kind: 'in_bed' | 'out_of_bed') =>
+    textOf(
+      draw(view({ status: status({ people: [person(ANNA, 'Anna', { bed: bedEvent(kind, at) }), person(BO, 'Bo')] }) })),
+    );
+  assert.equal(drawn('in_bed').match(/In bed since today \d\d:\d\d/g)?.length, 1);
+  assert.equal(drawn('out_of_bed').match(/Out of bed since today/g)?.length, 1);
+  assert.doesNotMatch(say('well'), /of bed|In bed/);
 });
 
 describe('what is held', () => {

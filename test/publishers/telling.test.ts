@@ -32,6 +32,7 @@ async function setUp(broker: AedesBroker, { hearsHeld }: { readonly hearsHeld: b
     environment: { PATH: process.env['PATH'] ?? '' },
     hearsHeld,
     derived: async () => NOTHING_DERIVED,
+    hearsBed: false,
     people: { names: new Map(), unit: 'kg' },
     parking: { path: '', park: async () => undefined },
     signalGroup,

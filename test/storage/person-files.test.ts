@@ -13,7 +13,7 @@ test('why there is no subscription is kept with its code, so that a restart goes
     { since, reason: 'no head', code: 'callback_unreachable' },
     { since, reason: 'of before' },
   ]) {
-    const state = { ...NOTHING_KNOWN, subscription: { applis: [1], hitch } };
+    const state = { ...NOTHING_KNOWN, subscription: { applis: [1], hitch }, scope: 'user.info,user.metrics' };
     await people.save(ANNA, state);
     assert.deepEqual(await people.load(ANNA), state);
   }

@@ -54,6 +54,7 @@ export function createCollectorBench(
     accept: () => undefined,
     isFresh: () => false,
     refuse: () => undefined,
+    scopeOf: () => undefined,
     hasOtherLogin: () => Promise.resolve(false),
     adopt: () => Promise.resolve(),
   };

@@ -1,4 +1,5 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
+import type { BedDelivery } from '../../src/domain/bed.ts';
 import type { Clock } from '../../src/domain/clock.ts';
 import { type Derived, NOTHING_DERIVED } from '../../src/domain/derived.ts';
 import type { Delivery } from '../../src/domain/publisher.ts';
@@ -49,11 +50,13 @@ export async function createHookBench(
     command,
     hearsHeld = false,
     derived = NOTHING_DERIVED,
+    hearsBed = false,
   }: {
     readonly clock?: Clock;
     readonly command?: readonly string[];
     readonly hearsHeld?: boolean;
     readonly derived?: Derived;
+    readonly hearsBed?: boolean;
   } = {},
 ) {
   const directory = await temporaryDirectory();
@@ -65,6 +68,7 @@ export async function createHookBench(
     command: command ?? [program, directory.path],
     environment: { PATH: process.env['PATH'] ?? '', TZ: 'UTC' },
     hearsHeld,
+    hearsBed,
     people: { names: new Map([[ANNA, 'Anna']]), unit: 'kg' },
     derived: async () => derived,
     parking: createParkedFile(parked),
@@ -77,6 +81,8 @@ export async function createHookBench(
     directory: directory.path,
     program,
     log,
+    hook,
+    deliverBed: async (delivery: BedDelivery) => await hook.deliverBed?.(delivery, signal),
     deliver: (delivery = DELIVERY, until = signal) => hook.deliver(delivery, until),
     read: (name: string) => readFile(`${directory.path}/${name}`, 'utf8'),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),

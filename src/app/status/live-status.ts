@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import type { BedEvents } from '../../domain/bed.ts';
 import type { Clock } from '../../domain/clock.ts';
 import type { Derive } from '../../domain/derived.ts';
 import { nameOf, type People } from '../../domain/household.ts';
@@ -74,11 +75,14 @@ export function createLiveStatus(ports: {
   readonly journal: Pick<Journal, 'lastWeighIn' | 'heldOf'>;
   readonly unreadable: Pick<UnreadableStore, 'countOf'>;
   readonly derive: Derive;
+  /** Undefined where `APPLIS` asks for no bed. */
+  readonly beds?: Pick<BedEvents, 'newest'> | undefined;
   readonly people: People;
   readonly schedule: Pick<Schedule, 'isPolled' | 'intervalMs' | 'hasCallback' | 'pollMs'>;
   readonly clock: Clock;
 }): LiveStatus {
-  const { linkedUsers, readStoredStatus, remembered, journal, unreadable, derive, people, schedule, clock } = ports;
+  const { linkedUsers, readStoredStatus, remembered, journal, unreadable, derive, beds, people, schedule, clock } =
+    ports;
   const startedMs = clock.elapsedMs();
   const fileLimit = pLimit(AT_ONCE);
   /** Times by `clock.elapsedMs()`, of those who are linked. */
@@ -151,6 +155,7 @@ export function createLiveStatus(ports: {
       held: recentlyHeld(journal.heldOf(userId), clock.now()),
       unreadable: unreadable.countOf(userId),
       subscription: describeSubscription(person, schedule),
+      bed: beds?.newest(userId),
     };
   };
 

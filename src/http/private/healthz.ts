@@ -1,3 +1,4 @@
+import type { BedEvent } from '../../domain/bed.ts';
 import { formatTime } from '../../domain/clock.ts';
 import { derivedFields } from '../../domain/derived.ts';
 import type { GroupState } from '../../domain/reading.ts';
@@ -26,7 +27,7 @@ export function encodeHealthz(status: Status, version: string) {
 
 /** One of `users`, also as `weighbridge users --json` prints them. Weights are kilograms. */
 export function encodePerson(person: PersonStatus) {
-  const { login, lastContact, lastWeighIn, held, unreadable, subscription } = person;
+  const { login, lastContact, lastWeighIn, held, unreadable, subscription, bed } = person;
   const { state, applis, since, reason, pollMs } = subscription;
   return {
     userid: person.userId,
@@ -52,7 +53,13 @@ export function encodePerson(person: PersonStatus) {
       mode: pollMs === undefined ? undefined : describePolling(pollMs),
       poll_interval_s: pollMs === undefined ? undefined : seconds(pollMs),
     },
+    bed: encodeBed(bed),
   };
+}
+
+/** Left out before the first bed event. */
+function encodeBed(bed: BedEvent | undefined) {
+  return bed && { in_bed: bed.kind === 'in_bed', since: time(bed.at) };
 }
 
 function encodeHeld(group: GroupState | undefined) {

@@ -1,3 +1,4 @@
+import type { BedEvents } from '../../domain/bed.ts';
 import type { Clock } from '../../domain/clock.ts';
 import { isDerived } from '../../domain/derived.ts';
 import type { People } from '../../domain/household.ts';
@@ -7,8 +8,8 @@ import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
 import type { Connection } from './connection.ts';
-import { devicePayload, deviceTopic } from './home-assistant.ts';
-import { isQuantity, ONLINE, problemPayload, type Topics, valuePayload } from './messages.ts';
+import { type DeviceOptions, devicePayload, deviceTopic } from './home-assistant.ts';
+import { bedPayload, isQuantity, ONLINE, problemPayload, type Topics, valuePayload } from './messages.ts';
 import type { LinkTroubles } from './reconnect.ts';
 import { createSpeaker } from './speaker.ts';
 
@@ -26,6 +27,8 @@ export interface BoardPorts {
   readonly latest: LatestValues;
   /** The values that follow from the journal's: `domain/derived.ts`. */
   readonly derived: (userId: UserId) => Promise<ReadonlyMap<string, Value>>;
+  /** Undefined where `APPLIS` asks for no bed. */
+  readonly beds?: Pick<BedEvents, 'newest'> | undefined;
   readonly store: RetainedStore;
   /** Where the broker is, for its troubles. */
   readonly url: URL;
@@ -35,7 +38,8 @@ export interface BoardPorts {
 
 /** The topics that the broker retains for later subscribers, and the values on them. */
 export function createBoard(ports: BoardPorts) {
-  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, store, troubles, clock } = ports;
+  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, beds, store } = ports;
+  const { troubles, clock } = ports;
   /** The people on the board, with the status that was last published on this connection. */
   const shown = new Map<UserId, string>();
   const values = new Map<UserId, Map<string, Value>>();
@@ -59,6 +63,7 @@ export function createBoard(ports: BoardPorts) {
   const topicsOf = (userId: UserId) => [
     deviceTopic(discoveryPrefix, userId, topics),
     topics.health(userId),
+    ...(beds?.newest(userId) === undefined ? [] : [topics.inBed(userId)]),
     ...[...valuesOf(userId).keys()].map((key) => topics.value(userId, key)),
   ];
 
@@ -107,10 +112,15 @@ export function createBoard(ports: BoardPorts) {
     const below = [...retained].filter((topic) => topic.startsWith(above)).map((topic) => topic.slice(above.length));
     return below.filter((key) => isQuantity(key) && !known.has(key)).sort();
   };
+  const bedOf = (userId: UserId): DeviceOptions['bed'] => {
+    if (beds?.newest(userId) !== undefined) return 'known';
+    return retained.has(topics.inBed(userId)) ? 'gone' : undefined;
+  };
   const postDevice = async (connection: Connection, userId: UserId) => {
     const quantities = [...valuesOf(userId).keys()].sort();
     const gone = goneOf(userId);
-    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, topics, version };
+    const bed = bedOf(userId);
+    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, bed, topics, version };
     await post(connection, deviceTopic(discoveryPrefix, userId, topics), devicePayload(facts));
     introducedMs.set(userId, clock.elapsedMs());
   };
@@ -125,11 +135,17 @@ export function createBoard(ports: BoardPorts) {
     shown.set(userId, health);
   };
 
+  const postBed = async (connection: Connection, userId: UserId) => {
+    const event = beds?.newest(userId);
+    if (event !== undefined) await post(connection, topics.inBed(userId), bedPayload(event));
+  };
+
   const postPerson = async (connection: Connection, userId: UserId) => {
     await remember(...topicsOf(userId));
     await postDevice(connection, userId);
     for (const key of valuesOf(userId).keys()) await postValue(connection, userId, key);
     await postProblem(connection, userId);
+    await postBed(connection, userId);
   };
 
   /**
@@ -141,7 +157,7 @@ export function createBoard(ports: BoardPorts) {
       for (const userId of known.keys()) if (!staying.includes(userId)) known.delete(userId);
     const wanted = new Set([topics.status, ...staying.flatMap(topicsOf)]);
     const gone = [...retained].filter((topic) => !wanted.has(topic));
-    const changed = staying.filter((userId) => goneOf(userId).length > 0);
+    const changed = staying.filter((userId) => goneOf(userId).length > 0 || bedOf(userId) === 'gone');
     for (const userId of changed) await postDevice(connection, userId);
     for (const topic of [...gone.filter(isDevice), ...gone.filter((each) => !isDevice(each))])
       await post(connection, topic, '');
@@ -240,6 +256,16 @@ export function createBoard(ports: BoardPorts) {
       await set(connection, userId, new Map([...changes, ...differing(derived, known)]));
       const isOver = (key: string) => isDerived(key) && !derived.has(key);
       await drop(connection, userId, [...known.keys()].filter(isOver));
+      return true;
+    },
+    /** Publishes who is in bed now; the device first where the bed is new. False for a person who is not linked. */
+    async putBed(connection: Connection, userId: UserId): Promise<boolean> {
+      if (!shown.has(userId)) return await join(connection, userId);
+      if (!retained.has(topics.inBed(userId))) {
+        await remember(...topicsOf(userId));
+        await postDevice(connection, userId);
+      }
+      await postBed(connection, userId);
       return true;
     },
     /**

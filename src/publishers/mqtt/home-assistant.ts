@@ -1,3 +1,4 @@
+import { BED_KINDS } from '../../domain/bed.ts';
 import { POUND, type WeightUnit } from '../../domain/format.ts';
 import { readMeasureKey } from '../../domain/measure.ts';
 import type { UserId } from '../../domain/token.ts';
@@ -15,6 +16,8 @@ export interface DeviceOptions {
   readonly quantities: readonly string[];
   /** Those that were taken back. Home Assistant forgets a sensor that comes with its platform alone, and no other. */
   readonly gone?: readonly string[];
+  /** Whether there is a bed event of the person, or was one and the broker may still keep it. */
+  readonly bed?: 'known' | 'gone' | undefined;
   /** What weights are to be shown in; they are sent in kilograms. */
   readonly unit: WeightUnit;
   readonly topics: Topics;
@@ -33,7 +36,8 @@ export function deviceTopic(discoveryPrefix: string, userId: UserId, topics: Top
   return `${discoveryPrefix}/device/${objectId(userId, topics)}/config`;
 }
 
-export function devicePayload({ userId, name, quantities, gone = [], unit, topics, version }: DeviceOptions): string {
+export function devicePayload(options: DeviceOptions): string {
+  const { userId, name, quantities, gone = [], bed, unit, topics, version } = options;
   const id = objectId(userId, topics);
   const deviceName = name ?? `Withings ${userId}`;
   const prefix = slug(deviceName) || `withings_${userId}`;
@@ -86,10 +90,32 @@ export function devicePayload({ userId, name, quantities, gone = [], unit, topic
         event_types: [WEIGH_IN],
         state_topic: topics.event(userId),
       },
+      ...bedComponents(),
       needs_login: problem('needs_login', 'Login'),
       subscription_lost: problem('subscription_lost', 'Subscription'),
     },
   });
+
+  function bedComponents(): Readonly<Record<string, Component>> {
+    if (bed === undefined) return {};
+    if (bed === 'gone') return { in_bed: { platform: 'binary_sensor' }, bed: { platform: 'event' } };
+    return {
+      in_bed: {
+        ...common('binary_sensor', 'in_bed', 'In bed'),
+        device_class: 'occupancy',
+        state_topic: topics.inBed(userId),
+        value_template: "{{ 'ON' if value_json.in_bed else 'OFF' }}",
+        json_attributes_topic: topics.inBed(userId),
+        json_attributes_template: "{{ {'since': value_json.since} | tojson }}",
+      },
+      bed: {
+        ...common('event', 'bed', 'Bed'),
+        icon: 'mdi:bed',
+        event_types: [...BED_KINDS.values()],
+        state_topic: topics.bedEvent(userId),
+      },
+    };
+  }
 
   /** On while something is wrong; the reason is an attribute. */
   function problem(key: string, label: string): Component {

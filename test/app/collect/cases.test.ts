@@ -36,7 +36,12 @@ function setUp() {
     accept: () => undefined,
     isFresh: () => false,
   };
-  const others = { refuse: async () => undefined, hasOtherLogin: async () => false, adopt: async () => undefined };
+  const others = {
+    refuse: async () => undefined,
+    hasOtherLogin: async () => false,
+    scopeOf: () => undefined,
+    adopt: async () => undefined,
+  };
   const collect = createCollect({
     accessTokens,
     withAccess: createWithAccess({ ...accessTokens, ...others }),

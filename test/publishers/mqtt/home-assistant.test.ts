@@ -74,6 +74,22 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
 const HOPED_FOR = ['suggested_unit_of_measurement'];
 
 describe('Home Assistant', () => {
+  it('is told of a bed in options that it takes, and forgets a bed that is gone', () => {
+    const { components } = device({ bed: 'known' });
+    const { in_bed = {}, bed = {} } = components;
+    for (const each of [in_bed, bed]) {
+      const options = OPTIONS[String(each['platform'])] ?? [];
+      assert.deepEqual(
+        Object.keys(each).filter((option) => !options.includes(option)),
+        [],
+      );
+    }
+    assert.equal(in_bed['value_template'], "{{ 'ON' if value_json.in_bed else 'OFF' }}");
+    const { needs_login: _rest, ...gone } = device({ bed: 'gone', quantities: [] }).components;
+    assert.deepEqual([gone['in_bed'], gone['bed']], [{ platform: 'binary_sensor' }, { platform: 'event' }]);
+    assert.equal('in_bed' in device().components, false);
+  });
+
   it('is told of a person with everything it needs', () => {
     assert.equal(deviceTopic('homeassistant', ANNA, TOPICS), 'homeassistant/device/weighbridge_1234/config');
     const weight = 'weighbridge/1234/weight';
