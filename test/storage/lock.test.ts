@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Trouble } from '../../src/domain/trouble.ts';
 import { lockFile } from '../../src/storage/lock.ts';
+import { childScript } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { failureOf } from '../support/watched-files.ts';
 
-const CHILD = fileURLToPath(new URL('../support/lock-child.js', import.meta.url));
+const CHILD = childScript('lock-child');
 
 interface Locker extends AsyncDisposable {
   readonly child: ChildProcess;

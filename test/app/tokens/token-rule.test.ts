@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { createAccessTokens, createWithAccess } from '../../../src/app/tokens/access-tokens.ts';
 import { obtainLogin, storeLogin } from '../../../src/app/tokens/rotate-token.ts';
 import type { Clock } from '../../../src/domain/clock.ts';
@@ -17,6 +16,7 @@ import { createAccessFiles, createTokenFiles, readToken } from '../../../src/sto
 import { createWithingsClient } from '../../../src/withings/client.ts';
 import { createRateLimit } from '../../../src/withings/rate-limit.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
+import { childScript } from '../../support/program.ts';
 import { createRandom } from '../../support/random.ts';
 import { createRecordingLog } from '../../support/recording-log.ts';
 import type { RotateTask } from '../../support/rotate-child.ts';
@@ -24,7 +24,7 @@ import { temporaryDirectory } from '../../support/temporary.ts';
 import { ANNA, accessToken, put, token } from '../../support/token-store.contract.ts';
 import { diskError, failOneByOne, failureOf, watchFiles } from '../../support/watched-files.ts';
 
-const CHILD = fileURLToPath(new URL('../../support/rotate-child.js', import.meta.url));
+const CHILD = childScript('rotate-child');
 /** The guard is not what these tests are about, and would cost 10 s for each. */
 const NO_LIMITS = { callsPerMinute: 100_000, sameArgumentsMs: 0 };
 /** Waits for nothing. */

@@ -17,14 +17,14 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { planMoves } from '../../../src/cli/service/move.ts';
 import { lockFile } from '../../../src/storage/lock.ts';
 import { servicePaths } from '../../../src/systemd/paths.ts';
+import { childScript } from '../../support/program.ts';
 import { createShell } from '../../support/shell.ts';
 import { failureOf } from '../../support/watched-files.ts';
 
-const CHILD = fileURLToPath(new URL('../../support/move-child.js', import.meta.url));
+const CHILD = childScript('move-child');
 /** One of so many file operations of a move is tried, for each takes half a second; all of them by `npm run torture`. */
 const STEP = process.env['TORTURE_ROUNDS'] === undefined ? 6 : 1;
 /** The account `nobody`, which owns nothing else. */
