@@ -58,7 +58,7 @@ const weightsIn = async (home: Home) =>
 const notify = (daemon: { notify(fields: object): Promise<number> }, date: number) =>
   daemon.notify({ userid: 1234, appli: 1, startdate: date, enddate: date + 1 });
 
-describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 }, () => {
+describe('the hook of the running daemon', { concurrency: 4 }, () => {
   test('runs once for each weigh-in, with all its groups, in the folder of the daemon, and gets no secret', async () => {
     await using bench = await startHookHome('env >> env; echo "$1" >> args; pwd >> pwd; cat >> in');
     const { home } = bench;

@@ -50,7 +50,7 @@ async function release(lock: AsyncDisposable): Promise<void> {
   await lock[Symbol.asyncDispose]();
 }
 
-describe('a lock between processes', { timeout: 300_000 }, () => {
+describe('a lock between processes', () => {
   test('is held from the moment it is given until it is given back', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
@@ -212,7 +212,7 @@ describe('a lock between processes', { timeout: 300_000 }, () => {
   }
 });
 
-describe('a signal for the lock', { timeout: 300_000 }, () => {
+describe('a signal for the lock', () => {
   test('ends the waiting, and what was waited for is not taken', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
