@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { readFile, truncate } from 'node:fs/promises';
+import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { MeasureGroup } from '../../../src/domain/measure.ts';
 import { type Reading, toReading, weightOf } from '../../../src/domain/reading.ts';
@@ -20,13 +20,20 @@ function group(groupId: number, kilograms: number, days = 0, changes: Partial<Me
   return weighIn(kilograms, takenAt, { groupId, modifiedAt, ...changes });
 }
 
+/** A group of one fat ratio. */
+const fat = (groupId: number, value: number, days = 0, version = 0) =>
+  group(groupId, 0, days, { measures: [{ type: 6, value, position: undefined }] }, version);
+const heldIds = ({ heldOf }: Awaited<ReturnType<typeof openJournal>>) => heldOf(ANNA).map(({ groupId }) => groupId);
+
 async function setUp() {
   const directory = await temporaryDirectory();
   const path = `${directory.path}/measures.jsonl`;
-  const open = () => openJournal(path, createRecordingLog(), { review: REVIEW, clock: { now: () => NOW } });
+  const time = { now: NOW };
+  const open = () => openJournal(path, createRecordingLog(), { review: REVIEW, clock: { now: () => time.now } });
   return {
     path,
     open,
+    time,
     lines: async (): Promise<Record<string, unknown>[]> =>
       (await readFile(path, 'utf8'))
         .split('\n')
@@ -234,8 +241,7 @@ describe('a weight that cannot be this person’s is held', () => {
   test('also the composition that came one fetch earlier, and both count when the weight is corrected', async () => {
     await using home = await setUp();
     const journal = await home.open();
-    const fat = group(4, 0, 1, { measures: [{ type: 6, value: 5, position: undefined }] });
-    await journal.append(of(ANNA, ...USUAL, fat));
+    await journal.append(of(ANNA, ...USUAL, fat(4, 5, 1)));
     await journal.append(of(ANNA, group(3, 4, 1)));
     assert.equal(journal.latest.of(ANNA).get('fat_ratio'), undefined);
     await journal.append(of(ANNA, group(3, 81, 1, {}, 5)));
@@ -246,11 +252,9 @@ describe('a weight that cannot be this person’s is held', () => {
   test('and a new version of the composition that comes with the weight is kept', async () => {
     await using home = await setUp();
     const journal = await home.open();
-    const fat = (value: number, version: number) =>
-      group(3, 0, 1, { measures: [{ type: 6, value, position: undefined }] }, version);
-    await journal.append(of(ANNA, ...USUAL, fat(20, 0)));
-    await journal.append(of(ANNA, fat(21, 5), group(4, 116, 1)));
-    await journal.append(of(ANNA, fat(22, 6), group(4, 81, 1, {}, 6)));
+    await journal.append(of(ANNA, ...USUAL, fat(3, 20, 1)));
+    await journal.append(of(ANNA, fat(3, 21, 1, 5), group(4, 116, 1)));
+    await journal.append(of(ANNA, fat(3, 22, 1, 6), group(4, 81, 1, {}, 6)));
     assert.equal((await home.open()).latest.of(ANNA).get('fat_ratio')?.value, 22);
     const versions = (await home.lines()).filter(({ grpid }) => grpid === 3).map(({ measures }) => measures);
     assert.deepEqual(versions, [{ fat_ratio: 20 }, { fat_ratio: 21 }, { fat_ratio: 22 }]);
@@ -280,25 +284,71 @@ describe('a weight that cannot be this person’s is held', () => {
   });
 
   test('until its date has passed, where the clock of the scale is some minutes ahead', async () => {
-    await using directory = await temporaryDirectory();
-    let now = NOW;
-    const clock = { now: () => now };
-    const path = `${directory.path}/measures.jsonl`;
-    const journal = await openJournal(path, createRecordingLog(), { review: REVIEW, clock });
+    await using home = await setUp();
+    const journal = await home.open();
     const early = { ...group(3, 81.3), takenAt: new Date(NOW.getTime() + 10 * 60_000) };
     await journal.append(of(ANNA, ...USUAL, early, group(4, 81, -400)));
-    assert.deepEqual(
-      journal.heldOf(ANNA).map(({ groupId }) => groupId),
-      [3, 4],
-    );
-    now = new Date(NOW.getTime() + 11 * 60_000);
+    assert.deepEqual(heldIds(journal), [3, 4]);
+    home.time.now = new Date(NOW.getTime() + 11 * 60_000);
     await journal.append(of(ANNA, early));
-    assert.deepEqual(
-      journal.heldOf(ANNA).map(({ groupId }) => groupId),
-      [4],
-    );
+    assert.deepEqual(heldIds(journal), [4]);
     assert.equal(journal.lastWeighIn(ANNA)?.kilograms, 81.3);
   });
+
+  test('until its date has passed, and then releases one like it', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    const early = { ...group(4, 62.3), takenAt: new Date(NOW.getTime() + 10 * 60_000) };
+    await journal.append(of(ANNA, ...USUAL, group(3, 62, 1), early));
+    home.time.now = new Date(NOW.getTime() + 11 * 60_000);
+    await journal.append(of(ANNA, early));
+    assert.deepEqual(weights(journal), [81.2, 81.4, 62, 62.3]);
+  });
+
+  for (const [what, first, second, counted] of [
+    ['of a weight that no scale can weigh', [group(3, 62, 1), group(4, 500, 1)], group(5, 62.5), [62, 62.5]],
+    ['of a cat', [group(3, 116, 1), group(4, 4, 1)], group(3, 81.3, 1, {}, 5), [81.3]],
+  ] as const) {
+    test(`where another one of the same second is released, ${what}`, async () => {
+      await using home = await setUp();
+      const journal = await home.open();
+      await journal.append(of(ANNA, ...USUAL, ...first));
+      await journal.append(of(ANNA, second));
+      assert.deepEqual(weights(journal), [81.2, 81.4, ...counted]);
+      assert.deepEqual(heldIds(journal), [4]);
+    });
+  }
+
+  test('and its composition is released with a new version of the weight', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 62, 1), fat(4, 20, 1)));
+    await journal.append(of(ANNA, group(3, 62.1, 1, {}, 5), group(5, 62.5)));
+    assert.deepEqual(heldIds(journal), []);
+  });
+
+  for (const [what, first, second] of [
+    ['releases', [group(3, 62, 1), fat(4, 20, 1)], group(5, 62.5)],
+    ['corrects', [group(3, 62, 1), fat(4, 20, 1)], group(3, 81.3, 1, {}, 5)],
+    ['holds', [fat(4, 20, 1)], group(3, 62, 1)],
+  ] as const) {
+    test(`together with its composition, wherever a power cut tears the write that ${what} them`, async () => {
+      await using home = await setUp();
+      const journal = await home.open();
+      await journal.append(of(ANNA, ...USUAL, ...first));
+      const before = (await readFile(home.path)).length;
+      await journal.append(of(ANNA, second));
+      const right = [weights(journal), heldIds(journal)];
+      const whole = await readFile(home.path);
+      const ends = [...whole.keys()].filter((at) => at >= before && whole[at] === 0x0a);
+      for (const end of ends) {
+        await writeFile(home.path, whole.subarray(0, end - 3));
+        const next = await home.open();
+        await next.append(of(ANNA, second));
+        assert.deepEqual([weights(next), heldIds(next)], right);
+      }
+    });
+  }
 
   test('and can be taken back while it is held', async () => {
     await using home = await setUp();
