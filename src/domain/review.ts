@@ -196,16 +196,19 @@ function hasWeightBeside(userId: UserId, takenAt: Date, work: Work): boolean {
   return known.some(isOld) || linesAround(userId, takenAt, work).some(isCounted);
 }
 
-/**
- * The held groups without a weight that are held only with this one: when it is taken back by hand or deleted, they go
- * the same way.
- */
-export function heldWith(view: Pick<JournalView, 'group' | 'heldOf'>, userId: UserId, groupId: number): GroupState[] {
-  const group = view.group(userId, groupId);
-  if (group?.held === undefined || group.weight === undefined) return [];
+/** The groups that are held only with these weights. When the weights are deleted or forgotten, they go the same way. */
+export function heldWith(
+  view: Pick<JournalView, 'heldOf'>,
+  userId: UserId,
+  groupIds: readonly number[],
+): readonly number[] {
   const held = view.heldOf(userId);
-  const isOwn = (other: GroupState) => !held.some((each) => each.groupId !== groupId && isBeside(other, each));
-  return held.filter((other) => other.weight === undefined && isBeside(other, group) && isOwn(other));
+  const isGoing = ({ groupId }: GroupState) => groupIds.includes(groupId);
+  const isAlone = (group: GroupState) => {
+    const weights = held.filter((other) => isBeside(group, other));
+    return group.weight === undefined && weights.length > 0 && weights.every(isGoing);
+  };
+  return held.filter(isAlone).map(({ groupId }) => groupId);
 }
 
 function isBeside({ takenAt }: Pick<Reading, 'takenAt'>, group: GroupState): boolean {

@@ -295,6 +295,19 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.equal(journal.lastWeighIn(ANNA)?.kilograms, 81.3);
   });
 
+  test('until its date has passed, also where nothing new comes', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    const early = { ...group(3, 81.3), takenAt: new Date(NOW.getTime() + 3 * 3_600_000) };
+    await journal.append(of(ANNA, ...USUAL, early));
+    home.time.now = new Date(NOW.getTime() + 4 * 3_600_000);
+    const entries = await journal.append([]);
+    assert.deepEqual(
+      entries.map(({ reading }) => [reading.groupId, reading.held]),
+      [[3, undefined]],
+    );
+  });
+
   test('until its date has passed, and then releases one like it', async () => {
     await using home = await setUp();
     const journal = await home.open();
@@ -350,11 +363,79 @@ describe('a weight that cannot be this person’s is held', () => {
     });
   }
 
-  test('and can be taken back while it is held', async () => {
+  test('and can be taken back while it is held, together with its composition', async () => {
     await using home = await setUp();
     const journal = await home.open();
-    await journal.append(of(ANNA, ...USUAL, group(3, 116, 1)));
-    await journal.withdraw(ANNA, [3], 'forgotten');
+    await journal.append(of(ANNA, ...USUAL, group(3, 116, 1), fat(4, 40, 1)));
+    const entries = await journal.withdraw(ANNA, [3], 'forgotten');
+    assert.deepEqual(
+      entries.map(({ reading }) => [reading.groupId, reading.held, reading.withdrawn]),
+      [
+        [4, undefined, 'forgotten'],
+        [3, undefined, 'forgotten'],
+      ],
+    );
     assert.deepEqual((await home.open()).heldOf(ANNA), []);
   });
+
+  test('and its composition stays held while another weight of the same second is', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 116, 1), group(4, 500, 1), fat(5, 40, 1)));
+    await journal.withdraw(ANNA, [3], 'forgotten');
+    assert.deepEqual(heldIds(journal), [4, 5]);
+  });
+
+  test('also for a reason that this version does not know', async () => {
+    await using home = await setUp();
+    await (await home.open()).append(of(ANNA, ...USUAL, group(3, 62, 1)));
+    const text = await readFile(home.path, 'utf8');
+    await writeFile(home.path, text.replace('"held":"jump"', '"held":"later-reason"'));
+    const journal = await home.open();
+    assert.deepEqual([weights(journal), heldIds(journal)], [[81.2, 81.4], [3]]);
+  });
+});
+
+describe('while a backfill appends', () => {
+  const USUAL = [group(1, 81.2, 3), group(2, 81.4, 2)];
+  const early = { ...group(3, 81.3), takenAt: new Date(NOW.getTime() + 10 * 60_000) };
+  const old = of(ANNA, group(50, 85, 900));
+  const history = async ({ lines }: Awaited<ReturnType<typeof setUp>>, groupId: number) =>
+    (await lines()).filter(({ grpid }) => grpid === groupId).at(-1)?.['history'];
+
+  test('what is fetched is history, and what it releases stays news', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, early));
+    home.time.now = new Date(NOW.getTime() + 11 * 60_000);
+    await journal.append(old, { history: true });
+    assert.deepEqual(weights(journal), [85, 81.2, 81.4, 81.3]);
+    assert.deepEqual([await history(home, 50), await history(home, 3)], [true, undefined]);
+  });
+
+  test('what it brought stays history when a weigh-in releases it', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 62, 1)), { history: true });
+    await journal.append(of(ANNA, group(4, 62.5)));
+    assert.deepEqual([await history(home, 3), await history(home, 4)], [true, undefined]);
+  });
+
+  test('what counted and is held now is news', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL));
+    await journal.append(of(ANNA, group(2, 500, 2, {}, 5)), { history: true });
+    assert.deepEqual([heldIds(journal), await history(home, 2)], [[2], undefined]);
+  });
+});
+
+test('a group that is deleted and comes back is news, also after the journal was edited by hand', async () => {
+  await using home = await setUp();
+  const journal = await home.open();
+  await journal.append(of(ANNA, group(1, 81.2, 3), group(2, 81.4, 2)));
+  await writeFile(home.path, (await readFile(home.path, 'utf8')).replace('81.2', '81.3'));
+  await journal.withdraw(ANNA, [2], 'deleted');
+  const entries = await journal.append(of(ANNA, group(2, 81.4, 2)));
+  assert.deepEqual([entries.length, (await home.lines()).at(-1)?.['history']], [1, undefined]);
 });
