@@ -144,6 +144,8 @@ export interface Journal {
    * way. What is taken back already stays so.
    */
   withdraw(userId: UserId, groupIds: readonly number[], reason: WithdrawnReason): Promise<readonly JournalEntry[]>;
+  /** Undefined where the journal has no such group. */
+  group(userId: UserId, groupId: number): GroupState | undefined;
   /** The groups within a window, both bounds included, that are not taken back, and those that were deleted. */
   groupsWithin(userId: UserId, window: TimeWindow): readonly GroupState[];
   /** The groups that are held, the oldest first. */

@@ -303,6 +303,7 @@ export async function openJournal(
         return await addLines(handle, lines, new Set());
       });
     },
+    group: (userId, groupId) => index.group(userId, groupId),
     groupsWithin: (userId, window) => index.groupsWithin(userId, window),
     heldOf: (userId) => index.heldOf(userId),
     newestModification: (userId) => index.newestModification(userId),
