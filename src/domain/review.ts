@@ -147,21 +147,28 @@ export function isDue({ held, takenAt }: GroupState, now: Date): boolean {
 async function letFollow(userIds: readonly UserId[], work: Work): Promise<void> {
   const { view, draft } = work;
   const lines = draft.lines();
-  for (const line of lines) {
-    await view.rest();
-    if (weightOf(line) === undefined) {
-      if (counts(line)) draft.put({ ...line, held: heldBeside(line, work) });
-    } else if (line.held !== undefined) await holdBeside(line, line.held, work);
+  for (const userId of new Set([...userIds, ...lines.map((line) => line.userId)])) {
+    const held = view.heldOf(userId);
+    for (const line of lines.filter((each) => each.userId === userId)) {
+      await view.rest();
+      if (weightOf(line) === undefined) {
+        if (counts(line)) draft.put({ ...line, held: heldBeside(line, held, work) });
+      } else if (line.held !== undefined) await holdBeside(line, line.held, work);
+    }
+    await releaseBeside(userId, held, work);
   }
-  for (const userId of new Set([...userIds, ...lines.map((line) => line.userId)])) await releaseBeside(userId, work);
 }
 
-/** Why a weight of the same moment is held. */
-function heldBeside({ userId, takenAt }: Pick<Reading, 'userId' | 'takenAt'>, work: Work): HeldReason | undefined {
-  const { view, draft } = work;
+/** Why a weight of the same moment is held, of those that the journal holds and those that are about to be written. */
+function heldBeside(
+  { userId, takenAt }: Pick<Reading, 'userId' | 'takenAt'>,
+  held: readonly GroupState[],
+  work: Work,
+): HeldReason | undefined {
   const isHeld = (line: Reading) => line.held !== undefined && weightOf(line) !== undefined;
-  const isLeft = (group: GroupState) => isBeside({ takenAt }, group) && draft.get(userId, group.groupId) === undefined;
-  return (linesAround(userId, takenAt, work).find(isHeld) ?? view.heldOf(userId).find(isLeft))?.held;
+  const isLeft = (group: GroupState) =>
+    isBeside({ takenAt }, group) && work.draft.get(userId, group.groupId) === undefined;
+  return (linesAround(userId, takenAt, work).find(isHeld) ?? held.find(isLeft))?.held;
 }
 
 /** What counts already of a weigh-in is held with its weight. */
@@ -174,15 +181,14 @@ async function holdBeside({ userId, takenAt }: Reading, held: HeldReason, work: 
 }
 
 /** What was held with a weight counts when no weight beside it is held any more, also where an older write was torn. */
-async function releaseBeside(userId: UserId, work: Work): Promise<void> {
+async function releaseBeside(userId: UserId, held: readonly GroupState[], work: Work): Promise<void> {
   const { view, draft } = work;
-  const held = view.heldOf(userId);
   for (const group of held) {
     const { groupId, takenAt, weight } = group;
     if (weight !== undefined || group.held === 'future' || draft.get(userId, groupId) !== undefined) continue;
     const wasBeside = held.some((other) => isBeside(group, other));
     const isFree = wasBeside || hasWeightBeside(userId, takenAt, work);
-    if (!isFree || heldBeside({ userId, takenAt }, work) !== undefined) continue;
+    if (!isFree || heldBeside({ userId, takenAt }, held, work) !== undefined) continue;
     draft.put({ ...(await view.lastLine(userId, groupId)), held: undefined });
   }
 }
