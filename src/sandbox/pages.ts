@@ -10,7 +10,7 @@ export interface Person {
 
 const STYLE = {
   markup: `${LOOK}
-body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; }
 td, th { padding: 0.15rem 1rem 0.15rem 0; text-align: left; }
 form { margin: 0.3rem 0; }`,
