@@ -642,7 +642,7 @@ describe('with the sandbox', () => {
 
   test('a login is rotated, and its weigh-ins are fetched page by page', async () => {
     const clock = createFakeClock();
-    await using sandbox = await startSandbox({ clock, client, pageSize: 1 });
+    await using sandbox = await startSandbox({ clock, client, pageSize: 1, strict: true });
     const signal = new AbortController().signal;
     const rateLimit = recordingPace();
     const withings = createWithingsClient({ apiUrl: sandbox.url, ...client, rateLimit, clock: realClock, signal });
