@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundle } from './bundle.ts';
+import { bundle, bundleChildren } from './bundle.ts';
 import { writePackage } from './package.ts';
 
 /** What `npm run build` does after the compiler. */
@@ -9,6 +9,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 await copyAssets(`${root}src`, `${root}dist/src`);
 await copyAssets(`${root}src`, `${root}dist/bundle`);
 await bundle(root);
+await bundleChildren(root);
 await writePackage(root, `${root}dist/package`);
 
 /** Copies what is neither code nor about it, under the same paths: `main.ts` finds it from where it stands. */

@@ -4,12 +4,16 @@ import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { describeLeft } from './test-reporter.ts';
 
 /**
  * `npm test`: the long tests one at a time, because they measure time, then all others. The tests get an empty
  * directory for temporary files, and the run fails if a test leaves something in it.
  */
 const TESTS = fileURLToPath(new URL('../test/', import.meta.url));
+const REPORTER = fileURLToPath(new URL('./test-reporter.js', import.meta.url));
+const given = process.argv.slice(2);
+const isConcise = !process.stdout.isTTY && !given.some((option) => option.startsWith('--test-reporter'));
 const names = (await readdir(TESTS, { recursive: true })).filter((name) => name.endsWith('.test.js')).sort();
 const temporary = await mkdtemp(join(tmpdir(), 'weighbridge-tests-'));
 // Some tests run the program as another user.
@@ -20,7 +24,9 @@ try {
   await run(1, (name) => name.startsWith('long/'));
   await run(4, (name) => !name.startsWith('long/'));
   const left = await readdir(temporary);
-  if (left.length > 0) fail(`left in the directory for temporary files: ${left.join(', ')}`);
+  if (left.length > 0) process.exitCode = 1;
+  // The concise report has it, before its summary.
+  if (left.length > 0 && !isConcise) process.stderr.write(`${describeLeft(left)}\n`);
 } finally {
   await rm(temporary, { recursive: true, force: true });
 }
@@ -28,16 +34,12 @@ try {
 async function run(atOnce: number, isMeant: (name: string) => boolean): Promise<void> {
   if (process.exitCode !== undefined) return;
   const files = names.filter(isMeant).map((name) => join(TESTS, name));
-  const options = ['--test', '--test-timeout=900000', `--test-concurrency=${atOnce}`, ...process.argv.slice(2)];
+  const reporter = isConcise ? [`--test-reporter=${REPORTER}`] : [];
+  const options = ['--test', '--test-timeout=900000', `--test-concurrency=${atOnce}`, ...reporter, ...given];
   const child = spawn(process.execPath, [...options, ...files], {
     stdio: 'inherit',
     env: { ...process.env, TMPDIR: temporary },
   });
   const [code] = await once(child, 'close');
   if (code !== 0) process.exitCode = 1;
-}
-
-function fail(message: string): void {
-  process.stderr.write(`${message}\n`);
-  process.exitCode = 1;
 }

@@ -14,9 +14,10 @@ import { Trouble } from '../domain/trouble.ts';
 import { listen } from '../http/listen.ts';
 import { reachable } from '../http/probe.ts';
 import { realClock } from '../runtime/real-clock.ts';
+import type { Call } from '../sandbox/calls.ts';
 import { imagine } from '../sandbox/demo/history.ts';
 import { PEOPLE, TURNS, weighInOf } from '../sandbox/demo/people.ts';
-import { type Call, type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
+import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { openJournal } from '../storage/journal/journal.ts';
 import { createPersonFiles } from '../storage/person-files.ts';
@@ -125,6 +126,7 @@ async function configure(directory: string, withings: URL, options: DemoOptions)
     TOKENS_DIR: `${directory}/tokens`,
     DATA_DIR: `${directory}/data`,
     USER_NAMES: PEOPLE.map(({ userId, name }) => `${userId}:${name}`).join(','),
+    GOALS: PEOPLE.map(({ userId, goal }) => `${userId}:${goal}`).join(','),
     LOG_FORMAT: options.json ? 'json' : 'text',
   });
   if (config?.withings.credentials === undefined) throw new Error('the demo is misconfigured');
@@ -159,8 +161,10 @@ async function writeHistory({ directories }: WithingsConfig): Promise<void> {
     const userId = parseUserId(life.userId);
     if (userId === undefined) continue;
     await journal.append(imagine({ ...life, userId }, new Date()), { history: true });
+    const now = new Date();
+    const height = { metres: life.metres, takenAt: now };
     // The sandbox does not have this history, so that it looks deleted.
-    await people.save(userId, { ...NOTHING_KNOWN, checkedAt: new Date() });
+    await people.save(userId, { ...NOTHING_KNOWN, checkedAt: now, height, heightAskedAt: now });
   }
 }
 

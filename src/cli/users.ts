@@ -2,11 +2,15 @@ import { stat } from 'node:fs/promises';
 import { describeSubscription, readStoredStatus } from '../app/status/stored-status.ts';
 import { nameAppli } from '../app/subscribe/subscriptions.ts';
 import type { Config } from '../config/config.ts';
-import { journalIn, storedStatusPorts, unreadableIn } from '../daemon/data-directory.ts';
+import { bedIn, journalIn, storedStatusPorts, unreadableIn } from '../daemon/data-directory.ts';
+import { BED_KINDS, type BedEvent, describeBed } from '../domain/bed.ts';
 import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
-import { formatWeight } from '../domain/format.ts';
+import { createDerive, type Derived } from '../domain/derived.ts';
+import { formatTrend, formatWeight, tellChange, type WeightUnit } from '../domain/format.ts';
+import type { TimedValue } from '../domain/history.ts';
 import type { People } from '../domain/household.ts';
-import { counts, type GroupState, type Reading, type WeighIn, weightOf } from '../domain/reading.ts';
+import type { Log } from '../domain/log.ts';
+import { counts, type GroupState, type Reading, weightOf } from '../domain/reading.ts';
 import {
   describePolling,
   type LoginState,
@@ -18,6 +22,7 @@ import {
 import type { UserId } from '../domain/token.ts';
 import { encodePerson } from '../http/private/healthz.ts';
 import { realClock } from '../runtime/real-clock.ts';
+import { readBedFile } from '../storage/bed-file.ts';
 import { isMissing } from '../storage/files.ts';
 import { openJournalReader } from '../storage/journal/reader.ts';
 import { createTokenFiles } from '../storage/token-files.ts';
@@ -39,18 +44,22 @@ export async function listUsers(shell: Shell, options: { readonly json?: boolean
 }
 
 async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]> {
-  const { directories, callback, people, pollIntervalMs } = config;
+  const { directories, callback, people, goals, pollIntervalMs } = config;
   const users = await listLinked(directories.tokens);
   const messages = openMessages(shell, config);
   const ports = storedStatusPorts(directories, messages);
   const journal = await readJournal(journalIn(directories.data));
   const unreadable = await openUnreadableFile(unreadableIn(directories.data), messages);
+  const beds = await readBeds(config, messages);
   const now = realClock.now();
+  const valuesOf = (userId: UserId) => journal.weights.get(userId) ?? [];
+  const derive = createDerive({ histories: { valuesOf, quantitiesOf: () => [] }, people, goals, clock: realClock });
   const momentOf = (at: Date): Moment => ({ at, agoMs: Math.max(0, now.getTime() - at.getTime()) });
   const persons: PersonStatus[] = [];
   for (const userId of users.sort((one, other) => Number(one) - Number(other))) {
     const { person, login, lastContact } = await readStoredStatus(ports, userId);
-    const weighIn = journal.lastWeighIns.get(userId);
+    const last = valuesOf(userId).at(-1);
+    const weighIn = last && { kilograms: last.value, takenAt: new Date(last.takenMs) };
     persons.push({
       userId,
       name: people.names.get(userId),
@@ -58,9 +67,11 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]
       lastNotification: undefined,
       lastContact: lastContact && momentOf(lastContact),
       lastWeighIn: weighIn && { ...weighIn, agoMs: momentOf(weighIn.takenAt).agoMs },
+      derived: derive(userId, person),
       held: recentlyHeld(journal.held.get(userId) ?? [], now),
       unreadable: unreadable.countOf(userId),
       subscription: describeSubscription(person, { hasCallback: callback.url !== undefined, pollMs: pollIntervalMs }),
+      bed: beds.get(userId),
     });
   }
   return persons;
@@ -76,21 +87,37 @@ async function listLinked(directory: string): Promise<UserId[]> {
   return await createTokenFiles(directory).list();
 }
 
-/** By the last line of each group: the newest weight of each person that counts, and what is held. */
+/** Each person's newest bed event, where `APPLIS` asks for them. */
+async function readBeds({ directories, withings }: Config, log: Log): Promise<ReadonlyMap<UserId, BedEvent>> {
+  if (!withings.applis.some((appli) => BED_KINDS.has(appli))) return new Map();
+  const path = bedIn(directories.data);
+  const found = await readBedFile(path).catch((error: unknown) => {
+    log.warn({ event: 'trouble', text: error instanceof Error ? error.message : `cannot read ${path}` });
+  });
+  return found?.newest ?? new Map();
+}
+
+/** By the last line of each group: the weights of each person that count, by time, and what is held. */
 async function readJournal(path: string): Promise<{
-  readonly lastWeighIns: ReadonlyMap<UserId, WeighIn>;
+  readonly weights: ReadonlyMap<UserId, readonly TimedValue[]>;
   readonly held: ReadonlyMap<UserId, readonly GroupState[]>;
 }> {
-  const lastWeighIns = new Map<UserId, WeighIn>();
+  const weights = new Map<UserId, (TimedValue & { readonly at: number })[]>();
   const held = new Map<UserId, GroupState[]>();
   const journal = await openJournalReader(path);
-  for (const { reading } of journal?.read({}) ?? []) {
+  for (const { reading, at } of journal?.read({}) ?? []) {
     const { userId, takenAt } = reading;
-    const kilograms = weightOf(reading);
-    if (kilograms !== undefined && counts(reading)) lastWeighIns.set(userId, { kilograms, takenAt });
+    const value = weightOf(reading);
+    if (value !== undefined && counts(reading)) {
+      const theirs = weights.get(userId) ?? [];
+      theirs.push({ takenMs: takenAt.getTime(), value, at });
+      weights.set(userId, theirs);
+    }
     if (reading.held !== undefined) held.set(userId, [...(held.get(userId) ?? []), stateOf(reading)]);
   }
-  return { lastWeighIns, held };
+  // Of several weights of one moment the last line counts last, as in the histories of the daemon.
+  for (const theirs of weights.values()) theirs.sort((one, other) => one.takenMs - other.takenMs || one.at - other.at);
+  return { weights, held };
 }
 
 function stateOf(reading: Reading): GroupState {
@@ -123,10 +150,18 @@ function tableOf(persons: readonly PersonStatus[], { unit }: People): readonly (
       heading: 'LAST WEIGH-IN',
       cell: ({ lastWeighIn: last }) => (last === undefined ? NOTHING : weigh(last.kilograms, last.takenAt)),
     },
+    { heading: 'BMI', cell: ({ derived: { bmi } }) => bmi?.toFixed(1) ?? NOTHING, isRare: true },
+    { heading: 'TREND', cell: ({ derived }) => describeTrend(derived, unit), isRare: true },
+    { heading: 'GOAL', cell: ({ derived }) => describeGoal(derived, unit), isRare: true },
     { heading: 'HELD', cell: describeHeld, isRare: true },
     {
       heading: 'UNREADABLE',
       cell: ({ unreadable }) => (unreadable === 0 ? NOTHING : String(unreadable)),
+      isRare: true,
+    },
+    {
+      heading: 'BED',
+      cell: ({ bed }) => (bed === undefined ? NOTHING : `${describeBed(bed)}, ${formatMinute(bed.at)}`),
       isRare: true,
     },
     {
@@ -138,6 +173,17 @@ function tableOf(persons: readonly PersonStatus[], { unit }: People): readonly (
   ];
   const shown = columns.filter(({ cell, isRare }) => !isRare || persons.some((person) => cell(person) !== NOTHING));
   return [shown.map(({ heading }) => heading), ...persons.map((person) => shown.map(({ cell }) => cell(person)))];
+}
+
+/** `81.2 kg, -0.35 kg per week` */
+function describeTrend({ trend, perWeek = 0 }: Derived, unit: WeightUnit): string {
+  return trend === undefined ? NOTHING : `${formatTrend(trend, unit)}, ${tellChange(perWeek, unit)} per week`;
+}
+
+/** `78.00 kg, -3.25 kg to go` */
+function describeGoal({ goal, toGoal = 0 }: Derived, unit: WeightUnit): string {
+  if (goal === undefined) return NOTHING;
+  return `${formatWeight(goal, unit)}, ${toGoal === 0 ? 'reached' : `${tellChange(toGoal, unit)} to go`}`;
 }
 
 function describe({ state, applis, since, reason, pollMs = 0 }: SubscriptionStatus): string {

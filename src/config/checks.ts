@@ -1,4 +1,6 @@
 import { closest, distance } from 'fastest-levenshtein';
+import { BED_KINDS } from '../domain/bed.ts';
+import { APPLI_NAMES } from '../domain/notification.ts';
 import { secretParts } from '../domain/secrets.ts';
 import type { Config } from './config.ts';
 import type { Settings } from './settings.ts';
@@ -118,6 +120,35 @@ export function checkRedirect({ callback, listen }: Pick<Config, 'callback' | 'l
   if (protocol === 'http:' && (listen.port === 0 || named === listen.port)) return [];
   const message = `REDIRECT_URL leads to ${protocol}// and port ${named}, and weighbridge answers http:// on port ${listen.port}`;
   return [{ message, hint: 'change REDIRECT_URL here and at Withings, or PORT' }];
+}
+
+/** Whether a caller of the callback port must know something that a stranger cannot guess. */
+export function hasSecret({ path, query }: Config['callback']): boolean {
+  const url = new URL('http://localhost');
+  url.pathname = path;
+  url.search = query.toString();
+  return secretParts(url).length > 0;
+}
+
+/** Whether bed events can come and count. */
+export function checkBed({ callback, withings }: Pick<Config, 'callback' | 'withings'>): readonly Warning[] {
+  const applis: readonly number[] = withings.applis;
+  const wanted = applis.filter((appli) => BED_KINDS.has(appli));
+  const names = (which: readonly number[]) => which.map((appli) => `${APPLI_NAMES[appli]} (${appli})`).join(' and ');
+  if (wanted.length === 0) return [];
+  const absent = [...BED_KINDS.keys()].filter((appli) => !applis.includes(appli));
+  const warnings: Warning[] = absent.map((appli) => ({
+    message: `APPLIS has ${names(wanted)} without ${names([appli])}: the state never changes back`,
+    hint: 'add the other one',
+  }));
+  const message = `APPLIS has ${names(wanted)}`;
+  if (callback.url === undefined) {
+    const hint = 'set CALLBACK_URL';
+    return [...warnings, { message: `${message}, which only a notification tells: polling cannot find it`, hint }];
+  }
+  if (hasSecret(callback)) return warnings;
+  const hint = 'end the callback URL with what "openssl rand -hex 16" prints';
+  return [...warnings, { message: `${message}, which count only with a secret in the callback URL`, hint }];
 }
 
 /** A typing mistake changes a third of a name at most. */

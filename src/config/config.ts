@@ -1,5 +1,7 @@
+import { scopesOf } from '../domain/scope.ts';
 import type { UserId } from '../domain/token.ts';
 import {
+  checkBed,
   checkInterval,
   checkMqtt,
   checkPair,
@@ -68,12 +70,14 @@ function readConfig(settings: Settings, env: Source) {
   const clientSecret = secret('WITHINGS_CLIENT_SECRET');
   const apiUrl = defaulted('WITHINGS_API_URL');
   const command = optional('HOOK_COMMAND');
+  const applis = defaulted('APPLIS');
   return {
     withings: {
       apiUrl,
       accountUrl: defaulted('WITHINGS_ACCOUNT_URL'),
-      scopes: defaulted('SCOPES'),
-      applis: defaulted('APPLIS'),
+      /** Also what the categories need. */
+      scopes: [...new Set([...defaulted('SCOPES'), ...scopesOf(applis)])],
+      applis,
       credentials: clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined,
     },
     callback: readCallback(settings),
@@ -81,11 +85,18 @@ function readConfig(settings: Settings, env: Source) {
     status: readStatus(settings),
     directories: { tokens: defaulted('TOKENS_DIR'), data: defaulted('DATA_DIR') },
     people: { names: optional('USER_NAMES') ?? new Map<UserId, string>(), unit: defaulted('WEIGHT_UNIT') },
+    /** Kilograms. */
+    goals: optional('GOALS') ?? new Map<UserId, number>(),
     ...readIntervals(settings, apiUrl),
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE'),
     hold: { jumpShare: defaulted('HOLD_JUMPS') },
     mqtt: readMqtt(settings),
-    hook: command && { command, environment: inherited(env), hearsHeld: defaulted('HOOK_HELD') === 'on' },
+    hook: command && {
+      command,
+      environment: inherited(env),
+      hearsHeld: defaulted('HOOK_HELD') === 'on',
+      hearsBed: defaulted('HOOK_BED') === 'on',
+    },
     log: { level: defaulted('LOG_LEVEL'), format: defaulted('LOG_FORMAT') },
   };
 }
@@ -164,6 +175,7 @@ function findWarnings(env: Source, written: readonly string[], config: Config): 
     ...checkScopes(withings.scopes),
     ...checkInterval(reconcileIntervalMs),
     ...checkRedirect(config),
+    ...checkBed(config),
     ...(idle ? [{ message: idle.message, hint: hintFor(idle.missing) }] : []),
   ];
 }

@@ -1,5 +1,6 @@
 import { isIP, isIPv4 } from 'node:net';
-import { type Appli, MEASURE_APPLIS } from '../domain/notification.ts';
+import { BED_KINDS } from '../domain/bed.ts';
+import { APPLI_NAMES, type Appli, MEASURE_APPLIS } from '../domain/notification.ts';
 import { parseUserId, type UserId } from '../domain/token.ts';
 
 /** A value that is not what a setting takes; the message says what it takes. */
@@ -140,17 +141,43 @@ function isSubnet(text: string): boolean {
 }
 
 /** `1234:Anna,5678:Bo` */
-export const userNames: Reader<ReadonlyMap<UserId, string>> = (value) => {
-  const names = new Map<UserId, string>();
-  for (const item of list(value)) {
-    const [, id, name = ''] = /^([0-9]+) *: *(.+)$/.exec(item) ?? [];
-    const userId = parseUserId(id);
-    demand(userId !== undefined, 'must be user ids with names, comma-separated');
-    demand(!names.has(userId), `names user ${userId} twice`);
-    names.set(userId, name);
-  }
-  return names;
-};
+export const userNames: Reader<ReadonlyMap<UserId, string>> = byPerson(
+  'must be user ids with names, comma-separated',
+  text,
+);
+
+/** `1234:78,5678:65.5`, in kilograms. */
+export const goals: Reader<ReadonlyMap<UserId, number>> = byPerson(
+  'must be user ids with kilograms, comma-separated',
+  kilograms,
+);
+
+function kilograms(value: string): number {
+  const number = /^[0-9]{1,3}(\.[0-9]{1,3})?$/.test(value) ? Number(value) : Number.NaN;
+  demand(
+    number >= LEAST_GOAL_KG && number <= MOST_GOAL_KG,
+    `must be kilograms from ${LEAST_GOAL_KG} to ${MOST_GOAL_KG}`,
+  );
+  return number;
+}
+
+/** What bathroom scales weigh. */
+const [LEAST_GOAL_KG, MOST_GOAL_KG] = [10, 400];
+
+/** A user id and a value for each person, comma-separated. */
+function byPerson<T>(message: string, read: Reader<T>): Reader<ReadonlyMap<UserId, T>> {
+  return (value) => {
+    const found = new Map<UserId, T>();
+    for (const item of list(value)) {
+      const [, id, each = ''] = /^([0-9]+) *: *(.+)$/.exec(item) ?? [];
+      const userId = parseUserId(id);
+      demand(userId !== undefined, message);
+      demand(!found.has(userId), `names user ${userId} twice`);
+      found.set(userId, read(each));
+    }
+    return found;
+  };
+}
 
 /** `user.info,user.metrics` */
 export const scopes: Reader<readonly string[]> = (value) => {
@@ -160,12 +187,34 @@ export const scopes: Reader<readonly string[]> = (value) => {
   return [...new Set(names)];
 };
 
-/** `1,4` */
+/** What people call the categories that are of no use here. */
+const USELESS_APPLIS: Readonly<Record<number, string>> = {
+  16: 'activity',
+  44: 'sleep',
+  46: APPLI_NAMES[46] ?? '',
+  52: 'inflation done',
+  53: 'unassociated device',
+  54: 'ECG',
+  55: 'failed ECG',
+  60: 'survey',
+  61: 'stethoscope',
+  63: 'urine',
+  98: 'bed occupied',
+  99: 'bed empty',
+  100: 'bed poll',
+};
+
+/** `1,4,50,51` */
 export const applis: Reader<readonly Appli[]> = (value) => {
   const numbers = list(value).map(Number);
-  const isKnown = (number: number): number is Appli => MEASURE_APPLIS.has(number);
-  const message = `must be any of ${[...MEASURE_APPLIS].join(', ')}, comma-separated`;
-  demand(numbers.length > 0 && numbers.every(isKnown), message);
+  const known = [...MEASURE_APPLIS, ...BED_KINDS.keys()].sort((one, other) => one - other);
+  const isKnown = (number: number): number is Appli => known.includes(number);
+  const useless = numbers.find((number) => USELESS_APPLIS[number] !== undefined);
+  const why =
+    useless === undefined
+      ? ''
+      : `. weighbridge cannot fetch ${useless} (${USELESS_APPLIS[useless]}): Withings' getmeas does not return it`;
+  demand(numbers.length > 0 && numbers.every(isKnown), `must be any of ${known.join(', ')}, comma-separated${why}`);
   return [...new Set(numbers)];
 };
 

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { createAnnouncer } from '../app/collect/announce.ts';
 import { createCollect } from '../app/collect/collect.ts';
+import { createHeights } from '../app/collect/heights.ts';
 import { createSchedule } from '../app/collect/schedule.ts';
 import { createLinker, type LinkerHost } from '../app/link/link.ts';
 import { createPersonStates } from '../app/status/person-states.ts';
@@ -9,6 +10,7 @@ import { createSubscriptions } from '../app/subscribe/subscriptions.ts';
 import { createAccessTokens, createWithAccess } from '../app/tokens/access-tokens.ts';
 import { obtainLogin } from '../app/tokens/rotate-token.ts';
 import type { Config } from '../config/config.ts';
+import { BED_KINDS, type BedEvents } from '../domain/bed.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import type { UnreadableStore } from '../domain/measure.ts';
@@ -26,7 +28,7 @@ import { openUnreadableFile } from '../storage/unreadable-file.ts';
 import { createConsent } from '../withings/authorize.ts';
 import { createWithingsClient } from '../withings/client.ts';
 import { createRateLimit } from '../withings/rate-limit.ts';
-import { cursorsIn, journalIn, linksIn, peopleIn, storedStatusPorts, unreadableIn } from './data-directory.ts';
+import { bedIn, cursorsIn, journalIn, linksIn, peopleIn, storedStatusPorts, unreadableIn } from './data-directory.ts';
 
 /** Settings that suffice for calls to Withings. */
 export type WithingsConfig = Config & {
@@ -76,6 +78,8 @@ export function createCore(
   const tokenPorts = { tokens, accesses, issuer: client, clock };
   const accessTokens = createAccessTokens({ ...tokenPorts, log });
   const withAccess = createWithAccess(accessTokens);
+  /** For what says nothing about the login, and about the measures, where it is refused. */
+  const withSideAccess = createWithAccess({ ...accessTokens, refuse: () => undefined });
   const files = createLastingFiles(log);
   const cursors = createCursorFiles(cursorsIn(directories.data), log, files);
   const personStates = createPersonStates({ people: createPersonFiles(peopleIn(directories.data), files), log });
@@ -88,15 +92,14 @@ export function createCore(
     maxAgeMs: config.announceMaxAgeMs,
     remembered: personStates.remembered,
   });
+  const heights = createHeights({ withAccess: withSideAccess, source: client, personStates, clock, log });
   const announce = createAnnouncer({ log, clock, people, maxAgeMs: schedule.maxAgeMs });
 
   const createCallback = (redirectUri: string) => {
     const { accountUrl, credentials, scopes, applis } = withings;
     const consent = createConsent({ accountUrl, ...credentials, scopes, redirectUri, clock });
     const common = { withAccess, personStates, people, clock, log, signal };
-    // A refusal by the notify service says nothing about the measures.
-    const withNotifyAccess = createWithAccess({ ...accessTokens, refuse: () => undefined });
-    const notifyPorts = { ...common, withAccess: withNotifyAccess, service: client };
+    const notifyPorts = { ...common, withAccess: withSideAccess, scopeOf: accessTokens.scopeOf, service: client };
     const subscriptions =
       callbackUrl === undefined ? undefined : createSubscriptions({ ...notifyPorts, callbackUrl, applis });
     const usedLinks = createLinkFiles(linksIn(directories.data));
@@ -107,7 +110,7 @@ export function createCore(
       /** Undefined where Withings cannot call. */
       subscriptions,
       createLinker: (journal: Journal, host: LinkerHost) =>
-        createLinker({ ...common, ...link, subscriptions, journal, ...host }),
+        createLinker({ ...common, ...link, applis, subscriptions, journal, ...host }),
     };
   };
 
@@ -126,6 +129,12 @@ export function createCore(
     /** Takes as long as reading the journal does. */
     openJournal: () =>
       openJournal(journalIn(directories.data), log, { files, review: createReview(config.hold), clock }),
+    /** Undefined where `APPLIS` asks for no bed. */
+    async openBeds(): Promise<BedEvents | undefined> {
+      if (!withings.applis.some((appli) => BED_KINDS.has(appli))) return undefined;
+      const { openBedFile } = await import('../storage/bed-file.ts');
+      return await openBedFile(bedIn(directories.data), log, files);
+    },
     openUnreadable: () => openUnreadableFile(unreadableIn(directories.data), log, files),
     createCollect: (journal: Journal, unreadable: UnreadableStore) =>
       createCollect({
@@ -135,6 +144,7 @@ export function createCore(
         journal,
         cursors,
         unreadable,
+        heights,
         personStates,
         people,
         clock,

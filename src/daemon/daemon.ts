@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { createBedIntake } from '../app/collect/bed-intake.ts';
 import { createCollector } from '../app/collect/collector.ts';
 import { createIntake } from '../app/collect/intake.ts';
 import { reconcileForever } from '../app/collect/reconcile.ts';
@@ -7,7 +8,9 @@ import { createTroubles } from '../app/status/troubles.ts';
 import { createLiveness, reportHangs } from '../app/status/watchdog.ts';
 import { createKeeper } from '../app/subscribe/keep-subscribed.ts';
 import { createLinkedUsers } from '../app/tokens/linked-users.ts';
+import { hasSecret } from '../config/checks.ts';
 import type { Clock } from '../domain/clock.ts';
+import { createDerive } from '../domain/derived.ts';
 import type { LinkFailed } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
 import { type Address, type Listener, listen } from '../http/listen.ts';
@@ -59,9 +62,11 @@ export async function startDaemon(
   const version = readVersion(files);
   const publishers = await preparePublishing(config, { version, clock, log });
   const unreadable = await core.openUnreadable();
+  const beds = await core.openBeds();
   const collect = core.createCollect(journal, unreadable);
   const troubles = createTroubles({ clock, log, people, personStates });
   const subscriptionTroubles = createTroubles({ clock, log, people });
+  const derive = createDerive({ histories: journal.histories, people, goals: config.goals, clock });
   const linkedUsers = createLinkedUsers({ tokens, clock });
   const liveStatus = createLiveStatus({
     linkedUsers,
@@ -71,13 +76,17 @@ export async function startDaemon(
     publishers: publishers.sources,
     journal,
     unreadable,
+    derive,
+    beds,
     people,
     schedule,
     clock,
   });
   const collector = createCollector({ collect, troubles, onContact: liveStatus.contacted, clock, random, log });
   const liveness = createLiveness(clock, () => collector.oldestAttemptMs(), fileWatch.silent);
-  const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
+  const bedPorts = { hasSecret: hasSecret(config.callback), people, clock, random, log, signal };
+  const bed = beds && createBedIntake({ ...bedPorts, beds });
+  const intake = createIntake({ linkedUsers, accessTokens, collector, bed, clock, log });
   const common = { linkedUsers, collector, clock, signal };
   const { subscriptions } = callback ?? {};
   const keeper =
@@ -120,7 +129,8 @@ export async function startDaemon(
   const privateAddress = statusPort && addressOf(statusPort);
   const where = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
   // Before anything is fetched: what the journal has by then is old to a publisher that starts for the first time.
-  const publishing = publishers.start({ journal, linkedUsers, personStates, schedule, random, signalGroup });
+  const ports = { journal, beds, linkedUsers, personStates, schedule, derive, random, signalGroup };
+  const publishing = publishers.start(ports);
   log.info({
     event: 'listening',
     text: `listening on ${formatAddress(publicAddress)}${where}`,

@@ -9,6 +9,7 @@ import { createAccessFiles, createTokenFiles, tokenWritten } from '../storage/to
 /** Every path in the data directory. */
 export const journalIn = (data: string) => `${data}/measures.jsonl`;
 export const unreadableIn = (data: string) => `${data}/unreadable.jsonl`;
+export const bedIn = (data: string) => `${data}/bed.jsonl`;
 export const cursorsIn = (data: string) => `${data}/cursors`;
 export const peopleIn = (data: string) => `${data}/people`;
 export const linksIn = (data: string) => `${data}/links`;

@@ -1,14 +1,19 @@
 import type { Schedule } from '../app/collect/schedule.ts';
+import { startBedOutbox } from '../app/publish/bed-outbox.ts';
 import { type Outbox, startOutbox } from '../app/publish/outbox.ts';
 import type { PublisherSource } from '../app/status/live-status.ts';
 import type { PersonStates } from '../app/status/person-states.ts';
 import { createPublisherTroubles, type PublisherTroubles } from '../app/status/troubles.ts';
 import type { LinkedUsers } from '../app/tokens/linked-users.ts';
 import type { Config } from '../config/config.ts';
+import type { BedEvents } from '../domain/bed.ts';
 import type { Clock } from '../domain/clock.ts';
+import { type Derive, derivedValues } from '../domain/derived.ts';
 import type { Log } from '../domain/log.ts';
 import type { Publisher } from '../domain/publisher.ts';
+import type { UserId } from '../domain/token.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
+import { createBedOffsetFiles } from '../storage/bed-file.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
 import { createLastingFiles } from '../storage/lasting-files.ts';
@@ -18,9 +23,12 @@ import { parkedIn, publishersIn, retainedIn } from './data-directory.ts';
 /** What publishers and their outboxes need of the daemon. */
 export interface PublishingPorts {
   readonly journal: OpenJournal;
+  /** Undefined where `APPLIS` asks for no bed. */
+  readonly beds: BedEvents | undefined;
   readonly linkedUsers: LinkedUsers;
   readonly personStates: PersonStates;
   readonly schedule: Schedule;
+  readonly derive: Derive;
   readonly random: () => number;
   readonly signalGroup: SignalGroup;
 }
@@ -62,15 +70,30 @@ export async function preparePublishing(config: Config, ports: Common & { readon
      * and no other is begun.
      */
     start(started: PublishingPorts): AsyncDisposable {
-      const offsets = createOffsetFiles(directory, log, createLastingFiles(log));
-      const { feed } = started.journal;
+      const files = createLastingFiles(log);
+      const offsets = createOffsetFiles(directory, log, files);
+      const bedOffsets = createBedOffsetFiles(directory, files);
+      const { beds, journal } = started;
+      const { feed } = journal;
       const stops = publishers.map((each) => {
         const common = { ...started, clock, log, troubles: each.troubles };
         const publisher = each.make(common);
         const outbox = startOutbox({ ...common, publisher, feed, offsets, maxAgeMs: started.schedule.maxAgeMs });
         each.outbox = outbox;
+        const { name, stopMs } = publisher;
+        const deliverBed = publisher.deliverBed?.bind(publisher);
+        const bedOutbox =
+          beds &&
+          deliverBed &&
+          startBedOutbox({
+            ...common,
+            publisher: { name, stopMs, deliverBed },
+            beds,
+            offsets: bedOffsets,
+            maxAgeMs: config.announceMaxAgeMs,
+          });
         return async () => {
-          await outbox[Symbol.asyncDispose]();
+          await Promise.all([outbox, bedOutbox].map((each) => each?.[Symbol.asyncDispose]()));
           await publisher[Symbol.asyncDispose]();
         };
       });
@@ -96,7 +119,7 @@ async function loadPublishers(
     const { loadMqtt: load } = await import('../publishers/mqtt/connection.ts');
     const { channel, prefix, discoveryPrefix, ...broker } = mqtt;
     const store = createRetainedFile(retainedIn(data), log, files);
-    const make: Make = ({ journal, linkedUsers, personStates, schedule, ...ports }) =>
+    const make: Make = ({ journal, beds, linkedUsers, personStates, schedule, derive, ...ports }) =>
       createMqttPublisher({
         ...ports,
         channel,
@@ -111,6 +134,8 @@ async function loadPublishers(
         pollMs: schedule.pollMs,
         hasCallback: schedule.hasCallback,
         latest: journal.latest,
+        derived: async (userId) => derivedValues(derive(userId, await personStates.of(userId))),
+        beds,
         store,
       });
     add('mqtt', make, { load });
@@ -118,7 +143,10 @@ async function loadPublishers(
   if (hook !== undefined) {
     const { createHook } = await import('../publishers/hook/publisher.ts');
     const parking = createParkedFile(parkedIn(data), files);
-    add('hook', (ports) => createHook({ ...ports, ...hook, people, parking }));
+    add('hook', ({ derive, personStates, ...ports }) => {
+      const derived = async (userId: UserId) => derive(userId, await personStates.of(userId));
+      return createHook({ ...ports, ...hook, people, derived, parking });
+    });
   }
   return loaded;
 }

@@ -176,7 +176,7 @@ function nobodyLinked({ callback: { redirectUrl } }: Config): Finding {
 async function* examinePerson(config: Config, core: Core, userId: UserId): AsyncGenerator<Finding, void> {
   const name = nameOf(userId, config.people);
   const person = await core.personStates.of(userId);
-  const login = await checkLogin(name, () => core.obtainLogin(userId), person);
+  const login = await checkLogin(name, () => core.obtainLogin(userId), person, config.withings.applis);
   yield login;
   const { url: callbackUrl } = config.callback;
   const subscriptions = core.callback?.subscriptions;

@@ -1,4 +1,5 @@
 import { nameAppli } from '../app/subscribe/subscriptions.ts';
+import { lackOf, missingScopes } from '../domain/scope.ts';
 import { describePolling, type PersonState } from '../domain/status.ts';
 import { isOurs, leadsTo, type Subscription } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
@@ -27,15 +28,22 @@ export async function checkClient(check: () => Promise<void>): Promise<Finding> 
  * Whether a person's login works: the token file can be read, and Withings accepts the token.
  *
  * @param name the person's, for people
+ * @param applis what Withings shall call about
  * @param obtain an access token that is good for a call; fails with a `Trouble`
  */
 export async function checkLogin(
   name: string,
-  obtain: () => Promise<{ readonly expiresInMs: number }>,
-  { needsLogin }: Pick<PersonState, 'needsLogin'>,
+  obtain: () => Promise<{ readonly expiresInMs: number; readonly scope?: string | undefined }>,
+  { needsLogin, scope: remembered }: Pick<PersonState, 'needsLogin'> & Partial<Pick<PersonState, 'scope'>>,
+  applis: readonly number[] = [],
 ): Promise<Finding> {
   try {
-    const { expiresInMs } = await obtain();
+    const { expiresInMs, scope = remembered } = await obtain();
+    const missing = missingScopes(scope, applis);
+    if (missing.length > 0) {
+      const { message, hint } = lackOf(missing);
+      return warning('login', `${name}: ${message}`, hint);
+    }
     if (needsLogin === undefined) {
       const minutes = Math.floor(expiresInMs / 60_000);
       return ok('login', `${name}: works; the access token is good for ${minutes} min`);

@@ -19,12 +19,37 @@ export function formatWeight(kilograms: number, unit: WeightUnit): string {
   return `${stones} st ${((tenths % tenthsPerStone) / 10).toFixed(1)} lb`;
 }
 
+/** `81.2 kg`, `179.0 lb`: what a trend is told with. */
+export function formatTrend(kilograms: number, unit: WeightUnit): string {
+  return unit === 'kg' ? `${kilograms.toFixed(1)} kg` : formatWeight(kilograms, unit);
+}
+
+/**
+ * Kilograms as exact as the household reads them: with so many decimals, or as the tenth of a pound that is nearest.
+ * Whatever is shown of the result, in either unit, has the same digits everywhere.
+ */
+export function roundWeight(kilograms: number, unit: WeightUnit, digits = 2): number {
+  const tenths = Math.round((kilograms / POUND) * 10);
+  const rounded =
+    unit === 'kg'
+      ? decimal(Math.round(decimal(kilograms, digits)), -digits)
+      : Number(((tenths / 10) * POUND).toFixed(3));
+  // Not -0.
+  return rounded + 0;
+}
+
 /** A difference with its sign: `+0.40`, `-0.9`. Stones are too coarse for a difference, so it is told in pounds. */
 export function formatChange(kilograms: number, unit: WeightUnit): string {
   const digits = unit === 'kg' ? 2 : 1;
   const rounded = (unit === 'kg' ? kilograms : kilograms / POUND).toFixed(digits);
   const unsigned = rounded.replace('-', '');
   return `${Number(rounded) < 0 ? '-' : '+'}${unsigned}${unit === 'st' ? ' lb' : ''}`;
+}
+
+/** `-0.40 kg`, `+0.9 lb` */
+export function tellChange(kilograms: number, unit: WeightUnit): string {
+  const change = formatChange(kilograms, unit);
+  return unit === 'st' ? change : `${change} ${unit}`;
 }
 
 const INTERVAL_UNITS: readonly (readonly [ms: number, name: string])[] = [

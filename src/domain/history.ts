@@ -37,3 +37,32 @@ export interface Histories {
   quantitiesOf(userId: UserId): readonly string[];
   valuesOf(userId: UserId, quantity: string): Series;
 }
+
+/** What stands where no value does. */
+const NOTHING: TimedValue = { takenMs: 0, value: 0 };
+
+/** The index of the first value that is not older. */
+export function firstFrom(values: Series, fromMs: number): number {
+  let [from, to] = [0, values.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((values.at(middle) ?? NOTHING).takenMs < fromMs) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+/** A clock may be a day off, here or in the scale. A later value would squeeze a picture into a corner. */
+const DAYS_AHEAD = 2;
+
+/** The histories without the values that are dated far in the future. */
+export function believableOf({ quantitiesOf, valuesOf }: Histories, now: Date): Histories {
+  const endMs = new Date(now.getFullYear(), now.getMonth(), now.getDate() + DAYS_AHEAD).getTime();
+  return {
+    quantitiesOf,
+    valuesOf(userId, quantity) {
+      const values = valuesOf(userId, quantity);
+      return createSeries(firstFrom(values, endMs), (at) => values.at(at) ?? NOTHING);
+    },
+  };
+}

@@ -87,6 +87,15 @@ export interface MeasureSource {
   getMeas(request: MeasureRequest): Promise<MeasureAnswer>;
 }
 
+/** Withings' measure service, asked for heights. */
+export interface HeightSource {
+  /** The groups with a height, whenever it was measured or entered. */
+  getHeights(account: Account): Promise<readonly MeasureGroup[]>;
+}
+
+/** The type of a height. */
+export const HEIGHT = 4;
+
 interface MeasureType {
   readonly key: string;
   readonly unit: string;

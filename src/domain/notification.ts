@@ -2,7 +2,7 @@ import { parseSeconds } from './dates.ts';
 import type { TimeWindow } from './measure.ts';
 import { parseUserId, type UserId } from './token.ts';
 
-/** What Withings says when something changed. Unsigned, so a hint at most: the data is always fetched. */
+/** What Withings says when something changed. Unsigned, so a hint at most, but for a bed: data is fetched. */
 export interface Notification {
   readonly userId: UserId;
   readonly appli: number;
@@ -10,6 +10,9 @@ export interface Notification {
   readonly window: TimeWindow | undefined;
   /** What happened to a profile: `delete`, `unlink` or `update`. */
   readonly action: string | undefined;
+  /** When it happened, where the category has one moment in seconds. */
+  readonly at: Date | undefined;
+  readonly deviceId: string | undefined;
 }
 
 export interface Malformed {
@@ -22,6 +25,8 @@ export const Appli = {
   temperature: 2,
   bloodPressure: 4,
   profile: 46,
+  inBed: 50,
+  outOfBed: 51,
   glucose: 58,
   heartRateVariability: 62,
 } as const;
@@ -33,6 +38,8 @@ export const APPLI_NAMES: Readonly<Record<number, string>> = {
   [Appli.temperature]: 'temperature',
   [Appli.bloodPressure]: 'blood pressure',
   [Appli.profile]: 'profile',
+  [Appli.inBed]: 'in bed',
+  [Appli.outOfBed]: 'out of bed',
   [Appli.glucose]: 'glucose',
   [Appli.heartRateVariability]: 'heart rate variability',
 };
@@ -45,6 +52,9 @@ export const MEASURE_APPLIS: ReadonlySet<number> = new Set([
   Appli.glucose,
   Appli.heartRateVariability,
 ]);
+
+/** Withings' are 40 hexadecimal digits. */
+const LONGEST_DEVICE_ID = 64;
 
 /**
  * Reads the fields of a notification POST. Whom it is about and which category must be there; what else is odd costs
@@ -61,9 +71,11 @@ export function parseNotification(fields: Readonly<Record<string, unknown>>): No
   if (userId === undefined) return { malformed: 'userid must be a number' };
   const appli = parseInteger(withoutLineEnd(fields['appli']));
   if (appli === undefined) return { malformed: 'appli must be a number' };
-  const { startdate, enddate, action } = fields;
+  const { startdate, enddate, date } = fields;
   const window = parseWindow(startdate, enddate);
-  return { userId, appli, window, action: typeof action === 'string' ? printable(action.trimEnd()) : undefined };
+  const at = parseSeconds(withoutLineEnd(date));
+  const [action, deviceId] = [parseWord(fields['action']), parseWord(fields['deviceid'], LONGEST_DEVICE_ID)];
+  return { userId, appli, window, action, at, deviceId };
 }
 
 /** Undefined unless it has a beginning and an end, in this order. */
@@ -78,11 +90,15 @@ function withoutLineEnd(value: unknown): unknown {
   return typeof value === 'string' ? value.replace(/\r?\n$/, '') : value;
 }
 
+function parseWord(value: unknown, longest?: number): string | undefined {
+  return typeof value === 'string' ? printable(value.trimEnd(), longest) : undefined;
+}
+
 function parseInteger(value: unknown): number | undefined {
   return typeof value === 'string' && /^[0-9]{1,12}$/.test(value) ? Number(value) : undefined;
 }
 
 /** A stranger's word, short and on one line, fit for a log. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 32);
+function printable(text: string, longest = 32): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, longest);
 }

@@ -1,3 +1,4 @@
+import type { BedDelivery } from './bed.ts';
 import type { Reading } from './reading.ts';
 import type { UserId } from './token.ts';
 
@@ -48,6 +49,8 @@ export interface Publisher extends AsyncDisposable {
    * @param signal aborts when the time that a stop gives the delivery in hand is over
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<void>;
+  /** The same for bed events, which come beside the readings; missing where the publisher takes none. */
+  deliverBed?(delivery: BedDelivery, signal: AbortSignal): Promise<void>;
 }
 
 /** Of the trouble that says that, and why, a publisher will not be given this delivery again. */

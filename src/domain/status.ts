@@ -1,3 +1,5 @@
+import type { BedEvent } from './bed.ts';
+import type { Derived, Height } from './derived.ts';
 import { formatInterval } from './format.ts';
 import type { GroupState, WeighIn } from './reading.ts';
 import type { UserId } from './token.ts';
@@ -23,11 +25,14 @@ export interface PersonStatus {
   /** When a fetch has worked. */
   readonly lastContact: Moment | undefined;
   readonly lastWeighIn: (WeighIn & { readonly agoMs: number }) | undefined;
+  readonly derived: Derived;
   /** What `recentlyHeld` leaves of the readings that are held, the oldest first. */
   readonly held: readonly GroupState[];
   /** How many measure groups of this person Withings sent that cannot be read. */
   readonly unreadable: number;
   readonly subscription: SubscriptionStatus;
+  /** The newest bed event; undefined before the first, and where `APPLIS` asks for none. */
+  readonly bed?: BedEvent | undefined;
 }
 
 /** What was held longer ago is not shown. */
@@ -107,6 +112,12 @@ export interface PersonState {
   readonly leaveUnsubscribed: boolean;
   /** When the last 90 days were compared with what Withings has. */
   readonly checkedAt: Date | undefined;
+  /** The newest one that Withings has sent. */
+  readonly height: Height | undefined;
+  /** When Withings was last asked for it. */
+  readonly heightAskedAt: Date | undefined;
+  /** What the login may, as Withings listed it last. */
+  readonly scope: string | undefined;
 }
 
 /** What is wrong, in words, and since when. */
@@ -148,6 +159,9 @@ export const NOTHING_KNOWN: PersonState = {
   subscription: undefined,
   leaveUnsubscribed: false,
   checkedAt: undefined,
+  height: undefined,
+  heightAskedAt: undefined,
+  scope: undefined,
 };
 
 /** Whether there is nothing that a person must do. A household without anyone linked yet is no failure. */

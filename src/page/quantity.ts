@@ -1,4 +1,4 @@
-import { formatChange, formatWeight, POUND, POUNDS_PER_STONE, type WeightUnit } from '../domain/format.ts';
+import { formatTrend, formatWeight, POUND, POUNDS_PER_STONE, tellChange, type WeightUnit } from '../domain/format.ts';
 import { readMeasureKey } from '../domain/measure.ts';
 
 /** How a quantity is told and drawn in the household's unit. */
@@ -32,6 +32,7 @@ const COMPOSITION: Readonly<Record<string, Facts>> = {
   hydration: facts('Water', 1, 2),
   bone_mass: facts('Bone', 2, 0.4),
   visceral_fat: facts('Visceral fat', 1, 1),
+  bmi: facts('BMI', 1, 1),
   heart_rate: facts('Heart rate', 0, 10),
 };
 const OTHERS: Readonly<Record<string, Facts>> = {
@@ -90,7 +91,8 @@ function weightIn(unit: WeightUnit): Quantity {
   const scale = unit === 'kg' ? 1 : 1 / POUND;
   const isStones = unit === 'st';
   const suffix = isStones ? '' : ` ${unit}`;
-  const format = (kilograms: number) => formatWeight(kilograms, unit).slice(0, -suffix.length || undefined);
+  const withoutSuffix = (text: string) => text.slice(0, -suffix.length || undefined);
+  const format = (kilograms: number) => withoutSuffix(formatWeight(kilograms, unit));
   return {
     key: 'weight',
     title: 'Weight',
@@ -98,7 +100,7 @@ function weightIn(unit: WeightUnit): Quantity {
     steps: isStones ? 'stones' : 'decimal',
     leastSpan: 2 * scale,
     format,
-    formatTrend: unit === 'kg' ? (kilograms) => kilograms.toFixed(1) : format,
+    formatTrend: (kilograms) => withoutSuffix(formatTrend(kilograms, unit)),
     formatChange: (difference) => `${signed(difference * scale, 1)} ${isStones ? 'lb' : unit}`,
     suffix,
   };
@@ -112,9 +114,8 @@ export function formatStones(pounds: number): string {
 }
 
 /** `−0.40 kg`, `+0.9 lb`, with a real minus. */
-export function tellChange(kilograms: number, unit: WeightUnit): string {
-  const change = formatChange(kilograms, unit).replace('-', '−');
-  return unit === 'st' ? change : `${change} ${unit}`;
+export function sayChange(kilograms: number, unit: WeightUnit): string {
+  return tellChange(kilograms, unit).replace('-', '−');
 }
 
 function signed(value: number, digits: number): string {

@@ -1,4 +1,5 @@
 import { parseTime } from '../domain/dates.ts';
+import { type Height, isHeight } from '../domain/derived.ts';
 import { type Hitch, NOTHING_KNOWN, type PersonState, type PersonStore } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 import { type FileSystem, nodeFiles, readText, replaceFile } from './files.ts';
@@ -21,13 +22,17 @@ export function createPersonFiles(directory: string, files: FileSystem = nodeFil
   };
 }
 
-function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribed, checkedAt }: PersonState) {
+function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribed, checkedAt, ...rest }: PersonState) {
+  const { height, heightAskedAt, scope } = rest;
   const fields = {
     linked_at: linkedAt,
     linked_by: linkedBy,
     needs_login: needsLogin,
     subscription,
     checked_at: checkedAt,
+    height: height && { metres: height.metres, taken_at: height.takenAt },
+    height_asked_at: heightAskedAt,
+    scope,
   };
   return leaveUnsubscribed ? { ...fields, leave_unsubscribed: true } : fields;
 }
@@ -43,7 +48,16 @@ function decode(fields: Fields): PersonState {
       : undefined,
     leaveUnsubscribed: fields['leave_unsubscribed'] === true,
     checkedAt: parseTime(fields['checked_at']),
+    height: decodeHeight(fields['height']),
+    heightAskedAt: parseTime(fields['height_asked_at']),
+    scope: textOf(fields['scope']),
   };
+}
+
+function decodeHeight(value: unknown): Height | undefined {
+  const { metres, taken_at } = fieldsOf(value);
+  const takenAt = parseTime(taken_at);
+  return typeof metres === 'number' && isHeight(metres) && takenAt !== undefined ? { metres, takenAt } : undefined;
 }
 
 function decodeHitch(value: unknown): Hitch | undefined {

@@ -1,6 +1,14 @@
 import { createHmac } from 'node:crypto';
 import type { Clock } from '../domain/clock.ts';
-import type { MeasureGroup, MeasureQuery, MeasureRequest, MeasureSource, Unreadable } from '../domain/measure.ts';
+import {
+  HEIGHT,
+  type HeightSource,
+  type MeasureAnswer,
+  type MeasureGroup,
+  type MeasureQuery,
+  type MeasureSource,
+  type Unreadable,
+} from '../domain/measure.ts';
 import type { SubscriptionService } from '../domain/subscription.ts';
 import type { Account, TokenIssuer } from '../domain/token.ts';
 import { badAnswer, CODE_GRANT, REFRESH_GRANT } from './errors.ts';
@@ -28,7 +36,7 @@ export interface WithingsClientOptions extends Omit<TransportOptions, 'clock'> {
   readonly clock: Pick<Clock, 'now' | 'sleep'>;
 }
 
-export interface WithingsClient extends TokenIssuer, MeasureSource, SubscriptionService {
+export interface WithingsClient extends TokenIssuer, MeasureSource, HeightSource, SubscriptionService {
   /** Checks the client id and secret. No person needs to be linked. */
   checkCredentials(): Promise<void>;
 }
@@ -50,9 +58,9 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
     post({ endpoint: '/notify', form, urgent: account.urgent, timeoutMs: DATA_TIMEOUT_MS, account });
 
   /** The pages of one query: the same parameters each time, and the offset that the page before has named. */
-  async function* pages({ query, offset: begin = 0, ...account }: MeasureRequest, onLength: (letters: number) => void) {
+  async function* pages(account: Account, query: Form, begin: number, onLength: (letters: number) => void) {
     const endpoint = '/measure';
-    const form = { action: 'getmeas', category: 1, ...queryForm(query) };
+    const form = { action: 'getmeas', category: 1, ...query };
     const call = { endpoint, urgent: account.urgent, timeoutMs: DATA_TIMEOUT_MS, account, onLength } as const;
     let offset = begin;
     for (let count = 0; count < MOST_PAGES; count += 1) {
@@ -66,6 +74,39 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
     throw badAnswer(endpoint, `more than ${MOST_PAGES} pages`);
   }
 
+  const getPart = async (account: Account, query: Form, offset: number): Promise<MeasureAnswer> => {
+    const groups = new Map<number, MeasureGroup>();
+    const unreadable: Unreadable[] = [];
+    let letters = 0;
+    let pageCount = 0;
+    let first: MeasurePage | undefined;
+    let isCutOff = false;
+    let ascends = true;
+    let newestMs = 0;
+    let next: number | undefined;
+    const addLength = (more: number) => {
+      letters += more;
+    };
+    for await (const page of pages(account, query, offset, addLength)) {
+      first ??= page;
+      pageCount += 1;
+      isCutOff ||= page.isCutOff;
+      unreadable.push(...page.unreadable);
+      for (const group of page.groups) {
+        const changedMs = group.modifiedAt.getTime();
+        ascends &&= changedMs >= newestMs;
+        newestMs = changedMs;
+        keepNewer(groups, group);
+      }
+      next = page.nextOffset;
+      if (groups.size >= PART_GROUPS || letters >= PART_LETTERS) break;
+    }
+    const complete = !isCutOff && next === undefined;
+    const isPaged = pageCount > 1;
+    const common = { updatedAt: first?.updatedAt, unreadable, complete, ascends, isPaged, next };
+    return { ...common, groups: oldestFirst(groups) };
+  };
+
   return {
     async refresh(refreshToken, options) {
       const body = await requestToken({ grant_type: REFRESH_GRANT, refresh_token: refreshToken }, options);
@@ -78,38 +119,9 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
       return judged('/v2/oauth2', () => parseGrant(body));
     },
 
-    async getMeas(request) {
-      const groups = new Map<number, MeasureGroup>();
-      const unreadable: Unreadable[] = [];
-      let letters = 0;
-      let pageCount = 0;
-      let first: MeasurePage | undefined;
-      let isCutOff = false;
-      let ascends = true;
-      let newestMs = 0;
-      let next: number | undefined;
-      const addLength = (more: number) => {
-        letters += more;
-      };
-      for await (const page of pages(request, addLength)) {
-        first ??= page;
-        pageCount += 1;
-        isCutOff ||= page.isCutOff;
-        unreadable.push(...page.unreadable);
-        for (const group of page.groups) {
-          const changedMs = group.modifiedAt.getTime();
-          ascends &&= changedMs >= newestMs;
-          newestMs = changedMs;
-          keepNewer(groups, group);
-        }
-        next = page.nextOffset;
-        if (groups.size >= PART_GROUPS || letters >= PART_LETTERS) break;
-      }
-      const complete = !isCutOff && next === undefined;
-      const isPaged = pageCount > 1;
-      const common = { updatedAt: first?.updatedAt, unreadable, complete, ascends, isPaged, next };
-      return { ...common, groups: oldestFirst(groups) };
-    },
+    getMeas: ({ query, offset = 0, ...account }) => getPart(account, queryForm(query), offset),
+
+    getHeights: async (account) => (await getPart(account, { meastype: HEIGHT }, 0)).groups,
 
     async list(account) {
       const body = await notify(account, { action: 'list' });
@@ -137,8 +149,10 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
   };
 }
 
+type Form = Readonly<Record<string, number>>;
+
 /** Dates become seconds here and nowhere else. */
-function queryForm(query: MeasureQuery): Readonly<Record<string, number>> {
+function queryForm(query: MeasureQuery): Form {
   if ('since' in query) return { lastupdate: Math.floor(query.since.getTime() / 1000) };
   const { start, end } = query.window;
   return { startdate: Math.floor(start.getTime() / 1000), enddate: Math.ceil(end.getTime() / 1000) };

@@ -63,6 +63,7 @@ describe('the settings', () => {
       status: { host: '127.0.0.1', port: 3001, password: undefined, offersLink: true },
       directories: { tokens: './tokens', data: './data' },
       people: { names: new Map(), unit: 'kg' },
+      goals: new Map(),
       reconcileIntervalMs: 6 * 3_600_000,
       pollIntervalMs: 600_000,
       announceMaxAgeMs: 3_600_000,
@@ -171,6 +172,18 @@ const BAD: Readonly<Record<string, readonly string[]>> = {
     '-1',
   ],
   USER_NAMES: ['Anna', '1234', '1234:', ':Anna', 'x1:Anna', '1234:Anna,1234:Bo', '../1:Anna'],
+  GOALS: [
+    '78',
+    '1234:',
+    '1234:Anna',
+    '1234:78,1234:79',
+    '1234:9',
+    '1234:401',
+    '1234:-78',
+    '1234:78kg',
+    '1234:1e2',
+    'x:78',
+  ],
   WEIGHT_UNIT: ['pounds', 'toString'],
   RECONCILE_INTERVAL: ['6', 'h', '0h', '-1h', '1.5h', '6 hours', '59s', '25d', '999999999999d'],
   POLL_INTERVAL: ['10', '9m', '599s', '0s'],
@@ -222,6 +235,17 @@ describe('the value of a setting', () => {
       }
     });
   }
+
+  it('may be goals of several people, with decimals', () => {
+    const { goals } = accepted({ GOALS: '1234:78, 5678 : 65.5' });
+    assert.deepEqual(
+      [...goals],
+      [
+        ['1234', 78],
+        ['5678', 65.5],
+      ],
+    );
+  });
 
   it('may have an apostrophe in it that a phone made', () => {
     assert.deepEqual([...accepted({ USER_NAMES: '1234:Anna’s mother' }).people.names.values()], ['Anna’s mother']);
@@ -460,7 +484,7 @@ describe('HOOK_COMMAND', () => {
     };
     const others = { MY_PASSWORD: 'x', STATUS_PASSWORD: 'y', NODE_OPTIONS: '--inspect', LD_PRELOAD: 'z.so' };
     const { hook } = accepted({ ...kept, ...others, HOOK_COMMAND: 'say "a word"' });
-    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept, hearsHeld: false });
+    assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept, hearsHeld: false, hearsBed: false });
   });
 
   it('is not repeated where it is wrong: a password may be in it', () => {
@@ -558,12 +582,21 @@ describe('.env.example', () => {
   });
 
   it('shows the defaults where there are defaults', () => {
-    const { people, ...shown } = accepted(uncommented);
+    const { people, goals: _goals, ...shown } = accepted(uncommented);
     const defaults = accepted({});
     assert.equal(people.unit, defaults.people.unit);
     assert.equal(shown.withings.apiUrl.href, defaults.withings.apiUrl.href);
     const { withings: _credentials, callback: _examples, status: _password, mqtt, hook: _command, ...others } = shown;
-    const { withings, callback, people: _names, status, mqtt: _none, hook: _neither, ...expected } = defaults;
+    const {
+      withings,
+      callback,
+      people: _names,
+      goals: _noGoals,
+      status,
+      mqtt: _none,
+      hook: _neither,
+      ...expected
+    } = defaults;
     assert.deepEqual(others, expected);
     assert.deepEqual({ ...shown.status, password: undefined }, status);
     assert.deepEqual([mqtt?.prefix, mqtt?.discoveryPrefix], ['weighbridge', 'homeassistant']);
@@ -575,6 +608,30 @@ describe('.env.example', () => {
     for (const block of text.split('\n\n').filter((each) => /^# [A-Z_]+=/m.test(each))) {
       assert.match(block, /^# [^=]+\n/, block);
     }
+  });
+});
+
+describe('APPLIS', () => {
+  it('takes beds, and the consent link asks for the scopes that the categories need', () => {
+    const scopesOf = (env: Readonly<Record<string, string>>) => accepted(env).withings.scopes;
+    assert.deepEqual(scopesOf({}), ['user.info', 'user.metrics']);
+    assert.deepEqual(scopesOf({ APPLIS: '1,50,51' }), ['user.info', 'user.metrics', 'user.sleepevents']);
+    assert.deepEqual(scopesOf({ APPLIS: '50,51', SCOPES: 'user.info' }), ['user.info', 'user.sleepevents']);
+    assert.deepEqual(accepted({ APPLIS: '1,50,51' }).withings.applis, [1, 50, 51]);
+  });
+
+  it('names a category that getmeas does not return', () => {
+    for (const [appli, name] of [
+      ['16', 'activity'],
+      ['44', 'sleep'],
+      ['54', 'ECG'],
+      ['98', 'bed occupied'],
+    ])
+      assert.match(
+        refused({ APPLIS: `1,${appli}` }).problems[0]?.message ?? '',
+        new RegExp(`${appli} \\(${name}\\): .*getmeas`),
+      );
+    assert.doesNotMatch(refused({ APPLIS: '7' }).problems[0]?.message ?? '', /getmeas/);
   });
 });
 
@@ -590,6 +647,18 @@ describe('what Withings does not know or allow is a warning with the reason', ()
     assert.match(line, /SCOPES.*user\.metric and user\.weight.*does not know.*user\.metrics.*user\.sleepevents/);
     assert.deepEqual(more, []);
     assert.deepEqual(warn({ SCOPES: 'user.info,user.metrics,user.activity,user.sleepevents' }), []);
+  });
+
+  it('names what keeps bed events from coming or counting', () => {
+    const CALLBACK_URL = 'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c';
+    assert.deepEqual(warn({ CALLBACK_URL, APPLIS: '1,50,51' }), []);
+    assert.match(warn({ CALLBACK_URL, APPLIS: '1,50' })[0] ?? '', /in bed \(50\) without out of bed \(51\)/);
+    assert.match(warn({ APPLIS: '50,51' })[0] ?? '', /polling cannot find it; set CALLBACK_URL/);
+    const guessed = { CALLBACK_URL: 'https://me.example.org/withingsWebhook', APPLIS: '50,51' };
+    assert.match(warn(guessed).at(-1) ?? '', /count only with a secret in the callback URL/);
+    // What a caller of the port must know is what counts.
+    assert.match(warn({ CALLBACK_URL, WEBHOOK_PATH: '/hook', APPLIS: '50,51' })[0] ?? '', /only with a secret/);
+    assert.deepEqual(warn({ CALLBACK_URL: `${guessed.CALLBACK_URL}?key=9f2c5d0a7be1`, APPLIS: '50,51' }), []);
   });
 
   it('says where a REDIRECT_URL on this computer does not lead to weighbridge', () => {

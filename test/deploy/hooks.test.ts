@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'csv-parse/sync';
+import { NOTHING_DERIVED } from '../../src/domain/derived.ts';
 import { createHook } from '../../src/publishers/hook/publisher.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';
 import { DELIVERY, READING, signalGroup, writeScript } from '../support/hook-bench.ts';
@@ -24,6 +25,8 @@ async function setUp(name: string, args: (directory: string) => readonly string[
     command: [`${HOOKS}${name}`, ...args(directory.path)],
     environment: { PATH: `${bin}:${process.env['PATH']}`, OUT: `${directory.path}/out` },
     hearsHeld: true,
+    derived: async () => NOTHING_DERIVED,
+    hearsBed: false,
     people: { names: new Map([[ANNA, 'Anna "A", the 1st']]), unit: 'kg' },
     parking: { path: '', park: async () => undefined },
     signalGroup,

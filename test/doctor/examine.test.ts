@@ -304,6 +304,13 @@ describe('a login', () => {
   });
 });
 
+it('a login that lacks a scope which APPLIS needs is a warning, and names it', async () => {
+  await using setUp = await startSetUp();
+  const needs = /1234: the login lacks the scope user\.sleepevents, which APPLIS needs/;
+  const findings = await setUp.examine({ env: { APPLIS: '1,50,51' } });
+  assertFinding(findings, 'login', 'warning', needs, /weighbridge login/);
+});
+
 describe('a subscription', () => {
   const foreign = { appli: 1, callbackurl: 'https://home.example.net/api/webhook/1', comment: null };
 

@@ -7,7 +7,7 @@ import { altered, anything, check, text } from '../support/property.ts';
 
 const LATEST_SECONDS = 4_102_444_800;
 const WEIGH_IN = { userid: '27182818', appli: '1', startdate: '1793685500', enddate: '1793685501' };
-const names = fc.oneof(text, fc.constantFrom('userid', 'appli', 'startdate', 'enddate', 'date', 'action'));
+const names = fc.oneof(text, fc.constantFrom('userid', 'appli', 'startdate', 'enddate', 'date', 'action', 'deviceid'));
 
 /** Whatever it is, the answer is either a word fit for a log or a notification in its one canonical form. */
 function judge(fields: Readonly<Record<string, unknown>>): void {
@@ -16,9 +16,11 @@ function judge(fields: Readonly<Record<string, unknown>>): void {
     assert.match(result.malformed, /^[\x20-\x7e]{1,80}$/);
     return;
   }
-  const { userId, appli, window, action } = result;
+  const { userId, appli, window, action, at, deviceId } = result;
   assert.match(userId, /^[0-9]{1,20}$/);
   assert.ok(Number.isSafeInteger(appli) && appli >= 0);
+  if (at !== undefined) assert.ok(at.getTime() >= 0 && at.getTime() <= LATEST_SECONDS * 1000);
+  if (deviceId !== undefined) assert.match(deviceId, /^[\x20-\x7e]{0,64}$/);
   if (action !== undefined) assert.match(action, /^[\x20-\x7e]{0,32}$/);
   if (window === undefined) return;
   assert.ok(window.start.getTime() >= 0 && window.start <= window.end);
@@ -48,16 +50,21 @@ test('what Withings says is read to the letter, whatever else it says', () => {
     more: fc.dictionary(text, text),
   });
   check(
-    fc.property(notification, ({ userid, appli, window, more: { date: _date, action: _action, ...more } }) => {
-      const [startdate, enddate] = window?.toSorted((one, other) => one - other) ?? [];
-      const when = startdate === undefined ? {} : { startdate: String(startdate), enddate: String(enddate) };
-      assert.deepEqual(parseNotification({ ...more, userid, appli: String(appli), ...when }), {
-        userId: userid,
-        appli,
-        window: startdate === undefined ? undefined : { start: at(startdate), end: at(enddate) },
-        action: undefined,
-      });
-    }),
+    fc.property(
+      notification,
+      ({ userid, appli, window, more: { date: _date, action: _action, deviceid: _device, ...more } }) => {
+        const [startdate, enddate] = window?.toSorted((one, other) => one - other) ?? [];
+        const when = startdate === undefined ? {} : { startdate: String(startdate), enddate: String(enddate) };
+        assert.deepEqual(parseNotification({ ...more, userid, appli: String(appli), ...when }), {
+          userId: userid,
+          appli,
+          window: startdate === undefined ? undefined : { start: at(startdate), end: at(enddate) },
+          action: undefined,
+          at: undefined,
+          deviceId: undefined,
+        });
+      },
+    ),
   );
 });
 

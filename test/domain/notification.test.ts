@@ -6,6 +6,12 @@ function parseForm(body: string) {
   return parseNotification(Object.fromEntries(new URLSearchParams(body)));
 }
 
+/** What is a notification, and nothing else. */
+function parse(body: string) {
+  const result = parseForm(body);
+  return 'malformed' in result ? assert.fail(result.malformed) : result;
+}
+
 function complaint(fields: Readonly<Record<string, unknown>>): string {
   const result = parseNotification(fields);
   return 'malformed' in result ? result.malformed : assert.fail(`accepted ${JSON.stringify(fields)}`);
@@ -18,7 +24,19 @@ describe('what Withings posts', () => {
       appli: 1,
       window: { start: new Date('2026-11-03T05:58:20Z'), end: new Date('2026-11-03T05:58:21Z') },
       action: undefined,
+      at: undefined,
+      deviceId: undefined,
     });
+  });
+
+  test('for a bed says when, and which', () => {
+    const { at, deviceId } = parse('userid=27182818&appli=50&date=1793685500&deviceid=DEV-BED%0D%0A');
+    assert.deepEqual([at, deviceId], [new Date('2026-11-03T05:58:20Z'), 'DEV-BED']);
+    const hash = 'a1b2c3d4'.repeat(5);
+    assert.equal(parse(`userid=27182818&appli=50&deviceid=${hash}`).deviceId, hash);
+    assert.equal(parse('userid=27182818&appli=50&date=1793685500%0D%0A').at?.getTime(), 1_793_685_500_000);
+    for (const date of ['2026-11-03', '1793685500000', '-1', 'now', '1793685500.5'])
+      assert.equal(parse(`userid=27182818&appli=50&date=${date}`).at, undefined, date);
   });
 
   const others: readonly (readonly [what: string, body: string])[] = [
@@ -37,7 +55,14 @@ describe('what Withings posts', () => {
 
   test('about a profile says what has happened to it', () => {
     const result = parseForm('userid=27182818&appli=46&action=unlink');
-    assert.deepEqual(result, { userId: '27182818', appli: Appli.profile, window: undefined, action: 'unlink' });
+    assert.deepEqual(result, {
+      userId: '27182818',
+      appli: Appli.profile,
+      window: undefined,
+      action: 'unlink',
+      at: undefined,
+      deviceId: undefined,
+    });
   });
 });
 
@@ -58,7 +83,14 @@ describe('a notification without a usable window asks for everything since the c
   for (const change of table) {
     test(JSON.stringify(change), () => {
       const fields = Object.entries({ ...fine, ...change }).filter(([, value]) => value !== undefined);
-      const expected = { userId: '27182818', appli: 1, window: undefined, action: undefined };
+      const expected = {
+        userId: '27182818',
+        appli: 1,
+        window: undefined,
+        action: undefined,
+        at: undefined,
+        deviceId: undefined,
+      };
       assert.deepEqual(parseNotification(Object.fromEntries(fields)), expected);
     });
   }
@@ -71,7 +103,14 @@ describe('a notification without a usable window asks for everything since the c
 
   for (const form of ['userid=27182818&appli=46%0D%0A', 'appli=46&userid=27182818\n', 'userid=27182818&appli=46\r\n']) {
     test(`though it ends with a line end: ${JSON.stringify(form)}`, () => {
-      const expected = { userId: '27182818', appli: 46, window: undefined, action: undefined };
+      const expected = {
+        userId: '27182818',
+        appli: 46,
+        window: undefined,
+        action: undefined,
+        at: undefined,
+        deviceId: undefined,
+      };
       assert.deepEqual(parseForm(form), expected);
     });
   }
@@ -82,6 +121,8 @@ describe('a notification without a usable window asks for everything since the c
       appli: 46,
       window: undefined,
       action: 'update',
+      at: undefined,
+      deviceId: undefined,
     });
   });
 });

@@ -3,7 +3,7 @@ import { watch } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Call } from '../../src/sandbox/sandbox.ts';
+import type { Call } from '../../src/sandbox/calls.ts';
 import { history } from '../support/backfill-bench.ts';
 import { assertJournal, assertNoSecrets, HOLDS_TOKENS, watchCalls } from '../support/checker.ts';
 import { CLIENT, type Home, startHome } from '../support/home.ts';
@@ -40,7 +40,7 @@ async function killAtChange(program: Program, directory: string, name: string, c
   return program.child.signalCode === 'SIGKILL';
 }
 
-describe('a backfill of 5,000 groups beside a running daemon', { timeout: 600_000 }, () => {
+describe('a backfill of 5,000 groups beside a running daemon', () => {
   test('is complete, without a double and without a word from the daemon, however often it was killed', async (t) => {
     const rules = watchCalls();
     const issued = new Set<string>();
@@ -122,7 +122,7 @@ describe('a backfill of 5,000 groups beside a running daemon', { timeout: 600_00
   });
 });
 
-describe('backfill', { timeout: 300_000 }, () => {
+describe('backfill', () => {
   test('says what it has done, and the second time that nothing was new', async () => {
     const { home: opened, groups } = await homeWithHistory(100);
     await using home = opened;

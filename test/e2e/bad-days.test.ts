@@ -2,15 +2,14 @@ import { strict as assert } from 'node:assert';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { API_FAULTS } from '../support/api-faults.ts';
 import { assertJournal, assertLogin, assertTold } from '../support/checker.ts';
 import { createFastClock, type WrongClock } from '../support/fast-clock.ts';
 import { type Home, type HomeOptions, startHome } from '../support/home.ts';
-import type { Program } from '../support/program.ts';
+import { childScript, type Program } from '../support/program.ts';
 import { mountSmallDisk, NO_MOUNT } from '../support/small-disk.ts';
 
-const CHILD = fileURLToPath(new URL('../support/daemon-child.js', import.meta.url));
+const CHILD = childScript('daemon-child');
 const SPEED = 60;
 const HOUR_MS = 3_600_000;
 const PEOPLE = ['1234'];

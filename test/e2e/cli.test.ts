@@ -13,6 +13,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 const COMMANDS = [
   'serve',
   'demo',
+  'sandbox',
   'doctor',
   'healthz',
   'login',
@@ -63,7 +64,7 @@ describe('help', () => {
   for (const args of asks) {
     it(`comes on standard output, without loading a web server or a client: weighbridge ${args.join(' ')}`, async () => {
       await using directory = await temporaryDirectory();
-      const { env, loaded } = await spyOnModules(directory.path);
+      const { env, loaded } = spyOnModules(directory.path);
       const { code, stdout, stderr } = await runProgram(args, { cwd: directory.path, env, script: COMPILED });
       assert.deepEqual([code, stderr], [0, '']);
       const expected = args.includes('--version') ? /^[0-9]+\.[0-9]+\.[0-9]+\n$/ : /^Usage: weighbridge\b/;
@@ -82,23 +83,16 @@ describe('help', () => {
   });
 });
 
-/** Lets the program write down which modules it loads; a hook of Node's, outside the program. */
-async function spyOnModules(directory: string) {
-  const list = join(directory, 'modules.txt');
-  const hook = join(directory, 'hook.mjs');
-  const code = `
-    import { appendFileSync } from 'node:fs';
-    import { register } from 'node:module';
-    import { isMainThread } from 'node:worker_threads';
-    if (isMainThread) register(import.meta.url);
-    export async function load(url, context, next) {
-      appendFileSync(${JSON.stringify(list)}, url + '\\n');
-      return await next(url, context);
-    }`;
-  await writeFile(hook, code);
+/** Lets Node write down which modules the program has loaded when it ends. */
+function spyOnModules(directory: string) {
+  const coverage = join(directory, 'coverage');
   return {
-    env: { NODE_OPTIONS: `--import=file://${hook}`, NODE_NO_WARNINGS: '1' },
-    loaded: async () => linesOf(await readFile(list, 'utf8')),
+    env: { NODE_V8_COVERAGE: coverage },
+    async loaded(): Promise<readonly string[]> {
+      const [name = ''] = await readdir(coverage);
+      const { result }: { result: { url: string }[] } = JSON.parse(await readFile(join(coverage, name), 'utf8'));
+      return result.map(({ url }) => url);
+    },
   };
 }
 

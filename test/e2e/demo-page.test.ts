@@ -81,7 +81,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     });
   });
 
-  test('shows the next weigh-in by itself', { timeout: PATIENCE_MS }, async () => {
+  test('shows the next weigh-in by itself', async () => {
     await look({}, async (page) => {
       // Not their texts: today becomes yesterday.
       const weights = () =>

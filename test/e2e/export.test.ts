@@ -312,7 +312,7 @@ describe('the export', () => {
   });
 });
 
-describe('a journal of ten years', { timeout: 300_000 }, () => {
+describe('a journal of ten years', () => {
   /** Two people whose histories stand one after the other, so that what is printed goes to and fro in the file. */
   const COUNT = 100_000;
   const HEAP_MB = 48;

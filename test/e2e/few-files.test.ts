@@ -20,7 +20,7 @@ async function holdIdle(port: number, count: number): Promise<readonly Socket[]>
 }
 
 describe('a daemon that may open 64 files', () => {
-  it('records weigh-ins while strangers hold idle connections to both ports', { timeout: 60_000 }, async () => {
+  it('records weigh-ins while strangers hold idle connections to both ports', async () => {
     await using home = await startHome({ files: 64, script: BUNDLE });
     await home.link('1234');
     const port = await freePort();

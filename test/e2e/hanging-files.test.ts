@@ -18,7 +18,7 @@ async function assertStops({ child, exited }: Program): Promise<string> {
   child.kill('SIGTERM');
   const { stderr } = await exited;
   const tookMs = performance.now() - startedAt;
-  assert(tookMs < patient(MOST_MS), `${tookMs} ms`);
+  assert(tookMs < MOST_MS || tookMs < patient(MOST_MS), `${tookMs} ms`);
   return stderr;
 }
 
@@ -83,9 +83,7 @@ async function hang(home: Home) {
   return { ...daemon, health };
 }
 
-test('while the file system hangs, /healthz answers, the log says so, and a stop ends in time and names it', {
-  timeout: 240_000,
-}, async () => {
+test('while the file system hangs, /healthz answers, the log says so, and a stop ends in time and names it', async () => {
   await using home = await startHome();
   await home.link('1234');
   await using daemon = await hang(home);

@@ -2,15 +2,14 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { rawGroup } from '../support/backfill-bench.ts';
 import { createFastClock } from '../support/fast-clock.ts';
 import { CLIENT, type Home, startHome } from '../support/home.ts';
 import { writeScript } from '../support/hook-bench.ts';
 import { until } from '../support/outbox-bench.ts';
-import { COMPILED, runProgram } from '../support/program.ts';
+import { COMPILED, childScript, runProgram } from '../support/program.ts';
 
-const CHILD = fileURLToPath(new URL('../support/daemon-child.js', import.meta.url));
+const CHILD = childScript('daemon-child');
 const now = () => Math.floor(Date.now() / 1000);
 
 interface Got {
@@ -59,7 +58,7 @@ const weightsIn = async (home: Home) =>
 const notify = (daemon: { notify(fields: object): Promise<number> }, date: number) =>
   daemon.notify({ userid: 1234, appli: 1, startdate: date, enddate: date + 1 });
 
-describe('the hook of the running daemon', { concurrency: 4, timeout: 300_000 }, () => {
+describe('the hook of the running daemon', { concurrency: 4 }, () => {
   test('runs once for each weigh-in, with all its groups, in the folder of the daemon, and gets no secret', async () => {
     await using bench = await startHookHome('env >> env; echo "$1" >> args; pwd >> pwd; cat >> in');
     const { home } = bench;

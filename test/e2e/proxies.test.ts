@@ -7,11 +7,11 @@ import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { connect } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { freePort } from '../support/free-port.ts';
 import { CALLBACK_PATH, type Home, startHome, URL_SECRET } from '../support/home.ts';
 import { createLocalAuthority, type LocalAuthority, OPENSSL_IS_MISSING, SITE } from '../support/local-authority.ts';
 import type { OutsideResult, OutsideTask } from '../support/outside-child.ts';
+import { childScript } from '../support/program.ts';
 import { type FrontProxy, isMissing, PROXIES, type ProxyName, startProxy } from '../support/proxy.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -203,7 +203,7 @@ for (const name of PROXIES) {
   });
 }
 
-const OUTSIDE = fileURLToPath(new URL('../support/outside-child.js', import.meta.url));
+const OUTSIDE = childScript('outside-child');
 /** One of those that are set aside for documentation, and so neither private nor anybody's. */
 const PUBLIC_ADDRESS = '203.0.113.7';
 const IN_A_NETWORK_OF_ITS_OWN = ['--net', '--mount', 'sh', '-euc'];

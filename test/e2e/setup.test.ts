@@ -59,6 +59,9 @@ async function answerRest(terminal: Terminal): Promise<void> {
   await terminal.answer('Fetch the weigh-ins of all past years of Anna now?', ENTER);
 }
 
+/** Also where a busy machine takes more than a second. */
+const ANSWERS = /weighbridge (itself answers CALLBACK_URL with 200|answers CALLBACK_URL after)/;
+
 describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL }, () => {
   const KEPT = '# mine\nPORT_OF_OTHERS=8080\n\nWEIGHT_UNIT="kg" # as it was\n';
 
@@ -70,7 +73,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.answer('Client id:', `${CLIENT.clientId}\r`);
     await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);
     await terminal.until('✓ Withings accepts the client id and the secret.');
-    await terminal.until('weighbridge itself answers CALLBACK_URL with 200');
+    await terminal.until(ANSWERS);
     const page = await browse(await linkOn(terminal));
     assert.match(page.text, /81\.25 kg/);
     await answerRest(terminal);
@@ -262,7 +265,7 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
       ...['--way', 'tailscale', '--host-name', folder.origin, ...CLIENT_OPTIONS, '--no-link'],
     );
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /weighbridge itself answers CALLBACK_URL with 200/);
+    assert.match(stderr, ANSWERS);
     assert.match(
       await folder.dotenv(),
       /^CALLBACK_URL=.*\nHOST=127\.0\.0\.1\nWITHINGS_CLIENT_ID=.*\nWITHINGS_CLIENT_SECRET=.*\n$/,

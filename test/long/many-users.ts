@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { watchCalls } from '../support/checker.ts';
 import { createFastClock } from '../support/fast-clock.ts';
 import { CALLBACK_PATH, startHome, URL_SECRET } from '../support/home.ts';
+import { childScript } from '../support/program.ts';
 
 /**
  * How one process bears a great many people: `npm run many-users -- --users 10000 --minutes 3`. Time passes thirty
@@ -14,7 +14,7 @@ const { values } = parseArgs({
   options: { users: { type: 'string', default: '10000' }, minutes: { type: 'string', default: '3' } },
 });
 const SPEED = 30;
-const CHILD = fileURLToPath(new URL('../support/daemon-child.js', import.meta.url));
+const CHILD = childScript('daemon-child');
 const clock = createFastClock({ speed: SPEED, startMs: Date.now() });
 const calls = watchCalls();
 await using home = await startHome({

@@ -11,7 +11,7 @@ import { ANNA } from '../support/people.ts';
 const CHROMIUM = findChromium();
 const SCRUBBER = `#sw${ANNA}`;
 const READOUT = `#u${ANNA} .readout`;
-const REST = /^trend 81\.5 kg −1\.5 kg since 21 Aug$/;
+const REST = /^trend 81\.5 kg [−+]0\.\d\d kg per week, −1\.5 kg since 21 Aug$/;
 
 const shown = (name: string): PageView => VIEWS[name] ?? view();
 const WELL = shown('well');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { formatStones, quantityOf, tellChange } from '../../src/page/quantity.ts';
+import { formatStones, quantityOf, sayChange } from '../../src/page/quantity.ts';
 
 describe('a change', () => {
   it('that rounds to nothing has both signs, whichever it had', () => {
@@ -16,7 +16,7 @@ describe('a change', () => {
       '+1.3 kg',
     ]);
     assert.equal(quantityOf('bone_mass', 'kg').formatChange(-0.12), '−0.12');
-    assert.equal(tellChange(-0.4, 'kg'), '−0.40 kg');
+    assert.equal(sayChange(-0.4, 'kg'), '−0.40 kg');
   });
 
   it('is in pounds for those who weigh in stones', () => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { toReading } from '../../src/domain/reading.ts';
 import { createReview } from '../../src/domain/review.ts';
 import { renderPage } from '../../src/page/status-page.ts';
 import { PATHS, type PageView, RANGES } from '../../src/page/view.ts';
 import { openJournal } from '../../src/storage/journal/journal.ts';
+import { bedEvent } from '../support/beds.ts';
 import { dotsOf, rowsOf, textOf } from '../support/page-text.ts';
 import {
   ANNAS,
@@ -301,6 +302,17 @@ describe('many readings', () => {
   });
 });
 
+test('the page has one line about the bed of a person who has one', () => {
+  const at = new Date(NOW.getTime() - 60_000);
+  const drawn = (kind: 'in_bed' | 'out_of_bed') =>
+    textOf(
+      draw(view({ status: status({ people: [person(ANNA, 'Anna', { bed: bedEvent(kind, at) }), person(BO, 'Bo')] }) })),
+    );
+  assert.equal(drawn('in_bed').match(/In bed since today \d\d:\d\d/g)?.length, 1);
+  assert.equal(drawn('out_of_bed').match(/Out of bed since today/g)?.length, 1);
+  assert.doesNotMatch(say('well'), /of bed|In bed/);
+});
+
 describe('what is held', () => {
   it('is told with the reason and the way to take it back', () => {
     const text = say('held');
@@ -364,5 +376,29 @@ describe('a journal with what is held and taken back', () => {
     assert.ok(!/81\.90/.test(text));
     const [annas = '', bos = ''] = markup.split(/(?=<article)/).slice(1);
     assert.equal(annas.match(/class="dots" d="([^"]*)"/)?.[1], bos.match(/class="dots" d="([^"]*)"/)?.[1]);
+  });
+});
+
+describe('what the page derives', () => {
+  const trendOf = (text: string) => /trend ([0-9.]+ \w+ [−+][0-9.]+ \w+ per week)/.exec(text)?.[1];
+
+  it('is the same trend and the same change per week in every range', () => {
+    const trends = RANGES.map((range) => trendOf(textOf(draw(household([[person(ANNA, 'Anna'), ANNAS]], { range })))));
+    assert.match(trends[0] ?? '', /^81\.\d kg [−+]0\.\d\d kg per week$/);
+    assert.equal(new Set(trends).size, 1, trends.join());
+  });
+
+  it('is a picture of the body mass index, and the goal in a line', () => {
+    const text = say('derived');
+    assert.match(text, / BMI 2\d\.\d [−+±]\d\.\d since /);
+    assert.match(text, /−\d\.\d\d kg to the goal of 78\.00 kg /);
+    assert.match(say('derived-pounds'), /−\d\.\d lb to the goal of 172\.0 lb /);
+    assert.match(trendOf(say('derived-pounds')) ?? '', /^1\d\d\.\d lb [−+]\d\.\d lb per week$/);
+  });
+
+  it('is nothing without a height, a goal, and enough weights; the place for a point that is looked at stays', () => {
+    const markup = draw(VIEWS['one-weight']);
+    assert.doesNotMatch(textOf(markup), /BMI|goal|per week|trend [0-9]/);
+    assert.ok(markup.includes('<p class="readout"><b></b> <span></span></p>'));
   });
 });

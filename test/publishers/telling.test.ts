@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { NOTHING_DERIVED } from '../../src/domain/derived.ts';
 import type { MeasureGroup } from '../../src/domain/measure.ts';
 import { type Reading, toReading } from '../../src/domain/reading.ts';
 import { createReview } from '../../src/domain/review.ts';
@@ -30,6 +31,8 @@ async function setUp(broker: AedesBroker, { hearsHeld }: { readonly hearsHeld: b
     command: ['sh', '-c', `cat >> ${directory}/runs`],
     environment: { PATH: process.env['PATH'] ?? '' },
     hearsHeld,
+    derived: async () => NOTHING_DERIVED,
+    hearsBed: false,
     people: { names: new Map(), unit: 'kg' },
     parking: { path: '', park: async () => undefined },
     signalGroup,

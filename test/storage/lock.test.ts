@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Trouble } from '../../src/domain/trouble.ts';
 import { lockFile } from '../../src/storage/lock.ts';
+import { childScript } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { failureOf } from '../support/watched-files.ts';
 
-const CHILD = fileURLToPath(new URL('../support/lock-child.js', import.meta.url));
+const CHILD = childScript('lock-child');
 
 interface Locker extends AsyncDisposable {
   readonly child: ChildProcess;
@@ -50,7 +50,7 @@ async function release(lock: AsyncDisposable): Promise<void> {
   await lock[Symbol.asyncDispose]();
 }
 
-describe('a lock between processes', { timeout: 300_000 }, () => {
+describe('a lock between processes', () => {
   test('is held from the moment it is given until it is given back', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
@@ -212,7 +212,7 @@ describe('a lock between processes', { timeout: 300_000 }, () => {
   }
 });
 
-describe('a signal for the lock', { timeout: 300_000 }, () => {
+describe('a signal for the lock', () => {
   test('ends the waiting, and what was waited for is not taken', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;

@@ -13,8 +13,19 @@ test('why there is no subscription is kept with its code, so that a restart goes
     { since, reason: 'no head', code: 'callback_unreachable' },
     { since, reason: 'of before' },
   ]) {
-    const state = { ...NOTHING_KNOWN, subscription: { applis: [1], hitch } };
+    const state = { ...NOTHING_KNOWN, subscription: { applis: [1], hitch }, scope: 'user.info,user.metrics' };
     await people.save(ANNA, state);
     assert.deepEqual(await people.load(ANNA), state);
   }
+});
+
+test('a height is kept, and one that no person has counts as none', async () => {
+  await using directory = await temporaryDirectory();
+  const people = createPersonFiles(directory.path);
+  const at = new Date('2026-11-20T06:00:00Z');
+  const of = (metres: number) => ({ ...NOTHING_KNOWN, height: { metres, takenAt: at }, heightAskedAt: at });
+  await people.save(ANNA, of(1.81));
+  assert.deepEqual(await people.load(ANNA), of(1.81));
+  await people.save(ANNA, of(181));
+  assert.deepEqual(await people.load(ANNA), { ...of(181), height: undefined });
 });

@@ -1,5 +1,6 @@
 import { createCollect } from '../../src/app/collect/collect.ts';
 import { createCollector } from '../../src/app/collect/collector.ts';
+import { createHeights } from '../../src/app/collect/heights.ts';
 import { createPersonStates } from '../../src/app/status/person-states.ts';
 import { createTroubles } from '../../src/app/status/troubles.ts';
 import { type AccessTokens, createWithAccess } from '../../src/app/tokens/access-tokens.ts';
@@ -53,6 +54,7 @@ export function createCollectorBench(
     accept: () => undefined,
     isFresh: () => false,
     refuse: () => undefined,
+    scopeOf: () => undefined,
     hasOtherLogin: () => Promise.resolve(false),
     adopt: () => Promise.resolve(),
   };
@@ -68,14 +70,25 @@ export function createCollectorBench(
   const states = new Map<UserId, PersonState>();
   const personStates = createPersonStates({
     people: {
-      load: async (userId) => states.get(userId) ?? { ...NOTHING_KNOWN, checkedAt: start },
+      load: async (userId) => states.get(userId) ?? { ...NOTHING_KNOWN, checkedAt: start, heightAskedAt: start },
       save: async (userId, state) => void states.set(userId, state),
     },
     log,
   });
+  const withAccess = createWithAccess(accessTokens);
+  /** What Withings has of heights; it may refuse. */
+  const heights = { asked: 0, groups: [] as readonly MeasureGroup[], failure: undefined as Error | undefined };
+  const source = {
+    async getHeights() {
+      heights.asked += 1;
+      if (heights.failure !== undefined) throw heights.failure;
+      return heights.groups;
+    },
+  };
   const collect = createCollect({
     accessTokens,
-    withAccess: createWithAccess(accessTokens),
+    withAccess,
+    heights: createHeights({ withAccess, source, personStates, clock, log }),
     measures,
     journal,
     cursors: cursorStore,
@@ -110,6 +123,7 @@ export function createCollectorBench(
     personStates,
     troubles,
     accessTokens,
+    heights,
     collector,
     collect,
   };

@@ -1,5 +1,7 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
+import type { BedDelivery } from '../../src/domain/bed.ts';
 import type { Clock } from '../../src/domain/clock.ts';
+import { type Derived, NOTHING_DERIVED } from '../../src/domain/derived.ts';
 import type { Delivery } from '../../src/domain/publisher.ts';
 import type { Reading } from '../../src/domain/reading.ts';
 import { createHook } from '../../src/publishers/hook/publisher.ts';
@@ -47,7 +49,15 @@ export async function createHookBench(
     clock = realClock,
     command,
     hearsHeld = false,
-  }: { readonly clock?: Clock; readonly command?: readonly string[]; readonly hearsHeld?: boolean } = {},
+    derived = NOTHING_DERIVED,
+    hearsBed = false,
+  }: {
+    readonly clock?: Clock;
+    readonly command?: readonly string[];
+    readonly hearsHeld?: boolean;
+    readonly derived?: Derived;
+    readonly hearsBed?: boolean;
+  } = {},
 ) {
   const directory = await temporaryDirectory();
   const program = `${directory.path}/hook.sh`;
@@ -58,7 +68,9 @@ export async function createHookBench(
     command: command ?? [program, directory.path],
     environment: { PATH: process.env['PATH'] ?? '', TZ: 'UTC' },
     hearsHeld,
+    hearsBed,
     people: { names: new Map([[ANNA, 'Anna']]), unit: 'kg' },
+    derived: async () => derived,
     parking: createParkedFile(parked),
     signalGroup,
     clock,
@@ -69,6 +81,8 @@ export async function createHookBench(
     directory: directory.path,
     program,
     log,
+    hook,
+    deliverBed: async (delivery: BedDelivery) => await hook.deliverBed?.(delivery, signal),
     deliver: (delivery = DELIVERY, until = signal) => hook.deliver(delivery, until),
     read: (name: string) => readFile(`${directory.path}/${name}`, 'utf8'),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),

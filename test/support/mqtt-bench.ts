@@ -67,6 +67,7 @@ export function startMqttBench(
     people: { names: new Map([[ANNA, 'Anna']]), unit },
     version: '1.2.3',
     latest: home.latest,
+    derived: async () => new Map(),
     linkedUsers: () => Promise.resolve([...home.linked]),
     stateOf: (userId) => Promise.resolve(home.states.get(userId) ?? NOTHING_KNOWN),
     hasCallback: true,

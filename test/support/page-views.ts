@@ -1,4 +1,6 @@
-import type { Histories, TimedValue } from '../../src/domain/history.ts';
+import { derive, NOTHING_DERIVED } from '../../src/domain/derived.ts';
+import type { WeightUnit } from '../../src/domain/format.ts';
+import { believableOf, type Histories, type TimedValue } from '../../src/domain/history.ts';
 import type { GroupState, HeldReason } from '../../src/domain/reading.ts';
 import type { PersonStatus, PublisherStatus, Status, TroubleStatus } from '../../src/domain/status.ts';
 import type { UserId } from '../../src/domain/token.ts';
@@ -32,6 +34,7 @@ export function person(user: UserId, name: string | undefined, changes: Partial<
     lastNotification: ago(3 * MINUTE_MS),
     lastContact: ago(2 * MINUTE_MS),
     lastWeighIn: undefined,
+    derived: NOTHING_DERIVED,
     held: [],
     unreadable: 0,
     subscription: { state: 'works', applis: [1], since: undefined, reason: undefined },
@@ -105,11 +108,15 @@ function morning(day: number, days: number, random: number) {
   return { time, done: 1 - day / days };
 }
 
-export function withHistory(each: PersonStatus, series: Series): PersonStatus {
+/** As the daemon has a person with this history; a height and a goal are those that the person has already. */
+export function withHistory(each: PersonStatus, series: Series, unit: WeightUnit = 'kg'): PersonStatus {
+  const { height, goal } = each.derived;
+  const weights = believableOf(historiesOf(new Map([[each.userId, series]])), NOW).valuesOf(each.userId, 'weight');
+  const derived = derive(weights, { height, goal, unit });
   const last = series['weight']?.at(-1);
-  if (last === undefined) return each;
+  if (last === undefined) return { ...each, derived };
   const takenAt = new Date(last.takenMs);
-  return { ...each, lastWeighIn: { kilograms: last.value, takenAt, agoMs: NOW.getTime() - last.takenMs } };
+  return { ...each, derived, lastWeighIn: { kilograms: last.value, takenAt, agoMs: NOW.getTime() - last.takenMs } };
 }
 
 /** People with their histories, as one view. */
@@ -121,7 +128,7 @@ export function household(
   const histories = historiesOf(new Map(people.map(([{ userId: user }, series]) => [user, series])));
   return view({
     histories,
-    status: status({ people: people.map(([each, s]) => withHistory(each, s)), ...more }),
+    status: status({ people: people.map(([each, s]) => withHistory(each, s, changes.unit)), ...more }),
     ...changes,
   });
 }
@@ -146,6 +153,7 @@ const MQTT: PublisherStatus = {
 const BROKER_DOWN = 'mqtt: the broker at mqtt://192.168.1.5:1883 cannot be reached (ECONNREFUSED); is it running?';
 
 const anna = person(ANNA, 'Anna');
+const ambitious = person(ANNA, 'Anna', { derived: { ...NOTHING_DERIVED, height: 1.78, goal: 78 } });
 const bo = person(BO, 'Bo', { lastNotification: undefined, lastContact: ago(5 * HOUR_MS) });
 const two = [
   [anna, ANNAS],
@@ -207,6 +215,8 @@ export const VIEWS: Readonly<Record<string, PageView>> = {
   pounds: household(two, { unit: 'lb' }),
   stones: household(two, { unit: 'st', range: 'year' }),
   alone: household([[anna, ANNAS]]),
+  derived: household([[ambitious, ANNAS]]),
+  'derived-pounds': household([[ambitious, ANNAS]], { unit: 'lb' }),
   'needs-login': household([[{ ...anna, login: REFUSED }, ANNAS], two[1]]),
   'lost-subscription': household([two[0], [{ ...bo, subscription: LOST }, BOS]]),
   'withings-down': household(two, {}, { troubles: [TROUBLED] }),

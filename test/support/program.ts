@@ -7,8 +7,16 @@ import { fileURLToPath } from 'node:url';
 /** The program as it was compiled, where a test looks at the modules that it is made of. */
 export const COMPILED = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
-/** `WEIGHBRIDGE_MAIN=dist/bundle/main.js npm test` runs the tests of the program on what is shipped. */
-export const MAIN = resolve(process.env['WEIGHBRIDGE_MAIN'] ?? COMPILED);
+const SHIPPED = fileURLToPath(new URL('../../bundle/main.js', import.meta.url));
+
+/** What is shipped starts in half the time. `WEIGHBRIDGE_MAIN=dist/src/main.js` is for what the compiler made. */
+export const MAIN = resolve(process.env['WEIGHBRIDGE_MAIN'] ?? SHIPPED);
+
+/** The script of a process in `test/support/`, bundled like the program. */
+export function childScript(name: `${string}-child`): string {
+  const folder = MAIN === COMPILED ? '../support' : '../children';
+  return fileURLToPath(new URL(`${folder}/${name}.js`, import.meta.url));
+}
 
 /** The real program in a process of its own. */
 export interface Program extends AsyncDisposable {

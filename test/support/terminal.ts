@@ -1,11 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
-import { patient } from './patience.ts';
 import { MAIN } from './program.ts';
 
 /** util-linux has it, and Debian's `essential` packages do not. */
 export const NO_TERMINAL = spawnSync('script', ['--version']).status === 0 ? false : 'there is no script(1)';
+
+/** For a slow machine. To measure how slow it is would keep what else this process is: a Withings, a broker. */
+const LIMIT_MS = 120_000;
 
 /** `weighbridge` on a terminal of its own. */
 export interface Terminal extends AsyncDisposable {
@@ -50,7 +52,7 @@ export function startTerminal(
         return;
       }
       if (child.exitCode !== null) throw new Error(`ended without ${wanted}:\n${text}`);
-      const limit = AbortSignal.timeout(patient(30_000));
+      const limit = AbortSignal.timeout(LIMIT_MS);
       await Promise.race([once(child.stdout, 'data', { signal: limit }), exited]).catch(() => {
         throw new Error(`in vain for ${wanted}:\n${text}`);
       });

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseUserId } from '../../src/domain/token.ts';
 import type { RawGroup } from '../../src/sandbox/measures.ts';
 import { openJournal } from '../../src/storage/journal/journal.ts';
@@ -26,7 +25,7 @@ import { createFastClock } from './fast-clock.ts';
 import { freePort } from './free-port.ts';
 import { CALLBACK_PATH, CLIENT, type JournalLine, startHome, URL_SECRET } from './home.ts';
 import { createHousehold } from './household.ts';
-import type { Program } from './program.ts';
+import { childScript, type Program } from './program.ts';
 import { createRandom, seedFrom } from './random.ts';
 import { createRecordingLog } from './recording-log.ts';
 import { SABOTAGES } from './sabotage.ts';
@@ -46,7 +45,7 @@ import {
   type Step,
 } from './torture-plan.ts';
 
-const CHILD = fileURLToPath(new URL('./daemon-child.js', import.meta.url));
+const CHILD = childScript('daemon-child');
 /** Hours of weigh-ins in minutes; the rules about seconds still leave room for a process to start. */
 const SPEED = 30;
 const HOUR_MS = 3_600_000;

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { type FileSystem, nodeFiles } from '../../src/storage/files.ts';
+import { sweep } from './sweep.ts';
 
 /** One file operation that storage is about to do. */
 export interface Operation {
@@ -73,9 +74,12 @@ export function failAt(index: number, code: string): FailingFiles {
   return { files, failed: () => failed };
 }
 
-/** Files that fail at their first operation, then at their second, and so on; the last ones come through unharmed. */
-export async function* failOneByOne(code: string): AsyncGenerator<FailingFiles> {
-  for (let index = 0; ; index += 1) {
+/**
+ * Files that fail at their first operation, then at their second, and so on, or at one of `every`; the last ones come
+ * through unharmed.
+ */
+export async function* failOneByOne(code: string, every = 1): AsyncGenerator<FailingFiles> {
+  for (const index of sweep(every)) {
     const failing = failAt(index, code);
     yield failing;
     if (failing.failed() === undefined) return;

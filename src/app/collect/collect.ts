@@ -3,10 +3,12 @@ import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import type { MeasureAnswer, MeasureQuery, MeasureSource, TimeWindow, UnreadableStore } from '../../domain/measure.ts';
 import type { CursorStore, Journal, JournalEntry } from '../../domain/reading.ts';
+import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { PersonStates } from '../status/person-states.ts';
 import type { AccessTokens, WithAccess } from '../tokens/access-tokens.ts';
 import { APART_MS, createDeletions } from './deletions.ts';
+import type { Heights } from './heights.ts';
 import { askInParts, brokenOff, type PartedAnswer } from './parts.ts';
 import { createQueries } from './queries.ts';
 import { readingsOf } from './readings.ts';
@@ -50,8 +52,8 @@ export interface Collect {
   /** Whether `check` is due: once a week, where the journal has anything of the last 90 days. */
   isCheckDue(userId: UserId): Promise<boolean>;
   /**
-   * Finds what Withings has deleted in the last 90 days. Costs one call, and where something is missing, a second one
-   * at least a minute later. Never fails: the next reconcile checks again.
+   * Finds what Withings has deleted in the last 90 days, and asks for the height. Costs a call each, and where something
+   * is missing, another one at least a minute later. Never fails: a later reconcile checks again.
    */
   check(userId: UserId): Promise<void>;
   /** The people for whom the second of these calls is due. */
@@ -78,6 +80,7 @@ export function createCollect(ports: {
   readonly journal: Journal;
   readonly cursors: CursorStore;
   readonly unreadable: Pick<UnreadableStore, 'keep'>;
+  readonly heights: Heights;
   readonly personStates: Pick<PersonStates, 'of' | 'change'>;
   readonly people: People;
   readonly clock: Clock;
@@ -85,6 +88,7 @@ export function createCollect(ports: {
   readonly log: Log;
 }): Collect {
   const { accessTokens, withAccess, measures, journal, cursors, personStates, people, clock, announce, log } = ports;
+  const { heights } = ports;
   const queries = createQueries(clock);
   const deletions = createDeletions({ journal, clock });
   /** When the second call of a check is due, by `clock.elapsedMs()`. */
@@ -122,6 +126,7 @@ export function createCollect(ports: {
     const entries = await journal.append(readings, { updatedAt: plausible(updatedAt) });
     announce(entries);
     deletions.seen(userId, answer);
+    await heights.learn(userId, answer.groups);
     const { length } = answer.groups;
     const text = `fetched ${length} groups of user ${userId}, ${entries.length} of them new`;
     log.debug({ event: 'fetched', text, userid: userId, groups: length, added: entries.length });
@@ -198,6 +203,28 @@ export function createCollect(ports: {
     return (await compare(userId, expected, fetched.first)).missing.length > 0;
   };
 
+  const isLookDue = ({ checkedAt }: PersonState) => {
+    const agoMs = clock.now().getTime() - (checkedAt?.getTime() ?? 0);
+    // In the future: the clock was wrong when it was written.
+    return agoMs < 0 || agoMs >= CHECK_EVERY_MS;
+  };
+
+  const lookAtLastDays = async (userId: UserId, isSecond: boolean) => {
+    try {
+      if ((await compareLastDays(userId)) && !isSecond) {
+        secondCheckMs.set(userId, clock.elapsedMs() + APART_MS);
+        return;
+      }
+      const checkedAt = clock.now();
+      await personStates.change(userId, (before) => ({ ...before, checkedAt }));
+    } catch (error) {
+      const text = `cannot check the last 90 days of user ${userId}: ${error instanceof Error ? error.message : error}`;
+      log.debug({ event: 'check_failed', text, userid: userId });
+      const triedAt = new Date(clock.now().getTime() - CHECK_EVERY_MS + RETRY_CHECK_MS);
+      await personStates.change(userId, (before) => ({ ...before, checkedAt: triedAt }));
+    }
+  };
+
   return {
     async prepare(userId, options) {
       await accessTokens.get(userId, options);
@@ -245,27 +272,15 @@ export function createCollect(ports: {
       if (secondMs !== undefined) return secondMs <= clock.elapsedMs();
       // Deleted groups as well: what Withings did not share for a while comes back.
       if (journal.groupsWithin(userId, lastDays()).length === 0) return false;
-      const { checkedAt } = await personStates.of(userId);
-      const agoMs = clock.now().getTime() - (checkedAt?.getTime() ?? 0);
-      // In the future: the clock was wrong when it was written.
-      return agoMs < 0 || agoMs >= CHECK_EVERY_MS;
+      const person = await personStates.of(userId);
+      return isLookDue(person) || heights.isDue(person);
     },
 
     async check(userId) {
       const isSecond = secondCheckMs.delete(userId);
-      try {
-        if ((await compareLastDays(userId)) && !isSecond) {
-          secondCheckMs.set(userId, clock.elapsedMs() + APART_MS);
-          return;
-        }
-        const checkedAt = clock.now();
-        await personStates.change(userId, (before) => ({ ...before, checkedAt }));
-      } catch (error) {
-        const text = `cannot check the last 90 days of user ${userId}: ${error instanceof Error ? error.message : error}`;
-        log.debug({ event: 'check_failed', text, userid: userId });
-        const triedAt = new Date(clock.now().getTime() - CHECK_EVERY_MS + RETRY_CHECK_MS);
-        await personStates.change(userId, (before) => ({ ...before, checkedAt: triedAt }));
-      }
+      const person = await personStates.of(userId);
+      if (isSecond || isLookDue(person)) await lookAtLastDays(userId, isSecond);
+      if (heights.isDue(person)) await heights.ask(userId);
     },
 
     awaitCheck() {

@@ -1,9 +1,11 @@
+import { BED_KINDS } from '../../domain/bed.ts';
 import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import { Appli, MEASURE_APPLIS, type Notification } from '../../domain/notification.ts';
 import { createThrottle } from '../../domain/throttle.ts';
 import type { AccessTokens } from '../tokens/access-tokens.ts';
 import type { LinkedUsers } from '../tokens/linked-users.ts';
+import type { BedIntake } from './bed-intake.ts';
 import type { Collector } from './collector.ts';
 
 const HOUR_MS = 3_600_000;
@@ -21,10 +23,12 @@ export function createIntake(ports: {
   readonly linkedUsers: LinkedUsers;
   readonly accessTokens: AccessTokens;
   readonly collector: Collector;
+  /** Undefined where `APPLIS` asks for no bed. */
+  readonly bed?: BedIntake | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }): Intake {
-  const { linkedUsers, accessTokens, collector, clock, log } = ports;
+  const { linkedUsers, accessTokens, collector, bed, clock, log } = ports;
   // Of their own, so that a stranger who makes up users cannot use up the others.
   const throttleUnknown = createThrottle(clock, HOUR_MS, MOST_UNKNOWN);
   const throttleUnused = createThrottle(clock, HOUR_MS, MOST_UNUSED);
@@ -38,17 +42,21 @@ export function createIntake(ports: {
     collector.notify(userId, undefined);
   };
 
+  const unknown = ({ userId }: Notification, caller: string) => {
+    if (!throttleUnknown(userId)) return;
+    const text = `a notification for user ${userId}, who is not linked here: there is no token file ${userId} (called by ${caller})`;
+    log.warn({ event: 'unknown_user', text, userid: userId, caller });
+  };
+
   return async (notification, caller) => {
     const { userId, appli, window } = notification;
     const heard = `notification for user ${userId}, category ${appli}, from ${caller}`;
     log.debug({ event: 'notification', text: heard, userid: userId, appli, caller });
     if (!linkedUsers.has(userId)) await linkedUsers.refresh().catch(() => undefined);
-    if (!linkedUsers.has(userId)) {
-      if (!throttleUnknown(userId)) return;
-      const text = `a notification for user ${userId}, who is not linked here: there is no token file ${userId} (called by ${caller})`;
-      log.warn({ event: 'unknown_user', text, userid: userId, caller });
-    } else if (MEASURE_APPLIS.has(appli)) collector.notify(userId, window);
+    if (!linkedUsers.has(userId)) unknown(notification, caller);
+    else if (MEASURE_APPLIS.has(appli)) collector.notify(userId, window);
     else if (appli === Appli.profile) unlinked(notification, caller);
+    else if (bed !== undefined && BED_KINDS.has(appli)) await bed(notification, caller);
     else if (throttleUnused(`${userId} ${appli}`)) {
       const text = `a notification of category ${appli} for user ${userId}; nothing here uses it, its subscription can go (called by ${caller})`;
       log.warn({ event: 'unknown_appli', text, userid: userId, appli, caller });

@@ -13,6 +13,7 @@ import type { Log } from '../../domain/log.ts';
 import type { MeasureSource } from '../../domain/measure.ts';
 import { counts, type Journal, toReading, type WeighIn, weightOf } from '../../domain/reading.ts';
 import { retry, WHILE_WAITED_FOR } from '../../domain/retry.ts';
+import { lackOf, missingScopes } from '../../domain/scope.ts';
 import type { TokenIssuer, TokenStore, UserId } from '../../domain/token.ts';
 import { asTrouble, explain } from '../../domain/trouble.ts';
 import type { PersonStates } from '../status/person-states.ts';
@@ -77,6 +78,8 @@ export interface LinkerPorts extends LinkerHost {
   readonly accessTokens: AccessTokens;
   /** Undefined where Withings cannot call: weighbridge polls. */
   readonly subscriptions: Pick<Subscriptions, 'repair' | 'leave'> | undefined;
+  /** What Withings shall call about, so that a scope that was not granted is reported. */
+  readonly applis: readonly number[];
   readonly withAccess: WithAccess;
   readonly measures: MeasureSource;
   readonly journal: Pick<Journal, 'lastWeighIn'>;
@@ -121,12 +124,16 @@ export function createLinker(ports: LinkerPorts): Linker {
       let isRepair = false;
       await personStates.change(userId, (before) => {
         isRepair = before.needsLogin !== undefined;
-        return { ...before, ...linked };
+        return { ...before, ...linked, scope: login.scope };
       });
       log.info({ event: 'linked', text: `${nameOf(userId, people)} is linked`, userid: userId, again });
       const { subscribe } = request;
       const switchLink = again && !isRepair ? consent.switchAccount({ subscribe }) : undefined;
-      return { ...(await welcome(userId, subscribe)), again, switchLink };
+      const missing = missingScopes(login.scope, ports.applis);
+      const lack = missing.length > 0 && lackOf(missing);
+      const welcomed = await welcome(userId, subscribe);
+      const hitches = lack ? [`${lack.message}; ${lack.hint}`] : [];
+      return { ...welcomed, hitches: [...new Set([...hitches, ...welcomed.hitches])], again, switchLink };
     } catch (error) {
       return explainFailure(error);
     }

@@ -1,5 +1,7 @@
 import pLimit from 'p-limit';
+import type { BedEvents } from '../../domain/bed.ts';
 import type { Clock } from '../../domain/clock.ts';
+import type { Derive } from '../../domain/derived.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { UnreadableStore } from '../../domain/measure.ts';
 import type { Journal } from '../../domain/reading.ts';
@@ -72,11 +74,15 @@ export function createLiveStatus(ports: {
   readonly publishers: () => readonly PublisherSource[];
   readonly journal: Pick<Journal, 'lastWeighIn' | 'heldOf'>;
   readonly unreadable: Pick<UnreadableStore, 'countOf'>;
+  readonly derive: Derive;
+  /** Undefined where `APPLIS` asks for no bed. */
+  readonly beds?: Pick<BedEvents, 'newest'> | undefined;
   readonly people: People;
   readonly schedule: Pick<Schedule, 'isPolled' | 'intervalMs' | 'hasCallback' | 'pollMs'>;
   readonly clock: Clock;
 }): LiveStatus {
-  const { linkedUsers, readStoredStatus, remembered, journal, unreadable, people, schedule, clock } = ports;
+  const { linkedUsers, readStoredStatus, remembered, journal, unreadable, derive, beds, people, schedule, clock } =
+    ports;
   const startedMs = clock.elapsedMs();
   const fileLimit = pLimit(AT_ONCE);
   /** Times by `clock.elapsedMs()`, of those who are linked. */
@@ -145,9 +151,11 @@ export function createLiveStatus(ports: {
       lastNotification: momentOf(notifiedMs.get(userId)),
       lastContact: momentOf(contactedMs.get(userId)) ?? (at && { at, agoMs: ageMs(at) }),
       lastWeighIn: lastWeighIn && { ...lastWeighIn, agoMs: ageMs(lastWeighIn.takenAt) },
+      derived: derive(userId, person),
       held: recentlyHeld(journal.heldOf(userId), clock.now()),
       unreadable: unreadable.countOf(userId),
       subscription: describeSubscription(person, schedule),
+      bed: beds?.newest(userId),
     };
   };
 

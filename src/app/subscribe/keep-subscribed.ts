@@ -5,7 +5,7 @@ import { asTrouble, type Trouble } from '../../domain/trouble.ts';
 import type { Collector } from '../collect/collector.ts';
 import { concernsEveryone, type Troubles } from '../status/troubles.ts';
 import { dropUnlinked, type LinkedUsers } from '../tokens/linked-users.ts';
-import type { Subscriptions } from './subscriptions.ts';
+import { SCOPE_MISSING, type Subscriptions } from './subscriptions.ts';
 
 /** How often to look whose turn it is. */
 const LOOK_MS = 30_000;
@@ -84,5 +84,6 @@ export function createKeeper(ports: {
 }
 
 function isToldElsewhere(trouble: Trouble): boolean {
-  return concernsEveryone(trouble) || trouble.recovery === 'login' || trouble.recovery === 'unlinked';
+  const isAboutLogin = trouble.recovery === 'login' && trouble.code !== SCOPE_MISSING;
+  return concernsEveryone(trouble) || isAboutLogin || trouble.recovery === 'unlinked';
 }

@@ -3,6 +3,7 @@ import { nameOf, type People } from '../../domain/household.ts';
 import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
 import type { Log } from '../../domain/log.ts';
 import { APPLI_NAMES } from '../../domain/notification.ts';
+import { lackOf, missingScopes } from '../../domain/scope.ts';
 import {
   isOurs,
   leadsTo,
@@ -18,6 +19,8 @@ import type { WithAccess } from '../tokens/access-tokens.ts';
 /** Withings asks for the callback's head on each subscribe, and rapid ones fail more often: clients in the field wait 5 s. */
 const BETWEEN_SUBSCRIBES_MS = 5_000;
 const BETWEEN_REVOKES_MS = 1_000;
+/** Of the trouble that the person has not granted what a category needs. */
+export const SCOPE_MISSING = 'scope_missing';
 /** In one round; the next one goes on. All categories under several old URLs are fewer. */
 const MOST_REVOKES = 50;
 
@@ -42,6 +45,8 @@ export interface Subscriptions {
 export function createSubscriptions(ports: {
   readonly service: SubscriptionService;
   readonly withAccess: WithAccess;
+  /** What the login in use may, where this process knows. */
+  readonly scopeOf: (userId: UserId) => string | undefined;
   readonly personStates: PersonStates;
   /** The callback URL, exactly as Withings gets it. */
   readonly callbackUrl: string;
@@ -51,7 +56,7 @@ export function createSubscriptions(ports: {
   readonly log: Log;
   readonly signal: AbortSignal;
 }): Subscriptions {
-  const { service, withAccess, personStates, callbackUrl, applis, people, clock, log, signal } = ports;
+  const { service, withAccess, scopeOf, personStates, callbackUrl, applis, people, clock, log, signal } = ports;
   const ours = new URL(callbackUrl);
   const inTurn = createKeyedMutex();
   const isWanted = (each: Subscription) => leadsTo(each, ours) && applis.includes(each.appli);
@@ -77,6 +82,11 @@ export function createSubscriptions(ports: {
         failure ??= asTrouble(error);
       }
     }
+    const lacking = missingScopes(
+      scopeOf(userId) ?? (await personStates.of(userId)).scope,
+      missing.filter((appli) => !added.includes(appli)),
+    );
+    if (failure !== undefined && lacking.length > 0) failure = scopeMissing(lacking);
     if (added.length > 0) {
       const text = `${nameOf(userId, people)}: Withings calls from now on about ${added.map(nameAppli).join(', ')}`;
       log.info({ event: 'subscribed', text, userid: userId, applis: added });
@@ -101,7 +111,8 @@ export function createSubscriptions(ports: {
     personStates.change(userId, (before) => {
       const since = before.subscription?.hitch?.since ?? clock.now();
       const hitch = failure && { since, reason: failure.message, code: failure.code };
-      return { ...before, subscription: { applis: active, hitch }, leaveUnsubscribed: false };
+      const scope = scopeOf(userId) ?? before.scope;
+      return { ...before, subscription: { applis: active, hitch }, leaveUnsubscribed: false, scope };
     });
 
   const repair = async (userId: UserId, options: Urgency) => {
@@ -146,6 +157,12 @@ export function createSubscriptions(ports: {
 export function nameAppli(appli: number): string {
   const name = APPLI_NAMES[appli];
   return name === undefined ? `category ${appli}` : `${name} (${appli})`;
+}
+
+/** Withings refuses the subscription in words that say nothing about the reason. */
+function scopeMissing(lacking: readonly string[]): Trouble {
+  const { message, hint } = lackOf(lacking);
+  return new Trouble(message, { code: SCOPE_MISSING, recovery: 'login', hint });
 }
 
 function ignoreIfGone(error: unknown): void {

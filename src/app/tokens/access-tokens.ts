@@ -17,6 +17,8 @@ export interface AccessTokens {
   refuse(userId: UserId): void;
   /** Whether the stored login is another one than Withings refused last: the person has linked again. */
   hasOtherLogin(userId: UserId): Promise<boolean>;
+  /** What the login in use may, as Withings listed it; undefined before the first call. */
+  scopeOf(userId: UserId): string | undefined;
   /** Stores a login that the person has just consented to, instead of any before it. */
   adopt(login: Login): Promise<void>;
 }
@@ -31,10 +33,12 @@ export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): A
   const refusedLogins = new Map<UserId, Promise<RefreshToken | undefined>>();
   const refusedAccesses = new Map<UserId, AccessToken>();
   const fresh = new Map<UserId, AccessToken>();
+  const scopes = new Map<UserId, string>();
   /** When each login was refused whose fresh access token does not help. */
   const uselessSinceMs = new Map<UserId, number>();
 
-  const hold = (userId: UserId, { accessToken, expiresInMs }: Login, startedMs: number) => {
+  const hold = (userId: UserId, { accessToken, expiresInMs, scope }: Login, startedMs: number) => {
+    if (scope !== undefined) scopes.set(userId, scope);
     held.set(userId, { token: accessToken, goodUntilMs: startedMs + expiresInMs - MARGIN_MS });
     refusedLogins.delete(userId);
     refusedAccesses.delete(userId);
@@ -95,6 +99,7 @@ export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): A
       refuseLogin(userId);
     },
     hasOtherLogin,
+    scopeOf: (userId) => scopes.get(userId),
     async adopt(login) {
       const startedMs = clock.elapsedMs();
       await storeLogin(ports, login);

@@ -1,5 +1,9 @@
+import { peopleIn } from '../../daemon/data-directory.ts';
 import { checkBroker } from '../../doctor/publishers.ts';
+import { nameOf } from '../../domain/household.ts';
+import { lackOf, missingScopes } from '../../domain/scope.ts';
 import type { UserId } from '../../domain/token.ts';
+import { createPersonFiles } from '../../storage/person-files.ts';
 import { createTokenFiles } from '../../storage/token-files.ts';
 import { runProgram, systemdVersion } from '../../systemd/control.ts';
 import { backfillUser } from '../backfill.ts';
@@ -12,6 +16,18 @@ export async function listLinked(session: Session): Promise<readonly UserId[]> {
   return await createTokenFiles(tokens)
     .list()
     .catch(() => []);
+}
+
+/** Who must link again, because `APPLIS` needs more than they have granted. */
+export async function sayMissingScopes(session: Session): Promise<void> {
+  const { directories, withings, people } = session.config();
+  const states = createPersonFiles(peopleIn(directories.data));
+  for (const userId of await listLinked(session)) {
+    const missing = missingScopes((await states.load(userId)).scope, withings.applis);
+    if (missing.length === 0) continue;
+    const { message, hint } = lackOf(missing);
+    session.say(`${nameOf(userId, people)}: ${message}; ${hint}`);
+  }
 }
 
 /** Names for all who have none; an option names the person who was just linked. */

@@ -6,7 +6,7 @@ import { linkPerson } from '../login/login.ts';
 import { describeWeighIn } from '../login/words.ts';
 import { ExitCode, ExitError, type Shell } from '../shell.ts';
 import { takeClient } from './client.ts';
-import { fetchHistory, listLinked, offerService, takeBroker, takeNames } from './extras.ts';
+import { fetchHistory, listLinked, offerService, sayMissingScopes, takeBroker, takeNames } from './extras.ts';
 import { openSession, type Session, type SetupOptions } from './session.ts';
 import { chooseWayIn, tryWayIn } from './way-in.ts';
 
@@ -67,6 +67,7 @@ function isGiven(value: string | undefined): boolean {
 async function link(session: Session, isReachable: boolean): Promise<LinkedPerson | undefined | 'failed'> {
   const { options, questions, say } = session;
   const { length } = await listLinked(session);
+  await sayMissingScopes(session);
   const message = `${length === 1 ? 'One person is' : `${length} people are`} linked. Link another person?`;
   const isWanted = options.link ?? (length === 0 || ((await questions?.confirm(message, false)) ?? false));
   if (!isWanted) return undefined;

@@ -1,4 +1,6 @@
+import type { BedEvent } from '../../domain/bed.ts';
 import { formatTime } from '../../domain/clock.ts';
+import { derivedFields } from '../../domain/derived.ts';
 import type { GroupState } from '../../domain/reading.ts';
 import {
   describePolling,
@@ -25,7 +27,7 @@ export function encodeHealthz(status: Status, version: string) {
 
 /** One of `users`, also as `weighbridge users --json` prints them. Weights are kilograms. */
 export function encodePerson(person: PersonStatus) {
-  const { login, lastContact, lastWeighIn, held, unreadable, subscription } = person;
+  const { login, lastContact, lastWeighIn, held, unreadable, subscription, bed } = person;
   const { state, applis, since, reason, pollMs } = subscription;
   return {
     userid: person.userId,
@@ -40,6 +42,7 @@ export function encodePerson(person: PersonStatus) {
       lastWeighIn === undefined
         ? null
         : { weight: lastWeighIn.kilograms, date: time(lastWeighIn.takenAt), age_s: seconds(lastWeighIn.agoMs) },
+    ...derivedFields(person.derived),
     held: { count: held.length, newest: encodeHeld(held.at(-1)) },
     unreadable,
     subscription: {
@@ -50,7 +53,13 @@ export function encodePerson(person: PersonStatus) {
       mode: pollMs === undefined ? undefined : describePolling(pollMs),
       poll_interval_s: pollMs === undefined ? undefined : seconds(pollMs),
     },
+    bed: encodeBed(bed),
   };
+}
+
+/** Left out before the first bed event. */
+function encodeBed(bed: BedEvent | undefined) {
+  return bed && { in_bed: bed.kind === 'in_bed', since: time(bed.at) };
 }
 
 function encodeHeld(group: GroupState | undefined) {

@@ -1,8 +1,8 @@
 import { timeDay, timeMonday, timeMonth } from 'd3-time';
-import { createSeries, type Histories, type Series, type TimedValue } from '../../domain/history.ts';
+import { firstFrom, type Series, type TimedValue } from '../../domain/history.ts';
+import { type Bucket, fillBuckets, reachOf, type TrendPoint, trendAt, WEEK_MS } from '../../domain/trend.ts';
 import type { Range } from '../view.ts';
 import { DAY_MS } from '../words.ts';
-import { reachOf, type TrendPoint, trendAt, WEEK_MS } from './trend.ts';
 
 /** From one moment to another: what a picture shows. */
 export interface Span {
@@ -34,44 +34,8 @@ export function monthsBefore(atMs: number, count: number): number {
 /** What stands where no value does. */
 const NOTHING: TimedValue = { takenMs: 0, value: 0 };
 
-/** The index of the first value that is not older. */
-export function firstFrom(values: Series, fromMs: number): number {
-  let [from, to] = [0, values.length];
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if ((values.at(middle) ?? NOTHING).takenMs < fromMs) from = middle + 1;
-    else to = middle;
-  }
-  return from;
-}
-
-/** A clock may be a day off, here or in the scale. A later value would squeeze a picture into a corner. */
-const DAYS_AHEAD = 2;
-
-/** The histories without the values that are dated far in the future. */
-export function believableOf({ quantitiesOf, valuesOf }: Histories, now: Date): Histories {
-  const endMs = Number(timeDay.offset(timeDay.floor(now), DAYS_AHEAD));
-  return {
-    quantitiesOf,
-    valuesOf(userId, quantity) {
-      const values = valuesOf(userId, quantity);
-      return createSeries(firstFrom(values, endMs), (at) => values.at(at) ?? NOTHING);
-    },
-  };
-}
-
-/** The values of a day, a week or a month as one point. Weeks begin on Monday. */
-export interface Bucket {
-  readonly startMs: number;
-  /** The mean of the moments. */
-  readonly atMs: number;
-  /** The mean of the values. */
-  readonly value: number;
-  readonly count: number;
-}
-
 /** In the time zone of this machine, which is the one of the household. */
-const INTERVALS = { day: timeDay, week: timeMonday, month: timeMonth } as const;
+export const INTERVALS = { day: timeDay, week: timeMonday, month: timeMonth } as const;
 export type BucketUnit = keyof typeof INTERVALS;
 
 /** As fine as so many points allow. */
@@ -79,29 +43,6 @@ export function bucketUnit({ fromMs, toMs }: Span, mostPoints: number): BucketUn
   const days = (toMs - fromMs) / DAY_MS;
   if (days <= mostPoints) return 'day';
   return days <= 7 * mostPoints ? 'week' : 'month';
-}
-
-/** By time, without empty buckets. One pass: a year of ten quantities has thousands of values. */
-export function fillBuckets(values: Series, { fromMs, toMs }: Span, unit: BucketUnit): Bucket[] {
-  const buckets: { -readonly [K in keyof Bucket]: Bucket[K] }[] = [];
-  const interval = INTERVALS[unit];
-  let endMs = Number.NEGATIVE_INFINITY;
-  for (let index = firstFrom(values, fromMs); index < values.length; index += 1) {
-    const { takenMs, value } = values.at(index) ?? NOTHING;
-    if (takenMs > toMs) break;
-    const bucket = buckets.at(-1);
-    if (bucket !== undefined && takenMs < endMs) {
-      bucket.count += 1;
-      // Step by step: a sum of times since 1970 would lose digits.
-      bucket.atMs += (takenMs - bucket.atMs) / bucket.count;
-      bucket.value += (value - bucket.value) / bucket.count;
-    } else {
-      const start = interval.floor(new Date(takenMs));
-      endMs = Number(interval.floor(interval.offset(start, 1)));
-      buckets.push({ startMs: Number(start), atMs: takenMs, value, count: 1 });
-    }
-  }
-  return buckets;
 }
 
 /** What a picture is made of: the points, and the trend at each of them. */
@@ -119,8 +60,8 @@ export function courseOf(values: Series, span: Span, mostPoints: number): Course
   const unit = bucketUnit(span, mostPoints);
   const widthMs = unit === 'month' ? 30.4 * DAY_MS : WEEK_MS;
   const gapMs = reachOf(widthMs);
-  const days = fillBuckets(values, { fromMs: span.fromMs - gapMs, toMs: span.toMs }, 'day');
-  const points = fillBuckets(values, span, unit);
+  const days = fillBuckets(values, { fromMs: span.fromMs - gapMs, toMs: span.toMs });
+  const points = fillBuckets(values, span, INTERVALS[unit]);
   const moments = points.map(({ atMs }) => atMs);
   // Between the weigh-ins, not between the points: the middles of weeks lie further apart than their ends.
   const isResumed = ({ startMs }: Bucket) => {

@@ -1,9 +1,11 @@
 import { extent, sort } from 'd3-array';
+import type { Derived } from '../../domain/derived.ts';
+import type { WeightUnit } from '../../domain/format.ts';
 import type { Series, TimedValue } from '../../domain/history.ts';
 import type { PersonStatus } from '../../domain/status.ts';
 import { type Html, html } from '../../html/html.ts';
 import { nameOf } from '../parts.ts';
-import { isComposition, type Quantity, quantityOf, sortQuantities } from '../quantity.ts';
+import { isComposition, type Quantity, quantityOf, sayChange, sortQuantities } from '../quantity.ts';
 import type { PageView } from '../view.ts';
 import { sayDay, sayDayShortly } from '../words.ts';
 import { timeTicks, valueAxis } from './axes.ts';
@@ -46,13 +48,18 @@ export function drawCharts(person: PersonStatus, { histories, range, unit, now }
 
   const small = drawSmallCharts(`b${userId}`, 'Body composition', composition, frame);
   const more = drawSmallCharts(`m${userId}`, 'More measurements', rest, frame);
-  return html`${drawWeightChart(`w${userId}`, weight, frame)}
+  return html`${drawWeightChart(`w${userId}`, weight, frame, sayTrend(person.derived, weight.quantity, unit))}
 ${small && html`<section class="composition"><h3 class="unseen">Body composition</h3>${small}</section>`}
 ${more && html`<details class="more" id="more${userId}"><summary>More measurements</summary>${more}</details>`}`;
 }
 
 /** The weight over time, big, with its trend and a table. */
-function drawWeightChart(id: string, { quantity, values }: Measured, { name, span, now }: Frame): Html {
+function drawWeightChart(
+  id: string,
+  { quantity, values }: Measured,
+  { name, span, now }: Frame,
+  trendNow: TrendWords | undefined,
+): Html {
   const course = courseOf(values, span, MOST_POINTS);
   const { points, trend, unit } = course;
   const newest = points.at(-1);
@@ -67,10 +74,9 @@ function drawWeightChart(id: string, { quantity, values }: Measured, { name, spa
     const cells = [quantity.format(value), quantity.formatTrend(trend[at]?.value ?? value)];
     return { name: nameRow(unit, startMs), cells: isMean ? [...cells, String(count)] : cells };
   });
-  const trendNow = `trend ${quantity.formatTrend(trend.at(-1)?.value ?? newest.value)}${quantity.suffix}`;
   const heads = [HEADS[unit], `Weight${inUnit(quantity)}`, `Trend${inUnit(quantity)}`];
   return html`<figure class="chart ${quantity.steps}">
-<figcaption><h3>Weight</h3>${drawReadout(trendNow, course, quantity, now)}</figcaption>
+<figcaption><h3>Weight</h3>${drawReadout(trendNow?.value ?? '', trendNow && [trendNow.rate, ...changeOf(course, quantity, now)])}</figcaption>
 ${drawPlot({
   id: `s${id}`,
   description: `Weight of ${name} ${describe(course, quantity, now)}`,
@@ -86,6 +92,18 @@ ${drawPlot({
 <p class="legend">${points.length === 1 ? FIRST_OF_MANY : DOTS[unit] + TREND}${paths.band !== '' && BAND}</p>
 ${drawTable({ id, caption: html`Weight of <bdi>${name}</bdi>`, heads: isMean ? [...heads, 'Weigh-ins'] : heads, rows })}
 </figure>`;
+}
+
+interface TrendWords {
+  readonly value: string;
+  readonly rate: string;
+}
+
+/** The trend of the person's newest weight, which no range changes. */
+function sayTrend({ trend, perWeek = 0 }: Derived, quantity: Quantity, unit: WeightUnit): TrendWords | undefined {
+  if (trend === undefined) return undefined;
+  const value = `trend ${quantity.formatTrend(trend)}${quantity.suffix}`;
+  return { value, rate: `${sayChange(perWeek, unit)} per week` };
 }
 
 const FIRST_OF_MANY = 'One weigh-in in this time. With more of them the trend shows.';
@@ -146,7 +164,7 @@ function drawSmall(id: string, { quantity, values, course }: Drawn, column: numb
   // As it was measured last, which a mean of the week is not.
   const newest = tell(values.at(-1)?.value);
   return html`<figure class="chart">
-<figcaption><h4>${quantity.title}</h4>${drawReadout(newest, course, quantity, now)}</figcaption>
+<figcaption><h4>${quantity.title}</h4>${drawReadout(newest, changeOf(course, quantity, now))}</figcaption>
 ${drawPlot({
   id: `s${id}-${quantity.key}`,
   description: `${quantity.title} of ${name}, from ${tell(points[0]?.value)} to ${tell(points.at(-1)?.value)}, between ${tell(lowest)} and ${tell(highest)}`,
@@ -174,15 +192,16 @@ function rowsOf(drawn: readonly Drawn[]): Row[] {
   return sort(rows, ([startMs]) => startMs).map(([, row]) => row);
 }
 
-/** Beside the picture, while no single point is told: the value now, and `−1.5 kg since 21 Aug` by the trend. */
-function drawReadout(value: string, { points, trend }: Course, quantity: Quantity, now: Date): Html {
+/** Beside the picture. The script shows a point there while the reader looks at one. */
+function drawReadout(value: string, rest: readonly string[] = []): Html {
+  return html`<p class="readout"><b>${value}</b> <span>${rest.join(', ')}</span></p>`;
+}
+
+/** `−1.5 kg since 21 Aug`, by the trend. */
+function changeOf({ points, trend }: Course, quantity: Quantity, now: Date): readonly string[] {
   const [first, last] = [trend[0], trend.at(-1)];
-  const change =
-    first !== undefined &&
-    last !== undefined &&
-    points.length > 1 &&
-    `${quantity.formatChange(last.value - first.value)} since ${sayDayShortly(new Date(first.atMs), now)}`;
-  return html`<p class="readout"><b>${value}</b> <span>${change}</span></p>`;
+  if (first === undefined || last === undefined || points.length < 2) return [];
+  return [`${quantity.formatChange(last.value - first.value)} since ${sayDayShortly(new Date(first.atMs), now)}`];
 }
 
 function inUnit({ suffix }: Quantity): string {

@@ -1,9 +1,9 @@
 import { group } from 'd3-array';
+import type { TrendPoint } from '../../domain/trend.ts';
 import { type Html, html } from '../../html/html.ts';
 import type { Quantity } from '../quantity.ts';
 import type { Tick, ValueAxis } from './axes.ts';
 import type { Course } from './course.ts';
-import type { TrendPoint } from './trend.ts';
 
 /** The picture is drawn on a square of so many units, which the browser stretches to whatever room there is. */
 const SIDE = 1000;

@@ -1,11 +1,17 @@
-import { formatTime } from '../../domain/clock.ts';
+import { type BedDelivery, describeBed } from '../../domain/bed.ts';
+import { formatTime, LOCAL_ZONE } from '../../domain/clock.ts';
+import { type Derived, derivedFields } from '../../domain/derived.ts';
 import { formatChange, formatWeight, listMeasures } from '../../domain/format.ts';
 import type { People } from '../../domain/household.ts';
 import type { Delivery } from '../../domain/publisher.ts';
 import { type Reading, readingFields, weightChange, weightOf } from '../../domain/reading.ts';
 
-/** What a hook gets on its standard input, one line of JSON: the line of the journal, and what belongs to it. */
-export function toJson(delivery: Delivery, people: People): string {
+/**
+ * What a hook gets on its standard input, one line of JSON: the line of the journal, and what belongs to it.
+ *
+ * @param derived as things stand now, which is not as they stood when an older reading was taken
+ */
+export function toJson(delivery: Delivery, people: People, derived: Derived): string {
   const { kind, reading, groupIds, previousWeight, late, correction } = delivery;
   return JSON.stringify({
     ...readingFields(reading),
@@ -17,6 +23,7 @@ export function toJson(delivery: Delivery, people: People): string {
     ...(kind === 'withdrawn' && { withdrawn_weight: weightOf(reading) ?? null }),
     previous_weight: previousWeight ?? null,
     change: changeIn(delivery) ?? null,
+    ...derivedFields(derived),
     late,
     correction,
     text: describe(delivery, people),
@@ -24,23 +31,63 @@ export function toJson(delivery: Delivery, people: People): string {
 }
 
 /** The main fields as environment variables; unknown ones are not set. */
-export function toVariables(delivery: Delivery, people: People): Readonly<Record<string, string>> {
+export function toVariables(delivery: Delivery, people: People, derived: Derived): Readonly<Record<string, string>> {
   const { kind, reading, late } = delivery;
-  const values = {
+  return known({
     WEIGHBRIDGE_KIND: kind,
     WEIGHBRIDGE_USERID: reading.userId,
     WEIGHBRIDGE_NAME: people.names.get(reading.userId),
     WEIGHBRIDGE_WEIGHT: weightIn(delivery),
     WEIGHBRIDGE_CHANGE: changeIn(delivery),
+    WEIGHBRIDGE_BMI: derived.bmi,
+    WEIGHBRIDGE_WEIGHT_TREND: derived.trend,
+    WEIGHBRIDGE_WEIGHT_PER_WEEK: derived.perWeek,
+    WEIGHBRIDGE_WEIGHT_GOAL: derived.goal,
+    WEIGHBRIDGE_WEIGHT_TO_GOAL: derived.toGoal,
     WEIGHBRIDGE_DATE: formatTime(reading.takenAt, reading.timeZone),
     WEIGHBRIDGE_LATE: late,
     WEIGHBRIDGE_AMBIGUOUS: reading.ambiguous,
     WEIGHBRIDGE_GRPID: reading.groupId,
     WEIGHBRIDGE_TEXT: describe(delivery, people),
-  };
-  const known = Object.entries(values).filter(([, value]) => value !== undefined);
+  });
+}
+
+function known(values: Readonly<Record<string, string | number | boolean | undefined>>) {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
   // A variable ends at a zero byte, and Node refuses one.
-  return Object.fromEntries(known.map(([name, value]) => [name, String(value).replaceAll('\0', '')]));
+  return Object.fromEntries(given.map(([name, value]) => [name, String(value).replaceAll('\0', '')]));
+}
+
+/** The same for a bed event: `kind` is `in_bed` or `out_of_bed`. */
+export function bedJson({ event, late }: BedDelivery, people: People): string {
+  const { userId, kind, at, deviceId } = event;
+  return JSON.stringify({
+    userid: userId,
+    date: formatTime(at, LOCAL_ZONE),
+    timestamp: at.getTime() / 1000,
+    deviceid: deviceId ?? null,
+    kind,
+    name: people.names.get(userId) ?? null,
+    late,
+    text: tellBed(event, people),
+  });
+}
+
+export function bedVariables({ event, late }: BedDelivery, people: People): Readonly<Record<string, string>> {
+  const { userId, kind, at } = event;
+  return known({
+    WEIGHBRIDGE_KIND: kind,
+    WEIGHBRIDGE_USERID: userId,
+    WEIGHBRIDGE_NAME: people.names.get(userId),
+    WEIGHBRIDGE_DATE: formatTime(at, LOCAL_ZONE),
+    WEIGHBRIDGE_LATE: late,
+    WEIGHBRIDGE_TEXT: tellBed(event, people),
+  });
+}
+
+/** `Anna is in bed` */
+function tellBed(event: BedDelivery['event'], { names }: People): string {
+  return `${names.get(event.userId) ?? event.userId} is ${describeBed(event)}`;
 }
 
 /** The weight that is this person's now, or would be if it were not held. */

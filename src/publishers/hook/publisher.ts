@@ -1,9 +1,13 @@
+import { type BedDelivery, describeBed } from '../../domain/bed.ts';
 import type { Clock } from '../../domain/clock.ts';
+import type { Derived } from '../../domain/derived.ts';
 import { nameOf, type People } from '../../domain/household.ts';
+import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
 import type { Log } from '../../domain/log.ts';
-import { type Delivery, GIVEN_UP, type Parking, type Publisher } from '../../domain/publisher.ts';
+import { GIVEN_UP, type Parking, type Publisher } from '../../domain/publisher.ts';
+import type { UserId } from '../../domain/token.ts';
 import { errorCode, TOO_MANY_OPEN, Trouble } from '../../domain/trouble.ts';
-import { toJson, toVariables } from './payload.ts';
+import { bedJson, bedVariables, toJson, toVariables } from './payload.ts';
 import { type End, runProgram, type SignalGroup } from './run.ts';
 
 /** Speaking a sentence or calling a server takes seconds; a program that takes longer hangs. */
@@ -26,11 +30,32 @@ export interface HookOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** `HOOK_HELD`: it runs for what is held as well. */
   readonly hearsHeld: boolean;
+  /** `HOOK_BED`: it runs for bed events as well. */
+  readonly hearsBed: boolean;
   readonly people: People;
+  readonly derived: (userId: UserId) => Promise<Derived>;
   readonly parking: Parking;
   readonly signalGroup: SignalGroup;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** What the program is run for: a reading, or a bed event. */
+interface Occasion {
+  /** The same at each try. */
+  readonly key: string;
+  /** For people. */
+  readonly what: string;
+  readonly json: string;
+  readonly variables: Readonly<Record<string, string>>;
+  /** Of the log's lines about it. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What was in hand last, and how often the program has failed with it. */
+interface Tried {
+  key: string;
+  failures: number;
 }
 
 /**
@@ -41,26 +66,28 @@ export function createHook({
   command,
   environment,
   hearsHeld,
+  hearsBed,
   people,
+  derived,
   parking,
   log,
   ...ports
 }: HookOptions): Publisher {
   const [program = '', ...args] = command;
-  /** The reading in hand, and how often the program has failed with it. */
-  let tried = { key: '', failures: 0 };
+  const triedReading: Tried = { key: '', failures: 0 };
+  const triedBed: Tried = { key: '', failures: 0 };
+  const mutex = createKeyedMutex();
   let waits = WAITS_MS;
 
   /** Returns what was wrong, if anything. */
-  const run = async (delivery: Delivery, signal: AbortSignal): Promise<string | undefined> => {
-    const { userId: userid, groupId: grpid } = delivery.reading;
+  const run = async ({ json, variables, fields }: Occasion, signal: AbortSignal): Promise<string | undefined> => {
     const print = (level: 'info' | 'warn') => (line: string) =>
-      log[level]({ event: 'hook', text: `hook: ${line}`, userid, grpid });
+      log[level]({ event: 'hook', text: `hook: ${line}`, ...fields });
     const whole = {
       program,
       args,
-      environment: { ...environment, ...toVariables(delivery, people) },
-      input: `${toJson(delivery, people)}\n`,
+      environment: { ...environment, ...variables },
+      input: `${json}\n`,
       timeLimitMs: TIME_LIMIT_MS,
       onOutput: print('info'),
       onError: print('warn'),
@@ -74,33 +101,58 @@ export function createHook({
     }
   };
 
+  const attempt = async (occasion: Occasion, tried: Tried, signal: AbortSignal) => {
+    if (occasion.key !== tried.key) Object.assign(tried, { key: occasion.key, failures: 0 });
+    // Readings and bed events come side by side, and the program runs once at a time.
+    const problem = await mutex(program, () => run(occasion, signal));
+    if (problem === undefined) {
+      waits = WAITS_MS;
+      return;
+    }
+    // It was the stop that ended it.
+    signal.throwIfAborted();
+    const what = `${program} ${problem}, with ${occasion.what}`;
+    const waitMs = waits[tried.failures];
+    if (waitMs !== undefined) {
+      tried.failures += 1;
+      const wait = waitMs < MINUTE_MS ? `${waitMs / 1000} s` : `${waitMs / MINUTE_MS} min`;
+      throw new Trouble(what, { code: 'hook_failed', recovery: 'retry', hint: `next try in ${wait}`, waitMs });
+    }
+    await parking.park(occasion.json);
+    waits = BROKEN_WAITS_MS;
+    const hint = `its line is kept in ${parking.path}; when the program is repaired, run it by hand with that line as its input`;
+    throw new Trouble(what, { code: GIVEN_UP, recovery: 'defect', hint });
+  };
+
   return {
     name: 'hook',
     stopMs: STOP_MS,
     async deliver(delivery, signal) {
       if (delivery.kind === 'held' && !hearsHeld) return;
       const { userId, groupId, modifiedAt } = delivery.reading;
-      const key = `${delivery.kind} ${userId} ${groupId} ${modifiedAt.getTime()}`;
-      if (key !== tried.key) tried = { key, failures: 0 };
-      const problem = await run(delivery, signal);
-      if (problem === undefined) {
-        waits = WAITS_MS;
-        return;
-      }
-      // It was the stop that ended it.
-      signal.throwIfAborted();
-      const what = `${program} ${problem}, with the reading ${groupId} of ${nameOf(userId, people)}`;
-      const waitMs = waits[tried.failures];
-      if (waitMs !== undefined) {
-        tried.failures += 1;
-        const wait = waitMs < MINUTE_MS ? `${waitMs / 1000} s` : `${waitMs / MINUTE_MS} min`;
-        throw new Trouble(what, { code: 'hook_failed', recovery: 'retry', hint: `next try in ${wait}`, waitMs });
-      }
-      await parking.park(toJson(delivery, people));
-      waits = BROKEN_WAITS_MS;
-      const hint = `the reading is kept in ${parking.path}; when the program is mended, run it by hand with that line as its input`;
-      throw new Trouble(what, { code: GIVEN_UP, recovery: 'defect', hint });
+      const known = await derived(userId);
+      const occasion = {
+        key: `${delivery.kind} ${userId} ${groupId} ${modifiedAt.getTime()}`,
+        what: `the reading ${groupId} of ${nameOf(userId, people)}`,
+        json: toJson(delivery, people, known),
+        variables: toVariables(delivery, people, known),
+        fields: { userid: userId, grpid: groupId },
+      };
+      await attempt(occasion, triedReading, signal);
     },
+    ...(hearsBed && {
+      async deliverBed(delivery: BedDelivery, signal: AbortSignal) {
+        const { userId, at } = delivery.event;
+        const occasion = {
+          key: `${delivery.event.kind} ${userId} ${at.getTime()}`,
+          what: `"${describeBed(delivery.event)}" of ${nameOf(userId, people)}`,
+          json: bedJson(delivery, people),
+          variables: bedVariables(delivery, people),
+          fields: { userid: userId },
+        };
+        await attempt(occasion, triedBed, signal);
+      },
+    }),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }

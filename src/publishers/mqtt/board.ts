@@ -1,4 +1,6 @@
+import type { BedEvents } from '../../domain/bed.ts';
 import type { Clock } from '../../domain/clock.ts';
+import { isDerived } from '../../domain/derived.ts';
 import type { People } from '../../domain/household.ts';
 import type { LatestValues, RetainedStore, Value } from '../../domain/publisher.ts';
 import type { Reading } from '../../domain/reading.ts';
@@ -6,8 +8,8 @@ import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
 import type { Connection } from './connection.ts';
-import { devicePayload, deviceTopic } from './home-assistant.ts';
-import { isQuantity, ONLINE, problemPayload, type Topics, valuePayload } from './messages.ts';
+import { type DeviceOptions, devicePayload, deviceTopic } from './home-assistant.ts';
+import { bedPayload, isQuantity, ONLINE, problemPayload, type Topics, valuePayload } from './messages.ts';
 import type { LinkTroubles } from './reconnect.ts';
 import { createSpeaker } from './speaker.ts';
 
@@ -23,6 +25,10 @@ export interface BoardPorts {
   readonly pollMs: number;
   readonly hasCallback: boolean;
   readonly latest: LatestValues;
+  /** The values that follow from the journal's: `domain/derived.ts`. */
+  readonly derived: (userId: UserId) => Promise<ReadonlyMap<string, Value>>;
+  /** Undefined where `APPLIS` asks for no bed. */
+  readonly beds?: Pick<BedEvents, 'newest'> | undefined;
   readonly store: RetainedStore;
   /** Where the broker is, for its troubles. */
   readonly url: URL;
@@ -32,7 +38,8 @@ export interface BoardPorts {
 
 /** The topics that the broker retains for later subscribers, and the values on them. */
 export function createBoard(ports: BoardPorts) {
-  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, store, troubles, clock } = ports;
+  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, beds, store } = ports;
+  const { troubles, clock } = ports;
   /** The people on the board, with the status that was last published on this connection. */
   const shown = new Map<UserId, string>();
   const values = new Map<UserId, Map<string, Value>>();
@@ -56,6 +63,7 @@ export function createBoard(ports: BoardPorts) {
   const topicsOf = (userId: UserId) => [
     deviceTopic(discoveryPrefix, userId, topics),
     topics.health(userId),
+    ...(beds?.newest(userId) === undefined ? [] : [topics.inBed(userId)]),
     ...[...valuesOf(userId).keys()].map((key) => topics.value(userId, key)),
   ];
 
@@ -104,10 +112,15 @@ export function createBoard(ports: BoardPorts) {
     const below = [...retained].filter((topic) => topic.startsWith(above)).map((topic) => topic.slice(above.length));
     return below.filter((key) => isQuantity(key) && !known.has(key)).sort();
   };
+  const bedOf = (userId: UserId): DeviceOptions['bed'] => {
+    if (beds?.newest(userId) !== undefined) return 'known';
+    return retained.has(topics.inBed(userId)) ? 'gone' : undefined;
+  };
   const postDevice = async (connection: Connection, userId: UserId) => {
     const quantities = [...valuesOf(userId).keys()].sort();
     const gone = goneOf(userId);
-    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, topics, version };
+    const bed = bedOf(userId);
+    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, bed, topics, version };
     await post(connection, deviceTopic(discoveryPrefix, userId, topics), devicePayload(facts));
     introducedMs.set(userId, clock.elapsedMs());
   };
@@ -122,11 +135,17 @@ export function createBoard(ports: BoardPorts) {
     shown.set(userId, health);
   };
 
+  const postBed = async (connection: Connection, userId: UserId) => {
+    const event = beds?.newest(userId);
+    if (event !== undefined) await post(connection, topics.inBed(userId), bedPayload(event));
+  };
+
   const postPerson = async (connection: Connection, userId: UserId) => {
     await remember(...topicsOf(userId));
     await postDevice(connection, userId);
     for (const key of valuesOf(userId).keys()) await postValue(connection, userId, key);
     await postProblem(connection, userId);
+    await postBed(connection, userId);
   };
 
   /**
@@ -138,7 +157,7 @@ export function createBoard(ports: BoardPorts) {
       for (const userId of known.keys()) if (!staying.includes(userId)) known.delete(userId);
     const wanted = new Set([topics.status, ...staying.flatMap(topicsOf)]);
     const gone = [...retained].filter((topic) => !wanted.has(topic));
-    const changed = staying.filter((userId) => goneOf(userId).length > 0);
+    const changed = staying.filter((userId) => goneOf(userId).length > 0 || bedOf(userId) === 'gone');
     for (const userId of changed) await postDevice(connection, userId);
     for (const topic of [...gone.filter(isDevice), ...gone.filter((each) => !isDevice(each))])
       await post(connection, topic, '');
@@ -172,15 +191,20 @@ export function createBoard(ports: BoardPorts) {
   /** Publishes the values of the journal that differ. Returns the quantities that the journal lacks. */
   const align = async (connection: Connection, userId: UserId): Promise<readonly string[]> => {
     const known = valuesOf(userId);
-    const newest = newestOf(userId);
-    const isOther = ([key, { value, takenAt }]: readonly [string, Value]) =>
-      known.get(key)?.value !== value || known.get(key)?.takenAt.getTime() !== takenAt.getTime();
-    const changes = [...newest].filter(isOther);
+    const newest = await newestOf(userId);
+    const changes = differing(newest, known);
     if (changes.length > 0) await set(connection, userId, new Map(changes));
     return [...known.keys()].filter((key) => !newest.has(key));
   };
 
-  const newestOf = (userId: UserId) => new Map([...latest.of(userId)].filter(([key]) => isQuantity(key)));
+  const newestOf = async (userId: UserId) =>
+    new Map([...[...latest.of(userId)].filter(([key]) => isQuantity(key)), ...(await ports.derived(userId))]);
+
+  /** Forgets values, and clears them. */
+  const drop = async (connection: Connection, userId: UserId, keys: readonly string[]) => {
+    for (const key of keys) valuesOf(userId).delete(key);
+    if (keys.length > 0) await clear(connection, [...values.keys()]);
+  };
 
   return {
     say: speaker.say,
@@ -194,7 +218,7 @@ export function createBoard(ports: BoardPorts) {
       retained = before.topics;
       for (const [userId, each] of before.values) values.set(userId, new Map(each));
       for (const userId of await whoIsLinked()) {
-        if (!values.has(userId)) values.set(userId, newestOf(userId));
+        if (!values.has(userId)) values.set(userId, await newestOf(userId));
       }
       isOpen = true;
       await remember();
@@ -215,7 +239,7 @@ export function createBoard(ports: BoardPorts) {
     async introduce(connection: Connection): Promise<void> {
       for (const userId of shown.keys()) await postDevice(connection, userId);
     },
-    /** Publishes a reading's values that are not older than those there. False for a person who is not linked. */
+    /** Publishes a reading's values that are not older than those there, and what is derived now. False for a person who is not linked. */
     async put(connection: Connection, { userId, takenAt, measures }: Reading): Promise<boolean> {
       if (!(await join(connection, userId))) return false;
       const known = valuesOf(userId);
@@ -228,7 +252,20 @@ export function createBoard(ports: BoardPorts) {
       const changes = Object.entries(measures)
         .filter(isNews)
         .map(([key, value]) => [key, { value, takenAt }] as const);
-      await set(connection, userId, new Map(changes));
+      const derived = await ports.derived(userId);
+      await set(connection, userId, new Map([...changes, ...differing(derived, known)]));
+      const isOver = (key: string) => isDerived(key) && !derived.has(key);
+      await drop(connection, userId, [...known.keys()].filter(isOver));
+      return true;
+    },
+    /** Publishes who is in bed now; the device first where the bed is new. False for a person who is not linked. */
+    async putBed(connection: Connection, userId: UserId): Promise<boolean> {
+      if (!shown.has(userId)) return await join(connection, userId);
+      if (!retained.has(topics.inBed(userId))) {
+        await remember(...topicsOf(userId));
+        await postDevice(connection, userId);
+      }
+      await postBed(connection, userId);
       return true;
     },
     /**
@@ -237,9 +274,7 @@ export function createBoard(ports: BoardPorts) {
      */
     async match(connection: Connection, userId: UserId): Promise<boolean> {
       if (!(await join(connection, userId))) return false;
-      const absent = await align(connection, userId);
-      for (const key of absent) valuesOf(userId).delete(key);
-      if (absent.length > 0) await clear(connection, [...values.keys()]);
+      await drop(connection, userId, await align(connection, userId));
       return true;
     },
     /** Publishes the journal's newest values, and clears those that the journal has lacked for two calls. */
@@ -268,6 +303,14 @@ export function createBoard(ports: BoardPorts) {
       }
     },
   };
+}
+
+/** What of the values is not so on the board. */
+function differing(values: ReadonlyMap<string, Value>, known: ReadonlyMap<string, Value>) {
+  return [...values].filter(([key, { value, takenAt }]) => {
+    const before = known.get(key);
+    return before?.value !== value || before.takenAt.getTime() !== takenAt.getTime();
+  });
 }
 
 function isDevice(topic: string): boolean {

@@ -1,4 +1,5 @@
-import type { WeightUnit } from '../../domain/format.ts';
+import { BED_KINDS } from '../../domain/bed.ts';
+import { POUND, type WeightUnit } from '../../domain/format.ts';
 import { readMeasureKey } from '../../domain/measure.ts';
 import type { UserId } from '../../domain/token.ts';
 import { type Topics, WEIGH_IN } from './messages.ts';
@@ -15,6 +16,8 @@ export interface DeviceOptions {
   readonly quantities: readonly string[];
   /** Those that were taken back. Home Assistant forgets a sensor that comes with its platform alone, and no other. */
   readonly gone?: readonly string[];
+  /** Whether there is a bed event of the person, or was one and the broker may still keep it. */
+  readonly bed?: 'known' | 'gone' | undefined;
   /** What weights are to be shown in; they are sent in kilograms. */
   readonly unit: WeightUnit;
   readonly topics: Topics;
@@ -33,7 +36,8 @@ export function deviceTopic(discoveryPrefix: string, userId: UserId, topics: Top
   return `${discoveryPrefix}/device/${objectId(userId, topics)}/config`;
 }
 
-export function devicePayload({ userId, name, quantities, gone = [], unit, topics, version }: DeviceOptions): string {
+export function devicePayload(options: DeviceOptions): string {
+  const { userId, name, quantities, gone = [], bed, unit, topics, version } = options;
   const id = objectId(userId, topics);
   const deviceName = name ?? `Withings ${userId}`;
   const prefix = slug(deviceName) || `withings_${userId}`;
@@ -45,7 +49,7 @@ export function devicePayload({ userId, name, quantities, gone = [], unit, topic
     default_entity_id: `${platform}.${prefix}_${slug(label)}`,
   });
   const sensors = quantities.map((key): [string, Component] => {
-    const { label, ...facts } = describeQuantity(key);
+    const { label, template = 'value_json.value', ...facts } = describeQuantity(key, unit);
     const topic = topics.value(userId, key);
     const weights = facts.device_class === 'weight' && unit !== 'kg' ? { suggested_unit_of_measurement: unit } : {};
     return [
@@ -57,7 +61,7 @@ export function devicePayload({ userId, name, quantities, gone = [], unit, topic
         // Two equal weights on two days are two weigh-ins.
         ...(key === 'weight' && { force_update: true }),
         state_topic: topic,
-        value_template: '{{ value_json.value }}',
+        value_template: `{{ ${template} }}`,
         json_attributes_topic: topic,
         json_attributes_template: "{{ {'measured_at': value_json.measured_at} | tojson }}",
       },
@@ -86,10 +90,32 @@ export function devicePayload({ userId, name, quantities, gone = [], unit, topic
         event_types: [WEIGH_IN],
         state_topic: topics.event(userId),
       },
+      ...bedComponents(),
       needs_login: problem('needs_login', 'Login'),
       subscription_lost: problem('subscription_lost', 'Subscription'),
     },
   });
+
+  function bedComponents(): Readonly<Record<string, Component>> {
+    if (bed === undefined) return {};
+    if (bed === 'gone') return { in_bed: { platform: 'binary_sensor' }, bed: { platform: 'event' } };
+    return {
+      in_bed: {
+        ...common('binary_sensor', 'in_bed', 'In bed'),
+        device_class: 'occupancy',
+        state_topic: topics.inBed(userId),
+        value_template: "{{ 'ON' if value_json.in_bed else 'OFF' }}",
+        json_attributes_topic: topics.inBed(userId),
+        json_attributes_template: "{{ {'since': value_json.since} | tojson }}",
+      },
+      bed: {
+        ...common('event', 'bed', 'Bed'),
+        icon: 'mdi:bed',
+        event_types: [...BED_KINDS.values()],
+        state_topic: topics.bedEvent(userId),
+      },
+    };
+  }
 
   /** On while something is wrong; the reason is an attribute. */
   function problem(key: string, label: string): Component {
@@ -112,6 +138,9 @@ interface Quantity {
   readonly state_class?: 'measurement';
   readonly suggested_display_precision?: number;
   readonly enabled_by_default?: false;
+  readonly icon?: string;
+  /** What of the payload is the state, if it is not the value as it is. */
+  readonly template?: string;
 }
 
 const measured = (label: string, unit?: string, more: Partial<Quantity> = {}): Quantity => ({
@@ -165,9 +194,30 @@ const QUANTITIES: ReadonlyMap<string, Quantity> = new Map(
   }),
 );
 
-/** By the key of the journal. A quantity that is not in the table has Withings' unit, if it has one. */
-function describeQuantity(key: string): Quantity {
-  const known = QUANTITIES.get(key);
+/** What weighbridge derives: `domain/derived.ts`. */
+const DERIVED: ReadonlyMap<string, Quantity> = new Map(
+  Object.entries<Quantity>({
+    bmi: measured('BMI', 'kg/m²', { icon: 'mdi:human', suggested_display_precision: 1 }),
+    weight_trend: { ...mass('Weight trend'), icon: 'mdi:chart-line', suggested_display_precision: 1 },
+    weight_goal: { ...mass('Weight goal'), icon: 'mdi:flag-checkered' },
+    weight_to_goal: { ...mass('Weight to goal'), icon: 'mdi:flag-outline' },
+  }),
+);
+
+/** Home Assistant converts weights, and no weights per week. */
+function weightPerWeek(unit: WeightUnit): Quantity {
+  const isMetric = unit === 'kg';
+  return measured('Weight change per week', isMetric ? 'kg/week' : 'lb/week', {
+    icon: 'mdi:chart-line-variant',
+    suggested_display_precision: isMetric ? 2 : 1,
+    ...(!isMetric && { template: `(value_json.value / ${POUND}) | round(1)` }),
+  });
+}
+
+/** By the key of the topic. A quantity that is not in the tables has Withings' unit, if it has one. */
+function describeQuantity(key: string, weightUnit: WeightUnit): Quantity {
+  if (key === 'weight_per_week') return weightPerWeek(weightUnit);
+  const known = QUANTITIES.get(key) ?? DERIVED.get(key);
   if (known !== undefined) return known;
   const { name, unit, part } = readMeasureKey(key);
   const label = part === undefined ? sentence(name) : `${sentence(name)} ${part}`;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { BedEvent } from '../../domain/bed.ts';
 import { decimal } from '../../domain/measure.ts';
 import type { Delivery, Value } from '../../domain/publisher.ts';
 import { weightChange, weightOf } from '../../domain/reading.ts';
@@ -24,6 +25,8 @@ export function createTopics(prefix: string) {
     value: (userId: UserId, key: string) => `${prefix}/${userId}/${key}`,
     health: (userId: UserId) => `${prefix}/${userId}/health`,
     event: (userId: UserId) => `${prefix}/${userId}/event`,
+    inBed: (userId: UserId) => `${prefix}/${userId}/in_bed`,
+    bedEvent: (userId: UserId) => `${prefix}/${userId}/bed_event`,
   };
 }
 
@@ -32,9 +35,12 @@ export function hashOf(prefix: string): string {
   return createHash('sha256').update(prefix).digest('hex');
 }
 
+/** What stands beside a person's quantities. */
+const TAKEN: ReadonlySet<string> = new Set(['health', 'event', 'in_bed', 'bed_event']);
+
 /** A person may have written into the journal by hand, and not every name can be a topic. */
 export function isQuantity(key: string): boolean {
-  return /^[a-z0-9_]{1,64}$/.test(key) && key !== 'health' && key !== 'event';
+  return /^[a-z0-9_]{1,64}$/.test(key) && !TAKEN.has(key);
 }
 
 /** `{"value":81.25,"measured_at":"2026-11-20T06:01:02Z"}` */
@@ -92,6 +98,20 @@ export function weighInMessages(
   });
   const event = { topic: topics.event(reading.userId), payload, retain: false };
   return channel === undefined ? [event] : [event, { topic: channel, payload: plain(kilograms), retain: false }];
+}
+
+/** `{"in_bed":true,"since":"2026-11-20T21:41:00Z"}` */
+export function bedPayload({ kind, at }: BedEvent): string {
+  return JSON.stringify({ in_bed: kind === 'in_bed', since: formatUtc(at) });
+}
+
+/** Announces a fresh bed event, not retained. */
+export function bedMessage(
+  { userId, kind, at, deviceId }: BedEvent,
+  { topics, name }: { readonly topics: Topics; readonly name: string | undefined },
+): Message {
+  const event = { event_type: kind, at: formatUtc(at), userid: userId, name: name ?? null, deviceid: deviceId ?? null };
+  return { topic: topics.bedEvent(userId), payload: JSON.stringify(event), retain: false };
 }
 
 /** `81.3`; half a step goes up, as on the scale. */

@@ -1,3 +1,4 @@
+import type { BedDelivery } from '../../domain/bed.ts';
 import type { Clock } from '../../domain/clock.ts';
 import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
 import type { Log } from '../../domain/log.ts';
@@ -8,7 +9,7 @@ import { asTrouble, explain } from '../../domain/trouble.ts';
 import { type BoardPorts, createBoard } from './board.ts';
 import { type BrokerOptions, type Connection, connectAsAllowed } from './connection.ts';
 import { birthTopics } from './home-assistant.ts';
-import { createTopics, hashOf, OFFLINE, ONLINE, weighInMessages } from './messages.ts';
+import { bedMessage, createTopics, hashOf, OFFLINE, ONLINE, weighInMessages } from './messages.ts';
 import { createMissed } from './missed.ts';
 import { keepConnected } from './reconnect.ts';
 import { deaf, limitsOf, TOO_LONG, UNHEARD } from './trouble.ts';
@@ -225,24 +226,41 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     await inTurn(() => announce(connection, delivery));
   };
 
+  /** The state first, as with values. */
+  const publishBed = async (connection: Connection, { event, late }: BedDelivery, until: AbortSignal) => {
+    const { userId } = event;
+    let isLinked = false;
+    await inTurn(async () => {
+      isLinked = await board.putBed(connection, userId);
+    });
+    if (!isLinked || late) return;
+    await untilHeard(userId, AbortSignal.any([signal, until]));
+    await inTurn(() => board.say(connection, bedMessage(event, { topics, name: people.names.get(userId) })));
+  };
+
+  const deliver = async (until: AbortSignal, work: (connection: Connection) => Promise<void>) => {
+    deliveries += 1;
+    // A message to a broker that has frozen fails when the connection ends.
+    const onCut = () => stop.abort();
+    until.addEventListener('abort', onCut, { once: true });
+    try {
+      await work(await link.connected(until));
+    } finally {
+      until.removeEventListener('abort', onCut);
+      deliveries -= 1;
+      deliveredMs = clock.elapsedMs();
+    }
+  };
+
   return {
     name: 'mqtt',
     stopMs: STOP_MS,
-    async deliver(delivery, until) {
-      deliveries += 1;
-      // A message to a broker that has frozen fails when the connection ends.
-      const onCut = () => stop.abort();
-      until.addEventListener('abort', onCut, { once: true });
-      try {
-        const connection = await link.connected(until);
+    deliver: (delivery, until) =>
+      deliver(until, async (connection) => {
         await publish(connection, delivery, until);
         told.clear();
-      } finally {
-        until.removeEventListener('abort', onCut);
-        deliveries -= 1;
-        deliveredMs = clock.elapsedMs();
-      }
-    },
+      }),
+    deliverBed: (delivery, until) => deliver(until, (connection) => publishBed(connection, delivery, until)),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await Promise.all([link.stopped, watched]);

@@ -11,12 +11,17 @@ export interface Wanted {
   readonly until?: Date | undefined;
 }
 
+export interface PlacedLine extends JournalLine {
+  /** Where it begins. */
+  readonly at: number;
+}
+
 /** The journal as it was when it was read. Other processes may append to it meanwhile. */
 export interface JournalReader {
   /** Lines that are no readings: how many, and the number of the first, counted from 1. */
   readonly unreadable: { readonly count: number; readonly first: number } | undefined;
   /** Each group once, as its last line has it, by the time of measurement and then by group. */
-  read(wanted: Wanted): Generator<JournalLine>;
+  read(wanted: Wanted): Generator<PlacedLine>;
 }
 
 /** Where the last line of a group is, and what it is chosen and sorted by. */
@@ -51,7 +56,7 @@ export async function openJournalReader(
     *read(wanted) {
       for (const { begin, end } of choose(groups, wanted)) {
         const line = parseLine(bytes.toString('utf8', begin, end));
-        if (line !== undefined) yield line;
+        if (line !== undefined) yield { ...line, at: begin };
       }
     },
   };

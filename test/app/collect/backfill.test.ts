@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Trouble } from '../../../src/domain/trouble.ts';
+import type { Call, Fault } from '../../../src/sandbox/calls.ts';
 import type { Answer } from '../../../src/sandbox/limits.ts';
 import type { RawGroup } from '../../../src/sandbox/measures.ts';
-import type { Call, Fault } from '../../../src/sandbox/sandbox.ts';
 import { isGetMeas, isRefresh } from '../../support/api-faults.ts';
 import { ALL, createBackfillBench, history, NOW, rawGroup, SINCE } from '../../support/backfill-bench.ts';
 import { watchCalls } from '../../support/checker.ts';

@@ -36,11 +36,17 @@ function setUp() {
     accept: () => undefined,
     isFresh: () => false,
   };
-  const others = { refuse: async () => undefined, hasOtherLogin: async () => false, adopt: async () => undefined };
+  const others = {
+    refuse: async () => undefined,
+    hasOtherLogin: async () => false,
+    scopeOf: () => undefined,
+    adopt: async () => undefined,
+  };
   const collect = createCollect({
     accessTokens,
     withAccess: createWithAccess({ ...accessTokens, ...others }),
     measures: { getMeas: async () => answer },
+    heights: { learn: async () => undefined, isDue: () => false, ask: async () => undefined },
     cursors: cursorStore,
     personStates: createPersonStates({ people: store, log }),
     announce: createAnnouncer({ log, clock, people, maxAgeMs: () => HOUR }),

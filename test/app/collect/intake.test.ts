@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
+import type { BedIntake } from '../../../src/app/collect/bed-intake.ts';
 import { createIntake } from '../../../src/app/collect/intake.ts';
 import { createLinkedUsers } from '../../../src/app/tokens/linked-users.ts';
 import type { Notification } from '../../../src/domain/notification.ts';
@@ -12,7 +13,7 @@ const HOUR = 3_600_000;
 const CALLER = '203.0.113.9';
 const window = { start: new Date(1000), end: new Date(2000) };
 
-function createBench(users: UserId[]) {
+function createBench(users: UserId[], bed?: BedIntake) {
   const clock = createFakeClock();
   const log = createRecordingLog();
   const notified: { readonly userId: UserId; readonly window: unknown }[] = [];
@@ -42,10 +43,11 @@ function createBench(users: UserId[]) {
     isFresh: () => false,
     refuse: () => undefined,
     hasOtherLogin: () => Promise.resolve(false),
+    scopeOf: () => undefined,
     adopt: () => Promise.resolve(),
   };
   const linkedUsers = createLinkedUsers({ tokens, clock });
-  const intake = createIntake({ linkedUsers, accessTokens, collector, clock, log });
+  const intake = createIntake({ linkedUsers, accessTokens, collector, bed, clock, log });
   const warnings = () => log.entries.filter(({ level }) => level === 'warn').map(({ text }) => text);
   /** Delivers all of them at the same time, and lets time pass until each is dealt with. */
   const deliver = async (...notifications: readonly Notification[]) => {
@@ -56,12 +58,36 @@ function createBench(users: UserId[]) {
   return { clock, deliver, notified, forgotten, warnings, looks: () => looks, users };
 }
 
-const about = (who: UserId, appli: number, action?: string) => ({ userId: who, appli, window, action });
+const about = (who: UserId, appli: number, action?: string) => ({
+  userId: who,
+  appli,
+  window,
+  action,
+  at: undefined,
+  deviceId: undefined,
+});
 
 test('a notification about measures is handed to the collector with its window', async () => {
   const { deliver, notified } = createBench([ANNA]);
   await deliver(...[1, 2, 4, 58, 62].map((appli) => about(ANNA, appli)));
   assert.deepEqual(notified, Array(5).fill({ userId: ANNA, window }));
+});
+
+test('a bed is its own intake, of linked people alone, and of no use where APPLIS asks for none', async () => {
+  const got: Notification[] = [];
+  const { deliver, notified, warnings } = createBench([ANNA], async (notification) => void got.push(notification));
+  await deliver(about(ANNA, 50), about(ANNA, 51), about(BO, 50), about(ANNA, 52));
+  assert.deepEqual(
+    got.map(({ userId: who, appli }) => [who, appli]),
+    [
+      [ANNA, 50],
+      [ANNA, 51],
+    ],
+  );
+  assert.deepEqual([notified, warnings().length], [[], 2]);
+  const without = createBench([ANNA]);
+  await without.deliver(about(ANNA, 50));
+  assert.match(without.warnings()[0] ?? '', /nothing here uses it/);
 });
 
 test('an unknown user is warned of once an hour, and nothing else happens', async () => {

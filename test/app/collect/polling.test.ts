@@ -5,6 +5,7 @@ import { reconcileForever } from '../../../src/app/collect/reconcile.ts';
 import { createSchedule } from '../../../src/app/collect/schedule.ts';
 import { createLiveStatus } from '../../../src/app/status/live-status.ts';
 import { createLinkedUsers } from '../../../src/app/tokens/linked-users.ts';
+import { NOTHING_DERIVED } from '../../../src/domain/derived.ts';
 import type { MeasureGroup } from '../../../src/domain/measure.ts';
 import { NOTHING_KNOWN, type PersonState } from '../../../src/domain/status.ts';
 import type { UserId } from '../../../src/domain/token.ts';
@@ -68,6 +69,7 @@ function startWeek(seed: number) {
     publishers: () => [],
     journal: bench.journal,
     unreadable: { countOf: () => 0 },
+    derive: () => NOTHING_DERIVED,
     people,
     schedule,
     clock,

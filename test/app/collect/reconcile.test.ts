@@ -55,6 +55,7 @@ function start(options: { readonly users: UserId[]; readonly takesMs?: number; r
     isFresh: () => false,
     refuse: () => undefined,
     hasOtherLogin: () => Promise.resolve(logins.linkedAgain),
+    scopeOf: () => undefined,
     adopt: () => Promise.resolve(),
   };
   const linkedUsers = createLinkedUsers({ tokens, clock });

@@ -34,7 +34,7 @@ async function setUp() {
   const exchanged: string[] = [];
   const adopted: UserId[] = [];
   const codes = new Map<string, UserId>();
-  const trouble: { adopt?: Trouble | undefined; exchange?: Promise<void> } = {};
+  const trouble: { adopt?: Trouble | undefined; exchange?: Promise<void>; scope?: string } = {};
   const ports: LinkerPorts = {
     consent,
     usedLinks: createLinkFiles(`${directory.path}/links`),
@@ -46,7 +46,7 @@ async function setUp() {
         const userId = codes.get(code);
         if (userId === undefined) throw new Trouble('refused', { code: 'code_refused', recovery: 'retry' });
         const login = { refreshToken: token(code), accessToken: accessToken(code) };
-        return { ...login, userId, expiresInMs: 10_800_000, scope: undefined };
+        return { ...login, userId, expiresInMs: 10_800_000, scope: trouble.scope };
       },
     },
     tokens: { load: async (userId) => (adopted.includes(userId) ? token('stored') : undefined) },
@@ -57,11 +57,13 @@ async function setUp() {
       isFresh: unused,
       refuse: unused,
       hasOtherLogin: unused,
+      scopeOf: unused,
       async adopt({ userId }) {
         if (trouble.adopt !== undefined) throw trouble.adopt;
         adopted.push(userId);
       },
     },
+    applis: [1, 50, 51],
     subscriptions: { repair: async () => undefined, leave: async () => undefined },
     withAccess: unused,
     measures: { getMeas: unused },
@@ -100,6 +102,20 @@ async function setUp() {
 const kindOf = (outcome: object | 'working') =>
   'kind' in Object(outcome) ? (outcome as { kind: string }).kind : outcome;
 const codeOf = (outcome: object | 'working') => (outcome as { code?: string }).code;
+
+test('a person who has not granted what APPLIS needs is linked, and told what is missing', async () => {
+  await using at = await setUp();
+  for (const [scope, hitches] of [
+    ['user.info,user.metrics', 1],
+    ['user.metrics,user.sleepevents', 0],
+  ] as const) {
+    at.trouble.scope = scope;
+    const outcome = await at.start().link(at.ask()(`code-${hitches}`, hitches === 1 ? ANNA : BO), FOREVER);
+    assert.ok(outcome !== 'working' && outcome.kind === 'linked');
+    assert.equal(outcome.hitches.length, hitches);
+    if (hitches === 1) assert.match(outcome.hitches[0] ?? '', /lacks the scope user\.sleepevents.*link again/);
+  }
+});
 
 describe('a link that has linked a person', () => {
   test('links no stranger, before and after a restart, and in another process', async () => {

@@ -5,6 +5,7 @@ import { createLiveStatus, type PublisherSource } from '../../../src/app/status/
 import { readStoredStatus } from '../../../src/app/status/stored-status.ts';
 import { createPublisherTroubles, createTroubles } from '../../../src/app/status/troubles.ts';
 import { createLinkedUsers } from '../../../src/app/tokens/linked-users.ts';
+import { NOTHING_DERIVED } from '../../../src/domain/derived.ts';
 import type { GroupState } from '../../../src/domain/reading.ts';
 import { type Hitch, isWell, NOTHING_KNOWN, type PersonState } from '../../../src/domain/status.ts';
 import type { RefreshToken, UserId } from '../../../src/domain/token.ts';
@@ -78,6 +79,7 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
       heldOf: (user) => held.get(user) ?? [],
     },
     unreadable: { countOf: (user) => unreadable.get(user) ?? 0 },
+    derive: () => NOTHING_DERIVED,
     people,
     schedule: createSchedule({
       hasCallback: options.hasCallback ?? true,

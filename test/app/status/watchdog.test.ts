@@ -6,6 +6,7 @@ import {
   reportHangs,
   reportToSystemd,
 } from '../../../src/app/status/watchdog.ts';
+import { NOTHING_DERIVED } from '../../../src/domain/derived.ts';
 import type { PersonStatus, Status } from '../../../src/domain/status.ts';
 import { parseUserId } from '../../../src/domain/token.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
@@ -22,6 +23,7 @@ function person(changes: Partial<PersonStatus> = {}): PersonStatus {
     lastNotification: undefined,
     lastContact: undefined,
     lastWeighIn: { kilograms: 81.25, takenAt: new Date('2026-11-20T06:01:02Z'), agoMs: 0 },
+    derived: NOTHING_DERIVED,
     held: [],
     unreadable: 0,
     subscription: { state: 'works', applis: [1], since: undefined, reason: undefined },

@@ -30,6 +30,7 @@ function createBench({ applis = [1], users = [ANNA] }: { applis?: readonly numbe
     refused: 0,
     needLogin: [] as UserId[],
     people: new Map<UserId, PersonState>(),
+    scopes: new Map<UserId, string>(),
   };
   const of = (userId: UserId) => stored.get(userId) ?? [];
   const arrive = (what: string) => {
@@ -62,6 +63,7 @@ function createBench({ applis = [1], users = [ANNA] }: { applis?: readonly numbe
   };
   const subscriptions = createSubscriptions({
     service,
+    scopeOf: (userId) => state.scopes.get(userId),
     withAccess: (userId, { urgent }, call) => call({ userId, urgent, accessToken: accessToken('a') }),
     personStates: createPersonStates({ people: store, log }),
     callbackUrl: URL_NOW,
@@ -95,6 +97,56 @@ const unreachable = () =>
   new Trouble('293', { code: 'callback_unreachable', recovery: 'retry', hint: 'no 200 from outside' });
 
 const notAllowed = () => new Trouble('277', { code: 'not_allowed', recovery: 'settings' });
+
+describe('a category whose scope the person has not granted', () => {
+  const lacks = /^the login lacks the scope user\.sleepevents, which APPLIS needs$/;
+
+  test('is reported as such where Withings refuses it, and the others are subscribed', async () => {
+    const { stored, state, subscriptions, clock } = createBench({ applis: [1, 50] });
+    state.people.set(ANNA, { ...NOTHING_KNOWN, scope: 'user.info,user.metrics' });
+    state.refused = 50;
+    const repaired = subscriptions.repair(ANNA, { urgent: true });
+    const refusal = assert.rejects(repaired, { code: 'scope_missing', message: lacks });
+    await clock.advance(MINUTE);
+    await refusal;
+    assert.deepEqual(
+      stored.get(ANNA)?.map(({ appli }) => appli),
+      [1],
+    );
+    assert.match(state.people.get(ANNA)?.subscription?.hitch?.reason ?? '', lacks);
+  });
+
+  test('is tried all the same, for Withings decides, and a refusal for another reason keeps that', async () => {
+    const { stored, state, subscriptions, clock } = createBench({ applis: [1, 50] });
+    state.people.set(ANNA, { ...NOTHING_KNOWN, scope: 'user.info,user.metrics' });
+    const repaired = subscriptions.repair(ANNA, { urgent: true });
+    await clock.advance(MINUTE);
+    await repaired;
+    assert.equal(stored.get(ANNA)?.length, 2);
+    stored.set(ANNA, []);
+    state.refused = 50;
+    // The login in use says more than what was noted.
+    state.scopes.set(ANNA, 'user.metrics,user.sleepevents');
+    const refusal = assert.rejects(subscriptions.repair(ANNA, { urgent: true }), { code: 'not_allowed' });
+    await clock.advance(MINUTE);
+    await refusal;
+    assert.equal(state.people.get(ANNA)?.scope, 'user.metrics,user.sleepevents');
+  });
+
+  test('is logged by the daemon at once', async () => {
+    const { state, start, stop, clock, log } = createBench({ applis: [50] });
+    state.people.set(ANNA, { ...NOTHING_KNOWN, scope: 'user.metrics' });
+    state.refused = 50;
+    const running = start();
+    await clock.advance(MINUTE);
+    assert.match(
+      log.texts('needs_login').join('\n'),
+      /^Anna 1234: the login lacks .*link again \("weighbridge login"\)/,
+    );
+    stop.abort();
+    await running;
+  });
+});
 
 describe('subscriptions', () => {
   test('are listed first; what is missing is added, what led here once is removed, what is not ours is left', async () => {

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { createAccessTokens, createWithAccess } from '../../../src/app/tokens/access-tokens.ts';
 import { obtainLogin, storeLogin } from '../../../src/app/tokens/rotate-token.ts';
 import type { Clock } from '../../../src/domain/clock.ts';
@@ -17,18 +16,27 @@ import { createAccessFiles, createTokenFiles, readToken } from '../../../src/sto
 import { createWithingsClient } from '../../../src/withings/client.ts';
 import { createRateLimit } from '../../../src/withings/rate-limit.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
+import { childScript } from '../../support/program.ts';
 import { createRandom } from '../../support/random.ts';
 import { createRecordingLog } from '../../support/recording-log.ts';
 import type { RotateTask } from '../../support/rotate-child.ts';
+import { sweep } from '../../support/sweep.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 import { ANNA, accessToken, put, token } from '../../support/token-store.contract.ts';
 import { diskError, failOneByOne, failureOf, watchFiles } from '../../support/watched-files.ts';
 
-const CHILD = fileURLToPath(new URL('../../support/rotate-child.js', import.meta.url));
+const CHILD = childScript('rotate-child');
 /** The guard is not what these tests are about, and would cost 10 s for each. */
 const NO_LIMITS = { callsPerMinute: 100_000, sameArgumentsMs: 0 };
-/** Waits for nothing. */
-const impatient: Clock = { ...realClock, sleep: async () => undefined };
+let skippedMs = 0;
+/** Waits for nothing, and time has passed all the same. */
+const impatient: Clock = {
+  ...realClock,
+  elapsedMs: () => realClock.elapsedMs() + skippedMs,
+  async sleep(ms) {
+    skippedMs += Math.max(0, ms);
+  },
+};
 
 /** A Withings, and a tokens directory with Anna's login. */
 async function setUp(options: Partial<SandboxOptions> = {}) {
@@ -107,7 +115,7 @@ async function assertNextRunWorks(place: SystemPaths, when: string) {
 
 describe('no login is lost', () => {
   test('when the process is killed before any of its file operations', async () => {
-    for (let index = 0; ; index += 1) {
+    for (const index of sweep(4)) {
       await using place = await setUp();
       const ended = await rotateElsewhere(place, { dieBefore: index });
       const when = `before file operation ${index}`;
@@ -145,7 +153,7 @@ describe('no login is lost', () => {
 
   for (const code of ['ENOSPC', 'EIO']) {
     test(`when any of its file operations fails with ${code}; and it is told`, async () => {
-      for await (const { files, failed } of failOneByOne(code)) {
+      for await (const { files, failed } of failOneByOne(code, 3)) {
         await using place = await setUp();
         const tokens = createTokenFiles(place.directory, files);
         const { accesses } = place;
@@ -215,9 +223,7 @@ test('the access token is given to nobody before the refresh token is on the dis
   await assertLoginLives(place, 'after the first use');
 });
 
-test('a login that was tried and not replaced is sent again when 12 s have passed, not before', {
-  timeout: 300_000,
-}, async (t) => {
+test('a login that was tried and not replaced is sent again when 12 s have passed, not before', async (t) => {
   const fake = createFakeClock();
   await using place = await setUp({ clock: fake, limits: WITHINGS_LIMITS });
   assert.equal(await rotateElsewhere(place, { dieAfterRefresh: true }), 'SIGKILL');
@@ -281,7 +287,7 @@ async function assertLoginSurvives(place: SystemPaths, when: string) {
   assert.ok(!(await readdir(directory)).includes('.1234.spare'), `a spare is left ${when}`);
 }
 
-describe('while the answer of a rotation is on its way,', { timeout: 300_000 }, () => {
+describe('while the answer of a rotation is on its way,', () => {
   /** Rotates; `meanwhile` happens before Withings gets the request, or after it has answered. */
   async function rotate(place: SystemPaths, isAnswered: boolean, meanwhile: () => Promise<unknown>) {
     const client = connect(place.sandbox);
@@ -419,13 +425,13 @@ test('an access token is used until two minutes before its end, and one of a log
   await assert.rejects(full.get(ANNA, { urgent: true }), { code: 'disk_full' });
 });
 
-describe('with the token file changed by another program', { timeout: 900_000 }, () => {
+describe('with the token file changed by another program', () => {
   /** Another consent of the same person, put there by hand. */
   const byHand = (place: SystemPaths) => place.sandbox.grants.link(ANNA);
 
   for (const then of ['goes on', 'fails', 'is slow'] as const) {
     test(`before each file operation, which then ${then}, no login is lost, and the newer one stays`, async () => {
-      for (let index = 0, isOver = false; !isOver; index += 1) {
+      for (const index of sweep(3)) {
         await using place = await setUp();
         const newer = byHand(place);
         let count = -1;
@@ -446,11 +452,12 @@ describe('with the token file changed by another program', { timeout: 900_000 },
         const accesses = createAccessFiles(place.directory, files);
         const ports = { tokens, accesses, issuer: connect(place.sandbox), clock: impatient };
         await failureOf(obtainLogin(ports, ANNA, { urgent: true }));
-        isOver = count < index;
+        const isOver = count < index;
         const when = `with a change before operation ${index}, which ${then}`;
         // Between the last look and the rename there is no other way.
         if (!isOver && !isPlaced) assert.equal(await isAlive(place, newer), true, when);
         await assertLoginSurvives(place, when);
+        if (isOver) break;
       }
     });
   }
@@ -475,7 +482,7 @@ describe('with the token file changed by another program', { timeout: 900_000 },
   });
 
   test('while a consent is stored, whichever file operation fails, a login works', async () => {
-    for (let index = 0, isOver = false; !isOver; index += 1) {
+    for (const index of sweep(3)) {
       await using place = await setUp();
       const [newer, consented] = [byHand(place), byHand(place)];
       let count = -1;
@@ -490,9 +497,10 @@ describe('with the token file changed by another program', { timeout: 900_000 },
       const accesses = createAccessFiles(place.directory, files);
       const pair = { refreshToken: token(consented), accessToken: accessToken('a'), expiresInMs: 1e7, scope: '' };
       const failure = await failureOf(storeLogin({ tokens, accesses, clock: impatient }, { ...pair, userId: ANNA }));
-      isOver = count < index;
+      const isOver = count < index;
       if (failure === undefined && count >= index) assert.ok(await place.tokens.load(ANNA));
       await assertLoginLives(place, `with a consent and a change before operation ${index}`);
+      if (isOver) break;
     }
   });
 });

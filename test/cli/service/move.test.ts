@@ -17,16 +17,15 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { planMoves } from '../../../src/cli/service/move.ts';
 import { lockFile } from '../../../src/storage/lock.ts';
 import { servicePaths } from '../../../src/systemd/paths.ts';
+import { childScript } from '../../support/program.ts';
 import { createShell } from '../../support/shell.ts';
+import { sweep } from '../../support/sweep.ts';
 import { failureOf } from '../../support/watched-files.ts';
 
-const CHILD = fileURLToPath(new URL('../../support/move-child.js', import.meta.url));
-/** One of so many file operations of a move is tried, for each takes half a second; all of them by `npm run torture`. */
-const STEP = process.env['TORTURE_ROUNDS'] === undefined ? 6 : 1;
+const CHILD = childScript('move-child');
 /** The account `nobody`, which owns nothing else. */
 const STRANGER = 65_534;
 const FILES = {
@@ -91,11 +90,8 @@ for (const isFar of [false, true]) {
       await assertMoved(machine);
     });
 
-    test('that is killed at any file operation goes on at the next call, and no login is at work twice', {
-      timeout: 600_000,
-    }, async () => {
-      // Each run takes others.
-      for (let index = Math.floor(Math.random() * STEP); ; index += STEP) {
+    test('that is killed at any file operation goes on at the next call, and no login is at work twice', async () => {
+      for (const index of sweep(8)) {
         await using machine = await openMachine({ isFar });
         const { folder, root, state } = machine;
         const { signal } = spawnSync(process.execPath, [CHILD, root, folder, `${index}`], { stdio: 'inherit' });
@@ -212,9 +208,9 @@ function swap(state: string, target: string): ChildProcess {
   });
 }
 
-test('links that are swapped in as fast as possible get nothing of root', { timeout: 300_000 }, async (t) => {
+test('links that are swapped in as fast as possible get nothing of root', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('not root');
-  for (let round = 0; round < 20; round += 1) {
+  for (let round = 0; round < Number(process.env['TORTURE_ROUNDS'] ?? 10); round += 1) {
     await using machine = await openMachine();
     const { far, state } = machine;
     const secrets = join(far, 'of-root');

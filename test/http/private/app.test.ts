@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import { NOTHING_DERIVED } from '../../../src/domain/derived.ts';
 import type { Status } from '../../../src/domain/status.ts';
 import { BO } from '../../support/people.ts';
 import { ask, basic, NOBODY, openPort, WELL } from '../../support/private-port.ts';
@@ -18,6 +19,7 @@ const bo = (changes: Partial<Status['people'][number]>): Status => ({
       lastNotification: undefined,
       lastContact: undefined,
       lastWeighIn: undefined,
+      derived: NOTHING_DERIVED,
       held: [],
       unreadable: 0,
       subscription: NO_SUBSCRIPTION,
@@ -66,6 +68,11 @@ describe('/healthz', () => {
           last_contact: '2026-11-20T06:00:31+00:00',
           last_contact_age_s: 30,
           last_weigh_in: { weight: 81.25, date: '2026-11-20T05:58:00+00:00', age_s: 181 },
+          bmi: 25.1,
+          weight_trend: 81.4,
+          weight_per_week: -0.35,
+          weight_goal: 78,
+          weight_to_goal: -3.25,
           held: { count: 0, newest: null },
           unreadable: 0,
           subscription: { state: 'works', applis: [1, 4], since: null, reason: null },

@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { TimedValue } from '../../../src/domain/history.ts';
-import {
-  type BucketUnit,
-  believableOf,
-  bucketUnit,
-  fillBuckets,
-  firstFrom,
-  monthsBefore,
-  spanOf,
-} from '../../../src/page/chart/course.ts';
+import { believableOf, firstFrom, type TimedValue } from '../../../src/domain/history.ts';
+import { fillBuckets } from '../../../src/domain/trend.ts';
+import { type BucketUnit, bucketUnit, INTERVALS, monthsBefore, spanOf } from '../../../src/page/chart/course.ts';
 import { DAY_MS } from '../../../src/page/words.ts';
 import { inZone } from '../../support/in-zone.ts';
 import { historiesOf } from '../../support/page-views.ts';
@@ -24,7 +17,7 @@ const starts = (unit: BucketUnit, ...moments: readonly string[]) =>
   fillBuckets(
     moments.map((iso) => ({ takenMs: at(iso), value: 80 })),
     all,
-    unit,
+    INTERVALS[unit],
   ).map(({ startMs }) => local(startMs));
 
 describe('a calendar', () => {
@@ -98,14 +91,14 @@ describe('buckets', () => {
       { takenMs: at('2026-11-21T05:00:00Z'), value: 80 },
     ];
     inZone('UTC', () => {
-      assert.deepEqual(fillBuckets(values, all, 'day'), [
+      assert.deepEqual(fillBuckets(values, all, INTERVALS.day), [
         { startMs: at('2026-11-20T00:00:00Z'), atMs: at('2026-11-20T14:15:00Z'), value: 81.5, count: 2 },
         { startMs: at('2026-11-21T00:00:00Z'), atMs: at('2026-11-21T05:00:00Z'), value: 80, count: 1 },
       ]);
     });
     inZone('Europe/Vienna', () => {
       assert.deepEqual(
-        fillBuckets(values, all, 'day').map(({ value, count }) => [value, count]),
+        fillBuckets(values, all, INTERVALS.day).map(({ value, count }) => [value, count]),
         [
           [81.5, 2],
           [80, 1],
@@ -114,7 +107,7 @@ describe('buckets', () => {
     });
     inZone('Asia/Tokyo', () => {
       assert.deepEqual(
-        fillBuckets(values, all, 'day').map(({ value, count }) => [value, count]),
+        fillBuckets(values, all, INTERVALS.day).map(({ value, count }) => [value, count]),
         [
           [81, 1],
           [81, 2],
@@ -131,21 +124,21 @@ describe('buckets', () => {
       }));
       const span = { fromMs: at('2026-01-03T00:00:00Z'), toMs: at('2026-03-01T00:00:00Z') };
       assert.deepEqual(
-        fillBuckets(values, span, 'day').map(({ value }) => value),
+        fillBuckets(values, span, INTERVALS.day).map(({ value }) => value),
         [2, 40, 41],
       );
       assert.deepEqual(
-        fillBuckets(values, span, 'week').map(({ value, count }) => [value, count]),
+        fillBuckets(values, span, INTERVALS.week).map(({ value, count }) => [value, count]),
         [
           [2, 1],
           [40.5, 2],
         ],
       );
       assert.deepEqual(
-        fillBuckets(values, span, 'month').map(({ value }) => value),
+        fillBuckets(values, span, INTERVALS.month).map(({ value }) => value),
         [2, 40.5],
       );
-      assert.deepEqual(fillBuckets([], span, 'month'), []);
+      assert.deepEqual(fillBuckets([], span, INTERVALS.month), []);
     });
   });
 

@@ -4,7 +4,9 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { Derived } from '../../../src/domain/derived.ts';
 import { formatLine } from '../../../src/storage/journal/line.ts';
+import { bedEvent } from '../../support/beds.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createHookBench, DELIVERY, READING, writeScript } from '../../support/hook-bench.ts';
 import { until } from '../../support/outbox-bench.ts';
@@ -22,9 +24,19 @@ const isAlive = (pid: string) =>
     () => false,
   );
 
+const DERIVED: Derived = {
+  takenAt: new Date('2026-11-20T06:01:02Z'),
+  height: 1.8,
+  bmi: 25.2,
+  trend: 81.4,
+  perWeek: -0.35,
+  goal: 78,
+  toGoal: -3.65,
+};
+
 describe('a hook', () => {
   test('gets the line of the journal and some more on its standard input', async () => {
-    await using bench = await createHookBench('cat > "$1/in"');
+    await using bench = await createHookBench('cat > "$1/in"', { derived: DERIVED });
     await bench.deliver();
     const text = await bench.read('in');
     assert.match(text, /^\{[^\n]*\}\n$/);
@@ -36,6 +48,11 @@ describe('a hook', () => {
       weight: 81.65,
       previous_weight: 81.25,
       change: 0.4,
+      bmi: 25.2,
+      weight_trend: 81.4,
+      weight_per_week: -0.35,
+      weight_goal: 78,
+      weight_to_goal: -3.65,
       late: false,
       correction: false,
       text: 'Anna 81.65 kg (+0.40)',
@@ -43,7 +60,7 @@ describe('a hook', () => {
   });
 
   test('gets the main fields in its environment, and nothing that it was not to have', async () => {
-    await using bench = await createHookBench('env > "$1/env"');
+    await using bench = await createHookBench('env > "$1/env"', { derived: DERIVED });
     await bench.deliver();
     const lines = (await bench.read('env')).trim().split('\n');
     const variables = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s)));
@@ -57,6 +74,11 @@ describe('a hook', () => {
       WEIGHBRIDGE_NAME: 'Anna',
       WEIGHBRIDGE_WEIGHT: '81.65',
       WEIGHBRIDGE_CHANGE: '0.4',
+      WEIGHBRIDGE_BMI: '25.2',
+      WEIGHBRIDGE_WEIGHT_TREND: '81.4',
+      WEIGHBRIDGE_WEIGHT_PER_WEEK: '-0.35',
+      WEIGHBRIDGE_WEIGHT_GOAL: '78',
+      WEIGHBRIDGE_WEIGHT_TO_GOAL: '-3.65',
       WEIGHBRIDGE_DATE: '2026-11-20T07:01:02+01:00',
       WEIGHBRIDGE_LATE: 'false',
       WEIGHBRIDGE_AMBIGUOUS: 'false',
@@ -116,6 +138,54 @@ describe('a hook', () => {
       assert.equal(told.text, `Anna 81.65 kg (held: ${reason})`);
     });
   }
+
+  test('runs for bed events only where HOOK_BED is on', async () => {
+    await using deaf = await createHookBench('touch "$1/ran"');
+    assert.equal(deaf.hook.deliverBed, undefined);
+    await using bench = await createHookBench('cat > "$1/in"; env > "$1/env"', { hearsBed: true });
+    const event = bedEvent('out_of_bed', new Date('2026-11-20T06:58:00Z'));
+    await bench.deliverBed({ event, late: false });
+    const { date: _local, ...told } = JSON.parse(await bench.read('in'));
+    assert.deepEqual(told, {
+      userid: '1234',
+      timestamp: 1_795_157_880,
+      deviceid: 'mat',
+      kind: 'out_of_bed',
+      name: 'Anna',
+      late: false,
+      text: 'Anna is out of bed',
+    });
+    const variables = await bench.read('env');
+    for (const line of ['KIND=out_of_bed', 'USERID=1234', 'LATE=false', 'TEXT=Anna is out of bed'])
+      assert.match(variables, new RegExp(`^WEIGHBRIDGE_${line}$`, 'm'));
+  });
+
+  test('that fails at a bed event is tried as often as at a reading, which comes beside it', async () => {
+    const clock = createFakeClock();
+    await using bench = await createHookBench('exit 1', { clock, hearsBed: true });
+    const event = bedEvent('in_bed', new Date('2026-11-20T06:58:00Z'));
+    const codes = (work: () => Promise<void>) => work().catch(({ code }) => code);
+    const seen: unknown[] = [];
+    for (let each = 0; each < 4; each += 1) {
+      seen.push(await codes(() => bench.deliver()));
+      seen.push(await codes(() => bench.deliverBed({ event, late: false })));
+    }
+    const failed = Array(6).fill('hook_failed');
+    assert.deepEqual(seen, [...failed, 'given_up', 'given_up']);
+    const parked = (await bench.read('hook.parked.jsonl')).trimEnd().split('\n');
+    assert.deepEqual(
+      parked.map((line) => JSON.parse(line).kind),
+      ['weigh_in', 'in_bed'],
+    );
+  });
+
+  test('runs once at a time, for readings and bed events together', async () => {
+    const script = 'echo begin >> "$1/out"; sleep 0.1; echo end >> "$1/out"';
+    await using bench = await createHookBench(script, { hearsBed: true });
+    const event = bedEvent('in_bed', new Date('2026-11-20T06:58:00Z'));
+    await Promise.all([bench.deliver(), bench.deliverBed({ event, late: false })]);
+    assert.equal(await bench.read('out'), 'begin\nend\nbegin\nend\n');
+  });
 
   test('knows all groups of a weigh-in', async () => {
     await using bench = await createHookBench('cat > "$1/in"');

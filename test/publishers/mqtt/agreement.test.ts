@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Delivery } from '../../../src/domain/publisher.ts';
+import { derive, derivedValues } from '../../../src/domain/derived.ts';
+import type { Delivery, Value } from '../../../src/domain/publisher.ts';
+import type { UserId } from '../../../src/domain/token.ts';
 import { type Broker, MOSQUITTO_IS_MISSING, retainedOn, startAedes, startMosquitto } from '../../support/broker.ts';
 import {
   createMqttHome,
@@ -16,13 +18,22 @@ import { ANNA, BO } from '../../support/people.ts';
 const at = (time: string) => `2026-11-20T${time}:00Z`;
 const TAKEN_BACK = { kind: 'withdrawn', correction: true, late: true } as const satisfies Partial<Delivery>;
 
+/** A goal and a body mass index, of the newest weight. */
+const derivedIn = (home: MqttHome) => async (userId: UserId) => {
+  const newest = home.latest.of(userId).get('weight');
+  if (newest === undefined) return new Map<string, Value>();
+  const weights = [{ takenMs: newest.takenAt.getTime(), value: newest.value }];
+  return derivedValues(derive(weights, { height: 1.8, goal: 78, unit: 'kg' }));
+};
+const startBench = (url: string, home: MqttHome) => startMqttBench(url, home, { derived: derivedIn(home) });
+
 /** Every retained topic agrees with the journal and with each other one: no value without a sensor, and the reverse. */
 async function assertAgreement(url: string, home: MqttHome) {
   const kept = await retainedOn(url);
   const expected = new Map<string, unknown>([['weighbridge/status', 'online']]);
   for (const userId of home.linked) {
     const config = `homeassistant/device/weighbridge_${userId}/config`;
-    const values = [...home.latest.of(userId)];
+    const values = [...home.latest.of(userId), ...(await derivedIn(home)(userId))];
     const components = JSON.parse(kept.get(config) ?? '{}').components ?? {};
     const topics = Object.values<{ readonly state_topic?: string }>(components).map((each) => each.state_topic);
     expected.set(config, kept.get(config));
@@ -56,14 +67,14 @@ for (const { name, start, skip } of BROKERS) {
       const taken = wrong();
       {
         await using old = await start();
-        await using bench = startMqttBench(old.url, home);
+        await using bench = startBench(old.url, home);
         for (const each of [first(), taken, bos()]) await bench.deliver(each);
         await assertAgreement(old.url, home);
         await bench.deliver({ ...taken, withdrawn: 'deleted' }, TAKEN_BACK);
         await assertAgreement(old.url, home);
       }
       await using broker = await start();
-      await using bench = startMqttBench(broker.url, home);
+      await using bench = startBench(broker.url, home);
       await connected(bench);
       await assertAgreement(broker.url, home);
       await bench.deliver(reading(ANNA, 81.5, at('05:10')));
@@ -75,13 +86,13 @@ for (const { name, start, skip } of BROKERS) {
       const taken = wrong();
       await using broker = await start();
       {
-        await using bench = startMqttBench(broker.url, home);
+        await using bench = startBench(broker.url, home);
         for (const each of [first(), taken, bos()]) await bench.deliver(each);
         await broker.stop();
         await assert.rejects(bench.deliver({ ...taken, withdrawn: 'deleted' }, TAKEN_BACK));
       }
       await broker.start();
-      await using bench = startMqttBench(broker.url, home);
+      await using bench = startBench(broker.url, home);
       await connected(bench);
       await deliverAtLast(bench, { ...taken, withdrawn: 'deleted' }, TAKEN_BACK);
       await assertAgreement(broker.url, home);
@@ -92,13 +103,13 @@ for (const { name, start, skip } of BROKERS) {
       const [only, taken] = [bos(), wrong()];
       {
         await using old = await start();
-        await using bench = startMqttBench(old.url, home);
+        await using bench = startBench(old.url, home);
         for (const each of [taken, only]) await bench.deliver(each);
         for (const each of [taken, only]) await bench.deliver({ ...each, withdrawn: 'deleted' }, TAKEN_BACK);
         await assertAgreement(old.url, home);
       }
       await using broker = await start();
-      await using bench = startMqttBench(broker.url, home);
+      await using bench = startBench(broker.url, home);
       await connected(bench);
       await assertAgreement(broker.url, home);
       home.linked.delete(BO);

@@ -68,6 +68,7 @@ function setUp(home = createMqttHome(ANNA)) {
     hasCallback: true,
     pollMs: 600_000,
     latest: home.latest,
+    derived: async () => new Map(),
     store: home.retained,
     url: URL_OF_BROKER,
     troubles: createPublisherTroubles({ clock, log, publisher: 'mqtt' }),

@@ -74,6 +74,22 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
 const HOPED_FOR = ['suggested_unit_of_measurement'];
 
 describe('Home Assistant', () => {
+  it('is told of a bed in options that it takes, and forgets a bed that is gone', () => {
+    const { components } = device({ bed: 'known' });
+    const { in_bed = {}, bed = {} } = components;
+    for (const each of [in_bed, bed]) {
+      const options = OPTIONS[String(each['platform'])] ?? [];
+      assert.deepEqual(
+        Object.keys(each).filter((option) => !options.includes(option)),
+        [],
+      );
+    }
+    assert.equal(in_bed['value_template'], "{{ 'ON' if value_json.in_bed else 'OFF' }}");
+    const { needs_login: _rest, ...gone } = device({ bed: 'gone', quantities: [] }).components;
+    assert.deepEqual([gone['in_bed'], gone['bed']], [{ platform: 'binary_sensor' }, { platform: 'event' }]);
+    assert.equal('in_bed' in device().components, false);
+  });
+
   it('is told of a person with everything it needs', () => {
     assert.equal(deviceTopic('homeassistant', ANNA, TOPICS), 'homeassistant/device/weighbridge_1234/config');
     const weight = 'weighbridge/1234/weight';
@@ -282,4 +298,43 @@ it('takes the line of a journal with a name that every object has for a quantity
   const { components } = JSON.parse(devicePayload(options));
   assert.equal(components.constructor.name, 'Constructor');
   assert.equal(quantityOf('constructor', 'kg').title, 'Constructor');
+});
+
+describe('what weighbridge derives', () => {
+  const DERIVED = ['bmi', 'weight_goal', 'weight_per_week', 'weight_to_goal', 'weight_trend'];
+  const facts = (unit: 'kg' | 'lb' | 'st', key: string) => {
+    const { components } = device({ quantities: DERIVED, unit });
+    const { name, device_class, unit_of_measurement, state_class, icon, ...more } = components[key] ?? {};
+    const { suggested_display_precision: digits, suggested_unit_of_measurement: suggested, value_template } = more;
+    return [name, device_class, unit_of_measurement, state_class, icon, digits, suggested, value_template];
+  };
+  const VALUE = '{{ value_json.value }}';
+  const none = undefined;
+
+  it('is a sensor with a unit, an icon and as many digits as the page has', () => {
+    const sensors = DERIVED.map((key) => facts('kg', key));
+    assert.deepEqual(sensors, [
+      ['BMI', none, 'kg/m²', 'measurement', 'mdi:human', 1, none, VALUE],
+      ['Weight goal', 'weight', 'kg', 'measurement', 'mdi:flag-checkered', 2, none, VALUE],
+      ['Weight change per week', none, 'kg/week', 'measurement', 'mdi:chart-line-variant', 2, none, VALUE],
+      ['Weight to goal', 'weight', 'kg', 'measurement', 'mdi:flag-outline', 2, none, VALUE],
+      ['Weight trend', 'weight', 'kg', 'measurement', 'mdi:chart-line', 1, none, VALUE],
+    ]);
+  });
+
+  it('is in the unit of the household; what Home Assistant cannot convert is converted in the template', () => {
+    assert.equal(facts('lb', 'weight_trend')[6], 'lb');
+    assert.equal(facts('st', 'weight_to_goal')[6], 'st');
+    for (const unit of ['lb', 'st'] as const) {
+      const [, , shown, , , digits, suggested, template] = facts(unit, 'weight_per_week');
+      assert.deepEqual([shown, digits, suggested], ['lb/week', 1, none]);
+      assert.equal(template, '{{ (value_json.value / 0.45359237) | round(1) }}');
+    }
+  });
+
+  it('adds some 2 KB to the discovery message of a person with everything, which stays within half of 64 KiB', () => {
+    const bytes = (quantities: readonly string[]) => Buffer.byteLength(JSON.stringify(device({ quantities })));
+    const added = bytes([...ALL, ...DERIVED]) - bytes(ALL);
+    assert.ok(added < 2_800, `${added} bytes`);
+  });
 });

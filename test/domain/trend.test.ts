@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { valueAxis } from '../../../src/page/chart/axes.ts';
-import { courseOf } from '../../../src/page/chart/course.ts';
-import { pathsOf } from '../../../src/page/chart/plot.ts';
-import { trendAt } from '../../../src/page/chart/trend.ts';
-import { quantityOf } from '../../../src/page/quantity.ts';
-import { DAY_MS } from '../../../src/page/words.ts';
-import { createRandom } from '../../support/random.ts';
+import { trendAt, trendNow } from '../../src/domain/trend.ts';
+import { valueAxis } from '../../src/page/chart/axes.ts';
+import { courseOf } from '../../src/page/chart/course.ts';
+import { pathsOf } from '../../src/page/chart/plot.ts';
+import { quantityOf } from '../../src/page/quantity.ts';
+import { DAY_MS } from '../../src/page/words.ts';
+import { createRandom } from '../support/random.ts';
 
 const days = (count: number, value: (day: number) => number) =>
   Array.from({ length: count }, (_, day) => ({ atMs: day * DAY_MS, value: value(day) }));
@@ -40,7 +40,9 @@ describe('the trend', () => {
   });
 
   it('is the point itself where there is only one, and does not say how far days lie from it', () => {
-    assert.deepEqual(trendAt([{ atMs: 5, value: 81.25 }], [5]), [{ atMs: 5, value: 81.25, spread: undefined }]);
+    assert.deepEqual(trendAt([{ atMs: 5, value: 81.25 }], [5]), [
+      { atMs: 5, value: 81.25, spread: undefined, slope: undefined },
+    ]);
   });
 
   it('does not tilt wildly where there are two', () => {
@@ -90,5 +92,45 @@ describe('the trend', () => {
       assert.equal(linesOf(away(118, 103), most), 1, `15 days, ${most} points`);
       assert.equal(linesOf(away(118, 95), most), 2, `23 days, ${most} points`);
     }
+  });
+});
+
+describe('the trend now', () => {
+  const NOON = new Date(2026, 2, 20, 12).getTime();
+  /** A weight at noon on each of these days before the newest one. */
+  const weights = (daysAgo: readonly number[], value: (day: number) => number) =>
+    daysAgo.toSorted((one, other) => other - one).map((day) => ({ takenMs: NOON - day * DAY_MS, value: value(day) }));
+  const everyDay = Array.from({ length: 60 }, (_, day) => day);
+
+  it('says how much a steady loss is a week, to the gram', () => {
+    const found = trendNow(weights(everyDay, (day) => 80 + day * 0.05));
+    close(found?.perWeek, -0.35, 1e-9);
+    close(found?.value, 80, 0.12);
+  });
+
+  it('is known with three days, from a Monday to the Sunday after it', () => {
+    assert.notEqual(trendNow(weights([0, 3, 6], () => 80)), undefined);
+    assert.notEqual(trendNow(weights([0, 7, 14], () => 80)), undefined);
+  });
+
+  it('is not known with fewer days, nor with days of half a week, nor after three weeks without any', () => {
+    for (const days of [[], [0], [0, 7], [0, 1, 2, 3, 4, 5], [0, 25, 26, 27, 28]])
+      assert.equal(trendNow(weights(days, () => 80)), undefined, days.join());
+    const often = [0, 0.001, 0.002, 0.003, 7];
+    assert.equal(trendNow(weights(often, () => 80)), undefined, 'many weigh-ins of two days');
+  });
+
+  it('is the last point of each chart that draws days, to the last digit', () => {
+    const random = createRandom(3);
+    const values = weights(
+      [...everyDay, 0.1, 3.2].filter(() => random() < 0.7),
+      () => 80 + random(),
+    );
+    const found = trendNow(values);
+    for (const days of [30, 90, 365])
+      assert.equal(
+        courseOf(values, { fromMs: NOON - days * DAY_MS, toMs: NOON + DAY_MS }, 400).trend.at(-1)?.value,
+        found?.value,
+      );
   });
 });

@@ -1,0 +1,121 @@
+import { BED_KINDS, type BedEvent, type BedEvents, describeBed } from '../../domain/bed.ts';
+import { type Clock, formatTime, LOCAL_ZONE } from '../../domain/clock.ts';
+import { nameOf, type People } from '../../domain/household.ts';
+import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
+import type { Log } from '../../domain/log.ts';
+import type { Notification } from '../../domain/notification.ts';
+import { retry } from '../../domain/retry.ts';
+import { createThrottle } from '../../domain/throttle.ts';
+import type { UserId } from '../../domain/token.ts';
+import { asTrouble, explain, passes, type Trouble } from '../../domain/trouble.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** Withings notifies within 2 minutes mostly, and tries twice more in the next 12. An hour later it is no news. */
+const LONGEST_AGO_MS = 10 * MINUTE_MS;
+/** Clocks differ. A date far ahead would hide what happens until then. */
+const LONGEST_AHEAD_MS = 2 * MINUTE_MS;
+/** A restless night has a few an hour. */
+const MOST_AN_HOUR = 20;
+const BACKOFF = { firstMs: 1_000, longestMs: 10 * MINUTE_MS };
+
+/** Takes a notification about a linked person for news, if it can be. Its caller is only told of. */
+export type BedIntake = (notification: Notification, caller: string) => Promise<void>;
+
+/**
+ * Keeps who is in bed. Nothing signs these notifications and nothing can be fetched to compare them with. So one counts
+ * only with a secret in the callback URL, with a date of now, once, and a few times an hour.
+ *
+ * @param ports.hasSecret a caller must know something that a stranger cannot guess
+ */
+export function createBedIntake(ports: {
+  readonly beds: BedEvents;
+  readonly hasSecret: boolean;
+  readonly people: People;
+  readonly clock: Clock;
+  /** Between 0 and 1; spreads retries. */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}): BedIntake {
+  const { beds, hasSecret, people, clock, random, log, signal } = ports;
+  const inTurn = createKeyedMutex();
+  const throttle = createThrottle(clock, HOUR_MS, Number.POSITIVE_INFINITY);
+  /** When the events of the last hour came. */
+  const taken = new Map<UserId, readonly number[]>();
+  /** Each person's newest event on its way to the disk. */
+  const pending = new Map<UserId, BedEvent>();
+
+  const refuse = (userId: UserId, why: string, caller: string) => {
+    if (!throttle(`${userId} ${why}`)) return;
+    const text = `a bed notification about ${nameOf(userId, people)} does not count: ${why} (called by ${caller})`;
+    log.warn({ event: 'bed_refused', text, userid: userId, caller });
+  };
+
+  const isTooMany = (userId: UserId): boolean => {
+    const nowMs = clock.elapsedMs();
+    const recent = (taken.get(userId) ?? []).filter((atMs) => nowMs - atMs < HOUR_MS);
+    const isFull = recent.length >= MOST_AN_HOUR;
+    taken.set(userId, isFull ? recent : [...recent, nowMs]);
+    return isFull;
+  };
+
+  /** On a disk that stays full only each person's newest event waits for room. */
+  const keep = async (event: BedEvent) => {
+    const { userId } = event;
+    let reported = '';
+    await retry(() => beds.append(event), {
+      clock,
+      random,
+      signal,
+      backoff: BACKOFF,
+      isWorth: (trouble) => passes(trouble) && pending.get(userId) === event,
+      onWait(trouble: Trouble) {
+        if (trouble.code !== reported) log.warn({ event: 'trouble', text: explain(trouble), code: trouble.code });
+        reported = trouble.code;
+      },
+    });
+    const what = `${describeBed(event)} ${nameOf(userId, people)} since ${formatTime(event.at, LOCAL_ZONE)}`;
+    log.info({ event: event.kind, text: what, userid: userId, date: formatTime(event.at, LOCAL_ZONE) });
+  };
+
+  /** What it says happened; or why it cannot be news. */
+  const judge = ({ userId, appli, at, deviceId }: Notification): BedEvent | string => {
+    const kind = BED_KINDS.get(appli);
+    if (!hasSecret) return 'the callback URL has no secret, so anyone can send it';
+    if (kind === undefined || at === undefined) return 'it has no date';
+    const agoMs = clock.now().getTime() - at.getTime();
+    if (agoMs > LONGEST_AGO_MS || agoMs < -LONGEST_AHEAD_MS) return 'its date is not of these minutes';
+    return { userId, kind, at, deviceId };
+  };
+
+  const queue = async (event: BedEvent) => {
+    const { userId } = event;
+    if (!isNewer(pending.get(userId), event)) pending.set(userId, event);
+    try {
+      await inTurn(userId, async () => {
+        if (!beds.has(event)) await keep(event);
+      });
+    } catch (error) {
+      if (signal.aborted) return;
+      const text = `lost a bed event of ${nameOf(userId, people)}: ${explain(asTrouble(error))}`;
+      log.warn({ event: 'trouble', text, userid: userId });
+    } finally {
+      if (pending.get(userId) === event) pending.delete(userId);
+    }
+  };
+
+  return async (notification, caller) => {
+    const { userId } = notification;
+    const event = judge(notification);
+    if (typeof event === 'string') return refuse(userId, event, caller);
+    const isWaiting = JSON.stringify(pending.get(userId)) === JSON.stringify(event);
+    if (isWaiting || beds.has(event)) return;
+    if (isTooMany(userId)) return refuse(userId, `more than ${MOST_AN_HOUR} came within an hour`, caller);
+    await queue(event);
+  };
+}
+
+function isNewer(one: BedEvent | undefined, other: BedEvent): boolean {
+  return one !== undefined && one.at > other.at;
+}

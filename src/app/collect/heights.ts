@@ -1,0 +1,77 @@
+import type { Clock } from '../../domain/clock.ts';
+import { type Height, isHeight } from '../../domain/derived.ts';
+import type { Log } from '../../domain/log.ts';
+import { AMBIGUOUS, HEIGHT, type HeightSource, type MeasureGroup } from '../../domain/measure.ts';
+import type { PersonState } from '../../domain/status.ts';
+import type { UserId } from '../../domain/token.ts';
+import { asTrouble, passes } from '../../domain/trouble.ts';
+import type { PersonStates } from '../status/person-states.ts';
+import type { WithAccess } from '../tokens/access-tokens.ts';
+
+const DAY_MS = 24 * 3_600_000;
+/** How often Withings is asked for a height. One that is entered meanwhile comes with the usual answers. */
+const ASK_EVERY_MS = 7 * DAY_MS;
+const RETRY_MS = DAY_MS;
+
+/** Keeps the newest height of each person. Most people entered theirs once, years before weighbridge. */
+export interface Heights {
+  /** Takes the height from the groups of any answer. */
+  learn(userId: UserId, groups: readonly MeasureGroup[]): Promise<void>;
+  isDue(person: Pick<PersonState, 'heightAskedAt'>): boolean;
+  /** Costs one call. Never fails: without a height there is no body mass index, and that is all. */
+  ask(userId: UserId): Promise<void>;
+}
+
+/** @param ports.withAccess one for which a refusal says nothing about the login */
+export function createHeights(ports: {
+  readonly withAccess: WithAccess;
+  readonly source: HeightSource;
+  readonly personStates: Pick<PersonStates, 'change'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Heights {
+  const { withAccess, source, personStates, clock, log } = ports;
+
+  const learn: Heights['learn'] = async (userId, groups) => {
+    const found = newestIn(groups);
+    if (found === undefined) return;
+    await personStates.change(userId, (before) =>
+      before.height !== undefined && before.height.takenAt > found.takenAt ? before : { ...before, height: found },
+    );
+  };
+  const noteAsked = (userId: UserId, heightAskedAt: Date) =>
+    personStates.change(userId, (before) => ({ ...before, heightAskedAt }));
+
+  return {
+    learn,
+    isDue({ heightAskedAt }) {
+      const agoMs = clock.now().getTime() - (heightAskedAt?.getTime() ?? 0);
+      // In the future: the clock was wrong when it was written.
+      return agoMs < 0 || agoMs >= ASK_EVERY_MS;
+    },
+    async ask(userId) {
+      try {
+        const groups = await withAccess(userId, { urgent: false }, source.getHeights);
+        await learn(userId, groups);
+        await noteAsked(userId, clock.now());
+      } catch (error) {
+        const trouble = asTrouble(error);
+        const text = `cannot ask for the height of user ${userId}: ${trouble.message}`;
+        log.debug({ event: 'height_unknown', text, userid: userId });
+        const againMs = passes(trouble) ? RETRY_MS : ASK_EVERY_MS;
+        await noteAsked(userId, new Date(clock.now().getTime() - ASK_EVERY_MS + againMs));
+      }
+    },
+  };
+}
+
+/** Also one that was entered when the account was made, which is where most people entered theirs. */
+function newestIn(groups: readonly MeasureGroup[]): Height | undefined {
+  let newest: Height | undefined;
+  for (const { attribution, takenAt, measures } of groups) {
+    if (attribution === AMBIGUOUS || (newest !== undefined && newest.takenAt > takenAt)) continue;
+    const metres = measures.find(({ type, value }) => type === HEIGHT && isHeight(value))?.value;
+    if (metres !== undefined) newest = { metres, takenAt };
+  }
+  return newest;
+}

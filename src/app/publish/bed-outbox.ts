@@ -1,0 +1,118 @@
+import type { BedDelivery, BedEvents, BedOffsetStore, NumberedBedEvent } from '../../domain/bed.ts';
+import type { Clock } from '../../domain/clock.ts';
+import type { Log } from '../../domain/log.ts';
+import { GIVEN_UP } from '../../domain/publisher.ts';
+import { retry } from '../../domain/retry.ts';
+import { asTrouble, explain, type Trouble } from '../../domain/trouble.ts';
+import type { PublisherTroubles } from '../status/troubles.ts';
+
+const BACKOFF = { firstMs: 1_000, longestMs: 600_000 };
+
+/**
+ * Gives a publisher each bed event: in order, at least once, retrying for as long as it takes. Without an offset it
+ * begins with what comes from now on. It sleeps until there is an event.
+ */
+export function startBedOutbox(ports: {
+  readonly publisher: {
+    readonly name: string;
+    readonly stopMs: number;
+    readonly deliverBed: (delivery: BedDelivery, signal: AbortSignal) => Promise<void>;
+  };
+  readonly beds: BedEvents;
+  readonly offsets: BedOffsetStore;
+  readonly troubles: Pick<PublisherTroubles, 'report' | 'over' | 'contacted'>;
+  readonly maxAgeMs: number;
+  readonly clock: Clock;
+  /** Between 0 and 1; spreads retries. */
+  readonly random: () => number;
+  readonly log: Log;
+}): AsyncDisposable {
+  const { publisher, beds, offsets, troubles, maxAgeMs, clock, random, log } = ports;
+  const { name } = publisher;
+  const lastAtStart = beds.last;
+  const stopping = new AbortController();
+  /** Ends the delivery in hand. */
+  const cutting = new AbortController();
+  let wake: () => void = () => undefined;
+
+  const persist = async <T>(work: () => Promise<T>): Promise<T> => {
+    const met = new Set<string>();
+    const done = await retry(work, {
+      clock,
+      random,
+      signal: stopping.signal,
+      backoff: BACKOFF,
+      isWorth: (trouble) => !isGivenUp(trouble),
+      onWait(trouble) {
+        troubles.report(trouble);
+        met.add(trouble.code);
+      },
+    });
+    troubles.over(met);
+    return done;
+  };
+
+  /** Saved before anything is delivered: a kill must not pass over what comes meanwhile. */
+  const begin = () =>
+    persist(async () => {
+      const known = await offsets.load(name);
+      // A file that was removed begins to count anew.
+      if (known !== undefined && known <= lastAtStart) return known;
+      await offsets.save(name, lastAtStart);
+      return lastAtStart;
+    });
+
+  const deliver = async (event: NumberedBedEvent) => {
+    try {
+      await persist(async () => {
+        const isOld = clock.now().getTime() - event.at.getTime() > maxAgeMs;
+        const late = isOld || beds.newest(event.userId)?.number !== event.number;
+        await publisher.deliverBed({ event, late }, cutting.signal);
+        troubles.contacted();
+      });
+    } catch (error) {
+      const trouble = asTrouble(error);
+      if (stopping.signal.aborted || !isGivenUp(trouble)) throw error;
+      const text = `${name}: gave up on a bed event, and goes on with the next: ${explain(trouble)}`;
+      log.error({ event: 'given_up', text, publisher: name });
+    }
+  };
+
+  const follow = async () => {
+    for (let reached = await begin(); ; ) {
+      const [event] = beds.after(reached);
+      if (event === undefined && !stopping.signal.aborted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      stopping.signal.throwIfAborted();
+      if (event === undefined) continue;
+      await deliver(event);
+      reached = event.number;
+      await persist(() => offsets.save(name, event.number));
+    }
+  };
+
+  const growth = beds.onGrowth(() => wake());
+  const running = follow().catch((error: unknown) => {
+    if (!stopping.signal.aborted) throw error;
+  });
+
+  return {
+    async [Symbol.asyncDispose]() {
+      growth[Symbol.dispose]();
+      stopping.abort();
+      wake();
+      const finished = new AbortController();
+      const deadline = clock.sleep(publisher.stopMs, finished.signal).then(() => cutting.abort());
+      await running;
+      finished.abort();
+      await deadline;
+    },
+  };
+}
+
+function isGivenUp({ code, recovery }: Trouble): boolean {
+  return code === GIVEN_UP || recovery === 'defect';
+}

@@ -1,0 +1,161 @@
+import { firstFrom, type Series } from './history.ts';
+
+const DAY_MS = 24 * 3_600_000;
+
+export interface Point {
+  readonly atMs: number;
+  readonly value: number;
+}
+
+export interface TrendPoint extends Point {
+  /** How far a day usually lies from the trend: the standard deviation. Undefined where too few days tell. */
+  readonly spread: number | undefined;
+  /** How much the days around it rise in a width: the slope of the line that fits them best, not held back. */
+  readonly slope: number | undefined;
+}
+
+/** How wide a day's influence is: after a week it has 61 % of its weight left, after two 14 %, after three none. */
+export const WEEK_MS = 7 * DAY_MS;
+/** Where nothing was measured for so long, the trend is unknown, and the line has a gap. */
+export const reachOf = (widthMs: number) => 3 * widthMs;
+/** Fewer days do not tell how much a person's weight goes up and down. */
+const ENOUGH_DAYS = 5;
+
+/**
+ * The trend: at each moment the straight line that fits best the days around it, the nearer the more (local linear
+ * regression with a Gaussian kernel). It looks to both sides, so it does not lag behind as a running mean does. As few
+ * days would tilt it wildly, the slope is held back as if by one more day without a slope.
+ *
+ * @param days by time, at most one a day; beyond the moments as far as they reach
+ * @param moments by time
+ */
+export function trendAt(days: readonly Point[], moments: readonly number[], widthMs = WEEK_MS): TrendPoint[] {
+  const reachMs = reachOf(widthMs);
+  const trend: TrendPoint[] = [];
+  let first = 0;
+  for (const atMs of moments) {
+    while (first < days.length && (days[first]?.atMs ?? 0) < atMs - reachMs) first += 1;
+    const point = fit(days, first, atMs, widthMs);
+    if (point !== undefined) trend.push(point);
+  }
+  return trend;
+}
+
+/** Distances count in widths, and values from the first one on, so that the sums keep their digits. */
+function fit(days: readonly Point[], first: number, atMs: number, widthMs: number): TrendPoint | undefined {
+  const base = days[first]?.value ?? 0;
+  let [count, weights, x, y, xx, xy, yy] = [0, 0, 0, 0, 0, 0, 0];
+  for (let index = first; index < days.length; index += 1) {
+    const day = days[index];
+    if (day === undefined || day.atMs > atMs + reachOf(widthMs)) break;
+    const distance = (day.atMs - atMs) / widthMs;
+    const height = day.value - base;
+    const weight = Math.exp(-distance * distance * 0.5);
+    count += 1;
+    weights += weight;
+    x += weight * distance;
+    y += weight * height;
+    xx += weight * distance * distance;
+    xy += weight * distance * height;
+    yy += weight * height * height;
+  }
+  if (count === 0) return undefined;
+  const [meanX, meanY] = [x / weights, y / weights];
+  const [spreadX, together, spreadY] = [xx - x * meanX, xy - x * meanY, yy - y * meanY];
+  const slope = together / (spreadX + 1);
+  const remains = (spreadY - 2 * slope * together + slope * slope * spreadX) / weights;
+  return {
+    atMs,
+    value: base + meanY - slope * meanX,
+    spread: count < ENOUGH_DAYS ? undefined : Math.sqrt(Math.max(0, remains)),
+    slope: spreadX > 0 ? together / spreadX : undefined,
+  };
+}
+
+/** A moment's day, week or month, as those of d3-time are. */
+export interface Interval {
+  floor(date: Date): Date;
+  offset(date: Date, step: number): Date;
+}
+
+/** In the time zone of this machine, which is the one of the household. */
+const DAY: Interval = {
+  floor(date) {
+    const start = new Date(date);
+    start.setHours(0, 0, 0, 0);
+    return start;
+  },
+  offset(date, step) {
+    const other = new Date(date);
+    other.setDate(other.getDate() + step);
+    return other;
+  },
+};
+
+/** The values of a day, a week or a month as one point. Weeks begin on Monday. */
+export interface Bucket {
+  readonly startMs: number;
+  /** The mean of the moments. */
+  readonly atMs: number;
+  /** The mean of the values. */
+  readonly value: number;
+  readonly count: number;
+}
+
+/**
+ * By time, without empty buckets. One pass: a year of ten quantities has thousands of values.
+ *
+ * @param span both bounds belong to it
+ */
+export function fillBuckets(
+  values: Series,
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+  interval = DAY,
+): Bucket[] {
+  const buckets: { -readonly [K in keyof Bucket]: Bucket[K] }[] = [];
+  let endMs = Number.NEGATIVE_INFINITY;
+  for (let index = firstFrom(values, fromMs); index < values.length; index += 1) {
+    const found = values.at(index);
+    if (found === undefined || found.takenMs > toMs) break;
+    const { takenMs, value } = found;
+    const bucket = buckets.at(-1);
+    if (bucket !== undefined && takenMs < endMs) {
+      bucket.count += 1;
+      // Step by step: a sum of times since 1970 would lose digits.
+      bucket.atMs += (takenMs - bucket.atMs) / bucket.count;
+      bucket.value += (value - bucket.value) / bucket.count;
+    } else {
+      const start = interval.floor(new Date(takenMs));
+      endMs = Number(interval.floor(interval.offset(start, 1)));
+      buckets.push({ startMs: Number(start), atMs: takenMs, value, count: 1 });
+    }
+  }
+  return buckets;
+}
+
+/** A trend is known with so many days of the last three weeks. */
+const LEAST_DAYS = 3;
+/** And they reach back so far: from a Monday to the Sunday after it, at whatever hour. Less says nothing about a week. */
+const LEAST_REACH_MS = 5.5 * DAY_MS;
+
+export interface TrendNow {
+  readonly value: number;
+  readonly perWeek: number;
+}
+
+/**
+ * The trend at the newest day that has a value, which is the last point of a chart that draws days.
+ *
+ * @returns undefined where there are not enough values
+ */
+export function trendNow(values: Series): TrendNow | undefined {
+  const newest = values.at(-1);
+  if (newest === undefined) return undefined;
+  const fromMs = Number(DAY.offset(DAY.floor(new Date(newest.takenMs)), -(reachOf(WEEK_MS) / DAY_MS) - 1));
+  const days = fillBuckets(values, { fromMs, toMs: newest.takenMs });
+  const atMs = days.at(-1)?.atMs ?? newest.takenMs;
+  const near = days.filter((day) => day.atMs >= atMs - reachOf(WEEK_MS));
+  if (near.length < LEAST_DAYS || atMs - (near[0]?.atMs ?? atMs) < LEAST_REACH_MS) return undefined;
+  const [point] = trendAt(near, [atMs]);
+  return point?.slope === undefined ? undefined : { value: point.value, perWeek: point.slope };
+}

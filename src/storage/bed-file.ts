@@ -1,0 +1,159 @@
+import type { BedEvent, BedEvents, BedKind, BedOffsetStore, NumberedBedEvent } from '../domain/bed.ts';
+import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
+import { parseSeconds } from '../domain/dates.ts';
+import { createKeyedMutex } from '../domain/keyed-mutex.ts';
+import type { Log } from '../domain/log.ts';
+import { parseUserId, type UserId } from '../domain/token.ts';
+import {
+  attempt,
+  FILE_MODE,
+  type FileSystem,
+  nodeFiles,
+  parent,
+  readText,
+  replaceFile,
+  syncDirectory,
+} from './files.ts';
+import { parseFields, textOf } from './json.ts';
+
+/** Some thousand events: weeks of a household. Then the older half goes. */
+const MOST_BYTES = 128 * 1024;
+
+/** The events of the file, in its order; what follows the last line end is torn. */
+export async function readBedFile(path: string, files: FileSystem = nodeFiles) {
+  const text = (await readText(files, path)) ?? '';
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  const lines = whole.split('\n').slice(0, -1);
+  const events = lines.flatMap((line) => decode(line) ?? []);
+  return { events, newest: newestOf(events), bytes: Buffer.byteLength(whole), isTorn: whole !== text };
+}
+
+/** Each person's newest event by its date; of two with one date, the one that came later. */
+function newestOf(events: readonly NumberedBedEvent[]): Map<UserId, NumberedBedEvent> {
+  const newest = new Map<UserId, NumberedBedEvent>();
+  for (const event of events)
+    if (!(Number(newest.get(event.userId)?.at) > Number(event.at))) newest.set(event.userId, event);
+  return newest;
+}
+
+/**
+ * One line of JSON for each event, appended and synced. For one process: the daemon. What cannot be read counts as not
+ * there, and the log says so.
+ *
+ * @param path the file; its directory exists
+ */
+export async function openBedFile(path: string, log: Log, files: FileSystem = nodeFiles): Promise<BedEvents> {
+  const inTurn = createKeyedMutex();
+  const listeners = new Set<() => void>();
+  let events: readonly NumberedBedEvent[] = [];
+  let newest = new Map<UserId, NumberedBedEvent>();
+  let keys = new Set<string>();
+  /** How much of the file is lines that count. */
+  let bytes = 0;
+
+  const take = (all: readonly NumberedBedEvent[]) => {
+    events = all;
+    newest = newestOf(all);
+    keys = new Set(all.map(keyOf));
+  };
+
+  const rewrite = async (all: readonly NumberedBedEvent[]) => {
+    const text = all.map(encode).join('');
+    await replaceFile(files, path, text);
+    bytes = Buffer.byteLength(text);
+  };
+
+  /** The newer half, and before it the newest event of each person who has none there. */
+  const newerHalf = () => {
+    const half = Math.floor(events.length / 2);
+    return events.filter((event, index) => index >= half || newest.get(event.userId) === event);
+  };
+
+  const write = async (all: readonly NumberedBedEvent[], line: string) => {
+    await using handle = await files.open(path, 'a+', FILE_MODE);
+    const { size } = await handle.stat();
+    // The file is gone, or another one is in its place.
+    if (size < bytes) return await rewrite(all);
+    // An append has failed halfway.
+    if (size > bytes) await handle.truncate(bytes);
+    await handle.appendFile(line);
+    await handle.sync();
+    if (size === 0) await syncDirectory(files, parent(path));
+    bytes += Buffer.byteLength(line);
+  };
+
+  const append = async (event: BedEvent) => {
+    const numbered = { ...event, number: (events.at(-1)?.number ?? 0) + 1 };
+    const line = encode(numbered);
+    const isFull = bytes + Buffer.byteLength(line) > MOST_BYTES;
+    const all = [...(isFull ? newerHalf() : events), numbered];
+    await attempt(`write ${path}`, () => (isFull ? rewrite(all) : write(all, line)));
+    take(all);
+    for (const wake of listeners) wake();
+  };
+
+  const load = async () => {
+    const found = await readBedFile(path, files);
+    take(found.events);
+    ({ bytes } = found);
+    if (!found.isTorn) return;
+    log.warn({ event: 'bed_torn', text: `cut the torn last line of ${path}` });
+    await rewrite(found.events);
+  };
+  await load().catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : error;
+    log.warn({ event: 'trouble', text: `cannot use ${path}: ${why}` });
+  });
+
+  return {
+    newest: (userId) => newest.get(userId),
+    has: (event) => keys.has(keyOf(event)),
+    append: (event) => inTurn(path, () => append(event)),
+    get last() {
+      return events.at(-1)?.number ?? 0;
+    },
+    after: (number) => events.filter((event) => event.number > number),
+    onGrowth(wake) {
+      listeners.add(wake);
+      return { [Symbol.dispose]: () => void listeners.delete(wake) };
+    },
+  };
+}
+
+function keyOf({ userId, kind, at, deviceId }: BedEvent): string {
+  return JSON.stringify([userId, kind, at.getTime(), deviceId]);
+}
+
+function encode({ number, userId, kind, at, deviceId }: NumberedBedEvent): string {
+  const timestamp = at.getTime() / 1000;
+  const line = { number, userid: userId, kind, date: formatTime(at, LOCAL_ZONE), timestamp, deviceid: deviceId };
+  return `${JSON.stringify(line)}\n`;
+}
+
+/** Undefined for a line that is no event. */
+function decode(line: string): NumberedBedEvent | undefined {
+  const { number, userid, kind, timestamp, deviceid } = parseFields(line);
+  const [userId, at] = [parseUserId(userid), parseSeconds(timestamp)];
+  const isWhole = typeof number === 'number' && isKind(kind) && userId !== undefined && at !== undefined;
+  return isWhole ? { number, userId, kind, at, deviceId: textOf(deviceid) } : undefined;
+}
+
+function isKind(value: unknown): value is BedKind {
+  return value === 'in_bed' || value === 'out_of_bed';
+}
+
+/**
+ * One small file per publisher, with the number of the last event that it has delivered.
+ *
+ * @param directory where the files are; it exists
+ */
+export function createBedOffsetFiles(directory: string, files: FileSystem = nodeFiles): BedOffsetStore {
+  const pathOf = (publisher: string) => `${directory}/${publisher}.bed`;
+  return {
+    async load(publisher) {
+      const text = await readText(files, pathOf(publisher));
+      return text !== undefined && /^[0-9]{1,15}\n$/.test(text) ? Number(text) : undefined;
+    },
+    save: (publisher, number) => replaceFile(files, pathOf(publisher), `${number}\n`),
+  };
+}

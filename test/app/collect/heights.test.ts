@@ -1,0 +1,117 @@
+import { strict as assert } from 'node:assert';
+import { describe, test } from 'node:test';
+import type { MeasureGroup } from '../../../src/domain/measure.ts';
+import { NOTHING_KNOWN } from '../../../src/domain/status.ts';
+import { Trouble } from '../../../src/domain/trouble.ts';
+import { answerOf, createCollectorBench } from '../../support/collector-bench.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { ANNA, weighIn } from '../../support/people.ts';
+
+const DAY = 24 * 3_600_000;
+
+const START = createFakeClock().now();
+
+/** A height that was entered so many days before the beginning. */
+const entered = (metres: number, daysAgo: number, changes: Partial<MeasureGroup> = {}) => {
+  const takenAt = new Date(START.getTime() - daysAgo * DAY);
+  return weighIn(0, takenAt, {
+    measures: [{ type: 4, value: metres, position: undefined }],
+    attribution: 2,
+    ...changes,
+  });
+};
+
+/** A person of whom the journal has a weight, and nothing is known otherwise; `news` comes with the usual answers. */
+function setUp(...heights: readonly MeasureGroup[]) {
+  const news: MeasureGroup[] = [];
+  const bench = createCollectorBench(() => answerOf([...groups, ...news], bench.clock.now()));
+  /** The journal is asked before the first answer is in it, so the height is due at the second reconcile. */
+  const groups = [weighIn(81.25, new Date(bench.clock.now().getTime() - 60_000))];
+  bench.heights.groups = heights;
+  const checkedAt = bench.clock.now();
+  bench.states.set(ANNA, { ...NOTHING_KNOWN, checkedAt });
+  /** Lives so many days, with a reconcile each. */
+  const live = async (days: number) => {
+    for (let day = 0; day < days; day += 1) {
+      await bench.collector.reconcile(ANNA);
+      await bench.clock.advance(DAY);
+    }
+  };
+  const { heights: source, states, journal, log, troubles } = bench;
+  return { heights: source, journal, log, troubles, news, live, height: () => states.get(ANNA)?.height?.metres };
+}
+
+describe('the height', () => {
+  test('is the newest that Withings has, and is asked for as soon as there is a weight, and then once a week', async () => {
+    const bench = setUp(entered(1.79, 3000), entered(1.81, 400), entered(1.8, 900));
+    await bench.live(2);
+    assert.deepEqual([bench.height(), bench.heights.asked], [1.81, 1]);
+    await bench.live(19);
+    assert.equal(bench.heights.asked, 3);
+  });
+
+  test('may have been entered when the account was made, and is nothing that can be another person’s or an error', async () => {
+    const bench = setUp(
+      entered(1.78, 3000, { attribution: 4 }),
+      entered(1.2, 5, { attribution: 1 }),
+      entered(0, 4),
+      entered(178, 3),
+    );
+    await bench.live(2);
+    assert.equal(bench.height(), 1.78);
+  });
+
+  test('comes with a usual answer as well, where it is newer', async () => {
+    const bench = setUp(entered(1.81, 400));
+    await bench.live(2);
+    bench.news.push(entered(1.7, 500), entered(1.82, 1));
+    await bench.live(1);
+    assert.deepEqual([bench.height(), bench.heights.asked], [1.82, 1]);
+    await bench.live(10);
+    assert.equal(bench.height(), 1.82, 'the older one that Withings still has does not cover it');
+  });
+
+  test('is never journalled for its own sake, and stays where Withings has none any more', async () => {
+    const bench = setUp(entered(1.81, 400));
+    await bench.live(2);
+    bench.heights.groups = [];
+    await bench.live(20);
+    assert.equal(bench.height(), 1.81);
+    assert.deepEqual(
+      bench.journal.lines.map(({ measures }) => measures),
+      [{ weight: 81.25 }],
+    );
+  });
+
+  for (const recovery of ['access', 'login', 'settings', 'defect'] as const) {
+    test(`that is refused (${recovery}) costs neither an error, nor a warning, nor the login`, async () => {
+      const bench = setUp();
+      bench.heights.failure = new Trouble('no', { code: 'no', recovery });
+      await bench.live(14);
+      assert.equal(bench.height(), undefined);
+      assert.deepEqual(
+        bench.log.entries.filter(({ level }) => level === 'warn' || level === 'error'),
+        [],
+      );
+      assert.deepEqual(bench.troubles.current(), []);
+      // A refused access token is tried anew once.
+      assert.equal(bench.heights.asked, recovery === 'access' ? 4 : 2);
+    });
+  }
+
+  test('that could not be asked for is asked for again a day later', async () => {
+    const bench = setUp(entered(1.81, 400));
+    bench.heights.failure = new Trouble('away', { code: 'away', recovery: 'retry' });
+    await bench.live(2);
+    bench.heights.failure = undefined;
+    await bench.live(1);
+    assert.deepEqual([bench.height(), bench.heights.asked], [1.81, 2]);
+  });
+
+  test('is not asked for where there is no weight', async () => {
+    const bench = createCollectorBench(() => answerOf([], new Date('2026-11-20T06:00:00Z')));
+    bench.states.set(ANNA, NOTHING_KNOWN);
+    await bench.collector.reconcile(ANNA);
+    assert.equal(bench.heights.asked, 0);
+  });
+});

@@ -1,0 +1,144 @@
+import { strict as assert } from 'node:assert';
+import { appendFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { createBedOffsetFiles } from '../../src/storage/bed-file.ts';
+import { nodeFiles } from '../../src/storage/files.ts';
+import { bedEvent, bedPlace } from '../support/beds.ts';
+import { ANNA, BO, userId } from '../support/people.ts';
+
+const at = (minute: number) => new Date(Date.UTC(2026, 10, 20, 21, minute));
+
+test('an event is kept over a restart, for the owner alone', async () => {
+  await using place = await bedPlace();
+  const event = bedEvent('in_bed', at(41));
+  await (await place.open()).append(event);
+  const after = await place.open();
+  assert.deepEqual(after.newest(ANNA), { ...event, number: 1 });
+  assert.deepEqual([after.has(event), after.last], [true, 1]);
+  assert.equal((await stat(place.path)).mode & 0o777, 0o600);
+  const { number, userid, kind, timestamp, deviceid } = JSON.parse(await readFile(place.path, 'utf8'));
+  const expected = [1, '1234', 'in_bed', at(41).getTime() / 1000, 'mat'];
+  assert.deepEqual([number, userid, kind, timestamp, deviceid], expected);
+});
+
+test('the newest event is the one with the latest date, before and after a restart', async () => {
+  await using place = await bedPlace();
+  const beds = await place.open();
+  for (const [kind, minute] of [
+    ['in_bed', 1],
+    ['out_of_bed', 9],
+    ['in_bed', 5],
+  ] as const)
+    await beds.append(bedEvent(kind, at(minute)));
+  await beds.append(bedEvent('in_bed', at(3), { userId: BO }));
+  for (const each of [beds, await place.open()]) {
+    assert.deepEqual([each.newest(ANNA)?.kind, each.newest(ANNA)?.number], ['out_of_bed', 2]);
+    assert.equal(each.newest(BO)?.number, 4);
+    assert.deepEqual(
+      each.after(2).map(({ number }) => number),
+      [3, 4],
+    );
+  }
+});
+
+test('the same person, kind, date and device are known; whatever differs is news', async () => {
+  await using place = await bedPlace();
+  const event = bedEvent('in_bed', at(1));
+  await (await place.open()).append(event);
+  const beds = await place.open();
+  assert.equal(beds.has({ ...event }), true);
+  for (const change of [{ userId: BO }, { kind: 'out_of_bed' as const }, { at: at(2) }, { deviceId: undefined }])
+    assert.equal(beds.has({ ...event, ...change }), false, JSON.stringify(change));
+});
+
+test('a torn last line is cut, and the next event stands on a line of its own', async () => {
+  await using place = await bedPlace();
+  await (await place.open()).append(bedEvent('in_bed', at(1)));
+  await appendFile(place.path, '{"number":2,"userid":"1234","kind":"out');
+  const beds = await place.open();
+  assert.equal(place.log.texts('bed_torn').length, 1);
+  await beds.append(bedEvent('out_of_bed', at(2)));
+  const lines = (await readFile(place.path, 'utf8')).trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).kind),
+    ['in_bed', 'out_of_bed'],
+  );
+});
+
+test('what an append has left halfway is cut by the next one', async () => {
+  await using place = await bedPlace();
+  await (await place.open()).append(bedEvent('in_bed', at(1)));
+  let isFull = true;
+  const open: typeof nodeFiles.open = async (path, flags, mode) => {
+    const handle = await nodeFiles.open(path, flags, mode);
+    if (!isFull) return handle;
+    handle.appendFile = async (data) => {
+      await appendFile(place.path, String(data).slice(0, 20));
+      throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    };
+    return handle;
+  };
+  const beds = await place.open({ ...nodeFiles, open });
+  const event = bedEvent('out_of_bed', at(2));
+  await assert.rejects(beds.append(event), { code: 'disk_full' });
+  assert.deepEqual([beds.newest(ANNA)?.kind, beds.has(event), beds.last], ['in_bed', false, 1]);
+  isFull = false;
+  await beds.append(event);
+  assert.equal((await readFile(place.path, 'utf8')).trimEnd().split('\n').length, 2);
+  assert.equal((await place.open()).newest(ANNA)?.kind, 'out_of_bed');
+});
+
+test('the file stays below 128 KiB, and never loses the newest event of a person', async () => {
+  await using place = await bedPlace();
+  const beds = await place.open();
+  await beds.append(bedEvent('in_bed', at(0), { userId: BO, deviceId: 'm'.repeat(32) }));
+  const old = Array.from({ length: 3_000 }, (_, index) => {
+    const seconds = at(1).getTime() / 1000 + index;
+    return `{"number":${index + 2},"userid":"1234","kind":"in_bed","date":"","timestamp":${seconds},"deviceid":"mat"}\n`;
+  });
+  await appendFile(place.path, old.join(''));
+  const large = await place.open();
+  const wake: number[] = [];
+  using _growth = large.onGrowth(() => wake.push(large.last));
+  await large.append(bedEvent('out_of_bed', at(59)));
+  await large.append(bedEvent('in_bed', new Date(at(59).getTime() + 1_000)));
+  assert.ok((await stat(place.path)).size < 2 * 128 * 1024);
+  for (const each of [large, await place.open()]) {
+    assert.deepEqual([each.newest(BO)?.number, each.newest(ANNA)?.number, each.last], [1, 3_003, 3_003]);
+    assert.deepEqual(
+      each.after(3_001).map(({ number }) => number),
+      [3_002, 3_003],
+    );
+  }
+  assert.deepEqual(wake, [3_002, 3_003]);
+});
+
+test('a file that is removed while weighbridge runs is written anew with everything', async () => {
+  await using place = await bedPlace();
+  const beds = await place.open();
+  await beds.append(bedEvent('in_bed', at(1), { userId: BO }));
+  await rm(place.path);
+  await beds.append(bedEvent('in_bed', at(2)));
+  const after = await place.open();
+  assert.deepEqual([after.newest(BO)?.number, after.newest(ANNA)?.number], [1, 2]);
+});
+
+test('lines that are no event are passed over, and a directory in its place stops nothing', async () => {
+  await using place = await bedPlace();
+  const good = '{"number":7,"userid":"1234","kind":"in_bed","timestamp":1795154462}';
+  const bad = ['nonsense', '{}', good.replace('in_bed', 'asleep'), good.replace('"1234"', '"../x"')];
+  await writeFile(place.path, [...bad, good, ''].join('\n'));
+  const beds = await place.open();
+  assert.deepEqual([beds.last, beds.after(0).length], [7, 1]);
+  assert.equal(beds.newest(userId('1234'))?.deviceId, undefined);
+});
+
+test('the offset of a publisher is a number, and anything else is none', async () => {
+  await using place = await bedPlace();
+  const offsets = createBedOffsetFiles(place.directory);
+  assert.equal(await offsets.load('hook'), undefined);
+  await offsets.save('hook', 12);
+  assert.equal(await offsets.load('hook'), 12);
+  await writeFile(`${place.directory}/hook.bed`, 'x');
+  assert.equal(await offsets.load('hook'), undefined);
+});
