@@ -39,6 +39,7 @@ export async function startSetUpFolder(settings: Readonly<Record<string, string>
     port,
     env,
     path,
+    shell,
     dotenv: () => readFile(path, 'utf8').catch(() => ''),
     write: (text: string) => writeFile(path, text),
     /** What was printed and said, past and to come, until this is in it. */

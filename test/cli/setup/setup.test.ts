@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
+import { login } from '../../../src/cli/login/login.ts';
 import { takeClient } from '../../../src/cli/setup/client.ts';
 import { takeNames } from '../../../src/cli/setup/extras.ts';
 import type { SetupOptions } from '../../../src/cli/setup/session.ts';
@@ -12,6 +13,7 @@ import { ExitCode, type Shell } from '../../../src/cli/shell.ts';
 import { browse, consent } from '../../support/browser.ts';
 import { freePort } from '../../support/free-port.ts';
 import { CLIENT } from '../../support/home.ts';
+import { patient } from '../../support/patience.ts';
 import { CLIENT_OPTIONS, startSetUpFolder } from '../../support/set-up-folder.ts';
 
 const ENTER_URL = /Enter this callback URL in the dashboard/;
@@ -216,6 +218,16 @@ describe('where weighbridge polls, a person is linked', () => {
     assert.equal(await pasted, ExitCode.done, folder.text());
     assert.match(folder.text(), /Bo 5678 is linked\.\n[\s\S]*Restart the running weighbridge/);
     assert.doesNotMatch(folder.text(), /Start weighbridge now|scan this code/);
+    folder.forget();
+    await folder.run(silence, { link: false });
+    assert.match(folder.text(), /Restart the running weighbridge/);
+    folder.forget();
+    const readLines = async function* () {
+      yield (await consent(await folder.until(LINK))).href;
+    };
+    const shell = folder.shell({ readLines, env: { ...folder.env, REDIRECT_URL: env.REDIRECT_URL } });
+    assert.equal(await login(shell, { paste: true, subscribe: true }), ExitCode.done);
+    assert.doesNotMatch(folder.text(), /Start weighbridge now/);
   });
 });
 
@@ -236,9 +248,12 @@ describe('Ctrl-C while setup works stops at once, which is no error', () => {
       const stop = new AbortController();
       const exited = folder.run({ ...options, mqtt, link: false }, { signal: stop.signal });
       const [socket] = await once(server, 'connection');
+      const mostMs = patient(5_000);
+      const since = performance.now();
       stop.abort();
       const closed = once(socket, 'close');
       assert.equal(await exited, ExitCode.failed);
+      assert.ok(performance.now() - since < mostMs);
       assert.match(
         folder.text(),
         /Stopped\. The answers so far are in \.env, and "weighbridge setup" goes on from there\.$/,
