@@ -38,6 +38,12 @@ const STATIONS: Readonly<Record<string, string>> = {
   getmeas: 'weighbridge asks Withings for the measures',
 };
 
+/** In place of the names of settings. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  port_taken: 'choose another port with --port',
+  cannot_listen: 'choose an address of this machine with --host, and a port above 1023 with --port',
+};
+
 interface DemoOptions {
   readonly once?: boolean;
   readonly json?: boolean;
@@ -78,8 +84,9 @@ async function play(shell: Shell, directory: string, options: DemoOptions): Prom
 
   const weights = createWeightLog(openLog(shell, config));
   await using daemon = await startDaemon(config, weights.log, shell).catch((error) => {
-    if (!(error instanceof Trouble && error.code === 'port_taken')) throw error;
-    throw new ExitError(ExitCode.failed, `${error.message}; choose another port with --port`);
+    const remedy = error instanceof Trouble ? REMEDIES[error.code] : undefined;
+    if (remedy === undefined) throw error;
+    throw new ExitError(ExitCode.failed, `${error.message}; ${remedy}`);
   });
   const callbackUrl = config.callback.url ?? '';
   for (const { userId } of people) await subscribe(sandbox, userId, callbackUrl);

@@ -39,7 +39,7 @@ async function startFolder(dotenv?: string) {
 
 /** The last consent link that was shown. */
 async function linkOn(terminal: Terminal): Promise<string> {
-  await terminal.until('With a phone, scan this code instead:');
+  await terminal.until(/^http\S+\/oauth2_user\/\S+\r?\n/m);
   return (
     terminal
       .text()
@@ -189,10 +189,10 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.until('nothing answers at CALLBACK_URL (ECONNREFUSED)');
     await terminal.answer('What now?', ENTER);
     await terminal.until('nothing answers at CALLBACK_URL');
-    await terminal.answer('What now?', `${DOWN}\r`);
+    await terminal.answer('What now?', `${DOWN.repeat(2)}\r`);
     const landed = await consent(await linkOn(terminal));
-    await terminal.answer('Address:', `${landed.href.slice(0, 80)}\r`);
-    await terminal.answer(/This is only a part[\s\S]*Address:/, `"${landed.href}"\r`);
+    await terminal.answer('paste it here', `${landed.href.slice(0, 80)}\r${landed.href.slice(80)}\r`);
+    await terminal.until('This is only a part');
     await terminal.until('Anna 1234 is linked.');
     assert.equal(await terminal.exited, 0, terminal.text());
   });
@@ -205,12 +205,12 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.answer('Client id:', `${CLIENT.clientId}\r`);
     await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);
     const landed = await consent(await linkOn(terminal));
-    await terminal.answer('Address:', `${landed.href}\r`);
+    await terminal.answer('paste it here', `${landed.href}\r`);
     await terminal.until(/Anna 1234 is linked\. Last weigh-in: 81\.25 kg/);
     assert.equal(await terminal.exited, 0, terminal.text());
     const redirectUrl = `http://localhost:${folder.env.PORT}/withingsWebhook`;
     assert.ok((await folder.dotenv()).startsWith(`REDIRECT_URL=${redirectUrl}\nWITHINGS_CLIENT_ID=`));
-    assert.doesNotMatch(terminal.text(), /Trying the callback URL|defect/);
+    assert.doesNotMatch(terminal.text(), /Trying the callback URL|defect|scan this code/);
     // The folder is one that polls: a weigh-in comes without a notification.
     const env = { ...folder.env, CALLBACK_URL: '', POLL_INTERVAL: '1s', WEBHOOK_PATH: '' };
     await using daemon = folder.start(env);
