@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Call } from '../src/sandbox/sandbox.ts';
+import type { Call } from '../src/sandbox/calls.ts';
 import { weighIn } from '../test/support/flood-run.ts';
 import { type Home, type RunningDaemon, startHome } from '../test/support/home.ts';
 import type { Bench } from './bench.ts';

@@ -21,6 +21,10 @@ const OPTIONS = {
     'mime-db': 'mime-db',
     // mqtt brings a copy of Node's own streams.
     'readable-stream': 'node:stream',
+    // 190 KB for proxies that weighbridge does not offer; mqtt loads it only where one is set.
+    socks: 'node:net',
+    // For browsers.
+    'worker-timers': 'node:timers',
   },
   define: { globalThis: 'withoutFetch' },
   inject: ['tools/without-fetch.js'],

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { SettingError, userNames } from '../config/readers.ts';
 import { parseUserId } from '../domain/token.ts';
 import { type OwnFiles, readVersion } from '../runtime/version.ts';
 import { DATE_EXAMPLE, DATE_HELP, parseSince, parseUntil } from './dates.ts';
@@ -46,8 +47,18 @@ const port = argument(
   (text) => (/^[0-9]{1,5}$/.test(text) && Number(text) < 65_536 ? Number(text) : undefined),
   '8080',
 );
+const people = argument(parsePeople, '1234:Anna,5678:Bo');
 const since = (what: string) => new Option('--since <date>', what).argParser(argument(parseSince, DATE_EXAMPLE));
 const until = (what: string) => new Option('--until <date>', what).argParser(argument(parseUntil, DATE_EXAMPLE));
+
+function parsePeople(text: string) {
+  try {
+    return text.trim() === '' ? undefined : userNames(text);
+  } catch (error) {
+    if (error instanceof SettingError) return undefined;
+    throw error;
+  }
+}
 
 /** Commands are loaded when they run, so that `--help` does not wait for a web server. */
 function describeProgram({ run, runBeside, files }: Runners): Command {
@@ -68,6 +79,12 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     .option('--port <port>', 'the port of the page (default: any free one)', port)
     .option('--host <address>', 'the address of the page; 0.0.0.0 shows it to your whole network', '127.0.0.1')
     .action((options) => run(async (at) => (await import('./demo.ts')).demo(at, options), ExitCode.done));
+  program
+    .command('sandbox')
+    .description('run a Withings on this machine, for the development of clients')
+    .option('--port <port>', 'the port (default: any free one)', port)
+    .option('--people <people>', 'who is on the consent page (default: 1234:Anna,5678:Bo)', people)
+    .action((options) => run(async (at) => (await import('./sandbox.ts')).playSandbox(at, options), ExitCode.done));
   program
     .command('setup')
     .description('set up everything: asks, checks each answer, writes .env, and links a person')

@@ -14,9 +14,10 @@ import { Trouble } from '../domain/trouble.ts';
 import { listen } from '../http/listen.ts';
 import { reachable } from '../http/probe.ts';
 import { realClock } from '../runtime/real-clock.ts';
+import type { Call } from '../sandbox/calls.ts';
 import { imagine } from '../sandbox/demo/history.ts';
 import { PEOPLE, TURNS, weighInOf } from '../sandbox/demo/people.ts';
-import { type Call, type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
+import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { openJournal } from '../storage/journal/journal.ts';
 import { createPersonFiles } from '../storage/person-files.ts';
@@ -35,6 +36,12 @@ const MOST_TRIES = 10;
 const STATIONS: Readonly<Record<string, string>> = {
   requesttoken: 'weighbridge trades the refresh token for a new pair, and stores it before it uses it',
   getmeas: 'weighbridge asks Withings for the measures',
+};
+
+/** In place of the names of settings. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  port_taken: 'choose another port with --port',
+  cannot_listen: 'choose an address of this machine with --host, and a port above 1023 with --port',
 };
 
 interface DemoOptions {
@@ -77,8 +84,9 @@ async function play(shell: Shell, directory: string, options: DemoOptions): Prom
 
   const weights = createWeightLog(openLog(shell, config));
   await using daemon = await startDaemon(config, weights.log, shell).catch((error) => {
-    if (!(error instanceof Trouble && error.code === 'port_taken')) throw error;
-    throw new ExitError(ExitCode.failed, `${error.message}; choose another port with --port`);
+    const remedy = error instanceof Trouble ? REMEDIES[error.code] : undefined;
+    if (remedy === undefined) throw error;
+    throw new ExitError(ExitCode.failed, `${error.message}; ${remedy}`);
   });
   const callbackUrl = config.callback.url ?? '';
   for (const { userId } of people) await subscribe(sandbox, userId, callbackUrl);
@@ -125,6 +133,7 @@ async function configure(directory: string, withings: URL, options: DemoOptions)
     TOKENS_DIR: `${directory}/tokens`,
     DATA_DIR: `${directory}/data`,
     USER_NAMES: PEOPLE.map(({ userId, name }) => `${userId}:${name}`).join(','),
+    GOALS: PEOPLE.map(({ userId, goal }) => `${userId}:${goal}`).join(','),
     LOG_FORMAT: options.json ? 'json' : 'text',
   });
   if (config?.withings.credentials === undefined) throw new Error('the demo is misconfigured');
@@ -159,8 +168,10 @@ async function writeHistory({ directories }: WithingsConfig): Promise<void> {
     const userId = parseUserId(life.userId);
     if (userId === undefined) continue;
     await journal.append(imagine({ ...life, userId }, new Date()), { history: true });
+    const now = new Date();
+    const height = { metres: life.metres, takenAt: now };
     // The sandbox does not have this history, so that it looks deleted.
-    await people.save(userId, { ...NOTHING_KNOWN, checkedAt: new Date() });
+    await people.save(userId, { ...NOTHING_KNOWN, checkedAt: now, height, heightAskedAt: now });
   }
 }
 

@@ -3,7 +3,7 @@ import { arch } from 'node:os';
 import { parseConfig } from '../config/config.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding, Mark } from '../doctor/finding.ts';
-import { realNetwork } from '../doctor/network.ts';
+import { openNetwork } from '../doctor/network.ts';
 import { createMask } from '../domain/secrets.ts';
 import { oneLine } from '../runtime/logger.ts';
 import { realClock } from '../runtime/real-clock.ts';
@@ -20,7 +20,7 @@ export async function doctor(shell: Shell, options: { readonly json?: boolean })
   const world = {
     service: existsSync(SERVICE.unit) ? await askService(runProgram) : undefined,
     platform: { version: shell.nodeVersion, architecture: arch() },
-    network: realNetwork,
+    network: openNetwork(shell.signal),
     clock: realClock,
     log: openMessages(shell, config),
     signal: shell.signal,

@@ -1,4 +1,4 @@
-import { type Config, formatProblem, formatWarning, parseConfig } from '../config/config.ts';
+import { type Config, formatProblem, formatWarning, isForSetup, parseConfig } from '../config/config.ts';
 import { createCore, type WithingsConfig } from '../daemon/core.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
@@ -15,9 +15,10 @@ export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config 
   const { config, problems, warnings } = parseConfig(shell.env, needs, shell.written);
   for (const warning of warnings) shell.say(`warning: ${formatWarning(warning)}`);
   for (const problem of problems) shell.say(`error: ${formatProblem(problem)}`);
-  if (problems.some((problem) => problem.got === undefined)) {
+  if (problems.some(isForSetup)) {
+    shell.say('Run "weighbridge setup": it asks for everything, and writes the settings to .env.');
     shell.say('The client id and secret come with an application at https://developer.withings.com/dashboard.');
-    shell.say('Put settings into the environment or a file named .env; .env.example explains them all.');
+    shell.say('To write them yourself, use the environment or a file named .env; .env.example explains them all.');
     shell.say('"weighbridge demo" shows everything at work without any of them.');
   }
   if (config === undefined) throw new ExitError(ExitCode.configuration);

@@ -192,6 +192,11 @@ function inherited(env: Source): Readonly<Record<string, string>> {
   return Object.fromEntries(kept.map(([name, value = '']) => [name, value]));
 }
 
+/** Whether it is a setting that every set-up needs, and that is missing. */
+export function isForSetup({ name, got }: Problem): boolean {
+  return got === undefined && ['WITHINGS_CLIENT_ID', 'WITHINGS_CLIENT_SECRET'].includes(name);
+}
+
 /** What is wrong, and an example of what is not. */
 export function describeProblem({ name, got, message }: Problem): Warning {
   const instead = got === undefined ? '' : `, not "${got.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?')}"`;

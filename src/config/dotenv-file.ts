@@ -3,12 +3,29 @@ import { parse } from 'dotenv';
 import { SettingError } from './readers.ts';
 
 /**
- * Sets settings in the text of a `.env`. Everything else in it stays as it is: order, comments, unknown lines.
+ * Sets settings in the text of a `.env`; one that is undefined becomes a comment. Everything else in it stays as it is:
+ * order, comments, unknown lines.
  *
  * @throws SettingError where dotenv would not read the settings back
  */
-export function editDotenv(text: string, changes: Readonly<Record<string, string>>): string {
-  return Object.entries(changes).reduce((edited, [name, value]) => setOne(edited, name, value), text);
+export function editDotenv(text: string, changes: Changes): string {
+  return Object.entries(changes).reduce(
+    (edited, [name, value]) => (value === undefined ? unset(edited, name) : setOne(edited, name, value)),
+    text,
+  );
+}
+
+/** The values of settings by their names; undefined: not set. */
+export type Changes = Readonly<Record<string, string | undefined>>;
+
+function unset(text: string, name: string): string {
+  const { [name]: before, ...others } = parse(text);
+  const lines = text.split('\n').map((each) => (assignmentOf(name).test(each) ? `# ${each}` : each));
+  const edited = lines.join('\n');
+  if (!before?.includes('\n') && isDeepStrictEqual(parse(edited), others)) return edited;
+  throw new SettingError(
+    `${name} cannot be removed from .env: its value takes several lines, or a quote there is open`,
+  );
 }
 
 function setOne(text: string, name: string, value: string): string {
@@ -29,9 +46,12 @@ function setOne(text: string, name: string, value: string): string {
 
 function replaced(text: string, name: string, assignment: string): string {
   const lines = text.split('\n');
-  const assigns = new RegExp(`^\\s*(export\\s+)?${name}\\s*=`);
-  const at = lines.findLastIndex((each) => assigns.test(each));
+  const at = lines.findLastIndex((each) => assignmentOf(name).test(each));
   return at < 0 ? text : lines.with(at, assignment).join('\n');
+}
+
+function assignmentOf(name: string): RegExp {
+  return new RegExp(`^\\s*(export\\s+)?${name}\\s*=`);
 }
 
 function append(text: string): (assignment: string) => string {

@@ -37,9 +37,13 @@ const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_60
 /** Timers count to 2^31 ms. */
 const LONGEST_MS = 24 * 86_400_000;
 
-/** `30m`, `6h`, `1d`, in milliseconds. */
-export function duration(leastMs: number): Reader<number> {
-  const message = `must be a number and s, m, h or d, from ${leastMs / 1000}s to ${LONGEST_MS / 86_400_000}d`;
+/**
+ * `30m`, `6h`, `1d`, in milliseconds.
+ *
+ * @param least what is asked for, where a sandbox may have less
+ */
+export function duration(leastMs: number, least = `${leastMs / 1000}s`): Reader<number> {
+  const message = `must be a number and s, m, h or d, from ${least} to ${LONGEST_MS / 86_400_000}d`;
   return (value) => {
     const [, count, unit = ''] = /^([0-9]+) *([smhd])$/.exec(value) ?? [];
     const ms = Number(count) * (UNIT_MS[unit] ?? Number.NaN);

@@ -35,6 +35,9 @@ interface Setting<T> {
 
 type Table<T> = { readonly [Name in keyof T]: Setting<T[Name]> };
 
+/** Withings allows one poll per person in 10 minutes. */
+const LEAST_POLL = '10m';
+
 /** Settings whose example is their default. */
 const DEFAULTED = {
   HOST: { read: text, example: '0.0.0.0' },
@@ -46,8 +49,8 @@ const DEFAULTED = {
   TOKENS_DIR: { read: text, example: './tokens' },
   DATA_DIR: { read: text, example: './data' },
   WEIGHT_UNIT: { read: oneOf(WEIGHT_UNITS), example: 'kg' },
-  RECONCILE_INTERVAL: { read: duration(60_000), example: '6h' },
-  POLL_INTERVAL: { read: duration(1_000), example: '10m' },
+  RECONCILE_INTERVAL: { read: duration(60_000, LEAST_POLL), example: '6h' },
+  POLL_INTERVAL: { read: duration(1_000, LEAST_POLL), example: '10m' },
   ANNOUNCE_MAX_AGE: { read: duration(1_000), example: '1h' },
   HOLD_JUMPS: { read: share, example: '20%' },
   HOOK_HELD: { read: oneOf(['off', 'on']), example: 'off' },

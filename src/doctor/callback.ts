@@ -18,31 +18,39 @@ const PRIVATE_NAMES = /\.(local|localdomain|localhost|lan|home|home\.arpa|intern
  * @param options.sandbox the API is on this machine as well
  */
 export function judgeCallbackUrl(url: string, { sandbox }: { readonly sandbox: boolean }): readonly Finding[] {
-  const { hostname, port, protocol, host } = new URL(url);
-  if (isLoopback(hostname)) {
-    const text = `CALLBACK_URL is for this machine alone (${host}): Withings cannot reach it`;
-    return sandbox
-      ? [warning('callback', text, 'this is right for a sandbox and a test, and only for those')]
-      : [broken('callback', text, NEEDS_A_NAME)];
+  const { hostname, host } = new URL(url);
+  const faults = faultsOf(url);
+  if (sandbox && isLoopback(hostname)) {
+    const remedy = 'this is right for a sandbox and a test, and only for those';
+    return faults.map(({ what }) => warning('callback', `CALLBACK_URL ${what}`, remedy));
   }
-  const findings: Finding[] = [];
-  const report = (text: string, remedy = NEEDS_A_NAME) => void findings.push(broken('callback', text, remedy));
-  if (protocol !== 'https:') report('CALLBACK_URL does not begin with https://');
+  if (faults.length === 0) return [ok('callback', `CALLBACK_URL is one that Withings accepts (${host})`)];
+  return faults.map(({ what, remedy }) => broken('callback', `CALLBACK_URL ${what}`, remedy));
+}
+
+/** Why Withings cannot call a URL: `what` continues the name of the URL. */
+export function faultsOf(url: string): readonly { readonly what: string; readonly remedy: string }[] {
+  const { hostname, port, protocol, host } = new URL(url);
+  if (isLoopback(hostname))
+    return [{ what: `is for this machine alone (${host}): Withings cannot reach it`, remedy: NEEDS_A_NAME }];
+  const faults: { what: string; remedy: string }[] = [];
+  const report = (what: string, remedy = NEEDS_A_NAME) => void faults.push({ what, remedy });
+  if (protocol !== 'https:') report('does not begin with https://');
   if (isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) {
-    report(`CALLBACK_URL names an address (${hostname}), and Withings calls names only`);
+    report(`names an address (${hostname}), and Withings calls names only`);
   } else if (PRIVATE_NAMES.test(hostname) || !hostname.includes('.')) {
-    report(`CALLBACK_URL names ${hostname}, which is known in your own network alone`);
+    report(`names ${hostname}, which is known in your own network alone`);
   }
   if (!PORTS.has(port)) {
     const remedy =
       'let the tunnel, the proxy or the router take calls on port 443, and leave the port out of CALLBACK_URL';
-    report(`CALLBACK_URL names port ${port}, and Withings calls 443 and 80 only`, remedy);
+    report(`names port ${port}, and Withings calls 443 and 80 only`, remedy);
   }
   if (url.length > LONGEST) {
     const remedy = 'shorten the secret in it: "openssl rand -hex 16" gives 32 characters';
-    report(`CALLBACK_URL has ${url.length} characters, and Withings takes ${LONGEST}`, remedy);
+    report(`has ${url.length} characters, and Withings takes ${LONGEST}`, remedy);
   }
-  return findings.length > 0 ? findings : [ok('callback', `CALLBACK_URL is one that Withings accepts (${host})`)];
+  return faults;
 }
 
 const NEEDS_A_NAME =

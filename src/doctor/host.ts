@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { describeProblem, type Parsed } from '../config/config.ts';
+import { describeProblem, isForSetup, type Parsed } from '../config/config.ts';
 import { isPlausible } from '../domain/clock.ts';
 import type { ServiceState } from '../systemd/control.ts';
 import { broken, type Finding, ok, warning } from './finding.ts';
@@ -7,7 +7,10 @@ import { broken, type Finding, ok, warning } from './finding.ts';
 /** Everything that is wrong with the settings, one finding each. */
 export function judgeSettings({ problems, warnings }: Pick<Parsed, 'problems' | 'warnings'>): readonly Finding[] {
   const findings = [
-    ...problems.map(describeProblem).map(({ message, hint = '' }) => broken('settings', message, hint)),
+    ...problems.map((problem) => {
+      const { message, hint = '' } = describeProblem(problem);
+      return broken('settings', message, isForSetup(problem) ? `${hint}; "weighbridge setup" asks for it` : hint);
+    }),
     ...warnings.map(({ message, hint = 'correct its name, or remove it' }) => warning('settings', message, hint)),
   ];
   return findings.length > 0 ? findings : [ok('settings', 'all are understood')];

@@ -26,23 +26,30 @@ export interface Network {
   statusOf(url: string): Promise<number>;
 }
 
-export const realNetwork: Network = {
-  async resolve(host) {
-    const dns = new Resolver({ timeout: TIMEOUT_MS / 4, tries: 2 });
-    const [four, six] = await Promise.allSettled([dns.resolve4(host), dns.resolve6(host)]);
-    const addresses = [four, six].flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
-    if (addresses.length === 0 && four.status === 'rejected') throw four.reason;
-    return addresses;
-  },
-  certificateOf: (url) => certificateOf(url),
-  timeAt,
-  probe: probeCallback,
-  async statusOf(url) {
-    const answer = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) });
-    await answer.arrayBuffer();
-    return answer.status;
-  },
-};
+/** @param signal ends everything that waits for an answer */
+export function openNetwork(signal: AbortSignal): Network {
+  const limit = () => AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  return {
+    async resolve(host) {
+      const dns = new Resolver({ timeout: TIMEOUT_MS / 4, tries: 2 });
+      const cancel = () => dns.cancel();
+      signal.addEventListener('abort', cancel);
+      const [four, six] = await Promise.allSettled([dns.resolve4(host), dns.resolve6(host)]);
+      signal.removeEventListener('abort', cancel);
+      const addresses = [four, six].flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
+      if (addresses.length === 0 && four.status === 'rejected') throw four.reason;
+      return addresses;
+    },
+    certificateOf: (url) => certificateOf(url, {}, limit()),
+    timeAt: (url) => timeAt(url, limit()),
+    probe: (url, prove) => probeCallback(url, prove, undefined, signal),
+    async statusOf(url) {
+      const answer = await fetch(url, { redirect: 'manual', signal: limit() });
+      await answer.arrayBuffer();
+      return answer.status;
+    },
+  };
+}
 
 /**
  * Completes the TLS handshake and sends nothing, for the server may not be trusted.
@@ -52,6 +59,7 @@ export const realNetwork: Network = {
 export async function certificateOf(
   { hostname, port }: URL,
   options: Pick<ConnectionOptions, 'ca' | 'lookup'> = {},
+  signal: AbortSignal = AbortSignal.timeout(TIMEOUT_MS),
 ): Promise<Certificate> {
   const host = hostname.replace(/^\[|\]$/g, '');
   const socket = connect({
@@ -62,7 +70,7 @@ export async function certificateOf(
     rejectUnauthorized: false,
   });
   try {
-    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    await once(socket, 'secureConnect', { signal });
     const { authorized, authorizationError } = socket;
     const validTo = new Date(socket.getPeerCertificate().valid_to);
     return { validTo, distrust: authorized ? undefined : String(authorizationError) };
@@ -75,9 +83,8 @@ export async function certificateOf(
  * A wrong clock makes every certificate look wrong, so the certificate is not checked here: nothing secret is sent, and
  * the answer is shown to a person and not used.
  */
-async function timeAt(url: URL): Promise<Date | undefined> {
+async function timeAt(url: URL, signal: AbortSignal): Promise<Date | undefined> {
   const ask = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
   const sent = ask(url, { method: 'HEAD', agent: false, rejectUnauthorized: false, signal }).end();
   // What goes wrong after the head of the answer is of no interest.
   sent.on('error', () => undefined);

@@ -44,6 +44,8 @@ export interface MeasureAnswer {
   readonly unreadable: readonly Unreadable[];
   /** Whether nothing follows at Withings. It says nothing about what is missing otherwise. */
   readonly complete: boolean;
+  /** Withings sent the groups in the order of their changes, the oldest change first. */
+  readonly ascends?: boolean;
   /**
    * It came in several pages. A group that is changed or removed meanwhile moves those behind it up, and one of them can
    * slip through between two pages.

@@ -49,21 +49,25 @@ export function assess(
   { neighbours, rules, now }: { readonly neighbours: Neighbours; readonly rules: HoldRules; readonly now: Date },
 ): Assessment {
   if (!counts(reading)) return FINE;
-  if (reading.takenAt.getTime() > now.getTime() + AHEAD_MS) return { held: 'future', released: [] };
+  if (isAhead(reading.takenAt, now)) return { held: 'future', released: [] };
   const kilograms = weightOf(reading);
   if (kilograms === undefined) return FINE;
   if (!(kilograms > 0 && kilograms <= HEAVIEST_KG)) return { held: 'impossible', released: [] };
-  if (rules.jumpShare === undefined) return FINE;
   const takenMs = reading.takenAt.getTime();
-  const recent = neighbours.weights(takenMs - RECENT_MS, takenMs + 1);
   const isNear = ({ value }: TimedValue, share: number) => Math.abs(kilograms - value) <= share * value;
-  const { jumpShare } = rules;
-  if (recent.length === 0 || recent.some((each) => isNear(each, jumpShare))) return FINE;
   // Two groups of one weigh-in confirm nothing.
   const isOther = (each: TimedValue) => Math.abs(each.takenMs - takenMs) > SAME_MOMENT_MS;
-  const held = neighbours.heldJumps(takenMs - CONFIRM_MS, takenMs + CONFIRM_MS + 1);
-  const alike = held.filter((each) => isOther(each) && isNear(each, ALIKE));
-  return alike.length === 0
-    ? { held: 'jump', released: [] }
-    : { held: undefined, released: alike.map(({ groupId }) => groupId) };
+  const jumps = neighbours.heldJumps(takenMs - CONFIRM_MS, takenMs + CONFIRM_MS + 1);
+  const alike = jumps.filter((each) => isOther(each) && isNear(each, ALIKE));
+  if (alike.length > 0) return { held: undefined, released: alike.map(({ groupId }) => groupId) };
+  const { jumpShare } = rules;
+  if (jumpShare === undefined) return FINE;
+  const recent = neighbours.weights(takenMs - RECENT_MS, takenMs + 1);
+  if (recent.length === 0 || recent.some((each) => isNear(each, jumpShare))) return FINE;
+  return { held: 'jump', released: [] };
+}
+
+/** Whether a date is further ahead than the clock of a scale may be. */
+export function isAhead(date: Date, now: Date): boolean {
+  return date.getTime() > now.getTime() + AHEAD_MS;
 }

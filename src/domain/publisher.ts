@@ -95,6 +95,8 @@ export interface ReadingContext {
   readonly correction: boolean;
   /** One of those counted as this person's. */
   readonly countedBefore: boolean;
+  /** The line after the last one that counted: with it the group stopped counting. */
+  readonly stopsCounting: boolean;
   /** The last line of the group counts: it is neither held nor taken back by now. */
   readonly stillCounts: boolean;
   /** An older line has a weight of the same weigh-in, in another group. */

@@ -134,12 +134,18 @@ export interface Journal {
    * it returns, they survive a power cut. When it fails, none of them was added, or the next call returns those that the
    * failing disk took all the same.
    *
-   * @param options.history they are of old, and their lines say so: no publisher is to have them
+   * @param options.history they are of old, and their lines say so: no publisher is to have them. A line that takes
+   * back or holds what counted is not of old, and one that is written again stays what it was.
    * @param options.updatedAt Withings' own clock when it sent them, where it said so
    */
   append(readings: readonly Reading[], options?: AppendOptions): Promise<readonly JournalEntry[]>;
-  /** Takes groups back: the last line of each is added once more, as withdrawn. What is taken back already stays so. */
+  /**
+   * Takes groups back: the last line of each is added once more, as withdrawn. What is held only with them goes the same
+   * way. What is taken back already stays so.
+   */
   withdraw(userId: UserId, groupIds: readonly number[], reason: WithdrawnReason): Promise<readonly JournalEntry[]>;
+  /** Undefined where the journal has no such group. */
+  group(userId: UserId, groupId: number): GroupState | undefined;
   /** The groups within a window, both bounds included, that are not taken back, and those that were deleted. */
   groupsWithin(userId: UserId, window: TimeWindow): readonly GroupState[];
   /** The groups that are held, the oldest first. */

@@ -1,5 +1,5 @@
 import type { TimeWindow } from './measure.ts';
-import { assess, type GroupWeight, type HoldRules } from './plausibility.ts';
+import { assess, type GroupWeight, type HoldRules, isAhead } from './plausibility.ts';
 import { counts, type GroupState, type HeldReason, isSure, type Reading, SAME_MOMENT_MS, weightOf } from './reading.ts';
 import type { UserId } from './token.ts';
 
@@ -49,12 +49,16 @@ export function createReview(rules: HoldRules): Review {
       await view.rest();
       await takeIn(reading, work);
     }
-    const lines: Reading[] = [];
-    for (const line of work.draft.lines()) {
-      await view.rest();
-      lines.push(holdWithWeight(line, work));
-    }
-    return lines;
+    await letFollow(userIds, work);
+    const fresh = new Set(added.map(groupKey));
+    const isNews = (line: Reading) => {
+      const before = view.group(line.userId, line.groupId);
+      return fresh.has(groupKey(line)) || line.held !== before?.held || line.withdrawn !== before?.withdrawn;
+    };
+    const lines = work.draft.lines().filter(isNews);
+    // A write that is torn behind the weight would leave them counting: the weight is not new when it comes again.
+    const isFirst = (line: Reading) => line.held !== undefined && !fresh.has(groupKey(line));
+    return [...lines.filter(isFirst), ...lines.filter((line) => !isFirst(line))];
   };
 }
 
@@ -82,16 +86,14 @@ const DAY_MS = 24 * 3_600_000;
 function createDraft(): Draft {
   const byGroup = new Map<string, Reading>();
   const byDay = new Map<string, Map<string, Reading>>();
-  const groupKey = (userId: UserId, groupId: number) => `${userId} ${groupId}`;
   const dayKey = (userId: UserId, day: number) => `${userId} ${day}`;
   const dayOf = (ms: number) => Math.floor(ms / DAY_MS);
-  const get: Draft['get'] = (userId, groupId) => byGroup.get(groupKey(userId, groupId));
   return {
     lines: () => [...byGroup.values()],
-    get,
+    get: (userId, groupId) => byGroup.get(groupKey({ userId, groupId })),
     put(line) {
-      const { userId, groupId, takenAt } = line;
-      const key = groupKey(userId, groupId);
+      const { userId, takenAt } = line;
+      const key = groupKey(line);
       const before = byGroup.get(key);
       if (before !== undefined) byDay.get(dayKey(userId, dayOf(before.takenAt.getTime())))?.delete(key);
       byGroup.set(key, line);
@@ -111,62 +113,128 @@ function createDraft(): Draft {
   };
 }
 
-async function takeIn(reading: Reading, work: Work): Promise<void> {
-  const { view, draft } = work;
-  const judged = await takeOver(withdrawnByItself(reading, view), work);
-  const { userId, groupId } = judged;
-  const { held, released } = judge(judged, work);
-  const wasHeld = view.group(userId, groupId)?.held !== undefined;
-  const free = wasHeld && held === undefined && counts(judged) ? [...released, groupId] : released;
-  for (const each of free) await release(each, userId, work);
-  if (held !== undefined) await holdBeside(judged, held, work);
-  draft.put(held === undefined ? judged : { ...judged, held });
+function groupKey({ userId, groupId }: Pick<Reading, 'userId' | 'groupId'>): string {
+  return `${userId} ${groupId}`;
 }
 
-function judge(reading: Reading, work: Work) {
-  return assess(reading, { neighbours: neighboursOf(reading, work), rules: work.rules, now: work.now });
+async function takeIn(reading: Reading, work: Work): Promise<void> {
+  const judged = await takeOver(withdrawnByItself(reading, work.view), work);
+  const { rules, now } = work;
+  const { held, released } = assess(judged, { neighbours: neighboursOf(judged, work), rules, now });
+  for (const groupId of released) work.draft.put({ ...(await lineOf(judged.userId, groupId, work)), held: undefined });
+  work.draft.put({ ...judged, held });
 }
 
 /**
- * A scale whose clock is some minutes ahead: when the date of a held reading has passed, it is held for that no longer.
- * One that is dated far beyond its arrival stays held.
+ * A scale whose clock is some hours ahead: when the date of a held reading has passed, it is taken in once more. One
+ * that is dated far beyond its arrival stays held.
  */
 async function letPassed(userId: UserId, work: Work): Promise<void> {
-  const { view, now, draft } = work;
-  for (const group of view.heldOf(userId)) {
-    if (group.held !== 'future' || group.takenAt > now) continue;
-    const line = await view.lastLine(userId, group.groupId);
+  for (const group of work.view.heldOf(userId)) {
+    if (!isDue(group, work.now)) continue;
+    const line = await work.view.lastLine(userId, group.groupId);
     if (line.takenAt.getTime() - line.modifiedAt.getTime() > MOST_AHEAD_MS) continue;
-    const reading = { ...line, held: undefined };
-    draft.put({ ...reading, held: judge(reading, work).held });
+    await takeIn({ ...line, held: undefined }, work);
   }
+}
+
+/** Whether a reading that is held for its date may be held no longer. */
+export function isDue({ held, takenAt }: GroupState, now: Date): boolean {
+  return held === 'future' && !isAhead(takenAt, now);
+}
+
+/** The heart rate of a weigh-in is no surer than its weight: what has no weight is held, and released, with it. */
+async function letFollow(userIds: readonly UserId[], work: Work): Promise<void> {
+  const { view, draft } = work;
+  const lines = draft.lines();
+  for (const userId of new Set([...userIds, ...lines.map((line) => line.userId)])) {
+    const held = view.heldOf(userId);
+    for (const line of lines.filter((each) => each.userId === userId)) {
+      await view.rest();
+      if (weightOf(line) === undefined) {
+        if (counts(line)) draft.put({ ...line, held: heldBeside(line, held, work) });
+      } else if (line.held !== undefined) await holdBeside(line, line.held, work);
+    }
+    await releaseBeside(userId, held, work);
+  }
+}
+
+/** Why a weight of the same moment is held, of those that the journal holds and those that are about to be written. */
+function heldBeside(
+  { userId, takenAt }: Pick<Reading, 'userId' | 'takenAt'>,
+  held: readonly GroupState[],
+  work: Work,
+): HeldReason | undefined {
+  const isHeld = (line: Reading) => line.held !== undefined && weightOf(line) !== undefined;
+  const isLeft = (group: GroupState) =>
+    isBeside({ takenAt }, group) && work.draft.get(userId, group.groupId) === undefined;
+  return (linesAround(userId, takenAt, work).find(isHeld) ?? held.find(isLeft))?.held;
 }
 
 /** What counts already of a weigh-in is held with its weight. */
-async function holdBeside(reading: Reading, held: HeldReason, work: Work): Promise<void> {
-  const { userId, groupId, takenAt } = reading;
-  const start = new Date(takenAt.getTime() - SAME_MOMENT_MS);
-  const end = new Date(takenAt.getTime() + SAME_MOMENT_MS);
-  for (const group of work.view.groupsWithin(userId, { start, end })) {
-    const isBesides = group.counts && group.weight === undefined && group.groupId !== groupId;
-    if (isBesides) await putAgain(userId, group, held, work);
+async function holdBeside({ userId, takenAt }: Reading, held: HeldReason, work: Work): Promise<void> {
+  const { view, draft } = work;
+  for (const group of view.groupsWithin(userId, momentOf(takenAt))) {
+    if (!group.counts || group.weight !== undefined || draft.get(userId, group.groupId) !== undefined) continue;
+    draft.put({ ...(await view.lastLine(userId, group.groupId)), held });
   }
 }
 
-/** The heart rate of a weigh-in is no surer than its weight: what has no weight is held with the weight beside it. */
-function holdWithWeight(line: Reading, { view, draft }: Work): Reading {
-  if (!counts(line) || weightOf(line) !== undefined) return line;
-  const takenMs = line.takenAt.getTime();
-  const around = draft.between(line.userId, takenMs - SAME_MOMENT_MS, takenMs + SAME_MOMENT_MS + 1);
-  const beside = around.find((other) => other.held !== undefined);
-  const isThere = ({ groupId }: GroupState) => draft.get(line.userId, groupId) === undefined;
-  const known = view.heldOf(line.userId).find((group) => isThere(group) && isBeside(line, group));
-  const held = beside?.held ?? known?.held;
-  return held === undefined ? line : { ...line, held };
+/** What was held with a weight counts when no weight beside it is held any more, also where an older write was torn. */
+async function releaseBeside(userId: UserId, held: readonly GroupState[], work: Work): Promise<void> {
+  const { view, draft } = work;
+  for (const group of held) {
+    const { groupId, takenAt, weight } = group;
+    if (weight !== undefined || group.held === 'future' || draft.get(userId, groupId) !== undefined) continue;
+    const wasBeside = held.some((other) => isBeside(group, other));
+    const isFree = wasBeside || hasWeightBeside(userId, takenAt, work);
+    if (!isFree || heldBeside({ userId, takenAt }, held, work) !== undefined) continue;
+    draft.put({ ...(await view.lastLine(userId, groupId)), held: undefined });
+  }
+}
+
+/** Whether a weight of the same moment counts. */
+function hasWeightBeside(userId: UserId, takenAt: Date, work: Work): boolean {
+  const { start, end } = momentOf(takenAt);
+  const isOld = ({ groupId }: GroupWeight) => work.draft.get(userId, groupId) === undefined;
+  const isCounted = (line: Reading) => counts(line) && weightOf(line) !== undefined;
+  const known = work.view.weights(userId, start.getTime(), end.getTime() + 1);
+  return known.some(isOld) || linesAround(userId, takenAt, work).some(isCounted);
+}
+
+/** The groups that are held only with these weights. When the weights are deleted or forgotten, they go the same way. */
+export function heldWith(
+  view: Pick<JournalView, 'heldOf'>,
+  userId: UserId,
+  groupIds: readonly number[],
+): readonly number[] {
+  const held = view.heldOf(userId);
+  const isGoing = ({ groupId }: GroupState) => groupIds.includes(groupId);
+  const isAlone = (group: GroupState) => {
+    const weights = held.filter((other) => isBeside(group, other));
+    return group.weight === undefined && weights.length > 0 && weights.every(isGoing);
+  };
+  return held.filter(isAlone).map(({ groupId }) => groupId);
 }
 
 function isBeside({ takenAt }: Pick<Reading, 'takenAt'>, group: GroupState): boolean {
   return group.weight !== undefined && Math.abs(takenAt.getTime() - group.takenAt.getTime()) <= SAME_MOMENT_MS;
+}
+
+function momentOf(takenAt: Date): TimeWindow {
+  const takenMs = takenAt.getTime();
+  return { start: new Date(takenMs - SAME_MOMENT_MS), end: new Date(takenMs + SAME_MOMENT_MS) };
+}
+
+/** The lines of one moment that are about to be written. */
+function linesAround(userId: UserId, takenAt: Date, { draft }: Work): readonly Reading[] {
+  const { start, end } = momentOf(takenAt);
+  return draft.between(userId, start.getTime(), end.getTime() + 1);
+}
+
+/** The last line of a group: as it is about to be written, or as the journal has it. */
+async function lineOf(userId: UserId, groupId: number, { view, draft }: Work): Promise<Reading> {
+  return draft.get(userId, groupId) ?? (await view.lastLine(userId, groupId));
 }
 
 /** A version that takes back what the one before it said. */
@@ -214,20 +282,4 @@ function neighboursOf({ userId, groupId }: Reading, { view, draft }: Work) {
 
 function jumpOf({ groupId, takenAt, weight, held }: GroupState): GroupWeight[] {
   return held === 'jump' && weight !== undefined ? [{ groupId, takenMs: takenAt.getTime(), value: weight }] : [];
-}
-
-/** A held weight counts from now on, and what was held with it: in the draft where they are there, otherwise in the journal. */
-async function release(groupId: number, userId: UserId, work: Work): Promise<void> {
-  const { view, draft } = work;
-  const line = draft.get(userId, groupId);
-  if (line !== undefined) return draft.put({ ...line, held: undefined });
-  const weight = view.group(userId, groupId);
-  const others = view.heldOf(userId).filter((group) => weight !== undefined && isBeside(group, weight));
-  for (const other of others) await putAgain(userId, other, undefined, work);
-}
-
-/** The journal's line once more. A newer version that has come meanwhile was judged by itself, and stays. */
-async function putAgain(userId: UserId, { groupId }: GroupState, held: HeldReason | undefined, { view, draft }: Work) {
-  if (draft.get(userId, groupId) !== undefined) return;
-  draft.put({ ...(await view.lastLine(userId, groupId)), held });
 }

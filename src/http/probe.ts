@@ -41,8 +41,9 @@ export interface Probe {
  * Asks for the head of a callback URL as Withings does, without following redirects.
  *
  * @param directory where the logins should be kept, as an absolute path
+ * @param stop ends the waiting as well, as an error
  */
-export async function probeCallback(url: string, prove: Prove, directory = ''): Promise<Probe> {
+export async function probeCallback(url: string, prove: Prove, directory = '', stop?: AbortSignal): Promise<Probe> {
   const nonce = randomBytes(16).toString('hex');
   const startedMs = performance.now();
   const elapsedMs = () => Math.round(performance.now() - startedMs);
@@ -51,7 +52,7 @@ export async function probeCallback(url: string, prove: Prove, directory = ''): 
       method: 'HEAD',
       redirect: 'manual',
       headers: { [NONCE_HEADER]: nonce },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(stop ? [stop] : [])]),
     });
     const isOurs = answer.headers.get(PROOF_HEADER) === prove(nonce);
     const isHere = isOurs && answer.headers.get(DIRECTORY_HEADER) === prove(nonce, directory);

@@ -10,10 +10,22 @@ export interface TokenPair {
   readonly userId: string;
   readonly accessToken: string;
   readonly refreshToken: string;
+  /** Separated by commas, as the consent was asked for it. */
+  readonly scope: string;
 }
+
+/** What a code stands for. */
+export interface Consent {
+  readonly userId: string;
+  readonly redirectUri: string;
+  readonly scope: string;
+}
+
+const SCOPE = 'user.info,user.metrics';
 
 interface Login {
   readonly userId: string;
+  readonly scope: string;
   refreshToken: string;
   refreshDiesAt: number;
   previous: { readonly refreshToken: string; readonly diesAt: number } | undefined;
@@ -25,7 +37,7 @@ export type Grants = ReturnType<typeof createGrants>;
 
 /** The logins, by Withings' rules. */
 export function createGrants(now: () => number) {
-  const codes = new Map<string, { readonly userId: string; readonly diesAt: number }>();
+  const codes = new Map<string, Consent & { readonly diesAt: number }>();
   const logins = new Set<Login>();
   const accesses = new Map<string, { readonly login: Login; readonly diesAt: number }>();
 
@@ -34,11 +46,12 @@ export function createGrants(now: () => number) {
     login.refreshDiesAt = now() + REFRESH_MS;
     login.newestAccess = token();
     accesses.set(login.newestAccess, { login, diesAt: now() + ACCESS_MS });
-    return { userId: login.userId, accessToken: login.newestAccess, refreshToken: login.refreshToken };
+    const { userId, scope, newestAccess, refreshToken } = login;
+    return { userId, scope, accessToken: newestAccess, refreshToken };
   };
 
-  const start = (userId: string): TokenPair => {
-    const login: Login = { userId, refreshToken: '', refreshDiesAt: 0, previous: undefined, newestAccess: '' };
+  const start = (userId: string, scope = SCOPE): TokenPair => {
+    const login: Login = { userId, scope, refreshToken: '', refreshDiesAt: 0, previous: undefined, newestAccess: '' };
     logins.add(login);
     return issue(login);
   };
@@ -52,15 +65,17 @@ export function createGrants(now: () => number) {
 
   return {
     /** A code as the consent page hands it out: valid for half a minute, and once. */
-    authorize(userId: string): string {
+    authorize(consent: Consent): string {
       const code = token();
-      codes.set(code, { userId, diesAt: now() + CODE_MS });
+      codes.set(code, { ...consent, diesAt: now() + CODE_MS });
       return code;
     },
-    exchange(code: string): TokenPair | undefined {
+    /** Trades a code, for the client that the browser was sent back to. */
+    exchange(code: string, redirectUri: string): TokenPair | 'other redirect_uri' | undefined {
       const found = codes.get(code);
       codes.delete(code);
-      return found === undefined || now() >= found.diesAt ? undefined : start(found.userId);
+      if (found === undefined || now() >= found.diesAt) return undefined;
+      return found.redirectUri === redirectUri ? start(found.userId, found.scope) : 'other redirect_uri';
     },
     /** A new pair for a refresh token that is alive. The one before lives for 8 hours, or until the new access token is used. */
     refresh(refreshToken: string): TokenPair | undefined {
@@ -84,6 +99,8 @@ export function createGrants(now: () => number) {
       if (login === undefined) return 0;
       return (login.refreshToken === refreshToken ? login.refreshDiesAt : (login.previous?.diesAt ?? 0)) - now();
     },
+    /** A pair as it is after the consent. */
+    start,
     /** A refresh token as it is after the consent. */
     link: (userId: string): string => start(userId).refreshToken,
     /** The user takes the consent back. */

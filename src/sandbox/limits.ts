@@ -15,6 +15,7 @@ export function refused(status: number, error: string): Answer {
 
 export const NOT_IMPLEMENTED = refused(2554, 'Not implemented');
 
+/** Bad input, and for good: HTTP's 503 means something else. */
 export function invalidParams(what: string): Answer {
   return refused(503, `Invalid Params: ${what}`);
 }

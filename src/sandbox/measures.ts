@@ -20,9 +20,15 @@ export interface RawGroup {
   }[];
 }
 
+interface MeasuresOptions {
+  readonly now: () => number;
+  readonly pageSize: number;
+  /** Whether the bounds of a window are outside of it. Withings does not say. */
+  readonly exclusive: boolean;
+}
+
 /** What the scales have measured, and the service that lists it. */
-export function createMeasures(options: { readonly now: () => number; readonly pageSize: number }) {
-  const { now, pageSize } = options;
+export function createMeasures({ now, pageSize, exclusive }: MeasuresOptions) {
   const users = new Map<string, Map<number, RawGroup>>();
   const groupsOf = (userId: string) => {
     const groups = users.get(userId) ?? new Map<number, RawGroup>();
@@ -38,12 +44,16 @@ export function createMeasures(options: { readonly now: () => number; readonly p
     /** The measure service. */
     call(userId: string, form: URLSearchParams): Answer {
       if (form.get('action') !== 'getmeas') return NOT_IMPLEMENTED;
-      const groups = select([...groupsOf(userId).values()], form);
-      if (groups === undefined) return invalidParams('startdate and enddate, or lastupdate');
-      const offset = Number(form.get('offset') ?? 0);
-      const page = groups.slice(offset, offset + pageSize);
+      const query = readQuery(form);
+      if (query === undefined) return invalidParams('numbers; and startdate and enddate, or lastupdate');
+      const groups = select([...groupsOf(userId).values()], query, exclusive ? 1 : 0);
+      const { offset = 0 } = query;
+      // Clients that others wrote rely on the last two fields.
+      const measuregrps = groups
+        .slice(offset, offset + pageSize)
+        .map((group) => ({ ...group, hash_deviceid: group.deviceid, comment: null }));
       const next = offset + pageSize;
-      const body = { updatetime: Math.floor(now() / 1000), timezone: 'Europe/Vienna', measuregrps: page };
+      const body = { updatetime: Math.floor(now() / 1000), timezone: 'Europe/Vienna', measuregrps };
       if (groups.length <= pageSize) return done(body);
       // Both spellings have been seen, and the last page has been seen with both keys.
       if (next < groups.length) return done({ ...body, more: offset === 0 ? 1 : true, offset: next });
@@ -52,21 +62,40 @@ export function createMeasures(options: { readonly now: () => number; readonly p
   };
 }
 
-/**
- * Withings does not say whether bounds are inclusive. The stricter reading is that they are not.
- * By date the newest comes first, by change the oldest.
- */
-function select(groups: readonly RawGroup[], form: URLSearchParams): RawGroup[] | undefined {
-  const [start, end, since] = ['startdate', 'enddate', 'lastupdate'].map((name) => seconds(form.get(name)));
-  if (start !== undefined && end !== undefined && since === undefined) {
-    return groups.filter(({ date }) => date > start && date < end).sort((a, b) => b.date - a.date);
-  }
-  if (start === undefined && end === undefined && since !== undefined) {
-    return groups.filter(({ modified }) => modified > since).sort((a, b) => a.modified - b.modified);
-  }
-  return undefined;
+const NUMBERS = ['startdate', 'enddate', 'lastupdate', 'offset', 'category'] as const;
+type Query = { readonly [name in (typeof NUMBERS)[number]]?: number } & { readonly types: readonly number[] };
+
+/** Undefined where a number is none, or where a window is mixed with `lastupdate`. */
+function readQuery(form: URLSearchParams): Query | undefined {
+  const types = `${form.get('meastypes') ?? ''},${form.get('meastype') ?? ''}`.split(',').filter((each) => each !== '');
+  const named = NUMBERS.flatMap((name): [string, string][] => (form.get(name) ? [[name, form.get(name) ?? '']] : []));
+  if (![...types, ...named.map(([, value]) => value)].every((text) => /^[0-9]+$/.test(text))) return undefined;
+  const query = Object.fromEntries(named.map(([name, value]) => [name, Number(value)]));
+  const { startdate, enddate, lastupdate } = query;
+  if (lastupdate !== undefined && (startdate ?? enddate) !== undefined) return undefined;
+  return { ...query, types: types.map(Number) };
 }
 
-function seconds(text: string | null): number | undefined {
-  return text !== null && /^[0-9]+$/.test(text) ? Number(text) : undefined;
+/** By date the newest comes first, by change the oldest. */
+function select(groups: readonly RawGroup[], query: Query, margin: 0 | 1): RawGroup[] {
+  const {
+    startdate = Number.NEGATIVE_INFINITY,
+    enddate = Number.POSITIVE_INFINITY,
+    lastupdate,
+    category,
+    types,
+  } = query;
+  const since = lastupdate ?? Number.NEGATIVE_INFINITY;
+  const found = groups
+    .filter(({ date }) => date >= startdate + margin && date <= enddate - margin)
+    .filter((group) => group.modified >= since + margin && group.category === (category ?? group.category));
+  const order = lastupdate === undefined ? byDate : byChange;
+  if (types.length === 0) return found.sort(order);
+  return found
+    .map((group) => ({ ...group, measures: group.measures.filter(({ type }) => types.includes(type)) }))
+    .filter(({ measures }) => measures.length > 0)
+    .sort(order);
 }
+
+const byDate = (a: RawGroup, b: RawGroup) => b.date - a.date;
+const byChange = (a: RawGroup, b: RawGroup) => a.modified - b.modified;

@@ -1,19 +1,34 @@
 import { once, setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { text } from 'node:stream/consumers';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
+import { type Call, type Fault, misbehave, readCall } from './calls.ts';
+import { CONSENT_PATH, createConsent } from './consent.ts';
+import { CONTROL_PATH, createControl } from './control.ts';
+import { createDevices } from './devices.ts';
 import { createGrants } from './grants.ts';
-import { type Answer, createLimiter, type Limits, refused, WITHINGS_LIMITS } from './limits.ts';
+import {
+  type Answer,
+  createLimiter,
+  invalidParams,
+  type Limits,
+  NOT_IMPLEMENTED,
+  refused,
+  WITHINGS_LIMITS,
+} from './limits.ts';
 import { createMeasures, type RawGroup } from './measures.ts';
-import { type Client, consent, requestToken, signature } from './oauth.ts';
+import { createOAuth } from './oauth.ts';
+import { type Person, sendJson } from './pages.ts';
 import { type WeighIn, weighInGroups } from './scale.ts';
+import { type Client, createSignatures } from './signatures.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import { type Left, type TakenBack, takenBack } from './take-back.ts';
 
 /** Page size is undocumented; small pages catch a client that does not turn them. */
 const PAGE_SIZE = 250;
-const DRIP_MS = 20;
+
+type Service = (userId: string, form: URLSearchParams) => Answer | Promise<Answer>;
+
+const INVALID_TOKEN = refused(401, 'XRequestID: Not provided invalid_token: The access token provided is invalid');
 
 export interface SandboxOptions {
   readonly clock: Clock;
@@ -21,78 +36,73 @@ export interface SandboxOptions {
   readonly port?: number;
   readonly limits?: Limits;
   readonly pageSize?: number;
+  /** Stricter than Withings: bounds of windows are exclusive, and the same call to /notify is refused as well. */
+  readonly strict?: boolean;
+  /** Whom the consent page offers. With them there is a control page; without them everyone agrees at once. */
+  readonly people?: readonly Person[];
   /**
    * Called for every call before it is carried out, without an answer, and afterwards, with the answer. The fault that
-   * it returns is sent in place of the answer: `hang` sends nothing, `drip` sends a letter at a time.
+   * it returns is sent in place of the answer.
    */
   readonly fault?: (call: Call, answer: Answer | undefined) => Fault | undefined;
   /** Called for every call when it is answered. */
-  readonly onCall?: (call: Call, answer: Answer | undefined) => void;
-}
-
-export type Fault = 'hang' | 'cut' | { readonly httpStatus?: number; readonly text: string; readonly drip?: boolean };
-
-export interface Call {
-  readonly path: string;
-  readonly form: URLSearchParams;
-  readonly accessToken: string;
-  /** Milliseconds since 1970, by the sandbox's clock. */
-  readonly at: number;
+  readonly onCall?: (call: Call, answer: Answer) => void;
 }
 
 export type Sandbox = Awaited<ReturnType<typeof startSandbox>>;
 
-/** A Withings on loopback: the calls that weighbridge makes, with the rules they are subject to. */
+/** A Withings on loopback: what clients of scales call, with the rules that the calls are subject to. */
 export async function startSandbox(options: SandboxOptions) {
-  const { clock, client, limits = WITHINGS_LIMITS, pageSize = PAGE_SIZE } = options;
+  const { clock, client, limits = WITHINGS_LIMITS, pageSize = PAGE_SIZE, strict = false, people } = options;
   const stop = new AbortController();
   // Each notification that waits for its next try has a listener on it.
   setMaxListeners(0, stop.signal);
   const now = () => clock.now().getTime();
   const grants = createGrants(now);
   const limit = createLimiter(limits, now);
-  const measures = createMeasures({ now, pageSize });
+  const measures = createMeasures({ now, pageSize, exclusive: strict });
   const subscriptions = createSubscriptions({ clock, signal: stop.signal });
+  const devices = createDevices(measures.of);
+  const signatures = createSignatures(client, now);
+  /** The user takes the consent back. */
+  const unlink = (userId: string) => {
+    grants.unlink(userId);
+    subscriptions.drop((each) => each.userId === userId);
+  };
+  const oauth = createOAuth({ grants, client, signatures, unlink });
+  const consent = createConsent(grants, client, people);
   let nextGroup = 7_811_000_101;
 
-  const answer = async ({ path, form, accessToken }: Call): Promise<Answer | undefined> => {
-    const call = `${path} ${sorted(form)}`;
-    if (path === '/v2/oauth2') return limit('', call) ?? requestToken(grants, client, form);
+  const services = new Map<string, Service>([
+    ['/measure', measures.call],
+    ['/notify', subscriptions.call],
+    ['/v2/user', devices.call],
+  ]);
+
+  const answer = async (call: Call): Promise<Answer> => {
+    const { path, form } = call;
+    if (path === '/v2/oauth2') return limit('', `${path} ${sorted(form)}`) ?? oauth(form);
     // Two commands that check the same client within a second sign the same, and Withings has not refused that.
-    if (path === '/v2/signature') return limit('') ?? signature(client, form);
-    if (path !== '/measure' && path !== '/notify') return undefined;
+    if (path === '/v2/signature') return limit('') ?? signatures.call(form);
+    const service = services.get(path);
+    return service === undefined ? NOT_IMPLEMENTED : await answerUser(call, service);
+  };
+
+  const answerUser = async ({ path, form, accessToken }: Call, service: Service): Promise<Answer> => {
     const userId = grants.use(accessToken);
-    if (userId === undefined) {
-      return refused(401, 'XRequestID: Not provided invalid_token: The access token provided is invalid');
-    }
-    const service = path === '/notify' ? subscriptions : measures;
-    return limit(userId, call) ?? (await service.call(userId, form));
+    if (userId === undefined) return INVALID_TOKEN;
+    if (form.has('signature') && !signatures.accepts(form)) return invalidParams('invalid signature');
+    const isGuarded = strict || path !== '/notify';
+    return limit(userId, isGuarded ? `${path} ${sorted(form)}` : undefined) ?? (await service(userId, form));
   };
 
-  const handle = async (request: IncomingMessage, response: ServerResponse) => {
-    const url = new URL(request.url ?? '/', 'http://sandbox');
-    if (request.method === 'GET' && url.pathname === '/oauth2_user/authorize2') {
-      consent(grants, client, url.searchParams, response);
-      return;
-    }
-    const call = await readCall(request, url.pathname, now());
-    if (misbehave(response, options.fault?.(call, undefined))) return;
-    const result = await answer(call);
-    options.onCall?.(call, result);
-    if (misbehave(response, result && options.fault?.(call, result))) return;
-    response.writeHead(result === undefined ? 404 : 200, { 'content-type': 'application/json' });
-    response.end(result && JSON.stringify(result));
-  };
-
-  const server = createServer((request, response) => void handle(request, response).catch(() => response.destroy()));
-  server.listen(options.port ?? 0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-
-  /** Stores groups without a notification, as if it had been lost. */
-  const store = (userId: string, weighIn: WeighIn): readonly RawGroup[] => {
-    const groups = weighInGroups(nextGroup, Math.floor(now() / 1000), weighIn);
+  /**
+   * Stores groups without a notification, as if it had been lost.
+   *
+   * @param stored when the data has reached Withings, in seconds since 1970: now, unless it is history
+   */
+  const store = (userId: string, weighIn: WeighIn, stored = Math.floor(now() / 1000)): readonly RawGroup[] => {
+    const groups = weighInGroups(nextGroup, stored, weighIn);
     nextGroup += groups.length;
     for (const group of groups) measures.put(userId, group);
     return groups;
@@ -108,9 +118,41 @@ export async function startSandbox(options: SandboxOptions) {
     await Promise.all(groups.map((group) => subscriptions.notify(userId, group)));
   };
 
+  const { send } = subscriptions;
+  const control =
+    people &&
+    createControl(people, {
+      ...{ clock, signal: stop.signal, store, takeBack, notify, send, unlink },
+      groupsOf: measures.of,
+      subscriptionsOf: subscriptions.of,
+      setBattery: devices.setBattery,
+      expireAccess: grants.expireAccess,
+    });
+
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    const url = new URL(request.url ?? '/', 'http://sandbox');
+    if (url.pathname === CONSENT_PATH) return await consent(request, url, response);
+    const isControl = `${url.pathname}/`.startsWith(`${CONTROL_PATH}/`);
+    if (isControl && control !== undefined) return await control.serve(request, url.pathname, response);
+    const call = await readCall(request, url, now());
+    if (misbehave(response, options.fault?.(call, undefined) ?? control?.fault(false))) return;
+    await control?.beLate();
+    const result = await answer(call);
+    options.onCall?.(call, result);
+    if (misbehave(response, options.fault?.(call, result) ?? control?.fault(true))) return;
+    sendJson(response, 200, result);
+  };
+
+  const server = createServer((request, response) => void handle(request, response).catch(() => response.destroy()));
+  server.listen(options.port ?? 0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+
   return {
     url: new URL(`http://127.0.0.1:${port}`),
     grants,
+    devices,
     measures,
     subscriptions,
     /** Subscribes a callback as the notify service does; returns whether the callback was reachable. */
@@ -139,39 +181,8 @@ export async function startSandbox(options: SandboxOptions) {
   };
 }
 
-/** Only a POST with a form has parameters. */
-async function readCall(request: IncomingMessage, path: string, at: number): Promise<Call> {
-  const { method, headers } = request;
-  const isForm = /^application\/x-www-form-urlencoded\b/.test(headers['content-type'] ?? '');
-  const sent = await text(request);
-  const form = new URLSearchParams(method === 'POST' && isForm ? sent : '');
-  const accessToken = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
-  return { path, form, accessToken, at };
-}
-
 function sorted(form: URLSearchParams): string {
   const copy = new URLSearchParams(form);
   copy.sort();
   return copy.toString();
-}
-
-function misbehave(response: ServerResponse, fault: Fault | undefined): boolean {
-  if (fault === undefined) return false;
-  if (fault === 'cut') response.destroy();
-  else if (fault !== 'hang') {
-    response.writeHead(fault.httpStatus ?? 200);
-    if (fault.drip) void drip(response, fault.text);
-    else response.end(fault.text);
-  }
-  return true;
-}
-
-/** A letter every so often, for as long as the caller listens. */
-async function drip(response: ServerResponse, text: string): Promise<void> {
-  for (const letter of text) {
-    await delay(DRIP_MS);
-    if (response.destroyed) return;
-    response.write(letter);
-  }
-  response.end();
 }

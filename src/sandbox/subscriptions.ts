@@ -10,6 +10,7 @@ const DEADLINE_MS = 2_000;
 const LONGEST_URL = 255;
 /** The `expires` of every subscription in a live list. */
 const NEVER = 2_147_483_647;
+const UNREACHABLE = refused(293, 'callback url not reachable');
 /** The measure types of each category. */
 const CATEGORIES: Readonly<Record<number, readonly number[]>> = {
   1: [1, 5, 6, 8, 71, 73, 76, 77, 88, 91],
@@ -32,9 +33,8 @@ export function createSubscriptions(ports: { readonly clock: Clock; readonly sig
   const subscribe = async (userId: string, form: URLSearchParams) => {
     const callbackurl = form.get('callbackurl') ?? '';
     const appli = Number(form.get('appli'));
-    if (!Number.isInteger(appli) || appli < 1) return invalidParams('invalid appli');
-    if (callbackurl.length > LONGEST_URL || !(await answersHead(callbackurl)))
-      return refused(293, 'callback url not reachable');
+    if (!isCategory(appli)) return invalidParams('invalid appli');
+    if (!(await isReachable(callbackurl))) return UNREACHABLE;
     all = [...all, { userId, appli, callbackurl, comment: form.get('comment') }];
     return done({});
   };
@@ -57,6 +57,41 @@ export function createSubscriptions(ports: { readonly clock: Clock; readonly sig
     return done({});
   };
 
+  /** The last of those that are alike. */
+  const findLast = (userId: string, form: URLSearchParams) =>
+    all.findLast(
+      (each) =>
+        each.userId === userId &&
+        each.callbackurl === form.get('callbackurl') &&
+        `${each.appli}` === (form.get('appli') ?? '1'),
+    );
+
+  const get = (userId: string, form: URLSearchParams) => {
+    const found = findLast(userId, form);
+    if (found === undefined) return refused(286, 'No such subscription was found');
+    const { appli, callbackurl, comment } = found;
+    return done({ appli, callbackurl, comment });
+  };
+
+  /** Exactly one thing is changed. */
+  const update = async (userId: string, form: URLSearchParams) => {
+    const found = findLast(userId, form);
+    if (found === undefined) return refused(286, 'No such subscription was found');
+    const { new_callbackurl: callbackurl, new_appli, comment } = Object.fromEntries(form);
+    const changes = {
+      ...(callbackurl === undefined ? {} : { callbackurl }),
+      ...(new_appli === undefined ? {} : { appli: Number(new_appli) }),
+      ...(comment === undefined ? {} : { comment }),
+    };
+    const changed = { ...found, ...changes };
+    if (Object.keys(changes).length !== 1 || !isCategory(changed.appli)) {
+      return invalidParams('one of new_callbackurl, new_appli and comment');
+    }
+    if (callbackurl !== undefined && !(await isReachable(callbackurl))) return UNREACHABLE;
+    all = all.map((each) => (each === found ? changed : each));
+    return done({});
+  };
+
   const deliver = async (url: string, form: URLSearchParams) => {
     for (const delayMs of RETRIES_MS) {
       await clock.sleep(delayMs, signal);
@@ -64,6 +99,13 @@ export function createSubscriptions(ports: { readonly clock: Clock; readonly sig
         if (signal.aborted || (await post(url, form))) return;
       }
     }
+  };
+
+  /** Notifies every subscriber to a category. */
+  const send = async (userId: string, appli: string, fields: Readonly<Record<string, string>>): Promise<void> => {
+    const form = new URLSearchParams({ userid: userId, appli, ...fields });
+    const concerned = all.filter((each) => each.userId === userId && `${each.appli}` === appli);
+    await Promise.all(concerned.map(({ callbackurl }) => deliver(callbackurl, form)));
   };
 
   return {
@@ -80,26 +122,30 @@ export function createSubscriptions(ports: { readonly clock: Clock; readonly sig
       const action = form.get('action');
       if (action === 'subscribe') return await subscribe(userId, form);
       if (action === 'list') return list(userId, form);
+      if (action === 'get') return get(userId, form);
+      if (action === 'update') return await update(userId, form);
       if (action === 'revoke') return revoke(userId, form);
       return NOT_IMPLEMENTED;
     },
     /** Notifies every subscriber to the group's category. Resolves when each notification is delivered, or given up. */
-    async notify(userId: string, group: RawGroup): Promise<void> {
-      const { date, measures } = group;
-      const isConcerned = (each: Subscription) =>
-        each.userId === userId && measures.some(({ type }) => CATEGORIES[each.appli]?.includes(type));
-      const send = ({ appli, callbackurl }: Subscription) => {
-        const fields = { userid: userId, appli: `${appli}`, startdate: `${date}`, enddate: `${date + 1}` };
-        return deliver(callbackurl, new URLSearchParams(fields));
-      };
-      await Promise.all(all.filter(isConcerned).map(send));
+    async notify(userId: string, { date, measures }: RawGroup): Promise<void> {
+      const concerned = Object.entries(CATEGORIES).filter(([, types]) =>
+        measures.some(({ type }) => types.includes(type)),
+      );
+      const fields = { startdate: `${date}`, enddate: `${date + 1}` };
+      await Promise.all(concerned.map(([appli]) => send(userId, appli, fields)));
     },
+    send,
   };
 }
 
-/** Before Withings stores a subscription, it sends the callback a HEAD. The answer must be 200: 204 was refused. */
-async function answersHead(url: string): Promise<boolean> {
-  return (await request(url, { method: 'HEAD' })) === 200;
+function isCategory(appli: number): boolean {
+  return Number.isInteger(appli) && appli > 0;
+}
+
+/** Before Withings stores a callback URL, it sends a HEAD there. The answer must be 200: 204 was refused. */
+async function isReachable(url: string): Promise<boolean> {
+  return url.length <= LONGEST_URL && (await request(url, { method: 'HEAD' })) === 200;
 }
 
 async function post(url: string, form: URLSearchParams): Promise<boolean> {

@@ -235,7 +235,7 @@ export function storageTrouble(doing: string, error: unknown): unknown {
   return new Trouble(`cannot ${doing} (${code})`, {
     code: name,
     recovery: 'retry',
-    hint: typeof hint === 'string' ? hint : hint(directoryOf(error)),
+    hint: typeof hint === 'string' ? hint : hint(directoryOf(error), isOwn(error)),
   });
 }
 
@@ -243,6 +243,12 @@ export function storageTrouble(doing: string, error: unknown): unknown {
 function directoryOf(error: unknown): string {
   const { path = '.', syscall = '' } = error as NodeJS.ErrnoException;
   return resolve(['scandir', 'access'].includes(syscall) ? path : parent(path));
+}
+
+/** Whether weighbridge made the directory: not where it fails to make one in it, nor the folder it was started in. */
+function isOwn(error: unknown): boolean {
+  const { syscall } = error as NodeJS.ErrnoException;
+  return syscall !== 'mkdir' && !`${resolve('.')}/`.startsWith(`${directoryOf(error)}/`.replace('//', '/'));
 }
 
 /** The name of this user; the number where the user has no name. */
@@ -256,13 +262,16 @@ function userName(): string {
 
 interface Cause {
   readonly name: string;
-  readonly hint: string | ((directory: string) => string);
+  readonly hint: string | ((directory: string, isOwn: boolean) => string);
 }
 
 const NOT_A_DIRECTORY: Cause = { name: 'not_a_directory', hint: 'there is a file where a directory should be' };
 const NO_PERMISSION: Cause = {
   name: 'no_permission',
-  hint: (directory) => `give the files to this user: sudo chown -R ${userName()} ${quote(directory)}`,
+  hint: (directory, isOwn) =>
+    isOwn
+      ? `give the files to this user: sudo chown -R ${userName()} ${quote(directory)}`
+      : 'make a folder of your own: mkdir ~/weighbridge && cd ~/weighbridge',
 };
 
 const CAUSES: Readonly<Record<string, Cause>> = {

@@ -83,6 +83,8 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
     let pageCount = 0;
     let first: MeasurePage | undefined;
     let isCutOff = false;
+    let ascends = true;
+    let newestMs = 0;
     let next: number | undefined;
     const addLength = (more: number) => {
       letters += more;
@@ -92,13 +94,19 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
       pageCount += 1;
       isCutOff ||= page.isCutOff;
       unreadable.push(...page.unreadable);
-      for (const group of page.groups) keepNewer(groups, group);
+      for (const group of page.groups) {
+        const changedMs = group.modifiedAt.getTime();
+        ascends &&= changedMs >= newestMs;
+        newestMs = changedMs;
+        keepNewer(groups, group);
+      }
       next = page.nextOffset;
       if (groups.size >= PART_GROUPS || letters >= PART_LETTERS) break;
     }
     const complete = !isCutOff && next === undefined;
     const isPaged = pageCount > 1;
-    return { updatedAt: first?.updatedAt, groups: oldestFirst(groups), unreadable, complete, isPaged, next };
+    const common = { updatedAt: first?.updatedAt, unreadable, complete, ascends, isPaged, next };
+    return { ...common, groups: oldestFirst(groups) };
   };
 
   return {

@@ -123,7 +123,7 @@ const MEANINGS: readonly Row[] = [
   { status: INVALID_PARAMETERS, code: 'invalid_params', recovery: 'defect', hint: 'please report it' },
 ];
 
-const PASSING_FAULT: Meaning = { code: 'withings_error', recovery: 'retry', hint: 'trying again by itself' };
+const PASSING_FAULT: Meaning = { code: 'withings_error', recovery: 'retry', hint: 'this usually passes by itself' };
 
 /** What a non-zero status means and what helps. Unknown numbers are taken for a passing fault. */
 export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant }: Refusal): Trouble {
@@ -140,7 +140,7 @@ export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant
 
 /** The front end in place of the API: an HTTP error, HTML, half an answer. */
 export function badAnswer(endpoint: Endpoint, what: string): Trouble {
-  const hint = 'this passes by itself; trying again';
+  const hint = 'this passes by itself';
   return new Trouble(`Withings answers ${what} on ${endpoint}`, { code: 'bad_answer', recovery: 'retry', hint });
 }
 
@@ -152,9 +152,9 @@ export function unreachable(host: string, code: string): Trouble {
 function hintFor(code: string): string {
   const limit = TOO_MANY_OPEN[code];
   if (limit !== undefined) return limit;
-  if (/CERT|SSL|TLS/.test(code)) return 'is the clock right? trying again';
-  if (/ENOTFOUND|EAI_AGAIN/.test(code)) return 'is there a network, and does DNS work? trying again';
-  return 'is there a network? trying again';
+  if (/CERT|SSL|TLS/.test(code)) return 'check the clock of this computer';
+  if (/ENOTFOUND|EAI_AGAIN/.test(code)) return 'check the network connection and DNS';
+  return 'check the network connection';
 }
 
 /** `1-3, 7` as a set of numbers. */

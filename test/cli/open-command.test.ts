@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { secretsIn } from '../../src/cli/open-command.ts';
+import { readSettings, secretsIn } from '../../src/cli/open-command.ts';
+import { ExitCode } from '../../src/cli/shell.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { createMask } from '../../src/domain/secrets.ts';
+import { createShell } from '../support/shell.ts';
 
 const SETTINGS = {
   WITHINGS_CLIENT_ID: 'client-id',
@@ -56,4 +58,16 @@ describe('a line of the log', () => {
     const settings = { CALLBACK_URL: 'https://me.example.org/hook/outer-5ec7e7', WEBHOOK_PATH: '/inner-5ec7e7' };
     assert.equal(logged('GET /inner-5ec7e7 and /hook/outer-5ec7e7', settings), 'GET *** and ***');
   });
+});
+
+test('a command without the client names the command that asks for it; other settings are no reason', () => {
+  const sayOf = (env: Readonly<Record<string, string>>) => {
+    const said: string[] = [];
+    const read = () => readSettings(createShell({ env, say: (line) => void said.push(line) }), 'withings');
+    assert.throws(read, { code: ExitCode.configuration });
+    return said.join('\n');
+  };
+  assert.match(sayOf({}), /Run "weighbridge setup"/);
+  const client = { WITHINGS_CLIENT_ID: 'client-id', WITHINGS_CLIENT_SECRET: 'cl-5ec' };
+  assert.doesNotMatch(sayOf({ ...client, STATUS_HOST: '0.0.0.0' }), /weighbridge setup/);
 });

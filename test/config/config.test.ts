@@ -555,6 +555,15 @@ describe('REDIRECT_URL', () => {
 });
 
 describe('POLL_INTERVAL', () => {
+  it('names 10 minutes as the least, however it is wrong', () => {
+    for (const wrong of ['0', '0s', '10', '2s']) {
+      const { problems } = parseConfig({ ...CREDENTIALS, POLL_INTERVAL: wrong });
+      assert.match(problems[0]?.message ?? '', /10m/, wrong);
+    }
+    const { problems } = parseConfig({ ...CREDENTIALS, RECONCILE_INTERVAL: '0' });
+    assert.match(problems[0]?.message ?? '', /from 10m to 24d/);
+  });
+
   it('may be shorter than Withings allows where a sandbox on this computer plays Withings', () => {
     const sandbox = { WITHINGS_API_URL: 'http://127.0.0.1:8000' };
     assert.equal(accepted({ ...sandbox, POLL_INTERVAL: '2s' }).pollIntervalMs, 2_000);

@@ -26,6 +26,7 @@ async function surviveOutage(fault: ApiFault) {
   await using sandbox = await startSandbox({
     clock,
     client: CLIENT,
+    strict: true,
     fault: (call, answer) => {
       if (answer === undefined) calls.arrived(call);
       return outage.lasts ? fault(call, answer) : undefined;

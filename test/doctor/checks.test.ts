@@ -7,7 +7,7 @@ import { examineAtStart } from '../../src/doctor/at-start.ts';
 import { checkDns, judgeCallbackUrl, judgeCertificate, judgeHead } from '../../src/doctor/callback.ts';
 import { checkDirectory } from '../../src/doctor/directory.ts';
 import type { Finding, Mark } from '../../src/doctor/finding.ts';
-import { checkFlock, judgeClock, judgeNode, OLDEST_NODE } from '../../src/doctor/host.ts';
+import { checkFlock, judgeClock, judgeNode, judgeSettings, OLDEST_NODE } from '../../src/doctor/host.ts';
 import { judgeSubscriptions } from '../../src/doctor/withings.ts';
 import { nodeFiles } from '../../src/storage/files.ts';
 import { ANNA } from '../support/people.ts';
@@ -55,6 +55,12 @@ describe('a callback URL', () => {
     const findings = judgeCallbackUrl(`https://203.0.113.7:3000/${'x'.repeat(300)}`, { sandbox: false });
     assert.equal(findings.length, 3);
   });
+});
+
+it('a client that is missing has setup as its remedy', () => {
+  const remedies = judgeSettings(parseConfig({})).map(({ remedy }) => remedy);
+  assert.equal(remedies.length, 2);
+  for (const remedy of remedies) assert.match(remedy ?? '', /"weighbridge setup" asks for it/);
 });
 
 it('a subscription that Withings refused is a warning while weighbridge polls, and broken otherwise', () => {

@@ -108,6 +108,16 @@ test('a second weight like the first within a week releases both', () => {
   });
 });
 
+for (const [what, around] of [
+  ['is near another weight that counts', neighbours([[40, 80]], [[1, 63.9]])],
+  ['has no other weight in 60 days', neighbours([], [[1, 63.9]])],
+] as const) {
+  test(`a second weight releases the first also if it ${what}`, () => {
+    const found = assess(weighing(64.1), { neighbours: around, rules: RULES, now: NOW });
+    assert.deepEqual(found, { held: undefined, released: [0] });
+  });
+}
+
 test('what Withings marks as ambiguous is not assessed', () => {
   const reading = weighing(116, { attribution: 1, ambiguous: true });
   assert.equal(assess(reading, { neighbours: USUAL, rules: RULES, now: NOW }).held, undefined);

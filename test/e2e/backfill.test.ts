@@ -3,7 +3,7 @@ import { watch } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Call } from '../../src/sandbox/sandbox.ts';
+import type { Call } from '../../src/sandbox/calls.ts';
 import { history } from '../support/backfill-bench.ts';
 import { assertJournal, assertNoSecrets, HOLDS_TOKENS, watchCalls } from '../support/checker.ts';
 import { CLIENT, type Home, startHome } from '../support/home.ts';

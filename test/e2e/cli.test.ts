@@ -13,6 +13,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 const COMMANDS = [
   'serve',
   'demo',
+  'sandbox',
   'doctor',
   'healthz',
   'login',

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Call, Fault } from '../../src/sandbox/sandbox.ts';
+import type { Call, Fault } from '../../src/sandbox/calls.ts';
 import { HOLDS_TOKENS } from '../support/checker.ts';
 import { flood } from '../support/flood.ts';
 import { CLIENT, type Home, startHome, URL_SECRET } from '../support/home.ts';

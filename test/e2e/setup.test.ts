@@ -39,7 +39,7 @@ async function startFolder(dotenv?: string) {
 
 /** The last consent link that was shown. */
 async function linkOn(terminal: Terminal): Promise<string> {
-  await terminal.until('With a phone, scan this code instead:');
+  await terminal.until(/^http\S+\/oauth2_user\/\S+\r?\n/m);
   return (
     terminal
       .text()
@@ -59,6 +59,9 @@ async function answerRest(terminal: Terminal): Promise<void> {
   await terminal.answer('Fetch the weigh-ins of all past years of Anna now?', ENTER);
 }
 
+/** Also where a busy machine takes more than a second. */
+const ANSWERS = /weighbridge (itself answers CALLBACK_URL with 200|answers CALLBACK_URL after)/;
+
 describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL }, () => {
   const KEPT = '# mine\nPORT_OF_OTHERS=8080\n\nWEIGHT_UNIT="kg" # as it was\n';
 
@@ -70,7 +73,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.answer('Client id:', `${CLIENT.clientId}\r`);
     await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);
     await terminal.until('✓ Withings accepts the client id and the secret.');
-    await terminal.until('weighbridge itself answers CALLBACK_URL with 200');
+    await terminal.until(ANSWERS);
     const page = await browse(await linkOn(terminal));
     assert.match(page.text, /81\.25 kg/);
     await answerRest(terminal);
@@ -186,10 +189,10 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.until('nothing answers at CALLBACK_URL (ECONNREFUSED)');
     await terminal.answer('What now?', ENTER);
     await terminal.until('nothing answers at CALLBACK_URL');
-    await terminal.answer('What now?', `${DOWN}\r`);
+    await terminal.answer('What now?', `${DOWN.repeat(2)}\r`);
     const landed = await consent(await linkOn(terminal));
-    await terminal.answer('Address:', `${landed.href.slice(0, 80)}\r`);
-    await terminal.answer(/This is only a part[\s\S]*Address:/, `"${landed.href}"\r`);
+    await terminal.answer('paste it here', `${landed.href.slice(0, 80)}\r${landed.href.slice(80)}\r`);
+    await terminal.until('This is only a part');
     await terminal.until('Anna 1234 is linked.');
     assert.equal(await terminal.exited, 0, terminal.text());
   });
@@ -202,12 +205,12 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.answer('Client id:', `${CLIENT.clientId}\r`);
     await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);
     const landed = await consent(await linkOn(terminal));
-    await terminal.answer('Address:', `${landed.href}\r`);
+    await terminal.answer('paste it here', `${landed.href}\r`);
     await terminal.until(/Anna 1234 is linked\. Last weigh-in: 81\.25 kg/);
     assert.equal(await terminal.exited, 0, terminal.text());
     const redirectUrl = `http://localhost:${folder.env.PORT}/withingsWebhook`;
     assert.ok((await folder.dotenv()).startsWith(`REDIRECT_URL=${redirectUrl}\nWITHINGS_CLIENT_ID=`));
-    assert.doesNotMatch(terminal.text(), /Trying the callback URL|defect/);
+    assert.doesNotMatch(terminal.text(), /Trying the callback URL|defect|scan this code/);
     // The folder is one that polls: a weigh-in comes without a notification.
     const env = { ...folder.env, CALLBACK_URL: '', POLL_INTERVAL: '1s', WEBHOOK_PATH: '' };
     await using daemon = folder.start(env);
@@ -262,7 +265,7 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
       ...['--way', 'tailscale', '--host-name', folder.origin, ...CLIENT_OPTIONS, '--no-link'],
     );
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /weighbridge itself answers CALLBACK_URL with 200/);
+    assert.match(stderr, ANSWERS);
     assert.match(
       await folder.dotenv(),
       /^CALLBACK_URL=.*\nHOST=127\.0\.0\.1\nWITHINGS_CLIENT_ID=.*\nWITHINGS_CLIENT_SECRET=.*\n$/,

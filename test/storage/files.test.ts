@@ -273,6 +273,16 @@ describe('what cannot be written is reported with the command that helps', () =>
     for (const hint of [file, directory]) assert.ok(hint.endsWith(`: sudo chown -R ${username} /data/tokens`), hint);
   });
 
+  test('a directory that weighbridge did not make keeps its owner', () => {
+    const folder = resolve('.');
+    for (const facts of [
+      { path: `${folder}/.env.1a2b.tmp`, syscall: 'open' },
+      { path: '/.env', syscall: 'open' },
+      { path: '/var/lib/scale', syscall: 'mkdir' },
+    ])
+      assert.equal(failure('EACCES', facts), 'make a folder of your own: mkdir ~/weighbridge && cd ~/weighbridge');
+  });
+
   test('a path with odd characters is one word of the shell', () => {
     const hint = failure('EPERM', { path: "/my data/it's/1234", syscall: 'open' });
     assert.ok(hint.endsWith(`'/my data/it'\\''s'`), hint);

@@ -1,5 +1,5 @@
+import type { Call, Fault } from '../../src/sandbox/calls.ts';
 import type { Answer } from '../../src/sandbox/limits.ts';
-import type { Call, Fault } from '../../src/sandbox/sandbox.ts';
 
 /** What one call meets: before it is carried out (no answer yet), or in place of its answer. */
 export type ApiFault = (call: Call, answer: Answer | undefined) => Fault | undefined;

@@ -3,8 +3,9 @@ import { createAccessTokens, createWithAccess } from '../../src/app/tokens/acces
 import type { BackfillProgress, BackfillRange, BackfillStore } from '../../src/domain/backfill.ts';
 import type { Trouble } from '../../src/domain/trouble.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';
+import type { Call } from '../../src/sandbox/calls.ts';
 import type { RawGroup } from '../../src/sandbox/measures.ts';
-import { type Call, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { createWithingsClient } from '../../src/withings/client.ts';
 import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { createJumpingClock } from './jumping-clock.ts';
@@ -76,6 +77,7 @@ export async function createBackfillBench({
   const sandbox = await startSandbox({
     clock,
     client: CLIENT,
+    strict: true,
     ...options,
     onCall(call, answer) {
       calls.push({ ...call, status: answer?.status });

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
+import type { Call } from '../../src/sandbox/calls.ts';
 import type { Answer } from '../../src/sandbox/limits.ts';
-import type { Call, Sandbox } from '../../src/sandbox/sandbox.ts';
+import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { readToken } from '../../src/storage/token-files.ts';
 import type { JournalLine } from './home.ts';
 import type { LogLine } from './program.ts';

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { parseConfig } from '../../src/config/config.ts';
 import { examine } from '../../src/doctor/examine.ts';
 import type { Check, Finding, Mark } from '../../src/doctor/finding.ts';
-import type { Network } from '../../src/doctor/network.ts';
-import { realNetwork } from '../../src/doctor/network.ts';
+import { type Network, openNetwork } from '../../src/doctor/network.ts';
 import type { Clock } from '../../src/domain/clock.ts';
 import { probeCallback } from '../../src/http/probe.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';
@@ -54,7 +53,7 @@ export async function startSetUp(options: HomeOptions = {}): Promise<SetUp> {
   const env = { PORT: `${port}`, CALLBACK_URL, TOKENS_DIR: tokens, DATA_DIR: data };
 
   const network: Network = {
-    ...realNetwork,
+    ...openNetwork(new AbortController().signal),
     resolve: async () => ['203.0.113.7'],
     certificateOf: (url) => tls.look(url, { trusted: true }),
     probe: (url, prove) => probeCallback(url.replace(`https://${TLS_NAME}`, `http://127.0.0.1:${port}`), prove),

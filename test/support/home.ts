@@ -64,7 +64,7 @@ export async function startHome({ place, script, root, files, ...options }: Home
   const directory = temporary.path;
   const tokens = join(directory, 'tokens');
   await mkdir(tokens, { mode: 0o700 });
-  const sandbox = await startSandbox({ clock: realClock, client: CLIENT, ...options });
+  const sandbox = await startSandbox({ clock: realClock, client: CLIENT, strict: true, ...options });
 
   const begin = (args: readonly string[], env: Readonly<Record<string, string>>, input?: null) =>
     startProgram(args, {

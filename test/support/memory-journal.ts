@@ -49,6 +49,7 @@ export function createMemoryJournal({
       for (const groupId of groupIds) taken.push({ ...(await lastLine(userId, groupId)), withdrawn: reason });
       return await add(taken);
     },
+    group: index.group,
     groupsWithin: index.groupsWithin,
     heldOf: index.heldOf,
     newestModification: (userId) => index.newestModification(userId),

@@ -315,6 +315,17 @@ describe('paging', () => {
     assert.deepEqual([groups.length, next, complete], [3, 3, false]);
   });
 
+  for (const [what, changes, ascends] of [
+    ['the oldest change first', [START, START, START + 60], true],
+    ['the newest change first', [START, START + 60, START], false],
+  ] as const) {
+    test(`says whether Withings sent ${what}, over all pages`, async () => {
+      const [one, two, three] = changes.map((modified, at) => ({ ...group(at + 1, START + 1000 - at), modified }));
+      await using server = await startScriptedServer(page([one, two], { more: 1, offset: 2 }), page([three]));
+      assert.equal((await createClient(server.url).getMeas()).ascends, ascends);
+    });
+  }
+
   test('fails as a whole when one page is missing', async () => {
     await using server = await startScriptedServer(page([group(1, START)], { more: 1, offset: 300 }), http(502));
     assert.equal((await troubleOf(createClient(server.url).getMeas())).code, 'bad_answer');
@@ -651,7 +662,7 @@ describe('with the sandbox', () => {
 
   test('a login is rotated, and its weigh-ins are fetched page by page', async () => {
     const clock = createFakeClock();
-    await using sandbox = await startSandbox({ clock, client, pageSize: 1 });
+    await using sandbox = await startSandbox({ clock, client, pageSize: 1, strict: true });
     const signal = new AbortController().signal;
     const rateLimit = recordingPace();
     const withings = createWithingsClient({ apiUrl: sandbox.url, ...client, rateLimit, clock: realClock, signal });

@@ -213,6 +213,8 @@ test('a front end that fails and a network that is down pass by themselves', () 
 
 test('what cannot be reached says where to look', () => {
   const hint = (code: string) => unreachable('wbsapi.withings.net', code).hint ?? '';
+  // A command that ends does not try again.
+  for (const code of ['CERT_HAS_EXPIRED', 'EAI_AGAIN', 'ECONNREFUSED']) assert.doesNotMatch(hint(code), /again/);
   assert.match(hint('CERT_NOT_YET_VALID'), /clock/);
   assert.match(hint('CERT_HAS_EXPIRED'), /clock/);
   assert.match(hint('EAI_AGAIN'), /DNS/);

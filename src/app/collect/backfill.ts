@@ -8,13 +8,14 @@ import type {
   TimeWindow,
   UnreadableStore,
 } from '../../domain/measure.ts';
-import { type Journal, toReading } from '../../domain/reading.ts';
+import type { Journal } from '../../domain/reading.ts';
 import { retry } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Trouble } from '../../domain/trouble.ts';
 import type { WithAccess } from '../tokens/access-tokens.ts';
-import { askInParts, tooLong } from './parts.ts';
+import { askInParts, brokenOff } from './parts.ts';
 import { createQueries } from './queries.ts';
+import { readingsOf } from './readings.ts';
 
 const DAY_MS = 24 * 3_600_000;
 /**
@@ -71,7 +72,7 @@ export async function backfill(
   ports: {
     readonly withAccess: WithAccess;
     readonly measures: MeasureSource;
-    readonly journal: Pick<Journal, 'append'>;
+    readonly journal: Pick<Journal, 'append' | 'group'>;
     readonly store: BackfillStore;
     readonly unreadable: Pick<UnreadableStore, 'keep'>;
     readonly clock: Clock;
@@ -111,7 +112,7 @@ export async function backfill(
     // By the earlier clock: with ours ahead of Withings', news would look old.
     const nowMs = Math.min(clock.now().getTime(), answer.updatedAt?.getTime() ?? Number.POSITIVE_INFINITY);
     const settled = groups.filter((group) => changedMs(group) <= nowMs - FRESH_MS);
-    const readings = settled.map((group) => toReading(userId, group));
+    const readings = readingsOf(userId, settled, journal);
     const { updatedAt } = answer;
     const added = await persist(() => journal.append(readings, { history: true, updatedAt }));
     for (const { what } of await ports.unreadable.keep(userId, answer.unreadable)) watch.unreadable(window, what);
@@ -136,12 +137,12 @@ export async function backfill(
       (queryOf, offset) => persist(() => fetch(queryOf, offset)),
     );
     let taken = state;
-    let hasMore = false;
+    let last = answer.first;
     for await (const part of answer.parts()) {
       taken = await take(taken, window, part);
-      hasMore = part.next !== undefined;
+      last = part;
     }
-    if (hasMore) throw tooLong();
+    if (!last.complete) throw brokenOff(last.next);
     await persist(() => store.save(userId, { ...range, next: window.end }));
     return { ...taken, next: window.end };
   };

@@ -1,23 +1,17 @@
 import { type Clock, isPlausible } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
-import type {
-  MeasureAnswer,
-  MeasureGroup,
-  MeasureQuery,
-  MeasureSource,
-  TimeWindow,
-  UnreadableStore,
-} from '../../domain/measure.ts';
-import { type CursorStore, type Journal, type JournalEntry, toReading } from '../../domain/reading.ts';
+import type { MeasureAnswer, MeasureQuery, MeasureSource, TimeWindow, UnreadableStore } from '../../domain/measure.ts';
+import type { CursorStore, Journal, JournalEntry } from '../../domain/reading.ts';
 import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { PersonStates } from '../status/person-states.ts';
 import type { AccessTokens, WithAccess } from '../tokens/access-tokens.ts';
 import { APART_MS, createDeletions } from './deletions.ts';
 import type { Heights } from './heights.ts';
-import { askInParts, type PartedAnswer, tooLong } from './parts.ts';
+import { askInParts, brokenOff, type PartedAnswer } from './parts.ts';
 import { createQueries } from './queries.ts';
+import { readingsOf } from './readings.ts';
 
 const DAY_MS = 24 * 3_600_000;
 /** A person who has just been linked sees their last weigh-in; years of history do not pour out. */
@@ -38,7 +32,7 @@ export interface Collected {
   readonly missing: readonly Date[];
   /** When the groups were taken that are withdrawn now, because two answers lacked them. */
   readonly withdrawn: readonly Date[];
-  /** There is more since the cursor, which has moved: it is to be asked for again. */
+  /** Withings has more: what has changed since the cursor is to be asked for. */
   readonly hasMore: boolean;
 }
 
@@ -67,11 +61,13 @@ export interface Collect {
 }
 
 /** What is kept of an answer when its groups are in the journal. */
-interface Kept extends Pick<Collected, 'taken' | 'added' | 'hasMore'> {
+interface Kept extends Pick<Collected, 'taken' | 'added'> {
+  /** Where the next part would begin; undefined where there is none. */
+  readonly next: number | undefined;
   readonly complete: boolean;
   /** It came in several pages, and a group may have slipped through between two of them. */
   readonly isPaged: boolean;
-  /** Each part begins where the one before ended, by the time of change. */
+  /** Withings sent the oldest changes first, from the first part to the last. */
   readonly isOrdered: boolean;
   /** When the newest change was made. */
   readonly newestMs: number;
@@ -106,6 +102,18 @@ export function createCollect(ports: {
     return new Date(Math.min(dayBefore, journal.newestModification(userId)?.getTime() ?? dayBefore));
   };
 
+  /**
+   * The cursor. Where there is none, the first look becomes the cursor before anything else is journalled: a newer group
+   * would hide what was missed before it. Undefined for a person of whom the journal has nothing.
+   */
+  const loadCursor = async (userId: UserId): Promise<Date | undefined> => {
+    const cursor = await cursors.load(userId);
+    if (cursor !== undefined || journal.newestModification(userId) === undefined) return cursor;
+    const first = firstLook(userId, clock.now());
+    await cursors.save(userId, first);
+    return first;
+  };
+
   const fetch = (userId: UserId, urgent: boolean, makeQuery: () => MeasureQuery) =>
     askInParts(makeQuery, (queryOf, offset) =>
       withAccess(userId, { urgent }, (account) => measures.getMeas({ ...account, query: queryOf(), offset })),
@@ -114,10 +122,7 @@ export function createCollect(ports: {
   /** Journals a part of an answer. Returns how many lines the journal took. */
   const keep = async (userId: UserId, answer: MeasureAnswer): Promise<number> => {
     const { updatedAt } = answer;
-    // An older version that was read whole is better than a newer one that was read in part.
-    const isBetter = ({ isPartial, groupId, takenAt }: MeasureGroup) =>
-      isPartial !== true || !journal.groupsWithin(userId, around(takenAt)).some((known) => known.groupId === groupId);
-    const readings = answer.groups.filter(isBetter).map((group) => toReading(userId, group));
+    const readings = readingsOf(userId, answer.groups, journal);
     const entries = await journal.append(readings, { updatedAt: plausible(updatedAt) });
     announce(entries);
     deletions.seen(userId, answer);
@@ -136,25 +141,34 @@ export function createCollect(ports: {
   /** Journals an answer, each part before the next is asked for. */
   const keepAll = async (userId: UserId, { parts }: PartedAnswer): Promise<Kept> => {
     const taken: Date[] = [];
-    const whole = { added: 0, complete: false, hasMore: false, isPaged: false, isOrdered: true, newestMs: 0 };
+    const whole = { added: 0, complete: false, isPaged: false, isOrdered: true, newestMs: 0 };
+    let next: number | undefined;
     for await (const part of parts()) {
       whole.added += await keep(userId, part);
       taken.push(...part.groups.map(({ takenAt }) => takenAt));
       const changesMs = part.groups.map(({ modifiedAt }) => modifiedAt.getTime());
-      whole.isOrdered &&= changesMs.every((ms) => ms >= whole.newestMs);
+      whole.isOrdered &&= part.ascends === true && changesMs.every((ms) => ms >= whole.newestMs);
       whole.newestMs = changesMs.reduce((newest, ms) => Math.max(newest, ms), whole.newestMs);
       whole.isPaged ||= part.isPaged === true || part.next !== undefined;
       whole.complete = part.complete;
-      whole.hasMore = part.next !== undefined;
+      next = part.next;
     }
-    return { ...whole, taken };
+    return { ...whole, taken, next };
   };
 
   /** The same; fails where Withings has more than is asked for at a time. */
   const keepWhole = async (userId: UserId, fetched: PartedAnswer): Promise<Kept> => {
     const kept = await keepAll(userId, fetched);
-    if (kept.hasMore) throw tooLong();
+    if (kept.next !== undefined) throw brokenOff(kept.next);
     return kept;
+  };
+
+  /** An answer in pages counts when the next reconcile gets it again, and it brings nothing new. */
+  const isSettled = (userId: UserId, { isPaged, next, added }: Kept): boolean => {
+    const isSecond = readInPages.delete(userId);
+    if (!isPaged || next !== undefined || (isSecond && added === 0)) return true;
+    readInPages.add(userId);
+    return false;
   };
 
   const compare = async (...args: Parameters<typeof deletions.compare>) => {
@@ -217,36 +231,33 @@ export function createCollect(ports: {
     },
 
     async window(userId, window, { urgent }) {
+      await loadCursor(userId);
       const expected = deletions.expect(userId, window);
       const fetched = await fetch(userId, urgent, () => queries.window(window));
-      const { taken, added } = await keepWhole(userId, fetched);
+      const { taken, added, complete } = await keepWhole(userId, fetched);
       const { missing, withdrawn } = await compare(userId, expected, fetched.first);
       // Also where this process is killed before the second answer: the check at the next start looks again.
       if (missing.length > 0) await makeCheckDue(userId);
-      return { taken, added: added + withdrawn.length, missing, withdrawn, hasMore: false };
+      return { taken, added: added + withdrawn.length, missing, withdrawn, hasMore: !complete };
     },
 
     async since(userId, { urgent }) {
       const changedSince = (from: Date) => fetch(userId, urgent, () => queries.since(from));
-      const cursor = await cursors.load(userId);
+      const cursor = await loadCursor(userId);
       const from = cursor ?? firstLook(userId, clock.now());
       let fetched = await changedSince(from);
       // Withings' own clock is behind what we asked for: our clock, or the cursor, is wrong.
       const updatedAt = plausible(fetched.first.updatedAt);
       if (updatedAt !== undefined && updatedAt < from) fetched = await changedSince(firstLook(userId, updatedAt));
       const kept = await keepAll(userId, fetched);
-      const collected = { taken: kept.taken, added: kept.added, missing: [], withdrawn: [], hasMore: kept.hasMore };
-      // An answer in pages counts when the next reconcile gets it again, and it brings nothing new.
-      const isSecond = readInPages.delete(userId);
-      if (kept.isPaged && !kept.hasMore && !(isSecond && kept.added === 0)) {
-        readInPages.add(userId);
-        return collected;
-      }
+      const hasMore = kept.next !== undefined;
+      const collected = { taken: kept.taken, added: kept.added, missing: [], withdrawn: [], hasMore };
+      if (!isSettled(userId, kept)) return collected;
       // Never ahead of either clock: too early costs a few groups asked for again, too late loses them.
       const answeredMs = plausible(fetched.first.updatedAt)?.getTime() ?? 0;
       const next = Math.min(answeredMs, clock.now().getTime(), readUpTo(kept));
       // Otherwise the same would come again and again.
-      if (kept.hasMore && next <= from.getTime()) throw tooLong();
+      if (!kept.complete && next <= from.getTime()) throw brokenOff(kept.next);
       if (next > 0 && next !== cursor?.getTime()) await cursors.save(userId, new Date(next));
       return collected;
     },
@@ -279,18 +290,14 @@ export function createCollect(ports: {
   };
 }
 
-function around(moment: Date): TimeWindow {
-  return { start: moment, end: moment };
-}
-
 /** An answer without a time, or with one before this program existed, moves no cursor. */
 function plausible(updatedAt: Date | undefined): Date | undefined {
   return updatedAt !== undefined && isPlausible(updatedAt) ? updatedAt : undefined;
 }
 
 /**
- * Where an answer breaks off, what it holds was changed up to then: Withings sends the oldest changes first. Where its
- * parts do not keep to that, it says nothing.
+ * Where an answer breaks off and Withings sent the oldest changes first, it holds what was changed up to its newest one.
+ * In another order it says nothing.
  */
 function readUpTo({ complete, isOrdered, newestMs }: Kept): number {
   if (complete) return Number.POSITIVE_INFINITY;

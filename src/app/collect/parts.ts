@@ -42,10 +42,16 @@ export async function askInParts(
   };
 }
 
-export function tooLong(): Trouble {
-  return new Trouble('Withings has more for one question than weighbridge asks for at a time', {
-    code: 'answer_too_long',
-    recovery: 'retry',
-    hint: 'what came is in the journal; please report this if it stays',
-  });
+/**
+ * The trouble with an answer that is not whole.
+ *
+ * @param next of its last part
+ */
+export function brokenOff(next: number | undefined): Trouble {
+  const [code, what] =
+    next === undefined
+      ? ['answer_cut_off', 'Withings has more for one question, and does not say how to ask for it']
+      : ['answer_too_long', 'Withings has more for one question than weighbridge asks for at a time'];
+  const hint = 'what came is in the journal; please report this if it stays';
+  return new Trouble(what, { code, recovery: 'retry', hint });
 }

@@ -27,7 +27,7 @@ function isOrdinary({ reading, history }: FeedLine): boolean {
  * What a run says now.
  *
  * @param isOld whether a reading is too old to be announced
- * @returns undefined where there is nothing to deliver: history, or what does not count any more
+ * @returns undefined where there is nothing to deliver: history, what does not count any more, or was taken back before
  */
 export function describeRun(
   run: Run,
@@ -43,7 +43,7 @@ export function describeRun(
   const parts = [first, ...others];
   const main = parts.find((part) => part.reading.groupId === reading.groupId) ?? first;
   const kind = kindOf(main, parts);
-  if (kind === 'withdrawn' && !main.countedBefore) return undefined;
+  if (kind === undefined) return undefined;
   return {
     kind,
     reading,
@@ -61,10 +61,13 @@ function latestVersions(run: Run): readonly Reading[] {
 
 type Part = Pick<FeedLine, 'reading'> & ReturnType<JournalFeed['contextOf']>;
 
-function kindOf(main: Part, parts: readonly Part[]): DeliveryKind {
-  if (main.reading.withdrawn !== undefined) return 'withdrawn';
-  // A weight that counted before does not any more: for those who heard of it, it is taken back.
-  if (!counts(main.reading)) return main.countedBefore ? 'withdrawn' : 'held';
+/** Undefined for what does not count, and did not before: it never counted, or it was taken back by an older line. */
+function kindOf(main: Part, parts: readonly Part[]): DeliveryKind | undefined {
+  if (!counts(main.reading)) {
+    // A weight that counted does not any more: for those who heard of it, it is taken back.
+    if (main.stopsCounting) return 'withdrawn';
+    return main.countedBefore || main.reading.withdrawn !== undefined ? undefined : 'held';
+  }
   if (parts.every((part) => part.countedBefore)) return 'correction';
   if (parts.some((part) => part.besideOlderWeight)) return 'addition';
   if (weightOf(main.reading) === undefined) return 'reading';

@@ -1,14 +1,15 @@
 import { once } from 'node:events';
 import { resolve } from 'node:path';
-import type { Core, WithingsConfig } from '../../daemon/core.ts';
+import type { Core } from '../../daemon/core.ts';
 import { nameOf } from '../../domain/household.ts';
 import type { LinkOutcome } from '../../domain/link.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
 import { listen } from '../../http/listen.ts';
-import { createProof, localCallbackUrl, probeCallback } from '../../http/probe.ts';
+import { createProof } from '../../http/probe.ts';
 import { createPublicApp } from '../../http/public/app.ts';
 import { realClock } from '../../runtime/real-clock.ts';
+import { findDaemon } from './find-daemon.ts';
 import { type LinkedPerson, type Linking, openLinker } from './linking.ts';
 import { describeSwitch, sayOutcome } from './words.ts';
 
@@ -25,7 +26,7 @@ const MOST_LOOKS = 15;
 export async function linkByBrowser(linking: Linking): Promise<LinkedPerson | undefined> {
   const announce = createAnnounce(linking);
   while (!linking.patience.aborted) {
-    const answer = (await isDaemonHere(linking.config)) ? besideDaemon : withoutDaemon;
+    const answer = (await isDaemonHere(linking)) ? besideDaemon : withoutDaemon;
     const linked = await answer(linking, announce);
     if (linked !== undefined) return linked;
   }
@@ -61,7 +62,7 @@ async function besideDaemon(linking: Linking, announce: Announce): Promise<Linke
       return { userId, again, isDaemon: true };
     }
     await realClock.sleep(LOOK_MS, patience);
-    if (!(await isDaemonHere(config))) return undefined;
+    if (!(await isDaemonHere(linking))) return undefined;
   }
   return undefined;
 }
@@ -97,7 +98,7 @@ async function withoutDaemon(linking: Linking, announce: Announce): Promise<Link
     clock: realClock,
     log,
   });
-  await using listener = await listenAlone(app, config);
+  await using listener = await listenAlone(app, linking);
   if (listener === undefined) return undefined;
   await announce('login');
   const end = AbortSignal.any([patience, done.signal]);
@@ -109,26 +110,21 @@ async function withoutDaemon(linking: Linking, announce: Announce): Promise<Link
 }
 
 /** @returns undefined where a daemon or another login was the first to listen */
-async function listenAlone(app: Parameters<typeof listen>[0], config: WithingsConfig) {
+async function listenAlone(app: Parameters<typeof listen>[0], linking: Linking) {
   try {
-    return await listen(app, config.listen);
+    return await listen(app, linking.config.listen);
   } catch (error) {
     const isTaken = error instanceof Trouble && error.code === 'port_taken';
-    if (isTaken && (await isDaemonHere(config))) return undefined;
+    if (isTaken && (await isDaemonHere(linking))) return undefined;
     throw error;
   }
 }
 
-/**
- * Whether a daemon with our client secret and our logins listens on our port, or a login that stands in for it.
- *
- * @throws Trouble where it has other logins
- */
-async function isDaemonHere({ listen, callback, directories, withings }: WithingsConfig): Promise<boolean> {
-  const url = localCallbackUrl({ ...listen, ...callback });
-  const tokens = resolve(directories.tokens);
-  const { isOurs, isHere } = await probeCallback(url, createProof(withings.credentials.clientSecret), tokens);
-  if (!isOurs || isHere) return isHere;
+/** @throws Trouble where the daemon that is running has other logins */
+async function isDaemonHere({ config, patience }: Linking): Promise<boolean> {
+  const found = await findDaemon(config, patience);
+  if (found !== 'elsewhere') return found === 'here';
+  const tokens = resolve(config.directories.tokens);
   throw new Trouble(`the weighbridge that runs here keeps its logins elsewhere than in ${tokens}`, {
     code: 'other_place',
     recovery: 'settings',

@@ -1,5 +1,5 @@
 import type { LinkFailed } from '../../domain/link.ts';
-import { type LinkedPerson, type Linking, openLinker } from './linking.ts';
+import { type Bringer, type LinkedPerson, type Linking, openLinker } from './linking.ts';
 import { createPasted } from './pasted.ts';
 import { sayOutcome } from './words.ts';
 
@@ -9,10 +9,10 @@ import { sayOutcome } from './words.ts';
  * @returns undefined where nothing more comes in
  */
 export async function linkByHand(linking: Linking): Promise<LinkedPerson | undefined> {
-  const { shell, config, callback, patience } = linking;
+  const { shell, config, callback, patience, isDaemon } = linking;
   await using linker = await openLinker(linking);
   await linking.show();
-  shell.say('The browser ends on a page that it cannot open. Copy its address, and paste it here within 30 seconds.');
+  shell.say(TASKS[linking.by]);
   const pasted = createPasted();
   for await (const line of shell.readLines(patience)) {
     if (line.trim() === '') continue;
@@ -21,13 +21,19 @@ export async function linkByHand(linking: Linking): Promise<LinkedPerson | undef
     const outcome = redirect === undefined || isForeign ? NOT_WHOLE : await linker.link(redirect, forever());
     if (outcome === 'working') return undefined;
     sayOutcome(shell, outcome, config.people);
-    if (outcome.kind === 'already') return { userId: outcome.userId, again: true };
-    if (outcome.kind === 'linked') return outcome;
+    if (outcome.kind === 'already') return { userId: outcome.userId, again: true, isDaemon };
+    if (outcome.kind === 'linked') return { ...outcome, isDaemon };
     // The rest of an address may follow; after an attempt a new one must.
     if (outcome !== NOT_WHOLE) pasted.clear();
   }
   return undefined;
 }
+
+const TASKS: Readonly<Record<Bringer, string>> = {
+  browser: '',
+  hand: 'The browser ends on a page that it cannot open. Copy its address, and paste it here within 30 seconds.',
+  either: 'If the browser ends on a page that it cannot open, copy its address, and paste it here within 30 seconds.',
+};
 
 const NOT_WHOLE: LinkFailed = {
   kind: 'failed',

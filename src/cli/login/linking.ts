@@ -4,6 +4,9 @@ import type { Log } from '../../domain/log.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Shell } from '../shell.ts';
 
+/** Who brings the address that the browser ends on: the browser, the person at the keyboard, or whichever comes first. */
+export type Bringer = 'browser' | 'hand' | 'either';
+
 /** What linking one person works with. */
 export interface Linking {
   readonly shell: Shell;
@@ -12,6 +15,9 @@ export interface Linking {
   readonly callback: Callback;
   readonly subscribe: boolean;
   readonly log: Log;
+  readonly by: Bringer;
+  /** A daemon is running here, which goes on with a person who is linked by hand. */
+  readonly isDaemon: boolean;
   /** Of the consent link that is shown. */
   readonly id: string;
   readonly show: () => Promise<void>;

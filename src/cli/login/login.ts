@@ -2,10 +2,14 @@ import { realClock } from '../../runtime/real-clock.ts';
 import { openCommand } from '../open-command.ts';
 import { ExitCode, ExitError, type Shell } from '../shell.ts';
 import { linkByBrowser } from './by-browser.ts';
+import { linkByEither } from './by-either.ts';
 import { linkByHand } from './by-hand.ts';
-import type { LinkedPerson } from './linking.ts';
+import { findDaemon } from './find-daemon.ts';
+import type { Bringer, LinkedPerson } from './linking.ts';
 import { showLink } from './show-link.ts';
 import { sayNext, sayWithoutRedirect } from './words.ts';
+
+const LINK = { browser: linkByBrowser, hand: linkByHand, either: linkByEither };
 
 export interface LoginOptions {
   /** Withings' own demo account in place of a person's. */
@@ -17,29 +21,37 @@ export interface LoginOptions {
 
 /** Links one person: prints the consent link, and takes care of what comes back. */
 export async function login(shell: Shell, options: LoginOptions): Promise<ExitCode> {
-  const linked = await linkPerson(shell, options);
+  const { paste, ...others } = options;
+  const linked = await linkPerson(shell, { ...others, by: paste ? 'hand' : 'browser' });
   if (linked === undefined) return ExitCode.failed;
   sayNext(shell, linked);
   return ExitCode.done;
 }
 
+export interface LinkOptions extends Pick<LoginOptions, 'demoUser' | 'subscribe'> {
+  readonly by: Bringer;
+}
+
 /** @returns undefined where no person was linked; why has been said */
-export async function linkPerson(shell: Shell, options: LoginOptions): Promise<LinkedPerson | undefined> {
+export async function linkPerson(shell: Shell, options: LinkOptions): Promise<LinkedPerson | undefined> {
   const { config, core, log } = openCommand(shell);
   const { callback } = core;
   if (callback === undefined) {
     const message =
-      'CALLBACK_URL is required, or REDIRECT_URL where Withings cannot call: the browser ends there after the consent';
+      'CALLBACK_URL is required, or REDIRECT_URL where Withings cannot call: the browser ends there after the consent. Run "weighbridge setup"';
     throw new ExitError(ExitCode.configuration, message);
   }
   const { demoUser = false, subscribe } = options;
-  const paste = options.paste || !config.callback.answersRedirect;
+  const by = config.callback.answersRedirect ? options.by : 'hand';
   const { link, id, expiresAt } = callback.consent.request({ demo: demoUser, subscribe });
   const waitMs = expiresAt.getTime() - realClock.now().getTime();
   const patience = AbortSignal.any([shell.signal, AbortSignal.timeout(waitMs)]);
-  const show = () => showLink(shell, link);
-  const linking = { shell, config, core, callback, subscribe, log, id, show, patience };
-  const linked = paste ? await linkByHand(linking) : await linkByBrowser(linking);
-  if (linked === undefined) sayWithoutRedirect(shell, paste);
+  // A phone opens no page on this computer, and what it shows cannot be pasted here.
+  const isForPhone = by === 'browser' && config.callback.url !== undefined;
+  const show = () => showLink(shell, link, { isForPhone });
+  const isDaemon = by !== 'browser' && (await findDaemon(config, patience)) === 'here';
+  const linking = { shell, config, core, callback, subscribe, log, by, isDaemon, id, show, patience };
+  const linked = await LINK[by](linking);
+  if (linked === undefined) sayWithoutRedirect(shell, by);
   return linked;
 }

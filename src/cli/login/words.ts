@@ -5,7 +5,7 @@ import type { Linked, LinkOutcome } from '../../domain/link.ts';
 import type { WeighIn } from '../../domain/reading.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Shell } from '../shell.ts';
-import type { LinkedPerson } from './linking.ts';
+import type { Bringer, LinkedPerson } from './linking.ts';
 
 export function sayOutcome(shell: Shell, outcome: LinkOutcome, people: People): void {
   if (outcome.kind === 'failed') shell.say(`${outcome.problem} ${outcome.remedy}`);
@@ -41,9 +41,9 @@ export function sayNext(shell: Shell, { userId, again, isDaemon }: LinkedPerson)
 }
 
 /** Why no person was linked. A stop by the person is no error. */
-export function sayWithoutRedirect({ say, signal }: Shell, paste: boolean): void {
+export function sayWithoutRedirect({ say, signal }: Shell, by: Bringer): void {
   if (signal.aborted) say('Stopped. No person was linked.');
-  else if (paste) say('error: nothing more came in, and no person was linked');
+  else if (by === 'hand') say('error: nothing more came in, and no person was linked');
   else say(NO_REDIRECT);
 }
 

@@ -4,6 +4,7 @@ import { asTrouble, explain, type Trouble } from '../../domain/trouble.ts';
 import { realClock } from '../../runtime/real-clock.ts';
 import { openMessages } from '../open-command.ts';
 import { ExitCode, ExitError } from '../shell.ts';
+import type { Check } from './questions.ts';
 import { answer, checkSetting, type Session } from './session.ts';
 
 type Credentials = NonNullable<Config['withings']['credentials']>;
@@ -11,15 +12,19 @@ type Known = { readonly [Name in keyof Credentials]: string | undefined };
 
 const NOTHING_KNOWN: Known = { clientId: undefined, clientSecret: undefined };
 
-/** The client id and secret, as soon as Withings accepts them. */
-export async function takeClient(session: Session): Promise<void> {
+/**
+ * The client id and secret, as soon as Withings accepts them.
+ *
+ * @param isNewUrl the dashboard does not have the callback URL yet
+ */
+export async function takeClient(session: Session, isNewUrl: boolean): Promise<void> {
   const { options, questions, say } = session;
   const stored = session.config().withings.credentials;
   let known: Known = {
     clientId: options.clientId ?? session.setting('WITHINGS_CLIENT_ID'),
     clientSecret: options.clientSecret ?? stored?.clientSecret ?? session.setting('WITHINGS_CLIENT_SECRET'),
   };
-  if (known.clientId === undefined || known.clientSecret === undefined) sayWhatToEnter(session);
+  sayEntries(session, Object.values(known).includes(undefined), isNewUrl);
   for (;;) {
     const credentials = await complete(session, known);
     const trouble = await failureOf(session, credentials);
@@ -30,7 +35,8 @@ export async function takeClient(session: Session): Promise<void> {
       say('✓ Withings accepts the client id and the secret.');
       return;
     }
-    if (trouble.code !== 'wrong_client') throw new ExitError(ExitCode.failed, explain(trouble));
+    if (trouble.code !== 'wrong_client')
+      throw new ExitError(ExitCode.failed, `${explain(trouble)}. Then run "weighbridge setup" again.`);
     const wrong = 'Withings rejects the client id or the secret. Copy both again from the dashboard.';
     if (questions === undefined) throw new ExitError(ExitCode.configuration, wrong);
     say(wrong);
@@ -39,17 +45,22 @@ export async function takeClient(session: Session): Promise<void> {
 }
 
 async function complete(session: Session, known: Known): Promise<Credentials> {
-  const checkId = checkSetting('WITHINGS_CLIENT_ID');
-  const checkSecret = checkSetting('WITHINGS_CLIENT_SECRET');
+  const checkId = checkWord('WITHINGS_CLIENT_ID');
+  const checkSecret = checkWord('WITHINGS_CLIENT_SECRET');
   const preset = session.setting('WITHINGS_CLIENT_ID');
-  const clientId = await answer(session, '--client-id', known.clientId, checkId, (ask) =>
-    ask.text('Client id:', checkId, preset),
+  const clientId = await answer(session, '--client-id', known.clientId, checkId, (ask, check) =>
+    ask.text('Client id:', check, preset),
   );
   if (known.clientId === undefined) await session.save({ WITHINGS_CLIENT_ID: clientId });
-  const clientSecret = await answer(session, '--client-secret', known.clientSecret, checkSecret, (ask) =>
-    ask.secret('Client secret (also called consumer secret):', checkSecret),
+  const clientSecret = await answer(session, '--client-secret', known.clientSecret, checkSecret, (ask, check) =>
+    ask.secret('Client secret (also called consumer secret):', check),
   );
   return { clientId, clientSecret };
+}
+
+function checkWord(name: string): Check {
+  const check = checkSetting(name);
+  return (text) => (/\s/.test(text) ? 'cannot contain a space' : check(text));
 }
 
 /** A signed call for a nonce, which involves no login. */
@@ -61,9 +72,13 @@ async function failureOf(session: Session, credentials: Credentials): Promise<Tr
   return await core.client.checkCredentials().then(() => undefined, asTrouble);
 }
 
+function sayEntries(session: Session, isNewClient: boolean, isNewUrl: boolean): void {
+  if (isNewClient) sayWhatToEnter(session);
+  else if (isNewUrl) sayUrlToEnter(session);
+}
+
 /** Each field of the form, in its order. The callback URL stands alone, to be copied. */
 function sayWhatToEnter(session: Session): void {
-  const url = session.setting('CALLBACK_URL') ?? session.setting('REDIRECT_URL') ?? '';
   for (const line of [
     '',
     'Create an application at https://developer.withings.com/dashboard with these entries:',
@@ -71,9 +86,19 @@ function sayWhatToEnter(session: Session): void {
     '  Name, description     as you like, such as weighbridge',
     '  Environment           Development',
     '  Callback URL          the next line; the "Test" button may fail for now',
-    url,
+    urlOf(session),
     'Withings then shows a client id and a client secret.',
     '',
   ])
     session.say(line);
+}
+
+/** What the dashboard must have from now on. The URL stands alone, to be copied. */
+export function sayUrlToEnter(session: Session): void {
+  session.say('Enter this callback URL in the dashboard (https://developer.withings.com/dashboard):');
+  session.say(urlOf(session));
+}
+
+function urlOf({ setting }: Session): string {
+  return setting('CALLBACK_URL') ?? setting('REDIRECT_URL') ?? '';
 }

@@ -36,12 +36,15 @@ export async function takeNames(session: Session, linked: UserId | undefined): P
   for (const userId of await listLinked(session)) {
     const { names } = session.config().people;
     if (names.has(userId)) continue;
-    const check = (name: string) =>
-      name === '' ? undefined : checkSetting('USER_NAMES', (text) => `${userId}:${text}`)(name);
+    const checkName = checkSetting('USER_NAMES', (text) => `${userId}:${text}`);
+    const check = (name: string) => {
+      if (name.includes(',')) return 'A name cannot contain a comma.';
+      return name === '' ? undefined : checkName(name);
+    };
     const given = userId === linked ? options.name : undefined;
     const name = given ?? (await questions?.text(`What is the name of user ${userId}? (Enter for none)`, check)) ?? '';
     const problem = check(name);
-    if (problem !== undefined) throw new ExitError(ExitCode.usage, `--name ${problem}`);
+    if (problem !== undefined) throw new ExitError(ExitCode.usage, `--name: ${problem}`);
     const all = [...names, [userId, name]].map(([id, each]) => `${id}:${each}`);
     if (name !== '') await session.save({ USER_NAMES: all.join(',') });
   }

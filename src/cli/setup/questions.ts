@@ -1,5 +1,8 @@
+import type { ReadStream } from 'node:tty';
 import { confirm, input, password, select } from '@inquirer/prompts';
-import { ExitCode, ExitError, type Shell } from '../shell.ts';
+import { realClock } from '../../runtime/real-clock.ts';
+import type { Shell } from '../shell.ts';
+import { Stopped } from './stopped.ts';
 
 /** What is wrong with an answer, for the person to answer again; undefined where it is fine. */
 export type Check = (answer: string) => string | undefined;
@@ -22,11 +25,30 @@ export function openQuestions({
   readonly terminal: NonNullable<Shell['terminal']>;
 }) {
   const ask = async <T>(question: (context: object) => Promise<T>): Promise<T> => {
+    for (;;) {
+      const answer = await askOnce(question);
+      if (answer !== TOO_LONG) return answer;
+      say(`The answer is too long: ${MOST_CHARACTERS} characters are the most.`);
+      await untilQuiet();
+    }
+  };
+  /** A question draws its answer anew at each key, which takes minutes for a whole book. */
+  const askOnce = async <T>(question: (context: object) => Promise<T>): Promise<T | typeof TOO_LONG> => {
     const end = new AbortController();
+    let length = 0;
+    const onData = (keys: string | Buffer) => {
+      length += keys.length;
+      if (length <= MOST_CHARACTERS) return;
+      end.abort();
+      // Otherwise it still works through each key of this chunk.
+      keyboard.removeAllListeners('keypress');
+    };
     const onKey = (_text: unknown, key: { readonly ctrl?: boolean; readonly name?: string }) => {
       if (key.ctrl && key.name === 'd') end.abort();
     };
     keyboard.on('keypress', onKey);
+    // Before the question gets the keys.
+    keyboard.prependListener('data', onData);
     try {
       return await question({
         input: keyboard,
@@ -35,12 +57,26 @@ export function openQuestions({
       });
     } catch (error) {
       if (!(error instanceof Error && ENDED.includes(error.name))) throw error;
-      // A stop by the person is no error.
-      say(STOPPED);
-      throw new ExitError(ExitCode.failed);
+      if (length <= MOST_CHARACTERS) throw new Stopped();
+      return TOO_LONG;
     } finally {
       keyboard.off('keypress', onKey);
+      keyboard.off('data', onData);
     }
+  };
+  /** The rest of what was pasted is no answer. */
+  const untilQuiet = async () => {
+    let isQuiet = false;
+    const onData = () => {
+      isQuiet = false;
+    };
+    (keyboard as Partial<ReadStream>).setRawMode?.(true);
+    keyboard.on('data', onData).resume();
+    while (!isQuiet) {
+      isQuiet = true;
+      await realClock.sleep(QUIET_MS, signal);
+    }
+    keyboard.off('data', onData);
   };
   return {
     text: (message: string, check: Check, preset?: string) =>
@@ -57,8 +93,11 @@ export function openQuestions({
   };
 }
 
+/** Far more than any answer has. */
+const MOST_CHARACTERS = 2_000;
+const TOO_LONG = Symbol('too long');
+const QUIET_MS = 200;
 const ENDED = ['ExitPromptError', 'AbortPromptError'];
-const STOPPED = 'Stopped. The answers so far are in .env, and "weighbridge setup" goes on from there.';
 
 function valid(check: Check): (answer: string) => string | true {
   return (answer) => check(answer.trim()) ?? true;

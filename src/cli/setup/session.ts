@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Config, formatProblem, parseConfig } from '../../config/config.ts';
-import { editDotenv } from '../../config/dotenv-file.ts';
+import { type Changes, editDotenv } from '../../config/dotenv-file.ts';
 import { SettingError } from '../../config/readers.ts';
 import type { Finding } from '../../doctor/finding.ts';
 import { createMask } from '../../domain/secrets.ts';
@@ -41,6 +41,7 @@ export async function openSession(shell: Shell, options: SetupOptions) {
   const questions: Questions | undefined = ask && (await import('./questions.ts')).openQuestions(ask);
   const path = await realpath('.env').catch(() => resolve('.env'));
   const env: Record<string, string | undefined> = { ...shell.env };
+  let isChanged = false;
   return {
     options,
     questions,
@@ -51,15 +52,19 @@ export async function openSession(shell: Shell, options: SetupOptions) {
     config: (): Config => readAll(env),
     /** What the settings would be with these as well. */
     trial: (changes: Readonly<Record<string, string>>): Config => readAll({ ...env, ...changes }),
-    async save(changes: Readonly<Record<string, string>>): Promise<void> {
+    /** Whether anything was stored. */
+    isChanged: () => isChanged,
+    /** A setting that is undefined is removed. */
+    async save(changes: Changes): Promise<void> {
       const text = (await readText(nodeFiles, path)) ?? '';
       await replaceFile(nodeFiles, path, edited(text, changes));
       Object.assign(env, changes);
+      isChanged = true;
     },
   };
 }
 
-function edited(text: string, changes: Readonly<Record<string, string>>): string {
+function edited(text: string, changes: Changes): string {
   try {
     return editDotenv(text, changes);
   } catch (error) {
@@ -80,18 +85,26 @@ export function sayFinding({ say }: Session, config: Config, finding: Finding): 
   for (const line of describeFinding(finding, { mask, colour: false })) say(line);
 }
 
-/** The answer that an option gives, or the person. */
+/** The answer that an option gives, or the person; without the quotes that were copied with it. */
 export async function answer(
   { questions }: Session,
   option: string,
   given: string | undefined,
   check: Check,
-  ask: (questions: Questions) => Promise<string>,
+  ask: (questions: Questions, check: Check) => Promise<string>,
 ): Promise<string> {
-  if (given === undefined && questions !== undefined) return await ask(questions);
-  const problem = given === undefined ? 'is missing' : check(given);
+  const checkBare: Check = (text) => check(withoutQuotes(text));
+  if (given === undefined && questions !== undefined) return withoutQuotes(await ask(questions, checkBare));
+  const problem = given === undefined ? 'is missing' : checkBare(given);
   if (problem !== undefined) throw new ExitError(ExitCode.usage, `${option} ${problem}`);
-  return given ?? '';
+  return withoutQuotes(given ?? '');
+}
+
+const QUOTES = `["'\`“”„‟‘’‚‛«»]`;
+const QUOTES_AROUND = new RegExp(`^${QUOTES}+|${QUOTES}+$`, 'g');
+
+function withoutQuotes(text: string): string {
+  return text.trim().replace(QUOTES_AROUND, '').trim();
 }
 
 /** Of a setting as it would be read from `.env`. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { nameOf } from '../../domain/household.ts';
 import { SERVICE } from '../../systemd/paths.ts';
+import { findDaemon } from '../login/find-daemon.ts';
 import type { LinkedPerson } from '../login/linking.ts';
 import { linkPerson } from '../login/login.ts';
 import { describeWeighIn } from '../login/words.ts';
@@ -8,6 +9,7 @@ import { ExitCode, ExitError, type Shell } from '../shell.ts';
 import { takeClient } from './client.ts';
 import { fetchHistory, listLinked, offerService, sayMissingScopes, takeBroker, takeNames } from './extras.ts';
 import { openSession, type Session, type SetupOptions } from './session.ts';
+import { Stopped } from './stopped.ts';
 import { chooseWayIn, tryWayIn } from './way-in.ts';
 
 /**
@@ -15,14 +17,25 @@ import { chooseWayIn, tryWayIn } from './way-in.ts';
  * is not asked again, so a stopped set-up goes on where it was.
  */
 export async function setUp(shell: Shell, options: SetupOptions): Promise<ExitCode> {
+  try {
+    return await takeAll(shell, options);
+  } catch (error) {
+    if (!(error instanceof Stopped || shell.signal.aborted)) throw error;
+    shell.say('Stopped. The answers so far are in .env, and "weighbridge setup" goes on from there.');
+    return ExitCode.failed;
+  }
+}
+
+async function takeAll(shell: Shell, options: SetupOptions): Promise<ExitCode> {
   const isLeft = existsSync(SERVICE.unit) && !existsSync('.env');
   if (shell.service !== undefined || isLeft) throw new ExitError(ExitCode.failed, SERVICE_IS_HERE);
   const session = await openSession(shell, options);
-  session.config();
+  // By its settings, which may change now.
+  const wasRunning = (await findDaemon(session.config(), shell.signal)) === 'here';
   if (session.questions === undefined) demandOptions(session);
   else shell.say('Ctrl-C stops at any question; "weighbridge setup" then goes on from there.');
-  await chooseWayIn(session);
-  await takeClient(session);
+  const isNewUrl = await chooseWayIn(session);
+  await takeClient(session, isNewUrl);
   const isReachable = await tryWayIn(session);
   const linked = await link(session, isReachable);
   if (linked === 'failed') return ExitCode.failed;
@@ -31,18 +44,16 @@ export async function setUp(shell: Shell, options: SetupOptions): Promise<ExitCo
   const code = await fetchHistory(session, linked?.userId);
   if (code !== ExitCode.done) return code;
   if (linked !== undefined) sayLinked(session, linked);
-  if (linked?.isDaemon) {
-    shell.say('Restart the running weighbridge, so that it uses the new settings.');
-    return ExitCode.done;
-  }
-  return await offerService(session);
+  if (!wasRunning && !linked?.isDaemon) return await offerService(session);
+  if (session.isChanged()) shell.say('Restart the running weighbridge, so that it uses the new settings.');
+  return ExitCode.done;
 }
 
 const SERVICE_IS_HERE = `weighbridge runs here as a service, with its settings in /etc/weighbridge/env.
 Change them there, then "sudo systemctl restart weighbridge". "sudo weighbridge login" links another person.`;
 
 /** Without a terminal every answer that has no default must be an option. */
-function demandOptions({ options, setting, config }: Session): void {
+function demandOptions({ options, setting, config, shell }: Session): void {
   const { way, hostName, redirectUrl, clientId, clientSecret } = options;
   const hasWay = [way, hostName, redirectUrl, setting('CALLBACK_URL'), setting('REDIRECT_URL')].some(isGiven);
   const isClientKnown = config().withings.credentials !== undefined;
@@ -55,7 +66,10 @@ function demandOptions({ options, setting, config }: Session): void {
   };
   const names = Object.entries(missing).flatMap(([name, isMissing]) => (isMissing ? [name] : []));
   if (names.length === 0) return;
-  const message = `without a terminal these options are needed as well: ${names.join(', ')}`;
+  const { keyboard, env } = shell();
+  const isDumb = keyboard !== undefined && env['TERM'] === 'dumb';
+  const why = isDumb ? 'with TERM=dumb this terminal cannot show questions, so' : 'without a terminal';
+  const message = `${why} these options are needed as well: ${names.join(', ')}`;
   throw new ExitError(ExitCode.usage, message);
 }
 
@@ -72,16 +86,10 @@ async function link(session: Session, isReachable: boolean): Promise<LinkedPerso
   const isWanted = options.link ?? (length === 0 || ((await questions?.confirm(message, false)) ?? false));
   if (!isWanted) return undefined;
   say('');
-  const shell = session.shell();
-  const readLines = questions && (() => typedLines(questions));
-  // Without a callback URL the browser ends on a page that is not weighbridge's.
-  const paste = options.paste ?? (!isReachable || session.setting('CALLBACK_URL') === undefined);
-  const linked = await linkPerson({ ...shell, ...(readLines && { readLines }) }, { subscribe: true, paste });
-  return linked ?? 'failed';
-}
-
-async function* typedLines(questions: NonNullable<Session['questions']>): AsyncGenerator<string> {
-  for (;;) yield await questions.text('Address:', () => undefined);
+  // Only a browser on this computer comes back where Withings cannot.
+  const comesBack = isReachable && session.setting('CALLBACK_URL') !== undefined;
+  const by = options.paste ? 'hand' : comesBack ? 'browser' : 'either';
+  return (await linkPerson(session.shell(), { subscribe: true, by })) ?? 'failed';
 }
 
 /** The last thing to read is what all of this was for. */

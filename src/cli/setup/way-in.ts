@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { parseConfig } from '../../config/config.ts';
 import { isLoopback } from '../../config/readers.ts';
-import { judgeCallbackUrl } from '../../doctor/callback.ts';
+import { faultsOf } from '../../doctor/callback.ts';
 import { examineCallback } from '../../doctor/examine.ts';
-import { realNetwork } from '../../doctor/network.ts';
+import { openNetwork } from '../../doctor/network.ts';
 import { realClock } from '../../runtime/real-clock.ts';
 import { openMessages } from '../open-command.ts';
 import { ExitCode, ExitError } from '../shell.ts';
+import { sayUrlToEnter } from './client.ts';
 import { answer, checkSetting, type Session, sayFinding } from './session.ts';
 
 /** How Withings reaches this computer. */
@@ -14,32 +16,35 @@ interface Way {
   readonly name: string;
   /** What runs on this computer next to weighbridge, and is all that weighbridge needs to answer. */
   readonly isHere: boolean;
-  /** What to do, once there is a host name. */
-  readonly start: (host: string, port: number) => string;
+  /** What to do, once there is a host name; the guide has the recipes. */
+  readonly start: (at: { readonly host: string; readonly port: number; readonly guide: string }) => string;
 }
 
-const recipe = (title: string) => `follow the recipe "${title}" in deploy/README.md`;
+const recipe =
+  (title: string): Way['start'] =>
+  ({ guide }) =>
+    `follow the recipe "${title}" in ${guide}`;
 
 export const WAYS: Readonly<Record<string, Way>> = {
   ngrok: {
     name: 'ngrok (a free account, works behind any router)',
     isHere: true,
-    start: (host, port) => `run "ngrok http ${port} --url https://${host}" in another terminal`,
+    start: ({ host, port }) => `run "ngrok http ${port} --url https://${host}" in another terminal`,
   },
   cloudflare: {
     name: 'Cloudflare Tunnel (a domain of your own, works behind any router)',
     isHere: true,
-    start: () => recipe('Cloudflare Tunnel'),
+    start: recipe('Cloudflare Tunnel'),
   },
   tailscale: {
     name: 'Tailscale Funnel (an account, works behind any router)',
     isHere: true,
-    start: () => recipe('Tailscale Funnel'),
+    start: recipe('Tailscale Funnel'),
   },
   proxy: {
     name: 'A proxy such as Caddy or nginx (a port forward in the router)',
     isHere: false,
-    start: () => recipe('Caddy" or "nginx'),
+    start: recipe('Caddy" or "nginx'),
   },
 };
 const NONE = 'none';
@@ -49,13 +54,24 @@ export const WAY_NAMES: readonly string[] = [...Object.keys(WAYS), NONE];
 const ROUTE = '/withingsWebhook';
 const SECRET_BYTES = 16;
 
-/** Makes the callback URL, or the redirect URL where Withings cannot reach this computer. */
-export async function chooseWayIn(session: Session): Promise<void> {
-  const { options, say } = session;
+/**
+ * Makes the callback URL, or the redirect URL where Withings cannot reach this computer, unless there is one.
+ *
+ * @returns whether it is new
+ */
+export async function chooseWayIn(session: Session): Promise<boolean> {
+  const { options, setting } = session;
   const isAsked = [options.way, options.hostName, options.redirectUrl].some((each) => each !== undefined);
-  if (!isAsked && (session.setting('CALLBACK_URL') ?? session.setting('REDIRECT_URL')) !== undefined) return;
+  if (!isAsked && (setting('CALLBACK_URL') ?? setting('REDIRECT_URL')) !== undefined) return false;
+  await makeUrl(session);
+  return true;
+}
+
+async function makeUrl(session: Session): Promise<void> {
+  const { options, say } = session;
   say('Withings sends a notification after each weigh-in. For that it needs a way to this computer.');
-  const given = options.way ?? (options.hostName && 'proxy') ?? (options.redirectUrl && NONE);
+  const usual = options.hostName !== undefined ? 'proxy' : options.redirectUrl !== undefined ? NONE : undefined;
+  const given = options.way ?? usual;
   const isKnown = (name: string) => (WAY_NAMES.includes(name) ? undefined : `must be one of ${WAY_NAMES.join(', ')}`);
   const choices = [
     ...Object.entries(WAYS).map(([value, { name }]) => ({ value, name })),
@@ -71,26 +87,40 @@ async function makeCallbackUrl(session: Session, way: Way): Promise<void> {
   const { options, say } = session;
   const { listen, withings } = session.config();
   const sandbox = isLoopback(withings.apiUrl.hostname);
-  const check = (text: string) => {
-    const url = `${originOf(text)}${ROUTE}`;
-    const problem = checkSetting('CALLBACK_URL')(url);
-    const broken = problem === undefined && judgeCallbackUrl(url, { sandbox }).find(({ mark }) => mark === 'broken');
-    return problem ?? (broken ? `${broken.text}: ${broken.remedy}` : undefined);
-  };
-  const host = await answer(session, '--host-name', options.hostName, check, (ask) =>
-    ask.text('The host name that it gives this computer (such as NAME.ngrok-free.app):', check),
+  const check = (text: string) => problemOf(text, sandbox);
+  const given = await answer(session, '--host-name', options.hostName, check, (ask, checkBare) =>
+    ask.text('The host name that it gives this computer (such as NAME.ngrok-free.app):', checkBare),
   );
-  const origin = originOf(host);
+  const origin = originOf(given) ?? '';
   const url = `${origin}${ROUTE}/${randomBytes(SECRET_BYTES).toString('hex')}`;
   const isListening = session.setting('HOST') !== undefined;
   await session.save({ CALLBACK_URL: url, ...(way.isHere && !isListening && { HOST: '127.0.0.1' }) });
-  say(`Now let it lead to port ${listen.port} of this computer: ${way.start(new URL(origin).host, listen.port)}.`);
+  const { host } = new URL(origin);
+  const { port } = listen;
+  const guide = fileURLToPath(new URL('../README.md', session.shell().files.hooks));
+  say(`Now let it lead to port ${port} of this computer: ${way.start({ host, port, guide })}.`);
 }
 
-/** People paste a host name, or what stands in the address bar of a browser. */
-function originOf(text: string): string {
-  const url = /^https?:\/\//.test(text) ? text : `https://${text}`;
-  return URL.canParse(url) ? new URL(url).origin : url;
+/** Why Withings cannot reach a host, as far as its name shows. */
+function problemOf(text: string, sandbox: boolean): string | undefined {
+  if (text === '') return 'is empty';
+  if (/\s/.test(text)) return 'cannot contain a space';
+  const origin = originOf(text);
+  if (origin === undefined) return 'must be a host name, such as NAME.ngrok-free.app';
+  if (sandbox && isLoopback(new URL(origin).hostname)) return undefined;
+  const [fault] = faultsOf(`${origin}${ROUTE}`);
+  return fault && `${fault.what}. Withings needs a public name and port 443; a tunnel such as ngrok gives you both.`;
+}
+
+/** People paste a host name, or what stands in the address bar of a browser. Undefined: neither of them. */
+function originOf(text: string): string | undefined {
+  const [, scheme = 'https', rest = ''] = /^(?:(https?):\/*)?(.*)$/i.exec(text) ?? [];
+  const url = `${scheme}://${rest}`;
+  if (!URL.canParse(url)) return undefined;
+  const { protocol, hostname, port } = new URL(url);
+  const name = hostname.replace(/\.$/, '');
+  if (!/^([\w.-]+|\[[\da-f:.]+\])$/.test(name)) return undefined;
+  return `${protocol}//${name}${port === '' ? '' : `:${port}`}`;
 }
 
 async function takeRedirectUrl(session: Session): Promise<void> {
@@ -98,10 +128,12 @@ async function takeRedirectUrl(session: Session): Promise<void> {
   say('Without a way in weighbridge polls. Withings only needs an address for the browser to end on after linking.');
   const { port } = session.config().listen;
   const check = checkSetting('REDIRECT_URL');
-  const url = await answer(session, '--redirect-url', options.redirectUrl, check, (ask) =>
-    ask.text('Which address? Any page of yours will do:', check, `http://localhost:${port}${ROUTE}`),
+  const url = await answer(session, '--redirect-url', options.redirectUrl, check, (ask, checkBare) =>
+    ask.text('Which address? Any page of yours will do:', checkBare, `http://localhost:${port}${ROUTE}`),
   );
-  await session.save({ REDIRECT_URL: url });
+  const before = session.setting('CALLBACK_URL');
+  await session.save({ REDIRECT_URL: url, CALLBACK_URL: undefined });
+  if (before !== undefined) say('CALLBACK_URL is a comment in .env now, so that weighbridge polls.');
 }
 
 /**
@@ -111,9 +143,10 @@ async function takeRedirectUrl(session: Session): Promise<void> {
  */
 export async function tryWayIn(session: Session): Promise<boolean> {
   const { questions, say, options } = session;
-  if (session.setting('CALLBACK_URL') === undefined || !options.try) return true;
-  say('Trying the callback URL, as Withings does …');
-  for (;;) {
+  if (!options.try) return true;
+  // Without a callback URL there is nothing to try.
+  while (session.setting('CALLBACK_URL') !== undefined) {
+    say('Trying the callback URL, as Withings does …');
     if (await isReachable(session)) return true;
     if (questions === undefined) {
       say('The answers so far are in .env. Run "weighbridge setup" again when the way in works.');
@@ -121,19 +154,27 @@ export async function tryWayIn(session: Session): Promise<boolean> {
     }
     const choice = await questions.choose('The callback URL does not work yet. What now?', [
       { value: 'again', name: 'Try again' },
+      { value: 'change', name: 'Change the host name or the way' },
       { value: 'on', name: 'Go on: link now, and repair the way in later ("weighbridge doctor" checks it)' },
     ]);
     if (choice === 'on') return false;
+    if (choice === 'again') continue;
+    // The options have been answered; what they say does not work.
+    await makeUrl({ ...session, options: { try: true } });
+    sayUrlToEnter(session);
   }
+  return true;
 }
 
 async function isReachable(session: Session): Promise<boolean> {
   const shell = session.shell();
   const config = session.config();
   const parsed = parseConfig(shell.env, 'withings', shell.written);
-  const world = { network: realNetwork, clock: realClock, log: openMessages(shell, config) };
+  const network = openNetwork(shell.signal);
+  const world = { network, clock: realClock, log: openMessages(shell, config) };
   let isFine = true;
   for await (const finding of examineCallback(parsed, world)) {
+    shell.signal.throwIfAborted();
     // This command stands in for a daemon, as it will for the link.
     if (finding.check === 'daemon' && finding.mark === 'warning') continue;
     if (finding.mark === 'broken') isFine = false;

@@ -7,6 +7,8 @@ export const PEOPLE = [
     userId: '1234',
     name: 'Anna',
     kilograms: 81.25,
+    metres: 1.74,
+    goal: 78,
     model: 'Body+',
     course: [
       { daysAgo: 730, kilograms: 88.4 },
@@ -29,6 +31,8 @@ export const PEOPLE = [
     userId: '5678',
     name: 'Bo',
     kilograms: 92.4,
+    metres: 1.85,
+    goal: 90,
     model: 'WS-50',
     course: [
       { daysAgo: 730, kilograms: 90.1 },

@@ -174,6 +174,7 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
         previousWeight: previousWeight(reading),
         correction: found !== undefined && found.groups.firstAt(found.row) < at,
         countedBefore: countsBefore(found),
+        stopsCounting: found?.groups.stoppedAt(found.row) === at,
         stillCounts: found?.groups.counts(found.row) === true,
         besideOlderWeight: besides(reading).some((each) => countsBefore(findRow(userId, each.groupId))),
       };

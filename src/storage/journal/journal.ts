@@ -4,7 +4,7 @@ import type { Histories } from '../../domain/history.ts';
 import type { Log } from '../../domain/log.ts';
 import type { JournalFeed, LatestValues } from '../../domain/publisher.ts';
 import { counts, type Journal, type JournalEntry, type Reading } from '../../domain/reading.ts';
-import { type JournalView, NO_REVIEW, type Review } from '../../domain/review.ts';
+import { heldWith, isDue, type JournalView, NO_REVIEW, type Review } from '../../domain/review.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
 import { attempt, attemptIfThere, FILE_MODE, type FileSystem, nodeFiles, parent, syncDirectory } from '../files.ts';
@@ -12,7 +12,7 @@ import { lockFile } from '../lock.ts';
 import { createJournalFeed, identify, type Known } from './feed.ts';
 import { createHistories } from './histories.ts';
 import { createJournalIndex, createRest, inPortions, type KnownGroup, type Learned, type Placed } from './index.ts';
-import { formatLine, parseLine, wholeLength, wholeLines } from './line.ts';
+import { formatLine, type JournalLine, parseLine, wholeLength, wholeLines } from './line.ts';
 import { isMarked, markOf, pieceOf } from './mark.ts';
 
 /** More than most lines. */
@@ -59,7 +59,7 @@ export async function openJournal(
   let left: { readonly at: number; readonly bytes: Buffer } | undefined;
   /** Those of its lines that were in the file after all. The next append tells of them. */
   let owed: Learned[] = [];
-  /** What this process told of before it lost the file. It comes again, and is not told again. */
+  /** What this process told of before it lost the file. When it comes again, it is not told again. */
   const lost = new Map<string, KnownGroup>();
 
   const goOn = (over: Buffer) => {
@@ -173,16 +173,33 @@ export async function openJournal(
     }
   };
 
-  const addLines = async (handle: FileHandle, readings: readonly Reading[], history: boolean) => {
+  /** The lines that no publisher is to have. What counted and does not any more reaches them, also from a backfill. */
+  const findHistory = async (
+    handle: FileHandle,
+    lines: readonly Reading[],
+    fetched: readonly Reading[],
+    history: boolean,
+  ) => {
+    const found = new Set<Reading>();
+    const fresh = new Set(fetched.map(keyOf));
+    for (const line of lines) {
+      const isBack = line.withdrawn !== undefined || (index.group(line.userId, line.groupId)?.counts && !counts(line));
+      if (isBack) continue;
+      // A line that is written again stays what it was.
+      const isFetched = fresh.has(keyOf(line));
+      if (isFetched ? history : (await lastLine(handle, line.userId, line.groupId)).history) found.add(line);
+    }
+    return found;
+  };
+
+  const addLines = async (handle: FileHandle, readings: readonly Reading[], history: ReadonlySet<Reading>) => {
     if (readings.length === 0) return await tell([]);
     const lines: Buffer[] = [];
     const placed: Placed[] = [];
     const told = new Set(readings.filter(wasTold));
     let at = known.bytes;
     for await (const reading of inPortions(readings)) {
-      // What is taken back reaches the publishers, also where a backfill has fetched it.
-      const isHistory = (history && reading.withdrawn === undefined) || told.has(reading);
-      const line = Buffer.from(`${formatLine(reading, isHistory)}\n`);
+      const line = Buffer.from(`${formatLine(reading, history.has(reading) || told.has(reading))}\n`);
       lines.push(line);
       placed.push({ reading, at });
       at += line.length;
@@ -192,6 +209,7 @@ export async function openJournal(
     const learned = await index.add(placed);
     // Only now: publishers may have no line that the index does not know.
     goOn(bytes);
+    for (const reading of readings) lost.delete(keyOf(reading));
     return await tell(learned.filter(({ reading }) => !told.has(reading)));
   };
 
@@ -209,13 +227,13 @@ export async function openJournal(
     return entries;
   };
 
-  const lastLine = async (handle: FileHandle, userId: UserId, groupId: number): Promise<Reading> => {
+  const lastLine = async (handle: FileHandle, userId: UserId, groupId: number): Promise<JournalLine> => {
     const at = index.offsetOf(userId, groupId) ?? 0;
     for (let size = LINE_BYTES; ; size *= 2) {
       const { bytesRead, buffer } = await handle.read(Buffer.alloc(size), 0, size, at);
       for (const { line } of wholeLines(buffer.subarray(0, bytesRead))) {
-        const reading = parseLine(line.toString('utf8'))?.reading;
-        if (reading?.userId === userId && reading.groupId === groupId) return reading;
+        const found = parseLine(line.toString('utf8'));
+        if (found?.reading.userId === userId && found.reading.groupId === groupId) return found;
         throw new Trouble(`the line of the group ${groupId} in ${path} changed meanwhile`, CHANGED);
       }
       if (bytesRead < size) throw new Trouble(`the line of the group ${groupId} in ${path} is gone`, CHANGED);
@@ -225,7 +243,7 @@ export async function openJournal(
   const viewOf = (handle: FileHandle): JournalView => ({
     ...index,
     rest: createRest(),
-    lastLine: (userId, groupId) => lastLine(handle, userId, groupId),
+    lastLine: async (userId, groupId) => (await lastLine(handle, userId, groupId)).reading,
   });
 
   const locked = async <T>(work: (handle: FileHandle) => Promise<T>): Promise<T> => {
@@ -260,27 +278,32 @@ export async function openJournal(
     latest: histories,
     histories,
     async append(readings, { history = false, updatedAt } = {}) {
-      if (readings.length === 0 && left === undefined && owed.length === 0) return [];
+      const now = new Date(Math.max(clock.now().getTime(), updatedAt?.getTime() ?? 0));
+      const findDue = () => [...histories.people()].filter((each) => index.heldOf(each).some((one) => isDue(one, now)));
+      if (readings.length === 0 && left === undefined && owed.length === 0 && findDue().length === 0) return [];
       return await locked(async (handle) => {
         const added = await findNew(readings);
-        const now = new Date(Math.max(clock.now().getTime(), updatedAt?.getTime() ?? 0));
-        const userIds = [...new Set(readings.map(({ userId }) => userId))];
-        return await addLines(handle, await review(added, viewOf(handle), now, userIds), history);
+        const userIds = new Set([...findDue(), ...readings.map(({ userId }) => userId)]);
+        const lines = await review(added, viewOf(handle), now, [...userIds]);
+        return await addLines(handle, lines, await findHistory(handle, lines, added, history));
       });
     },
     async withdraw(userId, groupIds, reason) {
       return await locked(async (handle) => {
         const lines: Reading[] = [];
-        for (const groupId of groupIds) {
+        // A write that is torn behind the weight would leave the others held.
+        for (const groupId of new Set([...heldWith(index, userId, groupIds), ...groupIds])) {
           const group = index.group(userId, groupId);
           // What Withings took back may come back; what a person took back may not.
           const isBack = group?.withdrawn !== undefined && (reason !== 'forgotten' || group.withdrawn === reason);
           if (group === undefined || isBack) continue;
-          lines.push({ ...(await lastLine(handle, userId, groupId)), held: undefined, withdrawn: reason });
+          const { reading } = await lastLine(handle, userId, groupId);
+          lines.push({ ...reading, held: undefined, withdrawn: reason });
         }
-        return await addLines(handle, lines, false);
+        return await addLines(handle, lines, new Set());
       });
     },
+    group: (userId, groupId) => index.group(userId, groupId),
     groupsWithin: (userId, window) => index.groupsWithin(userId, window),
     heldOf: (userId) => index.heldOf(userId),
     newestModification: (userId) => index.newestModification(userId),

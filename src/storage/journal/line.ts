@@ -45,7 +45,8 @@ export function parseLine(text: string): JournalLine | undefined {
     model: textOf(model),
     timeZone: writtenDate && OFFSET.exec(writtenDate)?.[0],
     measures: onlyNumbers(measures),
-    held: oneOf(HELD_REASONS, line['held']),
+    // A reason of a newer version, or one written by hand, must not let it count.
+    held: textOf(line['held']) === undefined ? undefined : (oneOf(HELD_REASONS, line['held']) ?? 'jump'),
     withdrawn: line['withdrawn'] === true ? (oneOf(WITHDRAWN_REASONS, line['reason']) ?? 'forgotten') : undefined,
   };
   return {

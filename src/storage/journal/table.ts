@@ -27,10 +27,13 @@ export interface GroupTable {
   takenMs(row: number): number;
   modifiedMs(row: number): number;
   counts(row: number): boolean;
-  /** Where its last line begins, its first, and the first that counts (not a number where none does): bytes in the file. */
+  /** Where its last line begins, and its first: bytes in the file. */
   at(row: number): number;
   firstAt(row: number): number;
+  /** Where its first line that counts begins; not a number where none does. */
   firstCountsAt(row: number): number;
+  /** Where the line behind its last one that counts begins; not a number where there is none. */
+  stoppedAt(row: number): number;
   state(row: number): GroupState;
 }
 
@@ -40,12 +43,13 @@ export function createGroupTable(): GroupTable {
   const numbers = (): Float64Array => new Float64Array(0);
   let rows = 0;
   let [groupIds, takenMs, modifiedMs, weights] = [numbers(), numbers(), numbers(), numbers()];
-  let [lastAt, firstAt, firstCountsAt] = [numbers(), numbers(), numbers()];
+  let [lastAt, firstAt, firstCountsAt, stoppedAt] = [numbers(), numbers(), numbers(), numbers()];
   let states = new Uint8Array(0);
 
   const grow = () => {
     [groupIds, takenMs, modifiedMs, weights] = [longer(groupIds), longer(takenMs), longer(modifiedMs), longer(weights)];
-    [lastAt, firstAt, firstCountsAt] = [longer(lastAt), longer(firstAt), longer(firstCountsAt)];
+    [lastAt, firstAt] = [longer(lastAt), longer(firstAt)];
+    [firstCountsAt, stoppedAt] = [longer(firstCountsAt), longer(stoppedAt)];
     states = longer(states);
   };
 
@@ -57,6 +61,7 @@ export function createGroupTable(): GroupTable {
     groupIds[row] = groupId;
     firstAt[row] = at;
     firstCountsAt[row] = Number.NaN;
+    stoppedAt[row] = Number.NaN;
     return row;
   };
 
@@ -74,7 +79,10 @@ export function createGroupTable(): GroupTable {
       modifiedMs[row] = reading.modifiedAt.getTime();
       weights[row] = weightOf(reading) ?? Number.NaN;
       lastAt[row] = at;
-      if (counts(reading) && Number.isNaN(of(firstCountsAt, row))) firstCountsAt[row] = at;
+      if (counts(reading)) {
+        if (Number.isNaN(of(firstCountsAt, row))) firstCountsAt[row] = at;
+        stoppedAt[row] = Number.NaN;
+      } else if ((of(states, row) & COUNTS) !== 0) stoppedAt[row] = at;
       states[row] = encodeState(reading);
       return row;
     },
@@ -85,6 +93,7 @@ export function createGroupTable(): GroupTable {
     at: (row) => of(lastAt, row),
     firstAt: (row) => of(firstAt, row),
     firstCountsAt: (row) => of(firstCountsAt, row),
+    stoppedAt: (row) => of(stoppedAt, row),
     state(row) {
       const weight = of(weights, row);
       return {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Trouble } from '../../../src/domain/trouble.ts';
+import type { Call, Fault } from '../../../src/sandbox/calls.ts';
 import type { Answer } from '../../../src/sandbox/limits.ts';
 import type { RawGroup } from '../../../src/sandbox/measures.ts';
-import type { Call, Fault } from '../../../src/sandbox/sandbox.ts';
 import { isGetMeas, isRefresh } from '../../support/api-faults.ts';
 import { ALL, createBackfillBench, history, NOW, rawGroup, SINCE } from '../../support/backfill-bench.ts';
 import { watchCalls } from '../../support/checker.ts';
@@ -184,6 +184,7 @@ describe('trouble that passes', () => {
     let [appends, saves] = [0, 0];
     const state = await bench.run(ALL, {
       journal: {
+        ...bench.journal,
         append: (...args) => (++appends % 5 === 0 ? Promise.reject(full) : bench.journal.append(...args)),
       },
       store: {
@@ -347,4 +348,35 @@ test('a group that cannot be read is told of and left out, and keeps none of the
   assert.ok(state.unreadable > 0);
   assert.equal(bench.told.unreadable.length, 1, 'once, however often it comes');
   assert.match(bench.told.unreadable[0] ?? '', /date/);
+});
+
+test('a newer version that can be read in part only does not replace one that was read whole', async () => {
+  const [whole] = history(1, ago(400 * DAY), ago(300 * DAY));
+  assert.ok(whole !== undefined);
+  await using bench = await createBackfillBench({ groups: [whole] });
+  await bench.run();
+  const measures = [
+    { value: 'much', type: 1, unit: 0 },
+    { value: 20, type: 6, unit: 0 },
+  ] as RawGroup['measures'];
+  bench.sandbox.measures.put(ANNA, { ...whole, modified: whole.modified + 60, measures });
+  const state = await bench.run();
+  assert.deepEqual([journalled(bench), state.unreadable], [[whole.grpid], 1]);
+});
+
+test('a window that Withings cuts off is not passed', async () => {
+  const [group] = history(1, ago(400 * DAY), ago(300 * DAY));
+  assert.ok(group !== undefined);
+  let isCut = true;
+  await using bench = await createBackfillBench({
+    groups: [group],
+    fault: (_call, answer) => {
+      if (!isCut || answer?.body['measuregrps'] === undefined) return undefined;
+      return { text: JSON.stringify({ status: 0, body: { ...answer.body, measuregrps: [], more: 1 } }) };
+    },
+  });
+  assert.equal(((await failureOf(bench.run())) as Trouble).code, 'answer_cut_off');
+  isCut = false;
+  await bench.run();
+  assert.deepEqual(journalled(bench), [group.grpid]);
 });

@@ -1,5 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
+import { toReading } from '../../../src/domain/reading.ts';
+import { Trouble } from '../../../src/domain/trouble.ts';
 import { answerOf, createCollectorBench } from '../../support/collector-bench.ts';
 import { ANNA, weighIn } from '../../support/people.ts';
 
@@ -53,14 +55,33 @@ test('a group that cannot be read holds back neither the others nor the cursor, 
   assert.deepEqual(bench.log.texts('trouble'), []);
 });
 
+const READ = new Date('2026-11-20T05:59:00Z');
+const brokenOff = (ascends: boolean) => ({
+  ...answerOf([weighIn(81, TAKEN, { modifiedAt: READ })], UPDATED),
+  complete: false,
+  ascends,
+});
+
 test('where an answer breaks off, the cursor moves as far as it was read', async () => {
-  const read = new Date('2026-11-20T05:59:00Z');
-  const bench = createCollectorBench(() => ({
-    ...answerOf([weighIn(81, TAKEN, { modifiedAt: read })], UPDATED),
-    complete: false,
-  }));
+  const bench = createCollectorBench(() => brokenOff(true));
   await bench.collector.reconcile(ANNA);
-  assert.deepEqual(bench.cursors.get(ANNA), read);
+  assert.deepEqual(bench.cursors.get(ANNA), READ);
+});
+
+test('where an answer with the newest changes first breaks off, the cursor stays, and the log says so', async () => {
+  const bench = createCollectorBench(() => brokenOff(false));
+  bench.cursors.set(ANNA, TAKEN);
+  await bench.collector.reconcile(ANNA);
+  assert.deepEqual(bench.cursors.get(ANNA), TAKEN);
+  assert.equal(bench.journal.lines.length, 1);
+  assert.match(bench.log.texts('trouble').join(), /does not say how to ask for it/);
+});
+
+test('where the answer for a window breaks off, the changes since the cursor are asked for', async () => {
+  const bench = createCollectorBench(({ query }) => ('window' in query ? brokenOff(false) : answerOf([], UPDATED)));
+  bench.collector.notify(ANNA, { start: TAKEN, end: TAKEN });
+  await bench.clock.advance(HOUR);
+  assert.deepEqual(bench.cursors.get(ANNA), UPDATED);
 });
 
 /** A minute later with each part. */
@@ -71,6 +92,7 @@ const partOf = (part: number, next: number | undefined, modifiedAt = changedAt(p
     new Date(UPDATED.getTime() + part * 1_000),
   ),
   complete: next === undefined,
+  ascends: true,
   next,
 });
 
@@ -229,6 +251,28 @@ test('a window that was fetched first does not hide what happened the day before
   await bench.clock.advance(HOUR);
   await bench.collector.reconcile(ANNA);
   assert.equal(bench.journal.lines.length, 2);
+});
+
+test('a window that was fetched first does not hide what was missed while there was no cursor', async () => {
+  const daysAgo = (days: number) => new Date(TAKEN.getTime() - days * 24 * HOUR);
+  const [old, missed, fresh] = [10, 5, 0].map((days, at) => weighIn(80 + at, daysAgo(days), { groupId: at + 1 }));
+  assert(old !== undefined && missed !== undefined && fresh !== undefined);
+  let isDown = true;
+  const bench = createCollectorBench(({ query }) => {
+    if (isDown) throw new Trouble('no network', { code: 'network', recovery: 'retry' });
+    if ('window' in query) return answerOf([fresh], UPDATED);
+    return answerOf(
+      [old, missed, fresh].filter(({ modifiedAt }) => modifiedAt >= query.since),
+      UPDATED,
+    );
+  });
+  await bench.journal.append([toReading(ANNA, old)]);
+  bench.collector.notify(ANNA, { start: TAKEN, end: TAKEN });
+  await bench.clock.advance(1_000);
+  isDown = false;
+  await bench.clock.advance(HOUR);
+  await bench.collector.reconcile(ANNA);
+  assert.deepEqual(bench.journal.lines.map(({ groupId }) => groupId).sort(), [1, 2, 3]);
 });
 
 test('a time before this program existed is no time at Withings', async () => {

@@ -83,6 +83,23 @@ describe('the kinds', () => {
     assert.deepEqual(short(lines.deliver(1)), []);
   });
 
+  test('a group that does not count any more is told once, whatever takes it back again', () => {
+    const unsure = { attribution: 1, ambiguous: true };
+    const versions = [
+      WEIGHT,
+      { ...WEIGHT, ...unsure, withdrawn: 'ambiguous' as const },
+      { ...WEIGHT, ...unsure },
+      { ...WEIGHT, held: 'jump' as const },
+      { ...WEIGHT, withdrawn: 'emptied' as const, measures: {} },
+      { ...WEIGHT, withdrawn: 'forgotten' as const },
+    ];
+    const lines = createLines();
+    lines.append(...versions);
+    assert.deepEqual(short(lines.deliver(1)), [['withdrawn', '1', 80]]);
+    lines.append(WEIGHT, { ...WEIGHT, withdrawn: 'deleted' });
+    assert.deepEqual(short(lines.deliver(6)), [['withdrawn', '1', 80]], 'it counted again');
+  });
+
   test('a newer version of what counted is a correction, and late', () => {
     const lines = createLines();
     lines.append(WEIGHT);

@@ -160,7 +160,7 @@ describe('service install', () => {
   });
 
   for (const [what, settings, message] of [
-    ['there are no settings', '', /there are no settings/],
+    ['there are no settings', '', /there are no settings.*weighbridge setup/],
     ['one is wrong', `${SETTINGS}PORT=80a\n`, /PORT must be a number/],
     ['one is missing', 'WITHINGS_CLIENT_ID=my-id\n', /WITHINGS_CLIENT_SECRET is required/],
     [

@@ -108,6 +108,8 @@ describe('the callback path', () => {
         appli: 1,
         window: { start: new Date(1_795_154_462_000), end: new Date(1_795_154_463_000) },
         action: undefined,
+        at: undefined,
+        deviceId: undefined,
       },
     ]);
   });

@@ -109,11 +109,14 @@ function createModel(lines: readonly Placed[]) {
       const { userId: user, groupId, takenAt } = each;
       const older = (group: number) => linesOf(user, group).filter((other) => other.at < at);
       const countedOlder = (group: number) => older(group).some((other) => counts(other.reading));
-      const last = linesOf(user, groupId).at(-1)?.reading;
+      const own = linesOf(user, groupId);
+      const isCounted = (other: Placed) => counts(other.reading);
+      const last = own.at(-1)?.reading;
       return {
         previousWeight: beforeOf(each),
         correction: older(groupId).length > 0,
         countedBefore: countedOlder(groupId),
+        stopsCounting: at === (own[own.findLastIndex(isCounted) + 1]?.at ?? -1) && own.some(isCounted),
         stillCounts: last !== undefined && counts(last),
         besideOlderWeight: valuesOf(user, 'weight')
           .filter((other) => Math.abs(other.takenMs - takenAt.getTime()) <= SAME_MOMENT_MS && other.groupId !== groupId)

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { readFile, truncate } from 'node:fs/promises';
+import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { MeasureGroup } from '../../../src/domain/measure.ts';
 import { type Reading, toReading, weightOf } from '../../../src/domain/reading.ts';
@@ -20,13 +20,20 @@ function group(groupId: number, kilograms: number, days = 0, changes: Partial<Me
   return weighIn(kilograms, takenAt, { groupId, modifiedAt, ...changes });
 }
 
+/** A group of one fat ratio. */
+const fat = (groupId: number, value: number, days = 0, version = 0) =>
+  group(groupId, 0, days, { measures: [{ type: 6, value, position: undefined }] }, version);
+const heldIds = ({ heldOf }: Awaited<ReturnType<typeof openJournal>>) => heldOf(ANNA).map(({ groupId }) => groupId);
+
 async function setUp() {
   const directory = await temporaryDirectory();
   const path = `${directory.path}/measures.jsonl`;
-  const open = () => openJournal(path, createRecordingLog(), { review: REVIEW, clock: { now: () => NOW } });
+  const time = { now: NOW };
+  const open = () => openJournal(path, createRecordingLog(), { review: REVIEW, clock: { now: () => time.now } });
   return {
     path,
     open,
+    time,
     lines: async (): Promise<Record<string, unknown>[]> =>
       (await readFile(path, 'utf8'))
         .split('\n')
@@ -234,8 +241,7 @@ describe('a weight that cannot be this person’s is held', () => {
   test('also the composition that came one fetch earlier, and both count when the weight is corrected', async () => {
     await using home = await setUp();
     const journal = await home.open();
-    const fat = group(4, 0, 1, { measures: [{ type: 6, value: 5, position: undefined }] });
-    await journal.append(of(ANNA, ...USUAL, fat));
+    await journal.append(of(ANNA, ...USUAL, fat(4, 5, 1)));
     await journal.append(of(ANNA, group(3, 4, 1)));
     assert.equal(journal.latest.of(ANNA).get('fat_ratio'), undefined);
     await journal.append(of(ANNA, group(3, 81, 1, {}, 5)));
@@ -246,11 +252,9 @@ describe('a weight that cannot be this person’s is held', () => {
   test('and a new version of the composition that comes with the weight is kept', async () => {
     await using home = await setUp();
     const journal = await home.open();
-    const fat = (value: number, version: number) =>
-      group(3, 0, 1, { measures: [{ type: 6, value, position: undefined }] }, version);
-    await journal.append(of(ANNA, ...USUAL, fat(20, 0)));
-    await journal.append(of(ANNA, fat(21, 5), group(4, 116, 1)));
-    await journal.append(of(ANNA, fat(22, 6), group(4, 81, 1, {}, 6)));
+    await journal.append(of(ANNA, ...USUAL, fat(3, 20, 1)));
+    await journal.append(of(ANNA, fat(3, 21, 1, 5), group(4, 116, 1)));
+    await journal.append(of(ANNA, fat(3, 22, 1, 6), group(4, 81, 1, {}, 6)));
     assert.equal((await home.open()).latest.of(ANNA).get('fat_ratio')?.value, 22);
     const versions = (await home.lines()).filter(({ grpid }) => grpid === 3).map(({ measures }) => measures);
     assert.deepEqual(versions, [{ fat_ratio: 20 }, { fat_ratio: 21 }, { fat_ratio: 22 }]);
@@ -280,31 +284,158 @@ describe('a weight that cannot be this person’s is held', () => {
   });
 
   test('until its date has passed, where the clock of the scale is some minutes ahead', async () => {
-    await using directory = await temporaryDirectory();
-    let now = NOW;
-    const clock = { now: () => now };
-    const path = `${directory.path}/measures.jsonl`;
-    const journal = await openJournal(path, createRecordingLog(), { review: REVIEW, clock });
+    await using home = await setUp();
+    const journal = await home.open();
     const early = { ...group(3, 81.3), takenAt: new Date(NOW.getTime() + 10 * 60_000) };
     await journal.append(of(ANNA, ...USUAL, early, group(4, 81, -400)));
-    assert.deepEqual(
-      journal.heldOf(ANNA).map(({ groupId }) => groupId),
-      [3, 4],
-    );
-    now = new Date(NOW.getTime() + 11 * 60_000);
+    assert.deepEqual(heldIds(journal), [3, 4]);
+    home.time.now = new Date(NOW.getTime() + 11 * 60_000);
     await journal.append(of(ANNA, early));
-    assert.deepEqual(
-      journal.heldOf(ANNA).map(({ groupId }) => groupId),
-      [4],
-    );
+    assert.deepEqual(heldIds(journal), [4]);
     assert.equal(journal.lastWeighIn(ANNA)?.kilograms, 81.3);
   });
 
-  test('and can be taken back while it is held', async () => {
+  test('until its date has passed, also where nothing new comes', async () => {
     await using home = await setUp();
     const journal = await home.open();
-    await journal.append(of(ANNA, ...USUAL, group(3, 116, 1)));
-    await journal.withdraw(ANNA, [3], 'forgotten');
+    const early = { ...group(3, 81.3), takenAt: new Date(NOW.getTime() + 3 * 3_600_000) };
+    await journal.append(of(ANNA, ...USUAL, early));
+    home.time.now = new Date(NOW.getTime() + 4 * 3_600_000);
+    const entries = await journal.append([]);
+    assert.deepEqual(
+      entries.map(({ reading }) => [reading.groupId, reading.held]),
+      [[3, undefined]],
+    );
+  });
+
+  test('until its date has passed, and then releases one like it', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    const early = { ...group(4, 62.3), takenAt: new Date(NOW.getTime() + 10 * 60_000) };
+    await journal.append(of(ANNA, ...USUAL, group(3, 62, 1), early));
+    home.time.now = new Date(NOW.getTime() + 11 * 60_000);
+    await journal.append(of(ANNA, early));
+    assert.deepEqual(weights(journal), [81.2, 81.4, 62, 62.3]);
+  });
+
+  for (const [what, first, second, counted] of [
+    ['of a weight that no scale can weigh', [group(3, 62, 1), group(4, 500, 1)], group(5, 62.5), [62, 62.5]],
+    ['of a cat', [group(3, 116, 1), group(4, 4, 1)], group(3, 81.3, 1, {}, 5), [81.3]],
+  ] as const) {
+    test(`where another one of the same second is released, ${what}`, async () => {
+      await using home = await setUp();
+      const journal = await home.open();
+      await journal.append(of(ANNA, ...USUAL, ...first));
+      await journal.append(of(ANNA, second));
+      assert.deepEqual(weights(journal), [81.2, 81.4, ...counted]);
+      assert.deepEqual(heldIds(journal), [4]);
+    });
+  }
+
+  test('and its composition is released with a new version of the weight', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 62, 1), fat(4, 20, 1)));
+    await journal.append(of(ANNA, group(3, 62.1, 1, {}, 5), group(5, 62.5)));
+    assert.deepEqual(heldIds(journal), []);
+  });
+
+  for (const [what, first, second] of [
+    ['releases', [group(3, 62, 1), fat(4, 20, 1)], group(5, 62.5)],
+    ['corrects', [group(3, 62, 1), fat(4, 20, 1)], group(3, 81.3, 1, {}, 5)],
+    ['holds', [fat(4, 20, 1)], group(3, 62, 1)],
+  ] as const) {
+    test(`together with its composition, wherever a power cut tears the write that ${what} them`, async () => {
+      await using home = await setUp();
+      const journal = await home.open();
+      await journal.append(of(ANNA, ...USUAL, ...first));
+      const before = (await readFile(home.path)).length;
+      await journal.append(of(ANNA, second));
+      const right = [weights(journal), heldIds(journal)];
+      const whole = await readFile(home.path);
+      const ends = [...whole.keys()].filter((at) => at >= before && whole[at] === 0x0a);
+      for (const end of ends) {
+        await writeFile(home.path, whole.subarray(0, end - 3));
+        const next = await home.open();
+        await next.append(of(ANNA, second));
+        assert.deepEqual([weights(next), heldIds(next)], right);
+      }
+    });
+  }
+
+  test('and can be taken back while it is held, together with its composition', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 116, 1), fat(4, 40, 1)));
+    const entries = await journal.withdraw(ANNA, [3], 'forgotten');
+    assert.deepEqual(
+      entries.map(({ reading }) => [reading.groupId, reading.held, reading.withdrawn]),
+      [
+        [4, undefined, 'forgotten'],
+        [3, undefined, 'forgotten'],
+      ],
+    );
     assert.deepEqual((await home.open()).heldOf(ANNA), []);
   });
+
+  test('and its composition stays held while another weight of the same second is', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 116, 1), group(4, 500, 1), fat(5, 40, 1)));
+    await journal.withdraw(ANNA, [3], 'forgotten');
+    assert.deepEqual(heldIds(journal), [4, 5]);
+  });
+
+  test('also for a reason that this version does not know', async () => {
+    await using home = await setUp();
+    await (await home.open()).append(of(ANNA, ...USUAL, group(3, 62, 1)));
+    const text = await readFile(home.path, 'utf8');
+    await writeFile(home.path, text.replace('"held":"jump"', '"held":"later-reason"'));
+    const journal = await home.open();
+    assert.deepEqual([weights(journal), heldIds(journal)], [[81.2, 81.4], [3]]);
+  });
+});
+
+describe('while a backfill appends', () => {
+  const USUAL = [group(1, 81.2, 3), group(2, 81.4, 2)];
+  const early = { ...group(3, 81.3), takenAt: new Date(NOW.getTime() + 10 * 60_000) };
+  const old = of(ANNA, group(50, 85, 900));
+  const history = async ({ lines }: Awaited<ReturnType<typeof setUp>>, groupId: number) =>
+    (await lines()).filter(({ grpid }) => grpid === groupId).at(-1)?.['history'];
+
+  test('what is fetched is history, and what it releases stays news', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, early));
+    home.time.now = new Date(NOW.getTime() + 11 * 60_000);
+    await journal.append(old, { history: true });
+    assert.deepEqual(weights(journal), [85, 81.2, 81.4, 81.3]);
+    assert.deepEqual([await history(home, 50), await history(home, 3)], [true, undefined]);
+  });
+
+  test('what it brought stays history when a weigh-in releases it', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL, group(3, 62, 1)), { history: true });
+    await journal.append(of(ANNA, group(4, 62.5)));
+    assert.deepEqual([await history(home, 3), await history(home, 4)], [true, undefined]);
+  });
+
+  test('what counted and is held now is news', async () => {
+    await using home = await setUp();
+    const journal = await home.open();
+    await journal.append(of(ANNA, ...USUAL));
+    await journal.append(of(ANNA, group(2, 500, 2, {}, 5)), { history: true });
+    assert.deepEqual([heldIds(journal), await history(home, 2)], [[2], undefined]);
+  });
+});
+
+test('a group that is deleted and comes back is news, also after the journal was edited by hand', async () => {
+  await using home = await setUp();
+  const journal = await home.open();
+  await journal.append(of(ANNA, group(1, 81.2, 3), group(2, 81.4, 2)));
+  await writeFile(home.path, (await readFile(home.path, 'utf8')).replace('81.2', '81.3'));
+  await journal.withdraw(ANNA, [2], 'deleted');
+  const entries = await journal.append(of(ANNA, group(2, 81.4, 2)));
+  assert.deepEqual([entries.length, (await home.lines()).at(-1)?.['history']], [1, undefined]);
 });

@@ -1,0 +1,54 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const DRIP_MS = 20;
+
+export interface Call {
+  readonly path: string;
+  readonly form: URLSearchParams;
+  readonly accessToken: string;
+  /** Milliseconds since 1970, by the sandbox's clock. */
+  readonly at: number;
+}
+
+/** What is sent in place of an answer: `hang` sends nothing, `drip` sends a letter at a time. */
+export type Fault = 'hang' | 'cut' | { readonly httpStatus?: number; readonly text: string; readonly drip?: boolean };
+
+/** Parameters come in the query or in a form, and the token in the header or as a parameter. */
+export async function readCall(request: IncomingMessage, url: URL, at: number): Promise<Call> {
+  const form = new URLSearchParams([...(await readForm(request)), ...url.searchParams]);
+  const inForm = form.get('access_token') ?? '';
+  form.delete('access_token');
+  const accessToken = /^bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? inForm;
+  return { path: url.pathname, form, accessToken, at };
+}
+
+/** The fields of a POST with a form; none otherwise. */
+export async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
+  const isForm = /^application\/x-www-form-urlencoded\b/.test(request.headers['content-type'] ?? '');
+  const sent = await text(request);
+  return new URLSearchParams(request.method === 'POST' && isForm ? sent : '');
+}
+
+/** Returns whether there was a fault to send. */
+export function misbehave(response: ServerResponse, fault: Fault | undefined): boolean {
+  if (fault === undefined) return false;
+  if (fault === 'cut') response.destroy();
+  else if (fault !== 'hang') {
+    response.writeHead(fault.httpStatus ?? 200);
+    if (fault.drip) void drip(response, fault.text);
+    else response.end(fault.text);
+  }
+  return true;
+}
+
+/** A letter every so often, for as long as the caller listens. */
+async function drip(response: ServerResponse, text: string): Promise<void> {
+  for (const letter of text) {
+    await delay(DRIP_MS);
+    if (response.destroyed) return;
+    response.write(letter);
+  }
+  response.end();
+}

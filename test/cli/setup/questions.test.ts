@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
+import { openQuestions } from '../../../src/cli/setup/questions.ts';
+
+test('a pasted book is refused at once, as a whole, and the question is asked again', async () => {
+  const keyboard = new PassThrough();
+  // As standard error, which no question can end.
+  const terminal: PassThrough = Object.assign(new PassThrough(), { columns: 80, end: () => terminal });
+  const said: string[] = [];
+  let drawn = '';
+  const isAsked = (times: number) =>
+    new Promise<void>((resolve) => {
+      const look = () => {
+        if (drawn.split('? Name:').length <= times) return;
+        terminal.off('data', look);
+        resolve();
+      };
+      terminal.on('data', look);
+    });
+  terminal.on('data', (chunk) => {
+    drawn += stripVTControlCharacters(String(chunk));
+  });
+  const { signal } = new AbortController();
+  const { text } = openQuestions({ keyboard, terminal, signal, say: (line) => void said.push(line) });
+  const first = isAsked(1);
+  const answer = text('Name:', () => undefined);
+  await first;
+  const again = isAsked(2);
+  keyboard.write('x'.repeat(9_000));
+  keyboard.write('y'.repeat(1_000));
+  await again;
+  assert.deepEqual(said, ['The answer is too long: 2000 characters are the most.']);
+  keyboard.write('Anna\r');
+  assert.equal(await answer, 'Anna');
+  assert.ok(drawn.length < 5_000, `${drawn.length} characters were drawn`);
+});
