@@ -11,6 +11,7 @@ import type { TimedValue } from '../domain/history.ts';
 import type { People } from '../domain/household.ts';
 import type { Log } from '../domain/log.ts';
 import { counts, type GroupState, type Reading, weightOf } from '../domain/reading.ts';
+import { modelOf, type Scale } from '../domain/scale.ts';
 import {
   describePolling,
   type LoginState,
@@ -71,6 +72,7 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]
       held: recentlyHeld(journal.held.get(userId) ?? [], now),
       unreadable: unreadable.countOf(userId),
       subscription: describeSubscription(person, { hasCallback: callback.url !== undefined, pollMs: pollIntervalMs }),
+      scales: person.scales,
       bed: beds.get(userId),
     });
   }
@@ -164,6 +166,7 @@ function tableOf(persons: readonly PersonStatus[], { unit }: People): readonly (
       cell: ({ bed }) => (bed === undefined ? NOTHING : `${describeBed(bed)}, ${formatMinute(bed.at)}`),
       isRare: true,
     },
+    { heading: 'SCALE', cell: ({ scales }) => scales.map(describeScale).join('; ') || NOTHING, isRare: true },
     {
       heading: 'LAST CONTACT',
       cell: ({ lastContact }) => (lastContact === undefined ? NOTHING : formatMinute(lastContact.at)),
@@ -184,6 +187,13 @@ function describeTrend({ trend, perWeek = 0 }: Derived, unit: WeightUnit): strin
 function describeGoal({ goal, toGoal = 0 }: Derived, unit: WeightUnit): string {
   if (goal === undefined) return NOTHING;
   return `${formatWeight(goal, unit)}, ${toGoal === 0 ? 'reached' : `${tellChange(toGoal, unit)} to go`}`;
+}
+
+/** `Body+, battery low, 2026-11-20 07:01`: the time is that of its last contact. */
+function describeScale(scale: Scale): string {
+  const { battery, lastContact } = scale;
+  const parts = [modelOf(scale), battery && `battery ${battery}`, lastContact && formatMinute(lastContact)];
+  return parts.filter((part) => part !== undefined).join(', ');
 }
 
 function describe({ state, applis, since, reason, pollMs = 0 }: SubscriptionStatus): string {

@@ -45,7 +45,7 @@ export function checkPair(
     report('MQTT_CERT_FILE', undefined, 'is required with MQTT_KEY_FILE: it is the certificate of that key');
 }
 
-const EVERY_ADDRESS = ['0.0.0.0', '::'];
+export const EVERY_ADDRESS = ['0.0.0.0', '::'];
 
 /** Reports two listeners that want the same port of the same address. */
 export function checkPorts(

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { createAnnouncer } from '../app/collect/announce.ts';
 import { createCollect } from '../app/collect/collect.ts';
 import { createHeights } from '../app/collect/heights.ts';
+import { createScales } from '../app/collect/scales.ts';
 import { createSchedule } from '../app/collect/schedule.ts';
 import { createLinker, type LinkerHost } from '../app/link/link.ts';
 import { createPersonStates } from '../app/status/person-states.ts';
@@ -93,6 +94,15 @@ export function createCore(
     remembered: personStates.remembered,
   });
   const heights = createHeights({ withAccess: withSideAccess, source: client, personStates, clock, log });
+  const scales = createScales({
+    accessTokens,
+    source: client,
+    personStates,
+    household: tokens.list,
+    people,
+    clock,
+    log,
+  });
   const announce = createAnnouncer({ log, clock, people, maxAgeMs: schedule.maxAgeMs });
 
   const createCallback = (redirectUri: string) => {
@@ -123,6 +133,7 @@ export function createCore(
     withAccess,
     cursors,
     personStates,
+    scales,
     schedule,
     /** A person's status as the files hold it. */
     readStoredStatus: (userId: UserId) => readStoredStatus(storedStatus, userId),

@@ -19,12 +19,12 @@ import { createPublicApp } from '../http/public/app.ts';
 import type { Concern } from '../page/view.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
 import { realClock } from '../runtime/real-clock.ts';
-import { type OwnFiles, readVersion } from '../runtime/version.ts';
+import { type OwnFiles, readRepository, readVersion } from '../runtime/version.ts';
 import { fileWatch } from '../storage/file-watch.ts';
 import { loadAxios } from '../withings/transport.ts';
 import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
 import { preparePublishing } from './publishers.ts';
-import { openStatusPort } from './status-port.ts';
+import { openStatusPort, pageUrlOf } from './status-port.ts';
 
 export type Daemon = Awaited<ReturnType<typeof startDaemon>>;
 
@@ -60,7 +60,8 @@ export async function startDaemon(
   });
   const journal = await core.openJournal();
   const version = readVersion(files);
-  const publishers = await preparePublishing(config, { version, clock, log });
+  const program = { version, repository: readRepository(files), pageUrl: pageUrlOf(config.status) };
+  const publishers = await preparePublishing(config, { program, clock, log });
   const unreadable = await core.openUnreadable();
   const beds = await core.openBeds();
   const collect = core.createCollect(journal, unreadable);
@@ -82,7 +83,8 @@ export async function startDaemon(
     schedule,
     clock,
   });
-  const collector = createCollector({ collect, troubles, onContact: liveStatus.contacted, clock, random, log });
+  const fetching = { collect, scales: core.scales, troubles, onContact: liveStatus.contacted };
+  const collector = createCollector({ ...fetching, clock, random, log });
   const liveness = createLiveness(clock, () => collector.oldestAttemptMs(), fileWatch.silent);
   const bedPorts = { hasSecret: hasSecret(config.callback), people, clock, random, log, signal };
   const bed = beds && createBedIntake({ ...bedPorts, beds });

@@ -13,6 +13,7 @@ import type { Log } from '../domain/log.ts';
 import type { Publisher } from '../domain/publisher.ts';
 import type { UserId } from '../domain/token.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
+import type { Program } from '../publishers/mqtt/home-assistant.ts';
 import { createBedOffsetFiles } from '../storage/bed-file.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
@@ -56,7 +57,7 @@ interface Loaded {
  *
  * @throws Trouble if their directory cannot be written
  */
-export async function preparePublishing(config: Config, ports: Common & { readonly version: string }) {
+export async function preparePublishing(config: Config, ports: Common & { readonly program: Program }) {
   const { clock, log } = ports;
   const directory = publishersIn(config.directories.data);
   const publishers = await loadPublishers(config, ports);
@@ -108,7 +109,7 @@ export async function preparePublishing(config: Config, ports: Common & { readon
 
 async function loadPublishers(
   { mqtt, hook, people, directories: { data } }: Config,
-  { version, clock, log }: Common & { readonly version: string },
+  { program, clock, log }: Common & { readonly program: Program },
 ): Promise<readonly Loaded[]> {
   const loaded: Loaded[] = [];
   const files = createLastingFiles(log);
@@ -127,7 +128,7 @@ async function loadPublishers(
         discoveryPrefix,
         broker,
         people,
-        version,
+        program,
         maxAgeMs: schedule.maxAgeMs,
         linkedUsers: () => linkedUsers.refresh(),
         stateOf: (userId) => personStates.of(userId),

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import type { LiveStatus } from '../app/status/live-status.ts';
 import { createStatusChanges } from '../app/status/status-changes.ts';
+import { EVERY_ADDRESS } from '../config/checks.ts';
 import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/readers.ts';
 import type { Clock } from '../domain/clock.ts';
@@ -37,6 +39,17 @@ export interface StatusPorts {
 export interface StatusPort extends Listener {
   /** Loads the code and the files of the page, which the start does not wait for. */
   readonly load: () => Promise<void>;
+}
+
+/** Where other computers at home find the page; undefined where it is for this one alone, or off. */
+export function pageUrlOf(
+  { host, port }: Pick<Config['status'], 'host' | 'port'>,
+  name = hostname(),
+): string | undefined {
+  if (port === undefined || isLoopback(host)) return undefined;
+  const own = name.includes('.') ? name : `${name}.local`;
+  const reached = EVERY_ADDRESS.includes(host) ? own : isIPv6(host) ? `[${host}]` : host;
+  return `http://${reached}:${port}${PATHS.page}`;
 }
 
 /**

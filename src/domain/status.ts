@@ -2,6 +2,7 @@ import type { BedEvent } from './bed.ts';
 import type { Derived, Height } from './derived.ts';
 import { formatInterval } from './format.ts';
 import type { GroupState, WeighIn } from './reading.ts';
+import type { Scale } from './scale.ts';
 import type { UserId } from './token.ts';
 
 /** The status of the daemon, of its publishers and of each linked person, at one moment. */
@@ -31,6 +32,7 @@ export interface PersonStatus {
   /** How many measure groups of this person Withings sent that cannot be read. */
   readonly unreadable: number;
   readonly subscription: SubscriptionStatus;
+  readonly scales: readonly Scale[];
   /** The newest bed event; undefined before the first, and where `APPLIS` asks for none. */
   readonly bed?: BedEvent | undefined;
 }
@@ -116,6 +118,10 @@ export interface PersonState {
   readonly height: Height | undefined;
   /** When Withings was last asked for it. */
   readonly heightAskedAt: Date | undefined;
+  /** As Withings described them last. */
+  readonly scales: readonly Scale[];
+  /** When Withings was last asked for them. */
+  readonly scalesAskedAt: Date | undefined;
   /** What the login may, as Withings listed it last. */
   readonly scope: string | undefined;
 }
@@ -161,6 +167,8 @@ export const NOTHING_KNOWN: PersonState = {
   checkedAt: undefined,
   height: undefined,
   heightAskedAt: undefined,
+  scales: [],
+  scalesAskedAt: undefined,
   scope: undefined,
 };
 

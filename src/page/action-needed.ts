@@ -1,4 +1,5 @@
 import { group } from 'd3-array';
+import { type LowBattery, lowBatteries, modelOf } from '../domain/scale.ts';
 import {
   describePolling,
   type PersonStatus,
@@ -34,6 +35,7 @@ export function actionsNeeded(view: PageView): ActionNeeded[] {
     ...people.flatMap((person) => actionForPerson(person, view) ?? []),
     ...publishers.filter(({ state }) => state === 'trouble').map((each) => actionForPublisher(each, troubles)),
     ...actionsForOutages(outages, people),
+    ...lowBatteries(people).map((each) => actionForBattery(each, people)),
     ...concerns.map(({ isBroken, text, remedy }): ActionNeeded => {
       const title = isBroken ? 'The set-up is broken' : 'The set-up could be better';
       const said = [text, ...(remedy === undefined ? [] : [remedy])].map(sentence).join(' ');
@@ -83,6 +85,12 @@ function actionForPerson(person: PersonStatus, view: PageView): ActionNeeded | u
     since,
     text: `${sentence(reason ?? 'The subscription is lost')} ${RENEWED}`,
   };
+}
+
+function actionForBattery({ scale }: LowBattery, people: readonly PersonStatus[]): ActionNeeded {
+  const users = people.filter(({ userId }) => scale.userIds.includes(userId)).map(nameOf);
+  const text = `Replace or charge it. ${list(users)} ${users.length === 1 ? 'uses' : 'use'} this scale.`;
+  return { urgency: 'note', icon: 'battery', title: `The battery of the ${modelOf(scale)} is low`, text };
 }
 
 const RENEWED =

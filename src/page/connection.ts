@@ -1,4 +1,5 @@
 import { APPLI_NAMES } from '../domain/notification.ts';
+import { modelOf, type Scale } from '../domain/scale.ts';
 import { describePolling, type LoginState, type PersonStatus, type SubscriptionStatus } from '../domain/status.ts';
 import { type Html, html } from '../html/html.ts';
 import type { PageView } from './view.ts';
@@ -6,17 +7,25 @@ import { list, sayWhen, timeAgo } from './words.ts';
 
 /** The connection between Withings and weighbridge for a person, in words. */
 export function drawConnection(person: PersonStatus, { now }: PageView): Html {
-  const { login, subscription, lastNotification, lastContact } = person;
+  const { login, subscription, lastNotification, lastContact, scales } = person;
   return html`<dl class="connection">
 ${line('Login', sayLogin(login, now), login.state === 'needs_login' || login.state === 'unknown')}
 ${line('Subscription', saySubscription(subscription, now), subscription.state === 'lost')}
 ${line('Last notification', lastNotification ? timeAgo(lastNotification) : 'none since the start')}
 ${line('Last contact', lastContact ? timeAgo(lastContact) : 'not yet')}
+${scales.map((scale) => line('Scale', sayScale(scale, now), scale.battery === 'low'))}
 </dl>`;
 }
 
 function line(term: string, text: string | Html, isBad = false): Html {
   return html`<div><dt>${term}</dt><dd${isBad && html` class="bad"`}>${text}</dd></div>`;
+}
+
+/** `Body+, battery medium, last contact 3 days ago` */
+function sayScale(scale: Scale, now: Date): Html {
+  const { battery, lastContact: at } = scale;
+  const contact = at && timeAgo({ at, agoMs: Math.max(0, now.getTime() - at.getTime()) });
+  return html`${modelOf(scale)}${battery && `, battery ${battery}`}${contact && html`, last contact ${contact}`}`;
 }
 
 function sayLogin(login: LoginState, now: Date): string {

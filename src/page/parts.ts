@@ -28,6 +28,7 @@ With <code>REDIRECT_URL</code>, run <code>weighbridge login --paste</code> on th
 
 /** Drawn with a pen on 24 × 24. */
 const ICONS = {
+  battery: 'M4 8h13v8H4V8M20 11v2M7 11v2',
   call: 'M6 17V11a6 6 0 0 1 12 0v6l1.5 1.5h-15L6 17M10 21h4M3 3l18 18',
   cloud: 'M7 18h10a4 4 0 0 0 .8-7.9A6 6 0 0 0 6.3 9.2 4.5 4.5 0 0 0 7 18M12 10v3.5M12 15.6v.1',
   login: 'M11 12a4 4 0 1 1-8 0a4 4 0 1 1 8 0h10v3.5M17 12v2.5',

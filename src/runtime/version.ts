@@ -10,6 +10,12 @@ export interface OwnFiles {
   readonly hooks: URL;
 }
 
+/** Where the source is, as `package.json` states it. */
+export function readRepository({ manifest }: Pick<OwnFiles, 'manifest'>): string {
+  const { repository }: { readonly repository: string } = JSON.parse(readFileSync(manifest, 'utf8'));
+  return repository;
+}
+
 /** The version, which `package.json` alone states. */
 export function readVersion({ manifest }: Pick<OwnFiles, 'manifest'>): string {
   const { version }: { readonly version: string } = JSON.parse(readFileSync(manifest, 'utf8'));

@@ -1,5 +1,6 @@
 import { parseTime } from '../domain/dates.ts';
 import { type Height, isHeight } from '../domain/derived.ts';
+import { parseBattery, parseScaleId, type Scale } from '../domain/scale.ts';
 import { type Hitch, NOTHING_KNOWN, type PersonState, type PersonStore } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 import { type FileSystem, nodeFiles, readText, replaceFile } from './files.ts';
@@ -23,7 +24,7 @@ export function createPersonFiles(directory: string, files: FileSystem = nodeFil
 }
 
 function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribed, checkedAt, ...rest }: PersonState) {
-  const { height, heightAskedAt, scope } = rest;
+  const { height, heightAskedAt, scales, scalesAskedAt, scope } = rest;
   const fields = {
     linked_at: linkedAt,
     linked_by: linkedBy,
@@ -32,6 +33,8 @@ function encode({ linkedAt, linkedBy, needsLogin, subscription, leaveUnsubscribe
     checked_at: checkedAt,
     height: height && { metres: height.metres, taken_at: height.takenAt },
     height_asked_at: heightAskedAt,
+    scales: scales.length === 0 ? undefined : scales.map(encodeScale),
+    scales_asked_at: scalesAskedAt,
     scope,
   };
   return leaveUnsubscribed ? { ...fields, leave_unsubscribed: true } : fields;
@@ -50,6 +53,8 @@ function decode(fields: Fields): PersonState {
     checkedAt: parseTime(fields['checked_at']),
     height: decodeHeight(fields['height']),
     heightAskedAt: parseTime(fields['height_asked_at']),
+    scales: decodeScales(fields['scales']),
+    scalesAskedAt: parseTime(fields['scales_asked_at']),
     scope: textOf(fields['scope']),
   };
 }
@@ -58,6 +63,21 @@ function decodeHeight(value: unknown): Height | undefined {
   const { metres, taken_at } = fieldsOf(value);
   const takenAt = parseTime(taken_at);
   return typeof metres === 'number' && isHeight(metres) && takenAt !== undefined ? { metres, takenAt } : undefined;
+}
+
+function encodeScale({ id, model, battery, lastContact, seenAt }: Scale) {
+  return { deviceid: id, model, battery, last_contact: lastContact, seen_at: seenAt };
+}
+
+function decodeScales(value: unknown): readonly Scale[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((each) => {
+    const { deviceid, model, battery, last_contact, seen_at } = fieldsOf(each);
+    const [id, seenAt] = [parseScaleId(deviceid), parseTime(seen_at)];
+    if (id === undefined || seenAt === undefined) return [];
+    const lastContact = parseTime(last_contact);
+    return [{ id, model: textOf(model), battery: parseBattery(battery), lastContact, seenAt }];
+  });
 }
 
 function decodeHitch(value: unknown): Hitch | undefined {

@@ -9,6 +9,7 @@ import {
   type MeasureSource,
   type Unreadable,
 } from '../domain/measure.ts';
+import type { ScaleSource } from '../domain/scale.ts';
 import type { SubscriptionService } from '../domain/subscription.ts';
 import type { Account, TokenIssuer } from '../domain/token.ts';
 import { badAnswer, CODE_GRANT, REFRESH_GRANT } from './errors.ts';
@@ -18,6 +19,7 @@ import {
   parseGrant,
   parseMeasurePage,
   parseNonce,
+  parseScales,
   parseSubscriptions,
   parseTokenSet,
 } from './wire.ts';
@@ -36,7 +38,7 @@ export interface WithingsClientOptions extends Omit<TransportOptions, 'clock'> {
   readonly clock: Pick<Clock, 'now' | 'sleep'>;
 }
 
-export interface WithingsClient extends TokenIssuer, MeasureSource, HeightSource, SubscriptionService {
+export interface WithingsClient extends TokenIssuer, MeasureSource, HeightSource, ScaleSource, SubscriptionService {
   /** Checks the client id and secret. No person needs to be linked. */
   checkCredentials(): Promise<void>;
 }
@@ -122,6 +124,13 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
     getMeas: ({ query, offset = 0, ...account }) => getPart(account, queryForm(query), offset),
 
     getHeights: async (account) => (await getPart(account, { meastype: HEIGHT }, 0)).groups,
+
+    async getScales(account) {
+      const endpoint = '/v2/user';
+      const form = { action: 'getdevice' };
+      const body = await post({ endpoint, form, urgent: account.urgent, timeoutMs: DATA_TIMEOUT_MS, account });
+      return judged(endpoint, () => parseScales(body));
+    },
 
     async list(account) {
       const body = await notify(account, { action: 'list' });

@@ -15,7 +15,7 @@ export interface Refusal {
 export const CODE_GRANT = 'authorization_code';
 export const REFRESH_GRANT = 'refresh_token';
 
-export type Endpoint = '/v2/oauth2' | '/v2/signature' | '/measure' | '/notify';
+export type Endpoint = '/v2/oauth2' | '/v2/signature' | '/v2/user' | '/measure' | '/notify';
 
 interface Meaning {
   readonly code: string;

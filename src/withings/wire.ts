@@ -1,5 +1,6 @@
 import { parseSeconds } from '../domain/dates.ts';
 import { decimal, type Measure, type MeasureGroup, type Unreadable } from '../domain/measure.ts';
+import { parseBattery, parseScaleId, type Scale } from '../domain/scale.ts';
 import type { Subscription } from '../domain/subscription.ts';
 import { parseAccessToken, parseRefreshToken, parseUserId, type TokenSet, type UserId } from '../domain/token.ts';
 
@@ -85,6 +86,18 @@ export function parseNonce(body: unknown): string {
   const nonce = text(object(body, 'body')['nonce']);
   if (nonce === undefined) throw new WireError('body.nonce is missing');
   return nonce;
+}
+
+/** The scales among the devices. A device that cannot be read is left out, and so is what cannot be read of one. */
+export function parseScales(body: unknown): readonly Omit<Scale, 'seenAt'>[] {
+  return array(object(body, 'body')['devices'], 'body.devices').flatMap((value) => {
+    if (!isRecord(value) || value['type'] !== 'Scale') return [];
+    const id = parseScaleId(value['deviceid'] ?? value['hash_deviceid']);
+    if (id === undefined) return [];
+    const lastContact = attempt([], () => time(value['last_session_date'], 'last_session_date'));
+    const model = name(value['model']) ?? modelNumber(value['model_id']);
+    return [{ id, model, battery: parseBattery(value['battery']), lastContact }];
+  });
 }
 
 export function parseMeasurePage(body: unknown): MeasurePage {

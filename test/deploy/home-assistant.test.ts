@@ -30,8 +30,9 @@ function sentOf(kilograms: number): { readonly attributes: Fields; readonly plai
 
 /** What Home Assistant is told of Anna. */
 function device(): { readonly components: Readonly<Record<string, Fields>> } {
-  const options = { userId: ANNA, name: 'Anna', unit: 'kg', topics: TOPICS, version: '1' } as const;
-  return JSON.parse(devicePayload({ ...options, quantities: ['weight', 'fat_ratio', 'muscle_mass'] }));
+  const options = { userId: ANNA, name: 'Anna', unit: 'kg', topics: TOPICS } as const;
+  const program = { version: '1', repository: 'https://example.org/weighbridge', pageUrl: undefined };
+  return JSON.parse(devicePayload({ ...options, program, quantities: ['weight', 'fat_ratio', 'muscle_mass'] }));
 }
 
 const OTHER_GROUP = '{{ trigger.from_state.attributes.grpid != trigger.to_state.attributes.grpid }}';

@@ -129,7 +129,7 @@ describe('the doctor, asked about the broker', () => {
       { settings: ['max_packet_size 20000'] },
       [
         /^ok .* takes its messages/,
-        /^warning .* takes 20,000 bytes at most, and weighbridge\/doctor needs 32,\d\d\d bytes; raise/,
+        /^warning .* takes 20,000 bytes at most, and weighbridge\/doctor needs 40,\d\d\d bytes; raise/,
       ],
     ],
     [
@@ -137,7 +137,7 @@ describe('the doctor, asked about the broker', () => {
       { settings: ['message_size_limit 20000'] },
       [
         /^ok /,
-        /^warning .* closes the connection at a message on weighbridge\/doctor \(32,000 bytes\); see .*message_size/,
+        /^warning .* closes the connection at a message on weighbridge\/doctor \(40,000 bytes\); see .*message_size/,
       ],
     ],
     [

@@ -171,6 +171,22 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     assert.match(cells[1] ?? '', / - +60\.00 kg, \S+ \S+ \(and 1 more\) /);
   });
 
+  test('shows the scales of a person, in a column where anyone has one', async () => {
+    const seen_at = SINCE;
+    const scales = [
+      { deviceid: 'b0d7', model: 'Body+', battery: 'low', last_contact: SINCE, seen_at },
+      { deviceid: 'x', seen_at },
+    ];
+    await using users = await startUsers({ 'tokens/1234': 'a\n', 'data/people/1234': JSON.stringify({ scales }) });
+    const { stdout } = await users.run();
+    assert.match(stdout, / SCALE +LAST CONTACT .*\n.* Body\+, battery low, 2026-11-20 05:00; scale {2}/);
+    const [row] = await users.rows();
+    assert.deepEqual(row.scales, [
+      { deviceid: 'b0d7', model: 'Body+', battery: 'low', last_contact: '2026-11-20T05:00:00+00:00' },
+      { deviceid: 'x', model: null, battery: null, last_contact: null },
+    ]);
+  });
+
   test('shows since when and why somebody needs login', async () => {
     const needs_login = { since: SINCE, reason: 'the refresh token is refused' };
     await using users = await startUsers({

@@ -313,6 +313,30 @@ test('the page has one line about the bed of a person who has one', () => {
   assert.doesNotMatch(say('well'), /of bed|In bed/);
 });
 
+describe('the scales', () => {
+  const at = new Date(NOW.getTime() - 3 * 24 * 3_600_000);
+  const scale = (battery: 'low' | 'high') => ({ id: 'b', model: 'Body <+>', battery, lastContact: at, seenAt: NOW });
+  const drawn = (battery: 'low' | 'high') => {
+    const people = [ANNA, BO].map((user) => person(user, user === ANNA ? 'Anna' : 'Bo', { scales: [scale(battery)] }));
+    return textOf(draw(view({ status: status({ people }) })));
+  };
+
+  it('stand with each person, with model, battery and last contact', () => {
+    const text = drawn('high');
+    assert.equal(text.match(/Scale Body <\+>, battery high, last contact 3 days ago/g)?.length, 2);
+    assert.ok(text.includes('Everything works'));
+    assert.doesNotMatch(text, /is low/);
+    assert.doesNotMatch(say('well'), /battery/);
+  });
+
+  it('have a line above when a battery is low: one for all who use it, and everything works all the same', () => {
+    const text = drawn('low');
+    includes(text, 'The battery of the Body <+> is low', 'Replace or charge it. Anna and Bo use this scale.');
+    assert.equal(text.match(/is low/g)?.length, 1);
+    assert.ok(text.includes('Everything works'));
+  });
+});
+
 describe('what is held', () => {
   it('is told with the reason and the way to take it back', () => {
     const text = say('held');

@@ -1,12 +1,14 @@
 import { createCollect } from '../../src/app/collect/collect.ts';
 import { createCollector } from '../../src/app/collect/collector.ts';
 import { createHeights } from '../../src/app/collect/heights.ts';
+import { createScales } from '../../src/app/collect/scales.ts';
 import { createPersonStates } from '../../src/app/status/person-states.ts';
 import { createTroubles } from '../../src/app/status/troubles.ts';
 import { type AccessTokens, createWithAccess } from '../../src/app/tokens/access-tokens.ts';
 import type { People } from '../../src/domain/household.ts';
 import type { MeasureAnswer, MeasureGroup, MeasureQuery, MeasureRequest } from '../../src/domain/measure.ts';
 import type { JournalEntry } from '../../src/domain/reading.ts';
+import type { Scale } from '../../src/domain/scale.ts';
 import { NOTHING_KNOWN, type PersonState } from '../../src/domain/status.ts';
 import type { UserId } from '../../src/domain/token.ts';
 import { createFakeClock } from './fake-clock.ts';
@@ -68,9 +70,10 @@ export function createCollectorBench(
   const people: People = { names: new Map(), unit: 'kg' };
   /** Checked when the test began: only what is about the weekly check lets a week pass, or forgets that. */
   const states = new Map<UserId, PersonState>();
+  const fresh = { ...NOTHING_KNOWN, checkedAt: start, heightAskedAt: start, scalesAskedAt: start };
   const personStates = createPersonStates({
     people: {
-      load: async (userId) => states.get(userId) ?? { ...NOTHING_KNOWN, checkedAt: start, heightAskedAt: start },
+      load: async (userId) => states.get(userId) ?? fresh,
       save: async (userId, state) => void states.set(userId, state),
     },
     log,
@@ -83,6 +86,19 @@ export function createCollectorBench(
       heights.asked += 1;
       if (heights.failure !== undefined) throw heights.failure;
       return heights.groups;
+    },
+  };
+  /** What Withings has of scales; it may refuse. */
+  const scales = {
+    calls: [] as UserId[],
+    of: new Map<UserId, readonly Omit<Scale, 'seenAt'>[]>(),
+    failure: undefined as Error | undefined,
+  };
+  const scaleSource = {
+    async getScales({ userId }: { readonly userId: UserId }) {
+      scales.calls.push(userId);
+      if (scales.failure !== undefined) throw scales.failure;
+      return scales.of.get(userId) ?? [];
     },
   };
   const collect = createCollect({
@@ -105,6 +121,15 @@ export function createCollectorBench(
   const troubles = createTroubles({ clock, log, people });
   const collector = createCollector({
     collect,
+    scales: createScales({
+      accessTokens,
+      source: scaleSource,
+      personStates,
+      household: async () => [...states.keys()],
+      people,
+      clock,
+      log,
+    }),
     troubles,
     onContact: (userId) => hears.onContact?.(userId),
     clock,
@@ -124,6 +149,7 @@ export function createCollectorBench(
     troubles,
     accessTokens,
     heights,
+    scales,
     collector,
     collect,
   };

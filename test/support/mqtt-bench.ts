@@ -65,7 +65,7 @@ export function startMqttBench(
     maxAgeMs: () => 3_600_000,
     subscribeMs: 0,
     people: { names: new Map([[ANNA, 'Anna']]), unit },
-    version: '1.2.3',
+    program: { version: '1.2.3', repository: 'https://example.org/weighbridge', pageUrl: undefined },
     latest: home.latest,
     derived: async () => new Map(),
     linkedUsers: () => Promise.resolve([...home.linked]),

@@ -38,6 +38,7 @@ export function person(user: UserId, name: string | undefined, changes: Partial<
     held: [],
     unreadable: 0,
     subscription: { state: 'works', applis: [1], since: undefined, reason: undefined },
+    scales: [],
     ...changes,
   };
 }

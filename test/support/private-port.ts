@@ -38,6 +38,7 @@ export const WELL: Status = {
       held: [],
       unreadable: 0,
       subscription: { state: 'works', applis: [1, 4], since: undefined, reason: undefined },
+      scales: [],
     },
   ],
   publishers: [

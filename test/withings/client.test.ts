@@ -50,6 +50,7 @@ function createClient(apiUrl: URL, options: Partial<WithingsClientOptions> = {})
   });
   return {
     refresh: () => client.refresh(refreshToken, { urgent: true }),
+    getScales: () => client.getScales({ userId, accessToken, urgent: false }),
     getHeights: () => client.getHeights({ userId, accessToken, urgent: false }),
     getMeas: (query = WINDOW, user = userId, offset?: number) =>
       client.getMeas({ userId: user, accessToken, query, urgent: true, offset }),
@@ -193,6 +194,14 @@ describe('getMeas', () => {
     await using server = await startScriptedServer(EMPTY);
     assert.deepEqual(await createClient(server.url).getHeights(), []);
     assert.deepEqual(server.received[0]?.form, { action: 'getmeas', category: '1', meastype: '4' });
+  });
+
+  test('asks for the scales on the user service, with the token and nothing else', async () => {
+    await using server = await startScriptedServer(says({ status: 0, body: { devices: [] } }));
+    assert.deepEqual(await createClient(server.url).getScales(), []);
+    const [sent] = server.received;
+    assert.deepEqual([sent?.method, sent?.url, sent?.form], ['POST', '/v2/user', { action: 'getdevice' }]);
+    assert.equal(sent?.headers.authorization, `Bearer ${accessToken}`);
   });
 
   test('asks since a moment without any dates beside it', async () => {

@@ -5,6 +5,7 @@ import type { UserId } from '../../src/domain/token.ts';
 import {
   parseEnvelope,
   parseMeasurePage,
+  parseScales,
   parseTokenSet,
   parseWaitSeconds,
   WireError,
@@ -33,6 +34,41 @@ function group(changes: Readonly<Record<string, unknown>>) {
   assert.deepEqual(unreadable, []);
   return groups[0] ?? assert.fail('the group was dropped');
 }
+
+describe('getdevice', () => {
+  const SCALE = {
+    type: 'Scale',
+    model: 'Body+',
+    model_id: 5,
+    battery: 'medium',
+    deviceid: '892359876fd8805ac45bab078c4828692f0276b1',
+    hash_deviceid: '892359876fd8805ac45bab078c4828692f0276b1',
+    timezone: 'Europe/Vienna',
+    first_session_date: 1793780000,
+    last_session_date: 1793780000,
+  };
+  const scales = (...devices: readonly unknown[]) => parseScales({ devices });
+
+  test('gives each scale with its model, battery and last contact', () => {
+    const lastContact = new Date(1793780000 * 1000);
+    const id = SCALE.deviceid;
+    assert.deepEqual(scales(SCALE), [{ id, model: 'Body+', battery: 'medium', lastContact }]);
+  });
+
+  test('leaves out what is unknown of a scale, and the scale only where it has no id that can be a topic', () => {
+    const known = { id: 'x', model: 'model_13', battery: undefined, lastContact: undefined };
+    const strange = { deviceid: 'x', battery: 'empty', last_session_date: null, model: null, model_id: 13 };
+    assert.deepEqual(scales({ ...SCALE, ...strange }), [known]);
+    assert.equal(scales({ ...SCALE, deviceid: null })[0]?.id, SCALE.hash_deviceid);
+    for (const deviceid of ['a/b', '#', '+', '', 7, 'x'.repeat(129)])
+      assert.deepEqual(scales({ ...SCALE, deviceid }), []);
+  });
+
+  test('is about scales alone', () => {
+    assert.deepEqual(scales({ ...SCALE, type: 'Sleep Monitor' }, { ...SCALE, type: undefined }, null, 'x'), []);
+    complains(() => parseScales({}), /body\.devices is not a list/);
+  });
+});
 
 function complains(parse: () => unknown, about: RegExp): void {
   assert.throws(parse, (error) => {

@@ -8,6 +8,7 @@ import type { Troubles } from '../status/troubles.ts';
 import type { Collect, Collected } from './collect.ts';
 import { createFetchQueue, type FetchQueue, type Request, type TakenRequest } from './fetch-queue.ts';
 import { isWithin, union } from './queries.ts';
+import type { Scales } from './scales.ts';
 
 /** Attempts at a time. Background work has a limit of its own, so that a person on the scale never waits behind it. */
 const MOST_URGENT = 4;
@@ -52,6 +53,7 @@ interface Worker {
 
 export function createCollector(ports: {
   readonly collect: Collect;
+  readonly scales: Scales;
   readonly troubles: Pick<Troubles, 'report' | 'over'>;
   /** Told whenever a fetch has worked. */
   readonly onContact?: (userId: UserId) => void;
@@ -59,7 +61,7 @@ export function createCollector(ports: {
   readonly random: () => number;
   readonly log: Log;
 }): Collector {
-  const { collect, troubles, onContact = () => undefined, clock, random, log } = ports;
+  const { collect, scales, troubles, onContact = () => undefined, clock, random, log } = ports;
   const workers = new Map<UserId, Worker>();
   /** When the attempts that are going on began, in this order. */
   const attempts = new Set<{ readonly startedMs: number }>();
@@ -129,11 +131,12 @@ export function createCollector(ports: {
       // Before it is settled what the fetch is about: what is asked for meanwhile joins it.
       await collect.prepare(userId, { urgent: queue.isUrgent() });
       request = queue.take();
-      const isCheckDue = request.since && !request.urgent && (await collect.isCheckDue(userId));
+      const isBackground = request.since && !request.urgent;
+      const isCheckDue = isBackground && (await collect.isCheckDue(userId));
       await fulfil(queue, request);
       troubles.over(userId);
       onContact(userId);
-      if (isCheckDue) await collect.check(userId);
+      if (isBackground) await lookFurther(userId, isCheckDue);
     } catch (error) {
       if (!stopping) fail(queue, request ?? queue.take(), asTrouble(error));
       // A failed attempt has taken with it what was asked for meanwhile, and may be the last for an hour.
@@ -141,6 +144,12 @@ export function createCollector(ports: {
     }
     attempts.delete(started);
     for (const resolve of served) resolve();
+  };
+
+  /** What goes along with a reconcile. Never fails. */
+  const lookFurther = async (userId: UserId, isCheckDue: boolean) => {
+    if (isCheckDue) await collect.check(userId);
+    if (!stopping) await scales.follow(userId);
   };
 
   const fulfil = async (queue: FetchQueue, request: TakenRequest) => {

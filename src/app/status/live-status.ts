@@ -155,6 +155,7 @@ export function createLiveStatus(ports: {
       held: recentlyHeld(journal.heldOf(userId), clock.now()),
       unreadable: unreadable.countOf(userId),
       subscription: describeSubscription(person, schedule),
+      scales: person.scales,
       bed: beds?.newest(userId),
     };
   };

@@ -2,6 +2,7 @@ import type { BedEvent } from '../../domain/bed.ts';
 import { formatTime } from '../../domain/clock.ts';
 import { derivedFields } from '../../domain/derived.ts';
 import type { GroupState } from '../../domain/reading.ts';
+import { type LowBattery, lowBatteries, type Scale } from '../../domain/scale.ts';
 import {
   describePolling,
   isWell,
@@ -22,12 +23,13 @@ export function encodeHealthz(status: Status, version: string) {
     users: people.map(encodePerson),
     publishers: Object.fromEntries(publishers.map((each) => [each.name, encodePublisher(each)])),
     troubles: troubles.map(({ code, text, since, userId }) => ({ code, text, since: time(since), userid: userId })),
+    warnings: lowBatteries(people).map(encodeWarning),
   };
 }
 
 /** One of `users`, also as `weighbridge users --json` prints them. Weights are kilograms. */
 export function encodePerson(person: PersonStatus) {
-  const { login, lastContact, lastWeighIn, held, unreadable, subscription, bed } = person;
+  const { login, lastContact, lastWeighIn, held, unreadable, subscription, scales, bed } = person;
   const { state, applis, since, reason, pollMs } = subscription;
   return {
     userid: person.userId,
@@ -53,8 +55,19 @@ export function encodePerson(person: PersonStatus) {
       mode: pollMs === undefined ? undefined : describePolling(pollMs),
       poll_interval_s: pollMs === undefined ? undefined : seconds(pollMs),
     },
+    scales: scales.map(encodeScale),
     bed: encodeBed(bed),
   };
+}
+
+function encodeScale({ id, model, battery, lastContact }: Scale) {
+  const last_contact = lastContact === undefined ? null : time(lastContact);
+  return { deviceid: id, model: model ?? null, battery: battery ?? null, last_contact };
+}
+
+/** Nothing that turns the status into `trouble`. */
+function encodeWarning({ code, text, scale }: LowBattery) {
+  return { code, text, deviceid: scale.id, userids: scale.userIds };
 }
 
 /** Left out before the first bed event. */

@@ -4,12 +4,20 @@ import { isDerived } from '../../domain/derived.ts';
 import type { People } from '../../domain/household.ts';
 import type { LatestValues, RetainedStore, Value } from '../../domain/publisher.ts';
 import type { Reading } from '../../domain/reading.ts';
-import type { PersonState } from '../../domain/status.ts';
+import { scalesOfHousehold } from '../../domain/scale.ts';
+import { NOTHING_KNOWN, type PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
 import type { Connection } from './connection.ts';
-import { type DeviceOptions, devicePayload, deviceTopic } from './home-assistant.ts';
-import { bedPayload, isQuantity, ONLINE, problemPayload, type Topics, valuePayload } from './messages.ts';
+import {
+  type DeviceOptions,
+  devicePayload,
+  deviceTopic,
+  type Program,
+  scaleDevicePayload,
+  scaleDeviceTopic,
+} from './home-assistant.ts';
+import { bedPayload, isQuantity, ONLINE, problemPayload, scalePayload, type Topics, valuePayload } from './messages.ts';
 import type { LinkTroubles } from './reconnect.ts';
 import { createSpeaker } from './speaker.ts';
 
@@ -17,8 +25,7 @@ export interface BoardPorts {
   readonly topics: Topics;
   readonly discoveryPrefix: string;
   readonly people: People;
-  /** Of weighbridge, for Home Assistant. */
-  readonly version: string;
+  readonly program: Program;
   readonly linkedUsers: () => Promise<readonly UserId[]>;
   readonly stateOf: (userId: UserId) => Promise<PersonState>;
   /** How often weighbridge polls where Withings cannot call, and whether there is a callback URL. */
@@ -38,11 +45,15 @@ export interface BoardPorts {
 
 /** The topics that the broker retains for later subscribers, and the values on them. */
 export function createBoard(ports: BoardPorts) {
-  const { topics, discoveryPrefix, people, version, linkedUsers, stateOf, latest, beds, store } = ports;
+  const { topics, discoveryPrefix, people, program, linkedUsers, stateOf, latest, beds, store } = ports;
   const { troubles, clock } = ports;
   /** The people on the board, with the status that was last published on this connection. */
   const shown = new Map<UserId, string>();
   const values = new Map<UserId, Map<string, Value>>();
+  /** As they were last read, of those who are linked. */
+  const states = new Map<UserId, PersonState>();
+  /** What was last published about scales on this connection, by topic. */
+  const shownOfScales = new Map<string, string>();
   /** Every topic that may be retained. What is on its way counts: it may have arrived. */
   let retained: ReadonlySet<string> = new Set();
   let isOpen = false;
@@ -120,7 +131,7 @@ export function createBoard(ports: BoardPorts) {
     const quantities = [...valuesOf(userId).keys()].sort();
     const gone = goneOf(userId);
     const bed = bedOf(userId);
-    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, bed, topics, version };
+    const facts = { userId, name: people.names.get(userId), unit: people.unit, quantities, gone, bed, topics, program };
     await post(connection, deviceTopic(discoveryPrefix, userId, topics), devicePayload(facts));
     introducedMs.set(userId, clock.elapsedMs());
   };
@@ -128,8 +139,30 @@ export function createBoard(ports: BoardPorts) {
     const value = values.get(userId)?.get(key);
     if (value !== undefined) await post(connection, topics.value(userId, key), valuePayload(value));
   };
+  /** What Home Assistant is told about each scale, and its values, by topic; the device first. */
+  const messagesOfScales = (): ReadonlyMap<string, string> => {
+    const scales = scalesOfHousehold([...states].map(([userId, { scales }]) => ({ userId, scales })));
+    // A device needs something to show.
+    const shownScales = scales.filter(({ battery, lastContact }) => (battery ?? lastContact) !== undefined);
+    const messages = shownScales.flatMap((scale) => [
+      [scaleDeviceTopic(discoveryPrefix, scale.id, topics), scaleDevicePayload(scale, { topics, program })] as const,
+      [topics.scale(scale.id), scalePayload(scale)] as const,
+    ]);
+    return new Map(messages);
+  };
+  const postScales = async (connection: Connection) => {
+    const changed = [...messagesOfScales()].filter(([topic, payload]) => shownOfScales.get(topic) !== payload);
+    await remember(...changed.map(([topic]) => topic));
+    for (const [topic, payload] of changed) {
+      await post(connection, topic, payload);
+      shownOfScales.set(topic, payload);
+    }
+  };
+  const readStates = async (users: readonly UserId[]) => {
+    for (const userId of users) states.set(userId, await stateOf(userId));
+  };
   const postProblem = async (connection: Connection, userId: UserId) => {
-    const health = problemPayload(await stateOf(userId), ports);
+    const health = problemPayload(states.get(userId) ?? NOTHING_KNOWN, ports);
     if (shown.get(userId) === health) return;
     await post(connection, topics.health(userId), health);
     shown.set(userId, health);
@@ -153,9 +186,9 @@ export function createBoard(ports: BoardPorts) {
    * an empty message.
    */
   const clear = async (connection: Connection, staying: readonly UserId[]) => {
-    for (const known of [shown, values, introducedMs])
-      for (const userId of known.keys()) if (!staying.includes(userId)) known.delete(userId);
-    const wanted = new Set([topics.status, ...staying.flatMap(topicsOf)]);
+    for (const known of [shown, values, introducedMs, states]) keepOnly(known, (userId) => staying.includes(userId));
+    const wanted = new Set([topics.status, ...staying.flatMap(topicsOf), ...messagesOfScales().keys()]);
+    keepOnly(shownOfScales, (topic) => wanted.has(topic));
     const gone = [...retained].filter((topic) => !wanted.has(topic));
     const changed = staying.filter((userId) => goneOf(userId).length > 0 || bedOf(userId) === 'gone');
     for (const userId of changed) await postDevice(connection, userId);
@@ -184,6 +217,7 @@ export function createBoard(ports: BoardPorts) {
   const join = async (connection: Connection, userId: UserId): Promise<boolean> => {
     if (shown.has(userId)) return true;
     if (!(await whoIsLinked()).includes(userId)) return false;
+    await readStates([userId]);
     await postPerson(connection, userId);
     return true;
   };
@@ -229,15 +263,20 @@ export function createBoard(ports: BoardPorts) {
     async fill(connection: Connection): Promise<void> {
       shown.clear();
       introducedMs.clear();
+      shownOfScales.clear();
       await remember(topics.status);
       await post(connection, topics.status, ONLINE);
       const staying = await whoIsLinked();
+      await readStates(staying);
       await clear(connection, staying);
       for (const userId of staying) await postPerson(connection, userId);
+      await postScales(connection);
     },
     /** Publishes the devices for Home Assistant again. */
     async introduce(connection: Connection): Promise<void> {
       for (const userId of shown.keys()) await postDevice(connection, userId);
+      keepOnly(shownOfScales, (topic) => !isDevice(topic));
+      await postScales(connection);
     },
     /** Publishes a reading's values that are not older than those there, and what is derived now. False for a person who is not linked. */
     async put(connection: Connection, { userId, takenAt, measures }: Reading): Promise<boolean> {
@@ -292,17 +331,27 @@ export function createBoard(ports: BoardPorts) {
       missing = absent;
       if (hasLess) await clear(connection, [...values.keys()]);
     },
-    /** Publishes who has come and each person's status, and clears who has gone. */
+    /** Publishes who has come, each person's status and the scales, and clears who and what has gone. */
     async look(connection: Connection): Promise<void> {
       await speaker.retry(connection);
       const staying = await whoIsLinked();
-      if ([...shown.keys()].some((userId) => !staying.includes(userId))) await clear(connection, staying);
+      await readStates(staying);
+      const scales = messagesOfScales();
+      const isLess =
+        [...shown.keys()].some((userId) => !staying.includes(userId)) ||
+        [...shownOfScales.keys()].some((topic) => !scales.has(topic));
+      if (isLess) await clear(connection, staying);
       for (const userId of staying) {
         if (shown.has(userId)) await postProblem(connection, userId);
         else await postPerson(connection, userId);
       }
+      await postScales(connection);
     },
   };
+}
+
+function keepOnly<Key>(known: Map<Key, unknown>, isKept: (key: Key) => boolean): void {
+  for (const key of known.keys()) if (!isKept(key)) known.delete(key);
 }
 
 /** What of the values is not so on the board. */

@@ -1,8 +1,18 @@
 import { BED_KINDS } from '../../domain/bed.ts';
 import { POUND, type WeightUnit } from '../../domain/format.ts';
 import { readMeasureKey } from '../../domain/measure.ts';
+import { BATTERIES, type HouseholdScale } from '../../domain/scale.ts';
 import type { UserId } from '../../domain/token.ts';
 import { type Topics, WEIGH_IN } from './messages.ts';
+
+/** What Home Assistant is told about weighbridge itself. */
+export interface Program {
+  readonly version: string;
+  /** Where its source is. */
+  readonly repository: string;
+  /** Where other computers find the status page, if they do. */
+  readonly pageUrl: string | undefined;
+}
 
 /**
  * What Home Assistant is told about a person over MQTT discovery of devices (2024.12 and later):
@@ -21,8 +31,7 @@ export interface DeviceOptions {
   /** What weights are to be shown in; they are sent in kilograms. */
   readonly unit: WeightUnit;
   readonly topics: Topics;
-  /** Of weighbridge. */
-  readonly version: string;
+  readonly program: Program;
 }
 
 type Component = Readonly<Record<string, unknown>>;
@@ -33,21 +42,14 @@ export function birthTopics(discoveryPrefix: string): readonly string[] {
 }
 
 export function deviceTopic(discoveryPrefix: string, userId: UserId, topics: Topics): string {
-  return `${discoveryPrefix}/device/${objectId(userId, topics)}/config`;
+  return `${discoveryPrefix}/device/${personObjectId(userId, topics)}/config`;
 }
 
 export function devicePayload(options: DeviceOptions): string {
-  const { userId, name, quantities, gone = [], bed, unit, topics, version } = options;
-  const id = objectId(userId, topics);
+  const { userId, name, quantities, gone = [], bed, unit, topics, program } = options;
+  const id = personObjectId(userId, topics);
   const deviceName = name ?? `Withings ${userId}`;
-  const prefix = slug(deviceName) || `withings_${userId}`;
-  // The id that Home Assistant makes of the two names by itself before 2025.10, which does not know this option.
-  const common = (platform: string, key: string, label: string) => ({
-    platform,
-    unique_id: `${id}_${key}`,
-    name: label,
-    default_entity_id: `${platform}.${prefix}_${slug(label)}`,
-  });
+  const common = entityOf(id, slug(deviceName) || `withings_${userId}`);
   const sensors = quantities.map((key): [string, Component] => {
     const { label, template = 'value_json.value', ...facts } = describeQuantity(key, unit);
     const topic = topics.value(userId, key);
@@ -69,8 +71,14 @@ export function devicePayload(options: DeviceOptions): string {
   });
   const forgotten = gone.includes('weight') ? [...gone, 'measured_at'] : gone;
   return JSON.stringify({
-    device: { identifiers: [id], name: deviceName, manufacturer: 'Withings', sw_version: version },
-    origin: { name: 'weighbridge', sw_version: version },
+    device: {
+      identifiers: [id],
+      name: deviceName,
+      manufacturer: 'Withings',
+      sw_version: program.version,
+      configuration_url: program.pageUrl,
+    },
+    origin: originOf(program),
     availability_topic: topics.status,
     qos: 1,
     components: {
@@ -131,6 +139,72 @@ export function devicePayload(options: DeviceOptions): string {
   }
 }
 
+export function scaleDeviceTopic(discoveryPrefix: string, id: string, topics: Topics): string {
+  return `${discoveryPrefix}/device/${scaleObjectId(id, topics)}/config`;
+}
+
+/**
+ * What Home Assistant is told about a scale. Its device is one for everyone who uses it. It hangs below the device of a
+ * person: if the other device is unknown, Home Assistant may drop the message, and a weight must not depend on a battery.
+ */
+export function scaleDevicePayload(
+  { id, model, battery, lastContact, userIds: [user] }: HouseholdScale,
+  { topics, program }: Pick<DeviceOptions, 'topics' | 'program'>,
+): string {
+  const objectId = scaleObjectId(id, topics);
+  const name = model ?? 'Withings scale';
+  const common = entityOf(objectId, slug(name) || 'withings_scale');
+  const diagnostic = (key: string, label: string) => ({
+    ...common('sensor', key, label),
+    entity_category: 'diagnostic',
+    state_topic: topics.scale(id),
+    value_template: `{{ value_json.${key} }}`,
+  });
+  return JSON.stringify({
+    device: {
+      identifiers: [objectId],
+      name,
+      manufacturer: 'Withings',
+      model,
+      via_device: user && personObjectId(user, topics),
+    },
+    origin: originOf(program),
+    availability_topic: topics.status,
+    qos: 1,
+    components: {
+      // In words, as Withings has it: the device class `battery` takes nothing but per cent.
+      ...(battery && {
+        battery: {
+          ...diagnostic('battery', 'Battery'),
+          icon: 'mdi:battery',
+          device_class: 'enum',
+          options: BATTERIES,
+        },
+      }),
+      ...(lastContact && {
+        last_contact: { ...diagnostic('last_contact', 'Last contact'), device_class: 'timestamp' },
+      }),
+    },
+  });
+}
+
+function originOf({ version, repository }: Program) {
+  return { name: 'weighbridge', sw_version: version, url: repository };
+}
+
+/**
+ * What every entity of a device has. The id is the one that Home Assistant makes of the two names by itself before
+ * 2025.10, which does not know this option.
+ */
+function entityOf(id: string, prefix: string) {
+  return (platform: string, key: string, label: string) => ({
+    platform,
+    unique_id: `${id}_${key}`,
+    name: label,
+    default_entity_id: `${platform}.${prefix}_${slug(label)}`,
+  });
+}
+
 interface Quantity {
   readonly label: string;
   readonly device_class?: string;
@@ -150,10 +224,12 @@ const measured = (label: string, unit?: string, more: Partial<Quantity> = {}): Q
   ...more,
 });
 const mass = (label: string) => measured(label, 'kg', { device_class: 'weight', suggested_display_precision: 2 });
-const water = (label: string) => measured(label, 'kg', { device_class: 'weight', enabled_by_default: false });
+const water = (label: string): Quantity => ({ ...mass(label), enabled_by_default: false });
 const temperature = (label: string) =>
   measured(label, '°C', { device_class: 'temperature', suggested_display_precision: 1 });
-const whole = (label: string, unit: string) => measured(label, unit, { suggested_display_precision: 0 });
+const shown = (label: string, unit: string | undefined, icon: string, digits: number) =>
+  measured(label, unit, { icon, suggested_display_precision: digits });
+const HEART = 'mdi:heart-pulse';
 
 /**
  * Device classes, units and state classes as Home Assistant's own Withings integration has them (core,
@@ -162,15 +238,15 @@ const whole = (label: string, unit: string) => measured(label, unit, { suggested
 const QUANTITIES: ReadonlyMap<string, Quantity> = new Map(
   Object.entries<Quantity>({
     weight: mass('Weight'),
-    height: measured('Height', 'm', { device_class: 'distance' }),
+    height: measured('Height', 'm', { device_class: 'distance', suggested_display_precision: 2 }),
     fat_free_mass: mass('Fat free mass'),
-    fat_ratio: measured('Fat ratio', '%', { suggested_display_precision: 2 }),
+    fat_ratio: shown('Fat ratio', '%', 'mdi:percent-outline', 2),
     fat_mass: mass('Fat mass'),
-    diastolic_bp: whole('Diastolic blood pressure', 'mmHg'),
-    systolic_bp: whole('Systolic blood pressure', 'mmHg'),
-    heart_rate: whole('Heart rate', 'bpm'),
+    diastolic_bp: shown('Diastolic blood pressure', 'mmHg', HEART, 0),
+    systolic_bp: shown('Systolic blood pressure', 'mmHg', HEART, 0),
+    heart_rate: shown('Heart rate', 'bpm', HEART, 0),
     temperature: temperature('Temperature'),
-    spo2: whole('Blood oxygen', '%'),
+    spo2: shown('Blood oxygen', '%', 'mdi:water-percent', 0),
     body_temperature: temperature('Body temperature'),
     skin_temperature: temperature('Skin temperature'),
     muscle_mass: mass('Muscle mass'),
@@ -180,24 +256,24 @@ const QUANTITIES: ReadonlyMap<string, Quantity> = new Map(
       device_class: 'speed',
       suggested_display_precision: 2,
     }),
-    vo2_max: measured('VO2 max', 'ml/min/kg'),
-    vascular_age: measured('Vascular age'),
+    vo2_max: shown('VO2 max', 'ml/min/kg', 'mdi:lungs', 1),
+    vascular_age: shown('Vascular age', undefined, HEART, 0),
     extracellular_water: water('Extracellular water'),
     intracellular_water: water('Intracellular water'),
-    visceral_fat: measured('Visceral fat'),
+    visceral_fat: shown('Visceral fat', undefined, 'mdi:stomach', 1),
     // `energy` would forbid the state class: it is for what adds up.
-    basal_metabolic_rate: whole('Basal metabolic rate', 'kcal/d'),
-    metabolic_age: measured('Metabolic age'),
+    basal_metabolic_rate: shown('Basal metabolic rate', 'kcal/d', 'mdi:fire', 0),
+    metabolic_age: shown('Metabolic age', undefined, 'mdi:fire', 0),
     // Numbers of a classification, which have no mean.
-    afib_ecg: { label: 'Atrial fibrillation (ECG)' },
-    afib_ppg: { label: 'Atrial fibrillation (PPG)' },
+    afib_ecg: { label: 'Atrial fibrillation (ECG)', icon: HEART },
+    afib_ppg: { label: 'Atrial fibrillation (PPG)', icon: HEART },
   }),
 );
 
 /** What weighbridge derives: `domain/derived.ts`. */
 const DERIVED: ReadonlyMap<string, Quantity> = new Map(
   Object.entries<Quantity>({
-    bmi: measured('BMI', 'kg/m²', { icon: 'mdi:human', suggested_display_precision: 1 }),
+    bmi: shown('BMI', 'kg/m²', 'mdi:human', 1),
     weight_trend: { ...mass('Weight trend'), icon: 'mdi:chart-line', suggested_display_precision: 1 },
     weight_goal: { ...mass('Weight goal'), icon: 'mdi:flag-checkered' },
     weight_to_goal: { ...mass('Weight to goal'), icon: 'mdi:flag-outline' },
@@ -222,7 +298,7 @@ function describeQuantity(key: string, weightUnit: WeightUnit): Quantity {
   const { name, unit, part } = readMeasureKey(key);
   const label = part === undefined ? sentence(name) : `${sentence(name)} ${part}`;
   if (unit === 'kg') return { ...mass(label), enabled_by_default: false };
-  return measured(label, unit === '' ? undefined : unit);
+  return measured(label, unit === '' ? undefined : unit, { icon: 'mdi:gauge' });
 }
 
 function sentence(key: string): string {
@@ -231,8 +307,12 @@ function sentence(key: string): string {
 }
 
 /** Two weighbridges may have the same person, each under a prefix of its own: those are two devices. */
-function objectId(userId: UserId, { id }: Topics): string {
+function personObjectId(userId: UserId, { id }: Topics): string {
   return `${id}_${userId}`;
+}
+
+function scaleObjectId(scaleId: string, { id }: Topics): string {
+  return `${id}_scale_${scaleId}`;
 }
 
 /** Letters of Latin scripts that are no letter with a mark. */

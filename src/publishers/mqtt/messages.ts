@@ -3,6 +3,7 @@ import type { BedEvent } from '../../domain/bed.ts';
 import { decimal } from '../../domain/measure.ts';
 import type { Delivery, Value } from '../../domain/publisher.ts';
 import { weightChange, weightOf } from '../../domain/reading.ts';
+import type { Scale } from '../../domain/scale.ts';
 import { describePolling, isPolled, type PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Message } from './packet.ts';
@@ -27,6 +28,7 @@ export function createTopics(prefix: string) {
     event: (userId: UserId) => `${prefix}/${userId}/event`,
     inBed: (userId: UserId) => `${prefix}/${userId}/in_bed`,
     bedEvent: (userId: UserId) => `${prefix}/${userId}/bed_event`,
+    scale: (id: string) => `${prefix}/scale/${id}`,
   };
 }
 
@@ -103,6 +105,12 @@ export function weighInMessages(
 /** `{"in_bed":true,"since":"2026-11-20T21:41:00Z"}` */
 export function bedPayload({ kind, at }: BedEvent): string {
   return JSON.stringify({ in_bed: kind === 'in_bed', since: formatUtc(at) });
+}
+
+/** `{"battery":"low","model":"Body+","last_contact":"2026-11-20T06:01:02Z"}` */
+export function scalePayload({ battery, model, lastContact }: Scale): string {
+  const last_contact = lastContact === undefined ? null : formatUtc(lastContact);
+  return JSON.stringify({ battery: battery ?? null, model: model ?? null, last_contact });
 }
 
 /** Announces a fresh bed event, not retained. */

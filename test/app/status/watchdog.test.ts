@@ -27,6 +27,7 @@ function person(changes: Partial<PersonStatus> = {}): PersonStatus {
     held: [],
     unreadable: 0,
     subscription: { state: 'works', applis: [1], since: undefined, reason: undefined },
+    scales: [],
     ...changes,
   };
 }

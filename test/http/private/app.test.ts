@@ -23,6 +23,7 @@ const bo = (changes: Partial<Status['people'][number]>): Status => ({
       held: [],
       unreadable: 0,
       subscription: NO_SUBSCRIPTION,
+      scales: [],
       ...changes,
     },
   ],
@@ -47,6 +48,22 @@ describe('/healthz', () => {
       count: 2,
       newest: { grpid: 8, weight: null, date: '2027-11-20T07:00:00+00:00', reason: 'future' },
     });
+  });
+
+  test('warns of a low battery, once for all who use the scale, and stays green', async () => {
+    const at = new Date('2026-11-20T05:58:00Z');
+    const scale = { id: 'b0d7', model: 'Body+', battery: 'low', lastContact: at, seenAt: at } as const;
+    const people = [...WELL.people, ...bo({}).people].map((person) => ({ ...person, scales: [scale] }));
+    await using port = await openPort({ look: async () => ({ ...WELL, people }) });
+    const { status, body } = await ask(port.port);
+    const { users, warnings, status: word } = JSON.parse(body);
+    const text = 'The battery of the Body+ is low. Replace or charge it.';
+    assert.deepEqual(
+      [status, word, warnings],
+      [200, 'ok', [{ code: 'battery_low', text, deviceid: 'b0d7', userids: ['1234', '5678'] }]],
+    );
+    const told = { deviceid: 'b0d7', model: 'Body+', battery: 'low', last_contact: '2026-11-20T05:58:00+00:00' };
+    assert.deepEqual([users[0].scales, users[1].scales], [[told], [told]]);
   });
 
   test('tells everything about everybody', async () => {
@@ -76,6 +93,7 @@ describe('/healthz', () => {
           held: { count: 0, newest: null },
           unreadable: 0,
           subscription: { state: 'works', applis: [1, 4], since: null, reason: null },
+          scales: [],
         },
       ],
       publishers: {
@@ -89,6 +107,7 @@ describe('/healthz', () => {
         hook: { state: 'not_tried', since: null, problem: null, last_contact: null, behind_bytes: null },
       },
       troubles: [],
+      warnings: [],
     });
   });
 

@@ -62,7 +62,7 @@ function setUp(home = createMqttHome(ANNA)) {
     topics: createTopics('weighbridge'),
     discoveryPrefix: 'homeassistant',
     people: { names: new Map(), unit: 'kg' },
-    version: '1',
+    program: { version: '1', repository: 'https://example.org/weighbridge', pageUrl: undefined },
     linkedUsers: () => Promise.resolve([...home.linked]),
     stateOf: () => Promise.resolve(NOTHING_KNOWN),
     hasCallback: true,

@@ -7,10 +7,13 @@ import {
   type DeviceOptions,
   devicePayload,
   deviceTopic,
+  scaleDevicePayload,
+  scaleDeviceTopic,
 } from '../../../src/publishers/mqtt/home-assistant.ts';
 import { createTopics } from '../../../src/publishers/mqtt/messages.ts';
+import { LONG_BYTES } from '../../../src/publishers/mqtt/trial.ts';
 import { parseLine } from '../../../src/storage/journal/line.ts';
-import { ANNA } from '../../support/people.ts';
+import { ANNA, BO, userId } from '../../support/people.ts';
 
 const TOPICS = createTopics('weighbridge');
 const ALL = [
@@ -30,13 +33,15 @@ interface Device {
   readonly [name: string]: unknown;
 }
 
+const PROGRAM = { version: '1.2.3', repository: 'https://example.org/weighbridge', pageUrl: undefined };
+
 function device(changes: Partial<DeviceOptions> = {}): Device {
   const golden = {
     userId: ANNA,
     name: 'Anna',
     quantities: ['fat_ratio', 'weight'],
     unit: 'kg',
-    version: '1.2.3',
+    program: PROGRAM,
   } as const;
   return JSON.parse(devicePayload({ ...golden, topics: TOPICS, ...changes }));
 }
@@ -66,7 +71,7 @@ const COMMON = [
   'value_template',
 ];
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  sensor: [...COMMON, 'state_class', 'unit_of_measurement', 'suggested_display_precision', 'force_update'],
+  sensor: [...COMMON, 'state_class', 'unit_of_measurement', 'suggested_display_precision', 'force_update', 'options'],
   binary_sensor: COMMON,
   event: [...COMMON, 'event_types'],
 };
@@ -98,7 +103,7 @@ describe('Home Assistant', () => {
     const reason = "{{ {'reason': value_json.reason, 'since': value_json.since} | tojson }}";
     assert.deepEqual(device(), {
       device: { identifiers: ['weighbridge_1234'], name: 'Anna', manufacturer: 'Withings', sw_version: '1.2.3' },
-      origin: { name: 'weighbridge', sw_version: '1.2.3' },
+      origin: { name: 'weighbridge', sw_version: '1.2.3', url: 'https://example.org/weighbridge' },
       availability_topic: 'weighbridge/status',
       qos: 1,
       components: {
@@ -108,6 +113,7 @@ describe('Home Assistant', () => {
           name: 'Fat ratio',
           default_entity_id: 'sensor.anna_fat_ratio',
           unit_of_measurement: '%',
+          icon: 'mdi:percent-outline',
           suggested_display_precision: 2,
           state_class: 'measurement',
           state_topic: 'weighbridge/1234/fat_ratio',
@@ -294,7 +300,7 @@ it('takes the line of a journal with a name that every object has for a quantity
   const quantities = Object.keys(line?.reading.measures ?? {});
   assert.deepEqual(quantities, ['weight', 'constructor', '__proto__x']);
   const topics = createTopics('weighbridge');
-  const options = { userId: ANNA, name: 'Anna', unit: 'kg', topics, version: '1', quantities } as const;
+  const options = { userId: ANNA, name: 'Anna', unit: 'kg', topics, program: PROGRAM, quantities } as const;
   const { components } = JSON.parse(devicePayload(options));
   assert.equal(components.constructor.name, 'Constructor');
   assert.equal(quantityOf('constructor', 'kg').title, 'Constructor');
@@ -331,10 +337,168 @@ describe('what weighbridge derives', () => {
       assert.equal(template, '{{ (value_json.value / 0.45359237) | round(1) }}');
     }
   });
+});
 
-  it('adds some 2 KB to the discovery message of a person with everything, which stays within half of 64 KiB', () => {
-    const bytes = (quantities: readonly string[]) => Buffer.byteLength(JSON.stringify(device({ quantities })));
-    const added = bytes([...ALL, ...DERIVED]) - bytes(ALL);
-    assert.ok(added < 2_800, `${added} bytes`);
+/** What Home Assistant refuses, or drops without a word. */
+function objectionsTo({ device: about, origin, components }: Device): readonly string[] {
+  const unknown = (what: string, fields: Readonly<Record<string, unknown>>, known: readonly string[]) =>
+    Object.keys(fields).flatMap((field) => (known.includes(field) ? [] : [`${what}: ${field}`]));
+  const ids = Object.values(components).map((component) => component['unique_id']);
+  return [
+    // https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload and #discovery-payload
+    ...unknown('device', about, DEVICE_FIELDS),
+    ...unknown('origin', origin, ['name', 'sw_version', 'url']),
+    ...(new Set(ids).size === ids.length ? [] : ['an id twice']),
+    ...Object.entries(components).flatMap(([key, component]) => [
+      ...unknown(key, component, OPTIONS[`${component['platform']}`] ?? []),
+      ...([key, component['unique_id']].every((id) => /^[a-zA-Z0-9_-]+$/.test(`${id}`)) ? [] : [`${key}: id`]),
+    ]),
+  ];
+}
+const DEVICE_FIELDS = [
+  'identifiers',
+  'name',
+  'manufacturer',
+  'model',
+  'sw_version',
+  'via_device',
+  'configuration_url',
+] as const;
+
+describe('a person with everything', () => {
+  const PARTS = [2, 3, 10, 11, 12];
+  const SEGMENTS = ['segment_fat_free_mass', 'segment_fat_mass', 'segment_muscle_mass'];
+  /** Every kind of measure, the limbs and the torso of a Body Scan, and all that is derived. */
+  const EVERYTHING = [
+    ...Object.values(MEASURE_TYPES).map(({ key }) => key),
+    ...SEGMENTS.flatMap((segment) => PARTS.map((part) => `${segment}_${part}`)),
+    ...['bmi', 'weight_goal', 'weight_per_week', 'weight_to_goal', 'weight_trend'],
+  ];
+  const program = { ...PROGRAM, pageUrl: 'http://raspberrypi.local:3001/' };
+  const everything = (changes: Partial<DeviceOptions> = {}) =>
+    device({
+      userId: userId('27182818'),
+      quantities: EVERYTHING,
+      bed: 'known',
+      program,
+      name: 'Anna-Katharina',
+      ...changes,
+    });
+
+  for (const unit of ['kg', 'lb', 'st'] as const) {
+    it(`has a discovery message that Home Assistant takes whole, in ${unit}`, () => {
+      const hoped = unit === 'kg' ? [] : HOPED_FOR;
+      const rest = objectionsTo(everything({ unit })).filter((each) => !hoped.some((field) => each.endsWith(field)));
+      assert.deepEqual(rest, []);
+    });
+  }
+
+  it('has one that is as long as what the doctor tries, to the next thousand bytes', () => {
+    const lengths = (['kg', 'lb', 'st'] as const).map((unit) =>
+      Buffer.byteLength(JSON.stringify(everything({ unit }))),
+    );
+    assert.equal(LONG_BYTES, Math.ceil(Math.max(...lengths) / 1000) * 1000, `${lengths} bytes`);
+    assert.ok(LONG_BYTES < 65_536);
+  });
+
+  it('gets an icon for each sensor without a device class', () => {
+    for (const [key, component] of Object.entries(everything().components))
+      assert.ok(component['device_class'] !== undefined || /^mdi:[a-z-]+$/.test(`${component['icon']}`), key);
+  });
+
+  it('gets a number of digits for each unit that is calculated, shown in another one or made of two', () => {
+    const calculated = Object.entries(everything().components).filter(
+      ([, { device_class: deviceClass, unit_of_measurement: unit }]) =>
+        unit !== undefined &&
+        (['weight', 'distance', 'speed', 'temperature'].includes(`${deviceClass}`) || /[/%]/.test(`${unit}`)),
+    );
+    assert.ok(calculated.length > 30);
+    for (const [key, component] of calculated) {
+      if (/^urine_/.test(key)) continue;
+      assert.equal(typeof component['suggested_display_precision'], 'number', key);
+    }
+  });
+
+  it('has diagnostics apart from what is measured', () => {
+    const found = Object.entries(everything().components).filter(
+      ([, each]) => each['entity_category'] === 'diagnostic',
+    );
+    assert.deepEqual(
+      found.map(([key]) => key),
+      ['needs_login', 'subscription_lost'],
+    );
+  });
+
+  it('leads to the page where other computers reach it, and else nowhere', () => {
+    assert.equal(everything().device['configuration_url'], 'http://raspberrypi.local:3001/');
+    assert.equal('configuration_url' in device().device, false);
+  });
+});
+
+describe('a scale', () => {
+  const SCALE = {
+    id: '0123abc',
+    model: 'Body Scan',
+    battery: 'low',
+    lastContact: new Date('2026-11-20T06:00:00Z'),
+    seenAt: new Date('2026-11-20T06:00:00Z'),
+    userIds: [ANNA, BO],
+  } as const;
+  const scale = (changes: Partial<Parameters<typeof scaleDevicePayload>[0]> = {}): Device =>
+    JSON.parse(scaleDevicePayload({ ...SCALE, ...changes }, { topics: TOPICS, program: PROGRAM }));
+
+  it('is a device of its own below that of a person, with two diagnostics', () => {
+    assert.equal(
+      scaleDeviceTopic('homeassistant', SCALE.id, TOPICS),
+      'homeassistant/device/weighbridge_scale_0123abc/config',
+    );
+    const common = { platform: 'sensor', entity_category: 'diagnostic', state_topic: 'weighbridge/scale/0123abc' };
+    assert.deepEqual(scale(), {
+      device: {
+        identifiers: ['weighbridge_scale_0123abc'],
+        name: 'Body Scan',
+        manufacturer: 'Withings',
+        model: 'Body Scan',
+        via_device: `${device().device['identifiers']}`,
+      },
+      origin: device().origin,
+      availability_topic: 'weighbridge/status',
+      qos: 1,
+      components: {
+        battery: {
+          ...common,
+          unique_id: 'weighbridge_scale_0123abc_battery',
+          name: 'Battery',
+          default_entity_id: 'sensor.body_scan_battery',
+          icon: 'mdi:battery',
+          device_class: 'enum',
+          options: ['low', 'medium', 'high'],
+          value_template: '{{ value_json.battery }}',
+        },
+        last_contact: {
+          ...common,
+          unique_id: 'weighbridge_scale_0123abc_last_contact',
+          name: 'Last contact',
+          default_entity_id: 'sensor.body_scan_last_contact',
+          device_class: 'timestamp',
+          value_template: '{{ value_json.last_contact }}',
+        },
+      },
+    });
+    assert.deepEqual(objectionsTo(scale()), []);
+  });
+
+  // https://developers.home-assistant.io/docs/core/entity/sensor/: `battery` is a percentage; `enum` has neither a unit
+  // nor a state class.
+  it('says its battery in words that the device class takes', () => {
+    const { battery = {} } = scale().components;
+    assert.deepEqual([battery['unit_of_measurement'], battery['state_class']], [undefined, undefined]);
+  });
+
+  it('has no sensor for what Withings does not say, and a name without a model', () => {
+    const { device: about, components } = scale({ model: undefined, battery: undefined, lastContact: undefined });
+    assert.deepEqual([about['name'], 'model' in about, components], ['Withings scale', false, {}]);
+    const [key] = Object.keys(scale({ model: undefined, battery: undefined }).components);
+    assert.equal(key, 'last_contact');
   });
 });
