@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -62,6 +63,10 @@ const OTHER_KINDS = [
   { kind: 'held', late: true, reading: { ...READING, held: 'jump' } },
 ] as const;
 
+const missing = ['curl', 'jq'].filter((program) => spawnSync(program, ['--version']).error !== undefined);
+/** Of the hooks that need them. */
+const skip = missing.length === 0 ? false : `needs ${missing.join(' and ')}`;
+
 /** What a hook sent, as far as it matters to the server. */
 function sent({ method, url, headers, body }: Received) {
   return { request: `${method} ${url}`, authorization: headers.authorization, type: headers['content-type'], body };
@@ -116,7 +121,7 @@ for (const [name, { file, request, body }] of Object.entries(messengers)) {
   const set = { args: (at: { readonly file: string }) => [at.file], file };
   const type = 'application/x-www-form-urlencoded';
 
-  describe(name, () => {
+  describe(name, { skip }, () => {
     test('sends the text of a fresh weigh-in or reading, of what is held, and of a fresh bed event', async () => {
       await using hook = await setUpWithServer(name, { ...set, name: 'Zoë & "A"' });
       const [reading, , , , held] = OTHER_KINDS;
@@ -163,7 +168,7 @@ for (const [name, { file, request, body }] of Object.entries(messengers)) {
   });
 }
 
-describe('influxdb.sh', () => {
+describe('influxdb.sh', { skip }, () => {
   const type = 'text/plain; charset=utf-8';
   const two = {
     args: ({ origin, file }: { readonly origin: string; readonly file: string }) => [
@@ -272,7 +277,7 @@ describe('influxdb.sh', () => {
   });
 });
 
-describe('prometheus.sh', () => {
+describe('prometheus.sh', { skip }, () => {
   const lines = (text: string) => text.split('\n').filter((line) => line.startsWith('weighbridge_'));
   const [, , , withdrawn, held] = OTHER_KINDS;
   const who = String.raw`userid="1234",name="Anna \"A\", the 1st"`;
@@ -334,7 +339,7 @@ describe('prometheus.sh', () => {
   });
 });
 
-describe('intervals-icu.sh', () => {
+describe('intervals-icu.sh', { skip }, () => {
   const set = {
     args: ({ origin, file }: { readonly origin: string; readonly file: string }) => [ANNA, file, origin],
     file: () => ['user = "API_KEY:k1"'],
@@ -405,7 +410,7 @@ describe('several.sh', () => {
   });
 });
 
-describe('secrets', () => {
+describe('secrets', { skip }, () => {
   test('are on no command line of curl or jq', async () => {
     const spy = 'for word; do printf "%s\\n" "$word" >> "$OUT"; done; cat > /dev/null';
     for (const [name, args] of [
