@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --experimental-websocket
+#!/usr/bin/env -S node --experimental-websocket --no-warnings
 // Brings past readings into Home Assistant's long-term statistics, to the sensors that MQTT made:
 //
 //   weighbridge export --user 1234 --format json |

@@ -7,7 +7,7 @@ set -eu
 : "${1:?which hooks?}"
 reading=$(cat)
 
-for command; do
+for command do
   printf '%s\n' "$reading" | sh -c "$command" || {
     code=$?
     echo "this hook failed: ${command%% *}" >&2

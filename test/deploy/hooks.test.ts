@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'csv-parse/sync';
+import { commandLine } from '../../src/config/command-line.ts';
 import { NOTHING_DERIVED } from '../../src/domain/derived.ts';
 import { createHook } from '../../src/publishers/hook/publisher.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';
@@ -283,7 +284,9 @@ describe('prometheus.sh', { skip }, () => {
   const who = String.raw`userid="1234",name="Anna \"A\", the 1st"`;
   const later = { takenAt: new Date(READING.takenAt.getTime() + 3_600_000), groupId: 7 };
 
-  test('keeps the newest value of each quantity, in a file that every user may read', async () => {
+  test('keeps the newest value of each quantity, in a file that every user may read', async (t) => {
+    const ours = process.umask(0o077);
+    t.after(() => process.umask(ours));
     await using hook = await setUp('prometheus.sh', (directory) => [directory]);
     await hook.deliver();
     await hook.deliver({
@@ -506,4 +509,11 @@ describe('post.sh', () => {
     assert.match(String(await failureOf(hook.deliver())), /exit code/);
     assert.match(hook.log.texts('hook').join(), /which URL/);
   });
+});
+
+test('the README has a setting for each hook, as weighbridge reads it', async () => {
+  const readme = await readFile(`${HOOKS}../../README.md`, 'utf8');
+  const settings = [...readme.matchAll(/^\| .* \| `HOOK_COMMAND=(.*?)` \|/gm)].map(([, setting = '']) => setting);
+  const programs = settings.map((setting) => commandLine(setting)[0]);
+  assert.deepEqual([...new Set(programs)].toSorted(), (await readdir(HOOKS)).toSorted());
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
@@ -11,6 +12,8 @@ import { formatLine } from '../../src/storage/journal/line.ts';
 import { ANNA, BO, weighIn } from '../support/people.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../../deploy/home-assistant/import-statistics.mjs', import.meta.url));
+/** The options that its first line gives to Node. */
+const [, , , ...OPTIONS] = readFileSync(SCRIPT, 'utf8').split('\n', 1).join('').split(' ');
 const TOKEN = 'long-lived';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -73,7 +76,7 @@ async function startAssistant(known: readonly Fields[], { version = '2025.11.1',
 
 async function run(args: readonly string[], input: string, token = TOKEN) {
   const options = { env: { PATH: process.env['PATH'], HA_TOKEN: token } };
-  const child = spawn(process.execPath, ['--experimental-websocket', '--no-warnings', SCRIPT, ...args], options);
+  const child = spawn(process.execPath, [...OPTIONS, SCRIPT, ...args], options);
   child.stdin.on('error', () => undefined).end(input);
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { code, stdout, stderr };
