@@ -168,13 +168,13 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     .action((file) => runBeside(async (at) => (await import('./import.ts')).importLogin(at, file)));
   program
     .command('export')
-    .description('print the journal as CSV or as JSON lines: each group once, by time')
+    .description('print the journal: each group once, by time')
     .option('--user <userid>', 'of one person only', userId)
     .addOption(since('from this day or time on'))
     .addOption(until('up to the end of this day, or up to this time'))
     .addOption(
-      new Option('--format <format>', 'CSV, or the lines of the journal as they are')
-        .choices(['csv', 'json'])
+      new Option('--format <format>', 'CSV, the lines of the journal as they are, or line protocol for InfluxDB')
+        .choices(['csv', 'json', 'influx'])
         .default('csv'),
     )
     .addHelpText('after', DATE_HELP)

@@ -1,8 +1,10 @@
 import { pipeline } from 'node:stream/promises';
 import { journalIn } from '../daemon/data-directory.ts';
+import { counts } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
 import { errorCode } from '../domain/trouble.ts';
 import { CSV_HEADER, formatCsvRow } from '../storage/journal/csv.ts';
+import { formatInfluxLine } from '../storage/journal/influx.ts';
 import type { JournalLine } from '../storage/journal/line.ts';
 import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal/reader.ts';
 import { type DateRange, isEmptyRange } from './dates.ts';
@@ -15,7 +17,7 @@ const CHUNK_LETTERS = 64 * 1024;
 /** Prints the journal: each group that is not taken back, as its last line says, by time. It reads one file and writes none. */
 export async function exportJournal(
   shell: Shell,
-  options: DateRange & { readonly user?: UserId; readonly format: 'csv' | 'json' },
+  options: DateRange & { readonly user?: UserId; readonly format: keyof typeof WRITERS },
 ): Promise<ExitCode> {
   const { user: userId, since, until, format } = options;
   if (isEmptyRange(options)) throw new ExitError(ExitCode.usage, '--since must be before --until');
@@ -32,10 +34,11 @@ export async function exportJournal(
   const lines = read(journal, { userId, since, until }, () =>
     shell.say(`nothing in ${path} is of that person and time`),
   );
-  const { names } = config.people;
-  const text = format === 'csv' ? toCsv(lines, names) : toJson(lines);
   try {
-    await pipeline(inChunks(text), shell.output, { end: false, signal: shell.signal });
+    await pipeline(inChunks(WRITERS[format](lines, config.people.names)), shell.output, {
+      end: false,
+      signal: shell.signal,
+    });
   } catch (error) {
     if (shell.signal.aborted) return ExitCode.failed;
     if (!hasGoneAway(error)) throw error;
@@ -58,13 +61,24 @@ async function* read(
   if (isEmpty) onNothing();
 }
 
-async function* toCsv(lines: AsyncIterable<JournalLine>, names: ReadonlyMap<UserId, string>): AsyncGenerator<string> {
+type Lines = AsyncIterable<JournalLine>;
+type Names = ReadonlyMap<UserId, string>;
+
+const WRITERS = { csv: toCsv, json: toJson, influx: toInflux };
+
+async function* toCsv(lines: Lines, names: Names): AsyncGenerator<string> {
   yield CSV_HEADER;
   for await (const line of lines) yield formatCsvRow(line, names.get(line.reading.userId));
 }
 
-async function* toJson(lines: AsyncIterable<JournalLine>): AsyncGenerator<string> {
+async function* toJson(lines: Lines): AsyncGenerator<string> {
   for await (const { text } of lines) yield `${text.trim()}\n`;
+}
+
+/** Only what counts: InfluxDB cannot tell a point that is held from others. */
+async function* toInflux(lines: Lines, names: Names): AsyncGenerator<string> {
+  for await (const { reading } of lines)
+    if (counts(reading)) yield formatInfluxLine(reading, names.get(reading.userId));
 }
 
 async function* inChunks(texts: AsyncIterable<string>): AsyncGenerator<string> {

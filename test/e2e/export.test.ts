@@ -260,6 +260,7 @@ describe('the export', () => {
   for (const [format, expected] of [
     ['csv', /^userid,name,.*,other,held\r\n$/],
     ['json', /^$/],
+    ['influx', /^$/],
   ] as const) {
     test(`is empty and says so where there is no journal, and makes none: ${format}`, async () => {
       await using home = await withJournal(undefined);
@@ -309,6 +310,28 @@ describe('the export', () => {
     const { size, mtimeMs } = await stat(file);
     assert.deepEqual([size, mtimeMs], [before.size, before.mtimeMs]);
     assert.deepEqual(await readdir(join(home.cwd, 'data')), ['measures.jsonl']);
+  });
+});
+
+describe('the line protocol', () => {
+  test('has each group that counts as a point at the time of its measurement, in nanoseconds', async () => {
+    const lines = [
+      line(1, { measures: { weight: 81.25, fat_ratio: 17.3 } }),
+      line(2, { userid: '5678', timestamp: TAKEN + 1 }),
+      line(3, { held: 'jump' }),
+      line(4, { attrib: 1, ambiguous: true }),
+      line(5),
+      line(5, { modified: TAKEN + 90, withdrawn: true, reason: 'deleted' }),
+      line(6, { measures: {} }),
+    ];
+    await using home = await withJournal(journalOf(...lines), { USER_NAMES: '1234:Anna Li' });
+    const { code, stdout, stderr } = await home.run('--format', 'influx');
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.deepEqual(stdout.split('\n'), [
+      String.raw`weighbridge,userid=1234,name=Anna\ Li weight=81.25,fat_ratio=17.3 ${TAKEN}000000000`,
+      `weighbridge,userid=5678 weight=81.25 ${TAKEN + 1}000000000`,
+      '',
+    ]);
   });
 });
 
