@@ -27,7 +27,9 @@ export interface BedEvents {
   newest(userId: UserId): NumberedBedEvent | undefined;
   /** Whether the same person, kind, date and device are kept already. */
   has(event: BedEvent): boolean;
-  /** Keeps it durably. Fails with a `Trouble`, and then it is not kept. */
+  /** Reads what is kept, unless that has worked before, and returns `last`. Fails with a `Trouble`. */
+  load(): Promise<number>;
+  /** Keeps it durably, once. Fails with a `Trouble`, and then it is not kept. */
   append(event: BedEvent): Promise<void>;
   /** The number of the last event; 0 before the first. */
   readonly last: number;

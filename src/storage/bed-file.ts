@@ -37,8 +37,8 @@ function newestOf(events: readonly NumberedBedEvent[]): Map<UserId, NumberedBedE
 }
 
 /**
- * One line of JSON for each event, appended and synced. For one process: the daemon. What cannot be read counts as not
- * there, and the log says so.
+ * One line of JSON for each event, appended and synced. For one process: the daemon. While the file cannot be read,
+ * there are no events, and none is appended.
  *
  * @param path the file; its directory exists
  */
@@ -48,6 +48,7 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   let events: readonly NumberedBedEvent[] = [];
   let newest = new Map<UserId, NumberedBedEvent>();
   let keys = new Set<string>();
+  let isLoaded = false;
   /** How much of the file is lines that count. */
   let bytes = 0;
 
@@ -56,6 +57,8 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
     newest = newestOf(all);
     keys = new Set(all.map(keyOf));
   };
+
+  const last = () => events.at(-1)?.number ?? 0;
 
   const rewrite = async (all: readonly NumberedBedEvent[]) => {
     const text = all.map(encode).join('');
@@ -83,7 +86,9 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   };
 
   const append = async (event: BedEvent) => {
-    const numbered = { ...event, number: (events.at(-1)?.number ?? 0) + 1 };
+    await load();
+    if (keys.has(keyOf(event))) return;
+    const numbered = { ...event, number: last() + 1 };
     const line = encode(numbered);
     const isFull = bytes + Buffer.byteLength(line) > MOST_BYTES;
     const all = [...(isFull ? newerHalf() : events), numbered];
@@ -93,9 +98,11 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   };
 
   const load = async () => {
+    if (isLoaded) return;
     const found = await readBedFile(path, files);
     take(found.events);
     ({ bytes } = found);
+    isLoaded = true;
     if (!found.isTorn) return;
     log.warn({ event: 'bed_torn', text: `cut the torn last line of ${path}` });
     await rewrite(found.events);
@@ -108,9 +115,13 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   return {
     newest: (userId) => newest.get(userId),
     has: (event) => keys.has(keyOf(event)),
+    async load() {
+      if (!isLoaded) await inTurn(path, load);
+      return last();
+    },
     append: (event) => inTurn(path, () => append(event)),
     get last() {
-      return events.at(-1)?.number ?? 0;
+      return last();
     },
     after: (number) => events.filter((event) => event.number > number),
     onGrowth(wake) {
