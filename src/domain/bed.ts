@@ -21,11 +21,16 @@ export interface BedEvent {
 /** One of the events that are kept; `number` counts them in the order in which they came. */
 export type NumberedBedEvent = BedEvent & { readonly number: number };
 
+/** Equal for the same person, kind and date. A caller that sends an event again could change the device. */
+export function bedKey({ userId, kind, at }: BedEvent): string {
+  return JSON.stringify([userId, kind, at.getTime()]);
+}
+
 /** The bed events of the last weeks, and each person's newest one. */
 export interface BedEvents {
   /** The person's newest event by its date. One that comes late does not change it. */
   newest(userId: UserId): NumberedBedEvent | undefined;
-  /** Whether the same person, kind, date and device are kept already. */
+  /** Whether the same event is kept already, by `bedKey`. */
   has(event: BedEvent): boolean;
   /** Reads what is kept, unless that has worked before, and returns `last`. Fails with a `Trouble`. */
   load(): Promise<number>;

@@ -1,4 +1,11 @@
-import type { BedEvent, BedEvents, BedKind, BedOffsetStore, NumberedBedEvent } from '../domain/bed.ts';
+import {
+  type BedEvent,
+  type BedEvents,
+  type BedKind,
+  type BedOffsetStore,
+  bedKey,
+  type NumberedBedEvent,
+} from '../domain/bed.ts';
 import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
 import { parseSeconds } from '../domain/dates.ts';
 import { createKeyedMutex } from '../domain/keyed-mutex.ts';
@@ -55,7 +62,7 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   const take = (all: readonly NumberedBedEvent[]) => {
     events = all;
     newest = newestOf(all);
-    keys = new Set(all.map(keyOf));
+    keys = new Set(all.map(bedKey));
   };
 
   const last = () => events.at(-1)?.number ?? 0;
@@ -87,7 +94,7 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
 
   const append = async (event: BedEvent) => {
     await load();
-    if (keys.has(keyOf(event))) return;
+    if (keys.has(bedKey(event))) return;
     const numbered = { ...event, number: last() + 1 };
     const line = encode(numbered);
     const isFull = bytes + Buffer.byteLength(line) > MOST_BYTES;
@@ -114,7 +121,7 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
 
   return {
     newest: (userId) => newest.get(userId),
-    has: (event) => keys.has(keyOf(event)),
+    has: (event) => keys.has(bedKey(event)),
     async load() {
       if (!isLoaded) await inTurn(path, load);
       return last();
@@ -129,10 +136,6 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
       return { [Symbol.dispose]: () => void listeners.delete(wake) };
     },
   };
-}
-
-function keyOf({ userId, kind, at, deviceId }: BedEvent): string {
-  return JSON.stringify([userId, kind, at.getTime(), deviceId]);
 }
 
 function encode({ number, userId, kind, at, deviceId }: NumberedBedEvent): string {
