@@ -57,6 +57,11 @@ export interface BedDelivery {
   readonly late: boolean;
 }
 
+/** The newest event, unless it is of before the person was linked: weighbridge missed what happened until then. */
+export function currentBed<T extends BedEvent>(newest: T | undefined, linkedAt: Date | undefined): T | undefined {
+  return newest !== undefined && linkedAt !== undefined && newest.at < linkedAt ? undefined : newest;
+}
+
 /** `in bed`, `out of bed` */
 export function describeBed({ kind }: Pick<BedEvent, 'kind'>): string {
   return kind.replaceAll('_', ' ');
