@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { printable } from '../domain/notification.ts';
 import type { UserId } from '../domain/token.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { CONSENT_PATH } from '../sandbox/consent.ts';
@@ -23,7 +24,7 @@ export async function playSandbox(shell: Shell, options: SandboxCommandOptions):
   const named = options.people ?? new Map(PEOPLE.map(({ userId, name }) => [userId as string as UserId, name]));
   const people = [...named].map(([userId, name]) => ({ userId, name }));
   const onCall: SandboxOptions['onCall'] = ({ path, form }, { status, error = '' }) =>
-    shell.say(`${path} ${form.get('action') ?? ''} ${status} ${error}`.trim());
+    shell.say(`${path} ${printable(form.get('action') ?? '')} ${status} ${error}`.trim());
   await using sandbox = await start({ clock: realClock, client: CLIENT, people, onCall, port: options.port ?? 0 });
   for (const [at, { userId }] of people.entries()) remember(sandbox, userId, at);
 

@@ -3,7 +3,7 @@ import { describeSubscription, readStoredStatus } from '../app/status/stored-sta
 import { nameAppli } from '../app/subscribe/subscriptions.ts';
 import type { Config } from '../config/config.ts';
 import { bedIn, journalIn, storedStatusPorts, unreadableIn } from '../daemon/data-directory.ts';
-import { BED_KINDS, type BedEvent, describeBed } from '../domain/bed.ts';
+import { BED_KINDS, type BedEvent, currentBed, describeBed } from '../domain/bed.ts';
 import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
 import { createDerive, type Derived } from '../domain/derived.ts';
 import { formatTrend, formatWeight, tellChange, type WeightUnit } from '../domain/format.ts';
@@ -73,7 +73,7 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]
       unreadable: unreadable.countOf(userId),
       subscription: describeSubscription(person, { hasCallback: callback.url !== undefined, pollMs: pollIntervalMs }),
       scales: person.scales,
-      bed: beds.get(userId),
+      bed: currentBed(beds.get(userId), person.linkedAt),
     });
   }
   return persons;

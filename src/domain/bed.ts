@@ -21,13 +21,20 @@ export interface BedEvent {
 /** One of the events that are kept; `number` counts them in the order in which they came. */
 export type NumberedBedEvent = BedEvent & { readonly number: number };
 
+/** Equal for the same person, kind and date. A caller that sends an event again could change the device. */
+export function bedKey({ userId, kind, at }: BedEvent): string {
+  return JSON.stringify([userId, kind, at.getTime()]);
+}
+
 /** The bed events of the last weeks, and each person's newest one. */
 export interface BedEvents {
   /** The person's newest event by its date. One that comes late does not change it. */
   newest(userId: UserId): NumberedBedEvent | undefined;
-  /** Whether the same person, kind, date and device are kept already. */
+  /** Whether the same event is kept already, by `bedKey`. */
   has(event: BedEvent): boolean;
-  /** Keeps it durably. Fails with a `Trouble`, and then it is not kept. */
+  /** Reads what is kept, unless that has worked before, and returns `last`. Fails with a `Trouble`. */
+  load(): Promise<number>;
+  /** Keeps it durably, once. Fails with a `Trouble`, and then it is not kept. */
   append(event: BedEvent): Promise<void>;
   /** The number of the last event; 0 before the first. */
   readonly last: number;
@@ -48,6 +55,11 @@ export interface BedDelivery {
   readonly event: BedEvent;
   /** There is a newer one, or it is older than `ANNOUNCE_MAX_AGE`: states may change, nothing is announced. */
   readonly late: boolean;
+}
+
+/** The newest event, unless it is of before the person was linked: weighbridge missed what happened until then. */
+export function currentBed<T extends BedEvent>(newest: T | undefined, linkedAt: Date | undefined): T | undefined {
+  return newest !== undefined && linkedAt !== undefined && newest.at < linkedAt ? undefined : newest;
 }
 
 /** `in bed`, `out of bed` */

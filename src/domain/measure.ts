@@ -89,8 +89,8 @@ export interface MeasureSource {
 
 /** Withings' measure service, asked for heights. */
 export interface HeightSource {
-  /** The groups with a height, whenever it was measured or entered. */
-  getHeights(account: Account): Promise<readonly MeasureGroup[]>;
+  /** The groups with a height, whenever it was measured or entered; the first part of them, if there are thousands. */
+  getHeights(account: Account): Promise<Pick<MeasureAnswer, 'groups' | 'unreadable' | 'complete'>>;
 }
 
 /** The type of a height. */

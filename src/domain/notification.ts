@@ -99,6 +99,6 @@ function parseInteger(value: unknown): number | undefined {
 }
 
 /** A stranger's word, short and on one line, fit for a log. */
-function printable(text: string, longest = 32): string {
+export function printable(text: string, longest = 32): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, longest);
 }

@@ -33,7 +33,7 @@ export interface PersonStatus {
   readonly unreadable: number;
   readonly subscription: SubscriptionStatus;
   readonly scales: readonly Scale[];
-  /** The newest bed event; undefined before the first, and where `APPLIS` asks for none. */
+  /** The newest bed event since the person was linked; undefined before it, and where `APPLIS` asks for none. */
   readonly bed?: BedEvent | undefined;
 }
 

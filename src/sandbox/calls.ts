@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const DRIP_MS = 20;
+/** Far more than any form of a client. */
+const MOST_BYTES = 1024 * 1024;
 
 export interface Call {
   readonly path: string;
@@ -24,11 +25,22 @@ export async function readCall(request: IncomingMessage, url: URL, at: number): 
   return { path: url.pathname, form, accessToken, at };
 }
 
-/** The fields of a POST with a form; none otherwise. */
+/** The fields of a POST with a form; none otherwise. Cuts the connection where more than `MOST_BYTES` come. */
 export async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
   const isForm = /^application\/x-www-form-urlencoded\b/.test(request.headers['content-type'] ?? '');
-  const sent = await text(request);
+  const sent = await readBody(request);
   return new URLSearchParams(request.method === 'POST' && isForm ? sent : '');
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MOST_BYTES) throw new Error('the body is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Returns whether there was a fault to send. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { html } from '../html/html.ts';
 import { readForm } from './calls.ts';
 import type { Grants } from './grants.ts';
-import { isForeign, type Person, sendJson, sendPage } from './pages.ts';
+import { type Person, sendJson, sendPage } from './pages.ts';
 import type { Client } from './signatures.ts';
 
 export const CONSENT_PATH = '/oauth2_user/authorize2';
@@ -37,7 +37,9 @@ export function createConsent(grants: Grants, client: Client, people: readonly P
     };
     const agree = (userId: string) => comeBack('code', grants.authorize({ userId, redirectUri, scope }));
     if (people === undefined) return agree(as ?? '1234');
-    if (isForeign(request)) return sendJson(response, 403, { error: 'not from other sites' });
+    // A link on any site could have a person agree, whom the page would ask.
+    const isCrossSite = request.headers['sec-fetch-site'] === 'cross-site';
+    if (as !== undefined && isCrossSite) return sendJson(response, 403, { error: 'not from other sites' });
 
     const answer = as ?? (await readForm(request)).get(ANSWER) ?? undefined;
     if (answer === undefined) return ask(response, people, scope, redirectUri);

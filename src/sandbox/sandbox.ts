@@ -17,7 +17,7 @@ import {
 } from './limits.ts';
 import { createMeasures, type RawGroup } from './measures.ts';
 import { createOAuth } from './oauth.ts';
-import { type Person, sendJson } from './pages.ts';
+import { isForeign, type Person, sendJson } from './pages.ts';
 import { type WeighIn, weighInGroups } from './scale.ts';
 import { type Client, createSignatures } from './signatures.ts';
 import { createSubscriptions } from './subscriptions.ts';
@@ -130,6 +130,7 @@ export async function startSandbox(options: SandboxOptions) {
     });
 
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    if (people !== undefined && isForeign(request)) return sendJson(response, 403, { error: 'not from other sites' });
     const url = new URL(request.url ?? '/', 'http://sandbox');
     if (url.pathname === CONSENT_PATH) return await consent(request, url, response);
     const isControl = `${url.pathname}/`.startsWith(`${CONTROL_PATH}/`);

@@ -1,4 +1,11 @@
-import type { BedEvent, BedEvents, BedKind, BedOffsetStore, NumberedBedEvent } from '../domain/bed.ts';
+import {
+  type BedEvent,
+  type BedEvents,
+  type BedKind,
+  type BedOffsetStore,
+  bedKey,
+  type NumberedBedEvent,
+} from '../domain/bed.ts';
 import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
 import { parseSeconds } from '../domain/dates.ts';
 import { createKeyedMutex } from '../domain/keyed-mutex.ts';
@@ -37,8 +44,8 @@ function newestOf(events: readonly NumberedBedEvent[]): Map<UserId, NumberedBedE
 }
 
 /**
- * One line of JSON for each event, appended and synced. For one process: the daemon. What cannot be read counts as not
- * there, and the log says so.
+ * One line of JSON for each event, appended and synced. For one process: the daemon. While the file cannot be read,
+ * there are no events, and none is appended.
  *
  * @param path the file; its directory exists
  */
@@ -48,14 +55,17 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   let events: readonly NumberedBedEvent[] = [];
   let newest = new Map<UserId, NumberedBedEvent>();
   let keys = new Set<string>();
+  let isLoaded = false;
   /** How much of the file is lines that count. */
   let bytes = 0;
 
   const take = (all: readonly NumberedBedEvent[]) => {
     events = all;
     newest = newestOf(all);
-    keys = new Set(all.map(keyOf));
+    keys = new Set(all.map(bedKey));
   };
+
+  const last = () => events.at(-1)?.number ?? 0;
 
   const rewrite = async (all: readonly NumberedBedEvent[]) => {
     const text = all.map(encode).join('');
@@ -83,7 +93,9 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   };
 
   const append = async (event: BedEvent) => {
-    const numbered = { ...event, number: (events.at(-1)?.number ?? 0) + 1 };
+    await load();
+    if (keys.has(bedKey(event))) return;
+    const numbered = { ...event, number: last() + 1 };
     const line = encode(numbered);
     const isFull = bytes + Buffer.byteLength(line) > MOST_BYTES;
     const all = [...(isFull ? newerHalf() : events), numbered];
@@ -93,9 +105,11 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   };
 
   const load = async () => {
+    if (isLoaded) return;
     const found = await readBedFile(path, files);
     take(found.events);
     ({ bytes } = found);
+    isLoaded = true;
     if (!found.isTorn) return;
     log.warn({ event: 'bed_torn', text: `cut the torn last line of ${path}` });
     await rewrite(found.events);
@@ -107,10 +121,14 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
 
   return {
     newest: (userId) => newest.get(userId),
-    has: (event) => keys.has(keyOf(event)),
+    has: (event) => keys.has(bedKey(event)),
+    async load() {
+      if (!isLoaded) await inTurn(path, load);
+      return last();
+    },
     append: (event) => inTurn(path, () => append(event)),
     get last() {
-      return events.at(-1)?.number ?? 0;
+      return last();
     },
     after: (number) => events.filter((event) => event.number > number),
     onGrowth(wake) {
@@ -118,10 +136,6 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
       return { [Symbol.dispose]: () => void listeners.delete(wake) };
     },
   };
-}
-
-function keyOf({ userId, kind, at, deviceId }: BedEvent): string {
-  return JSON.stringify([userId, kind, at.getTime(), deviceId]);
 }
 
 function encode({ number, userId, kind, at, deviceId }: NumberedBedEvent): string {

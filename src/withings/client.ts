@@ -123,7 +123,7 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
 
     getMeas: ({ query, offset = 0, ...account }) => getPart(account, queryForm(query), offset),
 
-    getHeights: async (account) => (await getPart(account, { meastype: HEIGHT }, 0)).groups,
+    getHeights: (account) => getPart(account, { meastype: HEIGHT }, 0),
 
     async getScales(account) {
       const endpoint = '/v2/user';

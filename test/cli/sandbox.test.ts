@@ -73,3 +73,11 @@ test('--people are those who can agree, and --port is where it listens', async (
     );
   });
 });
+
+test('what a caller sends as its action is printed as one short line', async () => {
+  const action = `a\u001b[2J\r\nü${'x'.repeat(1000)}`;
+  const { said } = await play({}, async (printed) => {
+    await fetch(`${printed.get('API')}/measure`, { method: 'POST', body: new URLSearchParams({ action }) });
+  });
+  assert.match(said.at(-1) ?? '', /^\/measure a\?\[2J\?\?\?x{24} 401 /);
+});

@@ -468,6 +468,17 @@ describe('append-csv.sh', () => {
   });
 });
 
+describe('append-csv.sh, as `export`,', () => {
+  for (const name of ['=1+1', '+1', '-1', '@x', '\t=1', '＝1', 'Anna =1']) {
+    test(`makes no spreadsheet run a name: ${JSON.stringify(name)}`, async () => {
+      await using hook = await setUp('append-csv.sh', (directory) => [`${directory}/w.csv`], {}, { name });
+      await hook.deliver();
+      const [row] = parse(await hook.read('w.csv'), { columns: true }) as { readonly name: string }[];
+      assert.equal(row?.name, name.startsWith('Anna') ? name : `'${name}`);
+    });
+  }
+});
+
 describe('post.sh', () => {
   const curl = (code: number) => ({ curl: `printf '%s\\n' "$@" > "$OUT"; cat >> "$OUT"; exit ${code}` });
 

@@ -228,6 +228,22 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     });
   }
 
+  for (const [linked_at, shows] of [
+    ['2026-11-20T20:00:00Z', true],
+    ['2026-11-21T20:00:00Z', false],
+  ] as const) {
+    test(`shows ${shows ? 'a' : 'no'} bed event of ${shows ? 'after' : 'before'} the link`, async () => {
+      const event = { number: 1, userid: '1234', kind: 'in_bed', timestamp: Date.UTC(2026, 10, 20, 21) / 1000 };
+      await using users = await startUsers({
+        'tokens/1234': 'a\n',
+        'data/people/1234': JSON.stringify({ linked_at }),
+        'data/bed.jsonl': `${JSON.stringify(event)}\n`,
+      });
+      const { stdout } = await users.run(['--json'], { APPLIS: '1,50' });
+      assert.equal('bed' in JSON.parse(stdout), shows);
+    });
+  }
+
   test('shows a subscription that somebody has given up on purpose', async () => {
     await using users = await startUsers({
       'tokens/1234': 'a\n',

@@ -75,7 +75,7 @@ describe('the consent page', () => {
     }
   });
 
-  it('and the control page refuse other sites and other names of this machine', async () => {
+  it('and every other path refuse other sites and other names of this machine', async () => {
     await using place = await setUp();
     const { host, origin } = place.sandbox.url;
     const { request } = await import('node:http');
@@ -88,12 +88,28 @@ describe('the consent page', () => {
         asking.end();
       });
     const consent = link(place.sandbox, { as: '1234' });
-    for (const path of ['/control', '/control/expire', `${consent.pathname}${consent.search}`]) {
+    for (const path of [
+      '/control',
+      '/control/expire',
+      '/measure',
+      '/v2/oauth2',
+      '/notify',
+      `${consent.pathname}${consent.search}`,
+    ]) {
       for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null' }, { host: 'evil.example' }]) {
         assert.equal(await ask('POST', path, { host, ...headers }), 403, `${path} ${JSON.stringify(headers)}`);
       }
     }
     assert.equal(await ask('POST', '/control/expire', { host, origin }), 200);
+    const asks = link(place.sandbox);
+    assert.equal(await ask('GET', `${consent.pathname}${consent.search}`, { 'sec-fetch-site': 'cross-site' }), 403);
+    assert.equal(await ask('GET', `${asks.pathname}${asks.search}`, { 'sec-fetch-site': 'cross-site' }), 200);
+  });
+
+  it('and every other path take no more than 1 MB', async () => {
+    await using place = await setUp();
+    await assert.rejects(place.call({ action: 'x'.repeat(1024 * 1024) }));
+    assert.equal((await place.call({ action: 'x'.repeat(1024 * 1000) })).status, 200);
   });
 });
 

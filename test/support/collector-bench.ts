@@ -6,7 +6,13 @@ import { createPersonStates } from '../../src/app/status/person-states.ts';
 import { createTroubles } from '../../src/app/status/troubles.ts';
 import { type AccessTokens, createWithAccess } from '../../src/app/tokens/access-tokens.ts';
 import type { People } from '../../src/domain/household.ts';
-import type { MeasureAnswer, MeasureGroup, MeasureQuery, MeasureRequest } from '../../src/domain/measure.ts';
+import type {
+  MeasureAnswer,
+  MeasureGroup,
+  MeasureQuery,
+  MeasureRequest,
+  Unreadable,
+} from '../../src/domain/measure.ts';
 import type { JournalEntry } from '../../src/domain/reading.ts';
 import type { Scale } from '../../src/domain/scale.ts';
 import { NOTHING_KNOWN, type PersonState } from '../../src/domain/status.ts';
@@ -80,12 +86,18 @@ export function createCollectorBench(
   });
   const withAccess = createWithAccess(accessTokens);
   /** What Withings has of heights; it may refuse. */
-  const heights = { asked: 0, groups: [] as readonly MeasureGroup[], failure: undefined as Error | undefined };
+  const heights = {
+    asked: 0,
+    groups: [] as readonly MeasureGroup[],
+    unreadable: [] as readonly Unreadable[],
+    complete: true,
+    failure: undefined as Error | undefined,
+  };
   const source = {
     async getHeights() {
       heights.asked += 1;
       if (heights.failure !== undefined) throw heights.failure;
-      return heights.groups;
+      return heights;
     },
   };
   /** What Withings has of scales; it may refuse. */

@@ -192,7 +192,7 @@ describe('getMeas', () => {
 
   test('asks for heights by their type, without any dates', async () => {
     await using server = await startScriptedServer(EMPTY);
-    assert.deepEqual(await createClient(server.url).getHeights(), []);
+    assert.deepEqual((await createClient(server.url).getHeights()).groups, []);
     assert.deepEqual(server.received[0]?.form, { action: 'getmeas', category: '1', meastype: '4' });
   });
 

@@ -1,4 +1,4 @@
-import { BED_KINDS, type BedEvent, type BedEvents, describeBed } from '../../domain/bed.ts';
+import { BED_KINDS, type BedEvent, type BedEvents, bedKey, describeBed } from '../../domain/bed.ts';
 import { type Clock, formatTime, LOCAL_ZONE } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
@@ -109,7 +109,8 @@ export function createBedIntake(ports: {
     const { userId } = notification;
     const event = judge(notification);
     if (typeof event === 'string') return refuse(userId, event, caller);
-    const isWaiting = JSON.stringify(pending.get(userId)) === JSON.stringify(event);
+    const waiting = pending.get(userId);
+    const isWaiting = waiting !== undefined && bedKey(waiting) === bedKey(event);
     if (isWaiting || beds.has(event)) return;
     if (isTooMany(userId)) return refuse(userId, `more than ${MOST_AN_HOUR} came within an hour`, caller);
     await queue(event);

@@ -18,7 +18,7 @@ export interface Heights {
   /** Takes the height from the groups of any answer. */
   learn(userId: UserId, groups: readonly MeasureGroup[]): Promise<void>;
   isDue(person: Pick<PersonState, 'heightAskedAt'>): boolean;
-  /** Costs one call. Never fails: without a height there is no body mass index, and that is all. */
+  /** Costs one call. A height that is no longer among those of the answer goes. Never fails: without a height there is no body mass index, and that is all. */
   ask(userId: UserId): Promise<void>;
 }
 
@@ -51,8 +51,13 @@ export function createHeights(ports: {
     },
     async ask(userId) {
       try {
-        const groups = await withAccess(userId, { urgent: false }, source.getHeights);
-        await learn(userId, groups);
+        const { groups, unreadable, complete } = await withAccess(userId, { urgent: false }, source.getHeights);
+        const found = newestIn(groups);
+        const isWhole = complete && unreadable.length === 0;
+        // Withings also answers without any height while sharing is paused.
+        if (isWhole && found !== undefined)
+          await personStates.change(userId, (before) => ({ ...before, height: found }));
+        else await learn(userId, groups);
         await noteAsked(userId, clock.now());
       } catch (error) {
         const trouble = asTrouble(error);

@@ -29,7 +29,6 @@ export function startBedOutbox(ports: {
 }): AsyncDisposable {
   const { publisher, beds, offsets, troubles, maxAgeMs, clock, random, log } = ports;
   const { name } = publisher;
-  const lastAtStart = beds.last;
   const stopping = new AbortController();
   /** Ends the delivery in hand. */
   const cutting = new AbortController();
@@ -55,6 +54,7 @@ export function startBedOutbox(ports: {
   /** Saved before anything is delivered: a kill must not pass over what comes meanwhile. */
   const begin = () =>
     persist(async () => {
+      const lastAtStart = await beds.load();
       const known = await offsets.load(name);
       // A file that was removed begins to count anew.
       if (known !== undefined && known <= lastAtStart) return known;

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import type { BedEvents } from '../../domain/bed.ts';
+import { type BedEvents, currentBed } from '../../domain/bed.ts';
 import type { Clock } from '../../domain/clock.ts';
 import type { Derive } from '../../domain/derived.ts';
 import { nameOf, type People } from '../../domain/household.ts';
@@ -156,7 +156,7 @@ export function createLiveStatus(ports: {
       unreadable: unreadable.countOf(userId),
       subscription: describeSubscription(person, schedule),
       scales: person.scales,
-      bed: beds?.newest(userId),
+      bed: currentBed(beds?.newest(userId), person.linkedAt),
     };
   };
 

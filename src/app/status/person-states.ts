@@ -8,7 +8,10 @@ export interface PersonStates {
   of(userId: UserId): Promise<PersonState>;
   /** The state as this process has last read or changed it, without touching the disk. */
   remembered(userId: UserId): PersonState | undefined;
-  /** Writes nothing where nothing has changed. Where the disk does not take the state, that is logged and no more. */
+  /**
+   * Writes nothing where nothing has changed. Where the disk does not take the state, that is logged once, and
+   * this process goes on with the state until the file says something else.
+   */
   change(userId: UserId, change: (before: PersonState) => PersonState): Promise<void>;
 }
 
@@ -17,27 +20,38 @@ export function createPersonStates({ people, log }: { readonly people: PersonSto
   // Otherwise a read that runs beside a change would remember what was there before.
   const inTurn = createKeyedMutex();
 
+  /** What could not be saved, and what the file said then. */
+  const unsaved = new Map<UserId, { readonly state: PersonState; readonly stored: string }>();
+
   const read = async (userId: UserId) => {
-    const state = await people.load(userId);
+    const loaded = await people.load(userId);
+    const stored = JSON.stringify(loaded);
+    const waiting = unsaved.get(userId);
+    // Another process has written meanwhile.
+    if (waiting?.stored !== stored) unsaved.delete(userId);
+    const state = unsaved.get(userId)?.state ?? loaded;
     known.set(userId, state);
-    return state;
+    return { state, stored };
   };
 
   const write = async (userId: UserId, change: (before: PersonState) => PersonState) => {
-    const before = await read(userId);
+    const { state: before, stored } = await read(userId);
     const after = change(before);
-    if (JSON.stringify(after) === JSON.stringify(before)) return;
     known.set(userId, after);
+    const isReported = unsaved.delete(userId);
+    if (JSON.stringify(after) === stored) return;
     try {
       await people.save(userId, after);
     } catch (error) {
+      unsaved.set(userId, { state: after, stored });
+      if (isReported) return;
       const text = `cannot note how things stand with user ${userId}: ${error instanceof Error ? error.message : error}`;
       log.warn({ event: 'trouble', text, userid: userId });
     }
   };
 
   return {
-    of: (userId) => inTurn(userId, () => read(userId)),
+    of: (userId) => inTurn(userId, async () => (await read(userId)).state),
     remembered: (userId) => known.get(userId),
     change: (userId, change) => inTurn(userId, () => write(userId, change)),
   };

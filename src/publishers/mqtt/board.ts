@@ -1,4 +1,4 @@
-import type { BedEvents } from '../../domain/bed.ts';
+import { type BedEvents, currentBed } from '../../domain/bed.ts';
 import type { Clock } from '../../domain/clock.ts';
 import { isDerived } from '../../domain/derived.ts';
 import type { People } from '../../domain/household.ts';
@@ -71,10 +71,11 @@ export function createBoard(ports: BoardPorts) {
     values.set(userId, known);
     return known;
   };
+  const newestBedOf = (userId: UserId) => currentBed(beds?.newest(userId), states.get(userId)?.linkedAt);
   const topicsOf = (userId: UserId) => [
     deviceTopic(discoveryPrefix, userId, topics),
     topics.health(userId),
-    ...(beds?.newest(userId) === undefined ? [] : [topics.inBed(userId)]),
+    ...(newestBedOf(userId) === undefined ? [] : [topics.inBed(userId)]),
     ...[...valuesOf(userId).keys()].map((key) => topics.value(userId, key)),
   ];
 
@@ -124,9 +125,11 @@ export function createBoard(ports: BoardPorts) {
     return below.filter((key) => isQuantity(key) && !known.has(key)).sort();
   };
   const bedOf = (userId: UserId): DeviceOptions['bed'] => {
-    if (beds?.newest(userId) !== undefined) return 'known';
+    if (newestBedOf(userId) !== undefined) return 'known';
     return retained.has(topics.inBed(userId)) ? 'gone' : undefined;
   };
+  /** The person has linked again, and the broker still keeps the bed of before. */
+  const hasOldBed = (userId: UserId) => bedOf(userId) === 'gone' && !speaker.isRefused(topics.inBed(userId));
   const postDevice = async (connection: Connection, userId: UserId) => {
     const quantities = [...valuesOf(userId).keys()].sort();
     const gone = goneOf(userId);
@@ -169,7 +172,7 @@ export function createBoard(ports: BoardPorts) {
   };
 
   const postBed = async (connection: Connection, userId: UserId) => {
-    const event = beds?.newest(userId);
+    const event = newestBedOf(userId);
     if (event !== undefined) await post(connection, topics.inBed(userId), bedPayload(event));
   };
 
@@ -338,7 +341,7 @@ export function createBoard(ports: BoardPorts) {
       await readStates(staying);
       const scales = messagesOfScales();
       const isLess =
-        [...shown.keys()].some((userId) => !staying.includes(userId)) ||
+        [...shown.keys()].some((userId) => !staying.includes(userId) || hasOldBed(userId)) ||
         [...shownOfScales.keys()].some((topic) => !scales.has(topic));
       if (isLess) await clear(connection, staying);
       for (const userId of staying) {

@@ -80,6 +80,7 @@ describe('a bed notification', () => {
     await Promise.all(Array.from({ length: 7 }, () => bench.send(50, at)));
     await bench.send(51, bench.ago(0));
     await bench.send(50, at);
+    await bench.send(50, at, { deviceId: 'another' });
     assert.deepEqual([bench.beds.last, bench.beds.newest(ANNA)?.kind], [2, 'out_of_bed']);
     assert.deepEqual(bench.refused(), []);
   });

@@ -71,6 +71,23 @@ describe('the height', () => {
     assert.equal(bench.height(), 1.82, 'the older one that Withings still has does not cover it');
   });
 
+  test('goes back to an older one where the newer was deleted, if the answer is whole', async () => {
+    const bench = setUp(entered(1.8, 400), entered(1.08, 5));
+    await bench.live(2);
+    assert.equal(bench.height(), 1.08);
+    bench.heights.groups = [entered(1.8, 400)];
+    bench.heights.complete = false;
+    await bench.live(7);
+    assert.equal(bench.height(), 1.08);
+    bench.heights.complete = true;
+    bench.heights.unreadable = [{ raw: '{}', what: 'date' }];
+    await bench.live(7);
+    assert.equal(bench.height(), 1.08);
+    bench.heights.unreadable = [];
+    await bench.live(7);
+    assert.deepEqual([bench.height(), bench.heights.asked], [1.8, 4]);
+  });
+
   test('is never journalled for its own sake, and stays where Withings has none any more', async () => {
     const bench = setUp(entered(1.81, 400));
     await bench.live(2);

@@ -6,6 +6,7 @@ import type { BedDelivery, BedEvents } from '../../../src/domain/bed.ts';
 import { GIVEN_UP } from '../../../src/domain/publisher.ts';
 import { Trouble } from '../../../src/domain/trouble.ts';
 import { createBedOffsetFiles } from '../../../src/storage/bed-file.ts';
+import { nodeFiles } from '../../../src/storage/files.ts';
 import { bedEvent, bedPlace } from '../../support/beds.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 
@@ -131,4 +132,23 @@ test('a file of events that was removed between two starts holds nothing up', as
   await until(bench.clock, async () => (await bench.offsets.load('hook')) === 0);
   await beds.append(bedEvent('in_bed', bench.now()));
   await until(bench.clock, () => bench.got.length === 1);
+});
+
+test('events that cannot be read at the start are not delivered again once they can be', async () => {
+  await using bench = await createBench();
+  await (await bench.open()).append(bedEvent('in_bed', bench.now(MINUTE)));
+  await bench.offsets.save('hook', 1);
+  let fails = 2;
+  const readFile: typeof nodeFiles.readFile = async (path) => {
+    if (path === bench.path && fails-- > 0) throw Object.assign(new Error('too many'), { code: 'EMFILE' });
+    return await nodeFiles.readFile(path);
+  };
+  const beds = await bench.open({ ...nodeFiles, readFile });
+  await using _outbox = bench.start(beds);
+  await until(bench.clock, () => bench.clock.sleepers === 1);
+  await bench.clock.advance(1_000);
+  await until(bench.clock, () => beds.last === 1);
+  await beds.append(bedEvent('out_of_bed', bench.now()));
+  await until(bench.clock, () => bench.got.length > 0);
+  assert.deepEqual(bench.got, ['out_of_bed']);
 });

@@ -5,11 +5,13 @@ import { createLiveStatus, type PublisherSource } from '../../../src/app/status/
 import { readStoredStatus } from '../../../src/app/status/stored-status.ts';
 import { createPublisherTroubles, createTroubles } from '../../../src/app/status/troubles.ts';
 import { createLinkedUsers } from '../../../src/app/tokens/linked-users.ts';
+import type { NumberedBedEvent } from '../../../src/domain/bed.ts';
 import { NOTHING_DERIVED } from '../../../src/domain/derived.ts';
 import type { GroupState } from '../../../src/domain/reading.ts';
 import { type Hitch, isWell, NOTHING_KNOWN, type PersonState } from '../../../src/domain/status.ts';
 import type { RefreshToken, UserId } from '../../../src/domain/token.ts';
 import { type Recovery, Trouble } from '../../../src/domain/trouble.ts';
+import { bedEvent } from '../../support/beds.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createMemoryTokens } from '../../support/memory-tokens.ts';
 import { ANNA, accessToken, BO, refreshToken, userId } from '../../support/people.ts';
@@ -36,6 +38,7 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
   const reads: UserId[] = [];
   const held = new Map<UserId, readonly GroupState[]>();
   const unreadable = new Map<UserId, number>();
+  const beds = new Map<UserId, NumberedBedEvent>();
   const broken: { list?: Error; load?: Error; frozen?: Promise<void> | undefined } = {};
   const people = { names: new Map([[ANNA, 'Anna']]), unit: 'kg' } as const;
   const store = {
@@ -80,6 +83,7 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
     },
     unreadable: { countOf: (user) => unreadable.get(user) ?? 0 },
     derive: () => NOTHING_DERIVED,
+    beds: { newest: (user) => beds.get(user) },
     people,
     schedule: createSchedule({
       hasCallback: options.hasCallback ?? true,
@@ -107,7 +111,7 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
     publishers.push({ name, troubles, behindBytes: 330 });
     return troubles;
   };
-  const files = { logins, handedOut, written, cursors, reads, broken, held, unreadable, note };
+  const files = { logins, handedOut, written, cursors, reads, broken, held, unreadable, beds, note };
   return { clock, ...files, fetches, subscribing, publish, liveStatus, look, anna };
 }
 
@@ -516,4 +520,14 @@ test('a disk that does not answer keeps no one waiting: the last state is shown,
   await clock.advance(0);
   await clock.advance(5_000);
   assert.deepEqual((await look()).troubles, []);
+});
+
+test('a bed event of before the person was linked is not shown', async () => {
+  const { anna, beds, note } = createBench();
+  beds.set(ANNA, { ...bedEvent('in_bed', before(HOUR)), number: 1 });
+  assert.equal((await anna()).bed?.kind, 'in_bed');
+  note(ANNA, { linkedAt: before(2 * HOUR) });
+  assert.equal((await anna()).bed?.kind, 'in_bed');
+  note(ANNA, { linkedAt: before(MINUTE) });
+  assert.equal((await anna()).bed, undefined);
 });

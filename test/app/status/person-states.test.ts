@@ -32,6 +32,30 @@ test('a state that the disk does not take is remembered all the same, and told o
   assert.equal(states.remembered(ANNA), LINKED);
 });
 
+test('a state that the disk does not take counts until it is saved, or until the file says something else', async () => {
+  let stored = NOTHING_KNOWN;
+  let isFull = true;
+  const save = async (_user: unknown, state: PersonState) => {
+    if (isFull) throw new Error('full');
+    stored = state;
+  };
+  const { states, log } = start({ load: async () => structuredClone(stored), save });
+  const note = (at: number) => states.change(ANNA, (before) => ({ ...before, scalesAskedAt: new Date(at) }));
+  await states.change(ANNA, () => LINKED);
+  await note(1);
+  const both = { ...LINKED, scalesAskedAt: new Date(1) };
+  assert.deepEqual(await states.of(ANNA), both);
+  assert.equal(log.texts('trouble').length, 1, 'told of once');
+  isFull = false;
+  await states.change(ANNA, (before) => before);
+  assert.deepEqual(stored, both);
+  isFull = true;
+  await note(2);
+  assert.equal(log.texts('trouble').length, 2);
+  stored = { ...LINKED, linkedAt: new Date(5) };
+  assert.deepEqual(await states.of(ANNA), stored, 'another process has linked the person again');
+});
+
 test('what has not changed is not written', async () => {
   const { states, log } = start({
     load: async () => LINKED,

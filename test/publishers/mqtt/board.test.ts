@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createPublisherTroubles } from '../../../src/app/status/troubles.ts';
+import type { BedEvents } from '../../../src/domain/bed.ts';
 import { NOTHING_KNOWN } from '../../../src/domain/status.ts';
 import { createBoard } from '../../../src/publishers/mqtt/board.ts';
 import type { Connection } from '../../../src/publishers/mqtt/connection.ts';
 import { createTopics, problemPayload } from '../../../src/publishers/mqtt/messages.ts';
 import type { Message } from '../../../src/publishers/mqtt/packet.ts';
 import { refused } from '../../../src/publishers/mqtt/trouble.ts';
+import { bedEvent } from '../../support/beds.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createMqttHome, reading } from '../../support/mqtt-bench.ts';
 import { ANNA } from '../../support/people.ts';
@@ -55,7 +57,7 @@ test('the reason says how often weighbridge polls, and nothing is a problem then
 });
 
 /** A board for Anna and its surroundings. */
-function setUp(home = createMqttHome(ANNA)) {
+function setUp(home = createMqttHome(ANNA), beds?: Pick<BedEvents, 'newest'>) {
   const log = createRecordingLog();
   const clock = createFakeClock();
   const board = createBoard({
@@ -64,10 +66,11 @@ function setUp(home = createMqttHome(ANNA)) {
     people: { names: new Map(), unit: 'kg' },
     program: { version: '1', repository: 'https://example.org/weighbridge', pageUrl: undefined },
     linkedUsers: () => Promise.resolve([...home.linked]),
-    stateOf: () => Promise.resolve(NOTHING_KNOWN),
+    stateOf: (userId) => Promise.resolve(home.states.get(userId) ?? NOTHING_KNOWN),
     hasCallback: true,
     pollMs: 600_000,
     latest: home.latest,
+    beds,
     derived: async () => new Map(),
     store: home.retained,
     url: URL_OF_BROKER,
@@ -164,4 +167,28 @@ test('the device of a person who leaves is cleared before its values, so that no
   const cleared = taken.filter(({ payload }) => payload === '').map(({ topic }) => topic);
   assert.equal(cleared[0], 'homeassistant/device/weighbridge_1234/config');
   assert.deepEqual(cleared.slice(1).sort(), [RATIO, 'weighbridge/1234/health', WEIGHT].sort());
+});
+
+test('a person who links again is not in bed since before, and the next event shows the bed again', async () => {
+  const at = (minute: number) => new Date(Date.UTC(2026, 10, 20, 5, minute));
+  let newest = { ...bedEvent('in_bed', at(0)), number: 1 };
+  const { home, board } = setUp(createMqttHome(ANNA), { newest: () => newest });
+  const link = (linkedAt: Date) => home.states.set(ANNA, { ...NOTHING_KNOWN, linkedAt });
+  const connection = createConnection(() => undefined);
+  const inBed = () => connection.taken.filter(({ topic }) => topic === 'weighbridge/1234/in_bed').at(-1)?.payload;
+  link(at(0));
+  await board.open();
+  await board.fill(connection);
+  assert.match(String(inBed()), /"in_bed":true/);
+  link(at(1));
+  await board.look(connection);
+  assert.equal(inBed(), '');
+  const count = connection.taken.length;
+  await board.look(connection);
+  assert.equal(connection.taken.length, count, 'cleared once');
+  await board.fill(connection);
+  assert.equal(inBed(), '');
+  newest = { ...bedEvent('out_of_bed', at(2)), number: 2 };
+  await board.putBed(connection, ANNA);
+  assert.match(String(inBed()), /"in_bed":false/);
 });
