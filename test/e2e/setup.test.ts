@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { startAedes } from '../support/broker.ts';
+import { MOSQUITTO_IS_MISSING, startMosquitto } from '../support/broker.ts';
 import { browse, consent } from '../support/browser.ts';
 import { freePort } from '../support/free-port.ts';
 import { CLIENT, startHome } from '../support/home.ts';
@@ -218,8 +218,9 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await daemon.line(({ event, weight }) => event === 'reading' && weight === 80.5);
   });
 
-  test('tries the broker at once, and asks again where it refuses', async () => {
-    await using broker = await startAedes();
+  // aedes sometimes leaves a subscription unanswered on a busy machine.
+  test('tries the broker at once, and asks again where it refuses', { skip: MOSQUITTO_IS_MISSING }, async () => {
+    await using broker = await startMosquitto();
     await using folder = await startFolder();
     await folder.run(
       ...['--client-id', CLIENT.clientId, '--client-secret', CLIENT.clientSecret, '--no-link', '--no-try'],
@@ -230,12 +231,9 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.answer('User name at the broker', ENTER);
     await terminal.until('✗ mqtt');
     assert.doesNotMatch(await folder.dotenv(), /MQTT/);
-    // On a machine that is busy with other tests a broker may take longer than the 10 s of the check.
-    for (let tries = 0; tries < 5 && !terminal.text().includes('takes its messages'); tries += 1) {
-      await terminal.answer('MQTT broker, for', `mqtt://127.0.0.1:${broker.port}\r`);
-      await terminal.answer('User name at the broker', ENTER);
-      await terminal.until(/takes its messages|does not answer within/);
-    }
+    await terminal.answer('MQTT broker, for', `mqtt://127.0.0.1:${broker.port}\r`);
+    await terminal.answer('User name at the broker', ENTER);
+    await terminal.until('takes its messages');
     assert.equal(await terminal.exited, 0, terminal.text());
     assert.match(await folder.dotenv(), new RegExp(`\nMQTT_URL=mqtt://127\\.0\\.0\\.1:${broker.port}\n$`));
   });
