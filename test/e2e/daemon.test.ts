@@ -148,8 +148,8 @@ test('an access token that has expired costs one refresh and one replay', async 
   await using home = await startHome({ onCall: ({ form }) => calls.push(form.get('action')) });
   await home.link('1234');
   await using daemon = await home.serve();
-  await daemon.line(({ event }) => event === 'refresh');
-  await daemon.notify({ userid: 1234, appli: 1, startdate: secondsAgo(90), enddate: secondsAgo(80) });
+  // A token that ends before its first use is refused while it is fresh, which is another trouble.
+  await daemon.line(({ event }) => event === 'fetched');
   home.sandbox.grants.expireAccess();
   const { date, groups } = weigh(home.sandbox, 81.25);
   const before = calls.length;
