@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../domain/clock.ts';
+import { BATTERIES, type Battery } from '../domain/scale.ts';
 import { type Html, html } from '../html/html.ts';
 import { type Fault, readForm } from './calls.ts';
-import { BATTERIES, type Battery } from './devices.ts';
 import type { RawGroup } from './measures.ts';
 import { type Person, sendJson, sendPage } from './pages.ts';
 import type { WeighIn } from './scale.ts';
@@ -169,7 +169,7 @@ function drawPerson({ userId, name }: Person, people: readonly Person[], played:
 <label><input type="checkbox" name="notification" value="lost"> lose the notification</label>`;
   return html`<h2>${name} (${userId})</h2>
 ${drawForm('weigh', 'Step on the scale', weight)}
-${drawForm('battery', 'Set the battery', html`${person}${choose('level', BATTERIES)}`)}
+${drawForm('battery', 'Set the battery', html`${person}${choose('level', BATTERIES.toReversed())}`)}
 ${drawForm('bed', 'Bed', html`${person}${choose('way', ['in', 'out'])}`)}
 ${drawForm('unlink', 'Take the consent back', person)}
 <ul>${subscriptions}</ul>

@@ -1,8 +1,6 @@
+import type { Battery } from '../domain/scale.ts';
 import { type Answer, done, NOT_IMPLEMENTED } from './limits.ts';
 import type { RawGroup } from './measures.ts';
-
-export const BATTERIES = ['high', 'medium', 'low'] as const;
-export type Battery = (typeof BATTERIES)[number];
 
 /** The user service: the scales that have measured a user, as far as their groups tell. */
 export function createDevices(groupsOf: (userId: string) => readonly RawGroup[]) {

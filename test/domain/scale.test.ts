@@ -9,7 +9,7 @@ const scale = (changes: Partial<Scale> = {}): Scale => {
   return { ...about, ...changes };
 };
 
-test('a scale of two people is one, as the newest answer describes it, whoever got that', () => {
+test('a scale of two people is one, as the newest answer to any of them describes it', () => {
   const [old, young] = [scale({ battery: 'low' }), scale({ seenAt: at('07') })];
   for (const [annas, bos] of [
     [old, young],

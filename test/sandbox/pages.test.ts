@@ -66,7 +66,7 @@ describe('the consent page', () => {
     );
   });
 
-  it('asks nobody where the link says who agrees, and refuses a wrong link', async () => {
+  it('asks no question where the link says who agrees, and refuses a wrong link', async () => {
     await using place = await setUp();
     const ask = (more: Readonly<Record<string, string>>) => fetch(link(place.sandbox, more), { redirect: 'manual' });
     assert.match(goal(await ask({ as: '1234' })).get('code') ?? '', /^[0-9a-f]{40}$/);

@@ -2,11 +2,9 @@ import type { BedDelivery, BedEvents, BedOffsetStore, NumberedBedEvent } from '.
 import type { Clock } from '../../domain/clock.ts';
 import type { Log } from '../../domain/log.ts';
 import { GIVEN_UP } from '../../domain/publisher.ts';
-import { retry } from '../../domain/retry.ts';
 import { asTrouble, explain, type Trouble } from '../../domain/trouble.ts';
 import type { PublisherTroubles } from '../status/troubles.ts';
-
-const BACKOFF = { firstMs: 1_000, longestMs: 600_000 };
+import { createPersist } from './persist.ts';
 
 /**
  * Gives a publisher each bed event: in order, at least once, retrying for as long as it takes. Without an offset it
@@ -34,22 +32,7 @@ export function startBedOutbox(ports: {
   const cutting = new AbortController();
   let wake: () => void = () => undefined;
 
-  const persist = async <T>(work: () => Promise<T>): Promise<T> => {
-    const met = new Set<string>();
-    const done = await retry(work, {
-      clock,
-      random,
-      signal: stopping.signal,
-      backoff: BACKOFF,
-      isWorth: (trouble) => !isGivenUp(trouble),
-      onWait(trouble) {
-        troubles.report(trouble);
-        met.add(trouble.code);
-      },
-    });
-    troubles.over(met);
-    return done;
-  };
+  const persist = createPersist({ troubles, clock, random, signal: stopping.signal });
 
   /** Saved before anything is delivered: a kill must not pass over what comes meanwhile. */
   const begin = () =>
@@ -64,12 +47,13 @@ export function startBedOutbox(ports: {
 
   const deliver = async (event: NumberedBedEvent) => {
     try {
-      await persist(async () => {
+      const attempt = async () => {
         const isOld = clock.now().getTime() - event.at.getTime() > maxAgeMs;
         const late = isOld || beds.newest(event.userId)?.number !== event.number;
         await publisher.deliverBed({ event, late }, cutting.signal);
         troubles.contacted();
-      });
+      };
+      await persist(attempt, undefined, isGivenUp);
     } catch (error) {
       const trouble = asTrouble(error);
       if (stopping.signal.aborted || !isGivenUp(trouble)) throw error;

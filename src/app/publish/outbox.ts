@@ -9,16 +9,14 @@ import {
   type Publisher,
 } from '../../domain/publisher.ts';
 import type { Reading } from '../../domain/reading.ts';
-import { retry } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain, type Trouble } from '../../domain/trouble.ts';
 import type { PublisherTroubles } from '../status/troubles.ts';
 import { describeRun, type Run, runsOf } from './deliveries.ts';
+import { createPersist } from './persist.ts';
 
 /** How soon what another process has appended (a backfill, a login) is found; what this one appends is known at once. */
 const LOOK_MS = 30_000;
-/** A broker that restarts is back within seconds; one that is away for days is asked every ten minutes. */
-const BACKOFF = { firstMs: 1_000, longestMs: 600_000 };
 /** Behind by more than this, some 200 lines, the offset is saved once in `SAVE_EVERY_MS` and not after each delivery. */
 const FAR_BEHIND_BYTES = 64 * 1024;
 const SAVE_EVERY_MS = 1_000;
@@ -63,27 +61,7 @@ export function startOutbox(ports: {
   let isUnsaved = false;
   let savedMs = Number.NEGATIVE_INFINITY;
 
-  /**
-   * @param met the codes of the troubles that are over when the work is done
-   * @param isGivenUp which troubles end the retries
-   * @throws what is given up on; the reason of `stopping`
-   */
-  const persist = async <T>(work: () => Promise<T>, met = new Set<string>(), isGivenUp = never): Promise<T> => {
-    const done = await retry(work, {
-      clock,
-      random,
-      signal: stopping.signal,
-      backoff: BACKOFF,
-      isWorth: (trouble) => !isGivenUp(trouble),
-      onWait(trouble) {
-        troubles.report(trouble);
-        met.add(trouble.code);
-      },
-    });
-    troubles.over(met);
-    met.clear();
-    return done;
-  };
+  const persist = createPersist({ troubles, clock, random, signal: stopping.signal });
 
   const save = async (offset: JournalOffset) => {
     await offsets.save(name, offset);
@@ -226,8 +204,4 @@ export function startOutbox(ports: {
 
 function isSame(one: JournalOffset, other: JournalOffset): boolean {
   return one.bytes === other.bytes && one.file === other.file;
-}
-
-function never(_trouble: Trouble): boolean {
-  return false;
 }

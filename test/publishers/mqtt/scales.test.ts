@@ -90,7 +90,7 @@ for (const { name, start, skip } of BROKERS) {
       assert.equal(listener.on(STATE).length, 1);
     });
 
-    it('stays while one person has it, and is cleared, device first, when nobody linked has it', async () => {
+    it('stays while one person has it, and is cleared, device first, when no linked person has it', async () => {
       await using broker = await start();
       await using listener = await listenTo(broker.url);
       const home = createMqttHome(ANNA, BO);
