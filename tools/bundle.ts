@@ -23,13 +23,13 @@ const OPTIONS = {
     'readable-stream': 'node:stream',
     // 190 KB for proxies that weighbridge does not offer; mqtt loads it only where one is set.
     socks: 'node:net',
+    // 136 KB for texts in other charsets: weighbridge takes bodies as bytes.
+    'iconv-lite': 'node:buffer',
     // For browsers.
     'worker-timers': 'node:timers',
   },
   define: { globalThis: 'withoutFetch' },
   inject: ['tools/without-fetch.js'],
-  // The tables of iconv-lite for East Asia. The form parser takes UTF-8 and Latin-1 only.
-  external: ['./tables/*'],
   logLevel: 'warning',
 } as const satisfies BuildOptions;
 

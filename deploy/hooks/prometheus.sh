@@ -24,9 +24,11 @@ pick --rawfile before "$before" '
   def quoted: gsub("\\\\"; "\\\\") | gsub("\""; "\\\"") | gsub("\n"; " ");
   . as $reading
   | ($before | split("\n") | .[0] // "" | ltrimstr("# ") | fromjson? // {}) as $known
-  | (if .kind == "withdrawn"
-     then $known | with_entries(select(.value.groups | index($reading.grpid) | not))
-     else reduce (.measures | to_entries[]) as $measure ($known;
+  # A correction may bring fewer quantities, or another time: what the group had goes first.
+  | ($known | if $reading.kind | IN("correction", "withdrawn")
+     then with_entries(select(.value.groups | index($reading.grpid) | not)) else . end) as $kept
+  | (if .kind == "withdrawn" then $kept
+     else reduce (.measures | to_entries[]) as $measure ($kept;
        if (.[$measure.key].at // 0) > $reading.timestamp then .
        else .[$measure.key] = { value: $measure.value, at: $reading.timestamp, groups: $reading.groups } end)
      end) as $values

@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import { reportToSystemd } from '../app/status/watchdog.ts';
 import type { Config } from '../config/config.ts';
 import { type Daemon, startDaemon } from '../daemon/daemon.ts';
-import { examineAtStart } from '../doctor/at-start.ts';
-import { checkHook, isPath } from '../doctor/publishers.ts';
+import type { Finding } from '../doctor/finding.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { describePolling } from '../domain/status.ts';
@@ -15,10 +14,10 @@ import { ExitCode, type NotifyEnvironment, type Shell } from './shell.ts';
 /** Runs the daemon until it is asked to stop. */
 export async function serve(shell: Shell): Promise<ExitCode> {
   const config = readWithingsSettings(shell);
-  const [program = ''] = config.hook?.command ?? [];
-  if (config.hook !== undefined && isPath(program)) {
+  if (config.hook !== undefined) {
+    const { checkHook, isPath } = await import('../doctor/publishers.ts');
     const { mark, text, remedy } = await checkHook(config.hook);
-    if (mark === 'broken') {
+    if (mark === 'broken' && isPath(config.hook.command[0] ?? '')) {
       shell.say(`error: ${text}; ${remedy}`);
       return ExitCode.configuration;
     }
@@ -35,7 +34,7 @@ export async function serve(shell: Shell): Promise<ExitCode> {
   spareMemory();
   await daemon.load();
   const reporting = shell.notifyEnvironment && report(shell, shell.notifyEnvironment, daemon, log);
-  for (const { text, remedy, check } of await examineAtStart(config)) {
+  for (const { text, remedy, check } of await examine(config)) {
     log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
   }
   if (!shell.signal.aborted) await once(shell.signal, 'abort');
@@ -44,8 +43,14 @@ export async function serve(shell: Shell): Promise<ExitCode> {
   return ExitCode.done;
 }
 
+/** Loaded after the port is open. */
+async function examine(config: Config): Promise<readonly Finding[]> {
+  const { examineAtStart } = await import('../doctor/at-start.ts');
+  return await examineAtStart(config);
+}
+
 async function examineForPage(config: Config): Promise<readonly Concern[]> {
-  const findings = await examineAtStart(config);
+  const findings = await examine(config);
   return findings.map(({ mark, text, remedy }) => ({ isBroken: mark === 'broken', text, remedy }));
 }
 

@@ -112,7 +112,7 @@ export async function startDaemon(
     trustProxy: config.listen.trustProxy,
     onNotification(notification, caller) {
       liveStatus.notified(notification.userId);
-      void intake(notification, caller);
+      return intake(notification, caller);
     },
     onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_REDIRECT_URL,
     prove: createProof(config.withings.credentials.clientSecret),

@@ -57,17 +57,21 @@ const NEEDS_A_NAME =
   'it needs https and a public name: a tunnel such as ngrok gives you both (README, "A way in"); then set CALLBACK_URL, and change it in the partner dashboard';
 
 /**
- * Addresses that lead nowhere from outside (IANA's special-purpose registries): private, shared by a provider's
+ * Subnets that lead nowhere from outside (IANA's special-purpose registries): private, shared by a provider's
  * customers, this machine, this link.
  */
-const PRIVATE = new BlockList();
 const PRIVATE_SUBNETS = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16'],
   ...['::/127', 'fc00::/7', 'fe80::/10'],
 ];
-for (const subnet of PRIVATE_SUBNETS) {
-  const [network = '', prefix] = subnet.split('/');
-  PRIVATE.addSubnet(network, Number(prefix), familyOf(network));
+
+function isPrivate(address: string): boolean {
+  const list = new BlockList();
+  for (const subnet of PRIVATE_SUBNETS) {
+    const [network = '', prefix] = subnet.split('/');
+    list.addSubnet(network, Number(prefix), familyOf(network));
+  }
+  return list.check(address, familyOf(address));
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {
@@ -88,7 +92,7 @@ export async function checkDns(
 
 function judgeAddresses(host: string, addresses: readonly string[]): Finding {
   const list = addresses.join(', ');
-  if (addresses.every((address) => PRIVATE.check(address, familyOf(address)))) {
+  if (addresses.every(isPrivate)) {
     const remedy =
       'let its DNS record name your public address ("curl https://api.ipify.org" shows it), or use a tunnel; where only the DNS in your own network says so, a lookup from a phone without Wi-Fi shows what Withings sees';
     return broken('dns', `${host} leads to ${list}, which is reachable from your own network alone`, remedy);

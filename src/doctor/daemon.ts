@@ -24,8 +24,8 @@ export async function standIn(
     path,
     query,
     trustProxy: false,
-    // A hint at most: the daemon asks for everything when it starts.
-    onNotification: () => undefined,
+    // The daemon fetches measures when it starts, and Withings sends bed events again.
+    onNotification: () => Promise.resolve(false),
     onRedirect: async () => ({
       kind: 'failed',
       code: 'not_now',

@@ -1,5 +1,4 @@
 import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import type { AxiosInstance, AxiosResponse, AxiosStatic } from 'axios';
 import qs from 'qs';
 import type { Clock } from '../domain/clock.ts';
@@ -110,7 +109,7 @@ export function createTransport(options: TransportOptions): Transport {
   return post;
 }
 
-/** The package takes 25 ms. The daemon loads it when its port is open, a command with its first call. */
+/** The package and TLS take 25 and 10 ms. The daemon loads it when its port is open, a command with its first call. */
 export async function loadAxios(): Promise<AxiosStatic> {
   const { default: axios } = await import('axios');
   return axios;
@@ -118,6 +117,7 @@ export async function loadAxios(): Promise<AxiosStatic> {
 
 async function openHttp(): Promise<AxiosInstance> {
   const axios = await loadAxios();
+  const { Agent: HttpsAgent } = await import('node:https');
   return axios.create({
     // Calls are hours apart. A connection kept open for so long fails when it is used again.
     httpAgent: new HttpAgent({ keepAlive: false }),

@@ -328,6 +328,18 @@ describe('prometheus.sh', { skip }, () => {
     ]);
   });
 
+  test('removes what a correction no longer has', async () => {
+    await using hook = await setUp('prometheus.sh', (directory) => [directory]);
+    const [, , correction] = OTHER_KINDS;
+    await hook.deliver();
+    const takenAt = new Date(READING.takenAt.getTime() - 60_000);
+    await hook.deliver({ ...correction, reading: { ...READING, takenAt, measures: { weight: 81 } } });
+    assert.deepEqual(lines(await hook.read('weighbridge-1234.prom')), [
+      `weighbridge_value{${who},quantity="weight"} 81`,
+      `weighbridge_measured_at_seconds{${who},quantity="weight"} 1795154402`,
+    ]);
+  });
+
   test('leaves the file as it is where it cannot write a new one', async () => {
     await using hook = await setUp('prometheus.sh', (directory) => [`${directory}/nowhere`]);
     assert.match(String(await failureOf(hook.deliver())), /exit code/);

@@ -15,7 +15,7 @@ async function openDaemon() {
     path: '/hook',
     query: new URLSearchParams(),
     trustProxy: false,
-    onNotification: () => undefined,
+    onNotification: () => Promise.resolve(true),
     onRedirect: () => Promise.resolve('working'),
     prove,
     directory: DIRECTORY,

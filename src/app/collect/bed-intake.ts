@@ -19,8 +19,12 @@ const LONGEST_AHEAD_MS = 2 * MINUTE_MS;
 const MOST_AN_HOUR = 20;
 const BACKOFF = { firstMs: 1_000, longestMs: 10 * MINUTE_MS };
 
-/** Takes a notification about a linked person for news, if it can be. Its caller is only told of. */
-export type BedIntake = (notification: Notification, caller: string) => Promise<void>;
+/**
+ * Keeps a notification about a linked person, if it can be news. The log names its caller, and nothing else uses it.
+ *
+ * @returns true if weighbridge is done with it; false if Withings must send it again
+ */
+export type BedIntake = (notification: Notification, caller: string) => Promise<boolean>;
 
 /**
  * Keeps who is in bed. Nothing signs these notifications and nothing can be fetched to compare them with. So one counts
@@ -43,10 +47,10 @@ export function createBedIntake(ports: {
   const throttle = createThrottle(clock, HOUR_MS, Number.POSITIVE_INFINITY);
   /** When the events of the last hour came. */
   const taken = new Map<UserId, readonly number[]>();
-  /** Each person's newest event on its way to the disk. */
-  const pending = new Map<UserId, BedEvent>();
+  /** Each person's newest event on its way to the disk, and whether it arrives there. */
+  const pending = new Map<UserId, { readonly event: BedEvent; readonly kept: Promise<boolean> }>();
 
-  const refuse = (userId: UserId, why: string, caller: string) => {
+  const report = (userId: UserId, why: string, caller: string) => {
     if (!throttle(`${userId} ${why}`)) return;
     const text = `a bed notification about ${nameOf(userId, people)} does not count: ${why} (called by ${caller})`;
     log.warn({ event: 'bed_refused', text, userid: userId, caller });
@@ -69,7 +73,7 @@ export function createBedIntake(ports: {
       random,
       signal,
       backoff: BACKOFF,
-      isWorth: (trouble) => passes(trouble) && pending.get(userId) === event,
+      isWorth: (trouble) => passes(trouble) && pending.get(userId)?.event === event,
       onWait(trouble: Trouble) {
         if (trouble.code !== reported) log.warn({ event: 'trouble', text: explain(trouble), code: trouble.code });
         reported = trouble.code;
@@ -89,34 +93,43 @@ export function createBedIntake(ports: {
     return { userId, kind, at, deviceId };
   };
 
-  const queue = async (event: BedEvent) => {
+  const write = async (event: BedEvent): Promise<boolean> => {
     const { userId } = event;
-    if (!isNewer(pending.get(userId), event)) pending.set(userId, event);
     try {
       await inTurn(userId, async () => {
         if (!beds.has(event)) await keep(event);
       });
+      return true;
     } catch (error) {
-      if (signal.aborted) return;
-      const text = `lost a bed event of ${nameOf(userId, people)}: ${explain(asTrouble(error))}`;
+      if (signal.aborted) return false;
+      const text = `could not keep a bed event of ${nameOf(userId, people)}: ${explain(asTrouble(error))}`;
       log.warn({ event: 'trouble', text, userid: userId });
+      return false;
     } finally {
-      if (pending.get(userId) === event) pending.delete(userId);
+      if (pending.get(userId)?.event === event) pending.delete(userId);
     }
+  };
+
+  const queue = (event: BedEvent): Promise<boolean> => {
+    const { userId } = event;
+    const newest = pending.get(userId)?.event;
+    const kept = write(event);
+    if (newest === undefined || newest.at <= event.at) pending.set(userId, { event, kept });
+    return kept;
   };
 
   return async (notification, caller) => {
     const { userId } = notification;
+    const refuse = (why: string) => {
+      report(userId, why, caller);
+      return true;
+    };
     const event = judge(notification);
-    if (typeof event === 'string') return refuse(userId, event, caller);
+    if (typeof event === 'string') return refuse(event);
     const waiting = pending.get(userId);
-    const isWaiting = waiting !== undefined && bedKey(waiting) === bedKey(event);
-    if (isWaiting || beds.has(event)) return;
-    if (isTooMany(userId)) return refuse(userId, `more than ${MOST_AN_HOUR} came within an hour`, caller);
-    await queue(event);
+    if (waiting !== undefined && bedKey(waiting.event) === bedKey(event)) return await waiting.kept;
+    if (beds.has(event)) return true;
+    if (isTooMany(userId)) return refuse(`more than ${MOST_AN_HOUR} came within an hour`);
+    return await queue(event);
   };
-}
-
-function isNewer(one: BedEvent | undefined, other: BedEvent): boolean {
-  return one !== undefined && one.at > other.at;
 }

@@ -14,10 +14,11 @@ const MOST_UNKNOWN = 50;
 const MOST_UNUSED = 20;
 
 /**
- * Decides what a notification is worth, after it has been answered. Nothing here trusts it, nor its caller, who is
- * only told of.
+ * Decides what a notification is worth. Nothing here trusts it, nor its caller, whom only the log names.
+ *
+ * @returns true if weighbridge is done with it; false if Withings must send it again
  */
-export type Intake = (notification: Notification, caller: string) => Promise<void>;
+export type Intake = (notification: Notification, caller: string) => Promise<boolean>;
 
 export function createIntake(ports: {
   readonly linkedUsers: LinkedUsers;
@@ -56,10 +57,11 @@ export function createIntake(ports: {
     if (!linkedUsers.has(userId)) unknown(notification, caller);
     else if (MEASURE_APPLIS.has(appli)) collector.notify(userId, window);
     else if (appli === Appli.profile) unlinked(notification, caller);
-    else if (bed !== undefined && BED_KINDS.has(appli)) await bed(notification, caller);
+    else if (bed !== undefined && BED_KINDS.has(appli)) return await bed(notification, caller);
     else if (throttleUnused(`${userId} ${appli}`)) {
       const text = `a notification of category ${appli} for user ${userId}; nothing here uses it, its subscription can go (called by ${caller})`;
       log.warn({ event: 'unknown_appli', text, userid: userId, appli, caller });
     }
+    return true;
   };
 }

@@ -85,8 +85,8 @@ async function withoutDaemon(linking: Linking, announce: Announce): Promise<Link
     path: config.callback.path,
     query: config.callback.query,
     trustProxy: config.listen.trustProxy,
-    // A hint at most: the daemon asks for everything when it starts.
-    onNotification: () => undefined,
+    // The daemon fetches measures when it starts, and Withings sends bed events again.
+    onNotification: () => Promise.resolve(false),
     async onRedirect(redirect, browserPatience) {
       const outcome = await linker.link(redirect, browserPatience);
       isAwaited = outcome === 'working';

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { type ParsedUrlQuery, parse } from 'node:querystring';
 import express, { type Express, type Request } from 'express';
+import { BED_KINDS } from '../../domain/bed.ts';
 import type { Clock } from '../../domain/clock.ts';
 import type { People } from '../../domain/household.ts';
 import type { LinkOutcome, Redirect } from '../../domain/link.ts';
@@ -23,8 +24,11 @@ export interface PublicAppOptions {
   readonly query: URLSearchParams;
   /** Express' `trust proxy`: whose word about a client's address counts. */
   readonly trustProxy: boolean | number | string;
-  /** Gets every well-formed notification and whose call it was, after it has been answered. The answer does not wait for it. */
-  readonly onNotification: (notification: Notification, caller: string) => void;
+  /**
+   * Gets every well-formed notification, and the address that sent it, after the answer. Gets one about a bed before the
+   * answer, and returns false if Withings must send it again.
+   */
+  readonly onNotification: (notification: Notification, caller: string) => Promise<boolean>;
   /** Gets what a browser brings back from the consent page. Waits for the outcome until `deadline` resolves. */
   readonly onRedirect: (redirect: Redirect, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>;
   /** Proves to a caller who knows the secret in the URL that this is the daemon, and not another server. */
@@ -41,10 +45,13 @@ const PREFETCH_HEADERS = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'];
 
 /** Well below what proxies and this port's own limits allow an answer. */
 const DEADLINE_MS = 8_000;
+/** Withings waits 2 s for the answer to a notification (developer guide, notifications). */
+const BED_DEADLINE_MS = 1_500;
 
 /**
- * The port that faces the internet. Everything but the callback path is 404; nothing it is sent is trusted,
- * and nothing is done before the answer is out: Withings allows 2 s (developer guide, notifications).
+ * The port that faces the internet. Everything but the callback path is 404, and nothing it is sent is trusted. A
+ * notification is answered before anything is done, but for one about a bed: there is nothing to fetch of it later, so
+ * the answer says whether it is kept.
  */
 export function createPublicApp(options: PublicAppOptions): Express {
   const { path, query, trustProxy, onNotification, onRedirect, prove, directory, people, clock, log } = options;
@@ -92,20 +99,26 @@ export function createPublicApp(options: PublicAppOptions): Express {
   // As bytes: what a notification consists of is ASCII, and the same in every charset that it may name.
   app.use(express.raw({ type: isForm, inflate: false, limit: MOST_BODY_BYTES }));
 
-  app.post('/{*any}', (request, response) => {
+  const isKept = async (taken: Promise<boolean>): Promise<boolean> => {
+    const decided = new AbortController();
+    const tooLate = clock.sleep(BED_DEADLINE_MS, decided.signal).then(() => false);
+    return await Promise.race([taken, tooLate]).finally(() => decided.abort());
+  };
+
+  app.post('/{*any}', async (request, response) => {
     const fields = formOf(request);
     if (response.locals['gate'] === 'missing' && checkForm(gate, fields) !== 'right') return refuse(response, 404);
     if (!isForm(request)) return refuse(response, 415, NOT_A_FORM);
     const notification = parseNotification(fields);
     if ('malformed' in notification) return refuse(response, 400, notification.malformed);
     const caller = callerOf(request);
-    response.once('close', () => {
-      try {
-        onNotification(notification, caller);
-      } catch (error) {
+    const take = () =>
+      onNotification(notification, caller).catch((error: unknown) => {
         reportDefect(log, error);
-      }
-    });
+        return false;
+      });
+    if (!BED_KINDS.has(notification.appli)) response.once('close', take);
+    else if (!(await isKept(take()))) return refuse(response, 503, 'weighbridge could not keep it: send it again');
     response.type('text/plain').send('ok');
   });
 

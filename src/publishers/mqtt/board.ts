@@ -35,7 +35,7 @@ export interface BoardPorts {
   /** The values that follow from the journal's: `domain/derived.ts`. */
   readonly derived: (userId: UserId) => Promise<ReadonlyMap<string, Value>>;
   /** Undefined where `APPLIS` asks for no bed. */
-  readonly beds?: Pick<BedEvents, 'newest'> | undefined;
+  readonly beds?: Pick<BedEvents, 'newest' | 'load'> | undefined;
   readonly store: RetainedStore;
   /** Where the broker is, for its troubles. */
   readonly url: URL;
@@ -62,6 +62,8 @@ export function createBoard(ports: BoardPorts) {
   let linked: readonly UserId[] | undefined;
   /** The topics of the values that the journal lacked at the last `follow`. */
   let missing: ReadonlySet<string> = new Set();
+  /** Until the bed events are read, what the broker has of them stays. */
+  let areBedsRead = beds === undefined;
   /** When each person's discovery message was last published, on this connection. */
   const introducedMs = new Map<UserId, number>();
   const speaker = createSpeaker(ports);
@@ -75,7 +77,7 @@ export function createBoard(ports: BoardPorts) {
   const topicsOf = (userId: UserId) => [
     deviceTopic(discoveryPrefix, userId, topics),
     topics.health(userId),
-    ...(newestBedOf(userId) === undefined ? [] : [topics.inBed(userId)]),
+    ...(bedOf(userId) === 'known' ? [topics.inBed(userId)] : []),
     ...[...valuesOf(userId).keys()].map((key) => topics.value(userId, key)),
   ];
 
@@ -126,7 +128,8 @@ export function createBoard(ports: BoardPorts) {
   };
   const bedOf = (userId: UserId): DeviceOptions['bed'] => {
     if (newestBedOf(userId) !== undefined) return 'known';
-    return retained.has(topics.inBed(userId)) ? 'gone' : undefined;
+    if (!retained.has(topics.inBed(userId))) return undefined;
+    return areBedsRead ? 'gone' : 'known';
   };
   /** The person has linked again, and the broker still keeps the bed of before. */
   const hasOldBed = (userId: UserId) => bedOf(userId) === 'gone' && !speaker.isRefused(topics.inBed(userId));
@@ -161,6 +164,11 @@ export function createBoard(ports: BoardPorts) {
       shownOfScales.set(topic, payload);
     }
   };
+  const readBeds = () =>
+    attempt('mqtt_beds', async () => {
+      await beds?.load();
+      areBedsRead = true;
+    });
   const readStates = async (users: readonly UserId[]) => {
     for (const userId of users) states.set(userId, await stateOf(userId));
   };
@@ -271,6 +279,7 @@ export function createBoard(ports: BoardPorts) {
       await post(connection, topics.status, ONLINE);
       const staying = await whoIsLinked();
       await readStates(staying);
+      await readBeds();
       await clear(connection, staying);
       for (const userId of staying) await postPerson(connection, userId);
       await postScales(connection);
@@ -339,6 +348,7 @@ export function createBoard(ports: BoardPorts) {
       await speaker.retry(connection);
       const staying = await whoIsLinked();
       await readStates(staying);
+      await readBeds();
       const scales = messagesOfScales();
       const isLess =
         [...shown.keys()].some((userId) => !staying.includes(userId) || hasOldBed(userId)) ||

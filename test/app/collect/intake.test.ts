@@ -75,7 +75,10 @@ test('a notification about measures is handed to the collector with its window',
 
 test('a bed is its own intake, of linked people alone, and of no use where APPLIS asks for none', async () => {
   const got: Notification[] = [];
-  const { deliver, notified, warnings } = createBench([ANNA], async (notification) => void got.push(notification));
+  const { deliver, notified, warnings } = createBench([ANNA], async (notification) => {
+    got.push(notification);
+    return true;
+  });
   await deliver(about(ANNA, 50), about(ANNA, 51), about(BO, 50), about(ANNA, 52));
   assert.deepEqual(
     got.map(({ userId: who, appli }) => [who, appli]),

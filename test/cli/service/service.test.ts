@@ -200,7 +200,7 @@ describe('service install', () => {
       path: '/withingsWebhook',
       query: new URLSearchParams(),
       trustProxy: false,
-      onNotification: () => undefined,
+      onNotification: () => Promise.resolve(true),
       onRedirect: () => assert.fail(),
       prove: createProof('hush-client-secret'),
       directory: '/elsewhere',

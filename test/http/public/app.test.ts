@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { Agent, type IncomingHttpHeaders, type RequestListener, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -42,6 +42,7 @@ async function openPort(options: Partial<PublicAppOptions> = {}) {
       handed.push(notification);
       callers.push(caller);
       happened.push('handed over');
+      return Promise.resolve(true);
     },
     ...options,
   });
@@ -434,6 +435,32 @@ describe('whose call it is', () => {
   }
 });
 
+describe('a notification about a bed', () => {
+  const IN_BED = 'userid=1234&appli=50&date=1795154462';
+
+  it('is answered when it is kept', async () => {
+    const disk = new EventEmitter();
+    await using port = await openPort({ onNotification: () => once(disk, 'kept').then(() => true) });
+    const answer = send(port.port, { body: IN_BED });
+    await until(() => disk.listenerCount('kept') > 0);
+    assert.deepEqual(port.happened, []);
+    disk.emit('kept');
+    assert.deepEqual(bare(await answer), OK);
+  });
+
+  const failures: readonly (readonly [string, () => Promise<boolean>])[] = [
+    ['could not be kept', () => Promise.resolve(false)],
+    ['was not kept within 1.5 s', () => new Promise(() => undefined)],
+    ['met a defect', () => Promise.reject(new Error('a bug'))],
+  ];
+  for (const [what, onNotification] of failures) {
+    it(`that ${what} is answered 503, so that Withings sends it again`, async () => {
+      await using port = await openPort({ onNotification });
+      assert.equal((await send(port.port, { body: IN_BED })).status, 503);
+    });
+  }
+});
+
 describe('a defect of its own', () => {
   it('is answered 500 with nothing in it, and logged', async () => {
     await using port = await openPort();
@@ -449,9 +476,7 @@ describe('a defect of its own', () => {
 
   it('in what a notification sets off is logged, and the port stays open', async () => {
     await using port = await openPort({
-      onNotification: () => {
-        throw new Error('a bug');
-      },
+      onNotification: () => Promise.reject(new Error('a bug')),
     });
     assert.deepEqual(bare(await send(port.port, { body: WEIGH_IN })), OK);
     assert.deepEqual(bare(await send(port.port, { body: WEIGH_IN })), OK);

@@ -20,7 +20,9 @@ const BROKERS = [
 function startBed(url: string, home = createMqttHome(ANNA), known: readonly BedEvent[] = []) {
   const newest = new Map(known.map((event) => [event.userId, event]));
   const numbered = (event: BedEvent | undefined) => event && { ...event, number: 1 };
-  const bench = startMqttBench(url, home, { beds: { newest: (userId) => numbered(newest.get(userId)) } });
+  const bench = startMqttBench(url, home, {
+    beds: { newest: (userId) => numbered(newest.get(userId)), load: async () => 1 },
+  });
   return {
     ...bench,
     async happen(event: BedEvent, late = false) {

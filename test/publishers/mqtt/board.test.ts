@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createPublisherTroubles } from '../../../src/app/status/troubles.ts';
 import type { BedEvents } from '../../../src/domain/bed.ts';
 import { NOTHING_KNOWN } from '../../../src/domain/status.ts';
+import { Trouble } from '../../../src/domain/trouble.ts';
 import { createBoard } from '../../../src/publishers/mqtt/board.ts';
 import type { Connection } from '../../../src/publishers/mqtt/connection.ts';
 import { createTopics, problemPayload } from '../../../src/publishers/mqtt/messages.ts';
@@ -57,7 +58,7 @@ test('the reason says how often weighbridge polls, and nothing is a problem then
 });
 
 /** A board for Anna and its surroundings. */
-function setUp(home = createMqttHome(ANNA), beds?: Pick<BedEvents, 'newest'>) {
+function setUp(home = createMqttHome(ANNA), beds?: Pick<BedEvents, 'newest' | 'load'>) {
   const log = createRecordingLog();
   const clock = createFakeClock();
   const board = createBoard({
@@ -169,10 +170,34 @@ test('the device of a person who leaves is cleared before its values, so that no
   assert.deepEqual(cleared.slice(1).sort(), [RATIO, 'weighbridge/1234/health', WEIGHT].sort());
 });
 
+test('what the broker has of a bed stays until the bed events can be read', async () => {
+  let isReadable = false;
+  const load = async () => {
+    if (isReadable) return 0;
+    throw new Trouble('cannot read bed.jsonl', { code: 'file_unreadable', recovery: 'retry' });
+  };
+  const { home, log, board } = setUp(createMqttHome(ANNA), { newest: () => undefined, load });
+  const topic = 'weighbridge/1234/in_bed';
+  await home.retained.save({ topics: new Set([topic]), values: new Map([[ANNA, new Map()]]) });
+  const connection = createConnection(() => undefined);
+  const cleared = () => connection.taken.filter((message) => message.topic === topic);
+  await board.open();
+  await board.fill(connection);
+  await board.look(connection);
+  assert.deepEqual(cleared(), []);
+  assert.match(log.texts('trouble').join(), /cannot read bed\.jsonl/);
+  isReadable = true;
+  await board.look(connection);
+  assert.deepEqual(
+    cleared().map(({ payload }) => payload),
+    [''],
+  );
+});
+
 test('a person who links again is not in bed since before, and the next event shows the bed again', async () => {
   const at = (minute: number) => new Date(Date.UTC(2026, 10, 20, 5, minute));
   let newest = { ...bedEvent('in_bed', at(0)), number: 1 };
-  const { home, board } = setUp(createMqttHome(ANNA), { newest: () => newest });
+  const { home, board } = setUp(createMqttHome(ANNA), { newest: () => newest, load: async () => 1 });
   const link = (linkedAt: Date) => home.states.set(ANNA, { ...NOTHING_KNOWN, linkedAt });
   const connection = createConnection(() => undefined);
   const inBed = () => connection.taken.filter(({ topic }) => topic === 'weighbridge/1234/in_bed').at(-1)?.payload;
