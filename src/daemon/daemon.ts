@@ -58,12 +58,14 @@ export async function startDaemon(
     clock,
     signal,
   });
-  const journal = await core.openJournal();
   const version = readVersion(files);
   const program = { version, repository: readRepository(files), pageUrl: pageUrlOf(config.status) };
-  const publishers = await preparePublishing(config, { program, clock, log });
-  const unreadable = await core.openUnreadable();
-  const beds = await core.openBeds();
+  const [journal, publishers, unreadable, beds] = await Promise.all([
+    core.openJournal(),
+    preparePublishing(config, { program, clock, log }),
+    core.openUnreadable(),
+    core.openBeds(),
+  ]);
   const collect = core.createCollect(journal, unreadable);
   const troubles = createTroubles({ clock, log, people, personStates });
   const subscriptionTroubles = createTroubles({ clock, log, people });

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseConfig } from '../../src/config/config.ts';
 import { startDaemon } from '../../src/daemon/daemon.ts';
+import type { PersonStatus } from '../../src/domain/status.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';
 import type { Call } from '../../src/sandbox/calls.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
@@ -14,17 +15,43 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const NO_SCOPE = JSON.stringify({ status: 2554, body: {}, error: 'no scope user.info' });
 
+/** Anna entered 1.79 m by hand, years ago. */
+const HEIGHTS = JSON.stringify({
+  status: 0,
+  body: {
+    updatetime: 1_795_154_462,
+    timezone: 'Europe/Vienna',
+    measuregrps: [
+      {
+        grpid: 11,
+        attrib: 2,
+        date: 1_500_000_000,
+        created: 1_500_000_000,
+        modified: 1_500_000_000,
+        category: 1,
+        deviceid: null,
+        measures: [{ value: 179, type: 4, unit: -2 }],
+      },
+    ],
+  },
+});
+
 /** Runs a daemon for Anna, whose scale has a low battery, until `isDone`. */
 async function live(
   directory: string,
-  isDone: (log: ReturnType<typeof createRecordingLog>) => boolean,
+  isDone: (log: ReturnType<typeof createRecordingLog>, people: readonly PersonStatus[]) => boolean,
   { refuses = false }: { readonly refuses?: boolean } = {},
 ) {
   const asked: Call[] = [];
+  const heights: Call[] = [];
   await using sandbox = await startSandbox({
     clock: realClock,
     client: CLIENT,
     fault(call, answer) {
+      if (call.form.get('meastype') === '4') {
+        if (answer === undefined) heights.push(call);
+        return { text: HEIGHTS };
+      }
       if (call.form.get('action') !== 'getdevice') return undefined;
       if (answer === undefined) asked.push(call);
       return refuses ? { text: NO_SCOPE } : undefined;
@@ -51,9 +78,9 @@ async function live(
   const { credentials } = config.withings;
   const ports = { signalGroup: () => undefined, files: OWN_FILES };
   await using daemon = await startDaemon({ ...config, withings: { ...config.withings, credentials } }, log, ports);
-  while (!isDone(log)) await delay(10);
+  while (!isDone(log, (await daemon.look()).people)) await delay(10);
   const { people, troubles } = await daemon.look();
-  return { log, people, troubles, asked: asked.length };
+  return { log, people, troubles, asked: asked.length, heights: heights.length };
 }
 
 describe('a daemon', () => {
@@ -72,6 +99,17 @@ describe('a daemon', () => {
     const next = await live(directory.path, ({ entries }) => entries.some(({ event }) => event === 'fetched'));
     assert.deepEqual([next.asked, next.people[0]?.scales[0]?.battery], [0, 'low']);
     assert.equal(JSON.parse(await file()).scales_asked_at, JSON.parse(before).scales_asked_at);
+  });
+
+  test('asks for the height once there is a weight, and derives the body mass index from it', async () => {
+    await using directory = await temporaryDirectory();
+    const isFetched = ({ entries }: ReturnType<typeof createRecordingLog>) =>
+      entries.some(({ event }) => event === 'fetched');
+    assert.equal((await live(directory.path, isFetched)).heights, 0);
+    const second = await live(directory.path, (_, people) => people[0]?.derived.bmi !== undefined);
+    assert.deepEqual([second.heights, second.people[0]?.derived.bmi], [1, 25.4]);
+    const third = await live(directory.path, isFetched);
+    assert.deepEqual([third.heights, third.people[0]?.derived.bmi], [0, 25.4]);
   });
 
   test('goes on as before where Withings refuses', async () => {
