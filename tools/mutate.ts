@@ -51,6 +51,15 @@ const testFiles = (await modulesBelow('dist/test')).filter(
 const imports = new Map<string, readonly string[]>();
 for (const file of await modulesBelow('dist')) imports.set(file, await importsOf(file));
 const distances = new Map(testFiles.map((file) => [file, distancesFrom(file)]));
+/** What the command imports that a test in `e2e/` drives. */
+const driven = new Map(
+  testFiles.flatMap((file) => {
+    const command = modules.find(
+      (name) => /^dist\/src\/cli\/(\w+\/)?/.test(name) && commandOf(name) === commandOf(file),
+    );
+    return file.startsWith('dist/test/e2e/') && command !== undefined ? [[file, distancesFrom(command)]] : [];
+  }),
+);
 
 const places = await drawPlaces();
 const survivors: Place[] = [];
@@ -133,15 +142,25 @@ async function passes({ tree, temporary }: Workplace, testFile: string): Promise
 /** The test of the same name first, then by the number of imports between them, then what drives the program. */
 function testsOf(file: string): readonly string[] {
   const name = file.slice('dist/src/'.length, -'.js'.length);
-  const command = /^cli\/(?:service\/)?(.+)$/.exec(name)?.[1];
   const mirror = testFiles.filter((test) => test.startsWith(`dist/test/${name}.`));
   const distance = (test: string) => distances.get(test)?.get(file) ?? Number.POSITIVE_INFINITY;
   const near = testFiles
     .filter((test) => !test.startsWith('dist/test/e2e/') && distance(test) <= FURTHEST)
     .sort((one, other) => distance(one) - distance(other));
-  const driven = testFiles.filter((test) => command !== undefined && test.startsWith(`dist/test/e2e/${command}.`));
+  const steps = (test: string) => driven.get(test)?.get(file) ?? Number.POSITIVE_INFINITY;
+  const drivers = [...driven.keys()].filter((test) => steps(test) < Number.POSITIVE_INFINITY);
+  drivers.sort((one, other) => steps(one) - steps(other));
   const general = GENERAL.map((test) => `dist/test/${test}`);
-  return [...new Set([...mirror, ...driven, ...near.slice(0, MOST_TEST_FILES), ...general])];
+  const isCommand = name.startsWith('cli/');
+  const last = isCommand
+    ? [...drivers, ...near.slice(0, MOST_TEST_FILES)]
+    : [...near.slice(0, MOST_TEST_FILES), ...drivers];
+  return [...new Set([...mirror, ...last, ...general])];
+}
+
+/** `export` of `dist/src/cli/export.js` and of `dist/test/e2e/export.test.js` */
+function commandOf(file: string): string | undefined {
+  return /([^/]+?)(?:\.test)?\.js$/.exec(file)?.[1];
 }
 
 function distancesFrom(file: string): ReadonlyMap<string, number> {

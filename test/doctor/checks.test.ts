@@ -61,6 +61,8 @@ it('a client that is missing has setup as its remedy', () => {
   const remedies = judgeSettings(parseConfig({})).map(({ remedy }) => remedy);
   assert.equal(remedies.length, 2);
   for (const remedy of remedies) assert.match(remedy ?? '', /"weighbridge setup" asks for it/);
+  const [port] = judgeSettings(parseConfig({ PORT: 'abc' })).filter(({ text }) => text.startsWith('PORT'));
+  assert.doesNotMatch(port?.remedy ?? '', /setup/);
 });
 
 it('a subscription that Withings refused is a warning while weighbridge polls, and broken otherwise', () => {
