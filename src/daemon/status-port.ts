@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import type { LiveStatus } from '../app/status/live-status.ts';
 import { createStatusChanges } from '../app/status/status-changes.ts';
 import { EVERY_ADDRESS } from '../config/checks.ts';
 import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/readers.ts';
-import type { Clock } from '../domain/clock.ts';
+import { type Clock, within } from '../domain/clock.ts';
 import { lazily } from '../domain/lazily.ts';
 import type { Consent } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
@@ -15,6 +14,7 @@ import { LOOK } from '../html/look.ts';
 import { type Listener, listen } from '../http/listen.ts';
 import { createPrivateApp } from '../http/private/app.ts';
 import type { Asset, Page } from '../http/private/page-routes.ts';
+import { reachable } from '../http/probe.ts';
 import { ASSETS, type Concern, PATHS, readRange } from '../page/view.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
 
@@ -48,7 +48,7 @@ export function pageUrlOf(
 ): string | undefined {
   if (port === undefined || isLoopback(host)) return undefined;
   const own = name.includes('.') ? name : `${name}.local`;
-  const reached = EVERY_ADDRESS.includes(host) ? own : isIPv6(host) ? `[${host}]` : host;
+  const reached = EVERY_ADDRESS.includes(host) ? own : reachable(host);
   return `http://${reached}:${port}${PATHS.page}`;
 }
 
@@ -116,11 +116,10 @@ function createPage(
 }
 
 /** Entries of other processes wait for a lock, and the page only for a moment: the rest comes live. */
-async function lookBriefly({ look }: Pick<OpenJournal, 'look'>, { sleep }: Pick<Clock, 'sleep'>): Promise<void> {
-  const done = new AbortController();
+async function lookBriefly({ look }: Pick<OpenJournal, 'look'>, clock: Pick<Clock, 'sleep'>): Promise<void> {
   // The writer of the journal reports what is wrong with it.
   const looked = look().catch(() => undefined);
-  await Promise.race([looked.finally(() => done.abort()), sleep(JOURNAL_WAIT_MS, done.signal)]);
+  await within(looked, JOURNAL_WAIT_MS, clock);
 }
 
 /** By name. A request never names a file. */

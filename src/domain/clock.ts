@@ -10,6 +10,19 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** What work returns; undefined where it takes longer than `ms`, and then it goes on. */
+export async function within<T>(work: Promise<T>, ms: number, clock: Pick<Clock, 'sleep'>): Promise<T | undefined> {
+  const done = new AbortController();
+  const late = clock.sleep(ms, done.signal).then(() => undefined);
+  return await Promise.race([work, late]).finally(() => done.abort());
+}
+
+/** Whether `everyMs` is over since then, for what is done that often. A date in the future was written while the clock was wrong. */
+export function isPeriodOver(lastAt: Date | undefined, everyMs: number, now: Date): boolean {
+  const agoMs = now.getTime() - (lastAt?.getTime() ?? 0);
+  return agoMs < 0 || agoMs >= everyMs;
+}
+
 /**
  * A Raspberry Pi has no battery for its clock and may wake up in 1970. Before this date, which no running copy
  * of this program can see, the clock is wrong and neither TLS nor a query by date makes sense.

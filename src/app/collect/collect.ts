@@ -1,4 +1,4 @@
-import { type Clock, isPlausible } from '../../domain/clock.ts';
+import { type Clock, isPeriodOver, isPlausible } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import type { MeasureAnswer, MeasureQuery, MeasureSource, TimeWindow, UnreadableStore } from '../../domain/measure.ts';
@@ -203,11 +203,7 @@ export function createCollect(ports: {
     return (await compare(userId, expected, fetched.first)).missing.length > 0;
   };
 
-  const isLookDue = ({ checkedAt }: PersonState) => {
-    const agoMs = clock.now().getTime() - (checkedAt?.getTime() ?? 0);
-    // In the future: the clock was wrong when it was written.
-    return agoMs < 0 || agoMs >= CHECK_EVERY_MS;
-  };
+  const isLookDue = ({ checkedAt }: PersonState) => isPeriodOver(checkedAt, CHECK_EVERY_MS, clock.now());
 
   const lookAtLastDays = async (userId: UserId, isSecond: boolean) => {
     try {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../domain/clock.ts';
+import { type Clock, isPeriodOver } from '../../domain/clock.ts';
 import { type Height, isHeight } from '../../domain/derived.ts';
 import type { Log } from '../../domain/log.ts';
 import { AMBIGUOUS, HEIGHT, type HeightSource, type MeasureGroup } from '../../domain/measure.ts';
@@ -44,11 +44,7 @@ export function createHeights(ports: {
 
   return {
     learn,
-    isDue({ heightAskedAt }) {
-      const agoMs = clock.now().getTime() - (heightAskedAt?.getTime() ?? 0);
-      // In the future: the clock was wrong when it was written.
-      return agoMs < 0 || agoMs >= ASK_EVERY_MS;
-    },
+    isDue: ({ heightAskedAt }) => isPeriodOver(heightAskedAt, ASK_EVERY_MS, clock.now()),
     async ask(userId) {
       try {
         const { groups, unreadable, complete } = await withAccess(userId, { urgent: false }, source.getHeights);

@@ -1,4 +1,4 @@
-import type { Clock } from '../../domain/clock.ts';
+import { type Clock, isPeriodOver } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import { createKeyedMutex } from '../../domain/keyed-mutex.ts';
 import type { Log } from '../../domain/log.ts';
@@ -64,9 +64,7 @@ export function createScales(ports: {
     async follow(userId) {
       try {
         const { scalesAskedAt } = await personStates.of(userId);
-        const agoMs = clock.now().getTime() - (scalesAskedAt?.getTime() ?? 0);
-        // In the future: the clock was wrong when it was written.
-        if (agoMs >= 0 && agoMs < ASK_EVERY_MS) return;
+        if (!isPeriodOver(scalesAskedAt, ASK_EVERY_MS, clock.now())) return;
         // Before the call: a process that is killed on the way asks no second time.
         await personStates.change(userId, (state) => ({ ...state, scalesAskedAt: clock.now() }));
         // The fetch before has shown that the token is good. A refusal is about this call, and a new token would not help.

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { type BedEvents, currentBed } from '../../domain/bed.ts';
-import type { Clock } from '../../domain/clock.ts';
+import { type Clock, within } from '../../domain/clock.ts';
 import type { Derive } from '../../domain/derived.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { UnreadableStore } from '../../domain/measure.ts';
@@ -124,11 +124,12 @@ export function createLiveStatus(ports: {
     lookedMs = clock.elapsedMs();
   };
 
-  const isInTime = async (work: Promise<void>): Promise<boolean> => {
-    const done = new AbortController();
-    const late = clock.sleep(LOOK_WAIT_MS, done.signal).then(() => done.signal.aborted);
-    return await Promise.race([work.then(() => true).finally(() => done.abort()), late]);
-  };
+  const isInTime = async (work: Promise<void>): Promise<boolean> =>
+    (await within(
+      work.then(() => true),
+      LOOK_WAIT_MS,
+      clock,
+    )) === true;
 
   const ago = (agoMs: number): Moment => ({ at: new Date(clock.now().getTime() - agoMs), agoMs });
   const momentOf = (atMs: number | undefined) => (atMs === undefined ? undefined : ago(clock.elapsedMs() - atMs));

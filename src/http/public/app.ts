@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { type ParsedUrlQuery, parse } from 'node:querystring';
 import express, { type Express, type Request } from 'express';
 import { BED_KINDS } from '../../domain/bed.ts';
-import type { Clock } from '../../domain/clock.ts';
+import { type Clock, within } from '../../domain/clock.ts';
 import type { People } from '../../domain/household.ts';
 import type { LinkOutcome, Redirect } from '../../domain/link.ts';
 import type { Log } from '../../domain/log.ts';
@@ -99,12 +99,6 @@ export function createPublicApp(options: PublicAppOptions): Express {
   // As bytes: what a notification consists of is ASCII, and the same in every charset that it may name.
   app.use(express.raw({ type: isForm, inflate: false, limit: MOST_BODY_BYTES }));
 
-  const isKept = async (taken: Promise<boolean>): Promise<boolean> => {
-    const decided = new AbortController();
-    const tooLate = clock.sleep(BED_DEADLINE_MS, decided.signal).then(() => false);
-    return await Promise.race([taken, tooLate]).finally(() => decided.abort());
-  };
-
   app.post('/{*any}', async (request, response) => {
     const fields = formOf(request);
     if (response.locals['gate'] === 'missing' && checkForm(gate, fields) !== 'right') return refuse(response, 404);
@@ -118,7 +112,8 @@ export function createPublicApp(options: PublicAppOptions): Express {
         return false;
       });
     if (!BED_KINDS.has(notification.appli)) response.once('close', take);
-    else if (!(await isKept(take()))) return refuse(response, 503, 'weighbridge could not keep it: send it again');
+    else if (!(await within(take(), BED_DEADLINE_MS, clock)))
+      return refuse(response, 503, 'weighbridge could not keep it: send it again');
     response.type('text/plain').send('ok');
   });
 
