@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { SettingError, userNames } from '../config/readers.ts';
 import { parseUserId } from '../domain/token.ts';
-import { type OwnFiles, readVersion } from '../runtime/version.ts';
+import { type OwnFiles, readManifest } from '../runtime/version.ts';
 import { DATE_EXAMPLE, DATE_HELP, parseSince, parseUntil } from './dates.ts';
 import { ExitCode, type Run } from './shell.ts';
 
@@ -64,7 +64,7 @@ function parsePeople(text: string) {
 function describeProgram({ run, runBeside, files }: Runners): Command {
   const program = new Command('weighbridge')
     .description('Withings calls when somebody has stepped on the scale; this logs the weight and passes it on.')
-    .version(readVersion(files))
+    .version(readManifest(files).version)
     .showSuggestionAfterError()
     .exitOverride();
   program

@@ -16,9 +16,9 @@ export async function serve(shell: Shell): Promise<ExitCode> {
   const config = readWithingsSettings(shell);
   if (config.hook !== undefined) {
     const { checkHook, isPath } = await import('../doctor/publishers.ts');
-    const { mark, text, remedy } = await checkHook(config.hook);
-    if (mark === 'broken' && isPath(config.hook.command[0] ?? '')) {
-      shell.say(`error: ${text}; ${remedy}`);
+    const finding = isPath(config.hook.command[0] ?? '') ? await checkHook(config.hook) : undefined;
+    if (finding?.mark === 'broken') {
+      shell.say(`error: ${finding.text}; ${finding.remedy}`);
       return ExitCode.configuration;
     }
   }

@@ -19,7 +19,7 @@ import { createPublicApp } from '../http/public/app.ts';
 import type { Concern } from '../page/view.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
 import { realClock } from '../runtime/real-clock.ts';
-import { type OwnFiles, readRepository, readVersion } from '../runtime/version.ts';
+import { type OwnFiles, readManifest } from '../runtime/version.ts';
 import { fileWatch } from '../storage/file-watch.ts';
 import { loadAxios } from '../withings/transport.ts';
 import { createCore, makeDirectories, sweepDirectories, type WithingsConfig } from './core.ts';
@@ -58,8 +58,8 @@ export async function startDaemon(
     clock,
     signal,
   });
-  const version = readVersion(files);
-  const program = { version, repository: readRepository(files), pageUrl: pageUrlOf(config.status) };
+  const { version, repository } = readManifest(files);
+  const program = { version, repository, pageUrl: pageUrlOf(config.status) };
   const [journal, publishers, unreadable, beds] = await Promise.all([
     core.openJournal(),
     preparePublishing(config, { program, clock, log }),

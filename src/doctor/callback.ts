@@ -65,13 +65,13 @@ const PRIVATE_SUBNETS = [
   ...['::/127', 'fc00::/7', 'fe80::/10'],
 ];
 
-function isPrivate(address: string): boolean {
+function listPrivate(): BlockList {
   const list = new BlockList();
   for (const subnet of PRIVATE_SUBNETS) {
     const [network = '', prefix] = subnet.split('/');
     list.addSubnet(network, Number(prefix), familyOf(network));
   }
-  return list.check(address, familyOf(address));
+  return list;
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {
@@ -92,7 +92,8 @@ export async function checkDns(
 
 function judgeAddresses(host: string, addresses: readonly string[]): Finding {
   const list = addresses.join(', ');
-  if (addresses.every(isPrivate)) {
+  const subnets = listPrivate();
+  if (addresses.every((address) => subnets.check(address, familyOf(address)))) {
     const remedy =
       'let its DNS record name your public address ("curl https://api.ipify.org" shows it), or use a tunnel; where only the DNS in your own network says so, a lookup from a phone without Wi-Fi shows what Withings sees';
     return broken('dns', `${host} leads to ${list}, which is reachable from your own network alone`, remedy);

@@ -10,14 +10,10 @@ export interface OwnFiles {
   readonly hooks: URL;
 }
 
-/** Where the source is, as `package.json` states it. */
-export function readRepository({ manifest }: Pick<OwnFiles, 'manifest'>): string {
-  const { repository }: { readonly repository: string } = JSON.parse(readFileSync(manifest, 'utf8'));
-  return repository;
-}
-
-/** The version, which `package.json` alone states. */
-export function readVersion({ manifest }: Pick<OwnFiles, 'manifest'>): string {
-  const { version }: { readonly version: string } = JSON.parse(readFileSync(manifest, 'utf8'));
-  return version;
+/** What `package.json` alone states: the version, and where the source is. */
+export function readManifest({ manifest }: Pick<OwnFiles, 'manifest'>): {
+  readonly version: string;
+  readonly repository: string;
+} {
+  return JSON.parse(readFileSync(manifest, 'utf8'));
 }

@@ -50,10 +50,12 @@ export function createBedIntake(ports: {
   /** Each person's newest event on its way to the disk, and whether it arrives there. */
   const pending = new Map<UserId, { readonly event: BedEvent; readonly kept: Promise<boolean> }>();
 
-  const report = (userId: UserId, why: string, caller: string) => {
-    if (!throttle(`${userId} ${why}`)) return;
+  /** @returns true: sent again it would count as little */
+  const refuse = (userId: UserId, why: string, caller: string): true => {
+    if (!throttle(`${userId} ${why}`)) return true;
     const text = `a bed notification about ${nameOf(userId, people)} does not count: ${why} (called by ${caller})`;
     log.warn({ event: 'bed_refused', text, userid: userId, caller });
+    return true;
   };
 
   const isTooMany = (userId: UserId): boolean => {
@@ -120,16 +122,12 @@ export function createBedIntake(ports: {
 
   return async (notification, caller) => {
     const { userId } = notification;
-    const refuse = (why: string) => {
-      report(userId, why, caller);
-      return true;
-    };
     const event = judge(notification);
-    if (typeof event === 'string') return refuse(event);
+    if (typeof event === 'string') return refuse(userId, event, caller);
     const waiting = pending.get(userId);
     if (waiting !== undefined && bedKey(waiting.event) === bedKey(event)) return await waiting.kept;
     if (beds.has(event)) return true;
-    if (isTooMany(userId)) return refuse(`more than ${MOST_AN_HOUR} came within an hour`);
+    if (isTooMany(userId)) return refuse(userId, `more than ${MOST_AN_HOUR} came within an hour`, caller);
     return await queue(event);
   };
 }

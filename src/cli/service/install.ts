@@ -3,7 +3,7 @@ import { access, chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { formatWarning, type Parsed, parseConfig } from '../../config/config.ts';
 import { mergeSources, secretCredentials } from '../../config/sources.ts';
-import { readVersion } from '../../runtime/version.ts';
+import { readManifest } from '../../runtime/version.ts';
 import { isMissing, nodeFiles, replaceFile } from '../../storage/files.ts';
 import { askService, lastLines, systemdVersion } from '../../systemd/control.ts';
 import { ENV_CREDENTIAL, SERVICE_NAME } from '../../systemd/paths.ts';
@@ -68,7 +68,7 @@ interface Obstacle {
 async function planInstall(shell: Shell, machine: Machine, { force }: InstallOptions): Promise<Plan> {
   const { paths, run } = machine;
   const systemd = await systemdVersion(run);
-  const version = readVersion(shell.files);
+  const { version } = readManifest(shell.files);
   const before = await readUnit(machine);
   const settings = await readServiceSettings(shell, machine);
   const { source = resolve(machine.folder, '.env'), parsed } = settings ?? {};

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { readVersion } from '../../runtime/version.ts';
+import { readManifest } from '../../runtime/version.ts';
 import { askService, lastLines, type ServiceState } from '../../systemd/control.ts';
 import { SERVICE_NAME } from '../../systemd/paths.ts';
 import { ExitCode, type Shell } from '../shell.ts';
@@ -23,7 +23,7 @@ export async function showService(shell: Shell, machine: Machine = THIS_MACHINE)
     : `does not start at boot: "sudo systemctl enable ${SERVICE_NAME}"`;
   const lines = await lastLines(run);
   const version = (await readUnit(machine))?.version;
-  const own = readVersion(shell.files);
+  const { version: own } = readManifest(shell.files);
   const text = [
     `installed: ${paths.unit}, ${boot}`,
     ...(version === undefined || version === own
