@@ -54,9 +54,7 @@ const distances = new Map(testFiles.map((file) => [file, distancesFrom(file)]));
 /** What the command imports that a test in `e2e/` drives. */
 const driven = new Map(
   testFiles.flatMap((file) => {
-    const command = modules.find(
-      (name) => /^dist\/src\/cli\/(\w+\/)?/.test(name) && commandOf(name) === commandOf(file),
-    );
+    const command = modules.find((name) => name.startsWith('dist/src/cli/') && commandOf(name) === commandOf(file));
     return file.startsWith('dist/test/e2e/') && command !== undefined ? [[file, distancesFrom(command)]] : [];
   }),
 );
@@ -151,11 +149,9 @@ function testsOf(file: string): readonly string[] {
   const drivers = [...driven.keys()].filter((test) => steps(test) < Number.POSITIVE_INFINITY);
   drivers.sort((one, other) => steps(one) - steps(other));
   const general = GENERAL.map((test) => `dist/test/${test}`);
-  const isCommand = name.startsWith('cli/');
-  const last = isCommand
-    ? [...drivers, ...near.slice(0, MOST_TEST_FILES)]
-    : [...near.slice(0, MOST_TEST_FILES), ...drivers];
-  return [...new Set([...mirror, ...last, ...general])];
+  const ways = [drivers, near.slice(0, MOST_TEST_FILES)];
+  if (!name.startsWith('cli/')) ways.reverse();
+  return [...new Set([...mirror, ...ways.flat(), ...general])];
 }
 
 /** `export` of `dist/src/cli/export.js` and of `dist/test/e2e/export.test.js` */

@@ -1,13 +1,13 @@
 import { strict as assert } from 'node:assert';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { parseConfig } from '../../src/config/config.ts';
 import { startDaemon } from '../../src/daemon/daemon.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { API_FAULTS, type ApiFault } from '../support/api-faults.ts';
 import { assertJournal, assertLogin, watchCalls } from '../support/checker.ts';
 import { createFastClock } from '../support/fast-clock.ts';
 import { CLIENT } from '../support/home.ts';
+import { settingsFor } from '../support/own-daemon.ts';
 import { OWN_FILES } from '../support/own-files.ts';
 import { createRecordingLog } from '../support/recording-log.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -33,22 +33,8 @@ async function surviveOutage(fault: ApiFault) {
     },
     onCall: calls.answered,
   });
-  const tokens = `${directory.path}/tokens`;
-  await mkdir(tokens);
-  await writeFile(`${tokens}/1234`, sandbox.grants.link('1234'));
+  const config = await settingsFor(directory.path, sandbox);
   const log = createRecordingLog();
-  const { config } = parseConfig({
-    WITHINGS_CLIENT_ID: CLIENT.clientId,
-    WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,
-    WITHINGS_API_URL: sandbox.url.href,
-    TOKENS_DIR: tokens,
-    DATA_DIR: `${directory.path}/data`,
-    HOST: '127.0.0.1',
-    PORT: '0',
-    STATUS_PORT: '0',
-  });
-  assert(config?.withings.credentials !== undefined);
-  const { credentials } = config.withings;
   const journal = async () => {
     const text = await readFile(`${directory.path}/data/measures.jsonl`, 'utf8');
     return text
@@ -57,7 +43,7 @@ async function surviveOutage(fault: ApiFault) {
       .map((line) => JSON.parse(line));
   };
   {
-    await using daemon = await startDaemon({ ...config, withings: { ...config.withings, credentials } }, log, {
+    await using daemon = await startDaemon(config, log, {
       clock,
       signalGroup: () => undefined,
       files: OWN_FILES,
@@ -68,14 +54,14 @@ async function surviveOutage(fault: ApiFault) {
     sandbox.grants.expireAccess();
     await sandbox.weigh('1234', { kilograms: 81.25, date: Math.floor(clock.now().getTime() / 1000) - 60 });
     await clock.sleep(OUTAGE_MS);
-    assertLogin(sandbox, '1234', await readFile(`${tokens}/1234`, 'utf8'));
+    assertLogin(sandbox, '1234', await readFile(`${directory.path}/tokens/1234`, 'utf8'));
     outage.lasts = false;
     const endMs = clock.elapsedMs() + PATIENCE_MS;
     while ((await journal()).length < 2 && clock.elapsedMs() < endMs) await clock.sleep(15_000);
     await clock.sleep(60_000);
   }
   assertJournal(sandbox, ['1234'], await journal());
-  assertLogin(sandbox, '1234', await readFile(`${tokens}/1234`, 'utf8'));
+  assertLogin(sandbox, '1234', await readFile(`${directory.path}/tokens/1234`, 'utf8'));
   calls.assertRules();
   const told = log.entries.filter(({ event, level }) => event === 'reading' && level === 'info');
   assert.equal(told.length, 1, 'told once');

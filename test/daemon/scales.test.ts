@@ -1,14 +1,14 @@
 import { strict as assert } from 'node:assert';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseConfig } from '../../src/config/config.ts';
 import { startDaemon } from '../../src/daemon/daemon.ts';
 import type { PersonStatus } from '../../src/domain/status.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';
 import type { Call } from '../../src/sandbox/calls.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { CLIENT } from '../support/home.ts';
+import { settingsFor } from '../support/own-daemon.ts';
 import { OWN_FILES } from '../support/own-files.ts';
 import { createRecordingLog } from '../support/recording-log.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -59,25 +59,10 @@ async function live(
   });
   sandbox.store('1234', { kilograms: 81.25, date: Math.floor(Date.now() / 1000) - 60 });
   sandbox.devices.setBattery('1234', 'low');
-  const tokens = `${directory}/tokens`;
-  await mkdir(tokens, { recursive: true });
-  await writeFile(`${tokens}/1234`, sandbox.grants.link('1234'));
+  const config = await settingsFor(directory, sandbox, { USER_NAMES: '1234:Anna' });
   const log = createRecordingLog();
-  const { config } = parseConfig({
-    WITHINGS_CLIENT_ID: CLIENT.clientId,
-    WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,
-    WITHINGS_API_URL: sandbox.url.href,
-    TOKENS_DIR: tokens,
-    DATA_DIR: `${directory}/data`,
-    HOST: '127.0.0.1',
-    PORT: '0',
-    STATUS_PORT: '0',
-    USER_NAMES: '1234:Anna',
-  });
-  assert(config?.withings.credentials !== undefined);
-  const { credentials } = config.withings;
   const ports = { signalGroup: () => undefined, files: OWN_FILES };
-  await using daemon = await startDaemon({ ...config, withings: { ...config.withings, credentials } }, log, ports);
+  await using daemon = await startDaemon(config, log, ports);
   while (!isDone(log, (await daemon.look()).people)) await delay(10);
   const { people, troubles } = await daemon.look();
   return { log, people, troubles, asked: asked.length, heights: heights.length };

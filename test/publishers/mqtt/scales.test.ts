@@ -27,16 +27,30 @@ function describeTo(home: MqttHome, whose: readonly UserId[], ...scales: readonl
   for (const userId of whose) home.states.set(userId, { ...NOTHING_KNOWN, scales });
 }
 
+/** A broker with a subscriber that hears everything, and a publisher that begins to tell of the scales of a home. */
+async function openStage(start: (typeof BROKERS)[number]['start'], home: MqttHome) {
+  const broker = await start();
+  const listener = await listenTo(broker.url);
+  const bench = startMqttBench(broker.url, home);
+  return {
+    broker,
+    listener,
+    bench,
+    async [Symbol.asyncDispose]() {
+      for (const each of [bench, listener, broker]) await each[Symbol.asyncDispose]();
+    },
+  };
+}
+
 const about = (payload = '{}') => JSON.parse(payload);
 
 for (const { name, start, skip } of BROKERS) {
   describe(`a scale, with ${name}`, { skip }, () => {
     it('is one device for two people, with its battery and its last contact', async () => {
-      await using broker = await start();
-      await using listener = await listenTo(broker.url);
       const home = createMqttHome(BO, ANNA);
       describeTo(home, [ANNA, BO], SCALE);
-      await using _bench = startMqttBench(broker.url, home);
+      await using stage = await openStage(start, home);
+      const { broker, listener } = stage;
       await listener.hears(({ topic }) => topic === STATE);
       await listener.caughtUp();
       const kept = await retainedOn(broker.url);
@@ -54,21 +68,19 @@ for (const { name, start, skip } of BROKERS) {
     });
 
     it('is no device while nothing is known of it', async () => {
-      await using broker = await start();
-      await using listener = await listenTo(broker.url);
       const home = createMqttHome(ANNA);
       describeTo(home, [ANNA], { ...SCALE, battery: undefined, lastContact: undefined }, { ...SCALE, id: 'z' });
-      await using _bench = startMqttBench(broker.url, home);
+      await using stage = await openStage(start, home);
+      const { listener } = stage;
       await listener.hears(({ topic }) => topic === 'weighbridge/scale/z');
       assert.deepEqual([listener.on(CONFIG), listener.on(STATE)], [[], []]);
     });
 
     it('is published again when its battery is another one, and the device only where that has changed', async () => {
-      await using broker = await start();
-      await using listener = await listenTo(broker.url);
       const home = createMqttHome(ANNA);
       describeTo(home, [ANNA], SCALE);
-      await using bench = startMqttBench(broker.url, home);
+      await using stage = await openStage(start, home);
+      const { listener, bench } = stage;
       await listener.hears(({ topic }) => topic === STATE);
       await bench.clock.advance(120_000);
       describeTo(home, [ANNA], { ...SCALE, battery: 'low' });
@@ -78,11 +90,10 @@ for (const { name, start, skip } of BROKERS) {
     });
 
     it('is introduced again when Home Assistant starts', async () => {
-      await using broker = await start();
-      await using listener = await listenTo(broker.url);
       const home = createMqttHome(ANNA);
       describeTo(home, [ANNA], SCALE);
-      await using bench = startMqttBench(broker.url, home);
+      await using stage = await openStage(start, home);
+      const { listener, bench } = stage;
       await listener.hears(({ topic }) => topic === STATE);
       await listener.caughtUp();
       await listener.publish(BIRTH, 'online');
@@ -91,11 +102,10 @@ for (const { name, start, skip } of BROKERS) {
     });
 
     it('stays while one person has it, and is cleared, device first, when no linked person has it', async () => {
-      await using broker = await start();
-      await using listener = await listenTo(broker.url);
       const home = createMqttHome(ANNA, BO);
       describeTo(home, [ANNA, BO], SCALE);
-      await using bench = startMqttBench(broker.url, home);
+      await using stage = await openStage(start, home);
+      const { broker, listener, bench } = stage;
       await listener.hears(({ topic }) => topic === STATE);
       home.linked.delete(ANNA);
       await eventually(bench, () => listener.on(CONFIG).length === 2);
