@@ -27,14 +27,16 @@ export async function serve(shell: Shell): Promise<ExitCode> {
     const text = `${describePolling(config.pollIntervalMs)}: CALLBACK_URL is not set, so Withings sends no notifications`;
     log.info({ event: 'polling', text, poll_interval_s: config.pollIntervalMs / 1000 });
   }
-  const { signalGroup, files } = shell;
-  await using daemon = await startDaemon(config, log, { signalGroup, files, examine: () => examineForPage(config) });
+  const { signalGroup, files, homeAssistant } = shell;
+  const { askLogin } = homeAssistant ?? {};
+  const examine = () => examineForPage(config);
+  await using daemon = await startDaemon(config, log, { signalGroup, files, askLogin, examine });
   // It listens. Node's module v8 takes 5 % of the start.
   const { spareMemory } = await import('../runtime/spare-memory.ts');
   spareMemory();
   await daemon.load();
   const reporting = shell.notifyEnvironment && report(shell, shell.notifyEnvironment, daemon, log);
-  for (const { text, remedy, check } of await examine(config)) {
+  for (const { text, remedy, check } of await examineAtStart(config)) {
     log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
   }
   if (!shell.signal.aborted) await once(shell.signal, 'abort');
@@ -44,13 +46,13 @@ export async function serve(shell: Shell): Promise<ExitCode> {
 }
 
 /** Loaded after the port is open. */
-async function examine(config: Config): Promise<readonly Finding[]> {
-  const { examineAtStart } = await import('../doctor/at-start.ts');
-  return await examineAtStart(config);
+async function examineAtStart(config: Config): Promise<readonly Finding[]> {
+  const atStart = await import('../doctor/at-start.ts');
+  return await atStart.examineAtStart(config);
 }
 
 async function examineForPage(config: Config): Promise<readonly Concern[]> {
-  const findings = await examine(config);
+  const findings = await examineAtStart(config);
   return findings.map(({ mark, text, remedy }) => ({ isBroken: mark === 'broken', text, remedy }));
 }
 

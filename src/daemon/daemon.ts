@@ -18,6 +18,7 @@ import { createProof } from '../http/probe.ts';
 import { createPublicApp } from '../http/public/app.ts';
 import type { Concern } from '../page/view.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
+import type { AskLogin } from '../publishers/mqtt/publisher.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { type OwnFiles, readRepository, readVersion } from '../runtime/version.ts';
 import { fileWatch } from '../storage/file-watch.ts';
@@ -31,6 +32,8 @@ export type Daemon = Awaited<ReturnType<typeof startDaemon>>;
 export interface DaemonPorts {
   readonly signalGroup: SignalGroup;
   readonly files: OwnFiles;
+  /** Where the MQTT broker is now, where something else than the settings decides that. */
+  readonly askLogin?: AskLogin | undefined;
   /** What is wrong with the set-up as far as it shows without the network, for the page. */
   readonly examine?: () => Promise<readonly Concern[]>;
   readonly clock?: Clock;
@@ -47,7 +50,7 @@ export interface DaemonPorts {
 export async function startDaemon(
   config: WithingsConfig,
   log: Log,
-  { signalGroup, files, examine = async () => [], clock = realClock, random = Math.random }: DaemonPorts,
+  { signalGroup, files, askLogin, examine = async () => [], clock = realClock, random = Math.random }: DaemonPorts,
 ) {
   const { people } = config;
   const stop = new AbortController();
@@ -61,7 +64,7 @@ export async function startDaemon(
   const journal = await core.openJournal();
   const version = readVersion(files);
   const program = { version, repository: readRepository(files), pageUrl: pageUrlOf(config.status) };
-  const publishers = await preparePublishing(config, { program, clock, log });
+  const publishers = await preparePublishing(config, { program, askLogin, clock, log });
   const unreadable = await core.openUnreadable();
   const beds = await core.openBeds();
   const collect = core.createCollect(journal, unreadable);
@@ -121,7 +124,15 @@ export async function startDaemon(
     clock,
     log,
   });
-  const page = { liveStatus, journal, examine, version, pageFiles: files.page, consent: callback?.consent };
+  const page = {
+    liveStatus,
+    journal,
+    examine,
+    version,
+    pageFiles: files.page,
+    consent: callback?.consent,
+    stuck: liveness.stuck,
+  };
   const statusPort = await openStatusPort(config, { ...page, clock, log, signal });
   const listener = await listen(app, config.listen).catch(async (error) => {
     await statusPort?.[Symbol.asyncDispose]();

@@ -15,7 +15,7 @@ import { LOOK } from '../html/look.ts';
 import { type Listener, listen } from '../http/listen.ts';
 import { createPrivateApp } from '../http/private/app.ts';
 import type { Asset, Page } from '../http/private/page-routes.ts';
-import { ASSETS, type Concern, PATHS, readRange } from '../page/view.ts';
+import { ASSETS, type Concern, PATHS, readRange, relative } from '../page/view.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
 
 /** How long the page waits for the journal. */
@@ -30,6 +30,7 @@ export interface StatusPorts {
   /** The folder of the page's own files. */
   readonly pageFiles: URL;
   readonly consent: Consent | undefined;
+  readonly stuck: () => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -59,7 +60,7 @@ export function pageUrlOf(
  * @throws Trouble when the address cannot be had
  */
 export async function openStatusPort(config: Config, ports: StatusPorts): Promise<StatusPort | undefined> {
-  const { host, port, password } = config.status;
+  const { host, port, ingress, password } = config.status;
   if (port === undefined) return undefined;
   const { liveStatus, journal, examine, clock, signal } = ports;
   const changes = createStatusChanges({
@@ -72,7 +73,7 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
   });
   const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
   const { load, ...page } = createPage(config, ports, changes.watch);
-  const app = createPrivateApp({ ...ports, names, password, look: liveStatus.look, page });
+  const app = createPrivateApp({ ...ports, names, password, ingress, look: liveStatus.look, page });
   const listener = await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
   return { ...listener, load };
 }
@@ -84,6 +85,7 @@ function createPage(
 ): Page & Pick<StatusPort, 'load'> {
   const { liveStatus, journal, examine, version, pageFiles, clock } = ports;
   const comesBack = callback.answersRedirect ? ports.consent : undefined;
+  const request = () => comesBack?.request({ demo: false, subscribe: true }).link;
   const load = lazily(async () => {
     const { renderPage } = await import('../page/status-page.ts');
     return { renderPage, assets: await readAssets(pageFiles) };
@@ -93,7 +95,7 @@ function createPage(
     load: async () => void (await load()),
     watch,
     asset: async (name) => (await load()).assets.get(name),
-    async draw(parameters) {
+    async draw(parameters, isFramed) {
       const { renderPage, assets } = await load();
       await lookBriefly(journal, clock);
       const view = {
@@ -108,10 +110,12 @@ function createPage(
         pollMs: pollIntervalMs,
         answersRedirect: callback.answersRedirect,
         offersLink,
+        // The app of Home Assistant opens another browser for it, which is not logged in there.
+        linkUrl: (isFramed && offersLink && request()?.href) || relative(PATHS.link),
       };
-      return renderPage(view, (name) => `${PATHS.assets}${name}?v=${assets.get(name)?.hash}`);
+      return renderPage(view, (name) => `${relative(PATHS.assets)}${name}?v=${assets.get(name)?.hash}`);
     },
-    link: offersLink ? () => comesBack?.request({ demo: false, subscribe: true }).link : undefined,
+    link: offersLink ? request : undefined,
   };
 }
 

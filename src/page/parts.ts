@@ -1,7 +1,7 @@
 import type { PersonStatus } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 import { type Html, html } from '../html/html.ts';
-import { PATHS, type PageView } from './view.ts';
+import type { PageView } from './view.ts';
 
 export function nameOf({ name, userId }: Pick<PersonStatus, 'name' | 'userId'>): string {
   return name ?? `User ${userId}`;
@@ -14,12 +14,12 @@ export function anchorOf(userId: UserId): string {
 
 /** The way to Withings' consent page, or what is missing for it. */
 export function drawLinkButton(view: PageView, label: string | Html, kind: 'main' | 'quiet'): Html {
-  const { answersRedirect, offersLink } = view;
+  const { answersRedirect, offersLink, linkUrl } = view;
   if (!offersLink)
     return kind === 'main' ? html`<p class="hint">Run <code>weighbridge login</code> on this computer.</p>` : html``;
   // In a tab of its own: the way ends at a page to be closed.
   if (answersRedirect)
-    return html`<a class="button ${kind}" href="${PATHS.link}" target="_blank" rel="noopener">${label}</a>`;
+    return html`<a class="button ${kind}" href="${linkUrl}" target="_blank" rel="noopener">${label}</a>`;
   return kind === 'main' ? LOGIN_BY_HAND : html``;
 }
 

@@ -28,6 +28,8 @@ export interface PageView {
   readonly answersRedirect: boolean;
   /** `STATUS_LINK`: people may link from here. */
   readonly offersLink: boolean;
+  /** Where a person links: `PATHS.link`, or Withings' consent page itself. */
+  readonly linkUrl: string;
 }
 
 export interface Concern {
@@ -47,6 +49,9 @@ export const PATHS = {
   /** Of the style sheet, the script and the icon: `/assets/NAME`. */
   assets: '/assets/',
 } as const;
+
+/** How the page refers to them: its address may be longer by what a proxy in front cuts off. */
+export const relative = (path: string): string => `.${path}`;
 
 /** What the page loads besides itself. */
 export const ASSETS = ['page.css', 'page.js', 'icon.svg'] as const;

@@ -61,6 +61,7 @@ export function view(changes: Partial<PageView> = {}): PageView {
     pollMs: 600_000,
     answersRedirect: true,
     offersLink: true,
+    linkUrl: './link',
     ...changes,
   };
 }

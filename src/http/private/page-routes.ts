@@ -1,12 +1,17 @@
 import { Router } from 'express';
 import type { Clock } from '../../domain/clock.ts';
 import { parametersOf, policyOf, refuseMethod } from '../answers.ts';
+import { isByIngress } from './gate.ts';
 import { createLive } from './live.ts';
 
 /** The page, as this port serves it. */
 export interface Page {
-  /** The whole document, for the parameters of the address. */
-  draw(parameters: URLSearchParams): Promise<string>;
+  /**
+   * The whole document, for the parameters of the address.
+   *
+   * @param isFramed it is shown in Home Assistant
+   */
+  draw(parameters: URLSearchParams, isFramed: boolean): Promise<string>;
   /** Undefined where no file has this name. */
   asset(name: string): Promise<Asset | undefined>;
   /** Calls back whenever the page may have changed. */
@@ -32,18 +37,25 @@ export interface Asset {
 /** What the page loads comes from here, and nothing in it runs that is not a file of ours. */
 export const PAGE_POLICY = policyOf("script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'");
 
+/** Home Assistant shows the page in a frame, from its own address. */
+const FRAMED_POLICY = PAGE_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'");
+
 const ALWAYS = 'public, max-age=31536000, immutable';
 
 /** All of it is read-only, so it is harmless when another site makes a browser ask. */
 export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Router {
   const routes = Router({ caseSensitive: true, strict: true });
   routes.get('/', async (request, response) => {
-    const document = await page.draw(parametersOf(request));
-    response.set('content-security-policy', PAGE_POLICY).type('html').send(document);
+    const isFramed = isByIngress(response);
+    const document = await page.draw(parametersOf(request), isFramed);
+    response
+      .set('content-security-policy', isFramed ? FRAMED_POLICY : PAGE_POLICY)
+      .type('html')
+      .send(document);
   });
   const { link } = page;
   if (link !== undefined) {
-    routes.get('/link', (_request, response) => response.redirect(303, link()?.href ?? '/'));
+    routes.get('/link', (_request, response) => response.redirect(303, link()?.href ?? './'));
     routes.all('/link', refuseMethod);
   }
   routes.get('/changes', createLive({ watch: page.watch, clock, signal }));

@@ -127,7 +127,7 @@ describe('the page', () => {
     await using daemon = await serveWithPage(home);
     const { body } = await ask(daemon.port, {}, { path: '/' });
     for (const name of ASSETS) {
-      const [, address = ''] = new RegExp(`"(/assets/${name}\\?v=[\\w-]+)"`).exec(body) ?? [];
+      const [, address = ''] = new RegExp(`"\\.(/assets/${name}\\?v=[\\w-]+)"`).exec(body) ?? [];
       const kept = await ask(daemon.port, {}, { path: address });
       assert.equal(kept.status, 200, name);
       assert.match(String(kept.headers['cache-control']), /immutable/);
@@ -240,7 +240,7 @@ describe('the link', () => {
   test('leads back to the page where there is no callback URL', async () => {
     await using port = await openPort();
     const { status, headers } = await ask(port.port, {}, { path: '/link' });
-    assert.deepEqual([status, headers.location], [303, '/']);
+    assert.deepEqual([status, headers.location], [303, './']);
   });
 });
 
