@@ -12,7 +12,7 @@ const icon = await readFile(join(ROOT, 'src/page/static/icon.svg'), 'utf8');
 /** Larger, and without its own title. */
 const at = (size: number) =>
   icon.replace('<svg ', `<svg width="${size}" height="${size}" `).replace(/<title>.*<\/title>/, '');
-const FONT = 'font: 600 34px "DejaVu Sans", Verdana, sans-serif; letter-spacing: -1px';
+const FONT = `font: 600 34px 'DejaVu Sans', Verdana, sans-serif; letter-spacing: -1px`;
 const IMAGES = [
   { name: 'icon.png', width: 128, height: 128, body: at(128) },
   {
