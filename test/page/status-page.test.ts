@@ -31,6 +31,15 @@ const includes = (text: string, ...parts: readonly string[]) => {
 };
 
 describe('the page', () => {
+  it('leads to its own addresses relative to its own, wherever a proxy puts it', () => {
+    for (const [name, each] of Object.entries(VIEWS)) {
+      const markup = draw(each);
+      const addresses = [...markup.matchAll(/(?:href|src|action)="([^"]*)"/g)].map(([, address = '']) => address);
+      assert.ok(addresses.length > 3, name);
+      for (const address of addresses) assert.match(address, /^(\.\/|\?|#|https:\/\/)/, `${name}: ${address}`);
+    }
+  });
+
   it('says in words that everything works, and how each weight goes', () => {
     const text = say('well');
     includes(text, 'Everything works', '2 people are linked; Withings calls after each weigh-in.');

@@ -8,6 +8,8 @@ export const APP_TOKEN = 'token-of-the-app';
 export const INGRESS_ADDRESS = '127.0.30.2';
 const PREFIX = '/api/hassio_ingress/token-of-the-page';
 
+const FRAME = `<!doctype html><title>Home</title><link rel="icon" href="data:,"><iframe src="${PREFIX}/" width="1200" height="900"></iframe>`;
+
 /** What the Supervisor tells of the broker: `supervisor/services/modules/mqtt.py`. */
 export interface MqttService {
   readonly host: string;
@@ -19,6 +21,7 @@ export interface MqttService {
 
 /** As much of Home Assistant's Supervisor as an app sees: the services, and the way of a browser to the page. */
 export interface PlayedSupervisor extends AsyncDisposable {
+  /** Of its services, and of a page that shows the app in a frame. */
   readonly url: string;
   /** Where a browser finds the page. */
   readonly pageUrl: string;
@@ -72,6 +75,7 @@ export async function playSupervisor(listenOn = 0): Promise<PlayedSupervisor> {
   const server = createServer((incoming, response) => {
     if (incoming.url === '/services/mqtt') serveMqtt(incoming, response);
     else if (incoming.url?.startsWith(`${PREFIX}/`)) pass(incoming, response);
+    else if (incoming.url === '/') response.setHeader('content-type', 'text/html').end(FRAME);
     else response.writeHead(404).end();
   });
   server.listen(listenOn, '127.0.0.1');

@@ -16,6 +16,7 @@ import { freePort } from '../../support/free-port.ts';
 import { CALLBACK_PATH, type Home, startHome } from '../../support/home.ts';
 import { VIEWS } from '../../support/page-views.ts';
 import { ANNA } from '../../support/people.ts';
+import { INGRESS_ADDRESS, playSupervisor } from '../../support/played-supervisor.ts';
 import { ask, basic, openPort, page, WELL } from '../../support/private-port.ts';
 
 const PATIENCE_MS = 60_000;
@@ -235,6 +236,28 @@ describe('the link', () => {
     const page = await fetch(String(links[1]));
     assert.match(await page.text(), /is linked/);
     assert.match(await home.tokenFile('1234'), /\S/);
+  });
+
+  test('is Withings’ own in Home Assistant, where another browser opens it, and other links are as before', async () => {
+    await using home = await startHome();
+    await using played = await playSupervisor();
+    const port = await freePort();
+    const callbackUrl = `http://127.0.0.1:${port}${CALLBACK_PATH}`;
+    const env = { PORT: `${port}`, CALLBACK_URL: callbackUrl, STATUS_INGRESS: INGRESS_ADDRESS };
+    await using daemon = await serveWithPage(home, env);
+    played.lead(daemon.port);
+    const linkIn = (body: string) => /<a class="button main" href="([^"]+)" target="_blank"/.exec(body)?.[1];
+    const framed = await (await fetch(played.pageUrl)).text();
+    const link = new URL((linkIn(framed) ?? '').replaceAll('&#38;', '&').replaceAll('&amp;', '&'));
+    assert.equal(link.origin, home.sandbox.url.origin);
+    assert.match(await (await fetch(link)).text(), /is linked/);
+    const { body } = await ask(daemon.port, {}, { path: '/' });
+    assert.doesNotMatch(body, /oauth2_user/);
+    const [, asset = ''] = /href="(\.\/assets\/[^"]+)"/.exec(framed) ?? [];
+    assert.equal((await fetch(new URL(asset, played.pageUrl))).status, 200);
+    const changes = await fetch(new URL('./changes', played.pageUrl));
+    assert.match(changes.headers.get('content-type') ?? '', /^text\/event-stream/);
+    await changes.body?.cancel();
   });
 
   test('leads back to the page where there is no callback URL', async () => {
