@@ -11,7 +11,7 @@ import { createLinkedUsers } from '../app/tokens/linked-users.ts';
 import { hasSecret } from '../config/checks.ts';
 import type { Clock } from '../domain/clock.ts';
 import { createDerive } from '../domain/derived.ts';
-import type { LinkFailed } from '../domain/link.ts';
+import type { LinkFailed, Redirect } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
 import { type Address, type Listener, listen } from '../http/listen.ts';
 import { createProof } from '../http/probe.ts';
@@ -109,6 +109,8 @@ export async function startDaemon(
     isDaemon: true,
   });
 
+  const onRedirect = async (redirect: Redirect, patience: Promise<void>) =>
+    (await linker?.link(redirect, patience)) ?? NO_REDIRECT_URL;
   const app = createPublicApp({
     path: config.callback.path,
     query: config.callback.query,
@@ -117,7 +119,7 @@ export async function startDaemon(
       liveStatus.notified(notification.userId);
       return intake(notification, caller);
     },
-    onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_REDIRECT_URL,
+    onRedirect,
     prove: createProof(config.withings.credentials.clientSecret),
     directory: resolve(config.directories.tokens),
     people,
@@ -132,6 +134,7 @@ export async function startDaemon(
     pageFiles: files.page,
     consent: callback?.consent,
     stuck: liveness.stuck,
+    onRedirect,
   };
   const statusPort = await openStatusPort(config, { ...page, clock, log, signal });
   const listener = await listen(app, config.listen).catch(async (error) => {

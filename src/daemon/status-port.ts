@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
+import { cleanPasted, readPasted } from '../app/link/pasted.ts';
 import type { LiveStatus } from '../app/status/live-status.ts';
 import { createStatusChanges } from '../app/status/status-changes.ts';
 import { EVERY_ADDRESS } from '../config/checks.ts';
@@ -9,7 +10,7 @@ import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/readers.ts';
 import type { Clock } from '../domain/clock.ts';
 import { lazily } from '../domain/lazily.ts';
-import type { Consent } from '../domain/link.ts';
+import type { Consent, LinkOutcome, Redirect } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
 import { LOOK } from '../html/look.ts';
 import { type Listener, listen } from '../http/listen.ts';
@@ -17,6 +18,9 @@ import { createPrivateApp } from '../http/private/app.ts';
 import type { Asset, Page } from '../http/private/page-routes.ts';
 import { ASSETS, type Concern, PATHS, readRange, relative } from '../page/view.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
+
+/** An address that is none, or not whole. */
+const NOTHING: Redirect = { code: undefined, state: undefined, error: undefined };
 
 /** How long the page waits for the journal. */
 const JOURNAL_WAIT_MS = 500;
@@ -31,6 +35,8 @@ export interface StatusPorts {
   readonly pageFiles: URL;
   readonly consent: Consent | undefined;
   readonly stuck: () => string | undefined;
+  /** Gets what a browser brings back from the consent page. */
+  readonly onRedirect: (redirect: Redirect, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -84,8 +90,8 @@ function createPage(
   watch: Page['watch'],
 ): Page & Pick<StatusPort, 'load'> {
   const { liveStatus, journal, examine, version, pageFiles, clock } = ports;
-  const comesBack = callback.answersRedirect ? ports.consent : undefined;
-  const request = () => comesBack?.request({ demo: false, subscribe: true }).link;
+  const request = () => ports.consent?.request({ demo: false, subscribe: true }).link;
+  const pastes = !callback.answersRedirect && offersLink && ports.consent !== undefined;
   const load = lazily(async () => {
     const { renderPage } = await import('../page/status-page.ts');
     return { renderPage, assets: await readAssets(pageFiles) };
@@ -112,10 +118,15 @@ function createPage(
         offersLink,
         // The app of Home Assistant opens another browser for it, which is not logged in there.
         linkUrl: (isFramed && offersLink && request()?.href) || relative(PATHS.link),
+        pastes: isFramed && pastes,
       };
       return renderPage(view, (name) => `${relative(PATHS.assets)}${name}?v=${assets.get(name)?.hash}`);
     },
-    link: offersLink ? request : undefined,
+    link: offersLink ? () => (callback.answersRedirect ? request() : undefined) : undefined,
+    people,
+    linkPasted: pastes
+      ? (address, deadline) => ports.onRedirect(readPasted(cleanPasted(address)) ?? NOTHING, deadline)
+      : undefined,
   };
 }
 

@@ -76,7 +76,7 @@ function drawPeople(view: PageView): Html {
 <div class="people">
 ${people.map((person) => drawPerson(person, view))}
 </div>
-<section class="another">${view.answersRedirect && drawLinkButton(view, 'Link another person', 'quiet')}</section>`;
+<section class="another">${(view.answersRedirect || view.pastes) && drawLinkButton(view, 'Link another person', 'quiet')}</section>`;
 }
 
 const RANGE_NAMES: Readonly<Record<Range, string>> = { month: 'Month', quarter: 'Quarter', year: 'Year', all: 'All' };

@@ -30,6 +30,8 @@ export interface PageView {
   readonly offersLink: boolean;
   /** Where a person links: `PATHS.link`, or Withings' consent page itself. */
   readonly linkUrl: string;
+  /** The page takes the address that the browser ended on, where it does not come back. */
+  readonly pastes: boolean;
 }
 
 export interface Concern {
@@ -44,6 +46,8 @@ export const PATHS = {
   page: '/',
   /** Redirects to Withings' consent page. */
   link: '/link',
+  /** Takes the address that the browser ended on. */
+  pasted: '/pasted',
   /** Tells by server-sent events that the page has changed. */
   changes: '/changes',
   /** Of the style sheet, the script and the icon: `/assets/NAME`. */

@@ -62,6 +62,7 @@ export function view(changes: Partial<PageView> = {}): PageView {
     answersRedirect: true,
     offersLink: true,
     linkUrl: './link',
+    pastes: false,
     ...changes,
   };
 }

@@ -67,6 +67,8 @@ export function page(parts: Partial<Page> = {}): Page {
     asset: () => Promise.resolve(undefined),
     watch: () => ({ [Symbol.dispose]: () => undefined }),
     link: () => undefined,
+    linkPasted: undefined,
+    people: { names: new Map(), unit: 'kg' },
     ...parts,
   };
 }

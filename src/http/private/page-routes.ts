@@ -1,6 +1,9 @@
 import { Router } from 'express';
 import type { Clock } from '../../domain/clock.ts';
-import { parametersOf, policyOf, refuseMethod } from '../answers.ts';
+import type { People } from '../../domain/household.ts';
+import type { LinkOutcome } from '../../domain/link.ts';
+import { allowFrame, parametersOf, policyOf, refuseMethod } from '../answers.ts';
+import { sendOutcome } from '../link-page.ts';
 import { isByIngress } from './gate.ts';
 import { createLive } from './live.ts';
 
@@ -18,6 +21,9 @@ export interface Page {
   watch(onChange: () => void): Disposable;
   /** Withings' consent page; undefined where the browser could not come back from it. Without this the page links no person. */
   readonly link: (() => URL | undefined) | undefined;
+  /** Links by the address that the browser ended on, where it does not come back. Undefined where the page has no form for it. */
+  readonly linkPasted: ((address: string, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>) | undefined;
+  readonly people: People;
 }
 
 export interface PageRoutesOptions {
@@ -37,8 +43,10 @@ export interface Asset {
 /** What the page loads comes from here, and nothing in it runs that is not a file of ours. */
 export const PAGE_POLICY = policyOf("script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'");
 
-/** Home Assistant shows the page in a frame, from its own address. */
-const FRAMED_POLICY = PAGE_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'");
+/** In Home Assistant the page has a form. */
+const FRAMED_POLICY = allowFrame(PAGE_POLICY).replace("form-action 'none'", "form-action 'self'");
+/** Well below what proxies and this port's own limits allow an answer. */
+const DEADLINE_MS = 8_000;
 
 const ALWAYS = 'public, max-age=31536000, immutable';
 
@@ -53,7 +61,15 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
       .type('html')
       .send(document);
   });
-  const { link } = page;
+  const { link, linkPasted, people } = page;
+  routes.get('/pasted', async (request, response, next) => {
+    if (linkPasted === undefined || !isByIngress(response)) return next('router');
+    const answered = new AbortController();
+    const deadline = clock.sleep(DEADLINE_MS, answered.signal);
+    const outcome = await linkPasted(parametersOf(request).get('address') ?? '', deadline);
+    answered.abort();
+    sendOutcome(response, outcome, people, true);
+  });
   if (link !== undefined) {
     routes.get('/link', (_request, response) => response.redirect(303, link()?.href ?? './'));
     routes.all('/link', refuseMethod);

@@ -26,7 +26,10 @@ describe('Home Assistant at the private port', () => {
     const { status, headers, body } = await throughHomeAssistant(played.pageUrl);
     assert.deepEqual([status, body], [200, 'framed: true']);
     assert.match(headers.get('content-security-policy') ?? '', /frame-ancestors 'self'$/);
-    assert.match(headers.get('content-security-policy') ?? '', /script-src 'self'; .*form-action 'none'/);
+    assert.match(
+      headers.get('content-security-policy') ?? '',
+      /script-src 'self'; .*base-uri 'none'; form-action 'self'/,
+    );
     for (const path of ['assets/page.css', 'healthz'])
       assert.equal((await throughHomeAssistant(`${played.pageUrl}${path}`)).status, 200, path);
   });

@@ -11,6 +11,7 @@ import { createLive } from '../../../src/http/private/live.ts';
 import { renderPage } from '../../../src/page/status-page.ts';
 import { ASSETS } from '../../../src/page/view.ts';
 import { lockFile } from '../../../src/storage/lock.ts';
+import { consent } from '../../support/browser.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { freePort } from '../../support/free-port.ts';
 import { CALLBACK_PATH, type Home, startHome } from '../../support/home.ts';
@@ -258,6 +259,36 @@ describe('the link', () => {
     const changes = await fetch(new URL('./changes', played.pageUrl));
     assert.match(changes.headers.get('content-type') ?? '', /^text\/event-stream/);
     await changes.body?.cancel();
+  });
+
+  test('is followed by a pasted address in Home Assistant, where the browser does not come back', async () => {
+    await using home = await startHome();
+    await using played = await playSupervisor();
+    const env = { CALLBACK_URL: '', REDIRECT_URL: 'https://example.org/landing', STATUS_INGRESS: INGRESS_ADDRESS };
+    await using daemon = await serveWithPage(home, env);
+    played.lead(daemon.port);
+    const framed = await (await fetch(played.pageUrl)).text();
+    const [, link = ''] = /<a class="button main" href="([^"]+)"/.exec(framed) ?? [];
+    const [, action = ''] = /<form class="paste" action="([^"]+)">/.exec(framed) ?? [];
+    const ended = await consent(link.replaceAll('&#38;', '&'));
+    assert.equal(ended.origin, 'https://example.org');
+    const pasteInto = async (base: string, address: string) => {
+      const answer = await fetch(new URL(`${action}?${new URLSearchParams({ address })}`, base));
+      return {
+        status: answer.status,
+        text: await answer.text(),
+        policy: answer.headers.get('content-security-policy'),
+      };
+    };
+    const stranger = await pasteInto(`http://127.0.0.1:${daemon.port}/`, ended.href);
+    assert.deepEqual([stranger.status, stranger.text], [404, '']);
+    assert.equal((await pasteInto(played.pageUrl, 'https://example.org/landing')).status, 400);
+    const linked = await pasteInto(played.pageUrl, ` "${ended.href}"\n`);
+    assert.match(linked.text, /is linked/);
+    assert.match(linked.policy ?? '', /frame-ancestors 'self'/);
+    assert.match(await home.tokenFile('1234'), /\S/);
+    const { body } = await ask(daemon.port, {}, { path: '/' });
+    assert.doesNotMatch(body, /<form|oauth2_user/);
   });
 
   test('leads back to the page where there is no callback URL', async () => {
