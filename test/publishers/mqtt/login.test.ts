@@ -5,7 +5,9 @@ import { createMqttHome, deliverAtLast, eventually, reading, startMqttBench } fr
 import { ANNA } from '../../support/people.ts';
 
 describe('a login that something else than the settings decides', () => {
-  it('is asked for before each connection, so that a new password is used after the broker has refused the old one', async () => {
+  it('is asked for before each connection, so that a new password is used after the broker has refused the old one', {
+    timeout: 60_000,
+  }, async () => {
     let password = 'first';
     const tried: string[] = [];
     await using broker = await startAedes({
