@@ -62,9 +62,10 @@ async function openShell(): Promise<Shell> {
   const notifyEnvironment = takeNotifyEnvironment();
   const { mergeSources, readCredentials, readDotenv } = await import('./config/sources.ts');
   const credentials = readCredentials(process.env['CREDENTIALS_DIRECTORY'], say);
-  const written = [...credentials, readDotenv('.env', say)];
+  const homeAssistant = await findHomeAssistant();
+  const written = [...credentials, homeAssistant?.options ?? readDotenv('.env', say)];
   return {
-    env: mergeSources({ ...process.env, PATH: searchPath() }, ...written),
+    env: mergeSources({ ...process.env, PATH: searchPath() }, ...written, homeAssistant?.broker ?? {}),
     written: written.flatMap((source) => Object.keys(source)),
     readDotenv: (path) => readDotenv(path, say),
     signal: stop.signal,
@@ -78,6 +79,7 @@ async function openShell(): Promise<Shell> {
     colour: process.stdout.isTTY && process.stdout.hasColors() && !process.env['NO_COLOR'],
     isJournalled: goesToJournald(process.env, process.stdout.fd),
     notifyEnvironment,
+    homeAssistant,
     isRoot: process.geteuid?.() === 0,
     service: undefined,
     signalGroup,
@@ -85,6 +87,14 @@ async function openShell(): Promise<Shell> {
     files,
     program: { node: process.execPath, script: process.argv[1] ?? '' },
   };
+}
+
+/** The image of the app names the file of its options. */
+async function findHomeAssistant(): Promise<Shell['homeAssistant']> {
+  if (!process.env['SUPERVISOR_OPTIONS']) return undefined;
+  const { openHomeAssistant } = await import('./home-assistant/open.ts');
+  const { realClock } = await import('./runtime/real-clock.ts');
+  return await openHomeAssistant(process.env, { say, clock: realClock, signal: stop.signal });
 }
 
 /** A hook of ours is found by its name, wherever weighbridge is installed. */

@@ -53,7 +53,7 @@ test('a link or a file name that is out of date is found', () => {
 
 test('the map names every folder of src that holds a file, and none that does not exist', () => {
   const [, tree = ''] = /## Folders\n\n```\n(.*?)```/s.exec(read('src/README.md')) ?? [];
-  const named = [...tree.matchAll(/^([a-z/]+)\/ /gm)].map(([, name = '']) => `src/${name}`);
+  const named = [...tree.matchAll(/^([a-z/-]+)\/ /gm)].map(([, name = '']) => `src/${name}`);
   const files = readdirSync(join(ROOT, 'src'), { recursive: true, withFileTypes: true }).filter((each) =>
     each.isFile(),
   );

@@ -15,7 +15,9 @@ export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config 
   const { config, problems, warnings } = parseConfig(shell.env, needs, shell.written);
   for (const warning of warnings) shell.say(`warning: ${formatWarning(warning)}`);
   for (const problem of problems) shell.say(`error: ${formatProblem(problem)}`);
-  if (problems.some(isForSetup)) {
+  if (problems.length > 0 && shell.homeAssistant !== undefined) {
+    shell.say('The settings are the options of the app: in Home Assistant, see its page, "Configuration".');
+  } else if (problems.some(isForSetup)) {
     shell.say('Run "weighbridge setup": it asks for everything, and writes the settings to .env.');
     shell.say('The client id and secret come with an application at https://developer.withings.com/dashboard.');
     shell.say('To write them yourself, use the environment or a file named .env; .env.example explains them all.');

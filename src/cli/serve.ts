@@ -3,6 +3,7 @@ import { reportToSystemd } from '../app/status/watchdog.ts';
 import type { Config } from '../config/config.ts';
 import { type Daemon, startDaemon } from '../daemon/daemon.ts';
 import type { Finding } from '../doctor/finding.ts';
+import type { Reach } from '../doctor/reach.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { describePolling } from '../domain/status.ts';
@@ -27,31 +28,51 @@ export async function serve(shell: Shell): Promise<ExitCode> {
     const text = `${describePolling(config.pollIntervalMs)}: CALLBACK_URL is not set, so Withings sends no notifications`;
     log.info({ event: 'polling', text, poll_interval_s: config.pollIntervalMs / 1000 });
   }
-  const { signalGroup, files } = shell;
-  await using daemon = await startDaemon(config, log, { signalGroup, files, examine: () => examineForPage(config) });
+  const { signalGroup, files, homeAssistant } = shell;
+  const { askLogin } = homeAssistant ?? {};
+  let reach: Reach | undefined;
+  const examine = () => examineForPage(config, reach?.findings() ?? []);
+  await using daemon = await startDaemon(config, log, { signalGroup, files, askLogin, examine });
   // It listens. Node's module v8 takes 5 % of the start.
   const { spareMemory } = await import('../runtime/spare-memory.ts');
   spareMemory();
   await daemon.load();
   const reporting = shell.notifyEnvironment && report(shell, shell.notifyEnvironment, daemon, log);
-  for (const { text, remedy, check } of await examine(config)) {
+  for (const { text, remedy, check } of await examineAtStart(config)) {
     log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
   }
+  if (homeAssistant !== undefined) reach = await openReach(shell, log);
   if (!shell.signal.aborted) await once(shell.signal, 'abort');
   log.info({ event: 'stopping', text: 'stopping' });
   await reporting;
+  await reach?.ended;
   return ExitCode.done;
 }
 
 /** Loaded after the port is open. */
-async function examine(config: Config): Promise<readonly Finding[]> {
-  const { examineAtStart } = await import('../doctor/at-start.ts');
-  return await examineAtStart(config);
+async function examineAtStart(config: Config): Promise<readonly Finding[]> {
+  const atStart = await import('../doctor/at-start.ts');
+  return await atStart.examineAtStart(config);
 }
 
-async function examineForPage(config: Config): Promise<readonly Concern[]> {
-  const findings = await examine(config);
-  return findings.map(({ mark, text, remedy }) => ({ isBroken: mark === 'broken', text, remedy }));
+async function examineForPage(config: Config, more: readonly Finding[]): Promise<readonly Concern[]> {
+  const findings = await examineAtStart(config);
+  const others = more.filter(({ text }) => !findings.some((each) => each.text === text));
+  return [...findings, ...others].map(({ mark, text, remedy }) => ({ isBroken: mark === 'broken', text, remedy }));
+}
+
+/** In Home Assistant there is no terminal for the doctor. Loaded only there. */
+async function openReach(shell: Shell, log: Log): Promise<Reach> {
+  const { parseConfig } = await import('../config/config.ts');
+  const { examineReach } = await import('../doctor/examine.ts');
+  const { openNetwork } = await import('../doctor/network.ts');
+  const { watchReach } = await import('../doctor/reach.ts');
+  const { signal, nodeVersion, env, written } = shell;
+  const platform = { version: nodeVersion, architecture: '' };
+  const network = openNetwork(signal);
+  const world = { service: undefined, platform, network, clock: realClock, log, signal };
+  const look = () => examineReach(parseConfig(env, 'withings', written), world);
+  return watchReach({ look, clock: realClock, log, signal });
 }
 
 /** Reports the status to systemd for as long as the daemon runs. Loaded only where systemd started it. */

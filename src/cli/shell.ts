@@ -1,10 +1,11 @@
+import type { HomeAssistant } from '../home-assistant/open.ts';
 import type { OwnFiles } from '../runtime/version.ts';
 
 /** What a command sees of the process that runs it. */
 export interface Shell {
-  /** The settings: `.env` under the environment. */
+  /** The settings: `.env`, or the options of the app, under the environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The names that `.env` sets. */
+  /** The names that `.env` or the options set. */
   readonly written: readonly string[];
   /** The settings in a file like `.env`; none where it does not exist. */
   readonly readDotenv: (path: string) => Readonly<Record<string, string | undefined>>;
@@ -30,6 +31,8 @@ export interface Shell {
   readonly isJournalled: boolean;
   /** What systemd has set for this process alone; undefined where systemd did not start it. */
   readonly notifyEnvironment: NotifyEnvironment | undefined;
+  /** Home Assistant, where weighbridge is an app there. */
+  readonly homeAssistant: HomeAssistant | undefined;
   readonly isRoot: boolean;
   /** The set-up that a service works on is worked on: `inside`; it is there, and this user may not: `outside`. */
   readonly service: 'inside' | 'outside' | undefined;

@@ -133,12 +133,14 @@ function readIntervals({ given, report, defaulted }: Settings, apiUrl: URL) {
 }
 
 /** The private port. `STATUS_PORT=0` turns it off, which is no port here; port 0 is any free one, as elsewhere. */
-function readStatus({ isGiven, report, defaulted, secret }: Settings) {
+function readStatus({ isGiven, report, optional, defaulted, secret }: Settings) {
   const host = defaulted('STATUS_HOST');
   const port = defaulted('STATUS_PORT') || undefined;
-  if (port !== undefined && !isGiven('STATUS_PASSWORD') && !isLoopback(host))
+  /** The address of Home Assistant, which has asked for a login itself. Without a password it is the only one, besides this machine. */
+  const ingress = optional('STATUS_INGRESS');
+  if (port !== undefined && ingress === undefined && !isGiven('STATUS_PASSWORD') && !isLoopback(host))
     report('STATUS_PASSWORD', undefined, 'is required where STATUS_HOST is not this machine alone');
-  return { host, port, password: secret('STATUS_PASSWORD'), offersLink: defaulted('STATUS_LINK') === 'on' };
+  return { host, port, ingress, password: secret('STATUS_PASSWORD'), offersLink: defaulted('STATUS_LINK') === 'on' };
 }
 
 function readMqtt({ report, optional, defaulted, secret }: Settings) {

@@ -123,6 +123,11 @@ export const path: Reader<string> = (value) => {
   return value;
 };
 
+export const address: Reader<string> = (value) => {
+  demand(isIP(value) !== 0, 'must be an IP address');
+  return value;
+};
+
 const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal'];
 
 /** Express' `trust proxy`: true, false, a number of hops, or addresses, subnets and their names. */

@@ -3,6 +3,7 @@ import { LOG_FORMATS, LOG_LEVELS } from '../domain/log.ts';
 import { errorCode } from '../domain/trouble.ts';
 import { commandLine } from './command-line.ts';
 import {
+  address,
   applis,
   brokerUrl,
   callbackUrl,
@@ -78,6 +79,7 @@ const OPTIONAL = {
   USER_NAMES: { read: userNames, example: '1234:Anna,5678:Bo' },
   GOALS: { read: goals, example: '1234:78,5678:65.5' },
   STATUS_PASSWORD: { read: text, example: 'correct-horse-battery-staple', isSecret: true },
+  STATUS_INGRESS: { read: address, example: '172.30.32.2' },
   MQTT_URL: { read: brokerUrl, example: 'mqtt://192.168.1.2', isSecret: true },
   MQTT_USERNAME: { read: text, example: 'weighbridge' },
   MQTT_PASSWORD: { read: text, example: 'another-horse-battery-staple', isSecret: true },

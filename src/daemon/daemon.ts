@@ -11,13 +11,14 @@ import { createLinkedUsers } from '../app/tokens/linked-users.ts';
 import { hasSecret } from '../config/checks.ts';
 import type { Clock } from '../domain/clock.ts';
 import { createDerive } from '../domain/derived.ts';
-import type { LinkFailed } from '../domain/link.ts';
+import type { LinkFailed, Redirect } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
 import { type Address, type Listener, listen } from '../http/listen.ts';
 import { createProof } from '../http/probe.ts';
 import { createPublicApp } from '../http/public/app.ts';
 import type { Concern } from '../page/view.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
+import type { AskLogin } from '../publishers/mqtt/publisher.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { type OwnFiles, readManifest } from '../runtime/version.ts';
 import { fileWatch } from '../storage/file-watch.ts';
@@ -31,6 +32,8 @@ export type Daemon = Awaited<ReturnType<typeof startDaemon>>;
 export interface DaemonPorts {
   readonly signalGroup: SignalGroup;
   readonly files: OwnFiles;
+  /** Where the MQTT broker is now, where something else than the settings decides that. */
+  readonly askLogin?: AskLogin | undefined;
   /** What is wrong with the set-up as far as it shows without the network, for the page. */
   readonly examine?: () => Promise<readonly Concern[]>;
   readonly clock?: Clock;
@@ -47,7 +50,7 @@ export interface DaemonPorts {
 export async function startDaemon(
   config: WithingsConfig,
   log: Log,
-  { signalGroup, files, examine = async () => [], clock = realClock, random = Math.random }: DaemonPorts,
+  { signalGroup, files, askLogin, examine = async () => [], clock = realClock, random = Math.random }: DaemonPorts,
 ) {
   const { people } = config;
   const stop = new AbortController();
@@ -62,7 +65,7 @@ export async function startDaemon(
   const program = { version, repository, pageUrl: pageUrlOf(config.status) };
   const [journal, publishers, unreadable, beds] = await Promise.all([
     core.openJournal(),
-    preparePublishing(config, { program, clock, log }),
+    preparePublishing(config, { program, askLogin, clock, log }),
     core.openUnreadable(),
     core.openBeds(),
   ]);
@@ -108,6 +111,8 @@ export async function startDaemon(
     isDaemon: true,
   });
 
+  const onRedirect = async (redirect: Redirect, patience: Promise<void>) =>
+    (await linker?.link(redirect, patience)) ?? NO_REDIRECT_URL;
   const app = createPublicApp({
     path: config.callback.path,
     query: config.callback.query,
@@ -116,14 +121,23 @@ export async function startDaemon(
       liveStatus.notified(notification.userId);
       return intake(notification, caller);
     },
-    onRedirect: async (redirect, patience) => (await linker?.link(redirect, patience)) ?? NO_REDIRECT_URL,
+    onRedirect,
     prove: createProof(config.withings.credentials.clientSecret),
     directory: resolve(config.directories.tokens),
     people,
     clock,
     log,
   });
-  const page = { liveStatus, journal, examine, version, pageFiles: files.page, consent: callback?.consent };
+  const page = {
+    liveStatus,
+    journal,
+    examine,
+    version,
+    pageFiles: files.page,
+    consent: callback?.consent,
+    stuck: liveness.stuck,
+    onRedirect,
+  };
   const statusPort = await openStatusPort(config, { ...page, clock, log, signal });
   const listener = await listen(app, config.listen).catch(async (error) => {
     await statusPort?.[Symbol.asyncDispose]();

@@ -14,6 +14,7 @@ import type { Publisher } from '../domain/publisher.ts';
 import type { UserId } from '../domain/token.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
 import type { Program } from '../publishers/mqtt/home-assistant.ts';
+import type { AskLogin } from '../publishers/mqtt/publisher.ts';
 import { createBedOffsetFiles } from '../storage/bed-file.ts';
 import { makeDirectory, sweepTemporaryFiles } from '../storage/files.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
@@ -39,6 +40,12 @@ interface Common {
   readonly log: Log;
 }
 
+/** What the MQTT publisher needs besides. */
+interface BrokerPorts {
+  readonly program: Program;
+  readonly askLogin: AskLogin | undefined;
+}
+
 /** Makes a publisher that is configured. */
 type Make = (ports: PublishingPorts & Common & { readonly troubles: PublisherTroubles }) => Publisher;
 
@@ -57,7 +64,7 @@ interface Loaded {
  *
  * @throws Trouble if their directory cannot be written
  */
-export async function preparePublishing(config: Config, ports: Common & { readonly program: Program }) {
+export async function preparePublishing(config: Config, ports: Common & BrokerPorts) {
   const { clock, log } = ports;
   const directory = publishersIn(config.directories.data);
   const publishers = await loadPublishers(config, ports);
@@ -109,7 +116,7 @@ export async function preparePublishing(config: Config, ports: Common & { readon
 
 async function loadPublishers(
   { mqtt, hook, people, directories: { data } }: Config,
-  { program, clock, log }: Common & { readonly program: Program },
+  { program, askLogin, clock, log }: Common & BrokerPorts,
 ): Promise<readonly Loaded[]> {
   const loaded: Loaded[] = [];
   const files = createLastingFiles(log);
@@ -127,6 +134,7 @@ async function loadPublishers(
         prefix,
         discoveryPrefix,
         broker,
+        askLogin,
         people,
         program,
         maxAgeMs: schedule.maxAgeMs,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { cleanPasted, readPasted } from '../app/link/pasted.ts';
 import type { LiveStatus } from '../app/status/live-status.ts';
 import { createStatusChanges } from '../app/status/status-changes.ts';
 import { EVERY_ADDRESS } from '../config/checks.ts';
@@ -8,15 +9,18 @@ import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/readers.ts';
 import { type Clock, within } from '../domain/clock.ts';
 import { lazily } from '../domain/lazily.ts';
-import type { Consent } from '../domain/link.ts';
+import type { Consent, LinkOutcome, Redirect } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
 import { LOOK } from '../html/look.ts';
 import { type Listener, listen } from '../http/listen.ts';
 import { createPrivateApp } from '../http/private/app.ts';
 import type { Asset, Page } from '../http/private/page-routes.ts';
 import { reachable } from '../http/probe.ts';
-import { ASSETS, type Concern, PATHS, readRange } from '../page/view.ts';
+import { ASSETS, type Concern, PATHS, readRange, relative } from '../page/view.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
+
+/** An address that is none, or not whole. */
+const NOTHING: Redirect = { code: undefined, state: undefined, error: undefined };
 
 /** How long the page waits for the journal. */
 const JOURNAL_WAIT_MS = 500;
@@ -30,6 +34,9 @@ export interface StatusPorts {
   /** The folder of the page's own files. */
   readonly pageFiles: URL;
   readonly consent: Consent | undefined;
+  readonly stuck: () => string | undefined;
+  /** Gets what a browser brings back from the consent page. */
+  readonly onRedirect: (redirect: Redirect, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -59,7 +66,7 @@ export function pageUrlOf(
  * @throws Trouble when the address cannot be had
  */
 export async function openStatusPort(config: Config, ports: StatusPorts): Promise<StatusPort | undefined> {
-  const { host, port, password } = config.status;
+  const { host, port, ingress, password } = config.status;
   if (port === undefined) return undefined;
   const { liveStatus, journal, examine, clock, signal } = ports;
   const changes = createStatusChanges({
@@ -72,7 +79,7 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
   });
   const names = isLoopback(host) ? [] : [host, hostname(), `${hostname()}.local`];
   const { load, ...page } = createPage(config, ports, changes.watch);
-  const app = createPrivateApp({ ...ports, names, password, look: liveStatus.look, page });
+  const app = createPrivateApp({ ...ports, names, password, ingress, look: liveStatus.look, page });
   const listener = await listen(app, { host, port }, { host: 'STATUS_HOST', port: 'STATUS_PORT' });
   return { ...listener, load };
 }
@@ -83,7 +90,8 @@ function createPage(
   watch: Page['watch'],
 ): Page & Pick<StatusPort, 'load'> {
   const { liveStatus, journal, examine, version, pageFiles, clock } = ports;
-  const comesBack = callback.answersRedirect ? ports.consent : undefined;
+  const request = () => ports.consent?.request({ demo: false, subscribe: true }).link;
+  const pastes = !callback.answersRedirect && offersLink && ports.consent !== undefined;
   const load = lazily(async () => {
     const { renderPage } = await import('../page/status-page.ts');
     return { renderPage, assets: await readAssets(pageFiles) };
@@ -93,7 +101,7 @@ function createPage(
     load: async () => void (await load()),
     watch,
     asset: async (name) => (await load()).assets.get(name),
-    async draw(parameters) {
+    async draw(parameters, isFramed) {
       const { renderPage, assets } = await load();
       await lookBriefly(journal, clock);
       const view = {
@@ -108,10 +116,17 @@ function createPage(
         pollMs: pollIntervalMs,
         answersRedirect: callback.answersRedirect,
         offersLink,
+        // The app of Home Assistant opens another browser for it, which is not logged in there.
+        linkUrl: (isFramed && offersLink && request()?.href) || relative(PATHS.link),
+        pastes: isFramed && pastes,
       };
-      return renderPage(view, (name) => `${PATHS.assets}${name}?v=${assets.get(name)?.hash}`);
+      return renderPage(view, (name) => `${relative(PATHS.assets)}${name}?v=${assets.get(name)?.hash}`);
     },
-    link: offersLink ? () => comesBack?.request({ demo: false, subscribe: true }).link : undefined,
+    link: offersLink ? () => (callback.answersRedirect ? request() : undefined) : undefined,
+    people,
+    linkPasted: pastes
+      ? (address, deadline) => ports.onRedirect(readPasted(cleanPasted(address)) ?? NOTHING, deadline)
+      : undefined,
   };
 }
 

@@ -67,6 +67,12 @@ export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Fin
   yield* examinePeople(setUp, core);
 }
 
+/** Whether Withings accepts the client and can reach this computer, beside the daemon in this process. */
+export async function* examineReach(parsed: Parsed, world: World): AsyncGenerator<Finding, void> {
+  yield* examineWithings({ ...world, config: parsed.readable, isWrong: wrongSettings(parsed) });
+  for await (const finding of examineCallback(parsed, world)) if (finding.check !== 'daemon') yield finding;
+}
+
 /** Returns what it takes to ask Withings more; nothing if that would find nothing more. */
 async function* examineWithings(setUp: SetUp): AsyncGenerator<Finding, Core | undefined> {
   const { config, isWrong, network, clock, log, signal } = setUp;

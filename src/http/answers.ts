@@ -37,6 +37,11 @@ export function policyOf(...sources: readonly string[]): string {
   return ["default-src 'none'", ...sources, ...nothing].join('; ');
 }
 
+/** Home Assistant shows a page in a frame, from its own address. */
+export function allowFrame(policy: string): string {
+  return policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'");
+}
+
 /** For pages that can only be read. */
 export function refuseMethod(_request: Request, response: Response): void {
   refuse(response.set('allow', 'GET, HEAD'), 405);

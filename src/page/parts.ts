@@ -1,7 +1,7 @@
 import type { PersonStatus } from '../domain/status.ts';
 import type { UserId } from '../domain/token.ts';
 import { type Html, html } from '../html/html.ts';
-import { PATHS, type PageView } from './view.ts';
+import { PATHS, type PageView, relative } from './view.ts';
 
 export function nameOf({ name, userId }: Pick<PersonStatus, 'name' | 'userId'>): string {
   return name ?? `User ${userId}`;
@@ -14,14 +14,20 @@ export function anchorOf(userId: UserId): string {
 
 /** The way to Withings' consent page, or what is missing for it. */
 export function drawLinkButton(view: PageView, label: string | Html, kind: 'main' | 'quiet'): Html {
-  const { answersRedirect, offersLink } = view;
+  const { answersRedirect, offersLink, linkUrl, pastes } = view;
   if (!offersLink)
     return kind === 'main' ? html`<p class="hint">Run <code>weighbridge login</code> on this computer.</p>` : html``;
   // In a tab of its own: the way ends at a page to be closed.
-  if (answersRedirect)
-    return html`<a class="button ${kind}" href="${PATHS.link}" target="_blank" rel="noopener">${label}</a>`;
+  const button = html`<a class="button ${kind}" href="${linkUrl}" target="_blank" rel="noopener">${label}</a>`;
+  if (answersRedirect) return button;
+  if (pastes) return html`${button}${PASTE}`;
   return kind === 'main' ? LOGIN_BY_HAND : html``;
 }
+
+const PASTE = html`<form class="paste" action="${relative(PATHS.pasted)}">
+<p class="hint">Log in there and agree. The browser ends on another page. Copy its whole address, and paste it here within 30 seconds.</p>
+<label>Address <input name="address" required autocomplete="off" spellcheck="false"></label> <button>Link</button>
+</form>`;
 
 const LOGIN_BY_HAND = html`<p class="hint">Linking needs <code>CALLBACK_URL</code> or <code>REDIRECT_URL</code>, a callback URL of your application at Withings.
 With <code>REDIRECT_URL</code>, run <code>weighbridge login --paste</code> on this computer.</p>`;

@@ -23,7 +23,7 @@ export function renderPage(view: PageView, assetUrl: (name: string) => string): 
 <script type="module" src="${assetUrl('page.js')}"></script>
 </head>
 <body>
-<header class="mast"><a class="name" href="/">weighbridge</a><p id="connection"></p></header>
+<header class="mast"><a class="name" href="./">weighbridge</a><p id="connection"></p></header>
 <main id="page" data-now="${view.now.getTime()}">
 ${drawOverall(view, headline, actions)}
 ${view.status.people.length === 0 ? drawGuide(view) : drawPeople(view)}
@@ -76,7 +76,7 @@ function drawPeople(view: PageView): Html {
 <div class="people">
 ${people.map((person) => drawPerson(person, view))}
 </div>
-<section class="another">${view.answersRedirect && drawLinkButton(view, 'Link another person', 'quiet')}</section>`;
+<section class="another">${(view.answersRedirect || view.pastes) && drawLinkButton(view, 'Link another person', 'quiet')}</section>`;
 }
 
 const RANGE_NAMES: Readonly<Record<Range, string>> = { month: 'Month', quarter: 'Quarter', year: 'Year', all: 'All' };

@@ -28,6 +28,10 @@ export interface PageView {
   readonly answersRedirect: boolean;
   /** `STATUS_LINK`: people may link from here. */
   readonly offersLink: boolean;
+  /** Where a person links: `PATHS.link`, or Withings' consent page itself. */
+  readonly linkUrl: string;
+  /** The page takes the address that the browser ended on, where it does not come back. */
+  readonly pastes: boolean;
 }
 
 export interface Concern {
@@ -42,11 +46,16 @@ export const PATHS = {
   page: '/',
   /** Redirects to Withings' consent page. */
   link: '/link',
+  /** Takes the address that the browser ended on. */
+  pasted: '/pasted',
   /** Tells by server-sent events that the page has changed. */
   changes: '/changes',
   /** Of the style sheet, the script and the icon: `/assets/NAME`. */
   assets: '/assets/',
 } as const;
+
+/** How the page refers to them: its address may be longer by what a proxy in front cuts off. */
+export const relative = (path: string): string => `.${path}`;
 
 /** What the page loads besides itself. */
 export const ASSETS = ['page.css', 'page.js', 'icon.svg'] as const;

@@ -60,7 +60,7 @@ describe('the settings', () => {
         query: new URLSearchParams(),
       },
       listen: { host: '0.0.0.0', port: 3000, trustProxy: 'loopback' },
-      status: { host: '127.0.0.1', port: 3001, password: undefined, offersLink: true },
+      status: { host: '127.0.0.1', port: 3001, ingress: undefined, password: undefined, offersLink: true },
       directories: { tokens: './tokens', data: './data' },
       people: { names: new Map(), unit: 'kg' },
       goals: new Map(),
@@ -607,7 +607,7 @@ describe('.env.example', () => {
       ...expected
     } = defaults;
     assert.deepEqual(others, expected);
-    assert.deepEqual({ ...shown.status, password: undefined }, status);
+    assert.deepEqual({ ...shown.status, ingress: undefined, password: undefined }, status);
     assert.deepEqual([mqtt?.prefix, mqtt?.discoveryPrefix], ['weighbridge', 'homeassistant']);
     assert.equal(uncommented['WEBHOOK_PATH'], callback.path);
     assert.ok(withings.credentials);

@@ -3,7 +3,7 @@ import { describe, it, test } from 'node:test';
 import { toReading } from '../../src/domain/reading.ts';
 import { createReview } from '../../src/domain/review.ts';
 import { renderPage } from '../../src/page/status-page.ts';
-import { PATHS, type PageView, RANGES } from '../../src/page/view.ts';
+import { PATHS, type PageView, RANGES, relative } from '../../src/page/view.ts';
 import { openJournal } from '../../src/storage/journal/journal.ts';
 import { bedEvent } from '../support/beds.ts';
 import { dotsOf, rowsOf, textOf } from '../support/page-text.ts';
@@ -23,7 +23,7 @@ import { ANNA, BO, weighIn } from '../support/people.ts';
 import { createRecordingLog } from '../support/recording-log.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-const asset = (name: string) => `/assets/${name}?v=1`;
+const asset = (name: string) => `./assets/${name}?v=1`;
 const draw = (each: PageView | undefined) => renderPage(each ?? view(), asset);
 const say = (name: string) => textOf(draw(VIEWS[name]));
 const includes = (text: string, ...parts: readonly string[]) => {
@@ -31,6 +31,15 @@ const includes = (text: string, ...parts: readonly string[]) => {
 };
 
 describe('the page', () => {
+  it('leads to its own addresses relative to its own, wherever a proxy puts it', () => {
+    for (const [name, each] of Object.entries(VIEWS)) {
+      const markup = draw(each);
+      const addresses = [...markup.matchAll(/(?:href|src|action)="([^"]*)"/g)].map(([, address = '']) => address);
+      assert.ok(addresses.length > 3, name);
+      for (const address of addresses) assert.match(address, /^(\.\/|\?|#|https:\/\/)/, `${name}: ${address}`);
+    }
+  });
+
   it('says in words that everything works, and how each weight goes', () => {
     const text = say('well');
     includes(text, 'Everything works', '2 people are linked; Withings calls after each weigh-in.');
@@ -48,13 +57,13 @@ describe('the page', () => {
       'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c8a4f',
       'Link a person',
     );
-    includes(markup, `href="${PATHS.link}"`, 'https://developer.withings.com/dashboard');
+    includes(markup, `href="${relative(PATHS.link)}"`, 'https://developer.withings.com/dashboard');
   });
 
   it('says what is missing where Withings cannot call, and offers no link that leads nowhere', () => {
     for (const name of ['empty-without-callback', 'everything-wrong']) {
       const markup = draw(VIEWS[name]);
-      assert.ok(!markup.includes(`href="${PATHS.link}"`), name);
+      assert.ok(!markup.includes(`href="${relative(PATHS.link)}"`), name);
       includes(textOf(markup), 'Linking needs CALLBACK_URL or REDIRECT_URL');
     }
     includes(say('empty-without-callback'), 'Nearly ready', 'CALLBACK_URL=https://');

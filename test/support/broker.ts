@@ -238,7 +238,10 @@ export async function startMosquitto({
   users = {},
   rights,
   settings = [],
+  port: wanted,
 }: {
+  /** Any free one without it. */
+  readonly port?: number;
   readonly users?: Readonly<Record<string, string>>;
   /** More lines of its configuration, about the listener or about everything. */
   readonly settings?: readonly string[];
@@ -246,7 +249,7 @@ export async function startMosquitto({
   readonly rights?: readonly string[];
 } = {}): Promise<Broker> {
   const directory = await temporaryDirectory();
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   const names = Object.keys(users);
   const lines = [
     `listener ${port} 127.0.0.1`,

@@ -33,7 +33,7 @@ function run(command: string, ...args: readonly string[]): string {
 }
 
 const BASE = 'localhost/weighbridge-base';
-const IMAGE = 'localhost/weighbridge';
+export const IMAGE = 'localhost/weighbridge';
 
 /** Builds images without a container engine, in a store of its own. */
 export function openBuildah(store: string) {
@@ -47,16 +47,16 @@ export function openBuildah(store: string) {
       run('cp', '-a', `${root}/.`, buildah('mount', container));
       buildah('commit', '--quiet', '--rm', container, BASE);
     },
-    build(context: string): void {
+    build(context: string, { base = BASE, image = IMAGE } = {}): void {
       const file = ['--file', join(context, 'Containerfile')];
-      const flags = ['--isolation', 'chroot', '--format', 'docker', '--layers=false', '--build-arg', `BASE=${BASE}`];
-      buildah('build', ...flags, ...file, '--tag', IMAGE, context);
+      const flags = ['--isolation', 'chroot', '--format', 'docker', '--layers=false', '--build-arg', `BASE=${base}`];
+      buildah('build', ...flags, ...file, '--tag', image, context);
     },
-    open(): Image {
-      const { Docker } = JSON.parse(buildah('inspect', '--type', 'image', IMAGE));
-      const root = buildah('mount', buildah('from', IMAGE));
+    open(image = IMAGE): Image {
+      const { Docker } = JSON.parse(buildah('inspect', '--type', 'image', image));
+      const root = buildah('mount', buildah('from', image));
       const archive = join(store, 'image.tar');
-      buildah('push', '--quiet', IMAGE, `oci-archive:${archive}`);
+      buildah('push', '--quiet', image, `oci-archive:${archive}`);
       const size = (path: string) => Number(run('du', '-s', '-B', '1000000', path).split('\t')[0]);
       return { root, config: Docker.config, megabytes: { unpacked: size(root), compressed: size(archive) } };
     },
@@ -69,6 +69,8 @@ export interface ContainerOptions {
   readonly folder: string;
   /** `UID:GID`, as `--user` has it. */
   readonly user: string;
+  /** It keeps the rights that an engine gives to root without being asked. */
+  readonly keepsRights?: boolean;
   /** What is set besides the environment of the image. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -115,7 +117,7 @@ export async function startContainer(options: ContainerOptions, args?: readonly 
 }
 
 /** With the rights, the environment and the directory that a program has in the container. */
-function asUser({ image, user, env }: ContainerOptions): readonly string[] {
+function asUser({ image, user, env, keepsRights = false }: ContainerOptions): readonly string[] {
   const [uid = '', gid = ''] = user.split(':');
   const { Env, WorkingDir } = image.config;
   const isKnown = readFileSync(join(image.root, 'etc/passwd'), 'utf8').includes(`:x:${uid}:`);
@@ -124,7 +126,9 @@ function asUser({ image, user, env }: ContainerOptions): readonly string[] {
     `HOME=${isKnown ? WorkingDir : '/'}`,
     ...Object.entries(env).map((each) => each.join('=')),
   ];
-  const rights = ['--clear-groups', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
+  const rights = keepsRights
+    ? ['--clear-groups']
+    : ['--clear-groups', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
   return [
     ...['/usr/bin/setpriv', `--reuid=${uid}`, `--regid=${gid}`, ...rights],
     ...['/usr/bin/env', '-i', '-C', WorkingDir, ...variables],

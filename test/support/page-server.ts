@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { LOOK } from '../../src/html/look.ts';
 import { PAGE_POLICY } from '../../src/http/private/page-routes.ts';
 import { renderPage } from '../../src/page/status-page.ts';
-import { PATHS, type PageView, RANGES } from '../../src/page/view.ts';
+import { PATHS, type PageView, RANGES, relative } from '../../src/page/view.ts';
 
 const ASSETS = new URL('../../src/page/static/', import.meta.url);
 const TYPES: Readonly<Record<string, string>> = {
@@ -49,7 +49,9 @@ export async function servePage(first: PageView): Promise<PageServer> {
     if (pathname === PATHS.page) {
       const range = RANGES.find((each) => each === searchParams.get('range')) ?? view.range;
       response.setHeader('content-type', 'text/html; charset=utf-8');
-      return void response.end(renderPage({ ...view, range }, (name) => `${PATHS.assets}${name}?v=${view.version}`));
+      return void response.end(
+        renderPage({ ...view, range }, (name) => `${relative(PATHS.assets)}${name}?v=${view.version}`),
+      );
     }
     if (pathname === PATHS.changes) {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });

@@ -61,6 +61,8 @@ export function view(changes: Partial<PageView> = {}): PageView {
     pollMs: 600_000,
     answersRedirect: true,
     offersLink: true,
+    linkUrl: './link',
+    pastes: false,
     ...changes,
   };
 }

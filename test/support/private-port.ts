@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type IncomingHttpHeaders, request } from 'node:http';
+import { type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { Status } from '../../src/domain/status.ts';
 import { listen } from '../../src/http/listen.ts';
@@ -67,12 +67,18 @@ export function page(parts: Partial<Page> = {}): Page {
     asset: () => Promise.resolve(undefined),
     watch: () => ({ [Symbol.dispose]: () => undefined }),
     link: () => undefined,
+    linkPasted: undefined,
+    people: { names: new Map(), unit: 'kg' },
     ...parts,
   };
 }
 
-/** The private port as the daemon sets it up. */
-export async function openPort(options: Partial<PrivateAppOptions> = {}) {
+/**
+ * The private port as the daemon sets it up.
+ *
+ * @param caller where all requests come from; `gone` for a connection that has no other end any more
+ */
+export async function openPort(options: Partial<PrivateAppOptions> = {}, caller?: string) {
   const clock = createFakeClock();
   const log = createRecordingLog();
   let looks = 0;
@@ -81,9 +87,25 @@ export async function openPort(options: Partial<PrivateAppOptions> = {}) {
     return Promise.resolve(WELL);
   };
   const { signal } = new AbortController();
-  const given = { names: [], password: undefined, version: '1.2.3', look, page: page(), signal, clock, log };
+  const given = {
+    names: [],
+    password: undefined,
+    ingress: undefined,
+    version: '1.2.3',
+    look,
+    stuck: () => undefined,
+    page: page(),
+    signal,
+    clock,
+    log,
+  };
   const app = createPrivateApp({ ...given, ...options });
-  const listener = await listen(app, { host: '127.0.0.1', port: 0 });
+  const from = (request: IncomingMessage, response: ServerResponse) => {
+    const value = caller === 'gone' ? undefined : caller;
+    if (caller !== undefined) Object.defineProperty(request.socket, 'remoteAddress', { value });
+    app(request, response);
+  };
+  const listener = await listen(from, { host: '127.0.0.1', port: 0 });
   return { ...listener, clock, log, looks: () => looks };
 }
 

@@ -15,6 +15,7 @@ export function createShell(known: Partial<Shell>): Shell {
     colour: false,
     isJournalled: false,
     notifyEnvironment: undefined,
+    homeAssistant: undefined,
     isRoot: false,
     service: undefined,
     output: process.stdout,

@@ -15,6 +15,7 @@ const MANY_AN_HOUR = 30;
 const BY_ADDRESS = 'ask by address, or as localhost\n';
 /** A stranger's page need not read the name here. */
 const BY_NAME = 'ask by address, as localhost, or by the name of this machine\n';
+const CLOSED = 'set STATUS_PASSWORD to open this port to other computers\n';
 const GUESSED =
   'somebody tries passwords on the status port; after ten wrong ones it takes none for the rest of the minute';
 
@@ -22,6 +23,8 @@ export interface PrivateGateOptions {
   /** Names of this machine under which the port may be asked, besides addresses and `localhost`. */
   readonly names: readonly string[];
   readonly password: string | undefined;
+  /** The address that needs neither the password nor our name, because Home Assistant there has asked for a login. */
+  readonly ingress: string | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -32,7 +35,7 @@ export interface PrivateGateOptions {
  * Wrong passwords are counted from everywhere together: an address costs nothing in a LAN with IPv6, and behind a proxy
  * there is but one. While the limit lasts the right one is refused as well, otherwise it would not be a limit.
  */
-export function createPrivateGate({ names, password, clock, log }: PrivateGateOptions): RequestHandler {
+export function createPrivateGate({ names, password, ingress, clock, log }: PrivateGateOptions): RequestHandler {
   const minute = createCount(clock, MINUTE_MS, MOST_A_MINUTE);
   const hour = createCount(clock, HOUR_MS, MANY_AN_HOUR);
   const throttle = createThrottle(clock, HOUR_MS, 1);
@@ -57,12 +60,35 @@ export function createPrivateGate({ names, password, clock, log }: PrivateGateOp
     return false;
   };
 
-  return (request, response, next) => {
-    const { host, authorization } = request.headers;
-    if (!isOwnName(host, names)) refuse(response, 421, names.length === 0 ? BY_ADDRESS : BY_NAME);
-    else if (isForeign(request)) refuse(response, 403, 'not from other sites\n');
-    else if (password === undefined || checkPassword(password, readPassword(authorization), response)) next();
+  const isAllowed = (request: Request, response: Response): boolean => {
+    if (password !== undefined) return checkPassword(password, readPassword(request.headers.authorization), response);
+    if (ingress === undefined || isLoopback(callerOf(request))) return true;
+    refuse(response, 403, CLOSED);
+    return false;
   };
+
+  return (request, response, next) => {
+    const isIngress = ingress !== undefined && callerOf(request) === ingress;
+    response.locals['isIngress'] = isIngress;
+    const isNamed = isIngress || isOwnName(request.headers.host, names);
+    if (!isNamed) refuse(response, 421, names.length === 0 ? BY_ADDRESS : BY_NAME);
+    else if (isForeign(request)) refuse(response, 403, 'not from other sites\n');
+    else if (isIngress || isAllowed(request, response)) next();
+  };
+}
+
+/** Whether it came through Home Assistant. */
+export function isByIngress(response: Response): boolean {
+  return response.locals['isIngress'] === true;
+}
+
+/** The address at the other end of the connection. Headers are not believed. */
+function callerOf({ socket }: Request): string | undefined {
+  return socket.remoteAddress?.replace(/^::ffff:(?=[0-9.]+$)/, '');
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address === '::1' || address?.startsWith('127.') === true;
 }
 
 /**

@@ -1,18 +1,29 @@
 import { Router } from 'express';
 import type { Clock } from '../../domain/clock.ts';
-import { parametersOf, policyOf, refuseMethod } from '../answers.ts';
+import type { People } from '../../domain/household.ts';
+import type { LinkOutcome } from '../../domain/link.ts';
+import { allowFrame, parametersOf, policyOf, refuseMethod } from '../answers.ts';
+import { sendOutcome } from '../link-page.ts';
+import { isByIngress } from './gate.ts';
 import { createLive } from './live.ts';
 
 /** The page, as this port serves it. */
 export interface Page {
-  /** The whole document, for the parameters of the address. */
-  draw(parameters: URLSearchParams): Promise<string>;
+  /**
+   * The whole document, for the parameters of the address.
+   *
+   * @param isFramed it is shown in Home Assistant
+   */
+  draw(parameters: URLSearchParams, isFramed: boolean): Promise<string>;
   /** Undefined where no file has this name. */
   asset(name: string): Promise<Asset | undefined>;
   /** Calls back whenever the page may have changed. */
   watch(onChange: () => void): Disposable;
   /** Withings' consent page; undefined where the browser could not come back from it. Without this the page links no person. */
   readonly link: (() => URL | undefined) | undefined;
+  /** Links by the address that the browser ended on, where it does not come back. Undefined where the page has no form for it. */
+  readonly linkPasted: ((address: string, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>) | undefined;
+  readonly people: People;
 }
 
 export interface PageRoutesOptions {
@@ -32,18 +43,35 @@ export interface Asset {
 /** What the page loads comes from here, and nothing in it runs that is not a file of ours. */
 export const PAGE_POLICY = policyOf("script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'");
 
+/** In Home Assistant the page has a form. */
+const FRAMED_POLICY = allowFrame(PAGE_POLICY).replace("form-action 'none'", "form-action 'self'");
+/** Well below what proxies and this port's own limits allow an answer. */
+const DEADLINE_MS = 8_000;
+
 const ALWAYS = 'public, max-age=31536000, immutable';
 
 /** All of it is read-only, so it is harmless when another site makes a browser ask. */
 export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Router {
   const routes = Router({ caseSensitive: true, strict: true });
   routes.get('/', async (request, response) => {
-    const document = await page.draw(parametersOf(request));
-    response.set('content-security-policy', PAGE_POLICY).type('html').send(document);
+    const isFramed = isByIngress(response);
+    const document = await page.draw(parametersOf(request), isFramed);
+    response
+      .set('content-security-policy', isFramed ? FRAMED_POLICY : PAGE_POLICY)
+      .type('html')
+      .send(document);
   });
-  const { link } = page;
+  const { link, linkPasted, people } = page;
+  routes.get('/pasted', async (request, response, next) => {
+    if (linkPasted === undefined || !isByIngress(response)) return next('router');
+    const answered = new AbortController();
+    const deadline = clock.sleep(DEADLINE_MS, answered.signal);
+    const outcome = await linkPasted(parametersOf(request).get('address') ?? '', deadline);
+    answered.abort();
+    sendOutcome(response, outcome, people, true);
+  });
   if (link !== undefined) {
-    routes.get('/link', (_request, response) => response.redirect(303, link()?.href ?? '/'));
+    routes.get('/link', (_request, response) => response.redirect(303, link()?.href ?? './'));
     routes.all('/link', refuseMethod);
   }
   routes.get('/changes', createLive({ watch: page.watch, clock, signal }));

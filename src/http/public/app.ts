@@ -9,9 +9,9 @@ import type { LinkOutcome, Redirect } from '../../domain/link.ts';
 import type { Log } from '../../domain/log.ts';
 import { type Notification, parseNotification } from '../../domain/notification.ts';
 import { answerErrors, createApp, parametersOf, refuse, reportDefect } from '../answers.ts';
+import { sendOutcome } from '../link-page.ts';
 import { DIRECTORY_HEADER, NONCE_HEADER, PROOF_HEADER, type Prove } from '../probe.ts';
 import { type CallbackGate, createCallbackGate } from './callback-gate.ts';
-import { sendOutcome } from './link-page.ts';
 
 /** A notification is a hundred bytes. */
 const MOST_BODY_BYTES = 4096;

@@ -8,8 +8,8 @@ const TICK_MS = 20_000;
 /** The daemon says every ten seconds that it is there. One that was unplugged closes nothing. */
 const SILENT_MS = 25_000;
 const TIMEOUT_MS = 15_000;
-/** `today` is yesterday tomorrow, and the pictures end now. */
-const STALE_MS = 3_600_000;
+/** `today` is yesterday tomorrow, the pictures end now, and a link to Withings is good for 15 minutes. */
+const STALE_MS = 600_000;
 
 /** @type {(selector: string, root?: ParentNode) => HTMLElement[]} */
 const all = (selector, root = document) => [
@@ -67,7 +67,7 @@ async function ask() {
 
 /** Only ours: browsers and their extensions put their own into a page. @type {(page: Document) => string} */
 const filesOf = (page) =>
-  all('[href^="/assets/"], [src^="/assets/"]', page)
+  all('[href^="./assets/"], [src^="./assets/"]', page)
     .map((each) => each.getAttribute('href') ?? each.getAttribute('src'))
     .join();
 const takenOf = () => new Map(all('.person').map((each) => [each.id, all('.weight', each)[0]?.dataset.taken]));
@@ -115,7 +115,7 @@ let lostAt = '';
 function follow() {
   leave();
   if (document.hidden) return;
-  source = new EventSource('/changes');
+  source = new EventSource('./changes');
   // The page has not heard of what happened before it was open.
   source.onopen = update;
   source.addEventListener('change', update);

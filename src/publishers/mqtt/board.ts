@@ -37,8 +37,6 @@ export interface BoardPorts {
   /** Undefined where `APPLIS` asks for no bed. */
   readonly beds?: Pick<BedEvents, 'newest' | 'load'> | undefined;
   readonly store: RetainedStore;
-  /** Where the broker is, for its troubles. */
-  readonly url: URL;
   readonly troubles: LinkTroubles;
   readonly clock: Pick<Clock, 'elapsedMs'>;
 }

@@ -17,10 +17,14 @@ import {
   WRONG_VERSION,
 } from './trouble.ts';
 
-export interface BrokerOptions extends CertificateFiles {
+/** Where a broker is, and with what weighbridge logs in there. */
+export interface BrokerLogin {
   readonly url: URL;
   readonly username: string | undefined;
   readonly password: string | undefined;
+}
+
+export interface BrokerOptions extends BrokerLogin, CertificateFiles {
   /** The same after a restart: a broker that still holds the connection from before ends it first. */
   readonly clientId: string;
   /** What the broker publishes when the connection is lost, if anything. */
@@ -31,6 +35,8 @@ export interface BrokerOptions extends CertificateFiles {
 
 /** One connection, until it ends; there is no way back into it. */
 export interface Connection {
+  /** Where the broker is, for its troubles. */
+  readonly url: URL;
   readonly terms: Terms;
   /** Publishes within the terms, one message after the other. Resolves when the broker has acknowledged it. */
   publish(message: Message): Promise<void>;
@@ -238,6 +244,7 @@ function open(line: Line, terms: Terms, will: Message | undefined, ended: Promis
   let closing: Promise<void> | undefined;
 
   return {
+    url,
     terms,
     ended,
     get endedIdle() {

@@ -7,15 +7,19 @@ import { counts, type Reading } from '../../domain/reading.ts';
 import type { UserId } from '../../domain/token.ts';
 import { asTrouble, explain } from '../../domain/trouble.ts';
 import { type BoardPorts, createBoard } from './board.ts';
-import { type BrokerOptions, type Connection, connectAsAllowed } from './connection.ts';
+import { type BrokerLogin, type BrokerOptions, type Connection, connectAsAllowed } from './connection.ts';
 import { birthTopics } from './home-assistant.ts';
 import { bedMessage, createTopics, hashOf, OFFLINE, ONLINE, weighInMessages } from './messages.ts';
 import { createMissed } from './missed.ts';
 import { keepConnected } from './reconnect.ts';
 import { deaf, limitsOf, TOO_LONG, UNHEARD } from './trouble.ts';
 
-export interface MqttOptions extends Omit<BoardPorts, 'topics' | 'url'> {
+/** Asked before each connection, where the broker and the login may change while weighbridge runs. */
+export type AskLogin = () => Promise<Partial<BrokerLogin>>;
+
+export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
   readonly broker: Omit<BrokerOptions, 'clientId' | 'will'>;
+  readonly askLogin?: AskLogin | undefined;
   readonly prefix: string;
   /** The topic of the plain form. */
   readonly channel: string | undefined;
@@ -46,12 +50,12 @@ const BIRTH_MS = 5_000;
  * whenever the connection ends.
  */
 export function createMqttPublisher(options: MqttOptions): Publisher {
-  const { broker, prefix, discoveryPrefix, channel, people, troubles, clock, random, log } = options;
+  const { broker, askLogin, prefix, discoveryPrefix, channel, people, troubles, clock, random, log } = options;
   const { maxAgeMs, subscribeMs = SUBSCRIBE_MS } = options;
   const stop = new AbortController();
   const { signal } = stop;
   const topics = createTopics(prefix);
-  const board = createBoard({ ...options, topics, url: broker.url });
+  const board = createBoard({ ...options, topics });
   const mutex = createKeyedMutex();
   /** One piece of work at a time, in the order they came. */
   const inTurn = (work: () => Promise<void>) => mutex(prefix, work);
@@ -70,7 +74,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   let deliveredMs = clock.elapsedMs();
 
   const greet = async (connection: Connection) => {
-    for (const { message, code, hint } of limitsOf(broker.url, connection.terms)) {
+    for (const { message, code, hint } of limitsOf(connection.url, connection.terms)) {
       if (!limits.has(code)) log.warn({ event: 'mqtt_limit', text: `mqtt: ${message}; ${hint}`, code });
       limits.add(code);
     }
@@ -88,7 +92,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   const listen = async (connection: Connection) => {
     if (heard === connection) return;
     const homes = birthTopics(discoveryPrefix);
-    if (clock.elapsedMs() < deafUntilMs) return troubles.report(deaf(homes, broker.url));
+    if (clock.elapsedMs() < deafUntilMs) return troubles.report(deaf(homes, connection.url));
     heard = connection;
     void connection.ended.then(({ code }) => {
       if (code === TOO_LONG) deafUntilMs = clock.elapsedMs() + DEAF_MS;
@@ -160,14 +164,12 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   };
 
   const link = keepConnected({
-    connect: (version, until) =>
-      connectAsAllowed(
-        { ...broker, clientId: clientIdOf(prefix), will: { topic: topics.status, payload: OFFLINE, retain: true } },
-        version,
-        until,
-      ),
+    async connect(version, until) {
+      const will = { topic: topics.status, payload: OFFLINE, retain: true };
+      const login = await askLogin?.();
+      return await connectAsAllowed({ ...broker, ...login, clientId: clientIdOf(prefix), will }, version, until);
+    },
     greet,
-    host: broker.url.host,
     clock,
     random,
     log,

@@ -36,8 +36,6 @@ export function keepConnected(ports: {
   readonly connect: (preferred: Version, signal: AbortSignal) => Promise<Connection>;
   /** What every connection begins with. Where it fails, the connection is given up. */
   readonly greet: (connection: Connection) => Promise<void>;
-  /** For the log. */
-  readonly host: string;
   readonly clock: Clock;
   /** Between 0 and 1; spreads retries. */
   readonly random: () => number;
@@ -45,7 +43,7 @@ export function keepConnected(ports: {
   readonly troubles: LinkTroubles;
   readonly signal: AbortSignal;
 }) {
-  const { connect, greet, host, clock, random, log, troubles, signal } = ports;
+  const { connect, greet, clock, random, log, troubles, signal } = ports;
   /** Emits `change` when there is a connection or a trouble. */
   const changes = new EventEmitter();
   let trouble: Trouble | undefined;
@@ -67,10 +65,10 @@ export function keepConnected(ports: {
   /** How many connections in a row have ended so. */
   let closings = 0;
 
-  const judge = (reason: Trouble, { endedIdle }: Connection, openMs: number): Trouble => {
+  const judge = (reason: Trouble, { endedIdle, url }: Connection, openMs: number): Trouble => {
     if (!endedIdle || openMs >= SOON_MS) closings = 0;
     if (endedIdle) closings += 1;
-    return closings < CLOSINGS ? reason : takenOver(host, closings);
+    return closings < CLOSINGS ? reason : takenOver(url.host, closings);
   };
 
   /** What was wrong is over. Two clients that push each other out connect again and again: there it takes its time. */
@@ -95,7 +93,7 @@ export function keepConnected(ports: {
       await greet(connection);
       troubles.contacted();
       const openedMs = clock.elapsedMs();
-      const text = `connected to the MQTT broker ${host} (MQTT ${connection.terms.version === 5 ? '5' : '3.1.1'})`;
+      const text = `connected to the MQTT broker ${connection.url.host} (MQTT ${connection.terms.version === 5 ? '5' : '3.1.1'})`;
       log[met.has(TAKEN_OVER) ? 'debug' : 'info']({ event: 'mqtt_connected', text });
       current = connection;
       trouble = undefined;

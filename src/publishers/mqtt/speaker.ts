@@ -12,11 +12,9 @@ const REST_MS = 3_600_000;
 
 /** Publishes to a broker that may refuse one topic and still take the others. */
 export function createSpeaker({
-  url,
   clock,
   troubles,
 }: {
-  readonly url: URL;
   readonly clock: Pick<Clock, 'elapsedMs'>;
   readonly troubles: LinkTroubles;
 }) {
@@ -44,7 +42,7 @@ export function createSpeaker({
   /** @throws Trouble that is `REFUSED` for a topic at which the connection would end */
   const send = async (connection: Connection, message: Message) => {
     const { topic } = message;
-    if (isResting(topic)) throw endedAt(message, url);
+    if (isResting(topic)) throw endedAt(message, connection.url);
     const { isOpen } = connection;
     try {
       await connection.publish(message);

@@ -11,11 +11,13 @@ import { createLive } from '../../../src/http/private/live.ts';
 import { renderPage } from '../../../src/page/status-page.ts';
 import { ASSETS } from '../../../src/page/view.ts';
 import { lockFile } from '../../../src/storage/lock.ts';
+import { consent } from '../../support/browser.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { freePort } from '../../support/free-port.ts';
 import { CALLBACK_PATH, type Home, startHome } from '../../support/home.ts';
 import { VIEWS } from '../../support/page-views.ts';
 import { ANNA } from '../../support/people.ts';
+import { INGRESS_ADDRESS, playSupervisor } from '../../support/played-supervisor.ts';
 import { ask, basic, openPort, page, WELL } from '../../support/private-port.ts';
 
 const PATIENCE_MS = 60_000;
@@ -127,7 +129,7 @@ describe('the page', () => {
     await using daemon = await serveWithPage(home);
     const { body } = await ask(daemon.port, {}, { path: '/' });
     for (const name of ASSETS) {
-      const [, address = ''] = new RegExp(`"(/assets/${name}\\?v=[\\w-]+)"`).exec(body) ?? [];
+      const [, address = ''] = new RegExp(`"\\.(/assets/${name}\\?v=[\\w-]+)"`).exec(body) ?? [];
       const kept = await ask(daemon.port, {}, { path: address });
       assert.equal(kept.status, 200, name);
       assert.match(String(kept.headers['cache-control']), /immutable/);
@@ -237,10 +239,62 @@ describe('the link', () => {
     assert.match(await home.tokenFile('1234'), /\S/);
   });
 
+  test('is Withings’ own in Home Assistant, where another browser opens it, and other links are as before', async () => {
+    await using home = await startHome();
+    await using played = await playSupervisor();
+    const port = await freePort();
+    const callbackUrl = `http://127.0.0.1:${port}${CALLBACK_PATH}`;
+    const env = { PORT: `${port}`, CALLBACK_URL: callbackUrl, STATUS_INGRESS: INGRESS_ADDRESS };
+    await using daemon = await serveWithPage(home, env);
+    played.lead(daemon.port);
+    const linkIn = (body: string) => /<a class="button main" href="([^"]+)" target="_blank"/.exec(body)?.[1];
+    const framed = await (await fetch(played.pageUrl)).text();
+    const link = new URL((linkIn(framed) ?? '').replaceAll('&#38;', '&').replaceAll('&amp;', '&'));
+    assert.equal(link.origin, home.sandbox.url.origin);
+    assert.match(await (await fetch(link)).text(), /is linked/);
+    const { body } = await ask(daemon.port, {}, { path: '/' });
+    assert.doesNotMatch(body, /oauth2_user/);
+    const [, asset = ''] = /href="(\.\/assets\/[^"]+)"/.exec(framed) ?? [];
+    assert.equal((await fetch(new URL(asset, played.pageUrl))).status, 200);
+    const changes = await fetch(new URL('./changes', played.pageUrl));
+    assert.match(changes.headers.get('content-type') ?? '', /^text\/event-stream/);
+    await changes.body?.cancel();
+  });
+
+  test('is followed by a pasted address in Home Assistant, where the browser does not come back', async () => {
+    await using home = await startHome();
+    await using played = await playSupervisor();
+    const env = { CALLBACK_URL: '', REDIRECT_URL: 'https://example.org/landing', STATUS_INGRESS: INGRESS_ADDRESS };
+    await using daemon = await serveWithPage(home, env);
+    played.lead(daemon.port);
+    const framed = await (await fetch(played.pageUrl)).text();
+    const [, link = ''] = /<a class="button main" href="([^"]+)"/.exec(framed) ?? [];
+    const [, action = ''] = /<form class="paste" action="([^"]+)">/.exec(framed) ?? [];
+    const ended = await consent(link.replaceAll('&#38;', '&'));
+    assert.equal(ended.origin, 'https://example.org');
+    const pasteInto = async (base: string, address: string) => {
+      const answer = await fetch(new URL(`${action}?${new URLSearchParams({ address })}`, base));
+      return {
+        status: answer.status,
+        text: await answer.text(),
+        policy: answer.headers.get('content-security-policy'),
+      };
+    };
+    const stranger = await pasteInto(`http://127.0.0.1:${daemon.port}/`, ended.href);
+    assert.deepEqual([stranger.status, stranger.text], [404, '']);
+    assert.equal((await pasteInto(played.pageUrl, 'https://example.org/landing')).status, 400);
+    const linked = await pasteInto(played.pageUrl, ` "${ended.href}"\n`);
+    assert.match(linked.text, /is linked/);
+    assert.match(linked.policy ?? '', /frame-ancestors 'self'/);
+    assert.match(await home.tokenFile('1234'), /\S/);
+    const { body } = await ask(daemon.port, {}, { path: '/' });
+    assert.doesNotMatch(body, /<form|oauth2_user/);
+  });
+
   test('leads back to the page where there is no callback URL', async () => {
     await using port = await openPort();
     const { status, headers } = await ask(port.port, {}, { path: '/link' });
-    assert.deepEqual([status, headers.location], [303, '/']);
+    assert.deepEqual([status, headers.location], [303, './']);
   });
 });
 

@@ -23,6 +23,7 @@ function createConnection(reasonFor: (topic: string) => number | undefined): Con
 } {
   const taken: Message[] = [];
   return {
+    url: URL_OF_BROKER,
     terms: { version: 5, retains: true, qos: 1, longest: Number.POSITIVE_INFINITY },
     taken,
     isOpen: true,
@@ -74,7 +75,6 @@ function setUp(home = createMqttHome(ANNA), beds?: Pick<BedEvents, 'newest' | 'l
     beds,
     derived: async () => new Map(),
     store: home.retained,
-    url: URL_OF_BROKER,
     troubles: createPublisherTroubles({ clock, log, publisher: 'mqtt' }),
     clock,
   });

@@ -25,6 +25,7 @@ function createConnection(endedIdle = true) {
     };
   });
   const connection: Connection = {
+    url: new URL('mqtt://broker'),
     terms: { version: 5, retains: true, qos: 1, longest: Number.POSITIVE_INFINITY },
     publish: () => Promise.resolve(),
     subscribe: () => Promise.resolve(),
@@ -49,7 +50,6 @@ function setUp(connect: (clock: Clock) => Promise<Connection>, greet: () => Prom
   const link = keepConnected({
     connect: () => connect(clock),
     greet,
-    host: 'broker',
     clock,
     random: () => 1,
     log,

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Response } from 'express';
-import { formatTime } from '../../domain/clock.ts';
-import { formatWeight } from '../../domain/format.ts';
-import { nameOf, type People } from '../../domain/household.ts';
-import type { Linked, LinkFailed, LinkOutcome } from '../../domain/link.ts';
-import type { WeighIn } from '../../domain/reading.ts';
-import { type Html, html } from '../../html/html.ts';
-import { LOOK } from '../../html/look.ts';
-import { policyOf } from '../answers.ts';
+import { formatTime } from '../domain/clock.ts';
+import { formatWeight } from '../domain/format.ts';
+import { nameOf, type People } from '../domain/household.ts';
+import type { Linked, LinkFailed, LinkOutcome } from '../domain/link.ts';
+import type { WeighIn } from '../domain/reading.ts';
+import { type Html, html } from '../html/html.ts';
+import { LOOK } from '../html/look.ts';
+import { allowFrame, policyOf } from './answers.ts';
 
 /** Small enough to stand in the page: nothing else is loaded. */
 const STYLE: Html = {
@@ -29,12 +29,21 @@ const LOOK_AGAIN_S = 3;
 
 const STATUS: Readonly<Record<string, number>> = { linked: 200, working: 202, failed: 400, already: 409 };
 
-/** Answers the browser that comes back from the consent page. Its address holds the code, so it goes nowhere else. */
-export function sendOutcome(response: Response, outcome: LinkOutcome | 'working', people: People): void {
+/**
+ * Answers the browser that comes back from the consent page. Its address holds the code, so it goes nowhere else.
+ *
+ * @param isFramed it is shown in Home Assistant
+ */
+export function sendOutcome(
+  response: Response,
+  outcome: LinkOutcome | 'working',
+  people: People,
+  isFramed = false,
+): void {
   response.status(STATUS[typeof outcome === 'string' ? outcome : outcome.kind] ?? 200);
   response.set({
     'cache-control': 'no-store',
-    'content-security-policy': POLICY,
+    'content-security-policy': isFramed ? allowFrame(POLICY) : POLICY,
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',
     'x-robots-tag': 'noindex',

@@ -1,0 +1,99 @@
+import { strict as assert } from 'node:assert';
+import { describe, test } from 'node:test';
+import { INGRESS_ADDRESS, playSupervisor } from '../../support/played-supervisor.ts';
+import { type Answer, ask, basic, openPort, page } from '../../support/private-port.ts';
+
+const PASSWORD = 'correct-horse-battery-staple';
+const PATHS = ['/', '/link', '/healthz', '/healthz?live', '/assets/page.css', '/elsewhere'];
+/** What an address may try besides: the headers of the Supervisor, names of others, guesses. */
+const TRIALS = [
+  {},
+  { 'x-ingress-path': '/api/hassio_ingress/x', 'x-forwarded-for': INGRESS_ADDRESS },
+  { host: 'homeassistant.local:8123' },
+  { 'sec-fetch-site': 'cross-site' },
+  basic('a guess'),
+  basic(PASSWORD),
+];
+
+const ASSET = { content: 'x', hash: 'h' };
+const PAGE = page({ asset: async () => ASSET, draw: async (_parameters, isFramed) => `framed: ${isFramed}` });
+
+describe('Home Assistant at the private port', () => {
+  test('needs no password, and no name of ours', async () => {
+    await using played = await playSupervisor();
+    await using port = await openPort({ password: PASSWORD, ingress: INGRESS_ADDRESS, page: PAGE });
+    played.lead(port.port);
+    const { status, headers, body } = await throughHomeAssistant(played.pageUrl);
+    assert.deepEqual([status, body], [200, 'framed: true']);
+    assert.match(headers.get('content-security-policy') ?? '', /frame-ancestors 'self'$/);
+    assert.match(
+      headers.get('content-security-policy') ?? '',
+      /script-src 'self'; .*base-uri 'none'; form-action 'self'/,
+    );
+    for (const path of ['assets/page.css', 'healthz'])
+      assert.equal((await throughHomeAssistant(`${played.pageUrl}${path}`)).status, 200, path);
+  });
+
+  test('lets no other site ask through it', async () => {
+    await using played = await playSupervisor();
+    await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE });
+    played.lead(port.port);
+    const answer = await throughHomeAssistant(played.pageUrl, { 'sec-fetch-site': 'cross-site' });
+    assert.equal(answer.status, 403);
+  });
+
+  test('changes nothing for any other address', async () => {
+    await using before = await openPort({ password: PASSWORD, page: PAGE });
+    await using port = await openPort({ password: PASSWORD, ingress: INGRESS_ADDRESS, page: PAGE });
+    const statuses = new Set<number | undefined>();
+    for (const path of PATHS) {
+      for (const headers of TRIALS) {
+        const expected = await ask(before.port, headers, { path });
+        statuses.add(expected.status);
+        assert.deepEqual(timeless(await ask(port.port, headers, { path })), timeless(expected), path);
+      }
+    }
+    assert.deepEqual([...statuses].toSorted(), [200, 303, 401, 403, 404, 421]);
+  });
+
+  test('is, besides this machine, the only one where there is no password', async () => {
+    for (const [caller, expected] of [
+      ['172.30.33.9', 403],
+      ['::ffff:192.168.1.7', 403],
+      [`::ffff:${INGRESS_ADDRESS}`, 200],
+      ['127.0.0.1', 200],
+      ['::1', 200],
+      [undefined, 403],
+    ] as const) {
+      await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE }, caller ?? 'gone');
+      for (const path of ['/', '/healthz']) assert.equal((await ask(port.port, {}, { path })).status, expected, caller);
+    }
+    await using gone = await openPort({ password: PASSWORD, page: PAGE }, 'gone');
+    assert.equal((await ask(gone.port)).status, 401);
+  });
+});
+
+describe('/healthz?live', () => {
+  test('is well as long as a restart would not help', async () => {
+    const look = () => Promise.reject(new Error('not looked at'));
+    await using port = await openPort({ look });
+    const { status, body } = await ask(port.port, {}, { path: '/healthz?live' });
+    assert.deepEqual([status, body], [200, 'alive\n']);
+  });
+
+  test('tells what has come to a standstill', async () => {
+    await using port = await openPort({ stuck: () => 'a fetch has been going on for 61 min' });
+    const { status, body } = await ask(port.port, {}, { path: '/healthz?live=' });
+    assert.deepEqual([status, body], [503, 'a fetch has been going on for 61 min\n']);
+  });
+});
+
+/** As a browser in Home Assistant's frame asks. */
+async function throughHomeAssistant(url: string, headers: Readonly<Record<string, string>> = {}) {
+  const answer = await fetch(url, { headers: { 'sec-fetch-site': 'same-origin', ...headers }, redirect: 'manual' });
+  return { status: answer.status, headers: answer.headers, body: await answer.text() };
+}
+
+function timeless({ status, headers, body }: Answer) {
+  return { status, body, headers: { ...headers, date: '' } };
+}

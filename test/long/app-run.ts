@@ -1,0 +1,203 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { realClock } from '../../src/runtime/real-clock.ts';
+import { startSandbox } from '../../src/sandbox/sandbox.ts';
+import { retainedOn, startMosquitto } from '../support/broker.ts';
+import { findChromium, launchChromium, NO_BROWSER } from '../support/chromium.ts';
+import { IMAGE, openBuildah, startContainer } from '../support/container.ts';
+import { freePort } from '../support/free-port.ts';
+import { CALLBACK_PATH, CLIENT } from '../support/home.ts';
+import { pack, ROOT } from '../support/packed.ts';
+import { APP_TOKEN, INGRESS_ADDRESS, playSupervisor } from '../support/played-supervisor.ts';
+import { type Program, startProgram } from '../support/program.ts';
+
+/**
+ * The app for Home Assistant beside a played Supervisor, with a real browser and a real Mosquitto: `npm run app-test`.
+ * With `--image BASE` it builds the image on the Debian in BASE, which `npm run container-test -- --base BASE` leaves, and
+ * runs that: as root, with buildah. Without it the program runs with the settings of the image.
+ */
+const { values } = parseArgs({ options: { image: { type: 'string' } } });
+const APP = join(ROOT, 'deploy/home-assistant-app');
+const place = mkdtempSync(join(tmpdir(), 'weighbridge-app-'));
+const PATIENCE_MS = 120_000;
+const SECRET = 'first-password-of-the-service';
+const OTHER_SECRET = 'second-password-of-the-service';
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
+
+function expect(what: string, isSo: boolean, details = ''): void {
+  if (!isSo) throw new Error(`not so: ${what}\n${details}`);
+  say(`✓ ${what}`);
+}
+
+async function until(what: string, isSo: () => boolean | Promise<boolean>, details = () => ''): Promise<void> {
+  for (const endsAt = performance.now() + PATIENCE_MS; performance.now() < endsAt; await sleep(100)) {
+    if (await isSo()) return say(`✓ ${what}`);
+  }
+  throw new Error(`never seen: ${what}\n${details()}`);
+}
+
+/** What starts the app on a folder, which is `/data` for it. */
+type Start = (folder: string, env: Readonly<Record<string, string>>) => Promise<Program>;
+
+/** What the image sets, as its Containerfile has it. */
+function readImageSettings(): Readonly<Record<string, string>> {
+  const lines = readFileSync(join(APP, 'Containerfile'), 'utf8').split('\n');
+  const pairs = lines.filter((line) => line.startsWith('ENV ')).flatMap((line) => line.slice(4).split(' '));
+  return Object.fromEntries(pairs.map((pair) => pair.split('=')));
+}
+
+function openProgram(): Start {
+  return async (folder, env) =>
+    startProgram(['serve'], {
+      cwd: folder,
+      env: { ...readImageSettings(), ...env, SUPERVISOR_OPTIONS: join(folder, 'options.json') },
+    });
+}
+
+async function buildImage(base: string): Promise<Start> {
+  const context = join(place, 'context');
+  mkdirSync(context);
+  renameSync(await pack(ROOT, context), join(context, 'weighbridge.tgz'));
+  execFileSync('cp', [join(ROOT, 'deploy/container/Containerfile'), context]);
+  const buildah = openBuildah(place);
+  const app = `${IMAGE}-app`;
+  buildah.importBase(base);
+  buildah.build(context);
+  buildah.build(APP, { base: IMAGE, image: app });
+  const image = buildah.open(app);
+  say(`the image: ${image.megabytes.unpacked} MB unpacked, ${image.megabytes.compressed} MB compressed`);
+  return async (folder, env) => {
+    const container = await startContainer({ image, folder, user: '0:0', keepsRights: true, env });
+    const { child } = container;
+    // A signal to the process that made the namespaces does not reach what runs in them.
+    child.kill = (name) => {
+      container.signal(name === undefined || typeof name === 'number' ? 'SIGTERM' : name);
+      return true;
+    };
+    return container;
+  };
+}
+
+function makeFolder(name: string, options: object): string {
+  const folder = join(place, name);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'options.json'), JSON.stringify(options, undefined, 2), { mode: 0o600 });
+  return folder;
+}
+
+async function stop(program: Program): Promise<void> {
+  const startedMs = performance.now();
+  program.child.kill('SIGTERM');
+  const { code } = await program.exited;
+  expect(`it stops with 0, after ${Math.round(performance.now() - startedMs)} ms`, code === 0, program.output());
+}
+
+async function play(start: Start): Promise<void> {
+  const chromium = findChromium();
+  if (chromium === undefined) throw new Error(NO_BROWSER);
+  await using played = await playSupervisor();
+  await using sandbox = await startSandbox({ clock: realClock, client: CLIENT });
+  await using browser = await launchChromium(chromium);
+  const [port, statusPort] = [await freePort(), await freePort()];
+  const env = {
+    SUPERVISOR_URL: played.url,
+    SUPERVISOR_TOKEN: APP_TOKEN,
+    // Here all addresses are those of this machine, and Withings is the sandbox.
+    STATUS_INGRESS: INGRESS_ADDRESS,
+    PORT: `${port}`,
+    STATUS_PORT: `${statusPort}`,
+    WITHINGS_API_URL: sandbox.url.origin,
+    WITHINGS_ACCOUNT_URL: sandbox.url.origin,
+  };
+  const options = {
+    WITHINGS_CLIENT_ID: CLIENT.clientId,
+    WITHINGS_CLIENT_SECRET: CLIENT.clientSecret,
+    CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}`,
+    USER_NAMES: ['1234:Anna', '5678:Bo'],
+    WEIGHT_UNIT: 'kg',
+    APPLIS: ['1'],
+    HOLD_JUMPS: '20%',
+    LOG_LEVEL: 'info',
+  };
+
+  say('\n== Wrong options');
+  const wrong = await start(makeFolder('wrong', { ...options, HOLD_JUMPS: '900%', USER_NAMES: ['Anna'] }), env);
+  const { code } = await wrong.exited;
+  const said = wrong.output();
+  expect('both are in the log, with an example', /HOLD_JUMPS must be .*HOLD_JUMPS=20%/.test(said), said);
+  expect('and where they are changed', /USER_NAMES must be [\s\S]*Home Assistant/.test(said), said);
+  expect('it ends with 78', code === 78, said);
+
+  say('\n== The first start, with the broker of Home Assistant');
+  const broker = await startMosquitto({ users: { addons: SECRET } });
+  played.mqtt = { host: '127.0.0.1', port: broker.port, username: 'addons', password: SECRET };
+  played.lead(statusPort);
+  const folder = makeFolder('data', options);
+  const app = await start(folder, env);
+  await until('it listens', () => /listening on/.test(app.output()), app.output);
+  await until('the client id is checked', () => /Withings knows the client id/.test(app.output()), app.output);
+  await until('it is connected to the broker', () => /connected to the MQTT broker/.test(app.output()), app.output);
+
+  say('\n== The page in a frame of Home Assistant');
+  const page = await browser.newPage();
+  await page.goto(played.url);
+  const frame = page.frameLocator('iframe');
+  await frame.getByText('Link a person', { exact: true }).click({ trial: true });
+  const opens = page.waitForEvent('popup');
+  await frame.getByText('Link a person', { exact: true }).click();
+  const popup = await opens;
+  await popup.waitForURL(/withingsWebhook/);
+  expect('the button leads to Withings in a tab of its own, and back', /is linked/.test(await popup.content()));
+  await popup.close();
+  await until('the page shows the person by itself', async () => (await frame.getByText('Anna').count()) > 0);
+  const stranger = await fetch(`http://127.0.0.1:${statusPort}/`, { headers: { 'x-ingress-path': '/api/x' } });
+  expect('another address, this machine alone, gets the page without a frame', stranger.status === 200);
+  const policy = stranger.headers.get('content-security-policy') ?? '';
+  expect('which no frame may show', policy.includes("frame-ancestors 'none'"), policy);
+  const live = await fetch(`${played.pageUrl}healthz?live`);
+  expect('the watchdog gets 200', live.status === 200);
+
+  say('\n== A weigh-in');
+  await sandbox.weigh('1234', { kilograms: 81.25, date: secondsAgo(5) });
+  await until('it is in the log', () => /weight 81\.25 kg.* Anna 1234/.test(app.output()), app.output);
+  await until('on the page', async () => (await frame.getByText('81.25').count()) > 0);
+  const login = (password: string) => ({ username: 'addons', password });
+  const weightAt = async (url: string, password: string) =>
+    (await retainedOn(url, login(password))).get('weighbridge/1234/weight') ?? '';
+  await until('and at the broker', async () => (await weightAt(broker.url, SECRET)).includes('"value":81.25'));
+
+  say('\n== The broker gets another password');
+  await broker[Symbol.asyncDispose]();
+  await using other = await startMosquitto({ users: { addons: OTHER_SECRET }, port: broker.port });
+  const refused = /refuses the user name|does not let us in/;
+  await until('the old one is refused', () => refused.test(app.output()), app.output);
+  played.mqtt = { ...played.mqtt, password: OTHER_SECRET };
+  const connections = () => app.output().split('connected to the MQTT broker').length - 1;
+  await until('the new one is asked for, and works', () => connections() === 2, app.output);
+  await until('the weight is there', async () => (await weightAt(other.url, OTHER_SECRET)) !== '');
+  expect('no password is in the log', !app.output().includes(SECRET) && !app.output().includes(OTHER_SECRET));
+
+  say('\n== A backup while it runs, a stop, and a restore elsewhere');
+  const restored = join(place, 'restored');
+  cpSync(folder, restored, { recursive: true });
+  await stop(app);
+  sandbox.store('1234', { kilograms: 81.65, date: secondsAgo(2) });
+  const again = await start(restored, env);
+  await until('the missed weigh-in is in the log', () => /weight 81\.65 kg/.test(again.output()), again.output);
+  expect('without a new link', !/must link again|needs login/i.test(again.output()), again.output());
+  await until('the page has it', async () => (await frame.getByText('81.65').count()) > 0);
+  await stop(again);
+}
+
+try {
+  await play(values.image === undefined ? openProgram() : await buildImage(values.image));
+  say('\nall as it should be');
+} finally {
+  rmSync(place, { recursive: true, force: true });
+}
