@@ -350,7 +350,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
   it('lets times age by themselves', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
-    assert.equal(await at.text('[data-ages]'), '3 minutes ago');
+    assert.equal(await at.text('[data-ages]'), '2 minutes ago');
     await at.page.clock.install();
     await at.page.reload();
     await at.until(() => at.text('#connection'), 'Live');
@@ -358,7 +358,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     at.server.interrupt(true);
     await at.until(() => at.text('#connection'), /^Connection lost/);
     await at.page.clock.fastForward(55 * 60_000);
-    await at.until(() => at.text('[data-ages]'), '58 minutes ago');
+    await at.until(() => at.text('[data-ages]'), '57 minutes ago');
     at.server.interrupt(false);
     await at.until(() => at.text('#connection'), 'Live');
     at.complaints.length = 0;
