@@ -3,16 +3,13 @@ import { journalIn } from '../daemon/data-directory.ts';
 import { counts } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
 import { errorCode } from '../domain/trouble.ts';
-import { CSV_HEADER, formatCsvRow } from '../storage/journal/csv.ts';
+import { inChunks, toCsv } from '../storage/journal/csv.ts';
 import { formatInfluxLine } from '../storage/journal/influx.ts';
 import type { JournalLine } from '../storage/journal/line.ts';
 import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal/reader.ts';
 import { type DateRange, isEmptyRange } from './dates.ts';
 import { readSettings } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
-
-/** Fewer and larger writes: a system call for each line takes longer than making it. */
-const CHUNK_LETTERS = 64 * 1024;
 
 /** Prints the journal: each group that is not taken back, as its last line says, by time. It reads one file and writes none. */
 export async function exportJournal(
@@ -66,11 +63,6 @@ type Names = ReadonlyMap<UserId, string>;
 
 const WRITERS = { csv: toCsv, json: toJson, influx: toInflux };
 
-async function* toCsv(lines: Lines, names: Names): AsyncGenerator<string> {
-  yield CSV_HEADER;
-  for await (const line of lines) yield formatCsvRow(line, names.get(line.reading.userId));
-}
-
 async function* toJson(lines: Lines): AsyncGenerator<string> {
   for await (const { text } of lines) yield `${text.trim()}\n`;
 }
@@ -79,17 +71,6 @@ async function* toJson(lines: Lines): AsyncGenerator<string> {
 async function* toInflux(lines: Lines, names: Names): AsyncGenerator<string> {
   for await (const { reading } of lines)
     if (counts(reading)) yield formatInfluxLine(reading, names.get(reading.userId));
-}
-
-async function* inChunks(texts: AsyncIterable<string>): AsyncGenerator<string> {
-  let chunk = '';
-  for await (const text of texts) {
-    chunk += text;
-    if (chunk.length < CHUNK_LETTERS) continue;
-    yield chunk;
-    chunk = '';
-  }
-  if (chunk !== '') yield chunk;
 }
 
 /** The reader has seen enough, as `head` does. */

@@ -197,6 +197,7 @@ function formatAddress({ host, port }: Address): string {
 const NO_REDIRECT_URL: LinkFailed = {
   kind: 'failed',
   code: 'no_callback_url',
+  title: 'No callback URL is set',
   problem: 'weighbridge does not know the address that Withings sent you to.',
   remedy:
     'Set CALLBACK_URL or REDIRECT_URL to the callback URL in the Withings partner dashboard, and restart weighbridge.',

@@ -11,6 +11,7 @@ import { type Clock, within } from '../domain/clock.ts';
 import { lazily } from '../domain/lazily.ts';
 import type { Consent, LinkOutcome, Redirect } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
+import { parseUserId } from '../domain/token.ts';
 import { LOOK } from '../html/look.ts';
 import { type Listener, listen } from '../http/listen.ts';
 import { createPrivateApp } from '../http/private/app.ts';
@@ -85,7 +86,7 @@ export async function openStatusPort(config: Config, ports: StatusPorts): Promis
 }
 
 function createPage(
-  { callback, people, pollIntervalMs, status: { offersLink } }: Config,
+  { callback, people, pollIntervalMs, reconcileIntervalMs, status: { offersLink } }: Config,
   ports: StatusPorts,
   watch: Page['watch'],
 ): Page & Pick<StatusPort, 'load'> {
@@ -100,6 +101,13 @@ function createPage(
   return {
     load: async () => void (await load()),
     watch,
+    async csv(text) {
+      const userId = parseUserId(text);
+      const isKnown = userId !== undefined && journal.histories.quantitiesOf(userId).length > 0;
+      if (!isKnown) return undefined;
+      const { inChunks, toCsv } = await import('../storage/journal/csv.ts');
+      return inChunks(toCsv(journal.linesOf(userId), people.names));
+    },
     asset: async (name) => (await load()).assets.get(name),
     async draw(parameters, isFramed) {
       const { renderPage, assets } = await load();
@@ -114,6 +122,7 @@ function createPage(
         concerns: await examine(),
         callbackUrl: callback.url,
         pollMs: pollIntervalMs,
+        reconcileMs: reconcileIntervalMs,
         answersRedirect: callback.answersRedirect,
         offersLink,
         // The app of Home Assistant opens another browser for it, which is not logged in there.

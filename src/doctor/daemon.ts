@@ -29,7 +29,8 @@ export async function standIn(
     onRedirect: async () => ({
       kind: 'failed',
       code: 'not_now',
-      problem: '"weighbridge doctor" is just checking this address, and no weighbridge is running.',
+      title: 'weighbridge is not running',
+      problem: '"weighbridge doctor" is checking this address.',
       remedy: 'Open the link again in a minute.',
     }),
     prove,

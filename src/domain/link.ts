@@ -4,7 +4,7 @@ import type { UserId } from './token.ts';
 /** What came of a person's consent. */
 export type LinkOutcome = Linked | AlreadyLinked | LinkFailed;
 
-/** The link has done its work, and nothing was done again. */
+/** The link has linked a person before. Nothing has changed. */
 export interface AlreadyLinked {
   readonly kind: 'already';
   readonly userId: UserId;
@@ -33,6 +33,8 @@ export interface LinkFailed {
   readonly kind: 'failed';
   /** `state_forged`, `code_refused`… */
   readonly code: string;
+  /** The cause in a few words: `Link expired`. */
+  readonly title: string;
   readonly problem: string;
   readonly remedy: string;
 }

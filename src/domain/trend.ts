@@ -151,11 +151,30 @@ export interface TrendNow {
 export function trendNow(values: Series): TrendNow | undefined {
   const newest = values.at(-1);
   if (newest === undefined) return undefined;
-  const fromMs = Number(DAY.offset(DAY.floor(new Date(newest.takenMs)), -(reachOf(WEEK_MS) / DAY_MS) - 1));
-  const days = fillBuckets(values, { fromMs, toMs: newest.takenMs });
+  const days = fillBuckets(values, { fromMs: daysBefore(newest.takenMs), toMs: newest.takenMs });
   const atMs = days.at(-1)?.atMs ?? newest.takenMs;
   const near = days.filter((day) => day.atMs >= atMs - reachOf(WEEK_MS));
   if (near.length < LEAST_DAYS || atMs - (near[0]?.atMs ?? atMs) < LEAST_REACH_MS) return undefined;
   const [point] = trendAt(near, [atMs]);
   return point?.slope === undefined ? undefined : { value: point.value, perWeek: point.slope };
+}
+
+/**
+ * How much the trend has changed from a moment to the newest day.
+ *
+ * @returns undefined where the trend of now or of then is unknown: without a weigh-in within a week of the moment
+ */
+export function trendChange(values: Series, sinceMs: number): number | undefined {
+  const newestMs = values.at(-1)?.takenMs ?? Number.NEGATIVE_INFINITY;
+  const now = sinceMs < newestMs ? trendNow(values) : undefined;
+  if (now === undefined) return undefined;
+  const days = fillBuckets(values, { fromMs: daysBefore(sinceMs), toMs: sinceMs + reachOf(WEEK_MS) });
+  const isTold = days.length >= LEAST_DAYS && days.some(({ atMs }) => Math.abs(atMs - sinceMs) <= WEEK_MS);
+  const [then] = isTold ? trendAt(days, [sinceMs]) : [];
+  return then && now.value - then.value;
+}
+
+/** The start of the first day that the trend of this moment sees. */
+function daysBefore(atMs: number): number {
+  return Number(DAY.offset(DAY.floor(new Date(atMs)), -(reachOf(WEEK_MS) / DAY_MS) - 1));
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Response } from 'express';
 import { formatTime } from '../domain/clock.ts';
 import { formatWeight } from '../domain/format.ts';
-import { nameOf, type People } from '../domain/household.ts';
+import type { People } from '../domain/household.ts';
 import type { Linked, LinkFailed, LinkOutcome } from '../domain/link.ts';
 import type { WeighIn } from '../domain/reading.ts';
 import { type Html, html } from '../html/html.ts';
@@ -12,14 +12,25 @@ import { allowFrame, policyOf } from './answers.ts';
 /** Small enough to stand in the page: nothing else is loaded. */
 const STYLE: Html = {
   markup: `${LOOK}
-body { margin: 0; display: grid; min-height: 100vh; place-items: center; font-size: 1.125rem; }
-main { width: 100%; max-width: 34rem; padding: 2rem 1.5rem; }
-h1 { font-size: 1.75rem; margin: 0 0 1rem; }
-p { margin: 0 0 1rem; }
-.mark { display: block; font-size: 2.5rem; line-height: 1; margin-bottom: .75rem; }
-.weight { font-size: 2.5rem; font-weight: 600; font-variant-numeric: tabular-nums; margin: 0; }
+body { margin: 0; padding: 1rem 1.25rem 3rem; }
+main { max-width: 36rem; margin: 0 auto; }
+section { margin-top: 1.25rem; padding: clamp(1.25rem, 5vw, 2rem); border: 1px solid var(--line); border-radius: 1rem; background: var(--card); }
+h1 { margin: .75rem 0 .5rem; font-size: 1.75rem; overflow-wrap: anywhere; }
+p { margin: 0 0 .75rem; overflow-wrap: anywhere; }
+.sign { display: block; width: 2.75rem; height: 2.75rem; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
+.good { color: var(--good); }
+.bad { color: var(--act); }
+.wait { color: var(--trend); animation: turn 1.2s linear infinite; }
+@keyframes turn { to { rotate: 1turn; } }
+@media (prefers-reduced-motion: reduce) { .wait { animation-duration: 6s; } }
+dl { display: grid; grid-template-columns: auto 1fr; gap: .3rem 1.25rem; margin: 1rem 0; padding-block: .9rem; border-block: 1px solid var(--line); }
+dt { color: var(--soft); }
+dd { margin: 0; font-variant-numeric: tabular-nums; }
+a { color: inherit; }
 .note { border-left: .25rem solid var(--pass); padding-left: .75rem; }
-small { color: var(--soft); }
+.small { color: var(--soft); font-size: .9rem; }
+.small:last-child { margin: 0; }
+@media (max-width: 26rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; } }
 `,
 };
 const POLICY = policyOf(`style-src 'sha256-${createHash('sha256').update(STYLE.markup).digest('base64')}'`);
@@ -53,54 +64,54 @@ export function sendOutcome(
 }
 
 function page(outcome: LinkOutcome | 'working', people: People): string {
-  if (outcome === 'working') return frame('One moment', '…', WORKING, LOOK_AGAIN);
-  if (outcome.kind === 'linked') return frame('Linked', '✓', describeSuccess(outcome, people));
-  if (outcome.kind === 'failed') return frame('Not linked', '✕', describeFailure(outcome));
-  return frame('Already done', '✓', describeRepetition(nameOf(outcome.userId, people)));
+  if (outcome === 'working') return frame('One moment…', 'wait', WORKING, LOOK_AGAIN);
+  if (outcome.kind === 'failed') return frame(outcome.title, 'bad', describeFailure(outcome));
+  const name = people.names.get(outcome.userId) ?? `User ${outcome.userId}`;
+  if (outcome.kind === 'already') return frame('Already linked', 'good', describeRepetition(name));
+  return frame(`${name} is linked${outcome.again ? ' again' : ''}`, 'good', describeSuccess(outcome, name, people));
 }
 
 const LOOK_AGAIN = html`<meta http-equiv="refresh" content="${LOOK_AGAIN_S}">`;
-const WORKING = html`<h1>One moment…</h1>
-<p>Withings is taking its time. This page looks again by itself; please leave it open.</p>`;
+const WORKING = html`<p>weighbridge waits for Withings. Leave this page open: it updates automatically.</p>`;
+const CLOSE = html`<p class="small">You can close this page.</p>`;
 
 function describeRepetition(name: string): Html {
-  return html`<h1>Already done</h1>
-<p>This link has done its work: ${name} is linked. Nothing was done again.</p>
-<p>For another person ask for another link (“weighbridge login”).</p>`;
+  return html`<p>This link was used before: ${name} is linked. Nothing has changed.</p>
+<p class="small">To link another person, use “Add person” on the status page, or “weighbridge login”.</p>
+${CLOSE}`;
 }
 
 function describeFailure({ problem, remedy }: LinkFailed): Html {
-  return html`<h1>Not linked</h1>
-<p>${problem}</p>
-<p><strong>What to do:</strong> ${remedy}</p>
-<p><small>Nothing was stored, and nothing that was linked before has changed.</small></p>`;
+  return html`<p>${curl(problem)}</p>
+<p><strong>What to do:</strong> ${curl(remedy)}</p>
+<p class="small">Nothing was stored, and people who were linked before stay linked.</p>`;
 }
 
-function describeSuccess(linked: Linked, people: People): Html {
+function describeSuccess(linked: Linked, name: string, people: People): Html {
   const { userId, again, switchLink, lastWeighIn, subscribed, hitches, isDaemon } = linked;
-  return html`<h1>${nameOf(userId, people)} is linked${again && ' again'}</h1>
-${lastWeighIn && drawWeighIn(lastWeighIn, people)}${
-  lastWeighIn === undefined && hitches.length === 0 && html`<p class="note">${NO_WEIGHT}</p>`
-}
-<p>${NEXT[subscribed]}</p>
-${hitches.map((hitch) => html`<p class="note">${hitch}</p>\n`)}${
-  hitches.length > 0 && isDaemon && html`<p>The login is stored. weighbridge tries the rest again by itself.</p>`
-}
-${!isDaemon && html`<p class="note">${NOT_RUNNING}</p>`}
-${!again && html`<p>To fetch the weigh-ins of all past years, run “weighbridge backfill ${userId}” in a terminal.</p>`}
-${switchLink && offerSwitch(people.names.get(userId) ?? nameOf(userId, people), switchLink)}
-<p><small>You can close this page.</small></p>`;
+  const { next, notifications } = NEXT[subscribed];
+  return html`<p>${isDaemon ? next : 'Start weighbridge to fetch the weigh-ins.'}</p>
+<dl>
+${lastWeighIn && html`<dt>Last weigh-in</dt><dd>${drawWeighIn(lastWeighIn, people)}</dd>\n`}<dt>Notifications</dt><dd>${notifications}</dd>
+<dt>Withings user id</dt><dd>${userId}</dd>
+</dl>
+${lastWeighIn === undefined && hitches.length === 0 && html`<p class="note">${NO_WEIGHT}</p>\n`}${hitches.map(
+  (hitch) => html`<p class="note">${sentence(curl(hitch))}</p>\n`,
+)}${
+  hitches.length > 0 && isDaemon && html`<p>The login is stored. weighbridge retries the rest automatically.</p>\n`
+}${!isDaemon && html`<p class="note">${NOT_RUNNING}</p>\n`}${switchLink && offerSwitch(name, switchLink)}${
+  !again &&
+  html`<p class="small">To fetch the weigh-ins of all past years, run “weighbridge backfill ${userId}” in a terminal.</p>\n`
+}${CLOSE}`;
 }
 
 /** The browser was still logged in at Withings, perhaps as the wrong person. */
 function offerSwitch(name: string, link: URL): Html {
-  return html`<p class="note">${name} was linked already. To link another person, <a href="${link.href}">log out at Withings</a> first, or use a private window.</p>`;
+  return html`<p class="note">${name} was linked already. To link another person, <a href="${link.href}">log out at Withings</a> first, or use a private window.</p>\n`;
 }
 
 function drawWeighIn({ kilograms, takenAt }: WeighIn, { unit }: People): Html {
-  return html`<p>Last weigh-in:</p>
-<p class="weight">${formatWeight(kilograms, unit)}</p>
-<p><time datetime="${formatTime(takenAt, undefined)}">${formatMoment(takenAt)}</time></p>`;
+  return html`<strong>${formatWeight(kilograms, unit)}</strong>, <time datetime="${formatTime(takenAt, undefined)}">${formatMoment(takenAt)}</time>`;
 }
 
 /** In the zone of this machine, which is that of the household. */
@@ -108,20 +119,37 @@ function formatMoment(date: Date): string {
   return new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeStyle: 'short' }).format(date);
 }
 
-const NO_WEIGHT = `Withings shows no weight of the past year. Step on the scale, and wait until the weight is in the Withings
-app. If it is there and never comes here: Withings accounts made since 12 October 2026 share data with small applications
-only with a Withings+ membership.`;
+const NO_WEIGHT = `Withings has no weight of the past year. Step on the scale, and wait for the weight in the Withings app.
+If the weight is in the app but not here: Withings accounts made since 12 October 2026 need a Withings+ membership to share
+data with small applications.`;
 
-const NOT_RUNNING = `weighbridge is not running yet: start it (“weighbridge serve”), and it does the rest.`;
+const NOT_RUNNING = 'weighbridge is not running. Start it with “weighbridge serve”, or start its service.';
 
+const SOON = 'The next weigh-in appears on the status page';
 const NEXT = {
-  yes: 'From now on Withings calls after each weigh-in, and the weight is in the log a minute or two later.',
-  no: 'Withings does not call yet. Until it does, weighbridge asks.',
-  polling: 'weighbridge polls Withings. After a weigh-in the weight is in the log some minutes later.',
-  later: 'Nobody has asked Withings to call. weighbridge asks every few hours; “weighbridge subscribe” changes that.',
+  yes: { next: `${SOON} within a minute or two.`, notifications: 'On' },
+  no: { next: `${SOON} within a few hours.`, notifications: 'Not yet. weighbridge retries.' },
+  polling: { next: `${SOON} some minutes later.`, notifications: 'Off, weighbridge polls Withings' },
+  later: { next: `${SOON} within a few hours.`, notifications: 'Off. “weighbridge subscribe” turns them on.' },
 } as const;
 
-function frame(title: string, mark: string, content: Html, head?: Html): string {
+/** Texts for terminals have straight quotes. */
+function curl(text: string): string {
+  return text.replace(/"([^"]*)"/g, '“$1”');
+}
+
+function sentence(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
+
+/** The cause is the title, and the sign has its colour. */
+const SIGNS = {
+  good: 'M5 12a7 7 0 1 0 14 0a7 7 0 1 0-14 0M9 12.3l2.2 2.2L15.2 10',
+  bad: 'M5 12a7 7 0 1 0 14 0a7 7 0 1 0-14 0M9.5 9.5l5 5m0-5l-5 5',
+  wait: 'M12 4a8 8 0 1 1-8 8',
+} as const;
+
+function frame(title: string, sign: keyof typeof SIGNS, content: Html, head?: Html): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -132,8 +160,12 @@ function frame(title: string, mark: string, content: Html, head?: Html): string 
 </head>
 <body>
 <main>
-<span class="mark" aria-hidden="true">${mark}</span>
+<p class="brand">weighbridge</p>
+<section>
+<svg class="sign ${sign}" viewBox="3 3 18 18" aria-hidden="true"><path d="${SIGNS[sign]}"/></svg>
+<h1>${title}</h1>
 ${content}
+</section>
 </main>
 </body>
 </html>

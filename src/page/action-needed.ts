@@ -1,4 +1,5 @@
 import { group } from 'd3-array';
+import { formatInterval } from '../domain/format.ts';
 import { type LowBattery, lowBatteries, modelOf } from '../domain/scale.ts';
 import {
   describePolling,
@@ -8,7 +9,7 @@ import {
   type TroubleStatus,
 } from '../domain/status.ts';
 import { type Html, html } from '../html/html.ts';
-import { anchorOf, drawIcon, drawLinkButton, type IconName, nameOf } from './parts.ts';
+import { anchorOf, drawIcon, drawLinkButton, type IconName, nameOf, ON_THE_WAY } from './parts.ts';
 import type { PageView } from './view.ts';
 import { list, sayWhen, sentence } from './words.ts';
 
@@ -21,7 +22,7 @@ export interface ActionNeeded {
   readonly icon: IconName;
   readonly title: string | Html;
   readonly since?: Date | undefined;
-  readonly text: string;
+  readonly text: string | Html;
   /** Where the way out begins, if it is here. */
   readonly remedy?: Html;
 }
@@ -37,7 +38,7 @@ export function actionsNeeded(view: PageView): ActionNeeded[] {
     ...actionsForOutages(outages, people),
     ...lowBatteries(people).map((each) => actionForBattery(each, people)),
     ...concerns.map(({ isBroken, text, remedy }): ActionNeeded => {
-      const title = isBroken ? 'The set-up is broken' : 'The set-up could be better';
+      const title = isBroken ? 'The set-up does not work' : 'Check your settings';
       const said = [text, ...(remedy === undefined ? [] : [remedy])].map(sentence).join(' ');
       return { urgency: isBroken ? 'act' : 'note', icon: 'settings', title, text: said };
     }),
@@ -46,10 +47,12 @@ export function actionsNeeded(view: PageView): ActionNeeded[] {
 }
 
 export function drawActionNeeded({ urgency, icon, title, since, text, remedy }: ActionNeeded, now: Date): Html {
-  return html`<li class="action ${urgency}">${drawIcon(icon)}<div><strong>${title}</strong>${
+  return html`<li class="action ${urgency}">${drawIcon(icon)}<div><span class="tag">${TAGS[urgency]}</span> <strong>${title}</strong>${
     since && html` <span class="since">since ${sayWhen(since, now)}</span>`
   }<p>${text}</p>${remedy}</div></li>`;
 }
+
+const TAGS = { act: 'Action needed', pass: 'Temporary', note: 'Note' } as const;
 
 function actionForPerson(person: PersonStatus, view: PageView): ActionNeeded | undefined {
   const { userId, login, subscription } = person;
@@ -61,7 +64,7 @@ function actionForPerson(person: PersonStatus, view: PageView): ActionNeeded | u
       icon: 'login',
       title: html`${whose} must link again`,
       since: login.since,
-      text: 'Withings does not take the login any more. What is weighed meanwhile is fetched after linking again.',
+      text: html`Withings no longer accepts the login of ${name}. No weigh-in is lost: weighbridge fetches them after ${name} links again.`,
       remedy: drawLinkButton(view, html`Link ${name} again`, 'main'),
     };
   if (login.state === 'unknown') {
@@ -69,21 +72,28 @@ function actionForPerson(person: PersonStatus, view: PageView): ActionNeeded | u
     return { urgency: 'act', icon: 'login', title, text: sentence(login.reason) };
   }
   const { state, since, reason, pollMs } = subscription;
+  if (state === 'off')
+    return {
+      urgency: 'note',
+      icon: 'call',
+      title: html`Notifications are off for ${whose}`,
+      text: html`weighbridge checks only every ${formatInterval(view.reconcileMs)}. <code>weighbridge subscribe ${userId}</code> turns the notifications on.`,
+    };
   if (state === 'polling' && pollMs !== undefined && since !== undefined)
     return {
       urgency: 'note',
       icon: 'call',
-      title: html`Withings cannot call about ${whose}`,
+      title: html`Withings cannot notify weighbridge about ${whose}`,
       since,
-      text: `${sentence(reason ?? 'The subscription is lost')} weighbridge is ${describePolling(pollMs)} until Withings can. “weighbridge doctor” shows what is wrong.`,
+      text: html`${sentence(reason ?? 'The subscription is lost')} weighbridge is ${describePolling(pollMs)} until Withings can. Run <code>weighbridge doctor</code> to find the cause.`,
     };
   if (state !== 'lost') return undefined;
   return {
     urgency: 'act',
     icon: 'call',
-    title: html`Withings does not call about ${whose}`,
+    title: html`Withings sends no notifications about ${whose}`,
     since,
-    text: `${sentence(reason ?? 'The subscription is lost')} ${RENEWED}`,
+    text: html`${sentence(reason ?? 'The subscription is lost')} ${renewed(formatInterval(view.reconcileMs))}`,
   };
 }
 
@@ -93,27 +103,39 @@ function actionForBattery({ scale }: LowBattery, people: readonly PersonStatus[]
   return { urgency: 'note', icon: 'battery', title: `The battery of the ${modelOf(scale)} is low`, text };
 }
 
-const RENEWED =
-  'Meanwhile weighbridge asks every few hours, and tries to subscribe again by itself. “weighbridge doctor” says whether Withings can reach it.';
+const renewed = (interval: string) =>
+  html`weighbridge checks every ${interval} and retries the subscription. Run <code>weighbridge doctor</code> to find the cause.`;
 
-const PUBLISHERS: Readonly<Record<string, string>> = { mqtt: 'The MQTT broker', hook: 'The hook' };
+const PUBLISHERS: Readonly<Record<string, string>> = {
+  mqtt: 'The MQTT broker gets no readings',
+  hook: 'The hook gets no readings',
+};
 
 function actionForPublisher(publisher: PublisherStatus, troubles: readonly TroubleStatus[]): ActionNeeded {
-  const { name, since, problem = 'It is not known why', behindBytes = 0 } = publisher;
+  const { name, since, problem = 'The reason is not known', behindBytes = 0 } = publisher;
   const trouble = troubles.find(({ text }) => text === problem);
   return {
     urgency: trouble === undefined || trouble.isLasting ? 'act' : 'pass',
     icon: 'publisher',
-    title: `${PUBLISHERS[name] ?? name} does not take readings`,
+    title: PUBLISHERS[name] ?? `${name} gets no readings`,
     since,
     text: sentence(problem.replace(`${name}: `, '')) + (behindBytes === 0 ? '' : WAITING),
   };
 }
 
-const WAITING = ' Readings wait for it; none is lost.';
+const WAITING = ' Readings wait, and none is lost.';
 
-/** Troubles between here and Withings. */
-const ON_THE_WAY: ReadonlySet<string> = new Set(['unreachable', 'bad_answer', 'throttled', 'callback_unreachable']);
+/** What an outage is, by its code. */
+const OUTAGES: Readonly<Record<string, string>> = {
+  unreachable: 'Withings cannot be reached',
+  bad_answer: 'Withings answers with errors',
+  throttled: 'Withings limits the requests',
+  callback_unreachable: 'Withings cannot reach weighbridge',
+  no_contact: 'No check has worked for a while',
+  disk_full: 'The disk is full',
+  clock_wrong: 'The clock is wrong',
+  wrong_client: 'Withings rejects the client id or secret',
+};
 
 /**
  * Each outage once, for everyone it concerns.
@@ -136,9 +158,9 @@ function actionsForOutages(troubles: readonly TroubleStatus[], people: readonly 
       {
         urgency: isLasting ? 'act' : 'pass',
         icon: ON_THE_WAY.has(code) ? 'cloud' : 'settings',
-        title: `Something does not work${isLasting ? '' : ' right now'}`,
+        title: OUTAGES[code] ?? 'weighbridge reports a problem',
         since,
-        text: isLasting ? said : `${said} As a rule this passes by itself.`,
+        text: isLasting ? said : `${said} This usually passes without your help.`,
       },
     ];
   });

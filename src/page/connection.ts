@@ -1,24 +1,48 @@
+import { formatInterval } from '../domain/format.ts';
 import { APPLI_NAMES } from '../domain/notification.ts';
 import { modelOf, type Scale } from '../domain/scale.ts';
-import { describePolling, type LoginState, type PersonStatus, type SubscriptionStatus } from '../domain/status.ts';
+import { isPersonWell, type LoginState, type PersonStatus, type SubscriptionStatus } from '../domain/status.ts';
 import { type Html, html } from '../html/html.ts';
+import { drawLinkButton, nameOf } from './parts.ts';
 import type { PageView } from './view.ts';
-import { list, sayWhen, timeAgo } from './words.ts';
+import { list, sayWhen, sentence, timeAgo } from './words.ts';
 
-/** The connection between Withings and weighbridge for a person, in words. */
-export function drawConnection(person: PersonStatus, { now }: PageView): Html {
-  const { login, subscription, lastNotification, lastContact, scales } = person;
-  return html`<dl class="connection">
-${line('Login', sayLogin(login, now), login.state === 'needs_login' || login.state === 'unknown')}
-${line('Subscription', saySubscription(subscription, now), subscription.state === 'lost')}
-${line('Last notification', lastNotification ? timeAgo(lastNotification) : 'none since the start')}
-${line('Last contact', lastContact ? timeAgo(lastContact) : 'not yet')}
+/** What a line of the connection says, and the exact words of Withings or the system behind it. */
+interface Said {
+  readonly text: string;
+  readonly isBad?: boolean;
+  readonly reason?: string | undefined;
+}
+
+/** The connection between Withings and weighbridge for a person: a line to be unfolded, open where it does not work. */
+export function drawConnection(person: PersonStatus, view: PageView): Html {
+  const { userId, login, subscription, lastNotification, lastContact, scales } = person;
+  const { now } = view;
+  const isWell = isPersonWell(person);
+  const label = html`Link <span class="unseen"><bdi>${nameOf(person)}</bdi> </span>again`;
+  return html`<details class="connection" id="conn${userId}"${!isWell && html` open`}>
+<summary>Connection: ${isWell ? html`<b>${login.state === 'works' ? 'OK' : 'Not checked yet'}</b>` : html`<b class="bad">Action needed</b>`}${
+    lastContact && html` · last check ${timeAgo(lastContact)}`
+  }</summary>
+<dl>
+${line('Login', say(sayLogin(login, now)))}
+${line('Notifications', say(saySubscription(subscription, view)))}
+${line('Last notification', lastNotification ? timeAgo(lastNotification) : 'None since the last restart')}
+${line('Last successful check', lastContact ? timeAgo(lastContact) : 'Never')}
 ${scales.map((scale) => line('Scale', sayScale(scale, now), scale.battery === 'low'))}
-</dl>`;
+</dl>
+${login.state !== 'needs_login' && drawLinkButton(view, label, 'quiet')}
+</details>`;
 }
 
 function line(term: string, text: string | Html, isBad = false): Html {
   return html`<div><dt>${term}</dt><dd${isBad && html` class="bad"`}>${text}</dd></div>`;
+}
+
+function say({ text, isBad = false, reason }: Said): Html {
+  return html`${isBad ? html`<span class="bad">${text}</span>` : text}${
+    reason !== undefined && html`<small>${sentence(reason)}</small>`
+  }`;
 }
 
 /** `Body+, battery medium, last contact 3 days ago` */
@@ -28,31 +52,31 @@ function sayScale(scale: Scale, now: Date): Html {
   return html`${modelOf(scale)}${battery && `, battery ${battery}`}${contact && html`, last contact ${contact}`}`;
 }
 
-function sayLogin(login: LoginState, now: Date): string {
+function sayLogin(login: LoginState, now: Date): Said {
   switch (login.state) {
     case 'works':
-      return 'works';
+      return { text: 'OK' };
     case 'not_tried':
-      return 'not tried yet';
+      return { text: 'Not checked yet' };
     case 'needs_login':
-      return `refused${sinceWhen(login.since, now)}: ${login.reason}`;
+      return { text: `Rejected${sinceWhen(login.since, now)}`, isBad: true, reason: login.reason };
     case 'unknown':
-      return `cannot be read: ${login.reason}`;
+      return { text: 'Cannot be read', isBad: true, reason: login.reason };
   }
 }
 
-function saySubscription({ state, applis, since, reason, pollMs = 0 }: SubscriptionStatus, now: Date): string {
+function saySubscription({ state, applis, since, reason, pollMs = 0 }: SubscriptionStatus, view: PageView): Said {
   switch (state) {
     case 'works':
-      return `Withings calls about ${list(applis.map((appli) => APPLI_NAMES[appli] ?? `category ${appli}`))}`;
+      return { text: `Active (${list(applis.map((appli) => APPLI_NAMES[appli] ?? `category ${appli}`))})` };
     case 'lost':
-      return `Withings does not call${sinceWhen(since, now)}: ${reason}`;
+      return { text: `Lost${sinceWhen(since, view.now)}`, isBad: true, reason };
     case 'none':
-      return 'not looked yet whether Withings calls';
+      return { text: 'Not checked yet' };
     case 'polling':
-      return `${describePolling(pollMs)} (${reason})`;
+      return { text: `Off, polling every ${formatInterval(pollMs)}`, reason };
     case 'off':
-      return `off (${reason}); weighbridge asks every few hours`;
+      return { text: `Off, checking every ${formatInterval(view.reconcileMs)}`, reason };
   }
 }
 

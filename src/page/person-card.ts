@@ -2,25 +2,25 @@ import { type Derived, withBmi } from '../domain/derived.ts';
 import { formatWeight, type WeightUnit } from '../domain/format.ts';
 import { believableOf, firstFrom, type Series, type TimedValue } from '../domain/history.ts';
 import type { PersonStatus } from '../domain/status.ts';
+import { trendChange } from '../domain/trend.ts';
 import { type Html, html } from '../html/html.ts';
-import { monthsBefore } from './chart/course.ts';
+import { spanOf } from './chart/course.ts';
 import { drawCharts } from './chart/person-charts.ts';
 import { drawConnection } from './connection.ts';
 import { drawHeld } from './held.ts';
-import { anchorOf, drawLinkButton, nameOf } from './parts.ts';
+import { anchorOf, drawIcon, nameOf } from './parts.ts';
 import { quantityOf, sayChange } from './quantity.ts';
-import type { PageView } from './view.ts';
-import { DAY_MS, sayDay, saySince, timeWhen } from './words.ts';
+import { PATHS, type PageView, RANGE_NAMES, relative } from './view.ts';
+import { DAY_MS, sayDay, sayDayShortly, saySince, timeWhen } from './words.ts';
 
 /** One person: the last weight, how it goes, and the connection with Withings. */
 export function drawPerson(person: PersonStatus, everything: PageView): Html {
-  const { userId, login } = person;
+  const { userId } = person;
   const believable = believableOf(everything.histories, everything.now);
   const view = { ...everything, histories: withBmi(believable, person.derived.height) };
   const weights = view.histories.valuesOf(userId, 'weight');
   const all = everything.histories.valuesOf(userId, 'weight');
   const leftOut = all.length > weights.length && all.at(-1);
-  const label = html`Link <span class="unseen"><bdi>${nameOf(person)}</bdi> </span>again`;
   return html`<article class="person" id="${anchorOf(userId)}" aria-labelledby="n${userId}">
 <header>
 <h2 id="n${userId}"><bdi>${nameOf(person)}</bdi></h2>
@@ -30,8 +30,7 @@ ${drawHeld(person, view)}
 ${drawBed(person, view)}
 </header>
 ${drawCharts(person, view)}
-${drawConnection(person, view)}
-${drawLinkButton(view, label, login.state === 'needs_login' ? 'main' : 'quiet')}
+<footer>${drawConnection(person, view)}${everything.histories.quantitiesOf(userId).length > 0 && drawCsvLink(person)}</footer>
 </article>`;
 }
 
@@ -40,40 +39,59 @@ function drawBed({ bed }: PersonStatus, { now }: PageView): Html | false {
   return html`<p class="hint bed">${bed.kind === 'in_bed' ? 'In bed' : 'Out of bed'} since ${timeWhen(bed.at, now)}</p>`;
 }
 
-function drawWeight(weights: Series, derived: Derived, { unit, now }: PageView): Html | false {
+function drawCsvLink(person: PersonStatus): Html {
+  return html`<a class="csv" href="${relative(PATHS.csv)}${person.userId}" download>${drawIcon('download')}CSV<span class="unseen"> of all weigh-ins of <bdi>${nameOf(person)}</bdi></span></a>`;
+}
+
+function drawWeight(weights: Series, derived: Derived, view: PageView): Html | false {
   const last = weights.at(-1);
   if (last === undefined) return false;
+  const { unit, now } = view;
   const { takenMs, value } = last;
   const { format, suffix } = quantityOf('weight', unit);
-  const changes = [...changesOf(last, weights, unit, now), ...sayGoal(derived, unit)];
+  const notes = [changeSincePrevious(weights, unit, now), sayGoal(derived, unit)].filter((note) => note !== undefined);
   return html`<p class="weight" data-taken="${takenMs}"><b>${format(value)}</b>${
     suffix !== '' && html`<span>${suffix}</span>`
   } <span class="when">${timeWhen(new Date(takenMs), now)}</span></p>
-${changes.length > 0 && html`<ul class="changes">${changes.map((change) => html`<li>${change}</li>`)}</ul>`}`;
+${notes.length > 0 && html`<ul class="changes">${notes.map((note) => html`<li>${note}</li>`)}</ul>`}
+${derived.trend !== undefined && drawTiles(weights, view)}`;
 }
 
 /** `−3.25 kg to the goal of 78.00 kg` */
-function sayGoal({ goal, toGoal = 0 }: Derived, unit: WeightUnit): string[] {
-  if (goal === undefined) return [];
-  const what = `the goal of ${formatWeight(goal, unit)}`;
-  return [toGoal === 0 ? `${what} is reached` : `${sayChange(toGoal, unit)} to ${what}`];
+function sayGoal({ goal, toGoal = 0 }: Derived, unit: WeightUnit): string | undefined {
+  if (goal === undefined) return undefined;
+  if (toGoal === 0) return `Goal of ${formatWeight(goal, unit)} reached`;
+  return `${sayChange(toGoal, unit)} to the goal of ${formatWeight(goal, unit)}`;
 }
 
-/** `−0.40 kg since yesterday`: since the weigh-in before, and since the one a month ago. */
-export function changesOf(last: TimedValue, weights: Series, unit: WeightUnit, now: Date): string[] {
-  const lastMs = last.takenMs;
-  const beforeOf = (ms: number) => {
-    const at = firstFrom(weights, ms);
-    return at === 0 ? undefined : weights.at(at - 1);
-  };
-  const before = beforeOf(lastMs);
-  // Up to the end of that day: people who weigh every morning do so a little earlier or later.
-  const monthAgo = beforeOf(monthsBefore(lastMs, 1) + DAY_MS);
-  const earlier = [before, monthAgo?.takenMs === before?.takenMs ? undefined : monthAgo].filter(
-    (each) => each !== undefined,
-  );
-  return earlier.map(({ takenMs, value }) => {
-    const change = sayChange(last.value - value, unit);
-    return `${/[1-9]/.test(change) ? change : 'the same'} since ${saySince(new Date(takenMs), now)}`;
-  });
+/** `−0.40 kg since the weigh-in before (yesterday)`: as the scale showed it. */
+export function changeSincePrevious(weights: Series, unit: WeightUnit, now: Date): string | undefined {
+  const [before, last] = [weights.at(-2), weights.at(-1)];
+  if (before === undefined || last === undefined) return undefined;
+  const change = sayChange(last.value - before.value, unit);
+  const when = saySince(new Date(before.takenMs), now);
+  return `${/[1-9]/.test(change) ? change : 'No change'} since the previous weigh-in (${when})`;
 }
+
+/** How the trend has changed: the first two are the same in every range. */
+function drawTiles(weights: Series, { unit, range, now }: PageView): Html {
+  const { formatChange } = quantityOf('weight', unit);
+  const newestMs = weights.at(-1)?.takenMs ?? 0;
+  const { fromMs } = spanOf(range, now, [weights]);
+  const firstFromThere = weights.at(firstFrom(weights, fromMs)) ?? NOTHING;
+  const isWhole = range !== 'all' && firstFromThere.takenMs - fromMs < WEEK_MS;
+  const since = isWhole ? fromMs : firstFromThere.takenMs;
+  const tiles = [
+    { label: '7 days', sinceMs: newestMs - WEEK_MS },
+    { label: '30 days', sinceMs: newestMs - 30 * DAY_MS },
+    { label: isWhole ? RANGE_NAMES[range] : `Since ${sayDayShortly(new Date(since), now)}`, sinceMs: since },
+  ];
+  return html`<dl class="tiles" aria-label="Change of the trend">${tiles.map(({ label, sinceMs }) => {
+    const change = trendChange(weights, sinceMs);
+    return html`<div><dt>${label}</dt><dd>${change === undefined ? '–' : formatChange(change)}</dd></div>`;
+  })}</dl>`;
+}
+
+const WEEK_MS = 7 * DAY_MS;
+/** What stands where no value does. */
+const NOTHING: TimedValue = { takenMs: 0, value: 0 };

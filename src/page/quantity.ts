@@ -4,7 +4,7 @@ import { readMeasureKey } from '../domain/measure.ts';
 /** How a quantity is told and drawn in the household's unit. */
 export interface Quantity {
   readonly key: string;
-  /** `Fat`, `Muscle, left arm` */
+  /** `Body fat`, `Segment muscle mass, left arm`: the names that Home Assistant gets as well. */
   readonly title: string;
   /** What a value that is measured becomes on the scale of a picture. */
   readonly scale: number;
@@ -16,10 +16,12 @@ export interface Quantity {
   readonly format: (value: number) => string;
   /** What a scale shows is more exact than what a trend knows. */
   readonly formatTrend: (value: number) => string;
-  /** How much a trend has changed, with its sign and without a unit that stands beside it anyway. */
+  /** How much a trend has changed, with its sign and its unit. Per cent change by points. */
   readonly formatChange: (difference: number) => string;
   /** What comes after each value: ` kg`, ` %`, or nothing. */
   readonly suffix: string;
+  /** What stands above an axis: `kg`, `%`, or nothing where each value says it. */
+  readonly axisUnit: string;
 }
 
 const facts = (title: string, digits: number, leastSpan: number) => ({ title, digits, leastSpan });
@@ -27,10 +29,10 @@ type Facts = ReturnType<typeof facts>;
 
 /** What a household looks at, the most important first. The first ones are shown at once, the others on demand. */
 const COMPOSITION: Readonly<Record<string, Facts>> = {
-  fat_ratio: facts('Fat', 1, 2),
-  muscle_mass: facts('Muscle', 1, 2),
-  hydration: facts('Water', 1, 2),
-  bone_mass: facts('Bone', 2, 0.4),
+  fat_ratio: facts('Body fat', 1, 2),
+  muscle_mass: facts('Muscle mass', 1, 2),
+  hydration: facts('Body water', 1, 2),
+  bone_mass: facts('Bone mass', 2, 0.4),
   visceral_fat: facts('Visceral fat', 1, 1),
   bmi: facts('BMI', 1, 1),
   heart_rate: facts('Heart rate', 0, 10),
@@ -44,7 +46,7 @@ const OTHERS: Readonly<Record<string, Facts>> = {
   diastolic_bp: facts('Diastolic blood pressure', 0, 20),
   basal_metabolic_rate: facts('Basal metabolic rate', 0, 50),
   metabolic_age: facts('Metabolic age', 0, 4),
-  spo2: facts('Oxygen in the blood', 0, 4),
+  spo2: facts('Blood oxygen', 0, 4),
   vo2_max: facts('VO₂ max', 1, 2),
   afib_ecg: facts('Atrial fibrillation (ECG)', 0, 4),
   afib_ppg: facts('Atrial fibrillation (PPG)', 0, 4),
@@ -74,6 +76,7 @@ export function quantityOf(key: string, unit: WeightUnit): Quantity {
   const scale = inPounds ? 1 / POUND : 1;
   const format = (value: number) => (value * scale).toFixed(known.digits);
   const suffix = inPounds ? 'lb' : measured;
+  const inUnit = suffix ? ` ${suffix}` : '';
   return {
     key,
     title,
@@ -82,8 +85,9 @@ export function quantityOf(key: string, unit: WeightUnit): Quantity {
     leastSpan: known.leastSpan * scale,
     format,
     formatTrend: format,
-    formatChange: (difference) => signed(difference * scale, known.digits),
-    suffix: suffix ? ` ${suffix}` : '',
+    formatChange: (difference) => signed(difference * scale, known.digits) + (suffix === '%' ? ' pts' : inUnit),
+    suffix: inUnit,
+    axisUnit: suffix,
   };
 }
 
@@ -103,6 +107,7 @@ function weightIn(unit: WeightUnit): Quantity {
     formatTrend: (kilograms) => withoutSuffix(formatTrend(kilograms, unit)),
     formatChange: (difference) => `${signed(difference * scale, 1)} ${isStones ? 'lb' : unit}`,
     suffix,
+    axisUnit: isStones ? 'st lb' : unit,
   };
 }
 

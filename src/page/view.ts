@@ -6,6 +6,13 @@ import type { Status } from '../domain/status.ts';
 export const RANGES = ['month', 'quarter', 'year', 'all'] as const;
 export type Range = (typeof RANGES)[number];
 
+export const RANGE_NAMES: Readonly<Record<Range, string>> = {
+  month: '1 month',
+  quarter: '3 months',
+  year: '1 year',
+  all: 'All',
+};
+
 export function readRange(text: string | null): Range {
   return RANGES.find((range) => range === text) ?? 'quarter';
 }
@@ -24,6 +31,8 @@ export interface PageView {
   readonly callbackUrl: string | undefined;
   /** How often weighbridge polls where Withings cannot call. */
   readonly pollMs: number;
+  /** How often it checks everything, also where Withings calls. */
+  readonly reconcileMs: number;
   /** After the consent the browser comes back to weighbridge. */
   readonly answersRedirect: boolean;
   /** `STATUS_LINK`: people may link from here. */
@@ -50,6 +59,8 @@ export const PATHS = {
   pasted: '/pasted',
   /** Tells by server-sent events that the page has changed. */
   changes: '/changes',
+  /** Every weigh-in of a person, as CSV: `/csv/USERID`. */
+  csv: '/csv/',
   /** Of the style sheet, the script and the icon: `/assets/NAME`. */
   assets: '/assets/',
 } as const;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { trendAt, trendNow } from '../../src/domain/trend.ts';
+import { trendAt, trendChange, trendNow } from '../../src/domain/trend.ts';
 import { valueAxis } from '../../src/page/chart/axes.ts';
 import { courseOf } from '../../src/page/chart/course.ts';
 import { pathsOf } from '../../src/page/chart/plot.ts';
@@ -65,13 +65,42 @@ describe('the trend', () => {
     assert.ok((trend[0]?.value ?? 0) > 82);
   });
 
+  it('is told from a moment to the newest day: a steady rise in full, but for the end that is held back', () => {
+    const rising = days(60, (day) => 80 + day / 10).map(({ atMs, value }) => ({ takenMs: atMs, value }));
+    const newestMs = rising.at(-1)?.takenMs ?? 0;
+    const change = trendChange(rising, newestMs - 30 * DAY_MS) ?? 0;
+    assert.ok(change > 2.7 && change <= 3, String(change));
+  });
+
+  it('has not changed from where it is unknown: without a weigh-in within a week, without enough of them, or ahead', () => {
+    const away = days(60, () => 80)
+      .filter((_, day) => day < 10 || day > 35)
+      .map(({ atMs, value }) => ({ takenMs: atMs, value }));
+    const startMs = away[0]?.takenMs ?? 0;
+    assert.equal(trendChange(away, startMs + 22 * DAY_MS), undefined, 'in the gap');
+    assert.ok(Math.abs(trendChange(away, startMs + 12 * DAY_MS) ?? 9) < 0.001, 'near its edge');
+    assert.equal(trendChange(away.slice(0, 2), startMs), undefined, 'two days');
+    assert.equal(trendChange(away, startMs + 100 * DAY_MS), undefined, 'ahead');
+    assert.equal(trendChange([], 0), undefined);
+  });
+
+  it('fades in its last five days, which the next weigh-ins still move', () => {
+    const values = days(60, () => 80).map(({ atMs, value }) => ({ takenMs: atMs, value }));
+    const course = courseOf(values, { fromMs: 0, toMs: 60 * DAY_MS }, 400);
+    const quantity = quantityOf('weight', 'kg');
+    const paths = pathsOf(course, valueAxis(quantity, 79, 81, { about: 5, least: 4 }), quantity);
+    const pointsIn = (path: string) => path.slice(1).split(' ').length / 2;
+    assert.deepEqual([pointsIn(paths.trend), pointsIn(paths.tail)], [55, 6]);
+    assert.ok(paths.tail.startsWith(`M${paths.trend.split(' ').slice(-2).join(' ')} `), 'begins where the line ends');
+  });
+
   it('has a gap where three weeks are missing, in the line and in the band', () => {
     const values = days(60, () => 80)
       .filter((_, day) => day < 10 || day > 35)
       .map(({ atMs, value }) => ({ takenMs: atMs, value }));
     const course = courseOf(values, { fromMs: 0, toMs: 60 * DAY_MS }, 400);
     const quantity = quantityOf('weight', 'kg');
-    const paths = pathsOf(course, valueAxis(quantity, 79, 81, 5), quantity);
+    const paths = pathsOf(course, valueAxis(quantity, 79, 81, { about: 5, least: 4 }), quantity);
     assert.equal(paths.trend.match(/M/g)?.length, 2);
     assert.equal(paths.band.match(/M/g)?.length, 2);
     assert.equal(paths.dots.match(/M/g)?.length, course.points.length);
@@ -86,7 +115,7 @@ describe('the trend', () => {
     const linesOf = (values: readonly { takenMs: number; value: number }[], most: number) => {
       const course = courseOf(values, { fromMs: now - 365 * DAY_MS, toMs: now }, most);
       const quantity = quantityOf('weight', 'kg');
-      return pathsOf(course, valueAxis(quantity, 19, 21, 5), quantity).trend.split('M').length - 1;
+      return pathsOf(course, valueAxis(quantity, 19, 21, { about: 5, least: 4 }), quantity).trend.split('M').length - 1;
     };
     for (const most of [400, 60]) {
       assert.equal(linesOf(away(118, 103), most), 1, `15 days, ${most} points`);

@@ -36,7 +36,7 @@ describe('without CALLBACK_URL', { concurrency: true }, () => {
     assert.deepEqual([state, mode, seconds], ['polling', 'polling every 2 s', 2]);
 
     const page = await (await fetch(`http://127.0.0.1:${statusPort}/`)).text();
-    assert.match(page, /Everything works/);
+    assert.match(page, /<summary class="pill well">OK</);
     assert.match(page, /polling every 2 s/);
 
     const users = await home.start(env, ['users']).exited;

@@ -155,7 +155,7 @@ for (const name of PROXIES) {
     it('brings back the browser from the consent page, and refuses a large body', async () => {
       await using daemon = await way.home.serve(way.env);
       const page = await way.ask({ method: 'GET', path: `${CALLBACK_PATH}?code=the-code&state=made-up` });
-      assert.match(page.body, /Not linked/);
+      assert.match(page.body, /Link not valid here/);
       assert.match(`${page.headers['content-security-policy']}`, /default-src 'none'/);
       assert.match(`${page.headers['cache-control']}`, /no-store/);
 

@@ -6,7 +6,7 @@ describe('a change', () => {
   it('that rounds to nothing has both signs, whichever it had', () => {
     const { formatChange } = quantityOf('weight', 'kg');
     assert.deepEqual([0, 0.04, -0.04].map(formatChange), ['±0.0 kg', '±0.0 kg', '±0.0 kg']);
-    assert.equal(quantityOf('heart_rate', 'kg').formatChange(-0.4), '±0');
+    assert.equal(quantityOf('heart_rate', 'kg').formatChange(-0.4), '±0 bpm');
   });
 
   it('has its sign, a real minus, and the digits of its quantity', () => {
@@ -15,7 +15,9 @@ describe('a change', () => {
       '−0.1 kg',
       '+1.3 kg',
     ]);
-    assert.equal(quantityOf('bone_mass', 'kg').formatChange(-0.12), '−0.12');
+    assert.equal(quantityOf('bone_mass', 'kg').formatChange(-0.12), '−0.12 kg');
+    assert.equal(quantityOf('fat_ratio', 'kg').formatChange(-0.7), '−0.7 pts', 'per cent change by points');
+    assert.equal(quantityOf('visceral_fat', 'kg').formatChange(-0.7), '−0.7');
     assert.equal(sayChange(-0.4, 'kg'), '−0.40 kg');
   });
 

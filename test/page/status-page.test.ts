@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
+import { NOTHING_DERIVED } from '../../src/domain/derived.ts';
 import { toReading } from '../../src/domain/reading.ts';
 import { createReview } from '../../src/domain/review.ts';
 import { renderPage } from '../../src/page/status-page.ts';
-import { PATHS, type PageView, RANGES, relative } from '../../src/page/view.ts';
+import { PATHS, type PageView, RANGES, type Range, relative } from '../../src/page/view.ts';
 import { openJournal } from '../../src/storage/journal/journal.ts';
 import { bedEvent } from '../support/beds.ts';
 import { dotsOf, rowsOf, textOf } from '../support/page-text.ts';
@@ -16,6 +17,7 @@ import {
   NOW,
   person,
   status,
+  TROUBLED,
   VIEWS,
   view,
 } from '../support/page-views.ts';
@@ -42,18 +44,19 @@ describe('the page', () => {
 
   it('says in words that everything works, and how each weight goes', () => {
     const text = say('well');
-    includes(text, 'Everything works', '2 people are linked; Withings calls after each weigh-in.');
-    includes(text, 'passed on to the MQTT broker', 'Anna 81.19 kg today 06:57 −0.75 kg since Thursday');
-    includes(text, 'Login works Subscription Withings calls about weight Last notification 3 minutes ago');
-    includes(text, 'Last notification none since the start Last contact 5 hours ago');
-    includes(text, 'Link another person', 'weighbridge 0.1.0, running since Wednesday');
+    includes(text, 'weighbridge OK 2 people are linked. Withings notifies weighbridge after each weigh-in.');
+    includes(text, 'Each reading goes to the MQTT broker.');
+    includes(text, 'Anna 81.19 kg today 06:57 −0.75 kg since the previous weigh-in (Thursday)');
+    includes(text, 'Connection: OK · last check 2 minutes ago Login OK Notifications Active (weight)');
+    includes(text, 'Last notification None since the last restart Last successful check 5 hours ago');
+    includes(text, 'Add person', 'weighbridge 0.1.0, up since Wednesday');
   });
 
   it('is the set-up guide where nobody is linked, with the callback URL to copy', () => {
     const markup = draw(VIEWS['empty']);
     includes(
       textOf(markup),
-      'Ready when you are',
+      'Ready to link',
       'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c8a4f',
       'Link a person',
     );
@@ -66,48 +69,62 @@ describe('the page', () => {
       assert.ok(!markup.includes(`href="${relative(PATHS.link)}"`), name);
       includes(textOf(markup), 'Linking needs CALLBACK_URL or REDIRECT_URL');
     }
-    includes(say('empty-without-callback'), 'Nearly ready', 'CALLBACK_URL=https://');
+    includes(say('empty-without-callback'), 'Set-up not complete', 'CALLBACK_URL=https://');
   });
 
   it('calls it well where weighbridge polls, and says how often', () => {
     const text = say('polling');
-    includes(text, 'Everything works', '2 people are linked; weighbridge is polling every 10 min.');
-    includes(text, 'Subscription polling every 10 min (no CALLBACK_URL)');
-    assert.ok(!/needs a look|hiccup|a minute or two/i.test(text));
-    includes(say('empty-without-callback'), 'At most 10 min and a bit later the weight stands here');
+    includes(text, 'weighbridge OK 2 people are linked. weighbridge is polling every 10 min.');
+    includes(text, 'Notifications Off, polling every 10 min No CALLBACK_URL.');
+    assert.ok(!/needed|Temporary|a minute or two/i.test(text));
+    includes(say('empty-without-callback'), 'At most 10 min and a bit later the weight appears here');
   });
 
   it('notes that Withings cannot reach the callback URL, and that weighbridge polls meanwhile', () => {
     const text = say('callback-unreachable');
-    includes(text, 'Everything works', 'Withings cannot call about Bo since yesterday', 'polling every 10 min until');
+    includes(text, 'OK, 1 note', 'Withings cannot notify weighbridge about Bo since yesterday', 'every 10 min until');
+  });
+
+  it('does not call it OK alone where a person is unsubscribed: weighbridge only checks now and then', () => {
+    const markup = draw(VIEWS['unsubscribed']);
+    includes(textOf(markup), 'Working, but checking only every 6 h', 'Notifications are off for Bo', 'subscribe 5678');
+    assert.match(markup, /<title>Working, but checking only every 6 h · /);
+    assert.ok(!/>OK</.test(markup.split('<main')[0] ?? ''));
+  });
+
+  it('has health as a pill in the top bar, which opens the page with what is wrong', () => {
+    const [bar = '', main = ''] = draw(VIEWS['well']).split('<main');
+    assert.match(bar, /<details id="more-health"><summary class="pill well">OK</);
+    assert.match(main, /^[^<]*>\s*<div class="bar">/, 'people first');
+    const [broken = '', actions = ''] = draw(VIEWS['needs-login']).split('<main');
+    assert.match(broken, /<a class="pill act" href="#actions">Action needed</);
+    assert.match(actions, /^[^<]*>\s*<section id="actions"/);
   });
 
   it('says who must link again, since when and why, once', () => {
     const refusal = { userId: ANNA, code: 'token_refused', text: 'Withings refuses it', since: NOW, isLasting: true };
     const needsLogin = VIEWS['needs-login'] ?? view();
     const text = textOf(draw({ ...needsLogin, status: { ...needsLogin.status, troubles: [refusal] } }));
-    includes(text, 'One thing needs a look', 'Anna must link again since 31 October', 'Link Anna again');
-    includes(text, 'refused since 31 October', 'Withings refuses the refresh token');
+    includes(text, 'Action needed Anna must link again since 31 October', 'Link Anna again');
+    includes(text, 'No weigh-in is lost', 'Rejected since 31 October 07:04 Withings refuses the refresh token.');
+    assert.equal(text.split('Link Anna again').length, 2, 'one button');
     assert.ok(!text.includes('Withings refuses it'));
   });
 
   it('says that a subscription is lost, and that it is tried again', () => {
-    includes(say('lost-subscription'), 'Withings does not call about Bo since yesterday', 'tries to subscribe again');
+    includes(say('lost-subscription'), 'Withings sends no notifications about Bo since yesterday');
+    includes(say('lost-subscription'), 'weighbridge checks every 6 h and retries the subscription.');
   });
 
   it('says what passes by itself in another voice than what does not', () => {
-    includes(
-      say('withings-down'),
-      'A hiccup; nothing to do yet',
-      'Something does not work right now since today 07:00',
-    );
-    includes(say('withings-down'), 'passes by itself');
-    includes(say('withings-down-long'), 'One thing needs a look', 'Something does not work since today 04:04');
+    includes(say('withings-down'), 'Temporary problem', 'Temporary Withings cannot be reached since today 07:00');
+    includes(say('withings-down'), 'usually passes');
+    includes(say('withings-down-long'), 'Action needed Withings cannot be reached since today 04:04');
   });
 
   it('says that the broker is down, and that nothing is lost, once', () => {
     const text = say('broker-down');
-    includes(text, 'One thing needs a look', 'The MQTT broker does not take readings since today 06:04');
+    includes(text, 'Action needed The MQTT broker gets no readings since today 06:04');
     includes(text, 'The broker at mqtt://192.168.1.5:1883 cannot be reached', 'none is lost');
     assert.equal(text.split('cannot be reached').length, 2);
   });
@@ -122,14 +139,14 @@ describe('the page', () => {
       { ...trouble, userId: BO, code: 'refused', text: `${BO}: something else` },
     ];
     const text = textOf(draw(view({ status: status({ people, troubles }) })));
-    includes(text, '2 things need a look', `Anna and User ${BO}: ${silent}.`, `User ${BO}: something else.`);
+    includes(text, '2 actions needed', `Anna and User ${BO}: ${silent}.`, `User ${BO}: something else.`);
     assert.equal(text.split(silent).length, 2);
   });
 
   it('says everything that is wrong, what needs somebody first', () => {
     const text = say('everything-wrong');
-    includes(text, '4 things need a look', 'The login of Bo cannot be read');
-    const order = ['Anna must link', 'The set-up is broken', 'right now', 'The set-up could be better'];
+    includes(text, '4 actions needed', 'The login of Bo cannot be read');
+    const order = ['Anna must link', 'The set-up does not work', 'Withings cannot be reached', 'Check your settings'];
     const places = order.map((part) => text.indexOf(part));
     assert.deepEqual(
       places,
@@ -139,9 +156,19 @@ describe('the page', () => {
   });
 
   it('says what comes next where there is no weight, or none of this time', () => {
-    includes(say('no-weights'), 'No weight yet');
-    includes(say('old-weights'), 'Nobody stood on the scale in this time; the last time was 7 July 2025.');
-    includes(say('one-weight'), '81.25 kg today 07:01', 'One weigh-in in this time');
+    includes(say('no-weights'), 'No weigh-ins yet. The link works. The first weigh-in appears here automatically.');
+    includes(say('old-weights'), 'No weigh-ins in this period. Last one: 7 July 2025.');
+    includes(say('one-weight'), '81.25 kg today 07:01', 'One weigh-in in this period');
+  });
+
+  it('does not promise a weigh-in where the login is refused, or Withings is away', () => {
+    const waiting = (anna: ReturnType<typeof person>, more = {}) =>
+      textOf(draw(household([[anna, {}]], {}, more))).match(/No weigh-ins yet\. ([^.]*\.)/)?.[1];
+    const login = { state: 'needs_login', since: NOW, reason: 'refused' } as const;
+    assert.equal(waiting(person(ANNA, 'Anna', { login })), 'Anna has to link again first.');
+    assert.equal(waiting(person(ANNA, 'Anna'), { troubles: [TROUBLED] }), 'Waiting for Withings.');
+    assert.equal(waiting(person(ANNA, 'Anna', { lastContact: undefined })), 'Waiting for Withings.');
+    assert.equal(waiting(person(ANNA, 'Anna'), { troubles: [{ ...TROUBLED, userId: BO }] }), 'The link works.');
   });
 
   it('leaves out what is dated in the future, and says so', () => {
@@ -160,7 +187,7 @@ describe('the page', () => {
   it('shows every quantity that somebody has, body composition first and the others folded away', () => {
     const markup = draw(VIEWS['well']);
     const [shown = '', folded = ''] = markup.split('<summary>More measurements');
-    for (const title of ['Fat', 'Muscle', 'Water', 'Bone', 'Visceral fat', 'Heart rate'])
+    for (const title of ['Body fat', 'Muscle mass', 'Body water', 'Bone mass', 'Visceral fat', 'Heart rate'])
       includes(shown, `<h4>${title}</h4>`);
     for (const title of ['Pulse wave velocity', 'Fat mass', 'Segment muscle mass, right arm'])
       includes(folded, `<h4>${title}</h4>`);
@@ -272,8 +299,8 @@ describe('the table', () => {
       bone_mass: [11].map((day) => ({ takenMs: at(day), value: 3.1 })),
     };
     const markup = draw(household([[person(ANNA, 'Anna'), series]], { range: 'month' }));
-    assert.ok(textOf(markup).includes('the line is the trend.'));
-    assert.ok(!textOf(markup).includes('in the band'), 'three days draw none');
+    assert.ok(textOf(markup).includes('line: trend'));
+    assert.ok(!textOf(markup).includes('band:'), 'three days draw none');
     assert.deepEqual(rowsOf(markup, `tb${ANNA}`), [
       ['Thu 12 November 2026', '21.2', ''],
       ['Wed 11 November 2026', '', '3.10'],
@@ -333,7 +360,7 @@ describe('the scales', () => {
   it('stand with each person, with model, battery and last contact', () => {
     const text = drawn('high');
     assert.equal(text.match(/Scale Body <\+>, battery high, last contact 3 days ago/g)?.length, 2);
-    assert.ok(text.includes('Everything works'));
+    includes(text, 'weighbridge OK 2 people');
     assert.doesNotMatch(text, /is low/);
     assert.doesNotMatch(say('well'), /battery/);
   });
@@ -342,7 +369,7 @@ describe('the scales', () => {
     const text = drawn('low');
     includes(text, 'The battery of the Body <+> is low', 'Replace or charge it. Anna and Bo use this scale.');
     assert.equal(text.match(/is low/g)?.length, 1);
-    assert.ok(text.includes('Everything works'));
+    includes(text, 'OK, 1 note');
   });
 });
 
@@ -363,7 +390,7 @@ describe('what is held', () => {
   });
 
   it('needs no action', () => {
-    includes(say('held'), 'Everything works');
+    includes(say('held'), 'weighbridge OK 2 people');
   });
 
   it('is told three times at most', () => {
@@ -404,7 +431,13 @@ describe('a journal with what is held and taken back', () => {
     const people = [ANNA, BO].map((user) => ({ ...person(user, undefined), held: journal.heldOf(user) }));
     const markup = draw(view({ range: 'month', status: status({ people }), histories: journal.histories }));
     const text = textOf(markup);
-    includes(text, 'User 1234 81.20 kg Wednesday 07:04', '+0.10 kg since Tuesday', 'Held: 116.25 kg', 'Held: −1.00 kg');
+    includes(
+      text,
+      'User 1234 81.20 kg Wednesday 07:04',
+      '+0.10 kg since the previous weigh-in (Tuesday)',
+      'Held: 116.25 kg',
+      'Held: −1.00 kg',
+    );
     assert.equal(text.match(/116\.25/g)?.length, 1, 'in the line that says that it is held');
     assert.ok(!/81\.90/.test(text));
     const [annas = '', bos = ''] = markup.split(/(?=<article)/).slice(1);
@@ -413,12 +446,40 @@ describe('a journal with what is held and taken back', () => {
 });
 
 describe('what the page derives', () => {
-  const trendOf = (text: string) => /trend ([0-9.]+ \w+ [−+][0-9.]+ \w+ per week)/.exec(text)?.[1];
+  const trendOf = (text: string) => /Trend ([0-9.]+ \w+ [−+][0-9.]+ \w+ per week)/.exec(text)?.[1];
 
   it('is the same trend and the same change per week in every range', () => {
     const trends = RANGES.map((range) => trendOf(textOf(draw(household([[person(ANNA, 'Anna'), ANNAS]], { range })))));
     assert.match(trends[0] ?? '', /^81\.\d kg [−+]0\.\d\d kg per week$/);
     assert.equal(new Set(trends).size, 1, trends.join());
+  });
+
+  it('is the change of the trend in 7 and in 30 days, the same in every range, and in the range', () => {
+    const tiles = (range: Range) =>
+      [
+        ...draw(household([[person(ANNA, 'Anna'), ANNAS]], { range })).matchAll(
+          /<dt>([^<]*)<\/dt><dd>([−+±][0-9.]+ kg)</g,
+        ),
+      ].map(([, label, change]) => `${label} ${change}`);
+    const all = RANGES.map(tiles);
+    for (const each of all) assert.deepEqual(each.slice(0, 2), ['7 days ±0.0 kg', '30 days −0.5 kg']);
+    assert.deepEqual(
+      all.map((each) => each[2]),
+      ['1 month −0.6 kg', '3 months −1.5 kg', '1 year −2.4 kg', 'Since Nov 2024 −5.1 kg'],
+    );
+  });
+
+  it('has a dashed line for a goal that is near, and none for one that would press the picture flat', () => {
+    const goalOf = (goal: number) => {
+      const anna = person(ANNA, 'Anna', { derived: { ...NOTHING_DERIVED, goal } });
+      return /<line class="goal" y1="([0-9.]+)%"[^>]*><text class="goal"[^>]*>([^<]*)</.exec(
+        draw(household([[anna, ANNAS]])),
+      );
+    };
+    const [, y, label] = goalOf(80) ?? [];
+    assert.ok(Number(y) > 80 && Number(y) < 100, y);
+    assert.equal(label, 'Goal 80.00 kg');
+    assert.equal(goalOf(60), null);
   });
 
   it('is a picture of the body mass index, and the goal in a line', () => {
@@ -429,9 +490,8 @@ describe('what the page derives', () => {
     assert.match(trendOf(say('derived-pounds')) ?? '', /^1\d\d\.\d lb [−+]\d\.\d lb per week$/);
   });
 
-  it('is nothing without a height, a goal, and enough weights; the place for a point that is looked at stays', () => {
+  it('is nothing without a height, a goal, and enough weights', () => {
     const markup = draw(VIEWS['one-weight']);
-    assert.doesNotMatch(textOf(markup), /BMI|goal|per week|trend [0-9]/);
-    assert.ok(markup.includes('<p class="readout"><b></b> <span></span></p>'));
+    assert.doesNotMatch(textOf(markup), /BMI|goal|per week|Trend [0-9]|7 days/);
   });
 });

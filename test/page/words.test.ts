@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { changesOf } from '../../src/page/person-card.ts';
+import { changeSincePrevious } from '../../src/page/person-card.ts';
 import { list, sayAgo, sayDayShortly, sayWhen, sentence } from '../../src/page/words.ts';
 import { inZone } from '../support/in-zone.ts';
 
@@ -65,28 +65,26 @@ describe('a time', () => {
 describe('what a weight has changed', () => {
   const now = new Date(2026, 10, 21, 7, 4);
   const weights = [
-    { takenMs: new Date(2026, 8, 1, 7).getTime(), value: 84 },
     { takenMs: new Date(2026, 9, 21, 7, 30).getTime(), value: 83 },
     { takenMs: new Date(2026, 10, 20, 7).getTime(), value: 80.85 },
     { takenMs: new Date(2026, 10, 21, 7).getTime(), value: 81.25 },
   ];
-  const last = { takenMs: new Date(2026, 10, 21, 7).getTime(), value: 81.25 };
 
-  it('is told since the weigh-in before and since a month', () => {
-    assert.deepEqual(changesOf(last, weights, 'kg', now), ['+0.40 kg since yesterday', '−1.75 kg since 21 October']);
-    assert.deepEqual(changesOf(last, weights, 'lb', now), ['+0.9 lb since yesterday', '−3.9 lb since 21 October']);
-    assert.deepEqual(changesOf(last, weights, 'st', now), ['+0.9 lb since yesterday', '−3.9 lb since 21 October']);
+  it('is told since the weigh-in before, with a unit', () => {
+    const say = (unit: 'kg' | 'lb' | 'st') => changeSincePrevious(weights, unit, now);
+    assert.equal(say('kg'), '+0.40 kg since the previous weigh-in (yesterday)');
+    assert.equal(say('lb'), '+0.9 lb since the previous weigh-in (yesterday)');
+    assert.equal(say('st'), '+0.9 lb since the previous weigh-in (yesterday)');
   });
 
-  it('is told once where the weigh-in before is a month old, and not at all where there is none', () => {
-    assert.deepEqual(changesOf(last, weights.slice(0, 1), 'kg', now), ['−2.75 kg since 1 September']);
-    assert.deepEqual(changesOf(last, [], 'kg', now), []);
-    assert.deepEqual(changesOf(last, weights.slice(-1), 'kg', now), []);
+  it('is not told where there is no weigh-in before', () => {
+    assert.equal(changeSincePrevious([], 'kg', now), undefined);
+    assert.equal(changeSincePrevious(weights.slice(-1), 'kg', now), undefined);
   });
 
-  it('may be nothing, or of the same day', () => {
-    const earlier = [{ takenMs: new Date(2026, 10, 21, 5, 30).getTime(), value: 81.25 }];
-    assert.deepEqual(changesOf(last, earlier, 'kg', now), ['the same since today 05:30']);
+  it('may be nothing, and of the same day', () => {
+    const earlier = [{ takenMs: new Date(2026, 10, 21, 5, 30).getTime(), value: 81.25 }, ...weights.slice(-1)];
+    assert.equal(changeSincePrevious(earlier, 'kg', now), 'No change since the previous weigh-in (today 05:30)');
   });
 });
 

@@ -59,6 +59,7 @@ export function view(changes: Partial<PageView> = {}): PageView {
     concerns: [],
     callbackUrl: 'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c8a4f',
     pollMs: 600_000,
+    reconcileMs: 6 * HOUR_MS,
     answersRedirect: true,
     offersLink: true,
     linkUrl: './link',
@@ -278,6 +279,10 @@ export const VIEWS: Readonly<Record<string, PageView>> = {
   'callback-unreachable': household([
     two[0],
     [{ ...bo, subscription: { ...LOST, state: 'polling', pollMs: 600_000 } }, BOS],
+  ]),
+  unsubscribed: household([
+    two[0],
+    [{ ...bo, subscription: { ...LOST, state: 'off', since: undefined, reason: 'unsubscribed' } }, BOS],
   ]),
   'no-weights': household([[anna, {}]]),
   'one-weight': household([[anna, LONELY]], { range: 'month' }),

@@ -64,6 +64,7 @@ export const WELL: Status = {
 export function page(parts: Partial<Page> = {}): Page {
   return {
     draw: () => Promise.resolve('<!doctype html>'),
+    csv: () => Promise.resolve(undefined),
     asset: () => Promise.resolve(undefined),
     watch: () => ({ [Symbol.dispose]: () => undefined }),
     link: () => undefined,

@@ -1,13 +1,14 @@
 import type { LinkFailed } from '../../domain/link.ts';
 import type { Trouble } from '../../domain/trouble.ts';
 
-/** What the person in front of the browser is told when linking has failed. */
+/** Why linking has failed, for the person in front of the browser: they may be without a terminal. */
 
-const AGAIN = 'Ask for a new link ("weighbridge login") and open it.';
-export const UNEXPECTED = 'something unexpected happened, which is in the log of weighbridge';
+const AGAIN = 'Ask for a new link: "Add person" on the status page, or "weighbridge login".';
+const OPEN_AGAIN = 'Open the link again.';
+export const UNEXPECTED = 'An unexpected error. See the weighbridge log.';
 
-function failed(code: string, problem: string, remedy: string = AGAIN): LinkFailed {
-  return { kind: 'failed', code, problem, remedy };
+function failed(code: string, title: string, problem: string, remedy: string = AGAIN): LinkFailed {
+  return { kind: 'failed', code, title, problem, remedy };
 }
 
 /** Withings' own word for it; a stranger can put any word into the address. */
@@ -15,6 +16,7 @@ export function refused(error: string): LinkFailed {
   const word = error.replace(/[^\w -]/g, '').slice(0, 40);
   return failed(
     'refused',
+    'Withings refused the request',
     `Withings refused the request (${word}).`,
     'Compare the scopes and the application with the partner dashboard.',
   );
@@ -22,23 +24,28 @@ export function refused(error: string): LinkFailed {
 
 export const DENIED = failed(
   'denied',
-  'You have not given your consent, so nobody was linked.',
-  'If that was a mistake: open the link again.',
+  'You chose not to link',
+  'Withings did not get your consent.',
+  'If you changed your mind, open the link again.',
 );
-export const STATE_MISSING = failed('state_missing', 'This address is only a part of what Withings sends back.');
+export const STATE_MISSING = failed(
+  'state_missing',
+  'Address incomplete',
+  'The address has only a part of what Withings sends.',
+  OPEN_AGAIN,
+);
 export const STATE_FORGED = failed(
   'state_forged',
-  'This did not begin with a link of this weighbridge, so nothing was done.',
-  'Ask for a link ("weighbridge login") and open it. If you link by hand: copy the code from the address of this page.',
+  'Link not valid here',
+  'This weighbridge did not make the link.',
+  `${AGAIN} If you link by hand, copy the code from the address of this page.`,
 );
-export const STATE_EXPIRED = failed(
-  'state_expired',
-  'The link you opened is too old; it is good for a quarter of an hour.',
-);
+export const STATE_EXPIRED = failed('state_expired', 'Link expired', 'The link was valid for 15 minutes.');
 export const CODE_USED = failed(
   'code_used',
-  'Withings gives out each code for one use, and this one has been used.',
-  'Open the link again.',
+  'Link already used',
+  'Withings accepts each sign-in once, and this one was used.',
+  OPEN_AGAIN,
 );
 
 /**
@@ -54,29 +61,47 @@ export function translate(
     case 'code_refused':
       return failed(
         code,
-        'Withings did not accept its own code: it is good for 30 seconds and once.',
-        'Open the link again.',
+        'The sign-in took too long',
+        'Withings allows 30 seconds for a sign-in, and accepts it once.',
+        OPEN_AGAIN,
       );
     case 'wrong_client':
       return failed(
         code,
+        'Wrong client id or secret',
         'The client id or the client secret of weighbridge is wrong.',
         'Compare WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET with the Withings partner dashboard, and restart weighbridge.',
       );
     case 'redirect_mismatch':
       return failed(
         code,
+        'Callback URL does not match',
         `${redirectSetting} is not the callback URL that Withings knows.`,
         'Copy it exactly from the Withings partner dashboard, and restart weighbridge.',
       );
     case 'throttled':
-      return failed(code, 'Withings has had enough calls for now.', 'Wait a minute, then open the link again.');
+      return failed(
+        code,
+        'Withings limits the requests',
+        'Withings rate limit reached.',
+        'Wait a minute, then open the link again.',
+      );
     case 'unreachable':
     case 'bad_answer':
-      return failed(code, `Withings did not answer as it should: ${message}.`, 'Open the link again in a minute.');
+      return failed(
+        code,
+        code === 'unreachable' ? 'Withings cannot be reached' : 'Withings answered with an error',
+        `Withings did not answer as expected: ${message}.`,
+        'Open the link again in a minute.',
+      );
     case 'defect':
-      return failed(code, 'Something unexpected happened.', 'It is in the log of weighbridge; please report it.');
+      return failed(code, 'Unexpected error', 'An unexpected error.', 'See the weighbridge log, and report the error.');
     default:
-      return failed(code, `${message}.`, hint === undefined ? AGAIN : `${hint}. Then open the link again.`);
+      return failed(
+        code,
+        'Linking failed',
+        `${message}.`,
+        hint === undefined ? AGAIN : `${hint}. Then open the link again.`,
+      );
   }
 }

@@ -38,6 +38,7 @@ const TASKS: Readonly<Record<Bringer, string>> = {
 const NOT_WHOLE: LinkFailed = {
   kind: 'failed',
   code: 'not_whole',
+  title: 'Address incomplete',
   problem: 'This is only a part of the address, or another address.',
   remedy: 'Paste the rest of it, or the whole address with everything behind the question mark.',
 };

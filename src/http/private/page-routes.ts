@@ -1,3 +1,4 @@
+import { pipeline } from 'node:stream/promises';
 import { Router } from 'express';
 import type { Clock } from '../../domain/clock.ts';
 import type { People } from '../../domain/household.ts';
@@ -17,6 +18,8 @@ export interface Page {
   draw(parameters: URLSearchParams, isFramed: boolean): Promise<string>;
   /** Undefined where no file has this name. */
   asset(name: string): Promise<Asset | undefined>;
+  /** Every weigh-in of a person as CSV, in pieces; undefined where there is no such person. */
+  csv(userId: string): Promise<AsyncIterable<string> | undefined>;
   /** Calls back whenever the page may have changed. */
   watch(onChange: () => void): Disposable;
   /** Withings' consent page; undefined where the browser could not come back from it. Without this the page links no person. */
@@ -85,6 +88,17 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
       .type(name)
       .send(asset.content);
   });
-  routes.all(['/', '/changes', '/assets/:name'], refuseMethod);
+  routes.get('/csv/:userid', async (request, response, next) => {
+    const { userid } = request.params;
+    const csv = await page.csv(userid);
+    if (csv === undefined) return next('router');
+    response.type('csv').attachment(`weighbridge-${userid}.csv`);
+    if (request.method === 'HEAD') return void response.end();
+    // A reader who has gone away needs no answer. One who is there sees that the file is cut off.
+    await pipeline(csv, response, { signal }).catch((error) => {
+      if (!response.destroyed) response.destroy(error);
+    });
+  });
+  routes.all(['/', '/changes', '/assets/:name', '/csv/:userid'], refuseMethod);
   return routes;
 }

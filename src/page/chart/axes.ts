@@ -9,6 +9,8 @@ export interface Tick {
   /** From 0 at the start of the axis to 1 at its end. */
   readonly position: number;
   readonly label: string;
+  /** A second line: the year below a month. */
+  readonly below?: string | undefined;
 }
 
 /** From bottom to top, in the unit that is shown. */
@@ -20,29 +22,47 @@ export interface ValueAxis {
 
 /** So much of the height is left free above and below. */
 const MARGIN = 0.08;
-const STONE_STEPS = [1, 2, 7, 14, 28, 70, 140, 280] as const;
+const STONE_STEPS = [280, 140, 70, 28, 14, 7, 2, 1] as const;
+/** A step of stones is cut so often at least: between two steps of theirs is a factor of up to 3.5. */
+const LEAST_STONE_STEPS = 2.5;
 
 /**
  * @param lowest, highest values that must fit, as they were measured
- * @param mostTicks about as many; d3 may give half as many again as it is asked for
+ * @param ticks about how many; d3 may give half as many again
+ * @param ticks.least the axis is made longer where there would be fewer
  */
-export function valueAxis(quantity: Quantity, lowest: number, highest: number, mostTicks: number): ValueAxis {
+export function valueAxis(
+  quantity: Quantity,
+  lowest: number,
+  highest: number,
+  ticks: { readonly about: number; readonly least: number },
+): ValueAxis {
   const [bottom, top] = [lowest * quantity.scale, highest * quantity.scale];
   const middle = (bottom + top) / 2;
   const least = quantity.leastSpan || Math.abs(middle) * 0.05 || 1;
   const half = (Math.max(top - bottom, least) / 2) * (1 + 2 * MARGIN);
-  const [low, high] = [middle - half, middle + half];
+  let [low, high] = [middle - half, middle + half];
   const isStones = quantity.steps === 'stones';
   const step = isStones
-    ? (STONE_STEPS.find((each) => each * mostTicks >= high - low) ?? 280)
-    : tickStep(low, high, mostTicks - 1);
+    ? (STONE_STEPS.find((each) => each * LEAST_STONE_STEPS <= high - low) ?? 1)
+    : tickStep(low, high, ticks.about - 1);
+  for (let count = countOf(low, high, step); count < ticks.least; count += 1) {
+    const [below, above] = [(Math.ceil(low / step) - 1) * step, (Math.floor(high / step) + 1) * step];
+    if (low - below < above - high) low = below;
+    else high = above;
+  }
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const labelOf = (value: number) => (isStones ? formatStones(value) : value.toFixed(digits).replace(/^-/, '−'));
-  const ticks = range(Math.ceil(low / step), Math.floor(high / step) + 1).map((count) => {
+  const marked = range(Math.ceil(low / step), Math.floor(high / step) + 1).map((count) => {
     const value = count * step;
     return { position: (value - low) / (high - low), label: labelOf(value) };
   });
-  return { low, high, ticks };
+  return { low, high, ticks: marked };
+}
+
+/** How many multiples of the step there are. */
+function countOf(low: number, high: number, step: number): number {
+  return Math.floor(high / step) - Math.ceil(low / step) + 1;
 }
 
 /** As many labels stand side by side on a phone. */
@@ -59,12 +79,14 @@ const STEPS = [
 const COARSEST = stepOf(timeYear, 365.2, 25, '%Y');
 const yearLabel = timeFormat('%Y');
 
-/** Where weeks, months or years begin, in the time zone of this machine. */
+/** Where weeks, months or years begin, in the time zone of this machine. The first month and each January have a year. */
 export function timeTicks({ fromMs, toMs }: Span): Tick[] {
   const most = (toMs - fromMs) / DAY_MS / (MOST - 0.5);
   const { ticks, days, label } = STEPS.find((step) => step.days >= most) ?? COARSEST;
-  return ticks.range(new Date(fromMs), new Date(toMs + 1)).map((date) => ({
+  const isMonths = days > 14 && days < 365;
+  return ticks.range(new Date(fromMs), new Date(toMs + 1)).map((date, at) => ({
     position: (date.getTime() - fromMs) / (toMs - fromMs),
-    label: days > 14 && date.getMonth() === 0 ? yearLabel(date) : label(date),
+    label: label(date),
+    below: isMonths && (at === 0 || date.getMonth() === 0) ? yearLabel(date) : undefined,
   }));
 }

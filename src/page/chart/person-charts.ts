@@ -4,21 +4,21 @@ import type { WeightUnit } from '../../domain/format.ts';
 import type { Series, TimedValue } from '../../domain/history.ts';
 import type { PersonStatus } from '../../domain/status.ts';
 import { type Html, html } from '../../html/html.ts';
-import { nameOf } from '../parts.ts';
+import { nameOf, sayNoWeighIns } from '../parts.ts';
 import { isComposition, type Quantity, quantityOf, sayChange, sortQuantities } from '../quantity.ts';
 import type { PageView } from '../view.ts';
 import { sayDay, sayDayShortly } from '../words.ts';
 import { timeTicks, valueAxis } from './axes.ts';
 import { type Course, courseOf, type Span, spanOf } from './course.ts';
 import { drawPlot, pathsOf } from './plot.ts';
-import { drawTable, nameRow, type Row } from './table.ts';
+import { AVERAGES, drawTable, nameRow, type Row } from './table.ts';
 
 /** More points than a screen has room for show nothing more. */
 const MOST_POINTS = 400;
-const MOST_TICKS = 5;
+const TICKS = { about: 5, least: 4 };
 /** A picture a third as wide shows how it goes, and not each day. */
 const MOST_SMALL_POINTS = 60;
-const MOST_SMALL_TICKS = 3;
+const SMALL_TICKS = { about: 3, least: 2 };
 
 interface Measured {
   readonly quantity: Quantity;
@@ -34,8 +34,9 @@ interface Frame {
 }
 
 /** All charts of a person, over the same time. */
-export function drawCharts(person: PersonStatus, { histories, range, unit, now }: PageView): Html {
-  const { userId } = person;
+export function drawCharts(person: PersonStatus, view: PageView): Html {
+  const { histories, range, unit, now } = view;
+  const { userId, derived } = person;
   const measure = (key: string): Measured => {
     return { quantity: quantityOf(key, unit), values: histories.valuesOf(userId, key) };
   };
@@ -48,26 +49,31 @@ export function drawCharts(person: PersonStatus, { histories, range, unit, now }
 
   const small = drawSmallCharts(`b${userId}`, 'Body composition', composition, frame);
   const more = drawSmallCharts(`m${userId}`, 'More measurements', rest, frame);
-  return html`${drawWeightChart(`w${userId}`, weight, frame, sayTrend(person.derived, weight.quantity, unit))}
-${small && html`<section class="composition"><h3 class="unseen">Body composition</h3>${small}</section>`}
+  const chart = drawWeightChart(`w${userId}`, weight, frame, {
+    trend: sayTrend(derived, weight.quantity, unit),
+    goal: derived.goal,
+  });
+  return html`${chart ?? drawNothing(person, weight.values.at(-1), view)}
+${small && html`<details class="composition" id="comp${userId}"><summary>Body composition</summary><h3>Body composition</h3>${small}</details>`}
 ${more && html`<details class="more" id="more${userId}"><summary>More measurements</summary>${more}</details>`}`;
 }
 
-/** The weight over time, big, with its trend and a table. */
+/** The weight over time, big, with its trend and a table; undefined where this time has none. */
 function drawWeightChart(
   id: string,
   { quantity, values }: Measured,
   { name, span, now }: Frame,
-  trendNow: TrendWords | undefined,
-): Html {
+  more: { readonly trend: TrendWords | undefined; readonly goal: number | undefined },
+): Html | undefined {
   const course = courseOf(values, span, MOST_POINTS);
   const { points, trend, unit } = course;
-  const newest = points.at(-1);
-  if (newest === undefined) return drawNothing(values.at(-1), now);
+  if (points.length === 0) return undefined;
 
   const edges = trend.flatMap(({ value, spread = 0 }) => [value - spread, value + spread]);
   const [lowest = 0, highest = 0] = extent([...points.map(({ value }) => value), ...edges]);
-  const axis = valueAxis(quantity, lowest, highest, MOST_TICKS);
+  const goal = isNear(more.goal, lowest, highest, quantity) ? more.goal : undefined;
+  const fitted = extent([lowest, highest, goal ?? lowest]);
+  const axis = valueAxis(quantity, fitted[0] ?? lowest, fitted[1] ?? highest, TICKS);
   const paths = pathsOf(course, axis, quantity);
   const isMean = points.some(({ count }) => count > 1);
   const rows = points.map(({ startMs, value, count }, at): Row => {
@@ -76,7 +82,7 @@ function drawWeightChart(
   });
   const heads = [HEADS[unit], `Weight${inUnit(quantity)}`, `Trend${inUnit(quantity)}`];
   return html`<figure class="chart ${quantity.steps}">
-<figcaption><h3>Weight</h3>${drawReadout(trendNow?.value ?? '', trendNow && [trendNow.rate, ...changeOf(course, quantity, now)])}</figcaption>
+<figcaption><h3>Weight</h3>${more.trend && drawReadout(more.trend.value, more.trend.rate)}</figcaption>
 ${drawPlot({
   id: `s${id}`,
   description: `Weight of ${name} ${describe(course, quantity, now)}`,
@@ -86,11 +92,18 @@ ${drawPlot({
   axis,
   paths,
   timeTicks: timeTicks(span),
+  goal:
+    goal === undefined
+      ? undefined
+      : {
+          position: (goal * quantity.scale - axis.low) / (axis.high - axis.low),
+          label: `Goal ${quantity.format(goal)}${quantity.suffix}`,
+        },
   table: id,
   columns: isMean ? { value: 1, trend: 2, count: 3 } : { value: 1, trend: 2 },
 })}
 <p class="legend">${points.length === 1 ? FIRST_OF_MANY : DOTS[unit] + TREND}${paths.band !== '' && BAND}</p>
-${drawTable({ id, caption: html`Weight of <bdi>${name}</bdi>`, heads: isMean ? [...heads, 'Weigh-ins'] : heads, rows })}
+${drawTable({ id, summary: 'Weight as table', caption: html`Weight of <bdi>${name}</bdi>${isMean && `, ${AVERAGES[unit]}`}`, heads: isMean ? [...heads, 'Weigh-ins'] : heads, rows })}
 </figure>`;
 }
 
@@ -102,28 +115,29 @@ interface TrendWords {
 /** The trend of the person's newest weight, which no range changes. */
 function sayTrend({ trend, perWeek = 0 }: Derived, quantity: Quantity, unit: WeightUnit): TrendWords | undefined {
   if (trend === undefined) return undefined;
-  const value = `trend ${quantity.formatTrend(trend)}${quantity.suffix}`;
+  const value = `Trend ${quantity.formatTrend(trend)}${quantity.suffix}`;
   return { value, rate: `${sayChange(perWeek, unit)} per week` };
 }
 
-const FIRST_OF_MANY = 'One weigh-in in this time. With more of them the trend shows.';
-const DOTS = {
-  day: 'Each dot is a day',
-  week: 'Each dot is the mean of a week',
-  month: 'Each dot is the mean of a month',
-} as const;
-const TREND = ', the line is the trend.';
-const BAND = ' Two days out of three lie in the band: so much up and down means nothing.';
-const HEADS = { day: 'Day', week: 'Week', month: 'Month' } as const;
-
-function drawNothing(last: TimedValue | undefined, now: Date): Html {
-  if (last === undefined)
-    return html`<p class="nothing">No weight yet. It appears here automatically after the next step on the scale.</p>`;
-  const when = sayDay(new Date(last.takenMs), now);
-  return html`<p class="nothing">Nobody stood on the scale in this time; the last time was ${when}. <a href="?range=all">Show all</a></p>`;
+/** Whether a goal may be in the picture: one far away would press everything else flat. */
+function isNear(goal: number | undefined, lowest: number, highest: number, { leastSpan, scale }: Quantity): boolean {
+  const room = Math.max(highest - lowest, leastSpan / scale);
+  return goal !== undefined && goal > lowest - room && goal < highest + room;
 }
 
-function describe({ points, span }: Course, { format, suffix }: Quantity, now: Date): string {
+const FIRST_OF_MANY = 'One weigh-in in this period. The trend needs more.';
+const DOTS = { day: 'Dots: daily average', week: 'Dots: weekly average', month: 'Dots: monthly average' } as const;
+const TREND = ' · line: trend';
+const BAND = ' · band: normal variation (2 of 3 days)';
+const HEADS = { day: 'Day', week: 'Week', month: 'Month' } as const;
+
+function drawNothing(person: PersonStatus, last: TimedValue | undefined, view: PageView): Html {
+  if (last === undefined) return html`<p class="nothing">No weigh-ins yet. ${sayNoWeighIns(person, view.status)}</p>`;
+  const when = sayDay(new Date(last.takenMs), view.now);
+  return html`<p class="nothing">No weigh-ins in this period. Last one: ${when}. <a href="?range=all">Show all</a></p>`;
+}
+
+function describe({ points, span, unit }: Course, { format, suffix }: Quantity, now: Date): string {
   const tell = (value = 0) => format(value) + suffix;
   const day = (atMs: number) => sayDay(new Date(atMs), now);
   const [lowest, highest] = extent(points, ({ value }) => value);
@@ -132,7 +146,7 @@ function describe({ points, span }: Course, { format, suffix }: Quantity, now: D
     points.length === 1
       ? tell(first)
       : `${tell(first)} at first, ${tell(last)} at last, between ${tell(lowest)} and ${tell(highest)}`;
-  return `from ${day(span.fromMs)} to ${day(span.toMs)}: ${course}. The table has all values.`;
+  return `from ${day(span.fromMs)} to ${day(span.toMs)}: ${course}. The table has the ${AVERAGES[unit]}.`;
 }
 
 interface Drawn extends Measured {
@@ -150,16 +164,17 @@ ${drawn.map((each, at) => drawSmall(id, each, at + 1, frame))}
 </div>
 ${drawTable({
   id,
+  summary: `${caption} as table`,
   caption: html`${caption} of <bdi>${frame.name}</bdi>`,
   heads: ['When', ...drawn.map(({ quantity }) => quantity.title + inUnit(quantity))],
   rows: rowsOf(drawn),
 })}`;
 }
 
-function drawSmall(id: string, { quantity, values, course }: Drawn, column: number, { name, now }: Frame): Html {
+function drawSmall(id: string, { quantity, values, course }: Drawn, column: number, { name, span, now }: Frame): Html {
   const { points } = course;
   const [lowest = 0, highest = 0] = extent(points, ({ value }) => value);
-  const axis = valueAxis(quantity, lowest, highest, MOST_SMALL_TICKS);
+  const axis = valueAxis(quantity, lowest, highest, SMALL_TICKS);
   const tell = (value = 0) => quantity.format(value) + quantity.suffix;
   // As it was measured last, which a mean of the week is not.
   const newest = tell(values.at(-1)?.value);
@@ -173,6 +188,10 @@ ${drawPlot({
   course,
   axis,
   paths: { ...pathsOf(course, axis, quantity), band: '' },
+  timeTicks: [
+    { position: 0, label: sayDayShortly(new Date(span.fromMs), now) },
+    { position: 1, label: sayDayShortly(new Date(span.toMs), now) },
+  ],
   table: id,
   columns: { value: column },
 })}
@@ -192,16 +211,15 @@ function rowsOf(drawn: readonly Drawn[]): Row[] {
   return sort(rows, ([startMs]) => startMs).map(([, row]) => row);
 }
 
-/** Beside the picture. The script shows a point there while the reader looks at one. */
-function drawReadout(value: string, rest: readonly string[] = []): Html {
-  return html`<p class="readout"><b>${value}</b> <span>${rest.join(', ')}</span></p>`;
+function drawReadout(value: string, rest = ''): Html {
+  return html`<p class="readout"><b>${value}</b> <span>${rest}</span></p>`;
 }
 
 /** `−1.5 kg since 21 Aug`, by the trend. */
-function changeOf({ points, trend }: Course, quantity: Quantity, now: Date): readonly string[] {
+function changeOf({ points, trend }: Course, quantity: Quantity, now: Date): string | undefined {
   const [first, last] = [trend[0], trend.at(-1)];
-  if (first === undefined || last === undefined || points.length < 2) return [];
-  return [`${quantity.formatChange(last.value - first.value)} since ${sayDayShortly(new Date(first.atMs), now)}`];
+  if (first === undefined || last === undefined || points.length < 2) return undefined;
+  return `${quantity.formatChange(last.value - first.value)} since ${sayDayShortly(new Date(first.atMs), now)}`;
 }
 
 function inUnit({ suffix }: Quantity): string {

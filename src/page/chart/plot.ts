@@ -2,6 +2,7 @@ import { group } from 'd3-array';
 import type { TrendPoint } from '../../domain/trend.ts';
 import { type Html, html } from '../../html/html.ts';
 import type { Quantity } from '../quantity.ts';
+import { DAY_MS } from '../words.ts';
 import type { Tick, ValueAxis } from './axes.ts';
 import type { Course } from './course.ts';
 
@@ -19,7 +20,10 @@ export interface Plot {
   readonly course: Course;
   readonly axis: ValueAxis;
   readonly paths: Paths;
-  readonly timeTicks?: readonly Tick[];
+  /** Where times begin, or the two ends where there is no room for more. */
+  readonly timeTicks: readonly Tick[];
+  /** A line across, of what the person wants to reach. */
+  readonly goal?: Tick | undefined;
   /** Which table holds the values. */
   readonly table: string;
   /** Its columns of the values, and of the trend and the number of weigh-ins, if there are such columns. */
@@ -31,17 +35,21 @@ export interface Plot {
  * only the square with the curves is stretched, and there strokes keep their width.
  */
 export function drawPlot(plot: Plot): Html {
-  const { id, description, label, quantity, course, axis, paths, timeTicks = [], table, columns } = plot;
+  const { id, description, label, quantity, course, axis, paths, timeTicks, goal, table, columns } = plot;
   const last = course.points.length - 1;
   return html`<div class="plot" data-table="t${table}" data-value="${columns.value}" data-trend="${columns.trend}"
  data-count="${columns.count}" data-suffix="${quantity.suffix}">
 <svg role="img" aria-label="${description}">
+${quantity.axisUnit !== '' && html`<text class="value" x="-8" y="-12">${quantity.axisUnit}</text>`}
 ${timeTicks.map(drawTimeTick)}${axis.ticks.map(drawValueTick)}
 <svg viewBox="0 0 ${SIDE} ${SIDE}" preserveAspectRatio="none" overflow="visible">
-<path class="band" d="${paths.band}"/><path class="dots" d="${paths.dots}"/><path class="trend" d="${paths.trend}"/>
+<path class="band" d="${paths.band}"/><path class="dots" d="${paths.dots}"/><path class="trend" d="${paths.trend}"/>${
+    paths.tail !== '' && html`<path class="trend tail" d="${paths.tail}"/>`
+  }
 </svg>
-<g class="cursor" visibility="hidden"><line y2="100%"/><circle r="5"/></g>
+${goal && drawGoal(goal)}<g class="cursor" visibility="hidden"><line y2="100%"/><circle r="5"/></g>
 </svg>
+<p class="tip" hidden><b></b> <span></span></p>
 <input type="range" id="${id}" min="0" max="${last}" value="${last}" hidden aria-label="${label}">
 </div>`;
 }
@@ -51,9 +59,17 @@ function drawValueTick({ position, label }: Tick): Html {
   return html`<line class="grid" y1="${y}" y2="${y}" x2="100%"/><text class="value" x="-8" y="${y}" dy=".32em">${label}</text>`;
 }
 
-function drawTimeTick({ position, label }: Tick): Html {
+/** The ends of the axis have no line, and their labels do not stick out. */
+function drawTimeTick({ position, label, below }: Tick): Html {
   const x = percent(position);
-  return html`<line class="time" x1="${x}" x2="${x}" y2="100%"/><text class="time" x="${x}" y="100%" dy="1.6em">${label}</text>`;
+  const end = position === 0 ? ' from' : position === 1 ? ' to' : '';
+  const line = end === '' && html`<line class="time" x1="${x}" x2="${x}" y2="100%"/>`;
+  return html`${line}<text class="time${end}" x="${x}" y="100%" dy="1.6em">${label}${below && html`<tspan x="${x}" dy="1.2em">${below}</tspan>`}</text>`;
+}
+
+function drawGoal({ position, label }: Tick): Html {
+  const y = percent(1 - position);
+  return html`<line class="goal" y1="${y}" y2="${y}" x2="100%"/><text class="goal" x="100%" y="${y}" dy="-.4em">${label}</text>\n`;
 }
 
 function percent(position: number): string {
@@ -64,6 +80,8 @@ export interface Paths {
   /** A line without length for each point: with round caps it is a dot, whatever the square is stretched to. */
   readonly dots: string;
   readonly trend: string;
+  /** The end of the trend, which the next weigh-ins still move. */
+  readonly tail: string;
   /** Around the trend, as far as days usually lie from it. */
   readonly band: string;
 }
@@ -76,17 +94,30 @@ export function pathsOf({ span, points, trend, resumedMs }: Course, axis: ValueA
   };
   const edge = (line: readonly TrendPoint[], side: 1 | 0 | -1) =>
     line.map(({ atMs, value, spread = 0 }) => at(atMs, value + side * spread));
-  const isKnown = ({ spread }: TrendPoint) => spread !== undefined;
   const lines = split(trend, (_, { atMs }) => resumedMs.has(atMs)).filter((line) => line.length > 1);
+  const settledMs = (trend.at(-1)?.atMs ?? 0) - UNSETTLED_MS;
+  const unsettled = (lines.at(-1) ?? []).findIndex(({ atMs }) => atMs > settledMs);
+  const tail = lines.at(-1)?.slice(Math.max(0, unsettled - 1)) ?? [];
+  const settled = [...lines.slice(0, -1), lines.at(-1)?.slice(0, Math.max(0, unsettled)) ?? []];
+  const draw = (some: readonly (readonly TrendPoint[])[]) =>
+    some
+      .filter((line) => line.length > 1)
+      .map((line) => `M${edge(line, 0).join(' ')}`)
+      .join('');
+  const isKnown = ({ spread }: TrendPoint) => spread !== undefined;
   const bands = lines
     .flatMap((line) => split(line, (before, point) => isKnown(before) !== isKnown(point)))
     .filter((line) => line.length > 1 && line.every(isKnown));
   return {
     dots: points.map(({ atMs, value }) => `M${at(atMs, value)}h0`).join(''),
-    trend: lines.map((line) => `M${edge(line, 0).join(' ')}`).join(''),
+    trend: draw(settled),
+    tail: draw([tail]),
     band: bands.map((line) => `M${[...edge(line, 1), ...edge(line, -1).reverse()].join(' ')}z`).join(''),
   };
 }
+
+/** The trend looks to both sides, and at its end there is but one. */
+const UNSETTLED_MS = 5 * DAY_MS;
 
 /** The parts of a line, which ends and begins anew between some points. */
 function split(points: readonly TrendPoint[], isBetween: (before: TrendPoint, point: TrendPoint) => boolean) {

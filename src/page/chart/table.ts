@@ -27,19 +27,24 @@ export interface Row {
   readonly cells: readonly string[];
 }
 
+/** What the rows of a table are, where several values may make one. */
+export const AVERAGES = { day: 'daily averages', week: 'weekly averages', month: 'monthly averages' } as const;
+
 /** The picture as text: for readers who cannot see it, and for the script, which has no other source. */
 export function drawTable(options: {
   readonly id: string;
-  /** `Weight of Anna` */
+  /** `Weight as table` */
+  readonly summary: string;
+  /** `Weight of Anna, daily averages` */
   readonly caption: Html;
   readonly heads: readonly string[];
   /** Oldest first, as in the picture. */
   readonly rows: readonly Row[];
 }): Html {
-  const { id, caption, heads, rows } = options;
+  const { id, summary, caption, heads, rows } = options;
   const newestFirst = groups(rows.toReversed(), ({ name }) => name.group);
   return html`<details class="values" id="d${id}">
-<summary>All values<span class="unseen">: ${caption}</span></summary>
+<summary>${summary}<span class="unseen">: ${caption}</span></summary>
 <div class="scroll" role="region" tabindex="0" aria-labelledby="c${id}">
 <table id="t${id}"><caption id="c${id}">${caption}</caption>
 <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>

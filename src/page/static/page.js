@@ -34,18 +34,19 @@ let asking;
 /** Fetches the page and takes over what has changed; whatever stays the same keeps its focus and its place. */
 async function refresh() {
   const next = new DOMParser().parseFromString(await ask(), 'text/html');
-  const nextMain = next.getElementById('page');
+  const [nextMain, nextHealth] = ['page', 'health'].map((id) => next.getElementById(id));
   // Another version has other files. Where loading them did not help, it would not the next time.
   const files = filesOf(next);
   if (files !== filesOf(document) && history.state !== files) {
     history.replaceState(files, '');
     return location.reload();
   }
-  if (!nextMain) throw new Error('not our page');
+  if (!nextMain || !nextHealth) throw new Error('not our page');
   for (const { id } of all('details[open]')) next.getElementById(id)?.setAttribute('open', '');
   const before = takenOf();
   uncover(nextMain);
   morph(main, nextMain);
+  morph(byId('health'), nextHealth);
   document.title = next.title;
   enhance();
   for (const [id, taken] of takenOf()) if (before.has(id) && before.get(id) !== taken) tellNews(byId(id));
@@ -150,7 +151,7 @@ async function update() {
 function lose() {
   leave();
   lostAt ||= new Date().toTimeString().slice(0, 5);
-  say(`Not connected since ${lostAt}, trying again`);
+  say(`Connection lost at ${lostAt}. Reconnecting…`);
   timer = setTimeout(follow, waitMs);
   waitMs = Math.min(waitMs * 2, MOST_WAIT_MS);
 }
@@ -200,8 +201,8 @@ function pointsOf({ dataset: { table = '', value, trend, count, suffix = '' }, c
     .filter(({ cells }) => cells[Number(value)])
     .map(({ cells, name }, at) => {
       const rest = [name];
-      if (trend) rest.push(`trend ${cells[Number(trend)]}`);
-      if (count && cells[Number(count)] !== '1') rest.push(`mean of ${cells[Number(count)]}`);
+      if (trend) rest.push(`trend ${cells[Number(trend)]}${suffix}`);
+      if (count && cells[Number(count)] !== '1') rest.push(`average of ${cells[Number(count)]}`);
       const [x, y] = (places[at] ?? []).slice(1).map((place) => Number(place) / 10);
       return { x: x ?? 0, y: y ?? 0, name, value: cells[Number(value)] + suffix, rest: rest.join(' · ') };
     });
@@ -211,13 +212,12 @@ function pointsOf({ dataset: { table = '', value, trend, count, suffix = '' }, c
 function scrubberOf(plot) {
   const input = /** @type {HTMLInputElement} */ (plot.lastElementChild);
   const points = pointsOf(plot);
-  const [value, rest] = all('.readout > *', plot.parentElement ?? plot);
+  const [tip, value, rest] = all('.tip, .tip > *', plot);
   const [cursor] = all('.cursor', plot);
   let isTelling = false;
-  const atRest = [value?.textContent ?? '', rest?.textContent ?? ''];
-  /** @type {(isVisible: boolean, texts: string[]) => void} */
-  const write = (isVisible, texts) => {
-    for (const [at, element] of [value, rest].entries()) if (element) element.textContent = texts[at] ?? '';
+  /** @type {(isVisible: boolean) => void} */
+  const turn = (isVisible) => {
+    if (tip) tip.hidden = !isVisible;
     cursor?.setAttribute('visibility', isVisible ? 'visible' : 'hidden');
     isTelling = isVisible;
   };
@@ -236,10 +236,17 @@ function scrubberOf(plot) {
       go(at);
       for (const [name, place] of Object.entries({ x1: point.x, x2: point.x, cx: point.x, cy: point.y }))
         for (const shape of cursor?.children ?? []) shape.setAttribute(name, `${place}%`);
-      write(true, [point.value, point.rest]);
+      turn(true);
+      if (!tip || !value || !rest) return;
+      value.textContent = point.value;
+      rest.textContent = point.rest;
+      // Beside the point, and never beyond the sides of the picture.
+      const below = point.y < 45;
+      Object.assign(tip.style, { left: `${point.x}%`, top: `${point.y}%` });
+      tip.style.transform = `translate(-${point.x}%, ${below ? '0.9rem' : 'calc(-100% - 0.9rem)'})`;
     },
     rest() {
-      if (document.activeElement !== input) write(false, atRest);
+      if (document.activeElement !== input) turn(false);
     },
     isTelling: () => isTelling,
   };
@@ -305,7 +312,7 @@ document.addEventListener('click', async (event) => {
   } else if (copies) {
     // A page that comes neither from localhost nor over TLS has no clipboard but the old one.
     getSelection()?.selectAllChildren(byId(copies.dataset.copies ?? ''));
-    copies.textContent = document.execCommand('copy') ? 'Copied' : 'Selected, to be copied';
+    copies.textContent = document.execCommand('copy') ? 'Copied' : 'Press Ctrl+C to copy';
     announce(copies.textContent);
   }
 });

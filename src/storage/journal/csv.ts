@@ -1,4 +1,5 @@
 import { MEASURE_TYPES } from '../../domain/measure.ts';
+import type { UserId } from '../../domain/token.ts';
 import type { JournalLine } from './line.ts';
 
 const MEASURES = Object.values(MEASURE_TYPES).map(({ key }) => key);
@@ -42,6 +43,29 @@ export function formatCsvRow({ date, reading }: JournalLine, name = ''): string 
     other.length === 0 ? '' : JSON.stringify(Object.fromEntries(other)),
     reading.held ?? '',
   ]);
+}
+
+/** The header, and a row for each line. */
+export async function* toCsv(
+  lines: AsyncIterable<JournalLine>,
+  names: ReadonlyMap<UserId, string>,
+): AsyncGenerator<string> {
+  yield CSV_HEADER;
+  for await (const line of lines) yield formatCsvRow(line, names.get(line.reading.userId));
+}
+
+/** Fewer and larger writes: a system call for each line takes longer than making it. */
+const CHUNK_LETTERS = 64 * 1024;
+
+export async function* inChunks(texts: AsyncIterable<string>): AsyncGenerator<string> {
+  let chunk = '';
+  for await (const text of texts) {
+    chunk += text;
+    if (chunk.length < CHUNK_LETTERS) continue;
+    yield chunk;
+    chunk = '';
+  }
+  if (chunk !== '') yield chunk;
 }
 
 /** A spreadsheet runs a text that begins like this, also where the sign is a wide one. The mark is what spreadsheets write. */

@@ -30,6 +30,11 @@ export interface OpenJournal extends Journal {
   readonly histories: Histories;
   /** Takes in what other processes have appended, where there is anything. */
   look(): Promise<void>;
+  /**
+   * The groups of a person that are not taken back, the oldest first, each as its last line says. It reads one line at a
+   * time, so that a long history takes neither memory nor the turn of others.
+   */
+  linesOf(userId: UserId): AsyncIterable<JournalLine>;
 }
 
 export interface JournalOptions {
@@ -277,6 +282,15 @@ export async function openJournal(
     feed,
     latest: histories,
     histories,
+    async *linesOf(userId) {
+      const table = histories.groupsOf(userId);
+      if (table === undefined) return;
+      const groups = Array.from({ length: table.rows }, (_, row) => table.state(row))
+        .filter(({ withdrawn }) => withdrawn === undefined)
+        .sort((one, other) => one.takenAt.getTime() - other.takenAt.getTime() || one.groupId - other.groupId);
+      await using handle = await attempt(`read ${path}`, () => files.open(path, 'r'));
+      for (const { groupId } of groups) yield await attempt(`read ${path}`, () => lastLine(handle, userId, groupId));
+    },
     async append(readings, { history = false, updatedAt } = {}) {
       const now = new Date(Math.max(clock.now().getTime(), updatedAt?.getTime() ?? 0));
       const findDue = () => [...histories.people()].filter((each) => index.heldOf(each).some((one) => isDue(one, now)));

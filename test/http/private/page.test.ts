@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
@@ -10,6 +10,8 @@ import type { Status } from '../../../src/domain/status.ts';
 import { createLive } from '../../../src/http/private/live.ts';
 import { renderPage } from '../../../src/page/status-page.ts';
 import { ASSETS } from '../../../src/page/view.ts';
+import { CSV_HEADER, formatCsvRow } from '../../../src/storage/journal/csv.ts';
+import { openJournalReader } from '../../../src/storage/journal/reader.ts';
 import { lockFile } from '../../../src/storage/lock.ts';
 import { consent } from '../../support/browser.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
@@ -216,6 +218,62 @@ describe('the page', () => {
     const { body } = await ask(daemon.port, {}, { path: '/' });
     assert.doesNotMatch(body, /<script>alert/);
     assert.match(body, /&#60;script&#62;alert\(1\)&#60;\/script&#62;&#34;&#39;&#38;amp;/);
+  });
+});
+
+describe('the CSV of a person', () => {
+  test('is what the export prints of that person, and a download', async () => {
+    await using home = await startHome();
+    await home.link('1234');
+    const lines = [
+      { userid: '1234', grpid: 2, timestamp: 1_795_154_463, modified: 2, attrib: 1, measures: { weight: 81.5 } },
+      { userid: '1234', grpid: 1, timestamp: 1_795_154_462, modified: 1, attrib: 0, measures: { weight: 81.25 } },
+      { userid: '5678', grpid: 3, timestamp: 1_795_154_462, modified: 1, attrib: 0, measures: { weight: 60 } },
+      { userid: '1234', grpid: 4, timestamp: 1_795_154_464, modified: 1, attrib: 0, measures: { weight: 82 } },
+    ];
+    const withdrawn = { ...lines[3], withdrawn: true, reason: 'deleted' };
+    await mkdir(`${home.directory}/data`, { recursive: true });
+    const text = [...lines, withdrawn].map((line) => `${JSON.stringify(line)}\n`).join('');
+    await writeFile(`${home.directory}/data/measures.jsonl`, text);
+    await using daemon = await serveWithPage(home, { USER_NAMES: '1234:=Anna' });
+    const { status, headers, body } = await ask(daemon.port, {}, { path: '/csv/1234' });
+    assert.equal(status, 200);
+    assert.match(String(headers['content-type']), /^text\/csv/);
+    assert.equal(headers['content-disposition'], 'attachment; filename=weighbridge-1234.csv');
+    assert.equal(headers['cache-control'], 'no-store');
+    // The reader of the export is another one: it has no daemon.
+    const journal = await openJournalReader(`${home.directory}/data/measures.jsonl`);
+    const kept = [...(journal?.read({ userId: ANNA }) ?? [])].filter(({ reading }) => reading.withdrawn === undefined);
+    assert.equal(body, CSV_HEADER + kept.map((line) => formatCsvRow(line, '=Anna')).join(''));
+    assert.deepEqual(
+      body.split('\r\n').map((row) => row.split(',').slice(1, 3).join()),
+      ['name,grpid', "'=Anna,1", "'=Anna,2", ''],
+    );
+    for (const path of ['/csv/9', '/csv/', '/csv/__proto__', '/csv/..%2f..%2ftokens%2f1234', '/csv/1234/'])
+      assert.equal((await ask(daemon.port, {}, { path })).status, 404, path);
+    const head = await ask(daemon.port, {}, { path: '/csv/1234', method: 'HEAD' });
+    assert.deepEqual([head.status, head.body], [200, '']);
+    assert.equal((await ask(daemon.port, {}, { path: '/csv/1234', method: 'POST' })).status, 405);
+  });
+
+  test('is behind the same gate as the page', async () => {
+    const csv = () => assert.fail('asked for');
+    await using port = await openPort({ password: 'correct-horse', page: page({ csv }) });
+    assert.equal((await ask(port.port, {}, { path: '/csv/1234' })).status, 401);
+    assert.equal((await ask(port.port, { host: 'evil.example' }, { path: '/csv/1234' })).status, 421);
+    const foreign = { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'empty', ...basic('correct-horse') };
+    assert.equal((await ask(port.port, foreign, { path: '/csv/1234' })).status, 403);
+  });
+
+  test('comes piece by piece, and is cut off where the journal fails', async () => {
+    let given = 0;
+    const csv = async function* () {
+      for (given = 0; given < 2; given += 1) yield 'a row\r\n';
+      throw new Error('the disk has failed');
+    };
+    await using port = await openPort({ page: page({ csv: () => Promise.resolve(csv()) }) });
+    await assert.rejects(ask(port.port, {}, { path: '/csv/1234' }));
+    assert.equal(given, 2);
   });
 });
 

@@ -191,7 +191,7 @@ describe('the callback path', () => {
   it('sends the page after a consent with each header that keeps its address and its content here', async () => {
     const outcomes: readonly (LinkOutcome | 'working')[] = [
       'working',
-      { kind: 'failed', code: 'expired', problem: 'Too late.', remedy: 'Open the link again.' },
+      { kind: 'failed', code: 'expired', title: 'Link expired', problem: 'Too late.', remedy: 'Open the link again.' },
     ];
     for (const outcome of outcomes) {
       await using port = await openPort({ onRedirect: () => Promise.resolve(outcome) });

@@ -1,40 +1,63 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { timeTicks, valueAxis } from '../../../src/page/chart/axes.ts';
+import { type Tick, timeTicks, valueAxis } from '../../../src/page/chart/axes.ts';
 import { isComposition, quantityOf, sortQuantities } from '../../../src/page/quantity.ts';
 import { inZone } from '../../support/in-zone.ts';
 
 const span = (from: string, to: string) => ({ fromMs: new Date(from).getTime(), toMs: new Date(to).getTime() });
-const labels = (ticks: readonly { label: string }[]) => ticks.map(({ label }) => label);
+const labels = (ticks: readonly Tick[]) =>
+  ticks.map(({ label, below }) => (below === undefined ? label : `${label} ${below}`));
 const weight = (unit: 'kg' | 'lb' | 'st') => quantityOf('weight', unit);
 
 describe('the scale of values', () => {
   it('counts in steps that people count in, in the unit of the household', () => {
-    assert.deepEqual(labels(valueAxis(weight('kg'), 80.2, 83.9, 5).ticks), ['80', '81', '82', '83', '84']);
-    assert.deepEqual(labels(valueAxis(weight('kg'), 80.9, 81.3, 5).ticks), ['80.0', '80.5', '81.0', '81.5', '82.0']);
-    assert.deepEqual(labels(valueAxis(weight('lb'), 80.2, 83.9, 5).ticks), ['178', '180', '182', '184']);
-    assert.deepEqual(labels(valueAxis(weight('st'), 80.2, 83.9, 5).ticks), [
+    assert.deepEqual(labels(valueAxis(weight('kg'), 80.2, 83.9, { about: 5, least: 4 }).ticks), [
+      '80',
+      '81',
+      '82',
+      '83',
+      '84',
+    ]);
+    assert.deepEqual(labels(valueAxis(weight('kg'), 80.9, 81.3, { about: 5, least: 4 }).ticks), [
+      '80.0',
+      '80.5',
+      '81.0',
+      '81.5',
+      '82.0',
+    ]);
+    assert.deepEqual(labels(valueAxis(weight('lb'), 80.2, 83.9, { about: 5, least: 4 }).ticks), [
+      '178',
+      '180',
+      '182',
+      '184',
+    ]);
+    assert.deepEqual(labels(valueAxis(weight('st'), 80.2, 83.9, { about: 5, least: 4 }).ticks), [
       '12 st 10',
       '12 st 12',
       '13 st',
       '13 st 2',
     ]);
-    assert.deepEqual(labels(valueAxis(weight('st'), 60, 90, 5).ticks), ['10 st', '12 st', '14 st']);
+    assert.deepEqual(labels(valueAxis(weight('st'), 60, 90, { about: 5, least: 4 }).ticks), [
+      '8 st',
+      '10 st',
+      '12 st',
+      '14 st',
+    ]);
   });
 
   it('cuts stones into pounds, halves and quarters of a stone and whole ones, and into nothing odd', () => {
     const steps = [1, 2, 7, 14, 28, 70, 140, 280];
     for (let kilograms = 1; kilograms < 400; kilograms *= 1.1) {
-      const { low, high, ticks } = valueAxis(weight('st'), 60, 60 + kilograms, 5);
+      const { low, high, ticks } = valueAxis(weight('st'), 60, 60 + kilograms, { about: 5, least: 4 });
       const pounds = ticks.map(({ position }) => Math.round(low + position * (high - low)));
       const step = (pounds[1] ?? 0) - (pounds[0] ?? 0);
       assert.ok(steps.includes(step), `${kilograms} kg: ${labels(ticks)}`);
-      assert.ok(ticks.length >= 2 && ticks.length <= 6, `${kilograms} kg: ${labels(ticks)}`);
+      assert.ok(ticks.length >= 4 && ticks.length <= 10, `${kilograms} kg: ${labels(ticks)}`);
     }
   });
 
   it('has ticks where their values are', () => {
-    const { low, high, ticks } = valueAxis(weight('kg'), 80, 84, 5);
+    const { low, high, ticks } = valueAxis(weight('kg'), 80, 84, { about: 5, least: 4 });
     for (const { position, label } of ticks) assert.ok(Math.abs(low + position * (high - low) - Number(label)) < 1e-9);
     assert.ok(low < 80 && high > 84);
   });
@@ -46,20 +69,20 @@ describe('the scale of values', () => {
       ['bone_mass', 0.4],
       ['type_999', 4],
     ] as const) {
-      const { low, high } = valueAxis(quantityOf(key, 'kg'), 80, 80, 5);
+      const { low, high } = valueAxis(quantityOf(key, 'kg'), 80, 80, { about: 5, least: 4 });
       assert.ok(high - low >= least, `${key}: ${high - low}`);
       if (key === 'fat_ratio' || key === 'type_999') continue;
-      const inPounds = valueAxis(quantityOf(key, 'lb'), 80, 80, 5);
+      const inPounds = valueAxis(quantityOf(key, 'lb'), 80, 80, { about: 5, least: 4 });
       assert.ok(Math.abs((inPounds.high - inPounds.low) / (high - low) - 2.2046) < 0.001, `${key} in pounds`);
     }
-    const { ticks } = valueAxis(quantityOf('afib_ecg', 'kg'), 0, 0, 3);
+    const { ticks } = valueAxis(quantityOf('afib_ecg', 'kg'), 0, 0, { about: 3, least: 2 });
     assert.ok(labels(ticks).includes('0'));
   });
 
-  it('has few ticks, whatever is measured', () => {
+  it('has four ticks at least and few more, whatever is measured', () => {
     for (let highest = 0.001; highest < 1e6; highest *= 1.7) {
-      const { ticks } = valueAxis(quantityOf('type_999', 'kg'), 0, highest, 5);
-      assert.ok(ticks.length >= 2 && ticks.length <= 6, `${highest}: ${labels(ticks)}`);
+      const { ticks } = valueAxis(quantityOf('type_999', 'kg'), 0, highest, { about: 5, least: 4 });
+      assert.ok(ticks.length >= 4 && ticks.length <= 6, `${highest}: ${labels(ticks)}`);
       assert.equal(new Set(labels(ticks)).size, ticks.length);
     }
   });
@@ -75,12 +98,12 @@ describe('the scale of time', () => {
         '16 Nov',
       ]);
       assert.deepEqual(labels(timeTicks(span('2026-08-21T00:00+02:00', '2026-11-21T07:04+01:00'))), [
-        'Sep',
+        'Sep 2026',
         'Oct',
         'Nov',
       ]);
       assert.deepEqual(labels(timeTicks(span('2025-11-21T00:00+01:00', '2026-11-21T07:04+01:00'))), [
-        '2026',
+        'Jan 2026',
         'Mar',
         'May',
         'Jul',
