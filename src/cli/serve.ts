@@ -6,6 +6,7 @@ import type { Finding } from '../doctor/finding.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { describePolling } from '../domain/status.ts';
+import { explain } from '../domain/trouble.ts';
 import type { Concern } from '../page/view.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { openLog, readWithingsSettings } from './open-command.ts';
@@ -18,13 +19,13 @@ export async function serve(shell: Shell): Promise<ExitCode> {
     const { checkHook, isPath } = await import('../doctor/publishers.ts');
     const { mark, text, remedy } = await checkHook(config.hook);
     if (mark === 'broken' && isPath(config.hook.command[0] ?? '')) {
-      shell.say(`error: ${text}; ${remedy}`);
+      shell.say(`error: ${explain({ message: text, hint: remedy })}`);
       return ExitCode.configuration;
     }
   }
   const log = openLog(shell, config);
   if (config.callback.url === undefined) {
-    const text = `${describePolling(config.pollIntervalMs)}: CALLBACK_URL is not set, so Withings sends no notifications`;
+    const text = `CALLBACK_URL is not set, so Withings sends no notifications: ${describePolling(config.pollIntervalMs)}`;
     log.info({ event: 'polling', text, poll_interval_s: config.pollIntervalMs / 1000 });
   }
   const { signalGroup, files } = shell;
@@ -35,7 +36,7 @@ export async function serve(shell: Shell): Promise<ExitCode> {
   await daemon.load();
   const reporting = shell.notifyEnvironment && report(shell, shell.notifyEnvironment, daemon, log);
   for (const { text, remedy, check } of await examine(config)) {
-    log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
+    log.warn({ event: 'doctor', text: `${check}: ${explain({ message: text, hint: remedy })}`, check });
   }
   if (!shell.signal.aborted) await once(shell.signal, 'abort');
   log.info({ event: 'stopping', text: 'stopping' });

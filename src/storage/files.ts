@@ -231,7 +231,7 @@ export function parent(path: string): string {
 export function storageTrouble(doing: string, error: unknown): unknown {
   const code = errorCode(error);
   if (error instanceof Trouble || code === undefined) return error;
-  const { name, hint } = CAUSES[code] ?? { name: 'storage_failed', hint: 'look at the disk ("dmesg")' };
+  const { name, hint } = CAUSES[code] ?? { name: 'storage_failed', hint: 'Check the disk with "dmesg".' };
   return new Trouble(`cannot ${doing} (${code})`, {
     code: name,
     recovery: 'retry',
@@ -275,8 +275,8 @@ const NO_PERMISSION: Cause = {
 };
 
 const CAUSES: Readonly<Record<string, Cause>> = {
-  ENOSPC: { name: 'disk_full', hint: 'the disk is full; make room, it goes on by itself' },
-  EDQUOT: { name: 'disk_full', hint: 'the quota is used up; make room, it goes on by itself' },
+  ENOSPC: { name: 'disk_full', hint: 'The disk is full. Free some space. weighbridge retries automatically.' },
+  EDQUOT: { name: 'disk_full', hint: 'The disk quota is used up. Free some space. weighbridge retries automatically.' },
   EISDIR: { name: 'not_a_file', hint: 'there is a directory where a file should be' },
   EEXIST: NOT_A_DIRECTORY,
   ENOTDIR: NOT_A_DIRECTORY,

@@ -98,7 +98,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     await look({}, async (page) => {
       const opened = page.waitForEvent('popup');
       await page.getByRole('link', { name: /Link\s+Anna\s+again/ }).click();
-      await (await opened).getByRole('heading', { name: 'Anna 1234 is linked again' }).waitFor();
+      await (await opened).getByRole('heading', { name: 'Anna (1234) is linked again' }).waitFor();
     });
   });
 

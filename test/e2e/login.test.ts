@@ -43,11 +43,11 @@ describe('weighbridge login', { concurrency: true }, () => {
     await using login = home.login();
     const page = await browse(await linkOf(login));
     assert.equal(page.status, 200);
-    assert.match(page.text, /Anna 1234 is linked/);
+    assert.match(page.text, /Anna \(1234\) is linked/);
     assert.match(page.text, /81\.25 kg/);
     const { code, stderr } = await login.exited;
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /Anna 1234 is linked/);
+    assert.match(stderr, /Anna \(1234\) is linked/);
     await assertLinked(home, '1234');
     assert.deepEqual(
       home.subscriptions('1234').map(({ appli, callbackurl }) => [appli, callbackurl]),
@@ -80,9 +80,9 @@ describe('weighbridge login', { concurrency: true }, () => {
     await using home = await setUp();
     await using daemon = await home.serve();
     for (const [userId, said] of [
-      ['1234', /Anna 1234 is linked</],
+      ['1234', /Anna \(1234\) is linked</],
       ['5678', /&#60;b&#62;Bo&#60;\/b&#62; 5678 is linked</],
-      ['1234', /Anna 1234 is linked again</],
+      ['1234', /Anna \(1234\) is linked again</],
     ] as const) {
       await using login = home.login();
       const page = await browse(await consent(await linkOf(login), userId));
@@ -114,7 +114,7 @@ describe('weighbridge login', { concurrency: true }, () => {
       await using login = home.login();
       const link = await linkOf(login);
       const page = await browse(await consent(link, '1234'));
-      assert.match(page.text, /Anna 1234 is linked again/);
+      assert.match(page.text, /Anna \(1234\) is linked again/);
       assert.match(page.text, LINKED_ALREADY);
       assert.doesNotMatch(page.text, /backfill/);
       const [, href] = /<a href="([^"]*)">log out at Withings/.exec(page.text) ?? [];
@@ -358,7 +358,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     await using home = await setUp();
     const { code, stderr } = await home.start({ ...home.env, CALLBACK_URL: '' }, ['login']).exited;
     assert.equal(code, 78);
-    assert.match(stderr, /CALLBACK_URL is required/);
+    assert.match(stderr, /CALLBACK_URL is required for notifications/);
   });
 
   test('links though Withings cannot reach the callback, says what that means, and mends it later', async () => {
@@ -491,7 +491,7 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
     for (const again of [landed, await consent(link), await consent(link, '5678')]) {
       const page = await browse(again);
       assert.equal(page.status, 409);
-      assert.match(page.text, /has done its work: Anna 1234 is linked/);
+      assert.match(page.text, /has done its work: Anna \(1234\) is linked/);
     }
     assert.equal(exchanges(grants), 1);
     assert.equal(await home.tokenFile('1234'), stored);
@@ -552,8 +552,8 @@ describe('a code is used up by nothing but the person:', { concurrency: true }, 
     await daemon.line(({ event }) => event === 'link_failed');
     // The first code was sent, and its answer lost: the page says so. The second is as good as new.
     assert.match((await browse(landed)).text, /did not answer as it should/);
-    assert.match((await browse(second)).text, /Anna 1234 is linked/);
-    assert.match((await browse(landed)).text, /has done its work: Anna 1234 is linked/);
+    assert.match((await browse(second)).text, /Anna \(1234\) is linked/);
+    assert.match((await browse(landed)).text, /has done its work: Anna \(1234\) is linked/);
   });
 
   test('while Withings takes its time the page waits and looks again', async () => {

@@ -121,7 +121,7 @@ export async function openJournal(
       const learned = index.learn({ reading, at: offset });
       if (isLeft(line, offset)) owed.push(learned);
     } else if (line.trim() !== '') {
-      const text = `a line of ${path} cannot be read (byte ${offset}); it stays, and is passed over`;
+      const text = `a line of ${path} cannot be read (byte ${offset}). The line was skipped.`;
       log.warn({ event: 'journal_unreadable', text, offset });
     }
   };
