@@ -122,7 +122,7 @@ export const topic: Reader<string> = (value) => {
 };
 
 export const path: Reader<string> = (value) => {
-  demand(/^\/[^\s?#]*$/.test(value), 'expected a path that starts with /, without ? and #');
+  demand(/^\/[^\s?#]*$/.test(value), 'expected a path that starts with /, without a query and without #');
   return value;
 };
 

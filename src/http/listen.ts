@@ -128,7 +128,10 @@ async function bind(server: Server, address: Address, settings: AddressSettings)
 function listenTrouble({ host, port }: Address, settings: AddressSettings, code = 'unknown'): Trouble {
   const [name, hint] =
     code === 'EADDRINUSE'
-      ? ['port_taken', `Another program uses this port, maybe another weighbridge. Stop that program, or set ${settings.port}.`]
+      ? [
+          'port_taken',
+          `Another program uses this port, maybe another weighbridge. Stop that program, or set ${settings.port}.`,
+        ]
       : [
           'cannot_listen',
           TOO_MANY_OPEN[code] ??

@@ -123,7 +123,11 @@ const MEANINGS: readonly Row[] = [
   { status: INVALID_PARAMETERS, code: 'invalid_params', recovery: 'defect', hint: 'Please report it.' },
 ];
 
-const PASSING_FAULT: Meaning = { code: 'withings_error', recovery: 'retry', hint: 'weighbridge retries automatically.' };
+const PASSING_FAULT: Meaning = {
+  code: 'withings_error',
+  recovery: 'retry',
+  hint: 'weighbridge retries automatically.',
+};
 
 /** What a non-zero status means and what helps. Unknown numbers are taken for a passing fault. */
 export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant }: Refusal): Trouble {
@@ -154,7 +158,8 @@ function hintFor(code: string): string {
   const limit = TOO_MANY_OPEN[code];
   if (limit !== undefined) return limit;
   if (/CERT|SSL|TLS/.test(code)) return 'Check the clock of this computer.';
-  if (/ENOTFOUND|EAI_AGAIN/.test(code)) return 'Check the network connection and DNS. weighbridge retries automatically.';
+  if (/ENOTFOUND|EAI_AGAIN/.test(code))
+    return 'Check the network connection and DNS. weighbridge retries automatically.';
   return 'Check the network connection. weighbridge retries automatically.';
 }
 

@@ -7,6 +7,9 @@ import { simple } from 'acorn-walk';
 /** The compiled tree: its strings are those of `src/`, and JavaScript is all that the parser reads. */
 const COMPILED = fileURLToPath(new URL('../../src/', import.meta.url));
 
+/** Messages of the compiler's own helper for `using`. */
+const HELPER = /^(Symbol\.\w+ is not defined|Object not disposable|An error was suppressed)/;
+
 export interface Text {
   /** The path below `src/`. */
   readonly file: string;
@@ -18,6 +21,7 @@ export interface Text {
 export function textsIn(code: string): readonly string[] {
   const found: string[] = [];
   const add = (text: string) => {
+    if (HELPER.test(text)) return;
     if (/(?:[\p{L}\d'’]+[^\p{L}\d]* ){2}/u.test(text)) found.push(text);
   };
   simple(parse(code, { ecmaVersion: 'latest', sourceType: 'module' }) as Node, {

@@ -15,8 +15,7 @@ const MANY_AN_HOUR = 30;
 const BY_ADDRESS = 'Open this page by IP address or as localhost, e.g. http://127.0.0.1:3001/\n';
 /** A stranger's page need not read the name here. */
 const BY_NAME = 'Open this page by IP address, as localhost, or by the name of this computer.\n';
-const GUESSED =
-  'repeated wrong passwords on the status port. Sign-in is blocked for up to a minute.';
+const GUESSED = 'repeated wrong passwords on the status port. Sign-in is blocked for up to a minute.';
 
 export interface PrivateGateOptions {
   /** Names of this machine under which the port may be asked, besides addresses and `localhost`. */

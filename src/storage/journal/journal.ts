@@ -142,7 +142,7 @@ export async function openJournal(
     }
     await handle.truncate(known.bytes);
     await handle.sync();
-    const text = `the last line of ${path} was torn (${rest.length} bytes) and is cut off; what it said is fetched again`;
+    const text = `removed an incomplete last line from ${path} (${rest.length} bytes, probably a power cut). weighbridge fetches the weigh-in again.`;
     log.warn({ event: 'journal_torn', text, bytes: rest.length });
   };
 

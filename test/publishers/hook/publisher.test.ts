@@ -269,7 +269,7 @@ describe('a hook that fails', () => {
       assert.match(message, /hook\.sh ended with exit code 3, with reading 6123456789 of Anna \(1234\)$/);
       const { code, recovery, hint, waitMs } = { recovery: '', hint: '', waitMs: 0, ...facts };
       assert.deepEqual([code, recovery], ['hook_failed', 'retry']);
-      assert.match(hint, /^next try in \d+ (s|min)$/);
+      assert.match(hint, /^Next try in \d+ (s|min)\.$/);
       waits.push(waitMs / 1000);
     }
     assert.deepEqual(waits, [10, 60, 300]);
