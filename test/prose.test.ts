@@ -51,7 +51,7 @@ function objections(text: string): readonly string[] {
 
 describe('the texts of the program', () => {
   it('are found in strings and templates', () => {
-    const template = ['see ', ' and ', ' there'].join('${a}');
+    const template = ['see ', ' and ', ' there'].join(`$\{a}`);
     assert.deepEqual(textsIn(`const a = "one two three"; f(\`${template}\`, "x-y", /not a text at all/)`), [
       'one two three',
       'see … and … there',

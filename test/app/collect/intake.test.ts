@@ -153,7 +153,7 @@ test('the word that somebody has unlinked is not believed but tried, once an hou
     await deliver(...Array(10).fill(about(ANNA, 46, action)));
     assert.deepEqual(forgotten, [ANNA]);
     assert.deepEqual(notified, [{ userId: ANNA, window: undefined }]);
-    assert.match(warnings()[0] ?? '', new RegExp(`${action}.*called by 203`));
+    assert.match(warnings()[0] ?? '', new RegExp(`${action}.*from 203`));
   }
 });
 
