@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ExitCode, ExitError, type Run, type Shell } from './cli/shell.ts';
@@ -67,6 +69,7 @@ async function openShell(): Promise<Shell> {
   return {
     env: mergeSources({ ...process.env, PATH: searchPath() }, ...written, homeAssistant?.broker ?? {}),
     written: written.flatMap((source) => Object.keys(source)),
+    settingsFiles: settingsFiles(credentials.length > 0),
     readDotenv: (path) => readDotenv(path, say),
     signal: stop.signal,
     print: (line) => void process.stdout.write(`${line}\n`),
@@ -100,6 +103,11 @@ async function findHomeAssistant(): Promise<Shell['homeAssistant']> {
 /** A hook of ours is found by its name, wherever weighbridge is installed. */
 function searchPath(): string {
   return [process.env['PATH'], fileURLToPath(files.hooks)].filter(Boolean).join(':');
+}
+
+/** The files that settings were read from, for the person who looks for a mistake in them. */
+function settingsFiles(hasCredentials: boolean): readonly string[] {
+  return [...(hasCredentials ? ['credentials of systemd'] : []), ...(existsSync('.env') ? [resolve('.env')] : [])];
 }
 
 /** Takes systemd's variables out of the environment: they are for this process, and not for the programs it starts. */
@@ -168,7 +176,7 @@ async function run(command: Run, whenStuck: ExitCode = ExitCode.failed): Promise
 function describe(error: unknown): string {
   if (error instanceof Trouble) return `error: ${explain(error)}`;
   if (error instanceof Error && errorCode(error) !== undefined) return `error: ${error.message}`;
-  return `this is a defect of weighbridge, please report it: ${error instanceof Error ? error.stack : error}`;
+  return `bug in weighbridge, please report it: ${error instanceof Error ? error.stack : error}`;
 }
 
 // The daemon runs for months with what it has loaded, and has no words to read: 8 ms and 2 MB less.

@@ -35,6 +35,7 @@ function beside(shell: Shell, { environment, chdir }: Host): Shell {
     ...shell,
     env: mergeSources(environment, ...written),
     written: written.flatMap((source) => Object.keys(source)),
+    settingsFiles: [SERVICE.env],
     service: 'inside',
   };
 }
@@ -42,8 +43,11 @@ function beside(shell: Shell, { environment, chdir }: Host): Shell {
 /** The descriptor on which root hands the settings over, because the daemon's user may not read their file. */
 const HANDED_OVER = 'WEIGHBRIDGE_HANDED_OVER';
 
+type HandedOver = Pick<Shell, 'env' | 'written' | 'settingsFiles'> & Partial<Pick<Shell, 'service'>>;
+
 /** Runs this command in a process of the owner's. */
-async function handOver({ env, written, service, program }: Shell, owner: Owner, host: Host): Promise<ExitCode> {
+async function handOver(shell: Shell, owner: Owner, host: Host): Promise<ExitCode> {
+  const { env, written, settingsFiles, service, program } = shell;
   const { uid, gid } = owner;
   const child = spawn(program.node, host.nodeArguments, {
     uid,
@@ -52,8 +56,9 @@ async function handOver({ env, written, service, program }: Shell, owner: Owner,
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
   });
   host.onTerminate(() => child.kill('SIGTERM'));
+  const settings: HandedOver = { env, written, settingsFiles, ...(service && { service }) };
   const [, , , pipe] = child.stdio;
-  if (pipe instanceof Writable) pipe.on('error', () => undefined).end(JSON.stringify({ env, written, service }));
+  if (pipe instanceof Writable) pipe.on('error', () => undefined).end(JSON.stringify(settings));
   const [code] = await once(child, 'close');
   return Object.values(ExitCode).find((each) => each === code) ?? ExitCode.failed;
 }
@@ -62,7 +67,7 @@ function handedOver(shell: Shell, { environment }: Host): Shell | undefined {
   const { [HANDED_OVER]: descriptor } = environment;
   delete environment[HANDED_OVER];
   if (descriptor === undefined || shell.isRoot) return undefined;
-  const settings: Pick<Shell, 'env' | 'written' | 'service'> = JSON.parse(readFileSync(Number(descriptor), 'utf8'));
+  const settings: HandedOver = JSON.parse(readFileSync(Number(descriptor), 'utf8'));
   return { ...shell, ...settings };
 }
 

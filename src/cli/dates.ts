@@ -1,12 +1,13 @@
+import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
 import { isDay, parseTime } from '../domain/dates.ts';
 
 export const DATE_EXAMPLE = '2026-01-31, 2026-01-31T07:00 or 2026-01-31T07:00:00Z';
 
-/** What the help of a command says that takes dates. */
+/** The last part of the help of a command that takes dates. */
 export const DATE_HELP = `
 A date is ${DATE_EXAMPLE}.
-A day counts as a whole, with --until as well; a time given with --until does not belong to it any more.
-Without an offset, days and times are those of this computer's time zone.`;
+--until with a day includes that day. --until with a time excludes that time.
+Without an offset, dates are in the time zone of this computer.`;
 
 const MOMENT = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?$/;
 
@@ -28,6 +29,17 @@ export function parseUntil(text: string): Date | undefined {
 export interface DateRange {
   readonly since?: Date | undefined;
   readonly until?: Date | undefined;
+}
+
+/** Why a range is empty; `until` is the first moment after the range. */
+export function describeEmptyRange({ since, until }: DateRange): string {
+  const [first, last] = [since, until && new Date(until.getTime() - 1)].map((date) => (date ? formatDay(date) : ''));
+  return `--until (${last}) is not after --since (${first})`;
+}
+
+/** `2026-01-31`, in the time zone of this computer. */
+export function formatDay(date: Date): string {
+  return formatTime(date, LOCAL_ZONE).slice(0, '2026-01-31'.length);
 }
 
 /** Whether nothing can lie between the two. */

@@ -10,7 +10,7 @@ import { journalIn, peopleIn } from '../daemon/data-directory.ts';
 import type { Log, LogEntry } from '../domain/log.ts';
 import { NOTHING_KNOWN } from '../domain/status.ts';
 import { parseUserId } from '../domain/token.ts';
-import { Trouble } from '../domain/trouble.ts';
+import { explain, Trouble } from '../domain/trouble.ts';
 import { listen } from '../http/listen.ts';
 import { reachable } from '../http/probe.ts';
 import { realClock } from '../runtime/real-clock.ts';
@@ -34,14 +34,14 @@ const MOST_TRIES = 10;
 
 /** What each call is for, as the demo tells it. */
 const STATIONS: Readonly<Record<string, string>> = {
-  requesttoken: 'weighbridge trades the refresh token for a new pair, and stores it before it uses it',
-  getmeas: 'weighbridge asks Withings for the measures',
+  requesttoken: 'weighbridge renews the login, and stores the new login before using it',
+  getmeas: 'weighbridge fetches the measurements from Withings',
 };
 
 /** In place of the names of settings. */
 const REMEDIES: Readonly<Record<string, string>> = {
-  port_taken: 'choose another port with --port',
-  cannot_listen: 'choose an address of this machine with --host, and a port above 1023 with --port',
+  port_taken: 'Choose another port with --port.',
+  cannot_listen: 'Choose an address of this computer with --host, and a port above 1023 with --port.',
 };
 
 interface DemoOptions {
@@ -72,12 +72,12 @@ async function play(shell: Shell, directory: string, options: DemoOptions): Prom
   };
 
   await using sandbox = await startSandbox({ clock: realClock, client: CLIENT, onCall });
-  tell(`a Withings sandbox listens on ${sandbox.url.host}`);
+  tell(`a simulated Withings listens on ${sandbox.url.host}`);
   await makeDirectory(`${directory}/tokens`);
   const people = options.once ? [PEOPLE[0]] : PEOPLE;
   for (const { userId, name } of people) {
     await writeFile(`${directory}/tokens/${userId}`, `${sandbox.grants.link(userId)}\n`, { mode: 0o600 });
-    tell(`${name} is linked: the refresh token is in tokens/${userId}`);
+    tell(`${name} is linked; the refresh token is in tokens/${userId}`);
   }
   const config = await configure(directory, sandbox.url, options);
   if (!options.once) await writeHistory(config);
@@ -86,27 +86,29 @@ async function play(shell: Shell, directory: string, options: DemoOptions): Prom
   await using daemon = await startDaemon(config, weights.log, shell).catch((error) => {
     const remedy = error instanceof Trouble ? REMEDIES[error.code] : undefined;
     if (remedy === undefined) throw error;
-    throw new ExitError(ExitCode.failed, `${error.message}; ${remedy}`);
+    throw new ExitError(ExitCode.failed, explain({ message: error.message, hint: remedy }));
   });
   const callbackUrl = config.callback.url ?? '';
   for (const { userId } of people) await subscribe(sandbox, userId, callbackUrl);
-  tell('Withings has asked for the head of the callback URL, got 200, and calls it from now on');
+  tell('Withings checked the callback URL (HEAD → 200), and will send notifications to it');
   const { privateAddress } = daemon;
   for (let turn = 0; !shell.signal.aborted; turn += 1) {
     const person = TURNS[turn % TURNS.length] ?? PEOPLE[0];
     const { userId, name, kilograms: usual } = person;
     const kilograms = turn === 0 ? usual : Math.round((usual + (Math.random() - 0.5) * 0.8) * 100) / 100;
     const arrived = weights.next();
-    tell(`${name} steps on the scale; Withings stores ${kilograms.toFixed(2)} kg and calls weighbridge`);
+    tell(`${name} steps on the scale; Withings stores ${kilograms.toFixed(2)} kg, and notifies weighbridge`);
     const date = Math.floor(Date.now() / 1000) - 2;
     void sandbox.weigh(userId, weighInOf(person, { kilograms, date }));
     if (options.once) return await inTime(arrived);
     void arrived.then(() => {
-      tell(`the next step on the scale is in ${STEP_EVERY_MS / 1000} s; Ctrl-C ends the demo`);
-      tell(`two years of ${people.map(({ name }) => name).join(' and ')}:`);
-      // Alone on its line, to be copied.
-      if (privateAddress !== undefined && !options.json)
-        shell.say(`http://${visibleAddress(options.host)}:${privateAddress.port}/`);
+      tell(`next weigh-in in ${STEP_EVERY_MS / 1000} s; press Ctrl-C to stop the demo`);
+      if (privateAddress === undefined || options.json) return;
+      // The link is the last line, alone between empty lines.
+      shell.say('');
+      shell.say(`Status page of ${people.map(({ name }) => name).join(' and ')}, with two years of sample data:`);
+      shell.say(`http://${visibleAddress(options.host)}:${privateAddress.port}/`);
+      shell.say('');
     });
     await realClock.sleep(STEP_EVERY_MS, shell.signal);
   }
@@ -115,7 +117,7 @@ async function play(shell: Shell, directory: string, options: DemoOptions): Prom
 
 async function subscribe(sandbox: Sandbox, userId: string, callbackUrl: string): Promise<void> {
   for (let tries = 0; tries < MOST_TRIES; tries += 1) if (await sandbox.subscribe(userId, callbackUrl, 1)) return;
-  throw new Error(`${callbackUrl} does not answer`);
+  throw new Error(`no answer from ${callbackUrl}`);
 }
 
 /** The settings of a set-up in which everything is right, at ports that are free. */

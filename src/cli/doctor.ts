@@ -12,7 +12,7 @@ import { SERVICE } from '../systemd/paths.ts';
 import { openMessages, secretsIn } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
-/** Says of everything a set-up can get wrong whether it is right, and what to do where it is not. */
+/** Prints for each part of a set-up whether it is right, and how to fix it if not. */
 export async function doctor(shell: Shell, options: { readonly json?: boolean }): Promise<ExitCode> {
   const parsed = parseConfig(shell.env, 'withings', shell.written);
   const config = parsed.readable;
@@ -34,8 +34,13 @@ export async function doctor(shell: Shell, options: { readonly json?: boolean })
       : describeFinding(finding, { mask, colour: shell.colour });
     for (const line of lines) shell.print(line);
   }
-  if (!options.json) shell.say(`${count.broken} broken, ${count.warning} to look at, ${count.ok} fine`);
+  if (!options.json) shell.say(countOf(count));
   return count.broken > 0 ? ExitCode.failed : ExitCode.done;
+}
+
+/** `2 problems, 1 warning, 9 ok` */
+function countOf({ ok, warning, broken }: Readonly<Record<Mark, number>>): string {
+  return `${broken} problem${broken === 1 ? '' : 's'}, ${warning} warning${warning === 1 ? '' : 's'}, ${ok} ok`;
 }
 
 /** Each text before it is escaped: afterwards a secret would no longer look like itself. */

@@ -7,7 +7,7 @@ import { inChunks, toCsv } from '../storage/journal/csv.ts';
 import { formatInfluxLine } from '../storage/journal/influx.ts';
 import type { JournalLine } from '../storage/journal/line.ts';
 import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal/reader.ts';
-import { type DateRange, isEmptyRange } from './dates.ts';
+import { type DateRange, describeEmptyRange, isEmptyRange } from './dates.ts';
 import { readSettings } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
@@ -17,20 +17,22 @@ export async function exportJournal(
   options: DateRange & { readonly user?: UserId; readonly format: keyof typeof WRITERS },
 ): Promise<ExitCode> {
   const { user: userId, since, until, format } = options;
-  if (isEmptyRange(options)) throw new ExitError(ExitCode.usage, '--since must be before --until');
+  if (isEmptyRange(options)) throw new ExitError(ExitCode.usage, describeEmptyRange(options));
   const config = readSettings(shell, 'files');
   const path = journalIn(config.directories.data);
   const journal = await openJournalReader(path);
-  if (journal === undefined) shell.say(`there is no journal yet: ${path}`);
+  if (journal === undefined)
+    shell.say(`No measurements yet: ${path} does not exist. To link a person, run "weighbridge login".`);
   if (journal?.unreadable !== undefined) {
     const { count, first } = journal.unreadable;
     shell.say(
-      `warning: ${count} of the lines of ${path} cannot be read and are passed over, the first is line ${first}`,
+      `warning: skipped ${count} unreadable line${count === 1 ? '' : 's'} of ${path}, the first is line ${first}`,
     );
   }
-  const lines = read(journal, { userId, since, until }, () =>
-    shell.say(`nothing in ${path} is of that person and time`),
-  );
+  const lines = read(journal, { userId, since, until }, () => {
+    const isUnknown = userId !== undefined && journal?.read({ userId }).next().done === true;
+    shell.say(isUnknown ? `${path} has no measurements of user ${userId}.` : 'No measurements match.');
+  });
   try {
     await pipeline(inChunks(WRITERS[format](lines, config.people.names)), shell.output, {
       end: false,

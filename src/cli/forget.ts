@@ -23,10 +23,10 @@ export async function forget(shell: Shell, userId: UserId, groupId: number): Pro
 
   const journal = await openJournal(path, openMessages(shell, config));
   const [entry] = await journal.withdraw(userId, [groupId], 'forgotten');
-  if (entry === undefined) shell.print(`${describe(reading, people)} was taken back before.`);
-  else shell.print(`Took back ${describe(reading, people)}.`);
+  const what = describe(reading, people);
+  shell.print(entry === undefined ? `${what}: was withdrawn before.` : `${what}: withdrawn.`);
   const last = journal.lastWeighIn(userId);
-  if (last === undefined) shell.print(`${nameOf(userId, people)} has no weight now.`);
+  if (last === undefined) shell.print(`${nameOf(userId, people)} has no weight left.`);
   else {
     const weight = formatWeight(last.kilograms, people.unit);
     shell.print(`The weight of ${nameOf(userId, people)} is now ${weight}, measured ${formatMoment(last.takenAt)}.`);
@@ -37,22 +37,21 @@ export async function forget(shell: Shell, userId: UserId, groupId: number): Pro
 /** Each group of the person as its last line has it, the oldest first. */
 async function readOf(userId: UserId, path: string): Promise<readonly Reading[]> {
   const journal = await openJournalReader(path);
-  if (journal === undefined) throw new ExitError(ExitCode.failed, `there is no journal yet: ${path}`);
+  if (journal === undefined) throw new ExitError(ExitCode.failed, `no measurements yet: ${path} does not exist`);
   return [...journal.read({ userId })].map(({ reading }) => reading);
 }
 
 function unknown(userId: UserId, groupId: number, readings: readonly Reading[], people: People): string {
   const name = nameOf(userId, people);
   const known = readings.filter((each) => counts(each) || each.held !== undefined).slice(-MOST_LISTED);
-  if (known.length === 0) return `the journal has no group ${groupId} of ${name}, and no other group of ${name}`;
+  if (known.length === 0) return `${name} has no measure groups in the journal`;
   const lines = known.map((each) => `  weighbridge forget ${userId} ${each.groupId}   # ${summary(each, people)}`);
-  const newest = known.length === 1 ? 'This is the newest group' : `These are the ${known.length} newest groups`;
-  return [`the journal has no group ${groupId} of ${name}. ${newest}:`, ...lines].join('\n');
+  const newest = known.length === 1 ? 'Newest measure group' : `The ${known.length} newest measure groups`;
+  return [`${name} has no measure group ${groupId}. ${newest}:`, ...lines].join('\n');
 }
 
 function describe(reading: Reading, people: People): string {
-  const weight = weightOf(reading) === undefined ? '' : 'weight ';
-  return `${weight}${summary(reading, people)}, of ${nameOf(reading.userId, people)}`;
+  return `${nameOf(reading.userId, people)}: ${summary(reading, people)}`;
 }
 
 function summary(reading: Reading, { unit }: People): string {

@@ -9,7 +9,7 @@ const TIMEOUT_MS = 10_000;
 export async function printHealthz(shell: Shell): Promise<ExitCode> {
   const { host, port, password } = readSettings(shell, 'files').status;
   if (port === undefined) {
-    shell.say('not checked: STATUS_PORT=0 turns the private port off');
+    shell.say('skipped: STATUS_PORT=0 turns the status port off');
     return ExitCode.done;
   }
   const url = `http://${reachable(host)}:${port}/healthz`;

@@ -22,7 +22,7 @@ export async function importLogin(shell: Shell, file: string | undefined): Promi
   await using slot = await lock.reserve(undefined);
   await slot.save(refreshToken);
   shell.print(`${directory}/${userId}`);
-  shell.say(`User ${userId} is linked. A running weighbridge notices within a minute.`);
+  shell.say(`User ${userId} is linked. A running weighbridge uses the login within a minute.`);
   return ExitCode.done;
 }
 
@@ -30,10 +30,11 @@ async function readAnswerFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const isClosed = errorCode(error) === 'EACCES';
-    if (!isClosed) throw error;
-    const hint = 'hand it over with "weighbridge import < FILE"';
-    throw new Trouble(`${path} is not for the owner of the logins to read`, {
+    const code = errorCode(error);
+    if (code === 'ENOENT') throw failure(`cannot read ${path}: no such file`);
+    if (code !== 'EACCES') throw error;
+    const hint = 'Run "weighbridge import < FILE".';
+    throw new Trouble(`the user that owns the logins cannot read ${path}`, {
       code: 'no_permission',
       recovery: 'settings',
       hint,
@@ -43,18 +44,18 @@ async function readAnswerFile(path: string): Promise<string> {
 
 /** The login in the answer of a token call. */
 function readAnswer(text: string): { readonly userId: UserId; readonly refreshToken: RefreshToken } {
-  if (text.trim() === '') throw failure('nothing came in; pass on what the token call printed');
+  if (text.trim() === '') throw failure('the input is empty. Pass the output of the token call.');
   const answer = parseJson(text);
-  if (answer === undefined) throw failure('this is not JSON; pass on what the token call printed, as it is');
+  if (answer === undefined) throw failure('the input is not JSON. Pass the output of the token call unchanged.');
   const { status, error = '', errors, body = answer } = answer;
   const said = error || errors?.[0]?.message || '';
   const hasFailed = Number(status ?? 0) !== 0 || said !== '';
   const words = [status, said && `"${said}"`].filter((word) => word !== undefined && word !== '').join(' ');
-  if (hasFailed) throw failure(`Withings answered ${words}; ${explain(said)}`);
+  if (hasFailed) throw failure(`Withings answered ${words}. ${explain(said)}`);
   const userId = parseUserId(body.userid);
   const refreshToken = parseRefreshToken(body.refresh_token);
-  if (userId === undefined) throw failure('there is no userid in it');
-  if (refreshToken === undefined) throw failure('there is no refresh_token in it');
+  if (userId === undefined) throw failure('the input is not a Withings token response (userid missing)');
+  if (refreshToken === undefined) throw failure('the input is not a Withings token response (refresh_token missing)');
   return { userId, refreshToken };
 }
 
@@ -85,8 +86,8 @@ function parseJson(text: string): TokenAnswer | undefined {
 }
 
 function explain(error: string): string {
-  if (/redirect/i.test(error)) return 'the callback URL must be the one in the partner dashboard, letter by letter';
-  if (/code/i.test(error)) return 'a code is valid for 30 seconds and once: open the consent link again and be quick';
-  if (/client/i.test(error)) return 'compare the client id and secret with the partner dashboard';
-  return 'open the consent link again; nothing was stored';
+  if (/redirect/i.test(error)) return 'Use exactly the callback URL of the Withings dashboard.';
+  if (/code/i.test(error)) return 'A code works once, within 30 seconds. Open the consent link again, and be quick.';
+  if (/client/i.test(error)) return 'Compare the client id and the secret with the Withings dashboard.';
+  return 'Nothing was stored. Open the consent link again.';
 }

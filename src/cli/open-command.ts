@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { type Config, formatProblem, formatWarning, isForSetup, parseConfig } from '../config/config.ts';
 import { createCore, type WithingsConfig } from '../daemon/core.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
@@ -11,17 +12,18 @@ import { ExitCode, ExitError, type Shell } from './shell.ts';
 /** Reads the settings; says everything that is wrong with them, and ends the command when something is. */
 export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config {
   if (shell.service === 'outside')
-    shell.say('note: a weighbridge runs here as a service; "sudo weighbridge …" works on that one');
+    shell.say('note: weighbridge is running here as a service. To use its data, run "sudo weighbridge …".');
   const { config, problems, warnings } = parseConfig(shell.env, needs, shell.written);
   for (const warning of warnings) shell.say(`warning: ${formatWarning(warning)}`);
   for (const problem of problems) shell.say(`error: ${formatProblem(problem)}`);
+  if (problems.length > 0) shell.say(`Settings read from: ${['environment', ...shell.settingsFiles].join(', ')}`);
   if (problems.length > 0 && shell.homeAssistant !== undefined) {
-    shell.say('The settings are the options of the app: in Home Assistant, see its page, "Configuration".');
+    shell.say('The settings are the options of the app. In Home Assistant, open the app and its tab "Configuration".');
   } else if (problems.some(isForSetup)) {
-    shell.say('Run "weighbridge setup": it asks for everything, and writes the settings to .env.');
-    shell.say('The client id and secret come with an application at https://developer.withings.com/dashboard.');
-    shell.say('To write them yourself, use the environment or a file named .env; .env.example explains them all.');
-    shell.say('"weighbridge demo" shows everything at work without any of them.');
+    shell.say('Run "weighbridge setup". It asks for everything, and writes the settings to .env.');
+    shell.say('Withings gives you the client id and secret: https://developer.withings.com/dashboard');
+    shell.say(`All settings: ${fileURLToPath(new URL('.env.example', shell.files.manifest))}`);
+    shell.say('To try weighbridge without an account, run "weighbridge demo".');
   }
   if (config === undefined) throw new ExitError(ExitCode.configuration);
   return config;
@@ -31,7 +33,8 @@ export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config 
 export function readWithingsSettings(shell: Shell): WithingsConfig {
   const config = readSettings(shell, 'withings');
   const { credentials } = config.withings;
-  if (credentials === undefined) throw new ExitError(ExitCode.configuration, 'the client id and secret are required');
+  if (credentials === undefined)
+    throw new ExitError(ExitCode.configuration, 'WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET are required');
   return { ...config, withings: { ...config.withings, credentials } };
 }
 
@@ -42,7 +45,7 @@ export function openCommand(shell: Shell) {
   return { config, log, core: createCore(config, log, { clock: realClock, signal: shell.signal }) };
 }
 
-export const NO_PERSON = 'no person is linked yet; "weighbridge login" links one';
+export const NO_PERSON = 'No person is linked yet. Run "weighbridge login".';
 
 /** The user that an argument names, or all who are linked without one. */
 export async function readPeople(
@@ -58,7 +61,7 @@ export async function readPeople(
   const userId = parseUserId(argument);
   if (userId !== undefined && linked.includes(userId)) return [userId];
   const known = linked.length === 0 ? 'no person is' : `linked: ${linked.join(', ')}`;
-  const message = `user ${argument} is not linked (${known}); "weighbridge login" links a person`;
+  const message = `user ${argument} is not linked (${known}). Run "weighbridge login".`;
   throw new ExitError(ExitCode.failed, message);
 }
 

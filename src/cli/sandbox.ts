@@ -41,7 +41,7 @@ export async function playSandbox(shell: Shell, options: SandboxCommandOptions):
     const { accessToken } = sandbox.grants.start(first.userId, SCOPE);
     shell.print(`example        curl -H 'Authorization: Bearer ${accessToken}' -d action=getmeas ${origin}/measure`);
   }
-  shell.say('Ctrl-C ends it. The sandbox keeps nothing.');
+  shell.say('Press Ctrl-C to stop. The sandbox stores nothing.');
   if (!shell.signal.aborted) await once(shell.signal, 'abort');
   return ExitCode.done;
 }
@@ -49,7 +49,7 @@ export async function playSandbox(shell: Shell, options: SandboxCommandOptions):
 async function start(options: SandboxOptions): Promise<Sandbox> {
   return await startSandbox(options).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE') throw error;
-    throw new ExitError(ExitCode.failed, `port ${options.port} is taken; choose another port with --port`);
+    throw new ExitError(ExitCode.failed, `port ${options.port} is already in use. Choose another port with --port.`);
   });
 }
 

@@ -7,6 +7,7 @@ import type { Reach } from '../doctor/reach.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { describePolling } from '../domain/status.ts';
+import { explain } from '../domain/trouble.ts';
 import type { Concern } from '../page/view.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { openLog, readWithingsSettings } from './open-command.ts';
@@ -19,13 +20,13 @@ export async function serve(shell: Shell): Promise<ExitCode> {
     const { checkHook, isPath } = await import('../doctor/publishers.ts');
     const finding = isPath(config.hook.command[0] ?? '') ? await checkHook(config.hook) : undefined;
     if (finding?.mark === 'broken') {
-      shell.say(`error: ${finding.text}; ${finding.remedy}`);
+      shell.say(`error: ${explain({ message: finding.text, hint: finding.remedy })}`);
       return ExitCode.configuration;
     }
   }
   const log = openLog(shell, config);
   if (config.callback.url === undefined) {
-    const text = `${describePolling(config.pollIntervalMs)}: CALLBACK_URL is not set, so Withings sends no notifications`;
+    const text = `CALLBACK_URL is not set, so Withings sends no notifications: ${describePolling(config.pollIntervalMs)}`;
     log.info({ event: 'polling', text, poll_interval_s: config.pollIntervalMs / 1000 });
   }
   const { signalGroup, files, homeAssistant } = shell;
@@ -39,7 +40,7 @@ export async function serve(shell: Shell): Promise<ExitCode> {
   await daemon.load();
   const reporting = shell.notifyEnvironment && report(shell, shell.notifyEnvironment, daemon, log);
   for (const { text, remedy, check } of await examineAtStart(config)) {
-    log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
+    log.warn({ event: 'doctor', text: `${check}: ${explain({ message: text, hint: remedy })}`, check });
   }
   if (homeAssistant !== undefined) reach = await openReach(shell, log);
   if (!shell.signal.aborted) await once(shell.signal, 'abort');

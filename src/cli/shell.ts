@@ -7,6 +7,8 @@ export interface Shell {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The names that `.env` or the options set. */
   readonly written: readonly string[];
+  /** The files that settings were read from. */
+  readonly settingsFiles: readonly string[];
   /** The settings in a file like `.env`; none where it does not exist. */
   readonly readDotenv: (path: string) => Readonly<Record<string, string | undefined>>;
   /** Aborts when the program is asked to stop. */

@@ -15,25 +15,35 @@ type Work = (
   config: WithingsConfig & { readonly callbackUrl: string },
 ) => Promise<void>;
 
-/** Asks Withings to call about whatever is missing. */
+/** Subscribes to the notifications that are missing. */
 export async function subscribe(shell: Shell, argument: string | undefined): Promise<ExitCode> {
   return await forEach(shell, argument, async (userId, subscriptions, { people, withings }) => {
     await subscriptions.repair(userId, { urgent: true });
-    shell.say(`${nameOf(userId, people)}: Withings calls about ${withings.applis.map(nameAppli).join(', ')}`);
+    shell.say(`${nameOf(userId, people)}: subscribed to notifications (${withings.applis.map(nameAppli).join(', ')})`);
   });
 }
 
-/** Removes our subscriptions, until the person subscribes again. */
-export async function unsubscribe(shell: Shell, argument: string | undefined): Promise<ExitCode> {
+/** Removes our subscriptions, of one person or of all, until they subscribe again. */
+export async function unsubscribe(
+  shell: Shell,
+  argument: string | undefined,
+  { all = false }: { readonly all?: boolean },
+): Promise<ExitCode> {
+  if ((argument === undefined) !== all)
+    throw new ExitError(
+      ExitCode.usage,
+      'expected a user id, e.g. "weighbridge unsubscribe 1234", or --all for everyone',
+    );
   return await forEach(shell, argument, async (userId, subscriptions, { people }) => {
     const { removed, left } = await subscriptions.remove(userId, { urgent: true });
-    const rest = left === 0 ? '' : `; ${left} are left, so run "weighbridge unsubscribe" again`;
-    const text = removed === 0 ? 'there was no subscription of ours' : `removed ${removed}${rest}`;
-    shell.say(`${nameOf(userId, people)}: ${text}`);
+    const name = nameOf(userId, people);
+    shell.say(`${name}: ${removed === 0 ? 'no subscription to remove' : 'unsubscribed from notifications'}`);
+    if (left > 0)
+      shell.say(`${name}: ${left} old subscriptions are left. Run "weighbridge unsubscribe ${userId}" again.`);
   });
 }
 
-/** Prints whom Withings calls about what. The secret in our own callback URL is not printed. */
+/** Prints the subscriptions at Withings. The secret in our own callback URL is not printed. */
 export async function listSubscriptions(
   shell: Shell,
   argument: string | undefined,
@@ -44,7 +54,7 @@ export async function listSubscriptions(
       const host = URL.canParse(each.callbackUrl) ? new URL(each.callbackUrl).host : '(no URL)';
       const ours = isOurs(each, new URL(callbackUrl));
       const current = leadsTo(each, new URL(callbackUrl));
-      const whose = current ? 'ours' : ours ? 'ours, outdated' : "somebody else's";
+      const whose = current ? 'this weighbridge' : ours ? 'this weighbridge, outdated' : 'another program';
       const fields = { userid: userId, appli: each.appli, host, ours, current, comment: each.comment };
       shell.print(
         options.json
@@ -55,20 +65,23 @@ export async function listSubscriptions(
   });
 }
 
-/** One after the other; who fails does not keep the others from their turn. */
+/** One after the other. A failure for one person does not stop the others. */
 async function forEach(shell: Shell, argument: string | undefined, work: Work): Promise<ExitCode> {
   const { config, core } = openCommand(shell);
   const { url: callbackUrl } = config.callback;
   const subscriptions = core.callback?.subscriptions;
   if (subscriptions === undefined || callbackUrl === undefined)
-    throw new ExitError(ExitCode.configuration, 'CALLBACK_URL is required: Withings calls nobody without it');
+    throw new ExitError(
+      ExitCode.configuration,
+      'CALLBACK_URL is required for notifications, e.g. CALLBACK_URL=https://me.example.org/withingsWebhook/9f2c',
+    );
   await makeDirectories(config.directories);
   const people = await readPeople(shell, core.tokens, argument);
   let code: ExitCode = ExitCode.done;
   for (const userId of people) {
     try {
       const onWait = (_trouble: Trouble, waitMs: number) =>
-        shell.say(`Withings has just been asked; waiting ${Math.ceil(waitMs / 1000)} s…`);
+        shell.say(`Withings limits how often it answers this request. Waiting ${Math.ceil(waitMs / 1000)} s…`);
       const options = { clock: realClock, signal: shell.signal, onWait, ...WHILE_WAITED_FOR };
       await retry(() => work(userId, subscriptions, { ...config, callbackUrl }), options);
     } catch (error) {

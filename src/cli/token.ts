@@ -10,7 +10,10 @@ export async function printToken(
 ): Promise<ExitCode> {
   const userId = parseUserId(argument);
   if (userId === undefined)
-    throw new ExitError(ExitCode.usage, `"${argument}" is no user id; "weighbridge users" lists them`);
+    throw new ExitError(
+      ExitCode.usage,
+      `"${argument}" is not a user id. Expected a user id, e.g. 1234. Run "weighbridge users".`,
+    );
   const { core } = openCommand(shell);
   const { accessToken, refreshToken, expiresInMs, scope } = await core.obtainLogin(userId);
   const answer = {

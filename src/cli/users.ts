@@ -178,12 +178,12 @@ function tableOf(persons: readonly PersonStatus[], { unit }: People): readonly (
   return [shown.map(({ heading }) => heading), ...persons.map((person) => shown.map(({ cell }) => cell(person)))];
 }
 
-/** `81.2 kg, -0.35 kg per week` */
+/** `81.2 kg, −0.35 kg per week` */
 function describeTrend({ trend, perWeek = 0 }: Derived, unit: WeightUnit): string {
   return trend === undefined ? NOTHING : `${formatTrend(trend, unit)}, ${tellChange(perWeek, unit)} per week`;
 }
 
-/** `78.00 kg, -3.25 kg to go` */
+/** `78.00 kg, −3.25 kg to go` */
 function describeGoal({ goal, toGoal = 0 }: Derived, unit: WeightUnit): string {
   if (goal === undefined) return NOTHING;
   return `${formatWeight(goal, unit)}, ${toGoal === 0 ? 'reached' : `${tellChange(toGoal, unit)} to go`}`;
@@ -201,7 +201,7 @@ function describe({ state, applis, since, reason, pollMs = 0 }: SubscriptionStat
     case 'works':
       return applis.map(nameAppli).join(', ');
     case 'lost':
-      return `LOST${sinceWhen(since)}: ${reason}`;
+      return `LOST${sinceWhen(since)} (${reason})`;
     case 'none':
       return 'not yet';
     case 'off':
@@ -214,13 +214,13 @@ function describe({ state, applis, since, reason, pollMs = 0 }: SubscriptionStat
 function describeLogin(login: LoginState): string {
   switch (login.state) {
     case 'works':
-      return 'works';
+      return 'OK';
     case 'not_tried':
-      return 'not tried yet';
+      return 'not checked yet';
     case 'needs_login':
-      return `NEEDS LOGIN${sinceWhen(login.since)}: ${login.reason}`;
+      return `MUST LINK AGAIN${sinceWhen(login.since)} (${login.reason})`;
     case 'unknown':
-      return `unknown: ${login.reason}`;
+      return `unknown (${login.reason})`;
   }
 }
 

@@ -26,10 +26,10 @@ export function checkTopics(
   const isStatus = [prefix, ...taken].some((each) => channel === `${each}/status`);
   const isTaken = /^[0-9]+\//.test(below(prefix, channel)) || below(discoveryPrefix, channel).startsWith('device/');
   if (taken.includes(prefix)) {
-    const message = `must be another than Home Assistant's: on ${prefix}/status it says itself whether it is on`;
+    const message = `expected another prefix than Home Assistant's (Home Assistant publishes its state on ${prefix}/status)`;
     report('MQTT_PREFIX', prefix, message);
   } else if (isStatus || isTaken) {
-    const message = 'must be a topic on which nothing else is said; see the table of topics in README.md';
+    const message = 'expected a topic that nothing else uses';
     report('MQTT_CHANNEL', channel, message);
   }
 }
@@ -40,9 +40,9 @@ export function checkPair(
   report: Settings['report'],
 ): void {
   if (certFile !== undefined && keyFile === undefined)
-    report('MQTT_KEY_FILE', undefined, 'is required with MQTT_CERT_FILE: it is the private key of that certificate');
+    report('MQTT_KEY_FILE', undefined, 'required with MQTT_CERT_FILE: set the private key of that certificate');
   if (keyFile !== undefined && certFile === undefined)
-    report('MQTT_CERT_FILE', undefined, 'is required with MQTT_KEY_FILE: it is the certificate of that key');
+    report('MQTT_CERT_FILE', undefined, 'required with MQTT_KEY_FILE: set the certificate of that key');
 }
 
 export const EVERY_ADDRESS = ['0.0.0.0', '::'];
@@ -61,7 +61,7 @@ export function checkPorts(
   const hosts = [listen.host, status.host];
   const meet = listen.host === status.host || hosts.some((host) => EVERY_ADDRESS.includes(host));
   if (listen.port !== 0 && listen.port === status.port && meet)
-    report('STATUS_PORT', `${status.port}`, 'must be another port than PORT, which is the same');
+    report('STATUS_PORT', `${status.port}`, 'expected a different port than PORT');
 }
 
 /** What of a topic lies below another one. */
@@ -72,8 +72,8 @@ function below(parent: string, topic: string): string {
 /** Whether a stranger could guess the callback URL. */
 export function checkSecrecy(url: URL): readonly Warning[] {
   if (secretParts(url).length > 0) return [];
-  const message = 'CALLBACK_URL holds nothing that a stranger could not guess';
-  return [{ message, hint: 'end it with what "openssl rand -hex 16" prints' }];
+  const message = 'CALLBACK_URL contains no secret';
+  return [{ message, hint: 'Append the output of "openssl rand -hex 16" to CALLBACK_URL.' }];
 }
 
 /**
@@ -84,10 +84,10 @@ export function checkSecrecy(url: URL): readonly Warning[] {
 export function checkMqtt(set: readonly string[]): { readonly message: string; readonly missing: string } | undefined {
   const ours = set.filter((name) => name.startsWith('MQTT_'));
   if (ours.length > 0 && !ours.includes('MQTT_URL'))
-    return { message: `${ours.join(' and ')} without MQTT_URL: nothing is published`, missing: 'MQTT_URL' };
+    return { message: `${ours.join(' and ')} without MQTT_URL: weighbridge publishes nothing`, missing: 'MQTT_URL' };
   const hasPassword = ours.includes('MQTT_PASSWORD') || ours.includes('MQTT_PASSWORD_FILE');
   if (!hasPassword || ours.includes('MQTT_USERNAME')) return undefined;
-  return { message: 'MQTT_PASSWORD without MQTT_USERNAME: most brokers refuse that', missing: 'MQTT_USERNAME' };
+  return { message: 'MQTT_PASSWORD without MQTT_USERNAME: most brokers reject that', missing: 'MQTT_USERNAME' };
 }
 
 /** The scopes of Withings' public API (developer guide, OAuth). */
@@ -97,8 +97,8 @@ const KNOWN_SCOPES = ['user.info', 'user.metrics', 'user.activity', 'user.sleepe
 export function checkScopes(scopes: readonly string[]): readonly Warning[] {
   const unknown = scopes.filter((scope) => !KNOWN_SCOPES.includes(scope));
   if (unknown.length === 0) return [];
-  const message = `SCOPES asks for ${unknown.join(' and ')}, which Withings does not know: it refuses the consent link`;
-  return [{ message, hint: `Withings knows ${KNOWN_SCOPES.join(', ')}` }];
+  const message = `SCOPES contains ${unknown.join(' and ')}. Withings rejects consent links with unknown scopes`;
+  return [{ message, hint: `Use ${KNOWN_SCOPES.join(', ')}.` }];
 }
 
 /** Withings allows one poll per person in so much time (developer guide, "Best practices"). */
@@ -108,7 +108,7 @@ export const LEAST_POLL_MS = 600_000;
 export function checkInterval(reconcileIntervalMs: number): readonly Warning[] {
   if (reconcileIntervalMs >= LEAST_POLL_MS) return [];
   const message = 'RECONCILE_INTERVAL is below 10 minutes, but Withings allows one poll per person in 10 minutes';
-  return [{ message, hint: 'for example RECONCILE_INTERVAL=6h' }];
+  return [{ message, hint: 'e.g. RECONCILE_INTERVAL=6h' }];
 }
 
 /** Whether a `REDIRECT_URL` that names this computer leads to weighbridge. */
@@ -118,8 +118,8 @@ export function checkRedirect({ callback, listen }: Pick<Config, 'callback' | 'l
   const { port, protocol } = new URL(redirectUrl);
   const named = Number(port || (protocol === 'https:' ? 443 : 80));
   if (protocol === 'http:' && (listen.port === 0 || named === listen.port)) return [];
-  const message = `REDIRECT_URL leads to ${protocol}// and port ${named}, and weighbridge answers http:// on port ${listen.port}`;
-  return [{ message, hint: 'change REDIRECT_URL here and at Withings, or PORT' }];
+  const message = `REDIRECT_URL uses ${protocol}// and port ${named}, but weighbridge listens on http:// and port ${listen.port}`;
+  return [{ message, hint: 'Change REDIRECT_URL here and in the Withings dashboard, or change PORT.' }];
 }
 
 /** Whether a caller of the callback port must know something that a stranger cannot guess. */
@@ -138,17 +138,17 @@ export function checkBed({ callback, withings }: Pick<Config, 'callback' | 'with
   if (wanted.length === 0) return [];
   const absent = [...BED_KINDS.keys()].filter((appli) => !applis.includes(appli));
   const warnings: Warning[] = absent.map((appli) => ({
-    message: `APPLIS has ${names(wanted)} without ${names([appli])}: the state never changes back`,
-    hint: 'add the other one',
+    message: `APPLIS contains ${names(wanted)} but not ${names([appli])}, so the state never changes back`,
+    hint: `Add ${appli} to APPLIS.`,
   }));
-  const message = `APPLIS has ${names(wanted)}`;
+  const message = `APPLIS contains ${names(wanted)}`;
   if (callback.url === undefined) {
-    const hint = 'set CALLBACK_URL';
-    return [...warnings, { message: `${message}, which only a notification tells: polling cannot find it`, hint }];
+    const hint = 'Set CALLBACK_URL.';
+    return [...warnings, { message: `${message}, but polling cannot fetch bed events`, hint }];
   }
   if (hasSecret(callback)) return warnings;
-  const hint = 'end the callback URL with what "openssl rand -hex 16" prints';
-  return [...warnings, { message: `${message}, which count only with a secret in the callback URL`, hint }];
+  const hint = 'Append the output of "openssl rand -hex 16" to CALLBACK_URL.';
+  return [...warnings, { message: `${message}, but bed events need a secret in CALLBACK_URL`, hint }];
 }
 
 /** A typing mistake changes a third of a name at most. */
@@ -158,5 +158,5 @@ const FARTHEST = 3;
 export function warnOfUnknown(name: string, known: readonly string[]): Warning {
   const guess = closest(name, known);
   const isNear = distance(name, guess) * FARTHEST <= name.length;
-  return { message: `${name} is no setting of weighbridge`, hint: isNear ? `did you mean ${guess}?` : undefined };
+  return { message: `${name} is not a weighbridge setting`, hint: isNear ? `Did you mean ${guess}?` : undefined };
 }

@@ -17,19 +17,20 @@ export const commandLine: Reader<readonly string[]> = (text) => {
   };
   for (PIECE.lastIndex = 0; PIECE.lastIndex < text.length; ) {
     const [piece, space, single, double, escaped, plain = ''] = PIECE.exec(text) ?? [];
-    if (piece === undefined) throw new SettingError('has a quote that is not closed, or ends with a backslash');
+    if (piece === undefined) throw new SettingError('contains an open quote, or a backslash at the end');
     if (word === undefined) refuseTypographic(plain);
     if (space !== undefined) endWord();
     else word = (word ?? home(plain)) + (single ?? unquote(double) ?? escaped ?? literal(plain));
   }
   endWord();
-  if (!words[0]) throw new SettingError('must begin with a program');
+  if (!words[0]) throw new SettingError('expected a program and its arguments');
   return words;
 };
 
 function refuseTypographic(plain: string): void {
   const [quote] = TYPOGRAPHIC_QUOTE.exec(plain) ?? [];
-  if (quote !== undefined) throw new SettingError(`has the typographic quote ${quote}: write a straight one, ' or "`);
+  if (quote !== undefined)
+    throw new SettingError(`contains the typographic quote ${quote}. Use a straight quote, ' or ".`);
 }
 
 /** A word begins. */
@@ -49,6 +50,6 @@ function literal(plain: string): string {
 
 function refuse(sign: string): never {
   throw new SettingError(
-    `holds ${sign}, which only a shell understands, and there is none: put it in single quotes, or run sh -c '…'`,
+    `contains "${sign}", but weighbridge does not use a shell. Quote "${sign}" ('…'), or use sh -c '…'.`,
   );
 }

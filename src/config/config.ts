@@ -1,5 +1,6 @@
 import { scopesOf } from '../domain/scope.ts';
 import type { UserId } from '../domain/token.ts';
+import { explain } from '../domain/trouble.ts';
 import {
   checkBed,
   checkInterval,
@@ -51,8 +52,8 @@ export function parseConfig(
   const settings = openSettings(env);
   const { problems, given, isGiven, report } = settings;
   if (needs === 'withings') {
-    if (given('WITHINGS_CLIENT_ID') === undefined) report('WITHINGS_CLIENT_ID', undefined, 'is required');
-    if (!isGiven('WITHINGS_CLIENT_SECRET')) report('WITHINGS_CLIENT_SECRET', undefined, 'is required');
+    if (given('WITHINGS_CLIENT_ID') === undefined) report('WITHINGS_CLIENT_ID', undefined, 'required');
+    if (!isGiven('WITHINGS_CLIENT_SECRET')) report('WITHINGS_CLIENT_SECRET', undefined, 'required');
   }
   const readable = readConfig(settings, env);
   checkPorts(readable, report);
@@ -126,20 +127,20 @@ function readIntervals({ given, report, defaulted }: Settings, apiUrl: URL) {
     report(
       'POLL_INTERVAL',
       given('POLL_INTERVAL'),
-      'must be 10m or more: Withings allows one poll per person in 10 minutes',
+      'expected 10m or more (Withings allows one poll per person in 10 minutes)',
     );
   // Everything is asked for at the shorter of the two, where Withings cannot call.
   return { reconcileIntervalMs, pollIntervalMs: Math.min(pollMs, reconcileIntervalMs) };
 }
 
-/** The private port. `STATUS_PORT=0` turns it off, which is no port here; port 0 is any free one, as elsewhere. */
+/** The status port. `STATUS_PORT=0` turns it off: `port` is undefined. In a `Config`, port 0 is any free port. */
 function readStatus({ isGiven, report, optional, defaulted, secret }: Settings) {
   const host = defaulted('STATUS_HOST');
   const port = defaulted('STATUS_PORT') || undefined;
-  /** The address of Home Assistant, which has asked for a login itself. Without a password it is the only one, besides this machine. */
+  /** The address of Home Assistant, which asks for a login itself. Without a password no other computer gets an answer. */
   const ingress = optional('STATUS_INGRESS');
   if (port !== undefined && ingress === undefined && !isGiven('STATUS_PASSWORD') && !isLoopback(host))
-    report('STATUS_PASSWORD', undefined, 'is required where STATUS_HOST is not this machine alone');
+    report('STATUS_PASSWORD', undefined, 'required when STATUS_HOST is reachable from the network');
   return { host, port, ingress, password: secret('STATUS_PASSWORD'), offersLink: defaulted('STATUS_LINK') === 'on' };
 }
 
@@ -199,17 +200,19 @@ export function isForSetup({ name, got }: Problem): boolean {
   return got === undefined && ['WITHINGS_CLIENT_ID', 'WITHINGS_CLIENT_SECRET'].includes(name);
 }
 
-/** What is wrong, and an example of what is not. */
+/** `PORT: expected a number from 0 to 65535, got "abc"`, and an example that can be copied. */
 export function describeProblem({ name, got, message }: Problem): Warning {
-  const instead = got === undefined ? '' : `, not "${got.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?')}"`;
-  return { message: `${name} ${message}${instead}`, hint: hintFor(name) };
+  const isExpectation = message.startsWith('expected ') && got !== undefined;
+  const instead = isExpectation ? `, got "${got.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?')}"` : '';
+  return { message: `${name}: ${message}${instead}`, hint: hintFor(name) };
 }
 
-/** One line a problem, for the person who has to correct it. */
+/** The problem, and on a line of its own the example, to be copied. */
 export function formatProblem(problem: Problem): string {
-  return formatWarning(describeProblem(problem));
+  const { message, hint = '' } = describeProblem(problem);
+  return `${message}\n       ${hint}`;
 }
 
-export function formatWarning({ message, hint }: Warning): string {
-  return hint === undefined ? message : `${message}; ${hint}`;
+export function formatWarning(warning: Warning): string {
+  return explain(warning);
 }

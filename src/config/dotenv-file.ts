@@ -23,9 +23,7 @@ function unset(text: string, name: string): string {
   const lines = text.split('\n').map((each) => (assignmentOf(name).test(each) ? `# ${each}` : each));
   const edited = lines.join('\n');
   if (!before?.includes('\n') && isDeepStrictEqual(parse(edited), others)) return edited;
-  throw new SettingError(
-    `${name} cannot be removed from .env: its value takes several lines, or a quote there is open`,
-  );
+  throw new SettingError(`cannot remove ${name} from .env: the value has several lines or an open quote`);
 }
 
 function setOne(text: string, name: string, value: string): string {
@@ -40,7 +38,7 @@ function setOne(text: string, name: string, value: string): string {
   const edited = candidates.find((each) => isDeepStrictEqual(parse(each), { ...before, [name]: value }));
   if (edited !== undefined) return edited;
   throw new SettingError(
-    `${name} cannot be written into .env: it has several kinds of quotes, or a quote there is open`,
+    `cannot write ${name} to .env: the value has several kinds of quotes, or .env has an open quote`,
   );
 }
 

@@ -20,7 +20,7 @@ export const text: Reader<string> = (value) => value;
 export function integer(from: number, to: number): Reader<number> {
   return (value) => {
     const number = /^[0-9]+$/.test(value) ? Number(value) : Number.NaN;
-    demand(number >= from && number <= to, `must be a number from ${from} to ${to}`);
+    demand(number >= from && number <= to, `expected a number from ${from} to ${to}`);
     return number;
   };
 }
@@ -28,7 +28,7 @@ export function integer(from: number, to: number): Reader<number> {
 export function oneOf<const T extends string>(values: readonly T[]): Reader<T> {
   return (value) => {
     const found = values.find((each) => each === value);
-    demand(found !== undefined, `must be one of ${values.join(', ')}`);
+    demand(found !== undefined, `expected one of ${values.join(', ')}`);
     return found;
   };
 }
@@ -43,7 +43,7 @@ const LONGEST_MS = 24 * 86_400_000;
  * @param least what is asked for, where a sandbox may have less
  */
 export function duration(leastMs: number, least = `${leastMs / 1000}s`): Reader<number> {
-  const message = `must be a number and s, m, h or d, from ${least} to ${LONGEST_MS / 86_400_000}d`;
+  const message = `expected a duration such as 30m, 6h or 1d, from ${least} to ${LONGEST_MS / 86_400_000}d`;
   return (value) => {
     const [, count, unit = ''] = /^([0-9]+) *([smhd])$/.exec(value) ?? [];
     const ms = Number(count) * (UNIT_MS[unit] ?? Number.NaN);
@@ -63,10 +63,10 @@ function hasUser({ username, password }: URL): boolean {
 }
 
 export const url: Reader<URL> = (value) => {
-  const parsed = parseUrl(value, ['http:', 'https:'], 'must be a whole URL');
-  demand(!hasUser(parsed) && parsed.hash === '', 'must have neither a user nor a #');
+  const parsed = parseUrl(value, ['http:', 'https:'], 'expected a URL that starts with https://');
+  demand(!hasUser(parsed) && parsed.hash === '', 'expected a URL without a user name and without #');
   const isPrivate = parsed.protocol === 'https:' || isLoopback(parsed.hostname);
-  demand(isPrivate, 'must begin with https:// (plain http is for this machine alone)');
+  demand(isPrivate, 'expected https:// (http:// is allowed only for this computer)');
   return parsed;
 };
 
@@ -78,14 +78,14 @@ export const callbackUrl: Reader<URL> = (value) => withoutTaken(url(value));
 
 function withoutTaken(parsed: URL): URL {
   const taken = TAKEN.find((name) => parsed.searchParams.has(name));
-  demand(taken === undefined, `must have no parameter named ${taken}, which is Withings'`);
+  demand(taken === undefined, `expected a URL without the parameter ${taken}, which Withings adds`);
   return parsed;
 }
 
 /** Any page that a browser can open, which Withings redirects to after the consent. */
 export const redirectUrl: Reader<URL> = (value) => {
-  const parsed = parseUrl(value, ['http:', 'https:'], 'must be a whole URL');
-  demand(!hasUser(parsed) && parsed.hash === '', 'must have neither a user nor a #');
+  const parsed = parseUrl(value, ['http:', 'https:'], 'expected a URL that starts with https:// or http://');
+  demand(!hasUser(parsed) && parsed.hash === '', 'expected a URL without a user name and without #');
   return withoutTaken(parsed);
 };
 
@@ -93,12 +93,12 @@ const BROKER_PROTOCOLS = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];
 
 /** Where an MQTT broker is: `mqtt://192.168.1.2`, `wss://broker.example.org/mqtt`. */
 export const brokerUrl: Reader<URL> = (value) => {
-  const expected = 'must begin with mqtt://, mqtts://, ws:// or wss://, and name a host';
+  const expected = 'expected mqtt://, mqtts://, ws:// or wss:// and a host name';
   const parsed = parseUrl(value, BROKER_PROTOCOLS, expected);
-  demand(!hasUser(parsed), 'must have no user in it; that is what MQTT_USERNAME and MQTT_PASSWORD are for');
+  demand(!hasUser(parsed), 'contains a user name. Use MQTT_USERNAME and MQTT_PASSWORD instead.');
   const mayHavePath = parsed.protocol.startsWith('ws');
   const endsInTime = (mayHavePath || /^\/?$/.test(parsed.pathname)) && parsed.search === '' && parsed.hash === '';
-  demand(endsInTime, 'must end with the host and its port; ws:// and wss:// may have a path');
+  demand(endsInTime, 'expected a URL without a path (only ws:// and wss:// may have one)');
   return parsed;
 };
 
@@ -113,13 +113,16 @@ const LONGEST_TOPIC_BYTES = 256;
 /** A topic to publish on, or the beginning of several: MQTT 5, section 4.7. */
 export const topic: Reader<string> = (value) => {
   const isTopic = !/^\$|[+#\p{Cc}\p{Cs}]/u.test(value) && Buffer.byteLength(value) <= LONGEST_TOPIC_BYTES;
-  demand(isTopic, `must be a topic of at most ${LONGEST_TOPIC_BYTES} bytes with neither + nor #, nor $ in front`);
-  demand(!/^\/|\/\/|\/$/.test(value), 'must not begin or end with /, nor have // in it');
+  demand(
+    isTopic,
+    `expected a topic of at most ${LONGEST_TOPIC_BYTES} bytes, without + and #, and without $ at the start`,
+  );
+  demand(!/^\/|\/\/|\/$/.test(value), 'expected a topic without / at the start or the end, and without //');
   return value;
 };
 
 export const path: Reader<string> = (value) => {
-  demand(/^\/[^\s?#]*$/.test(value), 'must begin with / and have neither ? nor #');
+  demand(/^\/[^\s?#]*$/.test(value), 'expected a path that starts with /, without a query and without #');
   return value;
 };
 
@@ -135,7 +138,7 @@ export const trustProxy: Reader<boolean | number | string> = (value) => {
   if (value === 'true' || value === 'false') return value === 'true';
   if (/^[0-9]$/.test(value)) return Number(value);
   const items = value.split(',').map((each) => each.trim());
-  const message = `must be ${PROXY_NAMES.join(', ')}, addresses like 10.0.0.1/8, a number of hops, true or false`;
+  const message = `expected ${PROXY_NAMES.join(', ')}, addresses such as 10.0.0.1/8, a number of proxies, true or false`;
   demand(
     items.every((item) => PROXY_NAMES.includes(item) || isSubnet(item)),
     message,
@@ -151,13 +154,13 @@ function isSubnet(text: string): boolean {
 
 /** `1234:Anna,5678:Bo` */
 export const userNames: Reader<ReadonlyMap<UserId, string>> = byPerson(
-  'must be user ids with names, comma-separated',
+  'expected id:name pairs with commas between them',
   text,
 );
 
 /** `1234:78,5678:65.5`, in kilograms. */
 export const goals: Reader<ReadonlyMap<UserId, number>> = byPerson(
-  'must be user ids with kilograms, comma-separated',
+  'expected id:kilograms pairs with commas between them',
   kilograms,
 );
 
@@ -165,7 +168,7 @@ function kilograms(value: string): number {
   const number = /^[0-9]{1,3}(\.[0-9]{1,3})?$/.test(value) ? Number(value) : Number.NaN;
   demand(
     number >= LEAST_GOAL_KG && number <= MOST_GOAL_KG,
-    `must be kilograms from ${LEAST_GOAL_KG} to ${MOST_GOAL_KG}`,
+    `expected kilograms from ${LEAST_GOAL_KG} to ${MOST_GOAL_KG}`,
   );
   return number;
 }
@@ -181,7 +184,7 @@ function byPerson<T>(message: string, read: Reader<T>): Reader<ReadonlyMap<UserI
       const [, id, each = ''] = /^([0-9]+) *: *(.+)$/.exec(item) ?? [];
       const userId = parseUserId(id);
       demand(userId !== undefined, message);
-      demand(!found.has(userId), `names user ${userId} twice`);
+      demand(!found.has(userId), `user ${userId} appears twice`);
       found.set(userId, read(each));
     }
     return found;
@@ -192,7 +195,7 @@ function byPerson<T>(message: string, read: Reader<T>): Reader<ReadonlyMap<UserI
 export const scopes: Reader<readonly string[]> = (value) => {
   const names = list(value);
   const areScopes = names.length > 0 && names.every((name) => /^[a-z]+(\.[a-z]+)+$/.test(name));
-  demand(areScopes, 'must be scopes, comma-separated');
+  demand(areScopes, 'expected scopes with commas between them');
   return [...new Set(names)];
 };
 
@@ -220,10 +223,11 @@ export const applis: Reader<readonly Appli[]> = (value) => {
   const isKnown = (number: number): number is Appli => known.includes(number);
   const useless = numbers.find((number) => USELESS_APPLIS[number] !== undefined);
   const why =
-    useless === undefined
-      ? ''
-      : `. weighbridge cannot fetch ${useless} (${USELESS_APPLIS[useless]}): Withings' getmeas does not return it`;
-  demand(numbers.length > 0 && numbers.every(isKnown), `must be any of ${known.join(', ')}, comma-separated${why}`);
+    useless === undefined ? '' : ` (weighbridge cannot fetch ${useless}, ${USELESS_APPLIS[useless]}, from Withings)`;
+  demand(
+    numbers.length > 0 && numbers.every(isKnown),
+    `expected numbers from ${known.join(', ')}, with commas between them${why}`,
+  );
   return [...new Set(numbers)];
 };
 
@@ -239,6 +243,6 @@ export const share: Reader<number | undefined> = (value) => {
   if (value === 'off') return undefined;
   const [, digits] = /^([0-9]{1,3}(?:\.[0-9]+)?) ?%$/.exec(value) ?? [];
   const percent = Number(digits);
-  demand(percent >= 1 && percent <= 100, 'must be a percentage from 1% to 100%, or off');
+  demand(percent >= 1 && percent <= 100, 'expected a percentage from 1% to 100%, or off');
   return percent / 100;
 };

@@ -32,6 +32,8 @@ interface Setting<T> {
   readonly example: string;
   /** No message may repeat its value. */
   readonly isSecret?: boolean;
+  /** A URL of which messages may show the host, but not the rest. */
+  readonly showsHost?: boolean;
 }
 
 type Table<T> = { readonly [Name in keyof T]: Setting<T[Name]> };
@@ -67,20 +69,21 @@ const DEFAULTED = {
 } satisfies Table<unknown>;
 
 const OPTIONAL = {
-  WITHINGS_CLIENT_ID: { read: text, example: '1a2b3c4d5e6f (from the Withings partner dashboard)' },
-  WITHINGS_CLIENT_SECRET: {
-    read: text,
-    example: '4d5e6f7a8b9c (from the Withings partner dashboard)',
+  WITHINGS_CLIENT_ID: { read: text, example: '1a2b3c4d5e6f' },
+  WITHINGS_CLIENT_SECRET: { read: text, example: '4d5e6f7a8b9c', isSecret: true },
+  CALLBACK_URL: {
+    read: callbackUrl,
+    example: 'https://me.example.org/withingsWebhook/9f2c',
     isSecret: true,
+    showsHost: true,
   },
-  CALLBACK_URL: { read: callbackUrl, example: 'https://me.example.org/withingsWebhook/9f2c', isSecret: true },
   REDIRECT_URL: { read: redirectUrl, example: 'http://localhost:3000/withingsWebhook' },
   WEBHOOK_PATH: { read: path, example: '/withingsWebhook', isSecret: true },
   USER_NAMES: { read: userNames, example: '1234:Anna,5678:Bo' },
   GOALS: { read: goals, example: '1234:78,5678:65.5' },
   STATUS_PASSWORD: { read: text, example: 'correct-horse-battery-staple', isSecret: true },
   STATUS_INGRESS: { read: address, example: '172.30.32.2' },
-  MQTT_URL: { read: brokerUrl, example: 'mqtt://192.168.1.2', isSecret: true },
+  MQTT_URL: { read: brokerUrl, example: 'mqtt://192.168.1.2', isSecret: true, showsHost: true },
   MQTT_USERNAME: { read: text, example: 'weighbridge' },
   MQTT_PASSWORD: { read: text, example: 'another-horse-battery-staple', isSecret: true },
   MQTT_CA_FILE: { read: text, example: '/etc/ssl/my-ca.pem' },
@@ -104,7 +107,7 @@ export const KNOWN: Readonly<Record<string, Setting<unknown>>> = {
 /** Word processors and phones make them of straight ones. Around a value they would count as a part of it. */
 const TYPOGRAPHIC_QUOTE = /^[“”„‟‘’‚‛«»]|[“”„‟‘’‚‛«»]$/;
 
-export const hintFor = (name: string) => `for example ${name}=${KNOWN[name]?.example ?? ''}`;
+export const hintFor = (name: string) => `e.g. ${name}=${KNOWN[name]?.example ?? ''}`;
 
 /** A setting that is missing or wrong. `got` is masked where the value is secret. */
 export interface Problem {
@@ -114,6 +117,13 @@ export interface Problem {
   readonly example: string;
 }
 
+/** `https://me.example.org/***`; a value without a host is masked as a whole. */
+function masked(value: string, showsHost: boolean): string {
+  const [host] = /^([a-z]+:\/\/)?[\w-]+(\.[\w-]+)+(:\d+)?(?=[/?#]|$)/i.exec(value) ?? [];
+  if (showsHost && host !== undefined) return host === value ? host : `${host}/***`;
+  return `*** (${value.length} character${value.length === 1 ? '' : 's'})`;
+}
+
 /** Looks up the settings of an environment, and collects the problems with them. */
 export function openSettings(env: Source) {
   const problems: Problem[] = [];
@@ -121,18 +131,18 @@ export function openSettings(env: Source) {
   const given = (name: string) => env[name]?.trim() || undefined;
 
   const report = (name: string, value: string | undefined, message: string) => {
-    const { example = '', isSecret = false } = KNOWN[name] ?? {};
-    const got = isSecret && value !== undefined ? `*** (${value.length} characters)` : value;
+    const { example = '', isSecret = false, showsHost = false } = KNOWN[name] ?? {};
+    const got = isSecret && value !== undefined ? masked(value, showsHost) : value;
     problems.push({ name, got, message, example });
     return undefined;
   };
   const read = <T>(name: string, setting: Setting<T>, value: string | undefined): T | undefined => {
     if (value === undefined) return undefined;
     // The documentation has … where a value must be filled in.
-    if (value.includes('…')) return report(name, value, 'is not filled in');
+    if (value.includes('…')) return report(name, value, 'still has the placeholder "…". Replace it with your value.');
     const [quote] = TYPOGRAPHIC_QUOTE.exec(value) ?? [];
     if (quote !== undefined)
-      return report(name, value, `has the typographic quote ${quote} around it: write " instead, or no quotes at all`);
+      return report(name, value, `is in the typographic quote ${quote}. Use the straight quote ", or no quotes.`);
     try {
       return setting.read(value);
     } catch (error) {
@@ -153,12 +163,14 @@ export function openSettings(env: Source) {
   const secret = (name: SecretName): string | undefined => {
     const file = given(`${name}_FILE`);
     if (file === undefined) return read(name, OPTIONAL[name], given(name));
-    if (given(name) !== undefined) return report(`${name}_FILE`, file, `is set, and so is ${name}: leave one of them`);
+    if (given(name) !== undefined) return report(`${name}_FILE`, file, `${name} is set as well. Remove one of them.`);
     try {
       const value = readSmallFile(file).trim();
-      return value === '' ? report(`${name}_FILE`, file, 'is empty') : read(name, OPTIONAL[name], value);
+      return value === ''
+        ? report(`${name}_FILE`, file, `the file ${file} is empty`)
+        : read(name, OPTIONAL[name], value);
     } catch (error) {
-      return report(`${name}_FILE`, file, `cannot be read (${errorCode(error) ?? error})`);
+      return report(`${name}_FILE`, file, `cannot read ${file} (${errorCode(error) ?? error})`);
     }
   };
 

@@ -14,7 +14,7 @@ export function readSmallFile(path: string): string {
     const stats = fstatSync(fd);
     if (stats.isFIFO()) throw new Error(`${path} is a FIFO, not a file`);
     if (stats.isCharacterDevice() || stats.isBlockDevice()) throw new Error(`${path} is a device, not a file`);
-    if (stats.size > MOST_BYTES) throw new Error(`${path} has ${stats.size} bytes, which is too large`);
+    if (stats.size > MOST_BYTES) throw new Error(`${path} is too large (${stats.size} bytes)`);
     return readFileSync(fd, 'utf8');
   } finally {
     closeSync(fd);

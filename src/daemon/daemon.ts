@@ -166,7 +166,7 @@ export async function startDaemon(
     /** Loads what the start did not wait for: an update replaces the files of a running program. */
     async load(): Promise<void> {
       await Promise.all([loadAxios(), publishers.load(), statusPort?.load()]);
-      log.debug({ event: 'loaded', text: 'everything that weighbridge needs is in memory' });
+      log.debug({ event: 'loaded', text: 'all modules are loaded' });
     },
     look: liveStatus.look,
     liveness,

@@ -95,7 +95,7 @@ function judgeAddresses(host: string, addresses: readonly string[]): Finding {
   const subnets = listPrivate();
   if (addresses.every((address) => subnets.check(address, familyOf(address)))) {
     const remedy =
-      'let its DNS record name your public address ("curl https://api.ipify.org" shows it), or use a tunnel; where only the DNS in your own network says so, a lookup from a phone without Wi-Fi shows what Withings sees';
+      'Set its DNS record to your public address ("curl https://api.ipify.org" shows it), or use a tunnel. If only your own DNS answers so, try from a phone without Wi-Fi.';
     return broken('dns', `${host} leads to ${list}, which is reachable from your own network alone`, remedy);
   }
   return ok('dns', `${host} leads to ${list}`);
@@ -105,28 +105,29 @@ function judgeAddresses(host: string, addresses: readonly string[]): Finding {
 function judgeFailure(host: string, code: string): Finding {
   if (code === 'ENOTFOUND' || code === 'ENODATA') {
     const remedy =
-      'is the name in CALLBACK_URL right? Make its DNS record, or look whether the tunnel still has this name';
+      'Check the name in CALLBACK_URL. Create its DNS record, or check whether the tunnel still has this name.';
     return broken('dns', `DNS knows no address of ${host}`, remedy);
   }
-  const remedy = 'is there a network? "resolvectl status" shows who is asked';
+  const remedy = 'Check the network connection. "resolvectl status" shows the DNS server.';
   return broken('dns', `DNS does not answer for ${host} (${code})`, remedy);
 }
 
 /** Let's Encrypt renews a month ahead. With less left, the renewal has failed for weeks. */
 const SOON_MS = 14 * 86_400_000;
 
-const RENEW = 'renew it: "sudo certbot renew", or look into the log of the proxy that should do it by itself';
+const RENEW =
+  'Renew the certificate with "sudo certbot renew", or check the log of the proxy that renews automatically.';
 const TRUSTED = "get one of Let's Encrypt's (Caddy and certbot do that for you), or use a tunnel";
 
 /** What OpenSSL's codes mean, and what helps. */
 const DISTRUST: Readonly<Record<string, readonly [meaning: string, remedy: string]>> = {
-  CERT_NOT_YET_VALID: ['is not valid yet', 'is the clock of this machine right, and that of the proxy?'],
+  CERT_NOT_YET_VALID: ['is not valid yet', 'Check the clocks of this computer and of the proxy.'],
   ERR_TLS_CERT_ALTNAME_INVALID: ['is for another name', 'get one for the name in CALLBACK_URL'],
-  DEPTH_ZERO_SELF_SIGNED_CERT: ['is signed by itself, and Withings trusts public authorities only', TRUSTED],
+  DEPTH_ZERO_SELF_SIGNED_CERT: ['is self-signed, but Withings trusts only public certificate authorities', TRUSTED],
   SELF_SIGNED_CERT_IN_CHAIN: ['comes from an authority of your own, and Withings trusts public ones only', TRUSTED],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['comes without the one that vouches for it', 'serve fullchain.pem, not cert.pem'],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [
-    'is vouched for by nobody that this machine knows',
+    'comes from an issuer that this computer does not trust',
     'serve fullchain.pem, not cert.pem; and here "sudo apt install ca-certificates"',
   ],
 };
@@ -136,7 +137,7 @@ export function judgeCertificate({ validTo, distrust }: Certificate, now: Date):
   const day = validTo.toISOString().slice(0, 10);
   const leftMs = validTo.getTime() - now.getTime();
   if (distrust === 'CERT_HAS_EXPIRED' || leftMs <= 0) {
-    return broken('certificate', `has expired on ${day}`, `${RENEW}; or is the clock wrong?`);
+    return broken('certificate', `expired on ${day}`, `${RENEW} Check the clock as well.`);
   }
   if (distrust !== undefined) {
     const [meaning, remedy] = DISTRUST[distrust] ?? [`cannot be trusted (${distrust})`, TRUSTED];
@@ -167,8 +168,7 @@ export function judgeHead(probe: Probe, { url, port }: { readonly url: string; r
   const seconds = (ms / 1000).toFixed(1);
   if (ms > SLOW_MS) {
     const text = `weighbridge answers CALLBACK_URL after ${seconds} s, and Withings allows 2 s`;
-    const remedy =
-      'what is slow, the tunnel, the way in, or a computer that is too busy? Look with "top", or try another tunnel';
+    const remedy = 'Check with "top" whether this computer is too busy. If not, try another tunnel.';
     return (ms > TOO_SLOW_MS ? broken : warning)('callback', text, remedy);
   }
   return ok('callback', `weighbridge itself answers CALLBACK_URL with 200 in ${seconds} s`);
@@ -177,7 +177,7 @@ export function judgeHead(probe: Probe, { url, port }: { readonly url: string; r
 /** @param error as Node names it */
 export function judgeSilence(error: string): Finding {
   const remedy =
-    'is the tunnel running, is port 443 of the router forwarded? Some routers cannot call themselves from inside: then "curl -I" from a phone without Wi-Fi decides';
+    'Check that the tunnel is running, or that the router forwards port 443. Some routers cannot connect to themselves: then try from a phone without Wi-Fi.';
   return broken('callback', `nothing answers at CALLBACK_URL (${error})`, remedy);
 }
 
@@ -187,7 +187,7 @@ function judgeRedirect(status: number, location: string, url: string): Finding {
   const to = URL.canParse(location, url) ? new URL(location, url) : undefined;
   const where = to === undefined ? 'somewhere else' : to.origin === from.origin ? 'another path of its own' : to.origin;
   const remedy =
-    'Withings follows nobody and its call is lost: set CALLBACK_URL to where it leads if that is weighbridge (https or a slash at the end?), and except its path from logins otherwise';
+    'Withings does not follow redirects. Set CALLBACK_URL to the final address (check https and a slash at the end), or exclude its path from logins.';
   return broken('callback', `a HEAD of CALLBACK_URL is sent on to ${where} (${status})`, remedy);
 }
 
@@ -196,8 +196,8 @@ function meaningOf(status: number, port: number): readonly [meaning: string, rem
   switch (status) {
     case 404:
       return [
-        'somebody is there who does not know the path',
-        `does the tunnel lead to ${here}? Is it running (ngrok answers 404 for one that is not)? Has CALLBACK_URL changed since weighbridge was started? Where a proxy changes the path, WEBHOOK_PATH is the one that arrives`,
+        'something answers, but not on this path',
+        `Check that the tunnel is running and leads to ${here}. Restart weighbridge after a change of CALLBACK_URL. If a proxy changes the path, set WEBHOOK_PATH to the path that arrives.`,
       ];
     case 204:
     case 405:
@@ -208,21 +208,21 @@ function meaningOf(status: number, port: number): readonly [meaning: string, rem
     case 401:
     case 403:
       return [
-        'somebody on the way wants a login, or refuses',
+        'something on the way requires a login, or blocks the request',
         'except the path of CALLBACK_URL from it: basic auth, Cloudflare Access and bot protection, "block exploits" of a proxy',
       ];
     case 502:
     case 503:
     case 504:
       return [
-        'the tunnel or the proxy is there, and finds nobody behind it',
+        'the tunnel or proxy is up but cannot reach weighbridge',
         `let it lead to ${here} (on the same machine http://127.0.0.1:${port}), not https`,
       ];
     case 530:
       return ["Cloudflare's tunnel is not running (error 1033)", '"sudo systemctl status cloudflared" says why'];
     default:
       return status >= 520 && status < 530
-        ? ['Cloudflare cannot reach this machine', `is cloudflared running, and does it lead to ${here}?`]
+        ? ['Cloudflare cannot reach this machine', `Check that cloudflared is running and leads to ${here}.`]
         : ['it must be 200', `something else than weighbridge answers; let everything be passed on to ${here}`];
   }
 }

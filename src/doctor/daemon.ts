@@ -41,8 +41,8 @@ export async function standIn(
   });
   try {
     const listener = await listen(app, { host, port });
-    const text = 'no weighbridge is running here; this check answers the callback in its place';
-    const finding = warning('daemon', text, 'start it: "weighbridge serve"');
+    const text = 'weighbridge is not running (doctor answers on its port for this check)';
+    const finding = warning('daemon', text, 'Start weighbridge: "weighbridge serve"');
     return { finding, answers: 'doctor', [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose]() };
   } catch (error) {
     const trouble = asTrouble(error);
@@ -70,10 +70,10 @@ function notOpened(trouble: Trouble, port: number): Finding {
 export async function checkHealthz(url: string, statusOf: (url: string) => Promise<number>): Promise<Finding> {
   const { host } = new URL(url);
   try {
-    if ((await statusOf(url)) !== 503) return ok('daemon', `its private port answers (${host})`);
-    return warning('daemon', 'it says itself that something is wrong', `curl -s ${url}`);
+    if ((await statusOf(url)) !== 503) return ok('daemon', `its status port answers (${host})`);
+    return warning('daemon', 'running, but reports problems', `curl -s ${url}`);
   } catch {
     const remedy = 'restart weighbridge after a change of STATUS_HOST or STATUS_PORT; its log says where it listens';
-    return warning('daemon', `its private port does not answer (${host})`, remedy);
+    return warning('daemon', `its status port does not answer (${host})`, remedy);
   }
 }

@@ -41,7 +41,7 @@ export async function checkDirectory(directory: Directory, files: FileSystem = n
     await tryOut(directory, files);
     findings.push(...(await lookAtFiles(directory)));
     const room = inWords(await freeBytes(path));
-    return findings.length > 0 ? findings : [ok(check, `${path} can be written, durably; ${room} free`)];
+    return findings.length > 0 ? findings : [ok(check, `${path} is writable; ${room} free`)];
   } catch (error) {
     const trouble = asTrouble(storageTrouble(`write to ${path}`, error));
     const isTold = trouble.code === 'disk_full' && findings.some(({ mark }) => mark === 'broken');
@@ -96,12 +96,12 @@ export function ofAnother(path: string, uid: number): string {
 async function findMisplaced({ check, path }: Directory): Promise<Finding | undefined> {
   try {
     if ((await stat(path)).isDirectory()) return undefined;
-    return broken(check, `${path} is a file`, 'move it away; there must be a directory, or nothing');
+    return broken(check, `${path} is a file`, 'Move the file away. weighbridge needs a directory here.');
   } catch (error) {
     if (!isMissing(error)) return findingOf(check, asTrouble(storageTrouble(`look at ${path}`, error)));
   }
   const remedy =
-    'the first "weighbridge serve" or "login" makes it; if it belongs on a disk of its own, mount that first';
+    'weighbridge creates the directory at its first start. If it is on a separate disk, mount the disk first.';
   if (await canBeMade(path)) return warning(check, `${path} is not there yet`, remedy);
   return broken(check, `${path} is not there and cannot be made`, `sudo install -d -m 700 -o "$USER" ${quoted(path)}`);
 }
@@ -170,7 +170,7 @@ export async function lookAtNames(
       if (userId !== undefined && !entries.some((each) => each.name === userId))
         return warning('tokens', text, `mv ${quoted(path)} ${quoted(`${tokens}/${userId}`)}`);
       const remedy = userId === undefined ? 'rename it to the "userid" of the token answer' : `${userId} is linked`;
-      return warning('tokens', text, `${remedy}; remove it if it is no login`);
+      return warning('tokens', text, `${remedy}; remove it if it is not a login`);
     }),
   );
 }

@@ -142,7 +142,7 @@ async function* examineAnswer(setUp: WayIn, url: string | undefined): AsyncGener
   const { config, network, clock, log, isWrong } = setUp;
   const { callback, listen, status, withings } = config;
   if (withings.credentials === undefined || isWrong('HOST', 'PORT', 'WEBHOOK_PATH', 'CALLBACK_URL')) {
-    yield notChecked('daemon', 'without the settings above nobody can tell which weighbridge answers');
+    yield notChecked('daemon', 'needs the settings above');
     return;
   }
   const prove = createProof(withings.credentials.clientSecret);
@@ -162,7 +162,7 @@ async function* examinePeople({ config, isWrong }: SetUp, core: Core | undefined
   const tokens = createTokenFiles(directory);
   const users = await tokens.list().catch(() => undefined);
   if (users === undefined) {
-    yield notChecked('login', 'there is no tokens directory that can be read');
+    yield notChecked('login', 'cannot read a tokens directory');
     return;
   }
   if (users.length === 0) yield nobodyLinked(config);

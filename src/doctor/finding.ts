@@ -43,16 +43,16 @@ export function broken(check: Check, text: string, remedy: string): Finding {
 }
 
 export function notChecked(check: Check, because: string): Finding {
-  return warning(check, `not checked: ${because}`, 'mend that first');
+  return warning(check, `skipped: ${because}`, 'Fix the problem above first.');
 }
 
 /** What a person can do now. The hints of these troubles say what the daemon does. */
 const REMEDIES: Readonly<Record<string, string>> = {
-  unreachable: 'is there a network, and does DNS work? "curl -I https://wbsapi.withings.net" must answer something',
-  bad_answer: 'Withings has a problem, or something on the way answers in its place; run this again later',
-  withings_error: 'Withings has a problem; run this again later',
+  unreachable: 'Check the network connection and DNS: "curl -I https://wbsapi.withings.net" must print an answer.',
+  bad_answer: 'Withings has a problem, or a proxy answered instead. Run doctor again later.',
+  withings_error: 'Withings has a problem. Run doctor again later.',
 };
-const THROTTLED = 'run this again in a minute; if it stays, something else uses the same application';
+const THROTTLED = 'Run doctor again in a minute. If this stays, another program uses the same application.';
 
 /** What a failure means for a person who is looking for one. */
 export function findingOf(
@@ -62,7 +62,7 @@ export function findingOf(
 ): Finding {
   const text = `${subject}${message}`;
   if (recovery === 'throttled') return warning(check, text, THROTTLED);
-  return broken(check, text, REMEDIES[code] ?? hint ?? 'run this again with LOG_LEVEL=debug, and report it');
+  return broken(check, text, REMEDIES[code] ?? hint ?? 'Run doctor again with LOG_LEVEL=debug, and report the output.');
 }
 
 /** How long a check waits for an answer from outside. */

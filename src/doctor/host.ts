@@ -9,11 +9,13 @@ export function judgeSettings({ problems, warnings }: Pick<Parsed, 'problems' | 
   const findings = [
     ...problems.map((problem) => {
       const { message, hint = '' } = describeProblem(problem);
-      return broken('settings', message, isForSetup(problem) ? `${hint}; "weighbridge setup" asks for it` : hint);
+      return broken('settings', message, isForSetup(problem) ? `${hint}. Or run "weighbridge setup".` : hint);
     }),
-    ...warnings.map(({ message, hint = 'correct its name, or remove it' }) => warning('settings', message, hint)),
+    ...warnings.map(({ message, hint = 'Correct the name, or remove the setting.' }) =>
+      warning('settings', message, hint),
+    ),
   ];
-  return findings.length > 0 ? findings : [ok('settings', 'all are understood')];
+  return findings.length > 0 ? findings : [ok('settings', 'all valid')];
 }
 
 /** `engines` of package.json. */
@@ -44,18 +46,22 @@ export async function checkFlock(program = 'flock'): Promise<Finding> {
     child.once('close', (code) => resolve(code === 0));
   });
   if (found) return ok('flock', 'logins can be locked');
-  return broken('flock', 'there is no flock(1), and logins are locked with it', 'sudo apt install util-linux');
+  return broken(
+    'flock',
+    'flock is missing, so weighbridge cannot lock logins',
+    'Install flock: sudo apt install util-linux',
+  );
 }
 
 /** Whether the service runs, where it is installed. */
 export function judgeService(state: ServiceState | undefined): readonly Finding[] {
   if (state === undefined || !state.isInstalled) return [];
   if (state.activity !== 'active') {
-    const text = `is installed and does not run (${state.activity}, the last exit code was ${state.exitCode})`;
-    return [warning('service', text, '"weighbridge service status" says why')];
+    const text = `is installed, but not running (${state.activity}, last exit code ${state.exitCode})`;
+    return [warning('service', text, 'Run "weighbridge service status".')];
   }
-  if (state.startsAtBoot) return [ok('service', `runs since ${state.since}, and starts at boot`)];
-  return [warning('service', 'runs, and does not start at boot', 'sudo systemctl enable weighbridge')];
+  if (state.startsAtBoot) return [ok('service', `running since ${state.since}, and starts at boot`)];
+  return [warning('service', 'running, but does not start at boot', 'Run "sudo systemctl enable weighbridge".')];
 }
 
 /** HTTP dates are whole seconds, and an answer takes its time. */
@@ -63,8 +69,7 @@ const WORTH_TELLING_MS = 60_000;
 /** Beyond this, signed calls and the end of an access token go wrong. */
 const TOO_FAR_MS = 5 * 60_000;
 
-const SET_CLOCK =
-  '"sudo timedatectl set-ntp true" sets it by the network; "timedatectl" says whether it has ("System clock synchronized: yes")';
+const SET_CLOCK = 'Run "sudo timedatectl set-ntp true". Then "timedatectl" must show "System clock synchronized: yes".';
 
 /**
  * @param theirs what Withings' clock showed at the same moment; undefined if Withings could not be asked

@@ -25,7 +25,7 @@ export async function checkBroker(
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof Trouble || !patience.aborted) return [findingOf('mqtt', asTrouble(error))];
-    const remedy = 'compare MQTT_URL: is that machine on, is the port right, and is there a firewall?';
+    const remedy = 'Check host and port in MQTT_URL, and the firewall.';
     return [broken('mqtt', `${host} does not answer within ${timeoutMs / 1000} s`, remedy)];
   }
 }
@@ -38,7 +38,7 @@ export async function checkHook({ command: [program = ''], environment }: HookCo
   if (states.includes('runnable')) return ok('hook', `${program} can be run`);
   if (states.includes('other')) {
     const remedy = `"chmod +x" it, if it is a program, and look who may read its directory`;
-    return broken('hook', `HOOK_COMMAND begins with ${program}, which is no program that this user may run`, remedy);
+    return broken('hook', `HOOK_COMMAND begins with ${program}, which this user cannot run`, remedy);
   }
   const where = isPath(program) ? 'does not exist' : 'is not in PATH';
   const remedy = 'begin it with the path of the program; a relative one counts from the folder weighbridge starts in';

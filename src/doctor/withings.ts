@@ -14,12 +14,12 @@ import { broken, type Finding, findingOf, notChecked, ok, warning } from './find
 export async function checkClient(check: () => Promise<void>): Promise<Finding> {
   try {
     await check();
-    return ok('client', 'Withings knows the client id, and the secret is right');
+    return ok('client', 'Withings accepts the client id and the secret');
   } catch (error) {
     const trouble = asTrouble(error);
     if (trouble.code !== 'wrong_client') return findingOf('client', trouble);
     const remedy =
-      'compare WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET with https://developer.withings.com/dashboard; the logins are not the cause';
+      'Compare WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET with https://developer.withings.com/dashboard. The logins are not the cause.';
     return broken('client', 'wrong client id or secret', remedy);
   }
 }
@@ -46,16 +46,16 @@ export async function checkLogin(
     }
     if (needsLogin === undefined) {
       const minutes = Math.floor(expiresInMs / 60_000);
-      return ok('login', `${name}: works; the access token is good for ${minutes} min`);
+      return ok('login', `${name}: OK, the access token is valid for ${minutes} min`);
     }
-    const text = `${name}: works, although it was refused on ${needsLogin.since.toISOString().slice(0, 10)}`;
-    const remedy = 'a running weighbridge tries it again within the hour; if it stays: "weighbridge login"';
+    const text = `${name}: OK, although Withings rejected the login on ${needsLogin.since.toISOString().slice(0, 10)}`;
+    const remedy = 'A running weighbridge retries within the hour. If this stays, run "weighbridge login".';
     return warning('login', text, remedy);
   } catch (error) {
     const trouble = asTrouble(error);
     if (trouble.recovery !== 'login') return findingOf('login', trouble, `${name}: `);
-    const rename = trouble.code === 'foreign_login' ? `${trouble.hint}, or ` : '';
-    return broken('login', `${name}: needs login: ${trouble.message}`, `${rename}link again: "weighbridge login"`);
+    const rename = trouble.code === 'foreign_login' ? `${trouble.hint} Or: ` : '';
+    return broken('login', `${name} must link again: ${trouble.message}`, `${rename}Run "weighbridge login".`);
   }
 }
 
@@ -96,26 +96,30 @@ export function judgeSubscriptions(
   const isCurrent = (each: Subscription) => leadsTo(each, ours);
   const missing = applis.filter((appli) => !subscriptions.some((each) => isCurrent(each) && each.appli === appli));
   if (missing.length > 0 && isLeft) {
-    const text = `${name}: Withings does not call, because somebody has unsubscribed`;
-    return warning('subscription', text, `"weighbridge subscribe ${userId}", if that shall change`);
+    const text = `${name}: notifications are off ("weighbridge unsubscribe" turned them off)`;
+    return warning('subscription', text, `Run "weighbridge subscribe ${userId}" to turn them on again.`);
   }
   if (missing.length > 0) {
     const why = hitch === undefined ? '' : ` (${hitch})`;
-    const text = `${name}: Withings does not call about ${missing.map(nameAppli).join(', ')}${why}`;
+    const text = `${name}: not subscribed to ${missing.map(nameAppli).join(', ')}${why}`;
     if (pollMs !== undefined) {
-      const remedy = 'make the callback URL work; a running weighbridge retries once an hour';
+      const remedy = 'Make the callback URL work. A running weighbridge retries once an hour.';
       return warning('subscription', `${text}; ${describePolling(pollMs)} meanwhile`, remedy);
     }
-    return broken('subscription', text, `"weighbridge subscribe ${userId}"; a running one tries it every few hours`);
+    return broken(
+      'subscription',
+      text,
+      `Run "weighbridge subscribe ${userId}". A running weighbridge retries every few hours.`,
+    );
   }
   const outdated = subscriptions.filter((each) => !isCurrent(each) && isOurs(each, ours));
   if (outdated.length > 0) {
-    const text = `${name}: Withings calls an old URL of this weighbridge as well`;
-    return warning('subscription', text, `"weighbridge subscribe ${userId}" removes it`);
+    const text = `${name}: also subscribed with an old URL of this weighbridge`;
+    return warning('subscription', text, `Run "weighbridge subscribe ${userId}" to remove the old URL.`);
   }
   const others = [...new Set(subscriptions.filter((each) => !isCurrent(each)).map(hostOf))];
-  const besides = others.length === 0 ? '' : `; and somebody else at ${others.join(', ')}`;
-  return ok('subscription', `${name}: Withings calls about ${applis.map(nameAppli).join(', ')}${besides}`);
+  const besides = others.length === 0 ? '' : ` (also to ${others.join(', ')})`;
+  return ok('subscription', `${name}: subscribed to ${applis.map(nameAppli).join(', ')}${besides}`);
 }
 
 function hostOf({ callbackUrl }: Subscription): string {

@@ -47,7 +47,7 @@ export function checkClock(clock: Clock): void {
   throw new Trouble(`the clock says ${now.toISOString()}, which cannot be`, {
     code: 'clock_wrong',
     recovery: 'retry',
-    hint: 'waiting until it is set; check the network and "timedatectl"',
+    hint: 'weighbridge waits until the clock is set. Check the network and "timedatectl".',
     waitMs: CLOCK_RETRY_MS,
   });
 }

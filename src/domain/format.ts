@@ -38,15 +38,15 @@ export function roundWeight(kilograms: number, unit: WeightUnit, digits = 2): nu
   return rounded + 0;
 }
 
-/** A difference with its sign: `+0.40`, `-0.9`. Stones are too coarse for a difference, so it is told in pounds. */
+/** A difference with its sign: `+0.40`, `−0.9`. Stones are too coarse for a difference, so it is in pounds. */
 export function formatChange(kilograms: number, unit: WeightUnit): string {
   const digits = unit === 'kg' ? 2 : 1;
   const rounded = (unit === 'kg' ? kilograms : kilograms / POUND).toFixed(digits);
   const unsigned = rounded.replace('-', '');
-  return `${Number(rounded) < 0 ? '-' : '+'}${unsigned}${unit === 'st' ? ' lb' : ''}`;
+  return `${Number(rounded) < 0 ? '−' : '+'}${unsigned}${unit === 'st' ? ' lb' : ''}`;
 }
 
-/** `-0.40 kg`, `+0.9 lb` */
+/** `−0.40 kg`, `+0.9 lb` */
 export function tellChange(kilograms: number, unit: WeightUnit): string {
   const change = formatChange(kilograms, unit);
   return unit === 'st' ? change : `${change} ${unit}`;

@@ -7,8 +7,8 @@ export interface People {
   readonly unit: WeightUnit;
 }
 
-/** `Anna 1234`, or the number alone. */
-export function nameOf(userId: UserId, { names }: People): string {
+/** `Anna (1234)`, or `User 1234`. */
+export function nameOf(userId: UserId, { names }: Pick<People, 'names'>): string {
   const name = names.get(userId);
-  return name === undefined ? userId : `${name} ${userId}`;
+  return name === undefined ? `User ${userId}` : `${name} (${userId})`;
 }

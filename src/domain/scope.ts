@@ -35,6 +35,6 @@ export function missingScopes(granted: string | undefined, applis: readonly numb
 export function lackOf(missing: readonly string[]): { readonly message: string; readonly hint: string } {
   return {
     message: `the login lacks the scope ${missing.join(' and ')}, which APPLIS needs`,
-    hint: 'link again ("weighbridge login"), and allow everything that Withings asks for',
+    hint: 'Run "weighbridge login", and allow everything.',
   };
 }

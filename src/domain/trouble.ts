@@ -17,7 +17,7 @@ export class Trouble extends Error {
   /** Stable, for scripts: `token_refused`, `disk_full`… */
   readonly code: string;
   readonly recovery: Recovery;
-  /** What the reader should do next, as a sentence. */
+  /** What comes next, or what the reader should do, in whole sentences. */
   readonly hint: string | undefined;
   readonly waitMs: number | undefined;
 
@@ -43,15 +43,16 @@ export function passes({ recovery }: Trouble): boolean {
   return recovery === 'retry' || recovery === 'throttled';
 }
 
-/** What happened, and what to do about it. */
-export function explain({ message, hint }: Trouble): string {
-  return hint === undefined ? message : `${message}; ${hint}`;
+/** What happened, and what to do about it: `cannot reach … (ENOTFOUND). Check the network connection.` */
+export function explain({ message, hint }: Pick<Trouble, 'message' | 'hint'>): string {
+  if (hint === undefined) return message;
+  return `${message}${/[.!?…]$/.test(message) ? '' : '.'} ${hint}`;
 }
 
-const STOPPING = new Trouble('weighbridge is being stopped', {
+const STOPPING = new Trouble('weighbridge is stopping', {
   code: 'stopping',
   recovery: 'retry',
-  hint: 'it goes on with this when it runs again',
+  hint: 'weighbridge continues with this after the next start.',
 });
 
 /** What was thrown, as a trouble. Anything else than one is a programmer's mistake; it says where to look. */
@@ -61,10 +62,10 @@ export function asTrouble(error: unknown): Trouble {
   const hint = TOO_MANY_OPEN[errorCode(error) ?? ''];
   if (hint !== undefined) return new Trouble(String(error), { code: 'too_many_open', recovery: 'retry', hint });
   const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return new Trouble(`this is a defect of weighbridge: ${where}`, {
+  return new Trouble(`bug in weighbridge: ${where}`, {
     code: 'defect',
     recovery: 'defect',
-    hint: 'please report it',
+    hint: 'Please report it.',
   });
 }
 
@@ -76,6 +77,6 @@ export function errorCode(error: unknown): string | undefined {
 /** What helps where nothing more can be opened, neither a file nor a connection, by the code of the error. */
 export const TOO_MANY_OPEN: Readonly<Record<string, string>> = {
   EMFILE:
-    'weighbridge has reached its limit of open files and connections; raise it (LimitNOFILE=1024 in the unit, or "ulimit -n 1024") and restart weighbridge',
-  ENFILE: 'this computer has reached its limit of open files; restart it, and look for the program that holds them',
+    'weighbridge reached its limit of open files and connections. Raise the limit (LimitNOFILE=1024 in the unit, or "ulimit -n 1024"), and restart weighbridge.',
+  ENFILE: 'This computer reached its limit of open files. Restart it, and look for the program that holds them.',
 };

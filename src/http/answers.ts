@@ -59,5 +59,5 @@ export function answerErrors(log: Log, answer: (response: Response, status: numb
 
 export function reportDefect(log: Log, error: unknown): void {
   const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  log.error({ event: 'defect', text: `this is a defect of weighbridge, please report it: ${where}` });
+  log.error({ event: 'defect', text: `bug in weighbridge, please report it: ${where}` });
 }

@@ -128,11 +128,14 @@ async function bind(server: Server, address: Address, settings: AddressSettings)
 function listenTrouble({ host, port }: Address, settings: AddressSettings, code = 'unknown'): Trouble {
   const [name, hint] =
     code === 'EADDRINUSE'
-      ? ['port_taken', `something else uses this port (another weighbridge?); stop it or set ${settings.port}`]
+      ? [
+          'port_taken',
+          `Another program uses this port, maybe another weighbridge. Stop that program, or set ${settings.port}.`,
+        ]
       : [
           'cannot_listen',
           TOO_MANY_OPEN[code] ??
-            `set ${settings.host} to an address of this machine and ${settings.port} to a free port above 1023`,
+            `Set ${settings.host} to an address of this machine and ${settings.port} to a free port above 1023.`,
         ];
   return new Trouble(`cannot listen on ${host}:${port} (${code})`, { code: name, recovery: 'settings', hint });
 }

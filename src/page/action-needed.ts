@@ -1,5 +1,6 @@
 import { group } from 'd3-array';
 import { formatInterval } from '../domain/format.ts';
+import { nameOf as nameInLog } from '../domain/household.ts';
 import { type LowBattery, lowBatteries, modelOf } from '../domain/scale.ts';
 import {
   describePolling,
@@ -166,9 +167,9 @@ function actionsForOutages(troubles: readonly TroubleStatus[], people: readonly 
   });
 }
 
-/** The text of a log entry begins with its person: `Anna 1234: `, or the number alone. */
+/** The text of a log entry begins with its person: `Anna (1234): `. */
 function withoutName(text: string, { name, userId }: PersonStatus): string {
-  const about = `${name === undefined ? '' : `${name} `}${userId}: `;
+  const about = `${nameInLog(userId, { names: new Map(name === undefined ? [] : [[userId, name]]) })}: `;
   return text.startsWith(about) ? text.slice(about.length) : text;
 }
 

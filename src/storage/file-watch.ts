@@ -78,7 +78,7 @@ function hangs(doing: string, limitMs: number): Trouble {
   return new Trouble(`cannot ${doing}: the file system did not answer for ${limitMs / 1000} s`, {
     code: 'file_hangs',
     recovery: 'retry',
-    hint: 'check the disk or the network share ("dmesg"); weighbridge retries',
+    hint: 'Check the disk or the network share with "dmesg". weighbridge retries.',
   });
 }
 

@@ -53,7 +53,7 @@ function notAFile(path: PathLike, kind: string): Trouble {
   return new Trouble(`${path} is ${kind}, not a file`, {
     code: 'not_a_file',
     recovery: 'retry',
-    hint: `put a file in its place, or remove it ("rm ${path}")`,
+    hint: `Replace it with a file, or remove it: rm ${path}`,
   });
 }
 
@@ -65,7 +65,7 @@ async function readRegular(path: string): Promise<Buffer> {
   throw new Trouble(`${path} has ${size} bytes, which is too large`, {
     code: 'too_large',
     recovery: 'retry',
-    hint: `look at the file, and move it away ("mv ${path} ${path}.large")`,
+    hint: `Check the file, and move it away: mv ${path} ${path}.large`,
   });
 }
 
@@ -231,7 +231,7 @@ export function parent(path: string): string {
 export function storageTrouble(doing: string, error: unknown): unknown {
   const code = errorCode(error);
   if (error instanceof Trouble || code === undefined) return error;
-  const { name, hint } = CAUSES[code] ?? { name: 'storage_failed', hint: 'look at the disk ("dmesg")' };
+  const { name, hint } = CAUSES[code] ?? { name: 'storage_failed', hint: 'Check the disk with "dmesg".' };
   return new Trouble(`cannot ${doing} (${code})`, {
     code: name,
     recovery: 'retry',
@@ -265,7 +265,10 @@ interface Cause {
   readonly hint: string | ((directory: string, isOwn: boolean) => string);
 }
 
-const NOT_A_DIRECTORY: Cause = { name: 'not_a_directory', hint: 'there is a file where a directory should be' };
+const NOT_A_DIRECTORY: Cause = {
+  name: 'not_a_directory',
+  hint: 'A file is in the place of a directory. Move the file away.',
+};
 const NO_PERMISSION: Cause = {
   name: 'no_permission',
   hint: (directory, isOwn) =>
@@ -275,15 +278,15 @@ const NO_PERMISSION: Cause = {
 };
 
 const CAUSES: Readonly<Record<string, Cause>> = {
-  ENOSPC: { name: 'disk_full', hint: 'the disk is full; make room, it goes on by itself' },
-  EDQUOT: { name: 'disk_full', hint: 'the quota is used up; make room, it goes on by itself' },
-  EISDIR: { name: 'not_a_file', hint: 'there is a directory where a file should be' },
+  ENOSPC: { name: 'disk_full', hint: 'The disk is full. Free some space. weighbridge retries automatically.' },
+  EDQUOT: { name: 'disk_full', hint: 'The disk quota is used up. Free some space. weighbridge retries automatically.' },
+  EISDIR: { name: 'not_a_file', hint: 'A directory is in the place of a file. Move the directory away.' },
   EEXIST: NOT_A_DIRECTORY,
   ENOTDIR: NOT_A_DIRECTORY,
   EROFS: {
     name: 'read_only',
     hint: (directory) =>
-      `the file system is read-only, which an SD card becomes when it wears out: back up the files, then run sudo mount -o remount,rw "$(findmnt -no TARGET -T ${quote(directory)})"`,
+      `The file system is read-only. SD cards often become read-only when they fail. Back up the files, then run sudo mount -o remount,rw "$(findmnt -no TARGET -T ${quote(directory)})"`,
   },
   ...Object.fromEntries(Object.entries(TOO_MANY_OPEN).map(([code, hint]) => [code, { name: 'too_many_open', hint }])),
   EACCES: NO_PERMISSION,

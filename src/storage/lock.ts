@@ -104,17 +104,17 @@ function startWaiting(path: string, fd: number): ChildProcess {
 
 function lockHeld(path: string): Trouble {
   const text = `cannot lock ${path}: another process has held the lock for ${LONGEST_WAIT_MS / 1000} s`;
-  const hint = 'that process waits for an answer of Withings; weighbridge retries';
+  const hint = 'The other process waits for Withings. weighbridge retries.';
   return new Trouble(text, { code: 'lock_held', recovery: 'retry', hint });
 }
 
 const HINTS: Readonly<Record<string, string>> = {
   ...TOO_MANY_OPEN,
-  ENOENT: 'install flock, which is part of util-linux',
+  ENOENT: 'Install flock: sudo apt install util-linux',
 };
 
 function lockFailed(path: string, complaint: string, code = ''): Trouble {
-  const hint = HINTS[code] ?? 'check the directory and the disk';
+  const hint = HINTS[code] ?? 'Check the directory and the disk.';
   const text = `cannot lock ${path}: ${complaint || 'flock ended'}`;
   return new Trouble(text, { code: 'lock_failed', recovery: 'retry', hint });
 }

@@ -22,7 +22,7 @@ export function createCursorFiles(directory: string, log: Log, files: FileSystem
   const guess = async (userId: UserId) => {
     const path = pathOf(userId);
     const { mtimeMs } = await attemptRead(`read ${path}`, () => files.stat(path));
-    const text = `the cursor ${path} is no time; going on from a week before it was written`;
+    const text = `the cursor ${path} is not a time. Continuing from a week before the cursor was written.`;
     log.warn({ event: 'cursor_unreadable', text, userid: userId });
     return new Date(mtimeMs - GUESS_MARGIN_MS);
   };

@@ -44,7 +44,7 @@ export function createOffsetFiles(directory: string, log: Log, files: FileSystem
         return { bytes, file, marks: rest.flatMap(decodeMark).filter((mark) => mark.bytes <= bytes) };
       }
       // Neither the end, which would skip what was not delivered yet, nor a guess.
-      const what = `${pathOf(publisher)} is no place in the journal; ${publisher} goes on from the beginning of it`;
+      const what = `${pathOf(publisher)}: not an offset in the journal. ${publisher} starts from the beginning of the journal`;
       log.warn({ event: 'offset_unreadable', text: what, publisher });
       return NOWHERE;
     },
@@ -121,7 +121,7 @@ function encodeRetained({ topics, values }: Retained) {
 
 function decodeRetained(content: unknown): Retained {
   const { topics, values } = fieldsOf(content);
-  if (!Array.isArray(topics)) throw new Error('it is no list of topics');
+  if (!Array.isArray(topics)) throw new Error('not a list of topics');
   const people = Object.entries(fieldsOf(values)).flatMap(([id, each]) => {
     const userId = parseUserId(id);
     return userId === undefined ? [] : [[userId, decodeValues(each)] as const];

@@ -141,7 +141,7 @@ async function checkUnchanged(files: FileSystem, path: string, sent: RefreshToke
   throw new Trouble(`the token file ${path} changed during a rotation; the token in it stays`, {
     code: 'login_changed',
     recovery: 'retry',
-    hint: 'weighbridge uses the new token',
+    hint: 'weighbridge uses the new login.',
     waitMs: 0,
   });
 }
@@ -253,7 +253,7 @@ function tokenInJson(text: string): RefreshToken | undefined {
 
 /** @param what continues "the token file …" */
 function unreadable(path: string, what: string): Trouble {
-  const hint = 'the file stays as it is; link the account again, or put the refresh token into it';
+  const hint = 'Run "weighbridge login", or put the refresh token into the file.';
   return new Trouble(`the token file ${path} ${what}`, { code: 'token_unreadable', recovery: 'login', hint });
 }
 

@@ -54,18 +54,18 @@ const WRONG_CLIENT: Meaning = {
   code: 'wrong_client',
   recovery: 'settings',
   means: 'the client id or the client secret is wrong',
-  hint: 'compare WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET with the partner dashboard; the logins are not the cause',
+  hint: 'Compare WITHINGS_CLIENT_ID and WITHINGS_CLIENT_SECRET with the Withings dashboard. The logins are not the cause.',
 };
 const TOKEN_REFUSED: Meaning = {
   code: 'token_refused',
   recovery: 'login',
-  means: 'the refresh token is refused',
-  hint: 'needs login: link the account again; the token stays and is tried every hour',
+  means: 'Withings rejected the login',
+  hint: 'The person must link again: run "weighbridge login". weighbridge retries every hour.',
 };
 const CODE_REFUSED: Meaning = {
   code: 'code_refused',
   recovery: 'login',
-  hint: 'a code is valid for 30 seconds and once; open the consent link again',
+  hint: 'A code works once, within 30 seconds. Open the consent link again.',
 };
 const ACCESS_REFUSED: Meaning = { code: 'access_refused', recovery: 'access' };
 
@@ -79,7 +79,7 @@ const MEANINGS: readonly Row[] = [
   { status: THROTTLED, code: 'throttled', recovery: 'throttled', waitMs: THROTTLE_MS },
   { on: '/v2/oauth2', status: numbers('342'), ...WRONG_CLIENT },
   { on: '/v2/oauth2', status: INVALID_PARAMETERS, text: /client|signature/i, ...WRONG_CLIENT },
-  { on: '/v2/oauth2', status: numbers('2554'), code: 'invalid_params', recovery: 'defect', hint: 'please report it' },
+  { on: '/v2/oauth2', status: numbers('2554'), code: 'invalid_params', recovery: 'defect', hint: 'Please report it.' },
   { on: '/v2/oauth2', grant: REFRESH_GRANT, status: LOGIN_REFUSED, ...TOKEN_REFUSED },
   {
     on: '/v2/oauth2',
@@ -87,7 +87,7 @@ const MEANINGS: readonly Row[] = [
     text: /redirect/i,
     code: 'redirect_mismatch',
     recovery: 'settings',
-    hint: 'CALLBACK_URL, or REDIRECT_URL without it, must be exactly a callback URL in the partner dashboard',
+    hint: 'Set CALLBACK_URL (or REDIRECT_URL) to exactly a callback URL of the Withings dashboard.',
   },
   { on: '/v2/oauth2', grant: CODE_GRANT, status: LOGIN_REFUSED, ...CODE_REFUSED },
   { on: '/v2/oauth2', text: /invalid code/i, ...CODE_REFUSED },
@@ -102,7 +102,7 @@ const MEANINGS: readonly Row[] = [
     status: numbers('293, 343'),
     code: 'callback_unreachable',
     recovery: 'retry',
-    hint: 'Withings asks the callback URL for its head before it subscribes, and got no 200 from outside; "weighbridge doctor" finds out why; weighbridge polls meanwhile, and retries automatically',
+    hint: 'Withings could not reach CALLBACK_URL: a HEAD request must return 200. Run "weighbridge doctor". weighbridge polls until it works, and retries automatically.',
   },
   {
     // Old documentation: there is no such subscription (286), or nothing to delete (294).
@@ -110,7 +110,7 @@ const MEANINGS: readonly Row[] = [
     status: numbers('286, 294'),
     code: 'no_subscription',
     recovery: 'defect',
-    hint: 'there is nothing to remove',
+    hint: 'No subscription to remove.',
   },
   { status: AUTHENTICATION, ...ACCESS_REFUSED },
   { status: INVALID_PARAMETERS, text: /invalid_token|invalid token/i, ...ACCESS_REFUSED },
@@ -118,12 +118,16 @@ const MEANINGS: readonly Row[] = [
     status: numbers('214, 277, 2553, 2555'),
     code: 'not_allowed',
     recovery: 'settings',
-    hint: 'link the account again and grant everything that is asked for; check the application in the partner dashboard',
+    hint: 'Link again, and allow everything. Check the application in the Withings dashboard.',
   },
-  { status: INVALID_PARAMETERS, code: 'invalid_params', recovery: 'defect', hint: 'please report it' },
+  { status: INVALID_PARAMETERS, code: 'invalid_params', recovery: 'defect', hint: 'Please report it.' },
 ];
 
-const PASSING_FAULT: Meaning = { code: 'withings_error', recovery: 'retry', hint: 'this usually passes by itself' };
+const PASSING_FAULT: Meaning = {
+  code: 'withings_error',
+  recovery: 'retry',
+  hint: 'weighbridge retries automatically.',
+};
 
 /** What a non-zero status means and what helps. Unknown numbers are taken for a passing fault. */
 export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant }: Refusal): Trouble {
@@ -131,17 +135,18 @@ export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant
     on === endpoint && of === grant && statuses?.has(status) !== false && text?.test(error) !== false;
   const { code, recovery, means, hint, waitMs } = MEANINGS.find(fits) ?? PASSING_FAULT;
   const words = error === '' ? '' : ` "${error}"`;
-  const said = `Withings answers ${status}${words} on ${endpoint}${means === undefined ? '' : `: ${means}`}`;
+  const answer = `${status}${words} on ${endpoint}`;
+  const said = means === undefined ? `Withings answered ${answer}` : `${means} (${answer})`;
   if (waitMs === undefined) return new Trouble(said, { code, recovery, hint });
   const saidMs = waitSeconds === undefined ? waitMs : waitSeconds * 1000;
   const askedMs = Math.min(Math.max(saidMs, SHORTEST_THROTTLE_MS), LONGEST_THROTTLE_MS);
-  return new Trouble(said, { code, recovery, waitMs: askedMs, hint: `waiting ${Math.ceil(askedMs / 1000)} s` });
+  return new Trouble(said, { code, recovery, waitMs: askedMs, hint: `Waiting ${Math.ceil(askedMs / 1000)} s.` });
 }
 
 /** The front end in place of the API: an HTTP error, HTML, half an answer. */
 export function badAnswer(endpoint: Endpoint, what: string): Trouble {
-  const hint = 'this passes by itself';
-  return new Trouble(`Withings answers ${what} on ${endpoint}`, { code: 'bad_answer', recovery: 'retry', hint });
+  const hint = 'weighbridge retries automatically.';
+  return new Trouble(`Withings answered ${what} on ${endpoint}`, { code: 'bad_answer', recovery: 'retry', hint });
 }
 
 /** No answer at all. */
@@ -152,9 +157,10 @@ export function unreachable(host: string, code: string): Trouble {
 function hintFor(code: string): string {
   const limit = TOO_MANY_OPEN[code];
   if (limit !== undefined) return limit;
-  if (/CERT|SSL|TLS/.test(code)) return 'check the clock of this computer';
-  if (/ENOTFOUND|EAI_AGAIN/.test(code)) return 'check the network connection and DNS';
-  return 'check the network connection';
+  if (/CERT|SSL|TLS/.test(code)) return 'Check the clock of this computer.';
+  if (/ENOTFOUND|EAI_AGAIN/.test(code))
+    return 'Check the network connection and DNS. weighbridge retries automatically.';
+  return 'Check the network connection. weighbridge retries automatically.';
 }
 
 /** `1-3, 7` as a set of numbers. */

@@ -42,7 +42,7 @@ export function createRateLimit({ clock, signal }: { readonly clock: Clock; read
     if (waitMs <= 0) return;
     const facts = { code: 'throttled', recovery: 'throttled', waitMs } as const;
     const hint = `waiting ${Math.ceil(waitMs / 1000)} s`;
-    throw new Trouble('Withings has had enough calls for now', { ...facts, hint });
+    throw new Trouble('Withings rate limit reached', { ...facts, hint });
   };
 
   return {

@@ -6,7 +6,7 @@ import { createShell } from '../support/shell.ts';
 test('the demo names its options where it cannot listen', async () => {
   // An address of documentation (RFC 5737), which no machine has.
   await assert.rejects(demo(createShell({}), { host: '192.0.2.1' }), ({ message }) => {
-    assert.match(message, /^cannot listen on 192\.0\.2\.1:.*choose an address of this machine with --host/);
+    assert.match(message, /^cannot listen on 192\.0\.2\.1:.*Choose an address of this computer with --host/);
     assert.doesNotMatch(message, /HOST|PORT/);
     return true;
   });

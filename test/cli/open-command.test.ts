@@ -23,7 +23,7 @@ function logged(line: string, settings: Readonly<Record<string, string>> = {}): 
 }
 
 describe('a line of the log', () => {
-  const reading = 'weight 81.25 kg (+0.40) Anna 1234 measured 2026-11-20T07:01:02+01:00 Body+';
+  const reading = 'Anna (1234): 81.25 kg (+0.40), measured 2026-11-20T07:01:02+01:00, Body+';
   const hint = 'no person is linked yet; "weighbridge login" links one';
   for (const [path, lines] of [
     ['/weight/9f2c41d07ab3', [reading]],

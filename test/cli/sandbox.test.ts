@@ -22,7 +22,7 @@ async function play(
     print: (line) => void printed.set(...(line.split(/ {2,}/, 2) as [string, string])),
     say(line) {
       said.push(line);
-      if (line.startsWith('Ctrl-C')) isReady();
+      if (line.startsWith('Press Ctrl-C')) isReady();
     },
   });
   const played = playSandbox(shell, options);
@@ -57,7 +57,7 @@ test('the sandbox prints where everything is, and an example that works as it st
     assert.ok(page.measuregrps.every(({ created, date }) => created === date + 60));
   });
   assert.equal(code, ExitCode.done);
-  assert.deepEqual(said, ['Ctrl-C ends it. The sandbox keeps nothing.', '/measure getmeas 0']);
+  assert.deepEqual(said, ['Press Ctrl-C to stop. The sandbox stores nothing.', '/measure getmeas 0']);
 });
 
 test('--people are those who can agree, and --port is where it listens', async () => {
@@ -66,7 +66,7 @@ test('--people are those who can agree, and --port is where it listens', async (
     const page = await (await fetch(printed.get('control page') ?? '')).text();
     assert.ok(page.includes('<h2>Cleo (77)</h2>') && !page.includes('Anna'));
     const port = Number(new URL(printed.get('API') ?? '').port);
-    const taken = `port ${port} is taken; choose another port with --port`;
+    const taken = `port ${port} is already in use. Choose another port with --port.`;
     await assert.rejects(
       play({ port }, async () => undefined),
       { code: ExitCode.failed, message: taken },

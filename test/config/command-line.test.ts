@@ -22,20 +22,20 @@ describe('a command line', () => {
   }
 
   for (const [line, message] of [
-    [`x 'a`, /quote that is not closed/],
-    ['x "a', /quote that is not closed/],
+    [`x 'a`, /an open quote/],
+    ['x "a', /an open quote/],
     ['x a\\', /backslash/],
-    [`''`, /must begin with a program/],
-    ['x | y', /holds \|, which only a shell/],
-    ['x > file', /holds >/],
-    ['x; y', /holds ;/],
-    ['x $HOME', /holds \$/],
-    ['x "$HOME"', /holds \$/],
-    ['x `y`', /holds `/],
-    ['~/x', /holds ~/],
-    ['sh -c ‘cat’', /has the typographic quote ‘: write a straight one/],
-    ['x “my weights.csv”', /has the typographic quote “/],
-    ['x https://example.org/?a=1&b=2', /holds &.* put it in single quotes/],
+    [`''`, /expected a program/],
+    ['x | y', /contains "\|", but weighbridge does not use a shell/],
+    ['x > file', /contains ">"/],
+    ['x; y', /contains ";"/],
+    ['x $HOME', /contains "\$"/],
+    ['x "$HOME"', /contains "\$"/],
+    ['x `y`', /contains "`"/],
+    ['~/x', /contains "~"/],
+    ['sh -c ‘cat’', /contains the typographic quote ‘\. Use a straight quote/],
+    ['x “my weights.csv”', /contains the typographic quote “/],
+    ['x https://example.org/?a=1&b=2', /contains "&".* Quote "&" \('…'\)/],
   ] as const) {
     test(`${line} is refused, and it is said why`, () =>
       assert.throws(

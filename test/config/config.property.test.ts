@@ -61,11 +61,13 @@ test('any environment gives settings that work, or says what is wrong with which
   );
 });
 
-test('a problem and a warning are one line each, whatever the setting holds', () => {
+test('a problem is two lines and a warning one, whatever the setting holds', () => {
   check(
     fc.property(fc.oneof(environment, oneSetting), (env) => {
       const { problems, warnings } = parseConfig(env);
-      for (const line of [...problems.map(formatProblem), ...warnings.map(formatWarning)])
+      const lines = problems.map((problem) => formatProblem(problem).split('\n'));
+      assert.ok(lines.every(({ length }) => length === 2));
+      for (const line of [...lines.flat(), ...warnings.map(formatWarning)])
         assert.doesNotMatch(line, /[\p{Cc}\u2028\u2029]/u);
     }),
   );

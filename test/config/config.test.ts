@@ -29,7 +29,7 @@ describe('a callback URL', () => {
   const warnings = (rest: string) =>
     parseConfig({ ...CREDENTIALS, CALLBACK_URL: `https://me.example.org${rest}` })
       .warnings.map(formatWarning)
-      .filter((line) => /could not guess/.test(line));
+      .filter((line) => /contains no secret/.test(line));
   for (const rest of [
     '/withingsWebhook',
     '/withingsWebhook/9f2c41d',
@@ -231,7 +231,7 @@ describe('the value of a setting', () => {
       for (const name of ['WITHINGS_CLIENT_ID', 'WITHINGS_CLIENT_SECRET', 'USER_NAMES', 'CALLBACK_URL']) {
         const [problem, ...others] = refused({ [name]: value }).problems;
         assert.deepEqual([problem?.name, others], [name, []]);
-        assert.match(problem?.message ?? '', /has the typographic quote [“”‘’„«»] around it: write " instead/);
+        assert.match(problem?.message ?? '', /is in the typographic quote [“”‘’„«»]\. Use the straight quote "/);
       }
     });
   }
@@ -261,8 +261,8 @@ describe('the value of a setting', () => {
   ] as const) {
     it(`${isRefused ? 'may not' : 'may'} give two listeners these ports: ${JSON.stringify(settings)}`, () => {
       const { problems } = parseConfig({ ...CREDENTIALS, ...settings });
-      const names = problems.map(({ name, message }) => `${name} ${message}`);
-      assert.deepEqual(names, isRefused ? ['STATUS_PORT must be another port than PORT, which is the same'] : []);
+      const names = problems.map(({ name, message }) => `${name}: ${message}`);
+      assert.deepEqual(names, isRefused ? ['STATUS_PORT: expected a different port than PORT'] : []);
     });
   }
 
@@ -283,7 +283,7 @@ describe('a problem', () => {
     assert.equal(accepted({ PORT: problem.example }).listen.port, 3000);
     const line = formatProblem(problem);
     for (const part of ['PORT', '"80a"', `PORT=${problem.example}`]) assert.ok(line.includes(part), line);
-    assert.ok(!line.includes('\n'));
+    assert.equal(line, 'PORT: expected a number from 0 to 65535, got "80a"\n       e.g. PORT=3000');
   });
 
   it('masks a secret', () => {
@@ -397,7 +397,7 @@ describe('MQTT_URL', () => {
       assert.equal(problems.length, 1);
       assert.match(
         formatProblem(problems[0] as (typeof problems)[0]),
-        new RegExp(`^${missing} is required with ${given}`),
+        new RegExp(`^${missing}: required with ${given}`),
       );
     }
   });
@@ -443,7 +443,7 @@ describe('topics', () => {
     it(`may not be those on which Home Assistant says whether it is on: ${JSON.stringify(settings)}`, () => {
       assert.match(
         problem(settings),
-        /^MQTT_PREFIX must be another than Home Assistant's: on \S+\/status it says .*for example/,
+        /^MQTT_PREFIX: expected another prefix than Home Assistant's .*\S+\/status\), got .*\n +e\.g\. MQTT_PREFIX=/,
       );
     });
   }
@@ -459,7 +459,7 @@ describe('topics', () => {
     it(`have one meaning each, so MQTT_CHANNEL may not be ${channel}`, () => {
       assert.match(
         problem({ MQTT_CHANNEL: channel, ...settings }),
-        /^MQTT_CHANNEL must be a topic on which nothing else/,
+        /^MQTT_CHANNEL: expected a topic that nothing else uses/,
       );
     });
   }
@@ -515,10 +515,10 @@ describe('a secret in a file of its own', () => {
     for (const name of SECRETS) {
       const given = { ...CREDENTIALS, ...others, STATUS_HOST: '0.0.0.0', STATUS_PASSWORD: 'x', [name]: '' };
       for (const [more, message] of [
-        [{ [`${name}_FILE`]: '/nowhere/secret' }, /\(ENOENT\).*\/nowhere\/secret/],
+        [{ [`${name}_FILE`]: '/nowhere/secret' }, /cannot read \/nowhere\/secret \(ENOENT\)/],
         [{ [`${name}_FILE`]: directory.path }, /\(EISDIR\)/],
         [{ [`${name}_FILE`]: empty }, /is empty/],
-        [{ [`${name}_FILE`]: empty, [name]: 'hush' }, /leave one of them/],
+        [{ [`${name}_FILE`]: empty, [name]: 'hush' }, /is set as well\. Remove one of them/],
       ] as const) {
         const { problems } = parseConfig({ ...given, ...more });
         assert.deepEqual(
@@ -570,7 +570,7 @@ describe('POLL_INTERVAL', () => {
     const { problems } = parseConfig({ ...CREDENTIALS, POLL_INTERVAL: '2s' });
     assert.deepEqual(
       problems.map(({ name, got, message }) => [name, got, message]),
-      [['POLL_INTERVAL', '2s', 'must be 10m or more: Withings allows one poll per person in 10 minutes']],
+      [['POLL_INTERVAL', '2s', 'expected 10m or more (Withings allows one poll per person in 10 minutes)']],
     );
   });
 });
@@ -638,9 +638,9 @@ describe('APPLIS', () => {
     ])
       assert.match(
         refused({ APPLIS: `1,${appli}` }).problems[0]?.message ?? '',
-        new RegExp(`${appli} \\(${name}\\): .*getmeas`),
+        new RegExp(`cannot fetch ${appli}, ${name}, from Withings`),
       );
-    assert.doesNotMatch(refused({ APPLIS: '7' }).problems[0]?.message ?? '', /getmeas/);
+    assert.doesNotMatch(refused({ APPLIS: '7' }).problems[0]?.message ?? '', /cannot fetch/);
   });
 });
 
@@ -653,7 +653,7 @@ describe('what Withings does not know or allow is a warning with the reason', ()
 
   it('names each scope that Withings does not know, and those that it knows', () => {
     const [line = '', ...more] = warn({ SCOPES: 'user.info,user.metric,user.weight' });
-    assert.match(line, /SCOPES.*user\.metric and user\.weight.*does not know.*user\.metrics.*user\.sleepevents/);
+    assert.match(line, /SCOPES.*user\.metric and user\.weight.*unknown scopes.*user\.metrics.*user\.sleepevents/);
     assert.deepEqual(more, []);
     assert.deepEqual(warn({ SCOPES: 'user.info,user.metrics,user.activity,user.sleepevents' }), []);
   });
@@ -661,18 +661,18 @@ describe('what Withings does not know or allow is a warning with the reason', ()
   it('names what keeps bed events from coming or counting', () => {
     const CALLBACK_URL = 'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c';
     assert.deepEqual(warn({ CALLBACK_URL, APPLIS: '1,50,51' }), []);
-    assert.match(warn({ CALLBACK_URL, APPLIS: '1,50' })[0] ?? '', /in bed \(50\) without out of bed \(51\)/);
-    assert.match(warn({ APPLIS: '50,51' })[0] ?? '', /polling cannot find it; set CALLBACK_URL/);
+    assert.match(warn({ CALLBACK_URL, APPLIS: '1,50' })[0] ?? '', /in bed \(50\) but not out of bed \(51\)/);
+    assert.match(warn({ APPLIS: '50,51' })[0] ?? '', /polling cannot fetch bed events\. Set CALLBACK_URL/);
     const guessed = { CALLBACK_URL: 'https://me.example.org/withingsWebhook', APPLIS: '50,51' };
-    assert.match(warn(guessed).at(-1) ?? '', /count only with a secret in the callback URL/);
+    assert.match(warn(guessed).at(-1) ?? '', /bed events need a secret in CALLBACK_URL/);
     // What a caller of the port must know is what counts.
-    assert.match(warn({ CALLBACK_URL, WEBHOOK_PATH: '/hook', APPLIS: '50,51' })[0] ?? '', /only with a secret/);
+    assert.match(warn({ CALLBACK_URL, WEBHOOK_PATH: '/hook', APPLIS: '50,51' })[0] ?? '', /bed events need a secret/);
     assert.deepEqual(warn({ CALLBACK_URL: `${guessed.CALLBACK_URL}?key=9f2c5d0a7be1`, APPLIS: '50,51' }), []);
   });
 
   it('says where a REDIRECT_URL on this computer does not lead to weighbridge', () => {
     for (const REDIRECT_URL of ['http://localhost/back', 'http://127.0.0.1:8910/back', 'https://localhost:3000/back'])
-      assert.match(warn({ REDIRECT_URL })[0] ?? '', /weighbridge answers http:\/\/ on port 3000/);
+      assert.match(warn({ REDIRECT_URL })[0] ?? '', /weighbridge listens on http:\/\/ and port 3000/);
     for (const REDIRECT_URL of ['http://localhost:3000/back', 'https://me.example.org/back'])
       assert.deepEqual(warn({ REDIRECT_URL }), []);
   });

@@ -77,7 +77,7 @@ describe('a daemon', () => {
     const told = first.log.entries.filter(({ event }) => event === 'battery_low');
     assert.deepEqual(
       told.map(({ level, text }) => [level, text]),
-      [['warn', 'Anna 1234: The battery of the Body+ is low. Replace or charge it.']],
+      [['warn', 'Anna (1234): The battery of the Body+ is low. Replace or charge it.']],
     );
     assert.match(await file(), /"scales":\[\{"deviceid":"[^"]+","model":"Body\+","battery":"low","last_contact":"20/);
     const before = await file();

@@ -60,7 +60,7 @@ describe('a callback URL', () => {
 it('a client that is missing has setup as its remedy', () => {
   const remedies = judgeSettings(parseConfig({})).map(({ remedy }) => remedy);
   assert.equal(remedies.length, 2);
-  for (const remedy of remedies) assert.match(remedy ?? '', /"weighbridge setup" asks for it/);
+  for (const remedy of remedies) assert.match(remedy ?? '', /Or run "weighbridge setup"/);
   const [port] = judgeSettings(parseConfig({ PORT: 'abc' })).filter(({ text }) => text.startsWith('PORT'));
   assert.doesNotMatch(port?.remedy ?? '', /setup/);
 });
@@ -70,7 +70,7 @@ it('a subscription that Withings refused is a warning while weighbridge polls, a
   const wanted = { userId: ANNA, name: 'Anna', callbackUrl, applis: [1], hitch: 'no head (293)', isLeft: false };
   const polled = judgeSubscriptions([], { ...wanted, pollMs: 600_000 });
   assert.equal(polled.mark, 'warning');
-  assert.match(polled.text, /does not call about weight \(1\) \(no head \(293\)\); polling every 10 min meanwhile/);
+  assert.match(polled.text, /not subscribed to weight \(1\) \(no head \(293\)\); polling every 10 min meanwhile/);
   assert.equal(judgeSubscriptions([], { ...wanted, pollMs: undefined }).mark, 'broken');
 });
 
@@ -192,7 +192,7 @@ describe('the platform', () => {
 
   it('without flock is broken', async () => {
     const finding = await checkFlock('flock-that-is-not-installed');
-    assert.deepEqual([finding.mark, finding.remedy], ['broken', 'sudo apt install util-linux']);
+    assert.deepEqual([finding.mark, finding.remedy], ['broken', 'Install flock: sudo apt install util-linux']);
     assert.equal((await checkFlock()).mark, 'ok');
   });
 });
@@ -221,8 +221,8 @@ describe('a file beside the logins that was meant as one', () => {
     ['1234.txt', 'abc', /^mv \S+\/1234\.txt \S+\/1234$/],
     ['anna', 'abc', /^mv \S+\/anna \S+\/1234$/],
     ['Bo.json', LOGIN, /^mv \S+\/Bo\.json \S+\/5678$/],
-    ['Bo', 'abc', /^rename it to the "userid" of the token answer; remove it if it is no login$/],
-    ['99.bak', 'abc', /^99 is linked; remove it if it is no login$/],
+    ['Bo', 'abc', /^rename it to the "userid" of the token answer; remove it if it is not a login$/],
+    ['99.bak', 'abc', /^99 is linked; remove it if it is not a login$/],
   ] as const) {
     it(`is named at the start and by the doctor: tokens/${name}`, async () => {
       await using directory = await temporaryDirectory();

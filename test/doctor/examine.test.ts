@@ -134,7 +134,7 @@ describe('settings', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_ID is required/, /dashboard/);
-    assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_SECRET is required/, /dashboard/);
+    assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_SECRET: required/, /dashboard/);
     assertFinding(findings, 'callback', 'ok', /^polling every 10 min: CALLBACK_URL is not set$/);
     assertFinding(findings, 'tokens', 'warning', /\.\/tokens is not there yet/, /serve/);
     assert.deepEqual(await readdir(directory.path), []);
@@ -143,7 +143,7 @@ describe('settings', () => {
   it('with a secret that can be guessed are a warning', async () => {
     await using setUp = await startSetUp();
     const findings = await setUp.examine({ env: { CALLBACK_URL: 'https://me.example.org/withingsWebhook' } });
-    assertFinding(findings, 'settings', 'warning', /could not guess/, /openssl rand/);
+    assertFinding(findings, 'settings', 'warning', /contains no secret/, /openssl rand/);
   });
 });
 
@@ -276,7 +276,7 @@ describe('a login', () => {
     setUp.home.sandbox.grants.unlink(PERSON);
     const { code, findings } = await run(setUp, { USER_NAMES: '1234:Anna' });
     assert.equal(code, 1);
-    assertFinding(findings, 'login', 'broken', /Anna 1234: needs login/, /weighbridge login/);
+    assertFinding(findings, 'login', 'broken', /Anna \(1234\) must link again/, /weighbridge login/);
     assertOnlyBroken(findings, 'login');
   });
 

@@ -87,9 +87,9 @@ describe('a backfill of 5,000 groups beside a running daemon', () => {
     assert.ok((await backfillFiles(home)).includes(PERSON));
     const { code, stdout, stderr } = await home.start(TEXT, BACKFILL).exited;
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /^fetching the history of Anna 1234 from \S+ to \S+, going on at \d{4}-\d\d-\d\d\n/);
+    assert.match(stderr, /^Anna \(1234\): fetching weigh-ins from \S+ to \S+, continuing at \d{4}-\d\d-\d\d\n/);
     assert.match(stderr, /last 24 hours is left to weighbridge serve/);
-    assert.match(stdout, /^Anna 1234: \d+ groups from \S+ to \S+, \d+ of them new\n$/);
+    assert.match(stdout, /^Anna \(1234\): \d+ measure groups from \S+ to \S+, \d+ new\n$/);
 
     const journal = await home.journal();
     assert.deepEqual(
@@ -127,9 +127,9 @@ describe('backfill', () => {
     const { home: opened, groups } = await homeWithHistory(100);
     await using home = opened;
     const first = await home.start(TEXT, BACKFILL).exited;
-    assert.match(first.stdout, /^Anna 1234: 100 groups from \S+ to \S+, 100 of them new\n$/);
+    assert.match(first.stdout, /^Anna \(1234\): 100 measure groups from \S+ to \S+, 100 new\n$/);
     const second = await home.start(TEXT, BACKFILL).exited;
-    assert.match(second.stdout, /^Anna 1234: 100 groups from \S+ to \S+, 0 of them new\n$/);
+    assert.match(second.stdout, /^Anna \(1234\): 100 measure groups from \S+ to \S+, 0 new\n$/);
     assert.deepEqual([first.code, second.code], [0, 0]);
     const journal = await home.journal();
     assert.equal(journal.length, groups.length);
@@ -152,7 +152,7 @@ describe('backfill', () => {
       assert.match(stopped.stderr, /\nstopped; the same command goes on from here\n$/);
       const { code, stderr } = await home.start(TEXT, BACKFILL).exited;
       assert.equal(code, 0);
-      assert.match(stderr, /going on at/);
+      assert.match(stderr, /continuing at/);
       assert.deepEqual(
         (await home.journal()).map(({ grpid }) => grpid),
         groups.map(({ grpid }) => grpid),

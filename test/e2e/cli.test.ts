@@ -415,7 +415,7 @@ describe('demo', () => {
     assert.equal(weights.length, 1, stdout);
     assert.match(
       weights[0] ?? '',
-      /^\S+ info {2}weight [0-9]+\.[0-9]{2} kg .*\bAnna 1234 measured \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d\b/,
+      /^\S+ info {2}Anna \(1234\): [0-9]+\.[0-9]{2} kg.*, measured \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d\b/,
     );
     assert.ok(!(stdout + stderr).includes('\u001b'));
     assert.deepEqual(await readdir(directory.path), []);

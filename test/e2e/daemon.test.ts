@@ -23,7 +23,7 @@ test('from a token put there by echo and a form POST to the weight in the log', 
   assert.equal(await daemon.notify({ userid: 1234, appli: 1, startdate: date, enddate: date + 1 }), 200);
   const grpid = groups[0]?.grpid ?? 0;
   const line = await daemon.reading(grpid);
-  const expected = /^weight 81\.25 kg Anna 1234 measured \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+\d\d:00 Body\+$/;
+  const expected = /^Anna \(1234\): 81\.25 kg, measured \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+\d\d:00, Body\+$/;
   assert.match(String(line['text']), expected);
 
   const token = (await home.tokenFile('1234')).trim();
@@ -62,7 +62,7 @@ test('the log line of the contract', async () => {
   weigh(home.sandbox, 81.25, secondsAgo(100));
   await using daemon = await home.serve({ USER_NAMES: '1234:Anna' });
   const line = await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.25);
-  assert.match(String(line['text']), /^weight 81\.25 kg \(\+0\.40\) Anna 1234 measured \S+ Body\+$/);
+  assert.match(String(line['text']), /^Anna \(1234\): 81\.25 kg \(\+0\.40\), measured \S+, Body\+$/);
 });
 
 test('a burst of ten thousand notifications is answered with 200 throughout, fetched three times at most, announced once', async () => {

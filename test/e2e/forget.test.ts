@@ -35,8 +35,8 @@ describe('weighbridge forget', () => {
     const { code, stdout, stderr } = await home.run('forget', '1234', '2');
     assert.deepEqual([code, stderr], [0, '']);
     assert.deepEqual(stdout.split('\n'), [
-      'Took back weight 62.00 kg, measured 2026-02-01T06:00:00+00:00, of Anna 1234.',
-      'The weight of Anna 1234 is now 81.25 kg, measured 2026-01-31T06:00:00+00:00.',
+      'Anna (1234): 62.00 kg, measured 2026-02-01T06:00:00+00:00: withdrawn.',
+      'The weight of Anna (1234) is now 81.25 kg, measured 2026-01-31T06:00:00+00:00.',
       '',
     ]);
     const last = JSON.parse((await home.journal()).trim().split('\n').at(-1) ?? '');
@@ -55,7 +55,10 @@ describe('weighbridge forget', () => {
     const before = await home.journal();
     const { code, stdout } = await home.run('forget', '1234', '1');
     assert.equal(code, 0);
-    assert.match(stdout, /^weight 81\.25 kg, .* was taken back before\.\nAnna 1234 has no weight now\.\n$/);
+    assert.match(
+      stdout,
+      /^Anna \(1234\): 81\.25 kg, .*: was withdrawn before\.\nAnna \(1234\) has no weight left\.\n$/,
+    );
     assert.equal(await home.journal(), before);
   });
 
@@ -66,7 +69,7 @@ describe('weighbridge forget', () => {
     const { code, stdout, stderr } = await home.run('forget', '1234', '99');
     assert.deepEqual([code, stdout], [1, '']);
     const [first, ...listed] = stderr.trim().split('\n');
-    assert.equal(first, 'error: the journal has no group 99 of Anna 1234. These are the 5 newest groups:');
+    assert.equal(first, 'error: Anna (1234) has no measure group 99. The 5 newest measure groups:');
     assert.equal(listed.length, 5);
     assert.match(listed[4] ?? '', /^ {2}weighbridge forget 1234 6 +# 86\.00 kg, measured 2026-02-06T06:00:00\+00:00$/);
     assert.equal(await home.journal(), before);
@@ -93,7 +96,7 @@ describe('weighbridge forget', () => {
     await daemon.reading(second.grpid);
     const { code, stdout } = await home.start({}, ['forget', '1234', `${second.grpid}`]).exited;
     assert.equal(code, 0, stdout);
-    assert.match(stdout, /^Took back weight 80\.50 kg/);
+    assert.match(stdout, /^Anna \(1234\): 80\.50 kg, .*withdrawn/);
     const changed = { ...second, modified: second.modified + 30 };
     home.sandbox.measures.put('1234', changed);
     await daemon.notify({ userid: '1234', appli: 1, startdate: second.date, enddate: second.date + 1 });

@@ -47,7 +47,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     assert.match(page.text, /81\.25 kg/);
     const { code, stderr } = await login.exited;
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /Anna 1234 is linked/);
+    assert.match(stderr, /Anna \(1234\) is linked/);
     await assertLinked(home, '1234');
     assert.deepEqual(
       home.subscriptions('1234').map(({ appli, callbackurl }) => [appli, callbackurl]),
@@ -358,7 +358,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     await using home = await setUp();
     const { code, stderr } = await home.start({ ...home.env, CALLBACK_URL: '' }, ['login']).exited;
     assert.equal(code, 78);
-    assert.match(stderr, /CALLBACK_URL is required/);
+    assert.match(stderr, /CALLBACK_URL is required for notifications/);
   });
 
   test('links though Withings cannot reach the callback, says what that means, and mends it later', async () => {

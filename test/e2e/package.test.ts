@@ -88,7 +88,7 @@ describe('the package', () => {
   it('plays the demo', async () => {
     const { code, stdout, stderr } = await runInstalled('demo', '--once');
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /weight 81\.25 kg Anna 1234/);
+    assert.match(stdout, /Anna \(1234\): 81\.25 kg/);
   });
 
   it('takes a weigh-in from the notification to the broker, and to a hook of its own', async () => {

@@ -90,6 +90,6 @@ describe('without CALLBACK_URL', { concurrency: true }, () => {
     await using home = await startHome();
     const { code, stderr } = await home.start({}, ['login']).exited;
     assert.equal(code, 78);
-    assert.match(stderr, /CALLBACK_URL is required, or REDIRECT_URL/);
+    assert.match(stderr, /CALLBACK_URL or REDIRECT_URL is required/);
   });
 });

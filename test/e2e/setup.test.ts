@@ -77,7 +77,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     const page = await browse(await linkOn(terminal));
     assert.match(page.text, /81\.25 kg/);
     await answerRest(terminal);
-    await terminal.until(/Anna 1234 is linked\. Last weigh-in: 81\.25 kg/);
+    await terminal.until(/Anna \(1234\) is linked\. Last weigh-in: 81\.25 kg/);
     assert.equal(await terminal.exited, 0, terminal.text());
 
     const text = await folder.dotenv();
@@ -173,7 +173,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     assert.match(page.text, /(?:Bo|5678) is linked/);
     await terminal.answer('What is the name of user 5678?', 'Bo\r');
     await terminal.answer('Fetch the weigh-ins of all past years of Bo now?', 'n\r');
-    await terminal.until('Bo 5678 is linked.');
+    await terminal.until('Bo (5678) is linked.');
     assert.equal(await terminal.exited, 0, terminal.text());
     assert.doesNotMatch(terminal.text(), /Which way|Client id:|Client secret/);
     assert.match(await folder.dotenv(), /\nUSER_NAMES=1234:Anna,5678:Bo\n$/);
@@ -193,7 +193,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     const landed = await consent(await linkOn(terminal));
     await terminal.answer('paste it here', `${landed.href.slice(0, 80)}\r${landed.href.slice(80)}\r`);
     await terminal.until('This is only a part');
-    await terminal.until('Anna 1234 is linked.');
+    await terminal.until('Anna (1234) is linked.');
     assert.equal(await terminal.exited, 0, terminal.text());
   });
 
@@ -206,7 +206,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);
     const landed = await consent(await linkOn(terminal));
     await terminal.answer('paste it here', `${landed.href}\r`);
-    await terminal.until(/Anna 1234 is linked\. Last weigh-in: 81\.25 kg/);
+    await terminal.until(/Anna \(1234\) is linked\. Last weigh-in: 81\.25 kg/);
     assert.equal(await terminal.exited, 0, terminal.text());
     const redirectUrl = `http://localhost:${folder.env.PORT}/withingsWebhook`;
     assert.ok((await folder.dotenv()).startsWith(`REDIRECT_URL=${redirectUrl}\nWITHINGS_CLIENT_ID=`));

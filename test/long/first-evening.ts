@@ -168,10 +168,10 @@ async function update(computer: Computer): Promise<void> {
     'tar -tzf backup.tgz',
     /var\/lib\/weighbridge\/\.\/tokens\/1234[\s\S]*measures\.jsonl|measures\.jsonl[\s\S]*tokens\/1234/,
   );
-  await type(computer, 'sudo weighbridge service uninstall', { says: /What stays/ });
+  await type(computer, 'sudo weighbridge service uninstall', { says: /Kept: the settings in/ });
   await type(computer, 'sudo weighbridge service install', { says: /0\.1\.0 runs now/ });
   await behind(computer, 'sudo weighbridge users', /81\.45 kg/);
-  await type(computer, 'sudo weighbridge service uninstall', { says: /What stays/ });
+  await type(computer, 'sudo weighbridge service uninstall', { says: /Kept: the settings in/ });
   await type(computer, 'sudo npm uninstall --global weighbridge');
   await type(computer, 'sudo rm -r /etc/weighbridge /var/lib/weighbridge /var/lib/private/weighbridge');
   const left = 'find / -xdev -name "*weighbridge*" -not -path "/opt/*" -not -path "/home/*"';

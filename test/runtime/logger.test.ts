@@ -165,7 +165,7 @@ describe('a secret', () => {
   });
 
   it('is not seen in what people want to read', () => {
-    const text = 'weight 81.25 kg (+0.40) Anna 1234 measured 2026-11-20T07:01:02+01:00 Body+ 6123456789';
+    const text = 'Anna (1234): 81.25 kg (+0.40), measured 2026-11-20T07:01:02+01:00, Body+ 6123456789';
     assert.ok(lineOf(text).endsWith(text));
   });
 });

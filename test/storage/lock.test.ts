@@ -163,7 +163,7 @@ describe('a lock between processes', () => {
     process.env['PATH'] = directory.path;
     const failure = await failureOf(lockFile(`${directory.path}/lock`));
     process.env['PATH'] = PATH;
-    assert.ok(failure instanceof Trouble && /install flock/.test(failure.hint ?? ''));
+    assert.ok(failure instanceof Trouble && /Install flock/.test(failure.hint ?? ''));
   });
 
   test('is none of a process, so that no process can be killed from under it', async () => {

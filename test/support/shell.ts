@@ -6,6 +6,7 @@ export function createShell(known: Partial<Shell>): Shell {
   return {
     env: {},
     written: [],
+    settingsFiles: [],
     readDotenv: () => ({}),
     signal: new AbortController().signal,
     print: () => undefined,

@@ -145,7 +145,7 @@ describe('what systemd hands over', () => {
       env: 'WITHINGS_CLIENT_ID=my-id\nPORT=80a\nSTATUS_PROT=1\n',
       client_secret: SECRET,
     });
-    assert.match(said, /PORT must be a number/);
+    assert.match(said, /PORT: expected a number/);
     assert.match(said, /STATUS_PROT is no setting of weighbridge; did you mean STATUS_PORT/);
     assert.doesNotMatch(said, /required|hush/);
   });

@@ -219,6 +219,6 @@ test('what cannot be reached says where to look', () => {
   assert.match(hint('CERT_HAS_EXPIRED'), /clock/);
   assert.match(hint('EAI_AGAIN'), /DNS/);
   assert.match(hint('ECONNREFUSED'), /network/);
-  assert.match(hint('EMFILE'), /^weighbridge has reached its limit of open files/);
+  assert.match(hint('EMFILE'), /^weighbridge reached its limit of open files/);
   assert.match(hint('ENFILE'), /^this computer has reached its limit of open files/);
 });

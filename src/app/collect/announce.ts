@@ -37,10 +37,10 @@ export function createAnnouncer(ports: {
       const main = told.find((part) => part.reading.groupId === reading.groupId) ?? first;
       const { level, event, what, why, ...fields } = describe({ ...main, reading }, told, people);
       const late = clock.now().getTime() - reading.takenAt.getTime() > maxAgeMs(reading.userId);
-      const words = [what, nameOf(reading.userId, people), measuredAt(reading), ...source(reading)];
+      const words = [what, measuredAt(reading), ...source(reading)].filter((word) => word !== '').join(', ');
       log[level]({
         event,
-        text: [...words, ...(why === undefined ? [] : [`(${why})`])].join(' '),
+        text: `${nameOf(reading.userId, people)}: ${words}${why === undefined ? '' : ` (${why})`}`,
         userid: reading.userId,
         name: people.names.get(reading.userId),
         weight: weightOf(reading),
@@ -94,32 +94,32 @@ function describe(main: JournalEntry, told: Told, people: People): Words {
   if (replaces?.counted) {
     const same = replaces.weight === weight;
     const before = replaces.weight === undefined ? '' : ` (was ${formatWeight(replaces.weight, unit)})`;
-    const what = `corrected weight ${formatWeight(weight, unit)}${before}`;
+    const what = `corrected to ${formatWeight(weight, unit)}${before}`;
     return { level: same ? 'debug' : 'info', event: 'corrected', what };
   }
   const change = previousWeight === undefined ? '' : ` (${formatChange(weight - previousWeight, unit)})`;
-  return { level: 'info', event: 'reading', what: `weight ${formatWeight(weight, unit)}${change}` };
+  return { level: 'info', event: 'reading', what: `${formatWeight(weight, unit)}${change}` };
 }
 
 /** What has no weight: a measurement of its own, a part of a weigh-in that was told before, or what is left of one. */
 function describeOther({ reading }: JournalEntry, told: Told, { unit }: People): Words {
   const before = told.find(({ replaces }) => replaces?.counted && replaces.weight !== undefined)?.replaces;
   if (before?.weight !== undefined) {
-    const what = `took back weight ${formatWeight(before.weight, unit)}`;
+    const what = `withdrawn ${formatWeight(before.weight, unit)}`;
     return { level: 'info', event: 'withdrawn', what, why: 'Withings removed the weight and kept the rest' };
   }
   if (told.some(({ besideWeight }) => besideWeight))
     return { level: 'debug', event: 'addition', what: `addition ${listMeasures(reading, unit)}` };
   const level = told.every(({ replaces }) => replaces?.counted) ? 'debug' : 'info';
-  return { level, event: 'reading', what: `reading ${listMeasures(reading, unit)}` };
+  return { level, event: 'reading', what: listMeasures(reading, unit) };
 }
 
 function describeWithdrawn({ reading }: JournalEntry, reason: WithdrawnReason, told: Told, { unit }: People): Words {
   // An emptied group says no longer what it said.
   const before = told.map(({ replaces }) => replaces?.weight).find((weight) => weight !== undefined);
   const weight = weightOf(reading) ?? before;
-  const measures = weight === undefined ? listMeasures(reading, unit) : `weight ${formatWeight(weight, unit)}`;
-  const what = `took back ${measures === '' ? 'a reading of' : measures}`;
+  const measures = weight === undefined ? listMeasures(reading, unit) : formatWeight(weight, unit);
+  const what = `withdrawn${measures === '' ? '' : ` ${measures}`}`;
   // What never counted was never told, unless it was held.
   const isNews = told.some(({ replaces }) => replaces?.counted) || !BY_ITS_VERSION.has(reason);
   return { level: isNews ? 'info' : 'debug', event: 'withdrawn', what, why: whyWithdrawn(reading, reason), reason };
@@ -138,7 +138,7 @@ function whyWithdrawn({ attribution }: Reading, reason: WithdrawnReason): string
     case 'deleted':
       return 'Withings deleted it';
     case 'forgotten':
-      return 'taken back by hand';
+      return 'with "weighbridge forget"';
   }
 }
 
@@ -149,7 +149,7 @@ function describeHeld({ reading, previousWeight, replaces }: JournalEntry, { uni
   const change = isJump ? ` (${formatChange(weight - previousWeight, unit)})` : '';
   const before =
     replaces?.counted && replaces.weight !== undefined
-      ? `; ${formatWeight(replaces.weight, unit)} of before no longer counts`
+      ? `; the earlier value ${formatWeight(replaces.weight, unit)} no longer counts`
       : '';
   const what = `held ${listMeasures(reading, unit)}${change}`;
   return { level: 'info', event: 'held', what, why: `${whyHeld(reading, previousWeight)}${before}`, reason };
@@ -158,15 +158,15 @@ function describeHeld({ reading, previousWeight, replaces }: JournalEntry, { uni
 function whyHeld(reading: Reading, previousWeight: number | undefined): string {
   switch (reading.held) {
     case 'future':
-      return "it is dated ahead of this computer's clock";
+      return "dated ahead of this computer's clock";
     case 'impossible':
-      return 'no scale can weigh that';
+      return 'no scale can measure that';
     case 'jump': {
-      const release = 'a second weigh-in like it within a week releases both';
+      const release = 'a second similar weigh-in within a week releases both';
       const weight = weightOf(reading);
-      if (weight === undefined || previousWeight === undefined) return `too far from the other weights; ${release}`;
+      if (weight === undefined || previousWeight === undefined) return `too far from the other weights: ${release}`;
       const percent = Math.round((Math.abs(weight - previousWeight) / previousWeight) * 100);
-      return `${percent} % ${weight < previousWeight ? 'below' : 'above'} the weight before; ${release}`;
+      return `${percent} % ${weight < previousWeight ? 'below' : 'above'} the previous weight: ${release}`;
     }
     case undefined:
       return ATTRIBUTIONS[reading.attribution]?.meaning ?? 'ambiguous';
@@ -201,7 +201,7 @@ function createUnknownReporter(log: Log): (reading: Reading) => void {
     for (const what of news.slice(0, MOST_UNKNOWN)) told.add(what);
     const left = news.length - MOST_NAMED;
     const what = `${news.slice(0, MOST_NAMED).join(', ')}${left > 0 ? ` and ${left} more` : ''}`;
-    const text = `Withings sent what weighbridge has no name for: ${what}; the journal keeps it as it came`;
+    const text = `Withings sent something unknown: ${what}. The journal keeps it unchanged.`;
     log.info({ event: 'unknown', text });
   };
 }

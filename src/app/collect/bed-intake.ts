@@ -53,7 +53,7 @@ export function createBedIntake(ports: {
   /** @returns true: sent again it would count as little */
   const refuse = (userId: UserId, why: string, caller: string): true => {
     if (!throttle(`${userId} ${why}`)) return true;
-    const text = `a bed notification about ${nameOf(userId, people)} does not count: ${why} (called by ${caller})`;
+    const text = `${nameOf(userId, people)}: ignored a bed notification: ${why} (from ${caller})`;
     log.warn({ event: 'bed_refused', text, userid: userId, caller });
     return true;
   };
@@ -81,7 +81,7 @@ export function createBedIntake(ports: {
         reported = trouble.code;
       },
     });
-    const what = `${describeBed(event)} ${nameOf(userId, people)} since ${formatTime(event.at, LOCAL_ZONE)}`;
+    const what = `${nameOf(userId, people)}: ${describeBed(event)} since ${formatTime(event.at, LOCAL_ZONE)}`;
     log.info({ event: event.kind, text: what, userid: userId, date: formatTime(event.at, LOCAL_ZONE) });
   };
 
@@ -104,7 +104,7 @@ export function createBedIntake(ports: {
       return true;
     } catch (error) {
       if (signal.aborted) return false;
-      const text = `could not keep a bed event of ${nameOf(userId, people)}: ${explain(asTrouble(error))}`;
+      const text = `${nameOf(userId, people)}: cannot store a bed event: ${explain(asTrouble(error))}`;
       log.warn({ event: 'trouble', text, userid: userId });
       return false;
     } finally {

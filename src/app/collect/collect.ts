@@ -131,8 +131,8 @@ export function createCollect(ports: {
     const text = `fetched ${length} groups of user ${userId}, ${entries.length} of them new`;
     log.debug({ event: 'fetched', text, userid: userId, groups: length, added: entries.length });
     for (const { what } of await ports.unreadable.keep(userId, answer.unreadable)) {
-      const about = `weighbridge cannot read a measure of ${nameOf(userId, people)} that Withings sent: ${what}`;
-      const text = `${about}. It is kept in unreadable.jsonl in the data directory; please report it.`;
+      const about = `${nameOf(userId, people)}: cannot read a measure group from Withings: ${what}`;
+      const text = `${about}. weighbridge kept the measure group in unreadable.jsonl in the data directory. Please report it.`;
       log.warn({ event: 'unreadable', text, userid: userId, what });
     }
     return entries.length;
@@ -195,8 +195,8 @@ export function createCollect(ports: {
     const fetched = await fetch(userId, false, () => queries.window(window));
     await keepWhole(userId, fetched);
     if (deletions.isDoubtful(expected, fetched.first)) {
-      const about = `Withings sends fewer than half of the measures of ${nameOf(userId, people)} of the last 90 days`;
-      const text = `${about}. weighbridge keeps them: Withings may have paused sharing. Check the Withings app.`;
+      const about = `${nameOf(userId, people)}: Withings returned less than half of the measures of the last 90 days`;
+      const text = `${about}. weighbridge keeps all of them. Check in the Withings app whether sharing is paused.`;
       log.warn({ event: 'missing', text, userid: userId });
       return false;
     }

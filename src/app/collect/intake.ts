@@ -37,7 +37,7 @@ export function createIntake(ports: {
 
   const unlinked = ({ userId, action }: Notification, caller: string) => {
     if (action === 'update' || !throttleUnlinked(userId)) return;
-    const text = `Withings says "${action ?? 'nothing'}" about the profile of user ${userId} (called by ${caller}); trying the login`;
+    const text = `Withings reports "${action ?? 'nothing'}" for user ${userId} (from ${caller}). Checking the login.`;
     log.warn({ event: 'unlinked', text, userid: userId, caller });
     accessTokens.forget(userId);
     collector.notify(userId, undefined);
@@ -45,7 +45,7 @@ export function createIntake(ports: {
 
   const unknown = ({ userId }: Notification, caller: string) => {
     if (!throttleUnknown(userId)) return;
-    const text = `a notification for user ${userId}, who is not linked here: there is no token file ${userId} (called by ${caller})`;
+    const text = `ignored a notification for unknown user ${userId} (from ${caller})`;
     log.warn({ event: 'unknown_user', text, userid: userId, caller });
   };
 
@@ -59,7 +59,7 @@ export function createIntake(ports: {
     else if (appli === Appli.profile) unlinked(notification, caller);
     else if (bed !== undefined && BED_KINDS.has(appli)) return await bed(notification, caller);
     else if (throttleUnused(`${userId} ${appli}`)) {
-      const text = `a notification of category ${appli} for user ${userId}; nothing here uses it, its subscription can go (called by ${caller})`;
+      const text = `ignored a notification of category ${appli} for user ${userId} (from ${caller}). You can remove this subscription.`;
       log.warn({ event: 'unknown_appli', text, userid: userId, appli, caller });
     }
     return true;

@@ -57,7 +57,7 @@ export function startBedOutbox(ports: {
     } catch (error) {
       const trouble = asTrouble(error);
       if (stopping.signal.aborted || !isGivenUp(trouble)) throw error;
-      const text = `${name}: gave up on a bed event, and goes on with the next: ${explain(trouble)}`;
+      const text = `${name}: skipped a bed event after repeated errors: ${explain(trouble)}`;
       log.error({ event: 'given_up', text, publisher: name });
     }
   };

@@ -100,7 +100,7 @@ export function startOutbox(ports: {
       // What a stop has cut off fails for no reason of its own.
       if (cutting.signal.aborted || !isGivenUp(trouble)) throw error;
       const [{ reading }] = run;
-      const text = `gave up on the reading ${reading.groupId}, and goes on with the next: ${explain(trouble)}`;
+      const text = `skipped weigh-in ${reading.groupId} after repeated errors: ${explain(trouble)}`;
       log.error({ event: 'given_up', text: `${name}: ${text}`, publisher: name, grpid: reading.groupId });
     }
   };

@@ -166,7 +166,7 @@ export function createLiveStatus(ports: {
     const { at: since, agoMs } = lastContact ?? ago(clock.elapsedMs() - (seen.get(userId)?.sinceMs ?? startedMs));
     const limitMs = Math.max(SILENT_INTERVALS * schedule.intervalMs(userId), schedule.isPolled(userId) ? SILENT_MS : 0);
     if (agoMs <= limitMs || login.state === 'needs_login') return [];
-    const text = `${nameOf(userId, people)}: no fetch has worked for ${Math.floor(agoMs / 60_000)} min; see the log`;
+    const text = `${nameOf(userId, people)}: no successful check for ${Math.floor(agoMs / 3_600_000)} h. See the log.`;
     return [{ userId, code: 'no_contact', text, since, isLasting: true }];
   };
 

@@ -53,12 +53,39 @@ function createTold({ clock, log }: Ports) {
         if (!isOver(key, trouble)) continue;
         told.delete(key);
         const minutes = Math.round((clock.elapsedMs() - sinceMs) / 60_000);
-        const text = `works again${minutes < 1 ? '' : ` after ${minutes} min`}: ${about}${trouble.message}`;
-        log.info({ event: 'recovered', text, code: trouble.code });
+        const was = `was: ${trouble.message}${minutes < 1 ? '' : `, for ${minutes} min`}`;
+        log.info({
+          event: 'recovered',
+          text: `${about}${recovered(trouble, about)} again (${was})`,
+          code: trouble.code,
+        });
       }
     },
     current: (): readonly CurrentTrouble[] => [...told.values()],
   };
+}
+
+/** What works again, by the code of the trouble. */
+const RECOVERED: Readonly<Record<string, string>> = {
+  unreachable: 'Withings can be reached',
+  bad_answer: 'Withings answers',
+  withings_error: 'Withings answers',
+  throttled: 'Withings answers',
+  wrong_client: 'Withings accepts the client id and the secret',
+  callback_unreachable: 'Withings can reach CALLBACK_URL',
+  clock_wrong: 'the clock is right',
+  disk_full: 'files can be written',
+  read_only: 'files can be written',
+  file_hangs: 'the file system answers',
+  lock_held: 'the login can be locked',
+  lock_failed: 'the login can be locked',
+};
+
+/** @param about the person, or the publisher */
+function recovered({ code, recovery }: Trouble, about: string): string {
+  if (about === 'mqtt: ') return 'the MQTT broker works';
+  if (about === 'hook: ') return 'the hook works';
+  return RECOVERED[code] ?? (recovery === 'login' ? 'the login works' : 'fetching works');
 }
 
 /** The troubles of fetching for people, or of their subscriptions. */

@@ -42,7 +42,7 @@ export function createLiveness(
     },
     stuck() {
       const silentMs = clock.elapsedMs() - lastMs;
-      if (silentMs > ROUND_LIMIT_MS) return `nobody has been looked after for ${minutes(silentMs)} min`;
+      if (silentMs > ROUND_LIMIT_MS) return `the fetch loop has not run for ${minutes(silentMs)} min`;
       const wait = silentFiles();
       if (wait !== undefined && wait.ms > FILES_LIMIT_MS)
         return `the file system has not answered for ${minutes(wait.ms)} min (${wait.doing})`;
@@ -100,7 +100,7 @@ export async function reportToSystemd(ports: {
       await ports.notify(lines);
       isDeaf = false;
     } catch (error) {
-      const text = `systemd cannot be told how things stand (${error instanceof Error ? error.message : error})`;
+      const text = `cannot send the status to systemd (${error instanceof Error ? error.message : error})`;
       if (!isDeaf) log.warn({ event: 'trouble', text });
       isDeaf = true;
     }
@@ -119,7 +119,7 @@ export async function reportToSystemd(ports: {
   const showLife = async () => {
     const standstill = liveness.stuck();
     if (standstill === undefined) await notify('WATCHDOG=1');
-    else log.error({ event: 'stuck', text: `${standstill}; systemd is left to restart weighbridge` });
+    else log.error({ event: 'stuck', text: `${standstill}. systemd will restart weighbridge.` });
   };
 
   await notify('READY=1');

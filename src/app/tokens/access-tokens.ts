@@ -142,6 +142,6 @@ function accessRefused(userId: UserId): Trouble {
   return new Trouble(`Withings refuses the fresh access token of user ${userId}`, {
     code: 'access_refused',
     recovery: 'login',
-    hint: 'link the account again ("weighbridge login"); if that does not help, compare WITHINGS_CLIENT_SECRET and the scopes of the application (SCOPES) with the Withings partner dashboard',
+    hint: 'Link the account again ("weighbridge login"); if that does not help, compare WITHINGS_CLIENT_SECRET and the scopes of the application (SCOPES) with the Withings partner dashboard',
   });
 }

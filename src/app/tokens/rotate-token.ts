@@ -141,10 +141,10 @@ async function findShared(
 }
 
 function notLinked(userId: UserId): Trouble {
-  return new Trouble(`user ${userId} has no refresh token`, {
+  return new Trouble(`user ${userId} is not linked`, {
     code: 'not_linked',
     recovery: 'unlinked',
-    hint: 'link the account with "weighbridge login"',
+    hint: 'Run "weighbridge login".',
   });
 }
 
@@ -153,7 +153,7 @@ function loginChanged(userId: UserId): Trouble {
   return new Trouble(`the login of user ${userId} changed during a rotation`, {
     code: 'login_changed',
     recovery: 'retry',
-    hint: 'weighbridge uses the new token',
+    hint: 'weighbridge uses the new login.',
     waitMs: 0,
   });
 }
@@ -162,6 +162,6 @@ function foreignLogin(userId: UserId, owner: UserId): Trouble {
   return new Trouble(`the login in the token file ${userId} belongs to user ${owner}`, {
     code: 'foreign_login',
     recovery: 'login',
-    hint: `rename the file to ${owner}`,
+    hint: `Rename the file to ${owner}.`,
   });
 }

@@ -40,9 +40,9 @@ function createAnnounce({ shell, show }: Linking): Announce {
   let before: 'daemon' | 'login' | undefined;
   return async (answering) => {
     if (answering === 'daemon' && before !== 'daemon')
-      shell.say('A weighbridge is running here and answers the browser.');
+      shell.say('weighbridge is already running, and will handle the browser.');
     if (answering === 'login' && before === 'daemon')
-      shell.say('That weighbridge has stopped. This command answers the browser now.');
+      shell.say('The running weighbridge stopped. This command handles the browser now.');
     if (before === undefined) await show();
     before = answering;
   };
@@ -125,10 +125,10 @@ async function isDaemonHere({ config, patience }: Linking): Promise<boolean> {
   const found = await findDaemon(config, patience);
   if (found !== 'elsewhere') return found === 'here';
   const tokens = resolve(config.directories.tokens);
-  throw new Trouble(`the weighbridge that runs here keeps its logins elsewhere than in ${tokens}`, {
+  throw new Trouble(`the running weighbridge uses a different TOKENS_DIR than ${tokens}`, {
     code: 'other_place',
     recovery: 'settings',
-    hint: 'start login in the folder of that one, or with the same TOKENS_DIR',
+    hint: 'Run "weighbridge login" in the folder of the running weighbridge, or with its TOKENS_DIR.',
   });
 }
 

@@ -31,16 +31,16 @@ export async function linkByHand(linking: Linking): Promise<LinkedPerson | undef
 
 const TASKS: Readonly<Record<Bringer, string>> = {
   browser: '',
-  hand: 'The browser ends on a page that it cannot open. Copy its address, and paste it here within 30 seconds.',
-  either: 'If the browser ends on a page that it cannot open, copy its address, and paste it here within 30 seconds.',
+  hand: 'At the end the browser shows a page that it cannot open. Paste the address of that page here within 30 seconds.',
+  either: 'If the browser shows a page that it cannot open, paste the address of that page here within 30 seconds.',
 };
 
 const NOT_WHOLE: LinkFailed = {
   kind: 'failed',
   code: 'not_whole',
   title: 'Address incomplete',
-  problem: 'This is only a part of the address, or another address.',
-  remedy: 'Paste the rest of it, or the whole address with everything behind the question mark.',
+  problem: 'The address is incomplete, or it is a different address.',
+  remedy: 'Paste the rest, or the whole address, including everything after the question mark.',
 };
 
 function forever(): Promise<void> {

@@ -37,8 +37,7 @@ export async function linkPerson(shell: Shell, options: LinkOptions): Promise<Li
   const { config, core, log } = openCommand(shell);
   const { callback } = core;
   if (callback === undefined) {
-    const message =
-      'CALLBACK_URL is required, or REDIRECT_URL where Withings cannot call: the browser ends there after the consent. Run "weighbridge setup"';
+    const message = 'CALLBACK_URL or REDIRECT_URL is required to link a person. Run "weighbridge setup".';
     throw new ExitError(ExitCode.configuration, message);
   }
   const { demoUser = false, subscribe } = options;

@@ -6,13 +6,15 @@ export async function showLink(
   link: URL,
   { isForPhone }: { readonly isForPhone: boolean },
 ): Promise<void> {
-  say('Open this link in a browser, log in at Withings, choose the person and say yes:');
+  say('Open this link in a browser, log in at Withings, choose the person, and allow access:');
+  say('');
   print(link.href);
+  say('');
   if (terminal === undefined || !isForPhone) return;
   // Loaded only where it is seen.
   const { drawQrCode } = await import('./qr-code.ts');
   const code = drawQrCode(link.href, { columns: terminal.columns ?? 0, colour: !env['NO_COLOR'] });
   if (code === undefined) return;
-  say('With a phone, scan this code instead:');
+  say('With a phone, scan this code:');
   say(code);
 }

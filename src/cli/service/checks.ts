@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Config, formatProblem, type Parsed } from '../../config/config.ts';
+import { type Config, describeProblem, formatWarning, type Parsed } from '../../config/config.ts';
 import { createProof, localCallbackUrl, probeCallback } from '../../http/probe.ts';
 import type { Shell } from '../shell.ts';
 import type { InstalledUnit, Machine } from './steps.ts';
@@ -24,12 +24,12 @@ export function faults({ problems, readable }: Parsed): readonly string[] {
     const [, ours] = /(?:^|\/)deploy\/hooks\/([a-z-]+\.sh)$/.exec(path) ?? [];
     const remedy =
       ours === undefined
-        ? 'put it somewhere else, such as /usr/local/lib, and write its whole path'
-        : `write ${ours} without a path, which weighbridge finds`;
-    return `${name}: the service cannot see ${path}; ${remedy}`;
+        ? 'Move it, for example to /usr/local/lib, and set the whole path.'
+        : `Set ${ours} without a path.`;
+    return `${name}: the service cannot see ${path}. ${remedy}`;
   };
   return [
-    ...problems.map(formatProblem),
+    ...problems.map((problem) => formatWarning(describeProblem(problem))),
     ...Object.entries(lost).flatMap(([name, paths]) => paths.map((path) => describe(name, path))),
   ];
 }
@@ -45,16 +45,16 @@ export async function hiddenProgram({ program }: Shell): Promise<readonly string
     const real = await realpath(path);
     const hidden = [path, real].find(isHidden);
     const closed = await firstClosed(real);
-    if (hidden !== undefined) found.push(`${what} is in ${hidden}, which a service cannot see; ${INSTALL[what]}`);
+    if (hidden !== undefined) found.push(`${what} is in ${hidden}, which a service cannot see. ${INSTALL[what]}`);
     else if (closed !== undefined)
-      found.push(`${what} is in ${real}, and ${closed} is not for everybody to read; ${INSTALL[what]}`);
+      found.push(`${what} is in ${real}, and ${closed} is not readable by all users. ${INSTALL[what]}`);
   }
   return found;
 }
 
 const INSTALL: Readonly<Record<string, string>> = {
-  Node: 'install one for all users: "sudo apt install --no-install-recommends nodejs npm"',
-  weighbridge: 'install it for all users: "sudo npm install --global ./weighbridge.tgz" (README.md, "Install")',
+  Node: 'Install Node for all users: sudo apt install --no-install-recommends nodejs npm',
+  weighbridge: 'Install weighbridge for all users: sudo npm install --global ./weighbridge.tgz',
 };
 
 async function firstClosed(path: string): Promise<string | undefined> {
@@ -67,7 +67,7 @@ async function firstClosed(path: string): Promise<string | undefined> {
 export function changedUnit({ paths }: Machine, unit: InstalledUnit | undefined): readonly string[] {
   if (unit === undefined || unit.isUnchanged) return [];
   return [
-    `${paths.unit} is not as it was written here, and is left alone; put your changes into "sudo systemctl edit weighbridge", and call "weighbridge service uninstall" first`,
+    `${paths.unit} was changed by hand, so it was left alone. Move the changes to "sudo systemctl edit weighbridge". Then run "weighbridge service uninstall", and install again.`,
   ];
 }
 
@@ -75,7 +75,7 @@ export function changedUnit({ paths }: Machine, unit: InstalledUnit | undefined)
 export function downgrade(own: string, unit: InstalledUnit | undefined): readonly string[] {
   if (unit?.version === undefined || !isOlder(own, unit.version)) return [];
   return [
-    `this is weighbridge ${own}, and the service was set up by ${unit.version}, which is newer. Install that version or a newer one. To go back all the same, add --force`,
+    `the service is newer (${unit.version}) than this weighbridge (${own}). Install ${unit.version} or later. To go back to ${own}, add --force.`,
   ];
 }
 
@@ -106,5 +106,5 @@ export async function cronNotes({ env }: Shell, { run }: Machine): Promise<reado
   const user = env['SUDO_USER'];
   const { stdout } = await run('crontab', user === undefined ? ['-l'] : ['-u', user, '-l']);
   const line = stdout.split('\n').find((each) => CRON_LINE.test(each));
-  return line === undefined ? [] : [`cron starts weighbridge, too; take this line out ("crontab -e"): ${line.trim()}`];
+  return line === undefined ? [] : [`cron starts weighbridge too. Remove this line with "crontab -e": ${line.trim()}`];
 }

@@ -34,8 +34,8 @@ export async function installService(
     return code;
   }
   if (code === ExitCode.done) {
-    if (before !== undefined) shell.print(`weighbridge ${before.version ?? 'of an unknown version'} ran before`);
-    shell.print(`weighbridge ${version} runs now`);
+    const was = before === undefined ? '' : ` (before: ${before.version ?? 'unknown version'})`;
+    shell.print(`weighbridge ${version} is running${was}`);
     return await showService(shell, machine);
   }
   if (shell.isRoot) for (const line of await lastLines(machine.run)) shell.say(`  ${line}`);
@@ -95,13 +95,13 @@ async function planInstall(shell: Shell, machine: Machine, { force }: InstallOpt
     // After the moves: the settings say where the files are, also where a move was cut off.
     ...(source === paths.env ? [] : [moveSettings(source, paths.env)]),
     { text: `write ${paths.unit}`, run: () => writePublic(paths.unit, unit) },
-    { text: 'let systemd read it', run: () => systemctl(run, 'daemon-reload') },
-    { text: 'start weighbridge at boot from now on', run: () => systemctl(run, 'enable', unitName) },
+    { text: 'reload systemd', run: () => systemctl(run, 'daemon-reload') },
+    { text: 'enable start at boot', run: () => systemctl(run, 'enable', unitName) },
     { text: 'start weighbridge, and wait until it listens', run: () => systemctl(run, 'restart', unitName) },
   ];
   const notes = [
     ...(settings !== undefined && parsed === undefined
-      ? [`note: ${source} is for root to read, and not looked at`]
+      ? [`note: only root can read ${source}, so it was not checked`]
       : []),
     ...(parsed?.warnings ?? []).map((warning) => `warning: ${formatWarning(warning)}`),
     ...[...otherSettings(shell, machine, source), ...moves.notes, ...(await cronNotes(shell, machine))].map(
@@ -113,10 +113,9 @@ async function planInstall(shell: Shell, machine: Machine, { force }: InstallOpt
 
 const as = (code: ExitCode, texts: readonly string[]): readonly Obstacle[] => texts.map((text) => ({ text, code }));
 
-const NO_SYSTEMD = 'there is no systemd on this machine; README.md has the way with cron';
-const NO_SETTINGS =
-  'there are no settings in this folder: run "weighbridge setup", or write the file .env (README.md, "An application at Withings")';
-const RUNNING = 'a weighbridge is running here already: stop it first, so that two do not use one login';
+const NO_SYSTEMD = 'systemd is not available on this machine. Use cron instead.';
+const NO_SETTINGS = 'this folder has no settings. Run "weighbridge setup", or write the file .env.';
+const RUNNING = 'weighbridge is already running here. Stop it first: two must not use the same login.';
 
 /** The service keeps its settings. Those of the folder may be newer. */
 function otherSettings(shell: Shell, { paths, folder }: Machine, source: string): readonly string[] {
@@ -126,7 +125,7 @@ function otherSettings(shell: Shell, { paths, folder }: Machine, source: string)
   const names = Object.keys(here).filter((name) => here[name] !== there[name]);
   if (names.length === 0 || Object.keys(there).length === 0) return [];
   return [
-    `${path} differs from ${paths.env} in ${names.join(', ')}. The service uses ${paths.env}: change that file, and remove the other`,
+    `${path} differs from ${paths.env} in ${names.join(', ')}. The service uses ${paths.env}. Change that file, and remove ${path}.`,
   ];
 }
 
@@ -152,7 +151,7 @@ async function readServiceSettings(shell: Shell, { paths, folder }: Machine): Pr
 
 function moveSettings(from: string, to: string): Step {
   return {
-    text: `move the settings in ${from} to ${to}, for root to read`,
+    text: `move the settings from ${from} to ${to}, readable only by root`,
     async run() {
       await mkdir(dirname(to), { recursive: true, mode: 0o755 });
       await replaceFile(nodeFiles, to, await readFile(from, 'utf8'));

@@ -47,11 +47,11 @@ export async function planMoves(
     const begunIn = await mark.read();
     if (from === to || ((await contents(from)).length === 0 && begunIn !== from)) continue;
     if (begunIn !== undefined && begunIn !== from) {
-      notes.push(`a move of the ${what} in ${begunIn} was cut off; those in ${from} are left alone`);
+      notes.push(`a move of the ${what} in ${begunIn} was interrupted. The ${what} in ${from} stay there.`);
       continue;
     }
     if (begunIn === undefined && (await contents(to)).length > 0) {
-      notes.push(`the service has ${what} of its own in ${to}; those in ${from} are left alone`);
+      notes.push(`the service already has ${what} in ${to}. The ${what} in ${from} stay there.`);
       continue;
     }
     const move = async () => {
@@ -61,7 +61,7 @@ export async function planMoves(
       if ((await contents(from)).length > 0) await moveFiles({ from, to });
       await mark.remove();
     };
-    steps.push({ text: `move the ${what} in ${from} to ${to}`, run: move });
+    steps.push({ text: `move the ${what} from ${from} to ${to}`, run: move });
   }
   return { steps, notes };
 }
@@ -76,7 +76,7 @@ async function takeOver(state: string, path: string, root: number): Promise<void
   // systemd's own link leads here, and root alone can change that one.
   await own(state, root);
   await mkdir(path, { recursive: true, mode: 0o700 });
-  if (!(await lstat(path)).isDirectory()) throw new Error(`${path} is a link, and must be a directory`);
+  if (!(await lstat(path)).isDirectory()) throw new Error(`${path} is a link. It must be a directory.`);
   await own(path, root);
 }
 
@@ -95,7 +95,7 @@ function createMark(settings: string, name: string) {
     /** Undefined as well for a user who may only look, with --dry-run. */
     read: async () => await readFile(path, 'utf8').catch(() => undefined),
     async put(from: string, to: string) {
-      if ((await contents(to)).length > 0) throw new Error(`there are files in ${to} now; stop what writes them`);
+      if ((await contents(to)).length > 0) throw new Error(`another program writes files to ${to}. Stop that program.`);
       await mkdir(settings, { recursive: true, mode: 0o700 });
       await replaceFile(nodeFiles, path, from);
     },
@@ -132,7 +132,7 @@ async function moveEntry(name: string, move: Move): Promise<void> {
   const stats = await found(source);
   if (stats === undefined) return;
   if (stats.isDirectory()) return await moveDirectory({ from: source, to: target });
-  if ((await found(target)) !== undefined) throw new Error(`there is ${source} and ${target}; remove the older one`);
+  if ((await found(target)) !== undefined) throw new Error(`both ${source} and ${target} exist. Remove the older one.`);
   try {
     await rename(source, target);
   } catch (error) {
@@ -170,7 +170,7 @@ async function finishCopies({ from, to }: Move): Promise<void> {
 
 /** Copies a file durably, without following a link. */
 async function copy(from: string, to: string): Promise<void> {
-  if ((await lstat(from)).isSymbolicLink()) throw new Error(`${from} is a link; put the file itself there`);
+  if ((await lstat(from)).isSymbolicLink()) throw new Error(`${from} is a link. Replace it with the file itself.`);
   await using source = await openRegular(from, constants.O_RDONLY | constants.O_NOFOLLOW);
   await using target = await open(to, 'wx', FILE_MODE);
   // Streams would close the files.

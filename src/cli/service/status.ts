@@ -11,16 +11,16 @@ export async function showService(shell: Shell, machine: Machine = THIS_MACHINE)
   const { paths, run } = machine;
   const state = await askService(run);
   if (state === undefined) {
-    shell.say('error: systemd cannot be asked on this machine');
+    shell.say('error: systemd is not available on this machine');
     return ExitCode.failed;
   }
   if (!state.isInstalled) {
-    shell.print('not installed; "sudo weighbridge service install --dry-run" says what that would do');
+    shell.print('not installed. To see the steps, run "sudo weighbridge service install --dry-run".');
     return ExitCode.failed;
   }
   const boot = state.startsAtBoot
     ? 'starts at boot'
-    : `does not start at boot: "sudo systemctl enable ${SERVICE_NAME}"`;
+    : `does not start at boot. Run "sudo systemctl enable ${SERVICE_NAME}".`;
   const lines = await lastLines(run);
   const version = (await readUnit(machine))?.version;
   const { version: own } = readManifest(shell.files);
@@ -28,12 +28,12 @@ export async function showService(shell: Shell, machine: Machine = THIS_MACHINE)
     `installed: ${paths.unit}, ${boot}`,
     ...(version === undefined || version === own
       ? []
-      : [`set up by version ${version}, and this is ${own}: "sudo weighbridge service install" starts this one`]),
+      : [`service version: ${version}. This is ${own}; to start it, run "sudo weighbridge service install".`]),
     ...state.dropIns.map((path) => `changed by ${path}`),
     ...describe(state),
-    `settings: ${paths.env}${existsSync(paths.env) ? '' : ', which are gone: it cannot start without them'}`,
+    `settings: ${paths.env}${existsSync(paths.env) ? '' : ' (missing: weighbridge cannot start without it)'}`,
     `logins and measurements: ${paths.state}`,
-    lines.length > 0 ? 'the last lines of its log:' : `its log: "sudo journalctl -u ${SERVICE_NAME}"`,
+    lines.length > 0 ? 'last log lines:' : `log: "sudo journalctl -u ${SERVICE_NAME}"`,
     ...lines.map((line) => `  ${line}`),
   ];
   for (const line of text) shell.print(line);
@@ -41,16 +41,16 @@ export async function showService(shell: Shell, machine: Machine = THIS_MACHINE)
 }
 
 function describe({ activity, since, pid, status, exitCode, result, restarts }: ServiceState): readonly string[] {
-  const again = restarts === 0 ? '' : `; restarted ${restarts} times since it was started by hand or at boot`;
+  const again = restarts === 0 ? '' : `, restarted ${restarts} time${restarts === 1 ? '' : 's'}`;
   switch (activity) {
     case 'active':
-      return [`running since ${since}, process ${pid}${again}`, ...(status === '' ? [] : [`says: ${status}`])];
+      return [`running since ${since}, process ${pid}${again}`, ...(status === '' ? [] : [`status: ${status}`])];
     case 'activating':
-      return [`starting, or waiting for the next try, since ${since} (the last one: ${result}, ${exitCode})${again}`];
+      return [`starting, or waiting to restart, since ${since} (last exit: ${result}, code ${exitCode})${again}`];
     default:
       if (exitCode === ExitCode.configuration)
-        return [`stopped since ${since}: its settings are wrong (78), the lines below say which`];
-      return [`stopped since ${since} (${result}): "sudo systemctl start ${SERVICE_NAME}"`];
+        return [`stopped since ${since}: wrong settings (exit code 78). The lines below show which.`];
+      return [`stopped since ${since} (${result}). Run "sudo systemctl start ${SERVICE_NAME}".`];
   }
 }
 
@@ -63,26 +63,26 @@ export async function uninstallService(
   const { paths, run } = machine;
   const unit = await readUnit(machine);
   if (unit === undefined) {
-    shell.say(`there is no service: ${paths.unit} does not exist`);
+    shell.say(`no service is installed: ${paths.unit} does not exist`);
     return ExitCode.done;
   }
   const saved = `${paths.unit}.saved`;
   const steps: readonly Step[] = [
     {
-      text: 'stop weighbridge, and start it at boot no more',
+      text: 'stop weighbridge, and disable start at boot',
       run: () => systemctl(run, 'disable', '--now', `${SERVICE_NAME}.service`),
     },
     unit.isUnchanged
       ? { text: `remove ${paths.unit}`, run: () => rm(paths.unit) }
       : {
-          text: `move ${paths.unit} to ${saved}, for somebody has changed it`,
+          text: `move ${paths.unit} to ${saved}, because it was changed by hand`,
           run: () => rename(paths.unit, saved),
         },
-    { text: 'let systemd forget it', run: () => systemctl(run, 'daemon-reload') },
+    { text: 'reload systemd', run: () => systemctl(run, 'daemon-reload') },
   ];
   const code = await carryOut(shell, steps, options);
   if (code !== ExitCode.done) return code;
-  shell.say(`What stays: the settings in ${paths.settings}, logins and measurements in ${paths.state}`);
-  shell.say('(which leads to /var/lib/private). Another "weighbridge service install" goes on with them.');
+  shell.say(`Kept: the settings in ${paths.settings}, and logins and measurements in ${paths.state}`);
+  shell.say('(a link to /var/lib/private). The next "weighbridge service install" uses them again.');
   return code;
 }

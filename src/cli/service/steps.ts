@@ -30,7 +30,7 @@ export async function carryOut(
   { dryRun = false }: { readonly dryRun?: boolean },
 ): Promise<ExitCode> {
   if (!dryRun && !shell.isRoot) {
-    shell.say('error: this is for root: put "sudo" in front; with --dry-run it only says what it would do');
+    shell.say('error: this needs root. Run it with sudo, or use --dry-run to see the steps.');
     return ExitCode.failed;
   }
   for (const { text, run } of steps) {
@@ -49,7 +49,7 @@ export async function carryOut(
 /** @throws Error with the output of systemctl when it fails */
 export async function systemctl(run: RunProgram, ...args: readonly string[]): Promise<void> {
   const { code, stderr } = await run('systemctl', args);
-  if (code !== 0) throw new Error(`systemctl ${args.join(' ')} has failed: ${stderr.trim()}`);
+  if (code !== 0) throw new Error(`systemctl ${args.join(' ')} failed: ${stderr.trim()}`);
 }
 
 export interface InstalledUnit {

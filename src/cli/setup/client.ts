@@ -36,7 +36,7 @@ export async function takeClient(session: Session, isNewUrl: boolean): Promise<v
       return;
     }
     if (trouble.code !== 'wrong_client')
-      throw new ExitError(ExitCode.failed, `${explain(trouble)}. Then run "weighbridge setup" again.`);
+      throw new ExitError(ExitCode.failed, `${explain(trouble)} Then run "weighbridge setup" again.`);
     const wrong = 'Withings rejects the client id or the secret. Copy both again from the dashboard.';
     if (questions === undefined) throw new ExitError(ExitCode.configuration, wrong);
     say(wrong);
@@ -60,7 +60,7 @@ async function complete(session: Session, known: Known): Promise<Credentials> {
 
 function checkWord(name: string): Check {
   const check = checkSetting(name);
-  return (text) => (/\s/.test(text) ? 'cannot contain a space' : check(text));
+  return (text) => (/\s/.test(text) ? 'Remove the space.' : check(text));
 }
 
 /** A signed call for a nonce, which involves no login. */
@@ -85,7 +85,7 @@ function sayWhatToEnter(session: Session): void {
     '  Type of integration   Public API',
     '  Name, description     as you like, such as weighbridge',
     '  Environment           Development',
-    '  Callback URL          the next line; the "Test" button may fail for now',
+    '  Callback URL          copy the next line; the "Test" button may fail for now',
     urlOf(session),
     'Withings then shows a client id and a client secret.',
     '',

@@ -3,6 +3,7 @@ import { checkBroker } from '../../doctor/publishers.ts';
 import { nameOf } from '../../domain/household.ts';
 import { lackOf, missingScopes } from '../../domain/scope.ts';
 import type { UserId } from '../../domain/token.ts';
+import { explain } from '../../domain/trouble.ts';
 import { createPersonFiles } from '../../storage/person-files.ts';
 import { createTokenFiles } from '../../storage/token-files.ts';
 import { runProgram, systemdVersion } from '../../systemd/control.ts';
@@ -25,8 +26,7 @@ export async function sayMissingScopes(session: Session): Promise<void> {
   for (const userId of await listLinked(session)) {
     const missing = missingScopes((await states.load(userId)).scope, withings.applis);
     if (missing.length === 0) continue;
-    const { message, hint } = lackOf(missing);
-    session.say(`${nameOf(userId, people)}: ${message}; ${hint}`);
+    session.say(`${nameOf(userId, people)}: ${explain(lackOf(missing))}`);
   }
 }
 
@@ -61,7 +61,7 @@ export async function takeBroker(session: Session): Promise<void> {
     const url = given ?? (await questions?.text(message, check)) ?? '';
     if (url === '') return;
     const problem = check(url);
-    if (problem !== undefined) throw new ExitError(ExitCode.usage, `--mqtt ${problem}`);
+    if (problem !== undefined) throw new ExitError(ExitCode.usage, `--mqtt: ${problem}`);
     const changes = { MQTT_URL: url, ...(await takeBrokerLogin(session, given !== undefined)) };
     if (await acceptsMessages(session, changes)) return await session.save(changes);
     if (questions === undefined) throw new ExitError(ExitCode.failed);
@@ -94,7 +94,7 @@ export async function fetchHistory(session: Session, linked: UserId | undefined)
   const people = linked === undefined ? await listLinked(session) : [linked];
   const { names } = session.config().people;
   for (const userId of people) {
-    const message = `Fetch the weigh-ins of all past years of ${names.get(userId) ?? userId} now?`;
+    const message = `Fetch the weigh-ins of all past years for ${names.get(userId) ?? `user ${userId}`} now?`;
     const isWanted = session.options.history ?? (await session.questions?.confirm(message, true)) ?? false;
     const code = isWanted
       ? await backfillUser(session.shell(), userId, { since: undefined, until: undefined })
@@ -115,8 +115,8 @@ export async function offerService(session: Session): Promise<ExitCode> {
     if (isWanted) return await installService(shell, {});
   }
   if (options.service === true)
-    throw new ExitError(ExitCode.failed, '--service needs systemd, root, and a folder of root');
+    throw new ExitError(ExitCode.failed, '--service needs systemd, root, and a folder that belongs to root');
   say('Start weighbridge now with "weighbridge serve".');
-  if (hasSystemd) say('To run it at boot as a service, type: sudo weighbridge service install');
+  if (hasSystemd) say('To run weighbridge at boot as a service, run "sudo weighbridge service install".');
   return ExitCode.done;
 }

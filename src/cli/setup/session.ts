@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Config, formatProblem, parseConfig } from '../../config/config.ts';
+import { type Config, describeProblem, formatWarning, parseConfig } from '../../config/config.ts';
 import { type Changes, editDotenv } from '../../config/dotenv-file.ts';
 import { SettingError } from '../../config/readers.ts';
 import type { Finding } from '../../doctor/finding.ts';
@@ -76,7 +76,10 @@ function edited(text: string, changes: Changes): string {
 function readAll(env: Readonly<Record<string, string | undefined>>): Config {
   const { config, problems } = parseConfig(env, 'files');
   if (config !== undefined) return config;
-  throw new ExitError(ExitCode.configuration, problems.map(formatProblem).join('\n'));
+  throw new ExitError(
+    ExitCode.configuration,
+    problems.map((problem) => formatWarning(describeProblem(problem))).join('\n'),
+  );
 }
 
 /** What the doctor found, as `weighbridge doctor` prints it. */
@@ -95,8 +98,8 @@ export async function answer(
 ): Promise<string> {
   const checkBare: Check = (text) => check(withoutQuotes(text));
   if (given === undefined && questions !== undefined) return withoutQuotes(await ask(questions, checkBare));
-  const problem = given === undefined ? 'is missing' : checkBare(given);
-  if (problem !== undefined) throw new ExitError(ExitCode.usage, `${option} ${problem}`);
+  const problem = given === undefined ? 'required' : checkBare(given);
+  if (problem !== undefined) throw new ExitError(ExitCode.usage, `${option}: ${problem}`);
   return withoutQuotes(given ?? '');
 }
 
@@ -111,6 +114,6 @@ function withoutQuotes(text: string): string {
 export function checkSetting(name: string, toValue: (text: string) => string = (text) => text): Check {
   return (text) => {
     const { problems } = parseConfig({ [name]: toValue(text) }, 'files');
-    return text === '' ? 'is empty' : problems.find((each) => each.name === name)?.message;
+    return text === '' ? 'expected a value' : problems.find((each) => each.name === name)?.message;
   };
 }

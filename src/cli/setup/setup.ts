@@ -21,7 +21,7 @@ export async function setUp(shell: Shell, options: SetupOptions): Promise<ExitCo
     return await takeAll(shell, options);
   } catch (error) {
     if (!(error instanceof Stopped || shell.signal.aborted)) throw error;
-    shell.say('Stopped. The answers so far are in .env, and "weighbridge setup" goes on from there.');
+    shell.say('Stopped. Your answers are saved in .env. To continue, run "weighbridge setup" again.');
     return ExitCode.failed;
   }
 }
@@ -33,7 +33,7 @@ async function takeAll(shell: Shell, options: SetupOptions): Promise<ExitCode> {
   // By its settings, which may change now.
   const wasRunning = (await findDaemon(session.config(), shell.signal)) === 'here';
   if (session.questions === undefined) demandOptions(session);
-  else shell.say('Ctrl-C stops at any question; "weighbridge setup" then goes on from there.');
+  else shell.say('Press Ctrl-C to stop at any question. The next "weighbridge setup" continues there.');
   const isNewUrl = await chooseWayIn(session);
   await takeClient(session, isNewUrl);
   const isReachable = await tryWayIn(session);
@@ -45,12 +45,12 @@ async function takeAll(shell: Shell, options: SetupOptions): Promise<ExitCode> {
   if (code !== ExitCode.done) return code;
   if (linked !== undefined) sayLinked(session, linked);
   if (!wasRunning && !linked?.isDaemon) return await offerService(session);
-  if (session.isChanged()) shell.say('Restart the running weighbridge, so that it uses the new settings.');
+  if (session.isChanged()) shell.say('Restart weighbridge to apply the new settings.');
   return ExitCode.done;
 }
 
 const SERVICE_IS_HERE = `weighbridge runs here as a service, with its settings in /etc/weighbridge/env.
-Change them there, then "sudo systemctl restart weighbridge". "sudo weighbridge login" links another person.`;
+Change them there, then run "sudo systemctl restart weighbridge". To link another person, run "sudo weighbridge login".`;
 
 /** Without a terminal every answer that has no default must be an option. */
 function demandOptions({ options, setting, config, shell }: Session): void {
@@ -68,8 +68,8 @@ function demandOptions({ options, setting, config, shell }: Session): void {
   if (names.length === 0) return;
   const { keyboard, env } = shell();
   const isDumb = keyboard !== undefined && env['TERM'] === 'dumb';
-  const why = isDumb ? 'with TERM=dumb this terminal cannot show questions, so' : 'without a terminal';
-  const message = `${why} these options are needed as well: ${names.join(', ')}`;
+  const why = isDumb ? 'with TERM=dumb, setup cannot ask questions' : 'without a terminal, setup cannot ask questions';
+  const message = `${why}. Add these options: ${names.join(', ')}`;
   throw new ExitError(ExitCode.usage, message);
 }
 

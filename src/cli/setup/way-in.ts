@@ -69,10 +69,10 @@ export async function chooseWayIn(session: Session): Promise<boolean> {
 
 async function makeUrl(session: Session): Promise<void> {
   const { options, say } = session;
-  say('Withings sends a notification after each weigh-in. For that it needs a way to this computer.');
+  say('Withings sends a notification after each weigh-in. For that, Withings needs a way to this computer.');
   const usual = options.hostName !== undefined ? 'proxy' : options.redirectUrl !== undefined ? NONE : undefined;
   const given = options.way ?? usual;
-  const isKnown = (name: string) => (WAY_NAMES.includes(name) ? undefined : `must be one of ${WAY_NAMES.join(', ')}`);
+  const isKnown = (name: string) => (WAY_NAMES.includes(name) ? undefined : `expected one of ${WAY_NAMES.join(', ')}`);
   const choices = [
     ...Object.entries(WAYS).map(([value, { name }]) => ({ value, name })),
     { value: NONE, name: 'Nothing: weighbridge asks Withings every 10 minutes instead' },
@@ -89,7 +89,7 @@ async function makeCallbackUrl(session: Session, way: Way): Promise<void> {
   const sandbox = isLoopback(withings.apiUrl.hostname);
   const check = (text: string) => problemOf(text, sandbox);
   const given = await answer(session, '--host-name', options.hostName, check, (ask, checkBare) =>
-    ask.text('The host name that it gives this computer (such as NAME.ngrok-free.app):', checkBare),
+    ask.text('Public host name of this computer (such as NAME.ngrok-free.app):', checkBare),
   );
   const origin = originOf(given) ?? '';
   const url = `${origin}${ROUTE}/${randomBytes(SECRET_BYTES).toString('hex')}`;
@@ -98,18 +98,18 @@ async function makeCallbackUrl(session: Session, way: Way): Promise<void> {
   const { host } = new URL(origin);
   const { port } = listen;
   const guide = fileURLToPath(new URL('../README.md', session.shell().files.hooks));
-  say(`Now let it lead to port ${port} of this computer: ${way.start({ host, port, guide })}.`);
+  say(`Now forward ${host} to port ${port} of this computer: ${way.start({ host, port, guide })}.`);
 }
 
 /** Why Withings cannot reach a host, as far as its name shows. */
 function problemOf(text: string, sandbox: boolean): string | undefined {
-  if (text === '') return 'is empty';
-  if (/\s/.test(text)) return 'cannot contain a space';
+  if (text === '') return 'expected a host name, e.g. NAME.ngrok-free.app';
+  if (/\s/.test(text)) return 'Remove the space.';
   const origin = originOf(text);
-  if (origin === undefined) return 'must be a host name, such as NAME.ngrok-free.app';
+  if (origin === undefined) return 'expected a host name, e.g. NAME.ngrok-free.app';
   if (sandbox && isLoopback(new URL(origin).hostname)) return undefined;
   const [fault] = faultsOf(`${origin}${ROUTE}`);
-  return fault && `${fault.what}. Withings needs a public name and port 443; a tunnel such as ngrok gives you both.`;
+  return fault && `${fault.what}. Withings needs a public name and port 443. A tunnel such as ngrok gives you both.`;
 }
 
 /** People paste a host name, or what stands in the address bar of a browser. Undefined: neither of them. */
@@ -125,7 +125,7 @@ function originOf(text: string): string | undefined {
 
 async function takeRedirectUrl(session: Session): Promise<void> {
   const { options, say } = session;
-  say('Without a way in weighbridge polls. Withings only needs an address for the browser to end on after linking.');
+  say('Without a way in, weighbridge polls. Withings only needs an address for the last page of linking.');
   const { port } = session.config().listen;
   const check = checkSetting('REDIRECT_URL');
   const url = await answer(session, '--redirect-url', options.redirectUrl, check, (ask, checkBare) =>
@@ -133,7 +133,7 @@ async function takeRedirectUrl(session: Session): Promise<void> {
   );
   const before = session.setting('CALLBACK_URL');
   await session.save({ REDIRECT_URL: url, CALLBACK_URL: undefined });
-  if (before !== undefined) say('CALLBACK_URL is a comment in .env now, so that weighbridge polls.');
+  if (before !== undefined) say('CALLBACK_URL is now a comment in .env, so that weighbridge polls.');
 }
 
 /**
@@ -149,13 +149,13 @@ export async function tryWayIn(session: Session): Promise<boolean> {
     say('Trying the callback URL, as Withings does …');
     if (await isReachable(session)) return true;
     if (questions === undefined) {
-      say('The answers so far are in .env. Run "weighbridge setup" again when the way in works.');
+      say('Your answers are saved in .env. Run "weighbridge setup" again when the way in works.');
       throw new ExitError(ExitCode.failed);
     }
     const choice = await questions.choose('The callback URL does not work yet. What now?', [
       { value: 'again', name: 'Try again' },
       { value: 'change', name: 'Change the host name or the way' },
-      { value: 'on', name: 'Go on: link now, and repair the way in later ("weighbridge doctor" checks it)' },
+      { value: 'on', name: 'Continue: link now, and fix the way in later with "weighbridge doctor"' },
     ]);
     if (choice === 'on') return false;
     if (choice === 'again') continue;

@@ -12,12 +12,11 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** More than typing errors: a program that stays below the limit. */
 const MANY_AN_HOUR = 30;
 
-const BY_ADDRESS = 'ask by address, or as localhost\n';
+const BY_ADDRESS = 'Open this page by IP address or as localhost, e.g. http://127.0.0.1:3001/\n';
 /** A stranger's page need not read the name here. */
-const BY_NAME = 'ask by address, as localhost, or by the name of this machine\n';
-const CLOSED = 'set STATUS_PASSWORD to open this port to other computers\n';
-const GUESSED =
-  'somebody tries passwords on the status port; after ten wrong ones it takes none for the rest of the minute';
+const BY_NAME = 'Open this page by IP address, as localhost, or by the name of this computer.\n';
+const CLOSED = 'Set STATUS_PASSWORD to open this port to other computers.\n';
+const GUESSED = 'repeated wrong passwords on the status port. Sign-in is blocked for up to a minute.';
 
 export interface PrivateGateOptions {
   /** Names of this machine under which the port may be asked, besides addresses and `localhost`. */
@@ -50,13 +49,13 @@ export function createPrivateGate({ names, password, ingress, clock, log }: Priv
     if (given !== undefined && pauseMs > 0) {
       const seconds = Math.ceil(pauseMs / 1000);
       response.set('retry-after', String(seconds));
-      refuse(response, 429, `too many wrong passwords; try again in ${seconds} s\n`);
+      refuse(response, 429, `Too many wrong passwords. Try again in ${seconds} s\n`);
       return false;
     }
     if (given !== undefined && isSame(given, expected)) return true;
     if (given !== undefined) countWrong(given);
     response.set('www-authenticate', 'Basic realm="weighbridge", charset="UTF-8"');
-    refuse(response, 401, 'the password is STATUS_PASSWORD, with any user name\n');
+    refuse(response, 401, 'Sign in with any user name and the password from STATUS_PASSWORD.\n');
     return false;
   };
 
@@ -72,7 +71,7 @@ export function createPrivateGate({ names, password, ingress, clock, log }: Priv
     response.locals['isIngress'] = isIngress;
     const isNamed = isIngress || isOwnName(request.headers.host, names);
     if (!isNamed) refuse(response, 421, names.length === 0 ? BY_ADDRESS : BY_NAME);
-    else if (isForeign(request)) refuse(response, 403, 'not from other sites\n');
+    else if (isForeign(request)) refuse(response, 403, 'Blocked: the request came from another website.\n');
     else if (isIngress || isAllowed(request, response)) next();
   };
 }

@@ -116,11 +116,11 @@ export function createHook({
     if (waitMs !== undefined) {
       tried.failures += 1;
       const wait = waitMs < MINUTE_MS ? `${waitMs / 1000} s` : `${waitMs / MINUTE_MS} min`;
-      throw new Trouble(what, { code: 'hook_failed', recovery: 'retry', hint: `next try in ${wait}`, waitMs });
+      throw new Trouble(what, { code: 'hook_failed', recovery: 'retry', hint: `Next try in ${wait}.`, waitMs });
     }
     await parking.park(occasion.json);
     waits = BROKEN_WAITS_MS;
-    const hint = `its line is kept in ${parking.path}; when the program is repaired, run it by hand with that line as its input`;
+    const hint = `weighbridge kept its line in ${parking.path}. Fix the program, then run the program by hand with that line as its input.`;
     throw new Trouble(what, { code: GIVEN_UP, recovery: 'defect', hint });
   };
 
@@ -133,7 +133,7 @@ export function createHook({
       const known = await derived(userId);
       const occasion = {
         key: `${delivery.kind} ${userId} ${groupId} ${modifiedAt.getTime()}`,
-        what: `the reading ${groupId} of ${nameOf(userId, people)}`,
+        what: `reading ${groupId} of ${nameOf(userId, people)}`,
         json: toJson(delivery, people, known),
         variables: toVariables(delivery, people, known),
         fields: { userid: userId, grpid: groupId },
@@ -168,11 +168,12 @@ function refusal(program: string, error: unknown): string {
   const code = errorCode(error) ?? String(error);
   const message = `cannot run ${program} (${code})`;
   if (NOT_RUNNABLE.has(code)) {
-    const hint = 'HOOK_COMMAND must begin with a program that this user may run; it is tried again';
+    const hint = 'Set HOOK_COMMAND to a program that this user may run. weighbridge retries automatically.';
     throw new Trouble(message, { code: 'hook_not_runnable', recovery: 'settings', hint });
   }
   if (OVERLOADED.has(code)) {
-    const hint = TOO_MANY_OPEN[code] ?? 'the computer has no room for another process; it is tried again';
+    const hint =
+      TOO_MANY_OPEN[code] ?? 'This computer cannot start another process. weighbridge retries automatically.';
     throw new Trouble(message, { code: 'hook_overloaded', recovery: 'retry', hint });
   }
   return `could not be run (${code})`;

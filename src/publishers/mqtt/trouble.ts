@@ -41,39 +41,48 @@ const passing = (code: string, message: string, hint: string): Facts => ({ code,
 
 const LOGIN: Facts = settings(
   'mqtt_login',
-  'refuses the user name or the password',
-  'compare MQTT_USERNAME and MQTT_PASSWORD with the broker; in Home Assistant it is a user of its own',
+  'rejected the user name or the password',
+  'Compare MQTT_USERNAME and MQTT_PASSWORD with the broker. In Home Assistant, use a separate user.',
 );
 const FORBIDDEN: Facts = settings(
   'mqtt_forbidden',
-  'does not let us in',
-  'set MQTT_USERNAME and MQTT_PASSWORD, or let this user in at the broker',
+  'rejected the connection (not authorized)',
+  'Set MQTT_USERNAME and MQTT_PASSWORD, or allow this user at the broker.',
 );
-const BUSY: Facts = passing('mqtt_busy', 'is there and not ready', 'it goes on by itself; else see the broker’s log');
-const VERSION: Facts = passing(WRONG_VERSION, 'does not speak this version of MQTT', 'an older one is tried');
+const BUSY: Facts = passing(
+  'mqtt_busy',
+  'is not ready',
+  'weighbridge retries automatically. If this lasts, check the log of the broker.',
+);
+const VERSION: Facts = passing(
+  WRONG_VERSION,
+  'does not support this MQTT version',
+  'weighbridge tries an older version.',
+);
 
-const ONE_OF_TWO = 'stop one of the two, or give it another MQTT_PREFIX';
+const ONE_OF_TWO = 'Stop one of the two, or change its MQTT_PREFIX.';
 const UNRETAINED: Facts = settings(
   NO_RETAIN,
-  'does not keep messages: Home Assistant shows values only from the next weigh-in on',
-  'allow retained messages at the broker (Mosquitto: retain_available true)',
+  'does not keep messages, so Home Assistant shows no values before the next weigh-in',
+  'Allow retained messages at the broker (Mosquitto: retain_available true).',
 );
 const UNCONFIRMED: Facts = settings(
   NO_QOS,
-  'takes messages with QoS 0 only: a weigh-in can get lost on its way',
-  'allow QoS 1 at the broker (Mosquitto: remove max_qos)',
+  'accepts only messages with QoS 0, so a weigh-in can get lost',
+  'Allow QoS 1 at the broker (Mosquitto: remove max_qos).',
 );
-const SEE_LIMITS = 'see the broker’s log and its limits (Mosquitto: message_size_limit, max_packet_size, acl_file)';
+const SEE_LIMITS =
+  'Check the log of the broker and its limits (Mosquitto: message_size_limit, max_packet_size, acl_file).';
 
 /** Of a DISCONNECT: what about the message was too much for the broker. */
 function exceeded(what: string, reason: number): Facts {
-  return settings(EXCEEDED, `closes the connection because of a message: ${what} (reason ${reason})`, SEE_LIMITS);
+  return settings(EXCEEDED, `closed the connection because of a message: ${what} (reason ${reason})`, SEE_LIMITS);
 }
 
 /** Reason codes of CONNACK and DISCONNECT: MQTT 3.1.1, table 3.1, and MQTT 5, tables 3-1 and 3-10. */
 const REASONS: Readonly<Record<number, Facts>> = {
   1: VERSION,
-  2: settings('mqtt_client_id', 'does not accept our client id', 'look into the log of the broker'),
+  2: settings('mqtt_client_id', 'rejected the client id of weighbridge', 'Check the log of the broker.'),
   3: BUSY,
   4: LOGIN,
   5: FORBIDDEN,
@@ -84,7 +93,7 @@ const REASONS: Readonly<Record<number, Facts>> = {
   137: BUSY,
   138: FORBIDDEN,
   139: BUSY,
-  142: settings(TAKEN_OVER, 'has given our place to another weighbridge with the same MQTT_PREFIX', ONE_OF_TWO),
+  142: settings(TAKEN_OVER, 'closed this connection because another client uses the same MQTT_PREFIX', ONE_OF_TWO),
   144: exceeded('the name of its topic', 144),
   149: exceeded('its size', 149),
   153: exceeded('the format of its payload', 153),
@@ -93,23 +102,27 @@ const REASONS: Readonly<Record<number, Facts>> = {
 };
 
 const UNREACHABLE: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there: is the broker running, and is it this port (usually 1883, with TLS 8883)?',
-  ENOTFOUND: 'there is no such name; compare MQTT_URL, or take the address in its place',
+  ECONNREFUSED:
+    'The broker refused the connection. Start the broker, and check the port in MQTT_URL (1883, or 8883 with TLS).',
+  ENOTFOUND: 'Host name not found. Check MQTT_URL, or use an IP address.',
   ...TOO_MANY_OPEN,
-  EAI_AGAIN: 'names cannot be looked up now; is there a network, and does its DNS work?',
-  EHOSTUNREACH: 'this machine is not to be reached; is it on, and in this network?',
-  ENETUNREACH: 'there is no network that leads there',
-  ETIMEDOUT: 'nobody answers; compare MQTT_URL, and is there a firewall?',
+  EAI_AGAIN: 'DNS does not work. Check the network connection.',
+  EHOSTUNREACH: 'Host unreachable. Check that the broker is switched on and in the same network.',
+  ENETUNREACH: 'No route to this network. Check the network connection.',
+  ETIMEDOUT: 'No answer. Check MQTT_URL and the firewall.',
 };
 
 const TLS: Readonly<Record<string, string>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'it has signed itself: set MQTT_CA_FILE to that certificate',
-  SELF_SIGNED_CERT_IN_CHAIN: 'it is from a certificate authority of your own: set MQTT_CA_FILE to its certificate',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'nobody known has issued it: set MQTT_CA_FILE to the issuer’s certificate',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'nobody known has issued it: set MQTT_CA_FILE to the issuer’s certificate',
-  CERT_HAS_EXPIRED: 'it has expired: renew it, and is the clock of this machine right?',
-  CERT_NOT_YET_VALID: 'it is not valid yet: is the clock of this machine right?',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'it is for another name: let MQTT_URL name the host as the certificate does',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'The certificate is self-signed. Set MQTT_CA_FILE to this certificate.',
+  SELF_SIGNED_CERT_IN_CHAIN:
+    'The certificate comes from a private certificate authority. Set MQTT_CA_FILE to its certificate.',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    'The issuer of the certificate is not trusted. Set MQTT_CA_FILE to the certificate of the issuer.',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    'The issuer of the certificate is not trusted. Set MQTT_CA_FILE to the certificate of the issuer.',
+  CERT_HAS_EXPIRED: 'The certificate expired. Renew the certificate, or correct the clock of this computer.',
+  CERT_NOT_YET_VALID: 'The certificate is not valid yet. Check the clock of this computer.',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'The certificate is for another name. Use the name of the certificate in MQTT_URL.',
 };
 
 function troubleOf({ host }: URL, { message, ...facts }: Facts): Trouble {
@@ -130,38 +143,37 @@ const TOO_LONG_FOR_WS = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 function judge(error: unknown): Facts {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code === 'number') {
-    return REASONS[code] ?? passing('mqtt_refused', `refuses (reason ${code})`, 'look into the log of the broker');
+    return REASONS[code] ?? passing('mqtt_refused', `refuses (reason ${code})`, 'Check the log of the broker.');
   }
   const name = String(code);
   const unreachable = UNREACHABLE[name];
   if (unreachable !== undefined) return passing('mqtt_unreachable', `cannot be reached (${name})`, unreachable);
   const tls = TLS[name];
-  if (tls !== undefined) return settings('mqtt_certificate', `shows a certificate that is not trusted (${name})`, tls);
+  if (tls !== undefined) return settings('mqtt_certificate', `has a certificate that is not trusted (${name})`, tls);
   if (CLIENT_CERTIFICATE.test(name)) {
-    const hint =
-      'set MQTT_CERT_FILE and MQTT_KEY_FILE to a certificate that the broker’s certificate authority has signed';
-    return settings('mqtt_client_certificate', `wants a certificate of ours, or another than it got (${name})`, hint);
+    const hint = 'Set MQTT_CERT_FILE and MQTT_KEY_FILE to a certificate from the certificate authority of the broker.';
+    return settings('mqtt_client_certificate', `requires a different client certificate (${name})`, hint);
   }
   if (name === TOO_LONG_FOR_WS) return tooLong('a message');
   if (name.startsWith('ERR_SSL') || name.startsWith('EPROTO')) {
-    const hint = 'with TLS it is mqtts:// and usually port 8883, without it mqtt:// and 1883';
-    return settings('mqtt_tls', `does not speak TLS there (${name})`, hint);
+    const hint = 'Use mqtts:// and usually port 8883 with TLS, or mqtt:// and port 1883 without TLS.';
+    return settings('mqtt_tls', `does not use TLS on this port (${name})`, hint);
   }
   const what = error instanceof Error ? error.message : String(error);
-  const hint = 'compare MQTT_URL with the address of the broker, and look into its log';
+  const hint = 'Compare MQTT_URL with the address of the broker, and check the log of the broker.';
   return passing('mqtt_unreachable', `cannot be reached (${what})`, hint);
 }
 
 /** Accepts the connection and does not answer. A broker that does not know the version closes the connection instead. */
 export function silent(url: URL): Trouble {
-  const hint = 'is that machine well, is it an MQTT broker, and with or without TLS as MQTT_URL says?';
-  return troubleOf(url, passing('mqtt_silent', 'takes the connection and does not answer', hint));
+  const hint = 'Check in MQTT_URL the port, and whether the broker uses TLS. Check the log of the broker.';
+  return troubleOf(url, passing('mqtt_silent', 'accepted the connection, but does not answer', hint));
 }
 
 /** Closes the connection before it has answered. */
 export function closedEarly(url: URL): Trouble {
-  const hint = 'is it an MQTT broker, and with or without TLS as MQTT_URL says? Its log should tell why';
-  return troubleOf(url, passing(WRONG_VERSION, 'hangs up before it has answered', hint));
+  const hint = 'Check in MQTT_URL the port, and whether the broker uses TLS. Check the log of the broker.';
+  return troubleOf(url, passing(WRONG_VERSION, 'closed the connection before answering', hint));
 }
 
 /**
@@ -175,19 +187,19 @@ export function lost(url: URL, why: unknown): Trouble {
 }
 
 function ending(reason: number): Facts {
-  return REASONS[reason] ?? passing(LOST, `has gone away (reason ${reason})`, RECONNECTING);
+  return REASONS[reason] ?? passing(LOST, `closed the connection (reason ${reason})`, RECONNECTING);
 }
 
 function failing(error: unknown): Facts {
-  if (!(error instanceof Error)) return passing(LOST, 'has gone away', RECONNECTING);
+  if (!(error instanceof Error)) return passing(LOST, 'closed the connection', RECONNECTING);
   const code = errorCode(error);
   if (code === TOO_LONG_FOR_WS) return tooLong('a message');
   // Mosquitto refuses a message above its message_size_limit with a reason that MQTT 5 does not have there.
-  if (error.message.startsWith('Invalid puback')) return settings(EXCEEDED, 'refuses a message', SEE_LIMITS);
-  return passing(LOST, `has gone away (${code ?? error.message})`, RECONNECTING);
+  if (error.message.startsWith('Invalid puback')) return settings(EXCEEDED, 'rejected a message', SEE_LIMITS);
+  return passing(LOST, `closed the connection (${code ?? error.message})`, RECONNECTING);
 }
 
-const RECONNECTING = 'it is called again for ever';
+const RECONNECTING = 'weighbridge reconnects automatically.';
 
 /** Has not acknowledged a message for so long that another connection may do better. */
 export function unanswered(url: URL): Trouble {
@@ -196,8 +208,8 @@ export function unanswered(url: URL): Trouble {
 
 /** The broker gives no reason, and does so again and again. */
 export function takenOver(host: string, times: number): Trouble {
-  const message = `the MQTT broker ${host} has closed ${times} connections in a row without a reason`;
-  const hint = `most likely another weighbridge with the same MQTT_PREFIX is connected: ${ONE_OF_TWO}`;
+  const message = `the MQTT broker ${host} closed ${times} connections in a row without a reason`;
+  const hint = `Another weighbridge probably uses the same MQTT_PREFIX. ${ONE_OF_TWO}`;
   return new Trouble(message, { code: TAKEN_OVER, recovery: 'settings', hint });
 }
 
@@ -208,8 +220,8 @@ export function tooLongFromBroker(url: URL, bytes: number): Trouble {
 
 function tooLong(what: string): Facts {
   const hint =
-    'weighbridge has closed the connection. Clear what is retained on Home Assistant’s status topic: mosquitto_pub -r -n -t homeassistant/status';
-  return settings(TOO_LONG, `sends ${what}, and weighbridge takes ${inBytes(LONGEST_INCOMING)} at most`, hint);
+    'weighbridge closed the connection. Clear the retained message on Home Assistant’s status topic: mosquitto_pub -r -n -t homeassistant/status';
+  return settings(TOO_LONG, `sent ${what}. weighbridge accepts at most ${inBytes(LONGEST_INCOMING)}`, hint);
 }
 
 /** The broker keeps the connection and does not accept the message. */
@@ -217,26 +229,26 @@ export function refused(message: Message, url: URL, error: Error): Trouble {
   const { topic, payload } = message;
   const reason = errorCode(error);
   if (reason !== undefined && !FINAL.has(Number(reason))) {
-    const hint = 'it is tried again; see the limits of the broker, and its log';
-    return troubleOf(url, passing(NOT_NOW, `does not take ${topic} now${reasonOf(error)}`, hint));
+    const hint = 'weighbridge retries automatically. Check the log of the broker and its limits.';
+    return troubleOf(url, passing(NOT_NOW, `does not accept ${topic} now${reasonOf(error)}`, hint));
   }
   const hint =
     reason === '149'
-      ? `the broker’s limit is below its ${inBytes(Buffer.byteLength(payload))}: raise it (Mosquitto: message_size_limit)`
-      : 'allow this user to write there, or see the limits of the broker';
-  return troubleOf(url, settings(REFUSED, `does not take ${topic}${reasonOf(error)}`, hint));
+      ? `The message has ${inBytes(Buffer.byteLength(payload))}. Raise the limit of the broker (Mosquitto: message_size_limit).`
+      : 'Allow this user to write to the topic, or check the limits of the broker.';
+  return troubleOf(url, settings(REFUSED, `does not accept ${topic}${reasonOf(error)}`, hint));
 }
 
 /** The message is longer than the broker has announced that it takes. It was not sent. */
 export function tooLarge({ topic }: Message, url: URL, bytes: number, limit: number): Trouble {
-  const message = `takes ${inBytes(limit)} at most, and ${topic} needs ${inBytes(bytes)}`;
-  return troubleOf(url, settings(REFUSED, message, 'raise the limit of the broker (Mosquitto: max_packet_size)'));
+  const message = `accepts at most ${inBytes(limit)}, but ${topic} needs ${inBytes(bytes)}`;
+  return troubleOf(url, settings(REFUSED, message, 'Raise the limit of the broker (Mosquitto: max_packet_size).'));
 }
 
 /** The broker has ended the connection at this message, and would do so again. It is not sent for a while. */
 export function endedAt({ topic, payload }: Message, url: URL): Trouble {
-  const message = `closes the connection at a message on ${topic} (${inBytes(Buffer.byteLength(payload))})`;
-  return troubleOf(url, settings(REFUSED, message, `${SEE_LIMITS}; weighbridge tries it again in an hour`));
+  const message = `closed the connection at a message on ${topic} (${inBytes(Buffer.byteLength(payload))})`;
+  return troubleOf(url, settings(REFUSED, message, `${SEE_LIMITS} weighbridge retries in an hour.`));
 }
 
 /** What a broker does not offer, and what comes of that. */
@@ -247,17 +259,18 @@ export function limitsOf(url: URL, { retains, qos }: Pick<Terms, 'retains' | 'qo
 
 /** A message on one of these topics was too long, so weighbridge does not listen there for a while. */
 export function deaf(topics: readonly string[], url: URL): Trouble {
-  const message = `has sent a message that is too long: weighbridge does not listen to ${topics.join(' and ')} for an hour`;
-  return troubleOf(
-    url,
-    settings(UNHEARD, message, `clear what is retained there, such as with: mosquitto_pub -r -n -t ${topics[0]}`),
-  );
+  const message = `sent a message that is too long. weighbridge ignores ${topics.join(' and ')} for an hour`;
+  return troubleOf(url, settings(UNHEARD, message, `Clear the retained message: mosquitto_pub -r -n -t ${topics[0]}`));
 }
 
 /** The broker does not accept the subscription. */
 export function unheard(topics: readonly string[], url: URL, error: Error): Trouble {
-  const hint = 'allow this user to read there; until then a Home Assistant that restarts may show nothing for a while';
-  return troubleOf(url, settings(UNHEARD, `does not let us listen to ${topics.join(' and ')}${reasonOf(error)}`, hint));
+  const hint =
+    'Allow this user to read the topic. Until then, Home Assistant may show nothing for a while after a restart.';
+  return troubleOf(
+    url,
+    settings(UNHEARD, `rejected the subscription to ${topics.join(' and ')}${reasonOf(error)}`, hint),
+  );
 }
 
 function reasonOf(error: Error): string {

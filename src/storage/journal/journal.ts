@@ -126,7 +126,7 @@ export async function openJournal(
       const learned = index.learn({ reading, at: offset });
       if (isLeft(line, offset)) owed.push(learned);
     } else if (line.trim() !== '') {
-      const text = `a line of ${path} cannot be read (byte ${offset}); it stays, and is passed over`;
+      const text = `a line of ${path} cannot be read (byte ${offset}). The line was skipped.`;
       log.warn({ event: 'journal_unreadable', text, offset });
     }
   };
@@ -147,7 +147,7 @@ export async function openJournal(
     }
     await handle.truncate(known.bytes);
     await handle.sync();
-    const text = `the last line of ${path} was torn (${rest.length} bytes) and is cut off; what it said is fetched again`;
+    const text = `removed an incomplete last line from ${path} (${rest.length} bytes, probably a power cut). weighbridge fetches the weigh-in again.`;
     log.warn({ event: 'journal_torn', text, bytes: rest.length });
   };
 

@@ -43,7 +43,7 @@ describe('a bed notification', () => {
     await using bench = await createBench();
     await bench.send(50, bench.ago(MINUTE));
     assert.equal(bench.beds.newest(ANNA)?.kind, 'in_bed');
-    assert.match(bench.log.texts('in_bed')[0] ?? '', /^in bed Anna 1234 since /);
+    assert.match(bench.log.texts('in_bed')[0] ?? '', /^Anna \(1234\): in bed since /);
     await bench.send(51, bench.ago(0));
     assert.equal(bench.beds.newest(ANNA)?.kind, 'out_of_bed');
   });
@@ -54,7 +54,7 @@ describe('a bed notification', () => {
     await bench.send(50, bench.ago(1_000));
     assert.equal(bench.beds.last, 0);
     assert.equal(bench.refused().length, 1);
-    assert.match(bench.refused()[0] ?? '', /Anna 1234.*no secret.*203\.0\.113\.9/);
+    assert.match(bench.refused()[0] ?? '', /Anna \(1234\).*no secret.*203\.0\.113\.9/);
   });
 
   const dates: readonly (readonly [what: string, agoMs: number | undefined, counts: boolean])[] = [

@@ -75,7 +75,7 @@ describe('an input from the field', () => {
     await bench.fetch(readCase('body-scan-four-groups.json'));
     assert.equal(bench.told().length, 1);
     const [entry] = bench.log.entries.filter(({ event }) => event === 'reading');
-    assert.match(entry?.text ?? '', /^weight 81\.25 kg Anna 1234 measured .* Body Scan$/);
+    assert.match(entry?.text ?? '', /^Anna \(1234\): 81\.25 kg, measured .*, Body Scan$/);
     assert.deepEqual(entry?.['groups'], [9000000001, 9000000002, 9000000003, 9000000004]);
     const measures = Object.keys(Object(entry?.['measures']));
     for (const key of ['weight', 'fat_ratio', 'heart_rate', 'afib_ecg', 'vascular_age', 'nerve_response_score'])
@@ -89,7 +89,10 @@ describe('an input from the field', () => {
     await bench.fetch(groups.slice(0, 3));
     await bench.fetch(groups);
     assert.equal(bench.told().length, 1);
-    assert.match(bench.log.texts('addition').join(), /^addition pulse_wave_velocity 7\.2 m\/s, vascular_age 41 years/);
+    assert.match(
+      bench.log.texts('addition').join(),
+      /^Anna \(1234\): addition pulse_wave_velocity 7\.2 m\/s, vascular_age 41 years/,
+    );
   });
 
   for (const [name, why] of [
@@ -106,7 +109,7 @@ describe('an input from the field', () => {
       assert.equal(bench.last(), 80);
       const lines = bench.log.texts('withdrawn');
       assert.equal(lines.length, 1);
-      assert.match(lines[0] ?? '', /^took back weight 80\.50 kg Anna 1234 measured 2026-/);
+      assert.match(lines[0] ?? '', /^Anna \(1234\): withdrawn 80\.50 kg, measured 2026-/);
       assert.ok(lines[0]?.endsWith(`(${why})`), lines[0]);
     });
   }
@@ -120,11 +123,11 @@ describe('an input from the field', () => {
     assert.deepEqual([bench.last(), bench.last(BO)], [61.8, 62]);
     assert.match(
       bench.told()[2] ?? '',
-      /^withdrawn: took back weight 62\.00 kg Anna .*assigned it to another person\)$/,
+      /^withdrawn: Anna \(1234\): withdrawn 62\.00 kg, .*assigned it to another person\)$/,
     );
-    assert.match(bench.told()[3] ?? '', /^reading: weight 62\.00 kg 5678 /);
+    assert.match(bench.told()[3] ?? '', /^reading: User 5678: 62\.00 kg, /);
     await bench.take({ ...answerWith([], NOW), groups: [weighIn(61.9, NOW)] });
-    assert.match(bench.told()[4] ?? '', /^reading: weight 61\.90 kg \(\+0\.10\) Anna/);
+    assert.match(bench.told()[4] ?? '', /^reading: Anna \(1234\): 61\.90 kg \(\+0\.10\)/);
   });
 
   test('group-future.json is kept, marked, told once, and never the newest', async () => {
@@ -137,7 +140,7 @@ describe('an input from the field', () => {
     assert.equal(bench.told().length, 1);
     const [entry] = bench.log.entries.filter(({ event }) => event === 'held');
     assert.equal(entry?.['reason'], 'future');
-    assert.match(entry?.text ?? '', /^held 90\.00 kg Anna 1234 .*\(it is dated ahead of this computer's clock\)$/);
+    assert.match(entry?.text ?? '', /^Anna \(1234\): held 90\.00 kg, .*\(dated ahead of this computer's clock\)$/);
   });
 
   test('group-odd-values.json costs what cannot be read, and holds what no scale can weigh', async () => {
@@ -158,7 +161,10 @@ describe('an input from the field', () => {
     assert.equal(bench.log.texts('held').length, 1, 'groups of one moment are one line');
     const unreadable = bench.log.texts('unreadable');
     assert.equal(unreadable.length, 1);
-    assert.match(unreadable[0] ?? '', /of Anna 1234 .*measures\[0\]\.value is not a number.*unreadable\.jsonl/);
+    assert.match(
+      unreadable[0] ?? '',
+      /^Anna \(1234\): cannot read .*measures\[0\]\.value is not a number.*unreadable\.jsonl/,
+    );
     assert.equal(bench.unreadable.countOf(ANNA), 1);
     assert.equal(
       bench.journal.lines.some(({ groupId }) => groupId === 9000000051),
@@ -192,15 +198,15 @@ describe('what is held', () => {
     await take(weighIn(116.2, day(1)));
     assert.match(
       bench.told()[1] ?? '',
-      /^held: held 116\.20 kg \(\+35\.00\) Anna .*\(43 % above the weight before; a second weigh-in like it within a week releases both\)$/,
+      /^held: Anna \(1234\): held 116\.20 kg \(\+35\.00\), .*\(43 % above the previous weight: a second similar weigh-in within a week releases both\)$/,
     );
     await take(weighIn(116.5, TAKEN));
     assert.deepEqual(
       bench
         .told()
         .slice(2)
-        .map((text) => text.slice(0, text.indexOf(' Anna'))),
-      ['reading: weight 116.20 kg (+35.00)', 'reading: weight 116.50 kg (+0.30)'],
+        .map((text) => text.slice(0, text.indexOf(', measured'))),
+      ['reading: Anna (1234): 116.20 kg (+35.00)', 'reading: Anna (1234): 116.50 kg (+0.30)'],
     );
   });
 
@@ -210,7 +216,7 @@ describe('what is held', () => {
     const measures = [{ type: 1, value: 0, position: undefined }];
     await bench.take({ ...answerWith([], NOW), groups: [group] });
     await bench.take({ ...answerWith([], NOW), groups: [{ ...group, modifiedAt: NOW, measures }] });
-    assert.match(bench.told()[1] ?? '', /\(no scale can weigh that; 81\.00 kg of before no longer counts\)$/);
+    assert.match(bench.told()[1] ?? '', /\(no scale can measure that; the earlier value 81\.00 kg no longer counts\)$/);
   });
 });
 
@@ -220,6 +226,6 @@ test('a new version without the weight says that the weight was taken back', asy
   const measures = [{ type: 6, value: 17.3, position: undefined }];
   await bench.take({ ...answerWith([], NOW), groups: [group] });
   await bench.take({ ...answerWith([], NOW), groups: [{ ...group, modifiedAt: NOW, measures }] });
-  assert.match(bench.told()[1] ?? '', /^withdrawn: took back weight 81\.00 kg Anna .*removed the weight/);
+  assert.match(bench.told()[1] ?? '', /^withdrawn: Anna \(1234\): withdrawn 81\.00 kg, .*removed the weight/);
   assert.equal(bench.last(), undefined);
 });

@@ -400,7 +400,7 @@ test('a defect in the program does not end the queue, and says where it is', asy
   });
   bench.collector.notify(ANNA, WINDOW);
   await bench.clock.advance(2 * HOUR);
-  assert.match(bench.log.texts('trouble')[0] ?? '', /defect of weighbridge: TypeError/);
+  assert.match(bench.log.texts('trouble')[0] ?? '', /bug in weighbridge: TypeError/);
   assert.equal(bench.journal.lines.length, 1);
 });
 

@@ -90,14 +90,14 @@ test('a bed is its own intake, of linked people alone, and of no use where APPLI
   assert.deepEqual([notified, warnings().length], [[], 2]);
   const without = createBench([ANNA]);
   await without.deliver(about(ANNA, 50));
-  assert.match(without.warnings()[0] ?? '', /nothing here uses it/);
+  assert.match(without.warnings()[0] ?? '', /You can remove this subscription/);
 });
 
 test('an unknown user is warned of once an hour, and nothing else happens', async () => {
   const { clock, deliver, notified, warnings } = createBench([ANNA]);
   await deliver(...Array(100).fill(about(BO, 1)));
   assert.equal(warnings().length, 1);
-  assert.match(warnings()[0] ?? '', /5678.*called by 203\.0\.113\.9/);
+  assert.match(warnings()[0] ?? '', /5678.*from 203\.0\.113\.9/);
   await clock.advance(HOUR);
   await deliver(about(BO, 1));
   assert.equal(warnings().length, 2);
@@ -136,7 +136,7 @@ test('nor does a stranger who makes up categories silence what is said of users'
   const { deliver, warnings } = createBench([ANNA]);
   await deliver(...Array.from({ length: 100 }, (_, index) => about(ANNA, 1000 + index)));
   await deliver(about(BO, 1));
-  assert.match(warnings().at(-1) ?? '', /not linked here/);
+  assert.match(warnings().at(-1) ?? '', /unknown user 5678/);
 });
 
 test('a category nobody uses is warned of once an hour per user and fetches nothing', async () => {
@@ -153,7 +153,7 @@ test('the word that somebody has unlinked is not believed but tried, once an hou
     await deliver(...Array(10).fill(about(ANNA, 46, action)));
     assert.deepEqual(forgotten, [ANNA]);
     assert.deepEqual(notified, [{ userId: ANNA, window: undefined }]);
-    assert.match(warnings()[0] ?? '', new RegExp(`${action}.*called by 203`));
+    assert.match(warnings()[0] ?? '', new RegExp(`${action}.*from 203`));
   }
 });
 

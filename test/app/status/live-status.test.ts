@@ -203,7 +203,7 @@ describe('contact', () => {
     const { troubles } = await look();
     assert.deepEqual(
       troubles.map(({ code, userId: user, since, text }) => [code, user, since, text]),
-      [['no_contact', ANNA, START, 'Anna 1234: no fetch has worked for 120 min; see the log']],
+      [['no_contact', ANNA, START, 'Anna (1234): no successful check for 2 h. See the log.']],
     );
     assert.equal(isWell(await look()), false);
     liveStatus.contacted(ANNA);
@@ -317,7 +317,7 @@ describe('a trouble', () => {
     fetches.report(ANNA, trouble('retry', 'unreachable'));
     const { troubles } = await look();
     assert.deepEqual(troubles, [
-      { userId: undefined, code: 'unreachable', text: 'it broke; mend it', since: START, isLasting: false },
+      { userId: undefined, code: 'unreachable', text: 'it broke. mend it', since: START, isLasting: false },
     ]);
     await clock.advance(15 * MINUTE);
     fetches.report(ANNA, trouble('retry', 'unreachable'));
@@ -333,7 +333,7 @@ describe('a trouble', () => {
       const liveStatus = await look();
       assert.deepEqual(
         liveStatus.troubles.map(({ text }) => text),
-        ['Anna 1234: it broke; mend it'],
+        ['Anna (1234): it broke. mend it'],
       );
       assert.equal(isWell(liveStatus), false);
     });
@@ -378,7 +378,7 @@ describe('a trouble', () => {
     const liveStatus = await look();
     assert.deepEqual(
       [liveStatus.people.length, liveStatus.troubles.map(({ code, text }) => [code, text])],
-      [1, [['no_permission', 'it broke; mend it']]],
+      [1, [['no_permission', 'it broke. mend it']]],
     );
     delete broken.list;
     await clock.advance(5000);
@@ -413,13 +413,13 @@ describe('a publisher', () => {
     const [liveStatus] = publishers;
     assert.deepEqual(
       [liveStatus?.state, liveStatus?.since, liveStatus?.problem],
-      ['trouble', began, 'hook: it broke; mend it'],
+      ['trouble', began, 'hook: it broke. mend it'],
     );
     assert.deepEqual(
       troubles.map(({ code, text, userId: user }) => [code, text, user]),
       [
-        ['one', 'hook: it broke; mend it', undefined],
-        ['two', 'hook: it broke; mend it', undefined],
+        ['one', 'hook: it broke. mend it', undefined],
+        ['two', 'hook: it broke. mend it', undefined],
       ],
     );
     hook.over(new Set(['one']));

@@ -80,7 +80,7 @@ test('it is ready first, alive twice in the time there is, and stopping at the e
 test('it gives no sign of life while the work stands still, and says why', async () => {
   const { clock, log, state, pings } = start();
   await clock.advance(5_000);
-  state.stuck = 'nobody has been looked after for 11 min';
+  state.stuck = 'the fetch loop has not run for 11 min';
   await clock.advance(20_000);
   assert.deepEqual(pings(), [0, 5_000]);
   assert.ok(log.entries.some(({ level, text }) => level === 'error' && text.includes('looked after')));
@@ -139,7 +139,7 @@ test('the work stands still when no round has begun for ten minutes, or a fetch 
     assert.equal(liveness.stuck(), undefined);
   }
   await clock.advance(10 * MINUTE);
-  assert.match(liveness.stuck() ?? '', /nobody has been looked after for 11 min/);
+  assert.match(liveness.stuck() ?? '', /the fetch loop has not run for 11 min/);
   liveness.beat();
   busyMs = 59 * MINUTE;
   assert.equal(liveness.stuck(), undefined);

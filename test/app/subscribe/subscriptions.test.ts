@@ -139,10 +139,7 @@ describe('a category whose scope the person has not granted', () => {
     state.refused = 50;
     const running = start();
     await clock.advance(MINUTE);
-    assert.match(
-      log.texts('needs_login').join('\n'),
-      /^Anna 1234: the login lacks .*link again \("weighbridge login"\)/,
-    );
+    assert.match(log.texts('needs_login').join('\n'), /^Anna \(1234\): the login lacks .*Run "weighbridge login"/);
     stop.abort();
     await running;
   });

@@ -178,7 +178,7 @@ test('a link in the place of the directory of the service is refused', async () 
   await mkdir(`${machine.far}/elsewhere`);
   await mkdir(machine.state, { recursive: true });
   await symlink(`${machine.far}/elsewhere`, `${machine.state}/tokens`);
-  assert.match(String(await failureOf(machine.move())), /is a link, and must be a directory/);
+  assert.match(String(await failureOf(machine.move())), /is a link\. It must be a directory/);
   assert.deepEqual(await readdir(`${machine.far}/elsewhere`), []);
 });
 

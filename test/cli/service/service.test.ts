@@ -141,7 +141,7 @@ describe('service install', () => {
     await writeFile(join(machine.folder, '.env'), 'WITHINGS_CLIENT_ID=other\n');
     machine.said();
     assert.equal(await machine.install(), 0);
-    assert.match(machine.said(), /note: the service has logins of its own.* are left alone/);
+    assert.match(machine.said(), /note: the service already has logins in .*The logins in .* stay there/);
     assert.equal(await readFile(`${machine.paths.state}/tokens/1234`, 'utf8'), 'a-token\n');
     assert.match(await readFile(`${machine.paths.settings}/env`, 'utf8'), /my-id/);
     assert.match(await readFile(join(machine.folder, '.env'), 'utf8'), /other/);
@@ -160,9 +160,9 @@ describe('service install', () => {
   });
 
   for (const [what, settings, message] of [
-    ['there are no settings', '', /there are no settings.*weighbridge setup/],
-    ['one is wrong', `${SETTINGS}PORT=80a\n`, /PORT must be a number/],
-    ['one is missing', 'WITHINGS_CLIENT_ID=my-id\n', /WITHINGS_CLIENT_SECRET is required/],
+    ['there are no settings', '', /this folder has no settings.*weighbridge setup/],
+    ['one is wrong', `${SETTINGS}PORT=80a\n`, /PORT: expected a number/],
+    ['one is missing', 'WITHINGS_CLIENT_ID=my-id\n', /WITHINGS_CLIENT_SECRET: required/],
     [
       'a hook is in the folder',
       `${SETTINGS}HOOK_COMMAND=./hook.sh\n`,
@@ -179,7 +179,7 @@ describe('service install', () => {
     [
       'one of our hooks has a path',
       `${SETTINGS}HOOK_COMMAND=./deploy/hooks/append-csv.sh\n`,
-      /write append-csv\.sh without a path/,
+      /Set append-csv\.sh without a path/,
     ],
     ['a hook is at home', `${SETTINGS}HOOK_COMMAND="sh /home/pi/hook.sh"\n`, /cannot see \/home\/pi\/hook\.sh/],
     ['a certificate is at home', `${SETTINGS}MQTT_URL=mqtts://broker\nMQTT_CA_FILE=/root/ca.pem\n`, /MQTT_CA_FILE/],
@@ -212,7 +212,7 @@ describe('service install', () => {
     await using machine = await openMachine({ settings: `${SETTINGS}PORT=${listener.port}\n` });
     const before = await filesBelow(machine.path);
     assert.equal(await machine.install(), 1);
-    assert.match(machine.said(), /a weighbridge is running here already/);
+    assert.match(machine.said(), /weighbridge is already running here/);
     assert.deepEqual([await filesBelow(machine.path), machine.changes()], [before, []]);
   });
 
@@ -234,16 +234,13 @@ describe('service install', () => {
     await using machine = await openMachine();
     machine.machine.state = RUNNING;
     await machine.install();
-    assert.match(machine.printed(), /^weighbridge 0\.2\.0 runs now\n/);
+    assert.match(machine.printed(), /^weighbridge 0\.2\.0 is running\n/);
     await machine.setVersion('0.10.0');
     await machine.status();
-    assert.match(
-      machine.printed(),
-      /set up by version 0\.2\.0, and this is 0\.10\.0: "sudo weighbridge service install"/,
-    );
+    assert.match(machine.printed(), /service version: 0\.2\.0\. This is 0\.10\.0.*"sudo weighbridge service install"/);
     machine.changes();
     assert.equal(await machine.install(), 0);
-    assert.match(machine.printed(), /^weighbridge 0\.2\.0 ran before\nweighbridge 0\.10\.0 runs now\n/);
+    assert.match(machine.printed(), /^weighbridge 0\.10\.0 is running \(before: 0\.2\.0\)\n/);
     assert.ok(machine.changes().includes('systemctl restart weighbridge.service'));
   });
 
@@ -261,10 +258,10 @@ describe('service install', () => {
       machine.changes();
       machine.said();
       assert.equal(await machine.install(), 1);
-      assert.match(machine.said(), /set up by \S+, which is newer.*--force/);
+      assert.match(machine.said(), /the service is newer.*--force/);
       assert.deepEqual(machine.changes(), []);
       assert.equal(await machine.install(true), 0);
-      assert.match(machine.said(), /^would refuse: this is weighbridge/);
+      assert.match(machine.said(), /^would refuse: the service is newer/);
       assert.equal(await machine.install(false, true), 0);
       await machine.setVersion(installed);
       assert.equal(await machine.install(), 0);
@@ -286,7 +283,7 @@ describe('service install', () => {
   it('says that there is no systemd', async () => {
     await using machine = await openMachine({ answers: { 'systemctl --version': { code: undefined, stdout: '' } } });
     assert.equal(await machine.install(), 1);
-    assert.match(machine.said(), /no systemd/);
+    assert.match(machine.said(), /systemd is not available/);
   });
 
   it('shows what the service said when it does not start', async () => {
@@ -311,7 +308,7 @@ describe('service install', () => {
       const stdout = `# my table\n${line}\n`;
       await using machine = await openMachine({ answers: { crontab: { stdout } } });
       await machine.install(true);
-      assert.match(machine.said(), /note: cron starts weighbridge, too.*@reboot/);
+      assert.match(machine.said(), /note: cron starts weighbridge too.*@reboot/);
     });
   }
 
@@ -335,10 +332,10 @@ describe('service uninstall', () => {
     assert.equal(await machine.uninstall(), 0);
     assert.ok(!existsSync(machine.paths.unit));
     assert.deepEqual(machine.changes(), ['systemctl disable --now weighbridge.service', 'systemctl daemon-reload']);
-    assert.match(machine.said(), /What stays/);
+    assert.match(machine.said(), /Kept: the settings in/);
     assert.ok(existsSync(`${machine.paths.state}/tokens/1234`) && existsSync(`${machine.paths.settings}/env`));
     assert.equal(await machine.uninstall(), 0);
-    assert.match(machine.said(), /there is no service/);
+    assert.match(machine.said(), /no service is installed/);
   });
 
   it('keeps a unit that somebody has changed, out of the way', async () => {
@@ -354,18 +351,22 @@ describe('service uninstall', () => {
 describe('service status', () => {
   for (const [state, code, words] of [
     [STOPPED, 1, /not installed/],
-    [RUNNING, 0, /settings: .*\/env, which are gone/],
-    [{ ...RUNNING, StatusText: '2 people linked' }, 0, /running since .*process 77[\s\S]*says: 2 people linked/],
+    [RUNNING, 0, /settings: .*\/env \(missing/],
+    [{ ...RUNNING, StatusText: '2 people linked' }, 0, /running since .*process 77[\s\S]*status: 2 people linked/],
     [{ ...RUNNING, NRestarts: '3' }, 0, /restarted 3 times/],
     [{ ...RUNNING, UnitFileState: 'disabled' }, 0, /does not start at boot/],
     [{ ...RUNNING, DropInPaths: '/etc/x.conf /etc/y.conf' }, 0, /changed by \/etc\/x\.conf\nchanged by \/etc\/y\.conf/],
-    [{ ...RUNNING, ActiveState: 'failed', ExecMainStatus: '78', Result: 'exit-code' }, 1, /settings are wrong \(78\)/],
+    [
+      { ...RUNNING, ActiveState: 'failed', ExecMainStatus: '78', Result: 'exit-code' },
+      1,
+      /wrong settings \(exit code 78\)/,
+    ],
     [
       { ...RUNNING, ActiveState: 'failed', ExecMainStatus: '1', Result: 'exit-code' },
       1,
       /stopped since .*systemctl start/,
     ],
-    [{ ...RUNNING, ActiveState: 'activating', Result: 'watchdog' }, 1, /starting, or waiting for the next try/],
+    [{ ...RUNNING, ActiveState: 'activating', Result: 'watchdog' }, 1, /starting, or waiting to restart/],
   ] as const) {
     it(`says in words: ${words}`, async () => {
       await using machine = await openMachine({ state });
@@ -377,7 +378,7 @@ describe('service status', () => {
   it('shows the last lines of the log, or how to see them', async () => {
     await using one = await openMachine({ state: RUNNING, answers: { journalctl: { stdout: 'one\ntwo\n' } } });
     await one.status();
-    assert.match(one.printed(), /log:\n {2}one\n {2}two$/);
+    assert.match(one.printed(), /last log lines:\n {2}one\n {2}two$/);
     await using other = await openMachine({ state: RUNNING });
     await other.status();
     assert.match(other.printed(), /sudo journalctl -u weighbridge/);

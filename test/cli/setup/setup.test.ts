@@ -112,7 +112,7 @@ describe('the way in', () => {
   for (const [typed, problem] of [
     ['', 'is empty'],
     ['me .example.org', 'cannot contain a space'],
-    ['me"x.example.org', 'must be a host name, such as NAME.ngrok-free.app'],
+    ['me"x.example.org', 'expected a host name, e.g. NAME.ngrok-free.app'],
     ['192.168.1.2', 'names an address (192.168.1.2), and Withings calls names only. Withings needs a public name'],
     ['raspberrypi.local', 'names raspberrypi.local, which is known in your own network alone. Withings needs a public'],
   ] as const)
@@ -184,7 +184,7 @@ describe('where weighbridge polls, a person is linked', () => {
     assert.match((await browse(await folder.until(LINK))).text, /1234 is linked/);
     assert.equal(await exited, ExitCode.done, folder.text());
     assert.doesNotMatch(folder.text(), /scan this code/);
-    assert.match(folder.text(), /Anna 1234 is linked\.\n[\s\S]*Start weighbridge now/);
+    assert.match(folder.text(), /Anna \(1234\) is linked\.\n[\s\S]*Start weighbridge now/);
   });
 
   test('by the address, with a line break in it', async () => {
@@ -195,7 +195,7 @@ describe('where weighbridge polls, a person is linked', () => {
       yield href.slice(60);
     });
     assert.equal(await exited, ExitCode.done, folder.text());
-    assert.match(folder.text(), /Anna 1234 is linked\./);
+    assert.match(folder.text(), /Anna \(1234\) is linked\./);
   });
 
   test('beside a running weighbridge, by the browser or the address; its restart is asked for', async () => {
@@ -216,7 +216,7 @@ describe('where weighbridge polls, a person is linked', () => {
       { link: true, paste: true, name: 'Bo' },
     );
     assert.equal(await pasted, ExitCode.done, folder.text());
-    assert.match(folder.text(), /Bo 5678 is linked\.\n[\s\S]*Restart the running weighbridge/);
+    assert.match(folder.text(), /Bo \(5678\) is linked\.\n[\s\S]*Restart the running weighbridge/);
     assert.doesNotMatch(folder.text(), /Start weighbridge now|scan this code/);
     folder.forget();
     await folder.run(silence, { link: false });

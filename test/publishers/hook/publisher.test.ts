@@ -266,10 +266,10 @@ describe('a hook that fails', () => {
     const waits: unknown[] = [];
     for (let tries = 0; tries < 3; tries += 1) {
       const { message, ...facts } = await failure(bench.deliver());
-      assert.match(message, /hook\.sh ended with exit code 3, with the reading 6123456789 of Anna 1234$/);
+      assert.match(message, /hook\.sh ended with exit code 3, with reading 6123456789 of Anna \(1234\)$/);
       const { code, recovery, hint, waitMs } = { recovery: '', hint: '', waitMs: 0, ...facts };
       assert.deepEqual([code, recovery], ['hook_failed', 'retry']);
-      assert.match(hint, /^next try in \d+ (s|min)$/);
+      assert.match(hint, /^Next try in \d+ (s|min)\.$/);
       waits.push(waitMs / 1000);
     }
     assert.deepEqual(waits, [10, 60, 300]);

@@ -102,7 +102,7 @@ test('topics that a broker does not take are told of once, hold up no others, an
   assert.equal(warnings.length, 1, warnings.join('\n'));
   assert.match(
     warnings[0] ?? '',
-    /^mqtt: the MQTT broker broker does not take weighbridge\/1234\/\w+ \(reason 135\); allow this user/,
+    /^mqtt: the MQTT broker broker does not accept weighbridge\/1234\/\w+ \(reason 135\)\. Allow this user/,
   );
   assert.equal(connection.taken.filter(({ topic }) => topic.endsWith('/heart_rate')).length, 3);
   forbidden.delete(WEIGHT);
@@ -123,7 +123,7 @@ test('a value that a broker does not take now is said at the next look, as it is
   await board.put(connection, reading(ANNA, 82, '2026-11-20T05:02:00Z'));
   assert.match(
     log.texts('trouble').join('\n'),
-    /^mqtt: the MQTT broker broker does not take \S+weight now \(reason 151\)/,
+    /^mqtt: the MQTT broker broker does not accept \S+weight now \(reason 151\)/,
   );
   busy.clear();
   for (let looks = 0; looks < 2; looks += 1) await board.look(connection);

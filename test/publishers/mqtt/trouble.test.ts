@@ -7,32 +7,32 @@ const withCode = (code: string | number) => Object.assign(new Error('refused'), 
 
 describe('what the broker’s reason says', () => {
   for (const [reasons, code, recovery, message] of [
-    [[1, 132], 'mqtt_version', 'retry', 'does not speak this version of MQTT'],
-    [[2], 'mqtt_client_id', 'settings', 'does not accept our client id'],
-    [[3, 136, 137, 139], 'mqtt_busy', 'retry', 'is there and not ready'],
-    [[4, 134], 'mqtt_login', 'settings', 'refuses the user name or the password'],
-    [[5, 135, 138], 'mqtt_forbidden', 'settings', 'does not let us in'],
-    [[142], 'mqtt_taken_over', 'settings', 'has given our place to another weighbridge with the same MQTT_PREFIX'],
+    [[1, 132], 'mqtt_version', 'retry', 'does not support this MQTT version'],
+    [[2], 'mqtt_client_id', 'settings', 'rejected the client id of weighbridge'],
+    [[3, 136, 137, 139], 'mqtt_busy', 'retry', 'is not ready'],
+    [[4, 134], 'mqtt_login', 'settings', 'rejected the user name or the password'],
+    [[5, 135, 138], 'mqtt_forbidden', 'settings', 'rejected the connection (not authorized)'],
+    [[142], 'mqtt_taken_over', 'settings', 'closed this connection because another client uses the same MQTT_PREFIX'],
     [
       [144],
       'mqtt_exceeded',
       'settings',
-      'closes the connection because of a message: the name of its topic (reason 144)',
+      'closed the connection because of a message: the name of its topic (reason 144)',
     ],
-    [[149], 'mqtt_exceeded', 'settings', 'closes the connection because of a message: its size (reason 149)'],
+    [[149], 'mqtt_exceeded', 'settings', 'closed the connection because of a message: its size (reason 149)'],
     [
       [153],
       'mqtt_exceeded',
       'settings',
-      'closes the connection because of a message: the format of its payload (reason 153)',
+      'closed the connection because of a message: the format of its payload (reason 153)',
     ],
     [
       [154],
       'mqtt_no_retain',
       'settings',
-      'does not keep messages: Home Assistant shows values only from the next weigh-in on',
+      'does not keep messages, so Home Assistant shows no values before the next weigh-in',
     ],
-    [[155], 'mqtt_no_qos', 'settings', 'takes messages with QoS 0 only: a weigh-in can get lost on its way'],
+    [[155], 'mqtt_no_qos', 'settings', 'accepts only messages with QoS 0, so a weigh-in can get lost'],
   ] as const) {
     test(`${reasons.join(', ')}: ${code}`, () => {
       for (const reason of reasons) {
@@ -57,11 +57,11 @@ describe('what the broker’s reason says', () => {
 
 describe('a broker that cannot be reached', () => {
   for (const [name, hint] of [
-    ['ECONNREFUSED', /nothing listens there/],
-    ['ENOTFOUND', /no such name/],
-    ['EAI_AGAIN', /names cannot be looked up/],
-    ['EHOSTUNREACH', /this machine is not to be reached/],
-    ['ENETUNREACH', /no network that leads there/],
+    ['ECONNREFUSED', /The broker refused the connection/],
+    ['ENOTFOUND', /Host name not found/],
+    ['EAI_AGAIN', /DNS does not work/],
+    ['EHOSTUNREACH', /Host unreachable/],
+    ['ENETUNREACH', /No route to this network/],
     ['ETIMEDOUT', /firewall/],
     ['EMFILE', /open/],
   ] as const) {
@@ -76,11 +76,11 @@ describe('a broker that cannot be reached', () => {
 
 describe('a certificate', () => {
   for (const [name, code, hint] of [
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'mqtt_certificate', /set MQTT_CA_FILE to that certificate/],
-    ['SELF_SIGNED_CERT_IN_CHAIN', 'mqtt_certificate', /set MQTT_CA_FILE to its certificate/],
-    ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'mqtt_certificate', /the issuer’s certificate/],
-    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'mqtt_certificate', /the issuer’s certificate/],
-    ['CERT_HAS_EXPIRED', 'mqtt_certificate', /renew it/],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'mqtt_certificate', /Set MQTT_CA_FILE to this certificate/],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'mqtt_certificate', /Set MQTT_CA_FILE to its certificate/],
+    ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'mqtt_certificate', /the certificate of the issuer/],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'mqtt_certificate', /the certificate of the issuer/],
+    ['CERT_HAS_EXPIRED', 'mqtt_certificate', /Renew the certificate/],
     ['CERT_NOT_YET_VALID', 'mqtt_certificate', /not valid yet/],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'mqtt_certificate', /another name/],
     ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'mqtt_client_certificate', /MQTT_CERT_FILE and MQTT_KEY_FILE/],
