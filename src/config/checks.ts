@@ -29,7 +29,7 @@ export function checkTopics(
     const message = `must be another than Home Assistant's: on ${prefix}/status it says itself whether it is on`;
     report('MQTT_PREFIX', prefix, message);
   } else if (isStatus || isTaken) {
-    const message = 'must be a topic on which nothing else is said; see the table of topics in README.md';
+    const message = 'must be a topic on which nothing else is said; see the table of topics in docs/mqtt.md';
     report('MQTT_CHANNEL', channel, message);
   }
 }

@@ -54,7 +54,7 @@ export async function hiddenProgram({ program }: Shell): Promise<readonly string
 
 const INSTALL: Readonly<Record<string, string>> = {
   Node: 'install one for all users: "sudo apt install --no-install-recommends nodejs npm"',
-  weighbridge: 'install it for all users: "sudo npm install --global ./weighbridge.tgz" (README.md, "Install")',
+  weighbridge: 'install it for all users: "sudo npm install --global ./weighbridge.tgz" (docs/getting-started.md)',
 };
 
 async function firstClosed(path: string): Promise<string | undefined> {

@@ -113,9 +113,9 @@ async function planInstall(shell: Shell, machine: Machine, { force }: InstallOpt
 
 const as = (code: ExitCode, texts: readonly string[]): readonly Obstacle[] => texts.map((text) => ({ text, code }));
 
-const NO_SYSTEMD = 'there is no systemd on this machine; README.md has the way with cron';
+const NO_SYSTEMD = 'there is no systemd on this machine; docs/service.md has the way with cron';
 const NO_SETTINGS =
-  'there are no settings in this folder: run "weighbridge setup", or write the file .env (README.md, "An application at Withings")';
+  'there are no settings in this folder: run "weighbridge setup", or write the file .env (docs/getting-started.md)';
 const RUNNING = 'a weighbridge is running here already: stop it first, so that two do not use one login';
 
 /** The service keeps its settings. Those of the folder may be newer. */
