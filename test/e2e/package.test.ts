@@ -42,7 +42,9 @@ describe('the package', () => {
   it('brings what is run and read, and nothing that is built or tested with', async () => {
     const root = join(place.path, 'prefix', INSTALLED);
     const { files } = await measureInstalled(root);
-    const folders = new Set(files.map((file) => relative(root, file).replace(/^(dist\/bundle|deploy)\/.*|^(docs)\/[^/]+\.md$/, '$1$2')));
+    const folders = new Set(
+      files.map((file) => relative(root, file).replace(/^(dist\/bundle|deploy)\/.*|^(docs)\/[^/]+\.md$/, '$1$2')),
+    );
     assert.deepEqual(
       [...folders].sort(),
       ['.env.example', 'CHANGELOG.md', 'LICENSE', 'README.md', 'deploy', 'dist/bundle', 'docs', 'package.json'].sort(),
