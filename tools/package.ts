@@ -1,5 +1,5 @@
 import { chmod, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 type Manifest = Readonly<Record<string, unknown>> & { readonly repository: string; readonly files: readonly string[] };
 
@@ -13,8 +13,10 @@ const ALWAYS = ['README.md', 'LICENSE'];
 export async function writePackage(root: string, directory: string): Promise<void> {
   const manifest: Manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
   await rm(directory, { recursive: true, force: true });
-  for (const path of [...manifest.files, ...ALWAYS]) {
-    await cp(join(root, path), join(directory, path), { recursive: true });
+  const left = manifest.files.filter((path) => path.startsWith('!')).map((path) => path.slice(1));
+  const filter = (source: string) => !left.includes(relative(root, source));
+  for (const path of [...manifest.files, ...ALWAYS].filter((each) => !each.startsWith('!'))) {
+    await cp(join(root, path), join(directory, path), { recursive: true, filter });
   }
   await writeFile(join(directory, 'package.json'), `${JSON.stringify(shippedManifest(manifest), null, 2)}\n`);
   await levelModes(directory);

@@ -29,7 +29,7 @@ export function checkTopics(
     const message = `expected another prefix than Home Assistant's (Home Assistant publishes its state on ${prefix}/status)`;
     report('MQTT_PREFIX', prefix, message);
   } else if (isStatus || isTaken) {
-    const message = 'expected a topic that nothing else uses';
+    const message = 'expected a topic that nothing else uses: see the table of topics in docs/mqtt.md';
     report('MQTT_CHANNEL', channel, message);
   }
 }

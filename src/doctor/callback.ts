@@ -54,7 +54,7 @@ export function faultsOf(url: string): readonly { readonly what: string; readonl
 }
 
 const NEEDS_A_NAME =
-  'it needs https and a public name: a tunnel such as ngrok gives you both (README, "A way in"); then set CALLBACK_URL, and change it in the partner dashboard';
+  'it needs https and a public name: a tunnel such as ngrok gives you both (docs/exposing.md); then set CALLBACK_URL, and change it in the partner dashboard';
 
 /**
  * Subnets that lead nowhere from outside (IANA's special-purpose registries): private, shared by a provider's

@@ -175,7 +175,7 @@ async function* examinePeople({ config, isWrong }: SetUp, core: Core | undefined
 }
 
 function nobodyLinked({ callback: { redirectUrl } }: Config): Finding {
-  const first = redirectUrl === undefined ? 'set REDIRECT_URL (README, "A way in"); then ' : '';
+  const first = redirectUrl === undefined ? 'set REDIRECT_URL (docs/exposing.md); then ' : '';
   return warning('login', 'no person is linked yet', `${first}"weighbridge login" links one`);
 }
 

@@ -15,7 +15,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 /** What can be seen without building; `npm run container-test` builds the image and runs it. */
 const CONTAINER = fileURLToPath(new URL('../../../deploy/container/', import.meta.url));
 const read = (name: string) => readFileSync(join(CONTAINER, name), 'utf8');
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const DOCUMENT = readFileSync(join(ROOT, 'docs/service.md'), 'utf8');
 const run = promisify(execFile);
 
 /** The values of an instruction, in their order. Lines that end with a backslash go on. */
@@ -26,7 +26,7 @@ function instructions(name: string): readonly string[] {
 
 const { services } = parse(read('compose.yaml'));
 const service = services.weighbridge;
-const SECTION = /^## In a container\n(.*?)^## /ms.exec(README)?.[1] ?? '';
+const SECTION = /^## In a container\n(.*?)^## /ms.exec(DOCUMENT)?.[1] ?? '';
 
 describe('the container', () => {
   let packed: Awaited<ReturnType<typeof temporaryDirectory>>;
@@ -38,7 +38,7 @@ describe('the container', () => {
   });
   after(() => packed[Symbol.asyncDispose]());
 
-  test('is unpacked by the command of the README, with all that a build needs next to the tarball', async () => {
+  test('is unpacked by the command of service.md, with all that a build needs next to the tarball', async () => {
     await using place = await temporaryDirectory();
     await cp(tarball, join(place.path, 'weighbridge.tgz'));
     const command = /^tar .*/m.exec(SECTION)?.[0] ?? '';

@@ -534,9 +534,9 @@ describe('post.sh', () => {
   });
 });
 
-test('the README has a setting for each hook, as weighbridge reads it', async () => {
-  const readme = await readFile(`${HOOKS}../../README.md`, 'utf8');
-  const settings = [...readme.matchAll(/^\| .* \| `HOOK_COMMAND=(.*?)` \|/gm)].map(([, setting = '']) => setting);
+test('hooks.md has a setting for each hook, as weighbridge reads it', async () => {
+  const document = await readFile(`${HOOKS}../../docs/hooks.md`, 'utf8');
+  const settings = [...document.matchAll(/^\| .* \| `HOOK_COMMAND=(.*?)` \|/gm)].map(([, setting = '']) => setting);
   const programs = settings.map((setting) => commandLine(setting)[0]);
   assert.deepEqual([...new Set(programs)].toSorted(), (await readdir(HOOKS)).toSorted());
 });

@@ -42,10 +42,12 @@ describe('the package', () => {
   it('brings what is run and read, and nothing that is built or tested with', async () => {
     const root = join(place.path, 'prefix', INSTALLED);
     const { files } = await measureInstalled(root);
-    const folders = new Set(files.map((file) => relative(root, file).replace(/^(dist\/bundle|deploy)\/.*/, '$1')));
+    const folders = new Set(
+      files.map((file) => relative(root, file).replace(/^(dist\/bundle|deploy)\/.*|^(docs)\/[^/]+\.md$/, '$1$2')),
+    );
     assert.deepEqual(
       [...folders].sort(),
-      ['.env.example', 'CHANGELOG.md', 'LICENSE', 'README.md', 'deploy', 'dist/bundle', 'package.json'].sort(),
+      ['.env.example', 'CHANGELOG.md', 'LICENSE', 'README.md', 'deploy', 'dist/bundle', 'docs', 'package.json'].sort(),
     );
   });
 

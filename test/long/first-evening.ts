@@ -10,7 +10,7 @@ import { bootMachine, debianMirror, type Machine } from '../support/machine.ts';
 import { ROOT as PROJECT, packVersion } from '../support/packed.ts';
 
 /**
- * A new Debian, and the commands of the README from there to the first weight, an update, a way back and the end:
+ * A new Debian, and the commands of the documents from there to the first weight, an update, a way back and the end:
  * `npm run first-evening`, as root, with debootstrap and systemd-nspawn. Only apt and npm need a network.
  *
  *   --suite NAME   trixie or bookworm; both without it
@@ -126,7 +126,7 @@ async function installNode(computer: Computer, suite: string): Promise<void> {
   await type(computer, 'weighbridge --version', { says: /^0\.1\.0$/m });
 }
 
-/** By the README, from the settings to the first weight of the service. */
+/** By getting-started.md, from the settings to the first weight of the service. */
 async function weighIn(computer: Computer): Promise<void> {
   asRoot(
     computer,
@@ -202,7 +202,7 @@ async function type(computer: Computer, command: string, expected: Expected = {}
   say(`  (${((performance.now() - startedAt) / 1000).toFixed(1)} s, at most ${peak} MB resident)`);
 }
 
-/** Looks at something as `pi`, which is no command that the README asks for. */
+/** Looks at something as `pi`, which is no command that the documents ask for. */
 async function behind(computer: Computer, command: string, says?: RegExp): Promise<void> {
   judge(`> ${command}`, await asPi(computer, command), says === undefined ? {} : { says });
 }

@@ -5,7 +5,7 @@ import { whatIsMissing } from '../../tools/readiness.ts';
 const READY = {
   version: '1.2.0',
   repository: 'https://example.org/anna/weighbridge',
-  changelog: '# Changelog\n\n## 1.2.0, 2026-11-20\n\n- Something.\n\n## 1.1.0, 2026-10-01\n\n- Something else.\n',
+  changelog: '# Changelog\n\n## [1.2.0] - 2026-11-20\n\n- Something.\n\n## [1.1.0] - 2026-10-01\n\n- Something else.\n',
   status: '',
   tags: ['v1.1.0', ''],
 };
@@ -25,10 +25,10 @@ describe('a release', () => {
     'the changelog does not know the version': [{ version: '1.3.0' }, /no heading for 1\.3\.0/],
     'the changelog knows only a longer version': [{ version: '1.2' }, /no heading for 1\.2$/],
     'the changelog has a heading and nothing under it': [
-      { changelog: '## 1.2.0, 2026-11-20\n\n## 1.1.0, 2026-10-01\n\n- Something else.\n' },
+      { changelog: '## [1.2.0] - 2026-11-20\n\n## [1.1.0] - 2026-10-01\n\n- Something else.\n' },
       /says nothing about 1\.2\.0/,
     ],
-    'the heading does not say the day': [{ changelog: '## 1.2.0, not released\n\n- Something.\n' }, /needs the day/],
+    'the heading does not say the day': [{ changelog: '## [1.2.0] - not released\n\n- Something.\n' }, /needs the day/],
   };
   for (const [what, [change, problem]] of Object.entries(NOT_READY)) {
     it(`is not when ${what}`, () => {

@@ -54,7 +54,8 @@ export async function hiddenProgram({ program }: Shell): Promise<readonly string
 
 const INSTALL: Readonly<Record<string, string>> = {
   Node: 'Install Node for all users: sudo apt install --no-install-recommends nodejs npm',
-  weighbridge: 'Install weighbridge for all users: sudo npm install --global ./weighbridge.tgz',
+  weighbridge:
+    'Install weighbridge for all users: sudo npm install --global ./weighbridge.tgz (see docs/getting-started.md)',
 };
 
 async function firstClosed(path: string): Promise<string | undefined> {

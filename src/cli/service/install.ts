@@ -113,8 +113,9 @@ async function planInstall(shell: Shell, machine: Machine, { force }: InstallOpt
 
 const as = (code: ExitCode, texts: readonly string[]): readonly Obstacle[] => texts.map((text) => ({ text, code }));
 
-const NO_SYSTEMD = 'systemd is not available on this machine. Use cron instead.';
-const NO_SETTINGS = 'this folder has no settings. Run "weighbridge setup", or write the file .env.';
+const NO_SYSTEMD = 'systemd is not available on this machine. Use cron instead: see docs/service.md.';
+const NO_SETTINGS =
+  'this folder has no settings. Run "weighbridge setup", or write the file .env (see docs/getting-started.md).';
 const RUNNING = 'weighbridge is already running here. Stop it first: two must not use the same login.';
 
 /** The service keeps its settings. Those of the folder may be newer. */

@@ -17,7 +17,7 @@ const DEFAULT_PREFIX = 'weighbridge';
 
 export type Topics = ReturnType<typeof createTopics>;
 
-/** The topics of everything that is published. README.md has the same as a table. */
+/** The topics of everything that is published. docs/mqtt.md has the same as a table. */
 export function createTopics(prefix: string) {
   return {
     /** The weighbridge among others at the same broker, for Home Assistant: of `[a-zA-Z0-9_-]`. */

@@ -296,11 +296,11 @@ describe('service install', () => {
     assert.match(machine.said(), /Job failed\.[\s\S]*cannot listen/);
   });
 
-  const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8');
-  const fromReadme = /^@reboot .*$/m.exec(readme)?.[0] ?? assert.fail('README.md has no line for cron');
+  const document = readFileSync(new URL('../../../../docs/service.md', import.meta.url), 'utf8');
+  const documented = /^@reboot .*$/m.exec(document)?.[0] ?? assert.fail('service.md has no line for cron');
   for (const line of [
-    fromReadme,
-    fromReadme.replace('$HOME/weighbridge', '/opt/scale').replace('weighbridge.log', 'scale.log'),
+    documented,
+    documented.replace('$HOME/weighbridge', '/opt/scale').replace('weighbridge.log', 'scale.log'),
     '@reboot /usr/local/bin/weighbridge serve',
     '@reboot cd /opt/scale && node dist/src/main.js',
   ]) {
@@ -313,7 +313,7 @@ describe('service install', () => {
   }
 
   it('says nothing of other lines of cron, nor of one that is a comment', async () => {
-    const stdout = `# ${fromReadme}\n@reboot /usr/bin/node /opt/other/main.js serve\n`;
+    const stdout = `# ${documented}\n@reboot /usr/bin/node /opt/other/main.js serve\n`;
     await using machine = await openMachine({ answers: { crontab: { stdout } } });
     await machine.install(true);
     assert.doesNotMatch(machine.said(), /cron/);

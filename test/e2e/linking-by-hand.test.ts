@@ -8,10 +8,10 @@ import { freePort } from '../support/free-port.ts';
 import { CALLBACK_PATH, CLIENT, startHome } from '../support/home.ts';
 import { MAIN } from '../support/program.ts';
 
-const README = readFileSync(fileURLToPath(new URL('../../../README.md', import.meta.url)), 'utf8');
+const DOCUMENT = readFileSync(fileURLToPath(new URL('../../../docs/linking-by-hand.md', import.meta.url)), 'utf8');
 
-/** The shell blocks of the manual way, in their order. */
-const BLOCKS = [...README.matchAll(/<!-- test: manual -->\n```sh\n(.*?)```/gs)].map(([, block = '']) => block);
+/** The shell blocks that link a person, in their order. */
+const BLOCKS = [...DOCUMENT.matchAll(/<!-- test: manual -->\n```sh\n(.*?)```/gs)].map(([, block = '']) => block);
 
 async function bash(
   script: string,
@@ -24,9 +24,9 @@ async function bash(
 }
 
 const curl = spawnSync('curl', ['--version']);
-const skip = curl.error === undefined ? false : 'the manual way needs curl';
+const skip = curl.error === undefined ? false : 'linking by hand needs curl';
 
-test('the manual way of the README links a person whose next weigh-in is then logged', { skip }, async () => {
+test('the commands of linking-by-hand.md link a person whose next weigh-in is then logged', { skip }, async () => {
   await using home = await startHome();
   const port = await freePort();
   const env = { PORT: `${port}`, CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}` };
@@ -54,12 +54,4 @@ test('the manual way of the README links a person whose next weigh-in is then lo
 
   await home.sandbox.weigh('1234', { kilograms: 81.25, date: Math.floor(Date.now() / 1000) - 60 });
   await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.25);
-});
-
-test('the settings of the README are those that the program knows', async () => {
-  const { SETTINGS } = await import('../../src/config/settings.ts');
-  const [, section = ''] = /## Settings\n(.*?)\n## /s.exec(README) ?? [];
-  const rows = [...section.matchAll(/^\| (`[A-Z].*?) \|/gm)].map(([, names = '']) => names);
-  const documented = rows.flatMap((names) => [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name));
-  assert.deepEqual([...new Set(documented)].sort(), Object.keys(SETTINGS).sort());
 });
