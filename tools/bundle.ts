@@ -1,5 +1,6 @@
-import { readdir, writeFile } from 'node:fs/promises';
-import { type BuildOptions, build } from 'esbuild';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { describeLicences } from './licences.ts';
 
 /** CommonJS packages ask for Node's own modules with `require`, which a module does not have. */
@@ -33,6 +34,43 @@ const OPTIONS = {
   logLevel: 'warning',
 } as const satisfies BuildOptions;
 
+/** What most commands need, and no package but qs. */
+const SHARED =
+  /^(app|config|domain|html|runtime|storage|withings)\/|^(cli\/(open-command|shell)|daemon\/(core|data-directory)|http\/probe|page\/view|systemd\/paths)\.js$/;
+/** Loaded before it is known what else is needed. */
+const FIRST = ['cli/commands.js', 'config/sources.js'];
+
+/**
+ * esbuild makes a chunk for each set of entry points that reach a module: 44 for `serve`, and to open them takes longer
+ * than to read them. So all that is loaded later imports the shared modules, and what the daemon alone loads imports
+ * all of the daemon. Both are few chunks then.
+ */
+function shareModules(source: string): Plugin {
+  const groups = new Map<string, 'shared' | 'daemon'>();
+  return {
+    name: 'share-modules',
+    async setup({ onLoad, onResolve }) {
+      const names = (await readdir(source, { recursive: true })).filter((name) => name.endsWith('.js'));
+      const shared = names.filter((name) => SHARED.test(name)).map((name) => `import '${source}/${name}';`);
+      onResolve({ filter: /^(shared|daemon)-modules$/ }, ({ path }) => ({ path, namespace: 'modules' }));
+      onLoad({ filter: /./, namespace: 'modules' }, ({ path }) => ({
+        contents: path === 'daemon-modules' ? `import '${source}/cli/serve.js';` : shared.join('\n'),
+        resolveDir: source,
+      }));
+      onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
+        const name = relative(source, join(resolveDir, path));
+        if (kind !== 'dynamic-import' || FIRST.includes(name)) return undefined;
+        groups.set(name, name.startsWith('cli/') || name.includes('trial') ? 'shared' : 'daemon');
+        return undefined;
+      });
+      onLoad({ filter: /\.js$/ }, async ({ path }) => {
+        const group = groups.get(relative(source, path));
+        return group && { contents: `import '${group}-modules';\n${await readFile(path, 'utf8')}` };
+      });
+    },
+  };
+}
+
 /**
  * Puts the compiled program and its packages into `dist/bundle`: `main.js`, and chunks that are loaded when they are
  * needed. Nothing is minified, so that names, lines and module comments in a stack trace say where it was.
@@ -44,6 +82,7 @@ export async function bundle(root: string): Promise<void> {
     entryPoints: ['dist/src/main.js'],
     outdir: 'dist/bundle',
     metafile: true,
+    plugins: [shareModules(`${root}dist/src`)],
   });
   const modules = Object.values(metafile.outputs).flatMap(({ inputs }) =>
     Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0),
