@@ -4,7 +4,7 @@ import { type Html, html } from '../html/html.ts';
 import { type ActionNeeded, actionsNeeded, drawActionNeeded } from './action-needed.ts';
 import { anchorOf, drawLinkButton, nameOf } from './parts.ts';
 import { drawPerson } from './person-card.ts';
-import { PATHS, type PageView, RANGE_NAMES, RANGES, type Range } from './view.ts';
+import { type PageView, RANGE_NAMES, RANGES, type Range } from './view.ts';
 import { list, sayWhen } from './words.ts';
 
 /** The whole page. It is complete without its script, which only makes it live. */
