@@ -1,5 +1,5 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { describeLicences } from './licences.ts';
 
@@ -39,6 +39,8 @@ const SHARED =
   /^(app|config|domain|html|runtime|storage|withings)\/|^(cli\/(open-command|shell)|daemon\/(core|data-directory)|http\/probe|page\/view|systemd\/paths)\.js$/;
 /** Loaded before it is known what else is needed. */
 const FIRST = ['cli/commands.js', 'config/sources.js'];
+/** What imports the modules that only the daemon loads later. */
+const DAEMON = /^(daemon\/|cli\/serve\.js$)/;
 
 /**
  * esbuild makes a chunk for each set of entry points that reach a module: 44 for `serve`, and to open them takes longer
@@ -46,26 +48,28 @@ const FIRST = ['cli/commands.js', 'config/sources.js'];
  * all of the daemon. Both are few chunks then.
  */
 function shareModules(source: string): Plugin {
-  const groups = new Map<string, 'shared' | 'daemon'>();
+  const groups = new Map<string, 'shared-modules' | 'daemon-modules'>();
   return {
     name: 'share-modules',
     async setup({ onLoad, onResolve }) {
-      const names = (await readdir(source, { recursive: true })).filter((name) => name.endsWith('.js'));
+      const names = (await readdir(source, { recursive: true })).filter((name) => name.endsWith('.js')).toSorted();
+      for (const importer of names) {
+        const text = await readFile(join(source, importer), 'utf8');
+        for (const [, path = ''] of text.matchAll(/import\('(\.[^']+)'\)/g)) {
+          const name = join(dirname(importer), path);
+          if (FIRST.includes(name)) continue;
+          groups.set(name, DAEMON.test(importer) && !SHARED.test(name) ? 'daemon-modules' : 'shared-modules');
+        }
+      }
       const shared = names.filter((name) => SHARED.test(name)).map((name) => `import '${source}/${name}';`);
       onResolve({ filter: /^(shared|daemon)-modules$/ }, ({ path }) => ({ path, namespace: 'modules' }));
       onLoad({ filter: /./, namespace: 'modules' }, ({ path }) => ({
         contents: path === 'daemon-modules' ? `import '${source}/cli/serve.js';` : shared.join('\n'),
         resolveDir: source,
       }));
-      onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
-        const name = relative(source, join(resolveDir, path));
-        if (kind !== 'dynamic-import' || FIRST.includes(name)) return undefined;
-        groups.set(name, name.startsWith('cli/') || name.includes('trial') ? 'shared' : 'daemon');
-        return undefined;
-      });
       onLoad({ filter: /\.js$/ }, async ({ path }) => {
         const group = groups.get(relative(source, path));
-        return group && { contents: `import '${group}-modules';\n${await readFile(path, 'utf8')}` };
+        return group && { contents: `import '${group}';\n${await readFile(path, 'utf8')}` };
       });
     },
   };
