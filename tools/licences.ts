@@ -1,10 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { group } from 'd3-array';
 
 interface BundledPackage {
   readonly name: string;
   readonly version: string;
   readonly licence: string;
-  readonly text: string;
+  /** The lines with the copyright, and what stands before them. */
+  readonly notice: string;
+  /** The rest: most packages have the same. */
+  readonly permission: string;
 }
 
 const HEAD = `weighbridge comes with these packages in its bundle, each under its own licence.
@@ -21,7 +25,8 @@ export async function describeLicences(root: string, paths: readonly string[]): 
   const packages = await Promise.all([...directories].map((directory) => readPackage(`${root}${directory}`)));
   const byName = new Map(packages.map((each) => [`${each.name} ${each.version}`, each]));
   const sorted = [...byName].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
-  return [HEAD, ...sorted.map(describe)].join(`\n${'='.repeat(80)}\n\n`);
+  const alike = group(sorted, ({ permission }) => permission.replaceAll(/\s+/g, ' '));
+  return [HEAD, ...[...alike.values()].map(describe)].join(`\n${'='.repeat(80)}\n\n`);
 }
 
 /** The innermost `node_modules/NAME`; undefined for what is ours. */
@@ -33,7 +38,8 @@ async function readPackage(directory: string): Promise<BundledPackage> {
   const { name, version, license } = JSON.parse(await readFile(`${directory}/package.json`, 'utf8'));
   const text = (await licenceFiles(directory)) || (await licenceSection(directory));
   if (text === '') throw new Error(`${name} ${version} brings no text of its licence`);
-  return { name, version, licence: license, text };
+  const start = Math.max(text.indexOf('Permission is hereby granted'), 0);
+  return { name, version, licence: license, notice: text.slice(0, start), permission: text.slice(start) };
 }
 
 async function licenceFiles(directory: string): Promise<string> {
@@ -53,6 +59,8 @@ async function readText(path: string): Promise<string> {
   return (await readFile(path, 'utf8')).replaceAll('\r\n', '\n').trim();
 }
 
-function describe({ name, version, licence, text }: BundledPackage): string {
-  return `${name} ${version} (${licence})\n\n${text}\n`;
+/** Packages with the same permission, each with its own notice, and the permission once. */
+function describe(packages: readonly BundledPackage[]): string {
+  const notices = packages.map(({ name, version, licence, notice }) => `${name} ${version} (${licence})\n\n${notice}`);
+  return `${[...notices.map((each) => each.trim()), packages[0]?.permission].join('\n\n')}\n`;
 }

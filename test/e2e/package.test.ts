@@ -122,16 +122,14 @@ describe('the package', () => {
 
   it('names every package that the bundle is made of, with its licence', async () => {
     const text = await readFile(join(ROOT, 'dist/bundle/THIRD-PARTY-LICENSES'), 'utf8');
-    const sections = new Map(
-      text
-        .split(`\n${'='.repeat(80)}\n\n`)
-        .slice(1)
-        .map((section): [string, string] => [section.replace(/ \(.*/s, ''), section]),
+    const sections = text.split(`\n${'='.repeat(80)}\n\n`).slice(1);
+    const named = sections.flatMap((section) =>
+      [...section.matchAll(/^(\S+ \d+\.\d+\.\d+\S*) \(.*\)$/gm)].map(([, name]) => name),
     );
     const bundled = await bundledPackages();
     assert.ok(bundled.has(`express ${await versionOf('express')}`) && bundled.size > 50);
-    assert.deepEqual([...sections.keys()].sort(), [...bundled].sort());
-    for (const section of sections.values()) {
+    assert.deepEqual(named.sort(), [...bundled].sort());
+    for (const section of sections) {
       assert.match(section, /Permission is hereby granted|Permission to use|Redistribution and use/, section);
     }
   });
