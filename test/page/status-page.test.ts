@@ -132,7 +132,7 @@ describe('the page', () => {
   it('says an outage once, and for whom it is one', () => {
     const people = [person(ANNA, 'Anna'), person(BO, undefined)];
     const trouble = { code: 'no_contact', since: ago(9_000_000).at, isLasting: true };
-    const silent = 'no fetch has worked for 150 min; see the log';
+    const silent = 'no successful check for 12 h. See the log.';
     const troubles = [
       { ...trouble, userId: ANNA, text: `Anna ${ANNA}: ${silent}` },
       { ...trouble, userId: BO, text: `${BO}: ${silent}` },

@@ -259,7 +259,7 @@ test("one person's success does not end another's trouble", async () => {
   bench.collector.notify(ANNA, WINDOW);
   await bench.clock.advance(HOUR);
   assert.deepEqual(bench.log.texts('recovered'), []);
-  assert.match(bench.log.texts('trouble')[0] ?? '', /^5678: no/);
+  assert.match(bench.log.texts('trouble')[0] ?? '', /^User 5678: no/);
 });
 
 test('a refused access token costs one refresh and one replay', async () => {

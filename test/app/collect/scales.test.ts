@@ -112,7 +112,7 @@ describe('a low battery', () => {
     await bench.live(24);
     bench.describeScale('low', ANNA);
     await bench.live(72);
-    const line = ['warn', '1234: The battery of the Body+ is low. Replace or charge it.'];
+    const line = ['warn', 'User 1234: The battery of the Body+ is low. Replace or charge it.'];
     assert.deepEqual(told(bench), [line]);
     bench.describeScale('high', ANNA);
     await bench.live(24);

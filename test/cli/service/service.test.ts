@@ -403,7 +403,7 @@ describe('the doctor', () => {
     assert.deepEqual(judgeService(undefined), []);
     assert.deepEqual(judgeService({ ...state, isInstalled: false }), []);
     for (const [changes, mark, text] of [
-      [{}, 'ok', /runs since Fri 2026-11-20/],
+      [{}, 'ok', /running since Fri 2026-11-20/],
       [{ startsAtBoot: false }, 'warning', /does not start at boot/],
       [{ activity: 'failed', exitCode: 78 }, 'warning', /does not run \(failed, the last exit code was 78\)/],
     ] as const) {

@@ -549,7 +549,7 @@ describe('the changes', () => {
     let concerns: unknown[] = [];
     let told = 0;
     let grow: () => void = () => undefined;
-    const minutes = () => `no fetch has worked for ${Math.floor(clock.elapsedMs() / 60_000)} min`;
+    const minutes = () => `no successful check for ${Math.floor(clock.elapsedMs() / 60_000)} min`;
     const changes = createStatusChanges({
       liveStatus: {
         look: () =>

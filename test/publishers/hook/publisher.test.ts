@@ -106,9 +106,9 @@ describe('a hook', () => {
   });
 
   for (const [measures, weight, text] of [
-    [{ weight: 81.65, fat_ratio: 17.3 }, 81.65, 'Anna: took back 81.65 kg'],
-    [{ heart_rate: 61 }, null, 'Anna: took back heart_rate 61 bpm'],
-    [{}, null, 'Anna: took back a reading'],
+    [{ weight: 81.65, fat_ratio: 17.3 }, 81.65, 'Anna: 81.65 kg withdrawn'],
+    [{ heart_rate: 61 }, null, 'Anna: heart_rate 61 bpm withdrawn'],
+    [{}, null, 'Anna: a reading withdrawn'],
   ] as const) {
     test(`gets a group that is taken back without a weight: ${text}`, async () => {
       await using bench = await createHookBench('cat > "$1/in"; env > "$1/env"');

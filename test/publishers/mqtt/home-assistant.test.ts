@@ -110,7 +110,7 @@ describe('Home Assistant', () => {
         fat_ratio: {
           platform: 'sensor',
           unique_id: 'weighbridge_1234_fat_ratio',
-          name: 'Fat ratio',
+          name: 'Body fat',
           default_entity_id: 'sensor.anna_fat_ratio',
           unit_of_measurement: '%',
           icon: 'mdi:percent-outline',
@@ -285,7 +285,7 @@ describe('Home Assistant', () => {
   it('is told to forget a quantity that was taken back, and with the weight the time of it', () => {
     const { components } = device({ quantities: ['fat_ratio'], gone: ['height', 'weight'] });
     for (const key of ['height', 'weight', 'measured_at']) assert.deepEqual(components[key], { platform: 'sensor' });
-    assert.equal(components['fat_ratio']?.['name'], 'Fat ratio');
+    assert.equal(components['fat_ratio']?.['name'], 'Body fat');
   });
 
   it('says nothing of a last weigh-in where there was none', () => {
