@@ -146,7 +146,9 @@ export async function startDaemon(
   const publicAddress = addressOf(listener);
   const privateAddress = statusPort && addressOf(statusPort);
   const where =
-    privateAddress === undefined ? '' : `, status page http://${reachable(privateAddress.host)}:${privateAddress.port}/`;
+    privateAddress === undefined
+      ? ''
+      : `, status page http://${reachable(privateAddress.host)}:${privateAddress.port}/`;
   // Before anything is fetched: what the journal has by then is old to a publisher that starts for the first time.
   const ports = { journal, beds, linkedUsers, personStates, schedule, derive, random, signalGroup };
   const publishing = publishers.start(ports);

@@ -124,8 +124,14 @@ const DISTRUST: Readonly<Record<string, readonly [meaning: string, remedy: strin
   CERT_NOT_YET_VALID: ['is not valid yet', 'Check the clocks of this computer and of the proxy.'],
   ERR_TLS_CERT_ALTNAME_INVALID: ['is for another name', 'Get a certificate for the name in CALLBACK_URL.'],
   DEPTH_ZERO_SELF_SIGNED_CERT: ['is self-signed, but Withings trusts only public certificate authorities', TRUSTED],
-  SELF_SIGNED_CERT_IN_CHAIN: ['comes from a private certificate authority, but Withings trusts only public ones', TRUSTED],
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['comes without the certificate of its issuer', 'Serve fullchain.pem, not cert.pem.'],
+  SELF_SIGNED_CERT_IN_CHAIN: [
+    'comes from a private certificate authority, but Withings trusts only public ones',
+    TRUSTED,
+  ],
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
+    'comes without the certificate of its issuer',
+    'Serve fullchain.pem, not cert.pem.',
+  ],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [
     'comes from an issuer that this computer does not trust',
     'Serve fullchain.pem, not cert.pem. On this computer, run "sudo apt install ca-certificates".',

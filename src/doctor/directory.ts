@@ -72,7 +72,8 @@ export async function lookAtDirectory({ check, path }: Directory): Promise<reado
   if (free < LITTLE_BYTES) {
     const isTooLittle = free < TOO_LITTLE_BYTES;
     const text = `the disk of ${path} is ${isTooLittle ? 'full' : 'almost full'}: ${inWords(free)} free`;
-    const remedy = 'Free some space with "sudo apt clean" and "sudo journalctl --vacuum-size=50M". Run "df -h" to see the result.';
+    const remedy =
+      'Free some space with "sudo apt clean" and "sudo journalctl --vacuum-size=50M". Run "df -h" to see the result.';
     findings.push((isTooLittle ? broken : warning)(check, text, remedy));
   }
   return findings;
@@ -103,7 +104,11 @@ async function findMisplaced({ check, path }: Directory): Promise<Finding | unde
   const remedy =
     'weighbridge creates the directory at its first start. If it is on a separate disk, mount the disk first.';
   if (await canBeMade(path)) return warning(check, `${path} is not there yet`, remedy);
-  return broken(check, `${path} is not there, and this user cannot create it`, `sudo install -d -m 700 -o "$USER" ${quoted(path)}`);
+  return broken(
+    check,
+    `${path} is not there, and this user cannot create it`,
+    `sudo install -d -m 700 -o "$USER" ${quoted(path)}`,
+  );
 }
 
 async function canBeMade(path: string): Promise<boolean> {

@@ -41,7 +41,8 @@ export async function checkHook({ command: [program = ''], environment }: HookCo
     return broken('hook', `HOOK_COMMAND starts with ${program}, which this user cannot run`, remedy);
   }
   const where = isPath(program) ? 'does not exist' : 'is not in PATH';
-  const remedy = 'Start HOOK_COMMAND with the path of the program. A relative path starts in the folder of weighbridge.';
+  const remedy =
+    'Start HOOK_COMMAND with the path of the program. A relative path starts in the folder of weighbridge.';
   return broken('hook', `HOOK_COMMAND starts with ${program}, which ${where}`, remedy);
 }
 

@@ -125,4 +125,3 @@ function signed(value: number, digits: number): string {
   if (Number(rounded) === 0) return `±${Math.abs(Number(rounded)).toFixed(digits)}`;
   return rounded.startsWith('-') ? rounded.replace('-', '−') : `+${rounded}`;
 }
-

@@ -1,5 +1,5 @@
 import { SAME_CALL_MS } from '../domain/retry.ts';
-import { type Recovery, REPORT, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
+import { REPORT, type Recovery, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 
 /** What Withings wrote into the envelope of a failure. */
 export interface Refusal {

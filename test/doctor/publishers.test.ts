@@ -50,7 +50,7 @@ describe('the doctor, asked about the broker', () => {
     await listener.caughtUp();
     const said = listener.heard.length;
     const { mark, text } = await check(broker.url);
-    const expected = `the MQTT broker 127.0.0.1:${broker.port} lets weighbridge in (MQTT 3.1.1) and takes its messages`;
+    const expected = `the MQTT broker 127.0.0.1:${broker.port} accepts weighbridge (MQTT 3.1.1) and its messages`;
     assert.deepEqual([mark, text], ['ok', expected]);
     await listener.caughtUp();
     const topics = new Set(listener.heard.slice(said).map(({ topic }) => topic));

@@ -79,7 +79,7 @@ describe('weighbridge forget', () => {
     await using home = await withJournal();
     const missing = await home.run('forget', '1234', '1');
     assert.equal(missing.code, 1);
-    assert.match(missing.stderr, /there is no journal yet: .*measures\.jsonl/);
+    assert.match(missing.stderr, /no measurements yet: .*measures\.jsonl does not exist/);
     const wrong = await home.run('forget', '1234', 'last');
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /6123456789/);

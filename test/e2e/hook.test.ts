@@ -125,7 +125,7 @@ describe('the hook of the running daemon', { concurrency: 4 }, () => {
     await daemon.line(({ event }) => event === 'recovered');
     const told = daemon.lines.filter(({ event, level }) => event === 'trouble' && level === 'warn');
     assert.equal(told.length, 1);
-    assert.match(String(told[0]?.['text']), /^hook: \.\/hook\.sh ended with exit code 1, .*; next try in 10 s$/);
+    assert.match(String(told[0]?.['text']), /^hook: \.\/hook\.sh ended with exit code 1, .*\. Next try in 10 s\.$/);
     assert.deepEqual(
       (await bench.got()).map(({ grpid }) => grpid),
       await weightsIn(home),

@@ -232,7 +232,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     const elsewhere = { ...home.env, TOKENS_DIR: './other-tokens', DATA_DIR: './other-data', LOG_FORMAT: 'text' };
     const { code, stderr } = await home.start(elsewhere, ['login']).exited;
     assert.equal(code, 1);
-    assert.match(stderr, /keeps its logins elsewhere/);
+    assert.match(stderr, /uses a different TOKENS_DIR/);
     await assert.rejects(stat(join(home.directory, 'other-tokens')));
   });
 
@@ -268,7 +268,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     login.child.stdin?.write(`not an address\n${landed.href}\n`);
     const { code, stderr } = await login.exited;
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /Paste the rest of it, or the whole address/);
+    assert.match(stderr, /Paste the rest, or the whole address/);
     await assertLinked(home, '1234');
   });
 
@@ -295,7 +295,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     login.child.stdin?.end('half an address\n');
     const { code, stderr } = await login.exited;
     assert.equal(code, 1);
-    assert.match(stderr, /error: nothing more came in, and no person was linked/);
+    assert.match(stderr, /error: the input ended, and no person was linked/);
   });
 
   for (const args of [[], ['--paste']]) {
@@ -318,7 +318,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     const link = await linkOf(login);
     daemon.child.kill('SIGTERM');
     await daemon.exited;
-    while (!/This command answers the browser now/.test(login.output())) await sleep(100);
+    while (!/This command handles the browser now/.test(login.output())) await sleep(100);
     assert.match((await browse(link)).text, /(?:Anna|1234) is linked/);
     const { code, stdout } = await login.exited;
     assert.equal(code, 0);
@@ -342,7 +342,7 @@ describe('weighbridge login', { concurrency: true }, () => {
 
   test('says which port is taken when something else uses it', async () => {
     await using home = await setUp();
-    const other = createServer((_request, response) => response.end('somebody else')).listen(Number(home.env.PORT));
+    const other = createServer((_request, response) => response.end('another program')).listen(Number(home.env.PORT));
     try {
       await using login = home.login();
       const { code, stdout, stderr } = await login.exited;
@@ -372,7 +372,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     await using login = home.login();
     const page = await browse(await linkOf(login));
     assert.match(page.text, /is linked/);
-    assert.match(page.text, /got no 200 from outside/);
+    assert.match(page.text, /a HEAD request must return 200/);
     assert.doesNotMatch(page.text, new RegExp(CALLBACK_PATH));
     await assertLinked(home, '1234');
     await daemon.line(({ event }) => event === 'linked');
@@ -464,7 +464,7 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
           ? { text: JSON.stringify({ status: 503, body: {}, error: 'Invalid Params: invalid redirect_uri' }) }
           : undefined,
     });
-    await place.refused(place.landed, /CALLBACK_URL is not the callback URL that Withings knows/);
+    await place.refused(place.landed, /is not the callback URL that Withings knows/);
   });
 
   test('Withings that cannot be reached', async () => {

@@ -10,7 +10,7 @@ import { runProgram } from '../support/program.ts';
 import { CTRL_C, CTRL_D, DOWN, NO_TERMINAL, startTerminal, type Terminal } from '../support/terminal.ts';
 
 const ENTER = '\r';
-const STOPPED = /Stopped\. The answers so far are in \.env/;
+const STOPPED = /Stopped\. Your answers are saved in \.env/;
 
 /** A folder with nothing in it but what `.env` is given, and a sandbox with a weight of Anna's. */
 async function startFolder(dotenv?: string) {
@@ -50,7 +50,7 @@ async function linkOn(terminal: Terminal): Promise<string> {
 
 async function answerWayIn(terminal: Terminal, origin: string): Promise<void> {
   await terminal.answer('Which way is it?', ENTER);
-  await terminal.answer('The host name', `${origin}\r`);
+  await terminal.answer('Public host name', `${origin}\r`);
 }
 
 async function answerRest(terminal: Terminal): Promise<void> {
@@ -192,7 +192,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.answer('What now?', `${DOWN.repeat(2)}\r`);
     const landed = await consent(await linkOn(terminal));
     await terminal.answer('paste it here', `${landed.href.slice(0, 80)}\r${landed.href.slice(80)}\r`);
-    await terminal.until('This is only a part');
+    await terminal.until('The address is incomplete');
     await terminal.until('Anna (1234) is linked.');
     assert.equal(await terminal.exited, 0, terminal.text());
   });
@@ -233,7 +233,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     assert.doesNotMatch(await folder.dotenv(), /MQTT/);
     await terminal.answer('MQTT broker, for', `mqtt://127.0.0.1:${broker.port}\r`);
     await terminal.answer('User name at the broker', ENTER);
-    await terminal.until('takes its messages');
+    await terminal.until('and its messages');
     assert.equal(await terminal.exited, 0, terminal.text());
     assert.match(await folder.dotenv(), new RegExp(`\nMQTT_URL=mqtt://127\\.0\\.0\\.1:${broker.port}\n$`));
   });

@@ -58,7 +58,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     for (const args of [[], ['--json']]) {
       const { code, stdout, stderr } = await users.run(args);
       assert.deepEqual([code, stdout], [0, '']);
-      assert.match(stderr, /no person is linked yet; "weighbridge login"/);
+      assert.match(stderr, /No person is linked yet\. Run "weighbridge login"/);
     }
     assert.deepEqual(await readdir(users.path), []);
   });
@@ -79,7 +79,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     assert.equal(
       stdout,
       `USER  NAME  LAST WEIGH-IN  LAST CONTACT  SUBSCRIPTION                            LOGIN
-99    -     -              -             polling every 10 min (no CALLBACK_URL)  NEEDS LOGIN: the token file ./tokens/99 is empty
+99    -     -              -             polling every 10 min (no CALLBACK_URL)  MUST LINK AGAIN (the token file ./tokens/99 is empty)
 1234  Anna  -              -             polling every 10 min (no CALLBACK_URL)  not tried yet
 5678  -     -              -             polling every 10 min (no CALLBACK_URL)  not tried yet
 `,
@@ -188,7 +188,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
   });
 
   test('shows since when and why somebody needs login', async () => {
-    const needs_login = { since: SINCE, reason: 'the refresh token is refused' };
+    const needs_login = { since: SINCE, reason: 'Withings rejected the login' };
     await using users = await startUsers({
       'tokens/1234': 'a\n',
       'data/people/1234': JSON.stringify({ needs_login }),
@@ -201,11 +201,14 @@ describe('weighbridge users', { concurrency: 4 }, () => {
       scope: undefined,
     });
     const { stdout } = await users.run();
-    assert.match(stdout, /2026-11-20 04:46 .* NEEDS LOGIN since 2026-11-20 05:00: the refresh token is refused\n/);
+    assert.match(
+      stdout,
+      /2026-11-20 04:46 .* MUST LINK AGAIN since 2026-11-20 05:00 \(Withings rejected the login\)\n/,
+    );
     const [row] = await users.rows();
     assert.deepEqual(
       [row.login, row.needs_login_since, row.reason, row.last_contact],
-      ['needs_login', '2026-11-20T05:00:00+00:00', 'the refresh token is refused', '2026-11-20T04:46:40+00:00'],
+      ['needs_login', '2026-11-20T05:00:00+00:00', 'Withings rejected the login', '2026-11-20T04:46:40+00:00'],
     );
   });
 
@@ -255,11 +258,11 @@ describe('weighbridge users', { concurrency: 4 }, () => {
 
   for (const [what, content] of [
     ['is empty', ''],
-    ['holds no refresh token', '<html>not a token</html>\n'],
+    ['has no refresh token', '<html>not a token</html>\n'],
   ] as const) {
     test(`says that somebody needs login whose token file ${what}`, async () => {
       await using users = await startUsers({ 'tokens/1234': content });
-      assert.match((await users.run()).stdout, new RegExp(`NEEDS LOGIN: the token file \\S+ ${what}`));
+      assert.match((await users.run()).stdout, new RegExp(`MUST LINK AGAIN \\(the token file \\S+ ${what}`));
     });
   }
 

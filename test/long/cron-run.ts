@@ -11,7 +11,7 @@ import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { CALLBACK_PATH, CLIENT } from '../support/home.ts';
 
 /**
- * Real cron starts weighbridge at `@reboot`, as somebody, with nothing in the environment, no network for the first
+ * Real cron starts weighbridge at `@reboot`, as an ordinary user, with nothing in the environment, no network for the first
  * minute and, where libfaketime is installed, a clock of 1970 for half of it: `npm run cron-test`, as root, with cron
  * installed. Everything happens in namespaces of its own.
  */

@@ -143,7 +143,10 @@ const TOO_LONG_FOR_WS = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 function judge(error: unknown): Facts {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code === 'number') {
-    return REASONS[code] ?? passing('mqtt_refused', `rejected the connection (reason ${code})`, 'Check the log of the broker.');
+    return (
+      REASONS[code] ??
+      passing('mqtt_refused', `rejected the connection (reason ${code})`, 'Check the log of the broker.')
+    );
   }
   const name = String(code);
   const unreachable = UNREACHABLE[name];

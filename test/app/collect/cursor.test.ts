@@ -51,7 +51,10 @@ test('a group that cannot be read holds back neither the others nor the cursor, 
   await bench.collector.reconcile(ANNA);
   assert.equal(bench.calls.length, 2);
   assert.equal(bench.log.texts('unreadable').length, 1);
-  assert.match(bench.log.texts('unreadable')[0] ?? '', /^User 1234: cannot read a measure group from Withings: measuregrps\[3\]\.date/);
+  assert.match(
+    bench.log.texts('unreadable')[0] ?? '',
+    /^User 1234: cannot read a measure group from Withings: measuregrps\[3\]\.date/,
+  );
   assert.deepEqual(bench.log.texts('trouble'), []);
 });
 

@@ -366,7 +366,10 @@ describe('a password', () => {
   test('is asked for where the port faces the network, and a stranger is not told the name of the machine', async () => {
     await using port = await openPort({ password, names: ['pi', 'pi.local'] });
     const { status, body } = await ask(port.port, { host: 'evil.example' });
-    assert.deepEqual([status, body], [421, 'Open this page by IP address, as localhost, or by the name of this computer.\n']);
+    assert.deepEqual(
+      [status, body],
+      [421, 'Open this page by IP address, as localhost, or by the name of this computer.\n'],
+    );
     assert.equal((await ask(port.port, { ...basic(password), host: 'pi.local' })).status, 200);
   });
 

@@ -193,7 +193,11 @@ describe('the limits of a broker', () => {
   });
 
   const LIMITS: readonly (readonly [string, readonly string[], RegExp])[] = [
-    ['max_packet_size', ['max_packet_size 20000'], /accepts at most 20,000 bytes, but \S+config needs \d\d,\d{3} bytes/],
+    [
+      'max_packet_size',
+      ['max_packet_size 20000'],
+      /accepts at most 20,000 bytes, but \S+config needs \d\d,\d{3} bytes/,
+    ],
     [
       'message_size_limit',
       ['message_size_limit 20000'],

@@ -304,7 +304,9 @@ describe('MQTT', () => {
     isForbidden = false;
     await broker.stop();
     await broker.start();
-    await eventually(bench, () => bench.log.texts('recovered').some((text) => text.includes('does not let us listen')));
+    await eventually(bench, () =>
+      bench.log.texts('recovered').some((text) => text.includes('works again (was: the MQTT broker')),
+    );
   });
 
   it('announces a weigh-in once where the broker forbids the plain topic, and tells so', {
