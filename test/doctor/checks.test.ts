@@ -70,7 +70,7 @@ it('a subscription that Withings refused is a warning while weighbridge polls, a
   const wanted = { userId: ANNA, name: 'Anna', callbackUrl, applis: [1], hitch: 'no head (293)', isLeft: false };
   const polled = judgeSubscriptions([], { ...wanted, pollMs: 600_000 });
   assert.equal(polled.mark, 'warning');
-  assert.match(polled.text, /not subscribed to weight \(no head \(293\)\), now polling every 10 min/);
+  assert.match(polled.text, /not subscribed to weight \(1\) \(no head \(293\)\), now polling every 10 min/);
   assert.equal(judgeSubscriptions([], { ...wanted, pollMs: undefined }).mark, 'broken');
 });
 

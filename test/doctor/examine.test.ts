@@ -94,7 +94,7 @@ describe('a good set-up', () => {
       assert.deepEqual([code, stderr], [0, ''], JSON.stringify(findings));
       assertFinding(findings, 'callback', 'warning', /address of this computer/, /sandbox/);
       assertFinding(findings, 'callback', 'ok', /answers CALLBACK_URL/);
-      assertFinding(findings, 'subscription', 'ok', /1234: subscribed to weight$/);
+      assertFinding(findings, 'subscription', 'ok', /1234: subscribed to weight \(1\)$/);
       assert.ok(!(await readdir(setUp.tokens)).some((name) => name.startsWith('.doctor')));
       assert.ok(!(await readdir(setUp.data)).some((name) => name.startsWith('.doctor')));
     });
@@ -284,7 +284,7 @@ describe('a login', () => {
     await using setUp = await startSetUp();
     await writeFile(join(setUp.tokens, '99'), '\n', { mode: 0o600 });
     const findings = await setUp.examine();
-    assertFinding(findings, 'login', 'broken', /99: .*is empty/, /weighbridge login/);
+    assertFinding(findings, 'login', 'broken', /User 99 must link again: .*is empty/, /weighbridge login/);
     assertFinding(findings, 'login', 'ok', /1234: OK, the access token/);
   });
 
@@ -318,7 +318,7 @@ describe('a subscription', () => {
     await using setUp = await startSetUp();
     setUp.subscriptions = [foreign];
     const findings = await setUp.examine({ env: { APPLIS: '1,4' } });
-    const text = /1234: not subscribed to weight, blood pressure/;
+    const text = /1234: not subscribed to weight \(1\), blood pressure \(4\)/;
     assertFinding(findings, 'subscription', 'broken', text, /weighbridge subscribe 1234/);
     assertOnlyBroken(findings, 'subscription');
   });

@@ -71,7 +71,7 @@ describe('the doctor, asked about the broker', () => {
     assert.equal(refused.mark, 'broken');
     assert.match(
       `${refused.text}; ${refused.remedy}`,
-      /cannot be reached \(ECONNREFUSED\)\. The broker refused the connection/,
+      /cannot be reached \(ECONNREFUSED\); The broker refused the connection/,
     );
     // As Node says it: who looks a name up in a test leaves the machine.
     const unknown = asBrokerTrouble(

@@ -134,16 +134,16 @@ describe('the page', () => {
     const trouble = { code: 'no_contact', since: ago(9_000_000).at, isLasting: true };
     const silent = 'no successful check for 12 h. See the log.';
     const troubles = [
-      { ...trouble, userId: ANNA, text: `Anna ${ANNA}: ${silent}` },
-      { ...trouble, userId: BO, text: `${BO}: ${silent}` },
-      { ...trouble, userId: BO, code: 'refused', text: `${BO}: something else` },
+      { ...trouble, userId: ANNA, text: `Anna (${ANNA}): ${silent}` },
+      { ...trouble, userId: BO, text: `User ${BO}: ${silent}` },
+      { ...trouble, userId: BO, code: 'refused', text: `User ${BO}: something else` },
     ];
     const text = textOf(draw(view({ status: status({ people, troubles }) })));
-    includes(text, '2 actions needed', `Anna and User ${BO}: ${silent}.`, `User ${BO}: something else.`);
+    includes(text, '2 actions needed', `Anna and User ${BO}: ${silent}`, `User ${BO}: something else.`);
     assert.equal(text.split(silent).length, 2);
   });
 
-  it('says everything that is wrong, what needs somebody first', () => {
+  it('says everything that is wrong, what needs a person first', () => {
     const text = say('everything-wrong');
     includes(text, '4 actions needed', 'The login of Bo cannot be read');
     const order = ['Anna must link', 'The set-up does not work', 'Withings cannot be reached', 'Check your settings'];

@@ -57,7 +57,7 @@ export function devicePayload(options: DeviceOptions): string {
     return [
       key,
       {
-        ...common('sensor', key, nameQuantity(key), OLD_NAMES[key]),
+        ...common('sensor', key, nameQuantity(key), OLD_NAMES.get(key)),
         ...facts,
         ...weights,
         // Two equal weights on two days are two weigh-ins.
@@ -207,7 +207,10 @@ function entityOf(id: string, prefix: string) {
 }
 
 /** What these quantities were called before. Automations and dashboards have ids with these names. */
-const OLD_NAMES: Readonly<Record<string, string>> = { fat_ratio: 'Fat ratio', hydration: 'Hydration' };
+const OLD_NAMES: ReadonlyMap<string, string> = new Map([
+  ['fat_ratio', 'Fat ratio'],
+  ['hydration', 'Hydration'],
+]);
 
 interface Quantity {
   readonly device_class?: string;

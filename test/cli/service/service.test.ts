@@ -405,7 +405,7 @@ describe('the doctor', () => {
     for (const [changes, mark, text] of [
       [{}, 'ok', /running since Fri 2026-11-20/],
       [{ startsAtBoot: false }, 'warning', /does not start at boot/],
-      [{ activity: 'failed', exitCode: 78 }, 'warning', /does not run \(failed, the last exit code was 78\)/],
+      [{ activity: 'failed', exitCode: 78 }, 'warning', /not running \(failed, last exit code 78\)/],
     ] as const) {
       const [finding] = judgeService({ ...state, ...changes });
       assert.equal(finding?.mark, mark);

@@ -121,7 +121,7 @@ describe('the way in', () => {
       const refused: string[] = [];
       await assert.rejects(
         chooseWayIn(await folder.session({ hostName: typed })),
-        ({ code, message }) => code === ExitCode.usage && message.startsWith(`--host-name ${problem}`),
+        ({ code, message }) => code === ExitCode.usage && message.startsWith(`--host-name: ${problem}`),
       );
       await chooseWayIn(await folder.session({ way: 'proxy' }, [typed, 'me.example.org'], refused));
       assert.ok(refused[0]?.startsWith(problem), refused[0]);
@@ -267,6 +267,6 @@ describe('Ctrl-C while setup works stops at once, which is no error', () => {
 test('a terminal with TERM=dumb is named as the reason', async () => {
   await using folder = await startSetUpFolder();
   const known = { keyboard: new PassThrough(), env: { ...folder.env, TERM: 'dumb' } };
-  await assert.rejects(folder.run({}, known), /with TERM=dumb this terminal cannot show questions, so these options/);
+  await assert.rejects(folder.run({}, known), /with TERM=dumb, setup cannot ask questions\. Add these options/);
   await assert.rejects(folder.run({}), /without a terminal these options/);
 });

@@ -178,10 +178,12 @@ describe('everything else', () => {
     '/withingsWebhook',
     '/..',
   ]) {
-    test(`is 404 with an empty body: ${path}`, async () => {
+    test(`is 404 with one line and a link to the page: ${path}`, async () => {
       await using port = await openPort();
       const { status, body, headers } = await ask(port.port, {}, { path });
-      assert.deepEqual([status, body], [404, '']);
+      assert.equal(status, 404);
+      const [, link = ''] = /^<p>No page here\. Open the <a href="([./]+)">status page<\/a>\.<\/p>\n$/.exec(body) ?? [];
+      assert.equal(new URL(link, `http://x${path}`).pathname, '/', body);
       assert.equal(headers['cache-control'], 'no-store');
       assert.equal(port.looks(), 0);
     });
