@@ -8,7 +8,7 @@ const INSTEAD: readonly (readonly [habit: RegExp, instead: string])[] = [
   [/\bmend/i, 'fix'],
   [/\bletter by letter\b/i, 'exactly'],
   [/\bby itself\b|\bby themselves\b/i, 'automatically'],
-  [/\bis no (?!longer\b)/i, 'is not a'],
+  [/(?<!\bthere )\bis no (?!longer\b)/i, 'is not a'],
   [/\bis tried again\b/i, 'retries'],
   [/\bnothing listens\b/i, 'connection refused'],
   [/\bhas signed itself\b|\bsigned by itself\b/i, 'self-signed'],
@@ -31,9 +31,9 @@ const INSTEAD: readonly (readonly [habit: RegExp, instead: string])[] = [
 
 const MOST_WORDS = 25;
 
-/** Questions of setup, which a person answers, and the one suggestion. */
+/** Questions of setup and of the consent page, which a person answers, and the one suggestion. */
 const QUESTIONS =
-  /^(What is the name of|Fetch the weigh-ins|Run weighbridge at boot|Which way is it|Which address|The callback URL does not work yet|… linked\.|Did you mean)/;
+  /^(What is the name of|Fetch the weigh-ins|Run weighbridge at boot|Which way is it|Which address|The callback URL does not work yet|… linked\.|Whose measurements|Did you mean)/;
 
 /** Lists of facts and code, which are not sentences: error numbers, policies, templates of Home Assistant, paths. */
 const LISTS = /^\n? ?201-213|^default-src|^\{\{|^M[0-9]/;

@@ -464,7 +464,7 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
           ? { text: JSON.stringify({ status: 503, body: {}, error: 'Invalid Params: invalid redirect_uri' }) }
           : undefined,
     });
-    await place.refused(place.landed, /is not the callback URL that Withings knows/);
+    await place.refused(place.landed, /is not the callback URL of the Withings application/);
   });
 
   test('Withings that cannot be reached', async () => {

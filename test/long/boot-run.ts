@@ -134,10 +134,7 @@ async function tryInstall(): Promise<void> {
   show(`ls -laR ${STATE}/`, { says: /1234/ });
   const pid = property('MainPID');
   const environment = show(`tr '\\0' '\\n' < /proc/${pid}/environ | grep -v NOTHING`);
-  expect(
-    'no secret is in its environment',
-    !environment.includes(CLIENT.clientSecret) && !environment.includes(SECRET),
-  );
+  expect('its environment has no secret', !environment.includes(CLIENT.clientSecret) && !environment.includes(SECRET));
   show(
     `ls -l /run/credentials/weighbridge.service/; grep -E "^(Uid|CapEff|NoNewPrivs|Seccomp):|VmRSS" /proc/${pid}/status`,
   );

@@ -58,14 +58,14 @@ function textOf(node: Node): string | undefined {
 /** What makes a finding or a trouble: its last argument is what to do. */
 const MAKERS: ReadonlySet<string> = new Set(['broken', 'warning', 'settings', 'passing', 'fault']);
 
-const COMMAND = /^(chmod|mv|sudo|weighbridge) /;
+const COMMAND = /^(chmod|mv|sudo) /;
 
 /** Whether a text that says what to do is a command alone, or sentences, the last of which may end with a command. */
 export function isToDo(text: string): boolean {
   return (
     COMMAND.test(text) ||
-    (/^["A-Z…]|^weighbridge /.test(text) &&
-      /[.…]$|: (sudo|mv|rm|mkdir|mosquitto_pub|weighbridge|"weighbridge) ?.*$/.test(text))
+    /^Did you mean .*\?$/.test(text) ||
+    (/^["A-Z…]|^weighbridge /.test(text) && /[.…]$|: (sudo|mv|rm|mkdir|mosquitto_pub|"weighbridge) ?.*$/.test(text))
   );
 }
 

@@ -120,7 +120,7 @@ export function createHook({
     }
     await parking.park(occasion.json);
     waits = BROKEN_WAITS_MS;
-    const hint = `The reading is in ${parking.path}. Fix the program, then run it by hand with that line as its input.`;
+    const hint = `weighbridge kept the reading in ${parking.path}. Fix the program, then run it by hand with that line as its input.`;
     throw new Trouble(what, { code: GIVEN_UP, recovery: 'defect', hint });
   };
 

@@ -275,7 +275,7 @@ describe('a hook that fails', () => {
     assert.deepEqual(waits, [10, 60, 300]);
     const { code, hint } = { hint: '', ...(await failure(bench.deliver())) };
     assert.equal(code, 'given_up');
-    assert.match(hint, /kept in \S+\/hook\.parked\.jsonl/);
+    assert.match(hint, /kept the reading in \S+\/hook\.parked\.jsonl/);
     assert.equal(await bench.read('hook.parked.jsonl'), await bench.read('in'));
     assert.equal((await stat(`${bench.directory}/hook.parked.jsonl`)).mode & 0o777, 0o600);
     const next = { ...DELIVERY, reading: { ...READING, groupId: 2 } };
@@ -292,7 +292,7 @@ describe('a hook that fails', () => {
 
   test('by a signal says by which', async () => {
     await using bench = await createHookBench('kill -SEGV $$');
-    assert.match((await failure(bench.deliver())).message, /was ended by SIGSEGV/);
+    assert.match((await failure(bench.deliver())).message, /was stopped by SIGSEGV/);
   });
 
   for (const [how, script, endMs] of [

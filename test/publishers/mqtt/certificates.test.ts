@@ -41,9 +41,12 @@ describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
     it('is told of by its setting where a file cannot be read', async () => {
       assert.match(
         await troubleWith({ certFile: '/nowhere/a.pem' }),
-        /\/nowhere\/a\.pem \(ENOENT\); MQTT_CERT_FILE is/,
+        /\/nowhere\/a\.pem \(ENOENT\); Set MQTT_CERT_FILE to/,
       );
-      assert.match(await troubleWith({ keyFile: '/nowhere/b.pem' }), /\/nowhere\/b\.pem \(ENOENT\); MQTT_KEY_FILE is/);
+      assert.match(
+        await troubleWith({ keyFile: '/nowhere/b.pem' }),
+        /\/nowhere\/b\.pem \(ENOENT\); Set MQTT_KEY_FILE to/,
+      );
     });
 
     it('is told of where a file is a FIFO, a device, or huge', async () => {
@@ -52,7 +55,7 @@ describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
       const huge = `${directory.path}/huge.pem`;
       await writeFile(huge, '');
       await truncate(huge, 2 ** 30);
-      assert.match(await troubleWith({ certFile: fifo }), /fifo\.pem \(not a regular file\); MQTT_CERT_FILE is/);
+      assert.match(await troubleWith({ certFile: fifo }), /fifo\.pem \(not a regular file\); Set MQTT_CERT_FILE to/);
       assert.match(await troubleWith({ keyFile: '/dev/zero' }), /\/dev\/zero \(not a regular file\)/);
       assert.match(await troubleWith({ certFile: huge }), /huge\.pem \(too large: 1073741824 bytes\)/);
     });
@@ -97,7 +100,7 @@ describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
         return findings.map(({ mark, text, remedy }) => `${mark} ${text}; ${remedy}`).join('\n');
       };
 
-      it('lets weighbridge in', async () => {
+      it('accepts weighbridge', async () => {
         await using broker = await start();
         await using bench = startMqttBench(broker.url, createMqttHome(ANNA), {
           broker: { caFile: CA_FILE, ...ours() },
