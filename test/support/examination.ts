@@ -11,6 +11,7 @@ import { realClock } from '../../src/runtime/real-clock.ts';
 import { freePort } from './free-port.ts';
 import { CALLBACK_PATH, CLIENT, type Home, type HomeOptions, startHome } from './home.ts';
 import { createRecordingLog } from './recording-log.ts';
+import { isToDo } from './texts.ts';
 import { startTlsServer, TLS_NAME } from './tls-server.ts';
 
 export const PERSON = '1234';
