@@ -26,6 +26,7 @@ const INSTEAD: readonly (readonly [habit: RegExp, instead: string])[] = [
   [/\b(says|knows) (it|that|whether|which|why)\b/i, 'reports'],
   [/\bhas (expired|been|asked|failed)\b/i, 'the past tense'],
   [/\bbelongs? into\b/i, 'belongs in'],
+  [/\bnpm start\b/, '"weighbridge serve", or the service'],
   [/\bno more\b|\banew\b|\bwhat is weighed\b/i, 'no longer, again, weigh-ins'],
 ];
 

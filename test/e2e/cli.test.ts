@@ -126,6 +126,48 @@ for (const [typed, meant] of [
   });
 }
 
+/** What was wrong in the words of the command line: each line as it is printed. */
+for (const [args, settings, expected] of [
+  [
+    ['serv'],
+    {},
+    'error: unknown command \'serv\'\n(Did you mean serve?)\nRun "weighbridge --help" for all commands.\n',
+  ],
+  [['help', 'nosuch'], {}, "error: unknown command 'nosuch'\n"],
+  [['serve', 'extra'], SERVABLE, "error: too many arguments for 'serve'. Expected 0 arguments but got 1.\n"],
+  [['unsubscribe'], SERVABLE, 'error: expected a user id, e.g. "weighbridge unsubscribe 1234", or --all for everyone'],
+  [
+    ['export', '--since', '2027-01-01', '--until', '2026-01-01'],
+    SERVABLE,
+    'error: --until (2026-01-01) is not after --since (2027-01-01)',
+  ],
+  [['token', '1234x'], SERVABLE, 'error: "1234x" is not a user id. Expected a user id, e.g. 1234.'],
+  [['import', 'nofile'], SERVABLE, /^error: cannot read \S+nofile: no such file\n/],
+  [
+    ['serve'],
+    { ...SERVABLE, WITHINGS_CLIENT_SECRET: '…' },
+    'error: WITHINGS_CLIENT_SECRET: still has the placeholder "…". Replace it with your value.\n       e.g. WITHINGS_CLIENT_SECRET=',
+  ],
+  [
+    ['serve'],
+    { ...SERVABLE, CALLBACK_URL: 'me.example.org/hush' },
+    'error: CALLBACK_URL: expected a URL that starts with https://, got "me.example.org/***"\n       e.g. CALLBACK_URL=https://me.example.org/withingsWebhook/9f2c\n',
+  ],
+] as const) {
+  it(`is answered in plain words: weighbridge ${args.join(' ')}`, async () => {
+    const { code, stderr } = await run(args, settings);
+    assert.notEqual(code, 0);
+    if (typeof expected === 'string') assert.ok(stderr.startsWith(expected), stderr);
+    else assert.match(stderr, expected);
+  });
+}
+
+it('an example of a setting that is missing can be copied as it stands', async () => {
+  const { stderr } = await run(['serve']);
+  for (const [name, example] of stderr.matchAll(/^ +e\.g\. (\w+)=(.*)$/gm)) assert.match(`${name}=${example}`, /=\S+$/);
+  assert.match(stderr, /^ {7}e\.g\. WITHINGS_CLIENT_ID=1a2b3c4d5e6f$/m);
+});
+
 describe('the configuration', () => {
   for (const args of [[], ['serve']]) {
     it(`exits 78 when there is none, and says where to get it: weighbridge ${args.join(' ')}`, async () => {

@@ -454,6 +454,17 @@ describe('what the page derives', () => {
     assert.equal(new Set(trends).size, 1, trends.join());
   });
 
+  it('says what a row and a dot are in each range', () => {
+    const said = RANGES.map((range) => textOf(draw(household([[person(ANNA, 'Anna'), ANNAS]], { range }))));
+    const units = said.map((text) => /Dots: (\w+) average/.exec(text)?.[1]);
+    assert.deepEqual(units, [undefined, 'daily', 'weekly', 'weekly']);
+    for (const [at, text] of said.entries()) {
+      const unit = units[at];
+      assert.equal(text.includes('Weight as table'), true);
+      if (unit !== undefined) includes(text, `Weight of Anna, ${unit} averages`);
+    }
+  });
+
   it('is the change of the trend in 7 and in 30 days, the same in every range, and in the range', () => {
     const tiles = (range: Range) =>
       [

@@ -303,6 +303,7 @@ describe('service install', () => {
     documented.replace('$HOME/weighbridge', '/opt/scale').replace('weighbridge.log', 'scale.log'),
     '@reboot /usr/local/bin/weighbridge serve',
     '@reboot cd /opt/scale && node dist/src/main.js',
+    '@reboot cd /opt/scale && node dist/bundle/main.js serve',
   ]) {
     it(`tells of a line of cron that would start another one: ${line}`, async () => {
       const stdout = `# my table\n${line}\n`;

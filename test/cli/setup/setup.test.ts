@@ -268,5 +268,5 @@ test('a terminal with TERM=dumb is named as the reason', async () => {
   await using folder = await startSetUpFolder();
   const known = { keyboard: new PassThrough(), env: { ...folder.env, TERM: 'dumb' } };
   await assert.rejects(folder.run({}, known), /with TERM=dumb, setup cannot ask questions\. Add these options/);
-  await assert.rejects(folder.run({}), /without a terminal these options/);
+  await assert.rejects(folder.run({}), /without a terminal, setup cannot ask questions\. Add these options/);
 });
