@@ -37,7 +37,7 @@ process.on('SIGUSR1', () => undefined);
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 function giveUp(): void {
-  if (codeWhenStuck !== ExitCode.done) say('error: stopped before it was done');
+  if (codeWhenStuck !== ExitCode.done) say('error: stopped before the command was done');
   end(codeWhenStuck);
 }
 

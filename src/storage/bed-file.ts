@@ -116,7 +116,7 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   };
   await load().catch((error: unknown) => {
     const why = error instanceof Error ? error.message : error;
-    log.warn({ event: 'trouble', text: `cannot use ${path}: ${why}` });
+    log.warn({ event: 'trouble', text: `cannot read or write ${path}: ${why}` });
   });
 
   return {

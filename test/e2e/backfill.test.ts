@@ -208,7 +208,7 @@ describe('backfill', () => {
       await using directory = await temporaryDirectory();
       const { code, stdout, stderr } = await runProgram(['backfill', ...args], { cwd: directory.path });
       assert.deepEqual([code, stdout], [2, '']);
-      assert.match(stderr, /^error: .+\n$/);
+      assert.match(stderr, /^error: .+\n(Run "weighbridge --help" for all commands\.\n)?$/);
       assert.deepEqual(await readdir(directory.path), []);
     });
   }

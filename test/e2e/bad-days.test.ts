@@ -133,7 +133,7 @@ describe('a clock', { concurrency: true }, () => {
     bench.step(80);
     {
       await using daemon = bench.start({ wrongByMs: -Date.now() });
-      assert.match(String((await daemon.line(({ code }) => code === 'clock_wrong'))['text']), /clock says 19/);
+      assert.match(String((await daemon.line(({ code }) => code === 'clock_wrong'))['text']), /clock shows 19/);
       assert.equal(
         daemon.lines.some(({ event }) => event === 'fetched'),
         false,

@@ -124,7 +124,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     token.child.kill('SIGTERM');
     const { code, stdout, stderr } = await token.exited;
     assert.deepEqual([code, stdout], [1, '']);
-    assert.match(stderr, /stopped before it was done/);
+    assert.match(stderr, /stopped before the command was done/);
   });
 
   test('a token file that was replaced by hand counts at once', async () => {

@@ -77,7 +77,7 @@ describe('the page', () => {
     includes(text, 'weighbridge OK 2 people are linked. weighbridge is polling every 10 min.');
     includes(text, 'Notifications Off, polling every 10 min No CALLBACK_URL.');
     assert.ok(!/needed|Temporary|a minute or two/i.test(text));
-    includes(say('empty-without-callback'), 'At most 10 min and a bit later the weight appears here');
+    includes(say('empty-without-callback'), 'About 10 min later the weight appears here');
   });
 
   it('notes that Withings cannot reach the callback URL, and that weighbridge polls meanwhile', () => {

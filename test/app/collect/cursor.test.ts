@@ -175,7 +175,7 @@ for (const [what, modifiedAt] of [
     await bench.collector.reconcile(ANNA);
     assert.deepEqual(bench.cursors.get(ANNA), changedAt(0));
     assert.equal(bench.calls.length, 40);
-    assert.match(bench.log.texts('trouble').join(), /more for one question/);
+    assert.match(bench.log.texts('trouble').join(), /more measurements/);
   });
 }
 
