@@ -215,7 +215,10 @@ describe('a start', { concurrency: true }, () => {
       await writeFile(join(bench.home.directory, 'tokens/77'), text);
       bench.step(81);
       await using daemon = bench.start();
-      assert.match(String((await daemon.line(({ event }) => event === 'needs_login'))['text']), /^77: .*tokens\/77/);
+      assert.match(
+        String((await daemon.line(({ event }) => event === 'needs_login'))['text']),
+        /^User 77: .*tokens\/77/,
+      );
       await daemon.line(isWeight(81));
       assert.equal(await bench.home.tokenFile('77'), text);
     });

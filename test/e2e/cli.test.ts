@@ -456,7 +456,7 @@ describe('demo', () => {
     const { code, stdout, stderr } = await runDemo(['--once'], directory.path);
     assert.equal(code, 0, stderr);
     assert.ok(performance.now() - since < mostMs);
-    const weights = linesOf(stdout).filter((line) => /\bweight\b/.test(line));
+    const weights = linesOf(stdout).filter((line) => /\d kg\b/.test(line));
     assert.equal(weights.length, 1, stdout);
     assert.match(
       weights[0] ?? '',
@@ -482,8 +482,8 @@ describe('demo', () => {
     const args = ['demo', '--port', `${port}`, '--host', '127.0.0.2'];
     await using program = startProgram(args, { cwd, env: { TMPDIR: cwd } });
     const link = `http://127.0.0.2:${port}/`;
-    while (!program.output().includes(link)) await once(program.child.stderr ?? program.child, 'data');
-    assert.ok(program.output().endsWith(`\n${link}\n`), program.output());
+    while (!program.output().includes(`\n${link}\n\n`)) await once(program.child.stderr ?? program.child, 'data');
+    assert.ok(program.output().endsWith(`sample data:\n${link}\n\n`), program.output());
     const page = await (await fetch(link)).text();
     assert.match(page, /Anna/);
     assert.equal(await stops(program, 'SIGTERM'), 0);
@@ -506,7 +506,7 @@ describe('demo', () => {
     const env = { PORT: '80a', LOG_LEVEL: 'error', TOKENS_DIR: '/nonsense', WITHINGS_API_URL: 'nonsense' };
     const { code, stdout } = await runDemo(['--once'], directory.path, env);
     assert.equal(code, 0);
-    assert.match(stdout, /\bweight\b/);
+    assert.match(stdout, /\d kg\b/);
   });
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
