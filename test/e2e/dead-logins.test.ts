@@ -219,7 +219,7 @@ describe('the word that somebody has unlinked', { concurrency: true }, () => {
       assert.equal(await daemon.notify({ userid: 1234, appli: 46, action }), 200);
       const { status, user } = await healthWhen(bench.health, isLogin('needs_login'));
       assert.equal(status, 503);
-      assert.match(String(user?.['reason']), /refused/);
+      assert.match(String(user?.['reason']), /rejected the login/);
       assert.equal(await bench.home.tokenFile('1234'), token, 'the file stays');
     });
 

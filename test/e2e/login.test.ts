@@ -250,8 +250,8 @@ describe('weighbridge login', { concurrency: true }, () => {
     const { code, stdout } = await daemon.exited;
     hold = false;
     assert.equal(code, 0);
-    assert.doesNotMatch(stdout, /defect/);
-    assert.doesNotMatch((await page)?.text ?? '', /defect|file:/);
+    assert.doesNotMatch(stdout, /bug in weighbridge/);
+    assert.doesNotMatch((await page)?.text ?? '', /bug in weighbridge|file:/);
     await assertLinked(home, '1234');
   });
 
@@ -307,7 +307,7 @@ describe('weighbridge login', { concurrency: true }, () => {
       const { code, stderr } = await login.exited;
       assert.equal(code, 1);
       assert.match(stderr, /Stopped\. No person was linked\.\n$/);
-      assert.doesNotMatch(stderr, /error|defect/);
+      assert.doesNotMatch(stderr, /error|bug in weighbridge/);
     });
   }
 

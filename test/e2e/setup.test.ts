@@ -121,7 +121,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
       await terminal.answer('Which way is it?', CTRL_C);
       await terminal.until(STOPPED);
       assert.equal(await terminal.exited, 1);
-      assert.doesNotMatch(terminal.text(), /error|defect|at file/);
+      assert.doesNotMatch(terminal.text(), /error|bug in weighbridge|at file/);
     }
     {
       await using terminal = folder.terminal();
@@ -140,7 +140,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
       await terminal.answer(/[█▀]{40}\s*$/, CTRL_C);
       await terminal.until('Stopped. No person was linked.');
       assert.equal(await terminal.exited, 1);
-      assert.doesNotMatch(terminal.text(), /Which way|Client id|error|defect/);
+      assert.doesNotMatch(terminal.text(), /Which way|Client id|error|bug in weighbridge/);
     }
     {
       await using terminal = folder.terminal();
@@ -210,7 +210,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     assert.equal(await terminal.exited, 0, terminal.text());
     const redirectUrl = `http://localhost:${folder.env.PORT}/withingsWebhook`;
     assert.ok((await folder.dotenv()).startsWith(`REDIRECT_URL=${redirectUrl}\nWITHINGS_CLIENT_ID=`));
-    assert.doesNotMatch(terminal.text(), /Trying the callback URL|defect|scan this code/);
+    assert.doesNotMatch(terminal.text(), /Trying the callback URL|bug in weighbridge|scan this code/);
     // The folder is one that polls: a weigh-in comes without a notification.
     const env = { ...folder.env, CALLBACK_URL: '', POLL_INTERVAL: '1s', WEBHOOK_PATH: '' };
     await using daemon = folder.start(env);
