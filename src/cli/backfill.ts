@@ -4,7 +4,7 @@ import { backfillIn } from '../daemon/data-directory.ts';
 
 import { nameOf } from '../domain/household.ts';
 import type { UserId } from '../domain/token.ts';
-import { explain, REPORT } from '../domain/trouble.ts';
+import { explain } from '../domain/trouble.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { makeDirectory } from '../storage/files.ts';
 import { createBackfillFiles } from '../storage/progress-files.ts';
@@ -74,7 +74,7 @@ function createWatch({ shell, update }: Progress<Shell>, who: string): BackfillW
     },
     unreadable(window, what) {
       const where = `between ${formatDay(window.start)} and ${formatDay(window.end)}`;
-      const kept = `weighbridge kept the measure group in unreadable.jsonl in the data directory. ${REPORT}`;
+      const kept = 'weighbridge kept the measure group in unreadable.jsonl in the data directory. Please report it.';
       shell.say(`warning: cannot read a measure group from Withings ${where}: ${what}. ${kept}`);
     },
   };

@@ -144,7 +144,7 @@ async function boot(home: string): Promise<void> {
     .split('\n')
     .filter((line) => line.includes('"weight":81.25'));
   expect('it is there once', lines.length === 1);
-  expect('the log says it once', read(log).match(/weight 81\.25 kg/g)?.length === 1);
+  expect('the log says it once', read(log).match(/: 81\.25 kg/g)?.length === 1);
   say('cron is started again, and nothing is started twice');
   cron.kill();
   await once(cron, 'exit');

@@ -186,7 +186,7 @@ async function withNewerNpm(computer: Computer): Promise<void> {
     await behind(computer, `${npm} install --global ../weighbridge-${version}.tgz`);
     await behind(computer, 'weighbridge --version', new RegExp(`^${version}$`, 'm'));
   }
-  await behind(computer, 'weighbridge demo --once', /weight 81\.25 kg/);
+  await behind(computer, 'weighbridge demo --once', /81\.25 kg/);
   await behind(computer, `${npm} uninstall --global weighbridge && ! command -v weighbridge`);
 }
 
