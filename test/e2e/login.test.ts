@@ -67,7 +67,7 @@ describe('weighbridge login', { concurrency: true }, () => {
       const { code, stderr } = await login.exited;
       assert.equal(code, 0, stderr);
       assert.match(stderr, /81\.25 kg/);
-      assert.match(stderr, /"weighbridge backfill 1234" fetches/);
+      assert.match(stderr, /To fetch the weigh-ins of all past years, run "weighbridge backfill 1234"/);
       assert.match(page.text, /“weighbridge backfill 1234”/);
     }
     await assertLinked(home, '1234');
@@ -96,7 +96,7 @@ describe('weighbridge login', { concurrency: true }, () => {
   });
 
   const LINKED_ALREADY =
-    /Anna was linked already\. To link another person, (?:<[^>]*>)?log out at Withings(?:<[^>]*>)? first, or use a private window\./;
+    /Anna was already linked\. To link another person, (?:<[^>]*>)?log out at Withings(?:<[^>]*>)? first, or use a private window\./;
 
   /** Where the way to another person leads after the log-out. */
   function afterLogout(address: string | undefined): URL {
@@ -107,7 +107,7 @@ describe('weighbridge login', { concurrency: true }, () => {
   }
 
   for (const who of ['a daemon', 'login alone']) {
-    test(`says that a person was linked already, with the way to link another one: ${who}`, async () => {
+    test(`says that a person was already linked, with the way to link another one: ${who}`, async () => {
       await using home = await setUp();
       await home.link('1234');
       const daemon = who === 'a daemon' ? await home.serve() : undefined;
@@ -133,7 +133,7 @@ describe('weighbridge login', { concurrency: true }, () => {
       for (const [at, userId] of (daemon ? ['5678', '9999'] : ['5678']).entries()) {
         const { text } = await browse(await consent(next[at] ?? '', userId));
         assert.match(text, /is linked</);
-        assert.doesNotMatch(text, /linked already/);
+        assert.doesNotMatch(text, /already linked/);
         await assertLinked(home, userId);
       }
     });
@@ -147,9 +147,9 @@ describe('weighbridge login', { concurrency: true }, () => {
       await using _daemon = who === 'a daemon' ? await home.serve() : undefined;
       await using login = home.login();
       const page = await browse(await consent(await linkOf(login), '1234'));
-      assert.doesNotMatch(page.text, /linked already/);
+      assert.doesNotMatch(page.text, /already linked/);
       const { stderr } = await login.exited;
-      assert.doesNotMatch(stderr, /linked already/);
+      assert.doesNotMatch(stderr, /already linked/);
     });
   }
 
@@ -358,7 +358,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     await using home = await setUp();
     const { code, stderr } = await home.start({ ...home.env, CALLBACK_URL: '' }, ['login']).exited;
     assert.equal(code, 78);
-    assert.match(stderr, /CALLBACK_URL is required for notifications/);
+    assert.match(stderr, /CALLBACK_URL or REDIRECT_URL is required to link a person/);
   });
 
   test('links though Withings cannot reach the callback, says what that means, and mends it later', async () => {
