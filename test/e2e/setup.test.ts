@@ -191,7 +191,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.until('nothing answers at CALLBACK_URL');
     await terminal.answer('What now?', `${DOWN.repeat(2)}\r`);
     const landed = await consent(await linkOn(terminal));
-    await terminal.answer('paste it here', `${landed.href.slice(0, 80)}\r${landed.href.slice(80)}\r`);
+    await terminal.answer('the address of that page here', `${landed.href.slice(0, 80)}\r${landed.href.slice(80)}\r`);
     await terminal.until('The address is incomplete');
     await terminal.until('Anna (1234) is linked.');
     assert.equal(await terminal.exited, 0, terminal.text());
@@ -205,7 +205,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.answer('Client id:', `${CLIENT.clientId}\r`);
     await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);
     const landed = await consent(await linkOn(terminal));
-    await terminal.answer('paste it here', `${landed.href}\r`);
+    await terminal.answer('the address of that page here', `${landed.href}\r`);
     await terminal.until(/Anna \(1234\) is linked\. Last weigh-in: 81\.25 kg/);
     assert.equal(await terminal.exited, 0, terminal.text());
     const redirectUrl = `http://localhost:${folder.env.PORT}/withingsWebhook`;
