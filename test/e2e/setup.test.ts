@@ -77,7 +77,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     const page = await browse(await linkOn(terminal));
     assert.match(page.text, /81\.25 kg/);
     await answerRest(terminal);
-    await terminal.until(/Anna \(1234\) is linked\. Last weigh-in: 81\.25 kg/);
+    await terminal.until(/Anna \(1234\) is linked\.\s+Last weigh-in: 81\.25 kg/);
     assert.equal(await terminal.exited, 0, terminal.text());
 
     const text = await folder.dotenv();
@@ -206,7 +206,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);
     const landed = await consent(await linkOn(terminal));
     await terminal.answer('the address of that page here', `${landed.href}\r`);
-    await terminal.until(/Anna \(1234\) is linked\. Last weigh-in: 81\.25 kg/);
+    await terminal.until(/Anna \(1234\) is linked\.\s+Last weigh-in: 81\.25 kg/);
     assert.equal(await terminal.exited, 0, terminal.text());
     const redirectUrl = `http://localhost:${folder.env.PORT}/withingsWebhook`;
     assert.ok((await folder.dotenv()).startsWith(`REDIRECT_URL=${redirectUrl}\nWITHINGS_CLIENT_ID=`));
