@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ExitCode, ExitError, type Run, type Shell } from './cli/shell.ts';
-import { errorCode, explain, Trouble } from './domain/trouble.ts';
+import { errorCode, explain, REPORT, Trouble } from './domain/trouble.ts';
 import type { OwnFiles } from './runtime/version.ts';
 import { fileWatch } from './storage/file-watch.ts';
 import { goesToJournald, withPriority } from './systemd/journald.ts';
@@ -37,7 +37,7 @@ process.on('SIGUSR1', () => undefined);
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 function giveUp(): void {
-  if (codeWhenStuck !== ExitCode.done) say('error: stopped before it was done');
+  if (codeWhenStuck !== ExitCode.done) say('error: stopped before the command was done');
   end(codeWhenStuck);
 }
 
@@ -176,7 +176,7 @@ async function run(command: Run, whenStuck: ExitCode = ExitCode.failed): Promise
 function describe(error: unknown): string {
   if (error instanceof Trouble) return `error: ${explain(error)}`;
   if (error instanceof Error && errorCode(error) !== undefined) return `error: ${error.message}`;
-  return `bug in weighbridge, please report it: ${error instanceof Error ? error.stack : error}`;
+  return `bug in weighbridge: ${error instanceof Error ? error.stack : error}\n${REPORT}`;
 }
 
 // The daemon runs for months with what it has loaded, and has no words to read: 8 ms and 2 MB less.

@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { collectTexts, textsIn } from './support/texts.ts';
-
-/** Drawn pages have tests of their own, and the sandbox speaks to developers in the words of Withings. */
-const ELSEWHERE =
-  /^(page|html|sandbox)\/|^http\/public\/link-page|^app\/link\/link-failures|^publishers\/mqtt\/home-assistant|^systemd\/unit/;
+import { collectHints, collectTexts, hintsIn, isToDo, textsIn } from './support/texts.ts';
 
 /** Words that make a reader stop, and the common ones. */
 const INSTEAD: readonly (readonly [habit: RegExp, instead: string])[] = [
@@ -12,7 +8,7 @@ const INSTEAD: readonly (readonly [habit: RegExp, instead: string])[] = [
   [/\bmend/i, 'fix'],
   [/\bletter by letter\b/i, 'exactly'],
   [/\bby itself\b|\bby themselves\b/i, 'automatically'],
-  [/\bis no (?!longer\b)/i, 'is not a'],
+  [/(?<!\bthere )\bis no (?!longer\b)/i, 'is not a'],
   [/\bis tried again\b/i, 'retries'],
   [/\bnothing listens\b/i, 'connection refused'],
   [/\bhas signed itself\b|\bsigned by itself\b/i, 'self-signed'],
@@ -23,16 +19,25 @@ const INSTEAD: readonly (readonly [habit: RegExp, instead: string])[] = [
   [/\bprivate port\b/i, 'status port'],
   [/\bneeds login\b/i, 'must link again'],
   [/\bdefect of weighbridge\b/i, 'bug'],
+  [/\bpass(es|ed)? (it |them |everything )?on\b|\btells? of\b|\bis told\b/i, 'forward, publish, report'],
+  [/\bno number\b/i, 'a domain name'],
+  [/\bbeside\b/i, 'next to'],
+  [/\bWithings (calls|says|tells|knows)\b/i, 'sends a notification, reports'],
+  [/\b(says|knows) (it|that|whether|which|why)\b/i, 'reports'],
+  [/\bhas (expired|been|asked|failed)\b/i, 'the past tense'],
+  [/\bbelongs? into\b/i, 'belongs in'],
+  [/\bnpm start\b/, '"weighbridge serve", or the service'],
+  [/\bno more\b|\banew\b|\bwhat is weighed\b/i, 'no longer, again, weigh-ins'],
 ];
 
 const MOST_WORDS = 25;
 
-/** Questions of setup, which a person answers, and the one suggestion. */
+/** Questions of setup and of the consent page, which a person answers, and the one suggestion. */
 const QUESTIONS =
-  /^(What is the name of|Fetch the weigh-ins|Run weighbridge at boot|Which way is it|Which address|The callback URL does not work yet|… linked\.|Did you mean)/;
+  /^(What is the name of|Fetch the weigh-ins|Run weighbridge at boot|Which way is it|Which address|The callback URL does not work yet|… linked\.|Whose measurements|Did you mean)/;
 
-/** Lists of facts, which are not sentences. */
-const LISTS = /^\n? ?201-213|^default-src/;
+/** Lists of facts and code, which are not sentences: error numbers, policies, templates of Home Assistant, paths. */
+const LISTS = /^\n? ?201-213|^default-src|^\{\{|^M[0-9]/;
 
 /** The worst habits in a text. */
 function objections(text: string): readonly string[] {
@@ -50,12 +55,23 @@ function objections(text: string): readonly string[] {
 }
 
 describe('the texts of the program', () => {
-  it('are found in strings and templates', () => {
+  it('are found in strings and templates, and in what HTML shows', () => {
     const template = ['see ', ' and ', ' there'].join(`$\{a}`);
     assert.deepEqual(textsIn(`const a = "one two three"; f(\`${template}\`, "x-y", /not a text at all/)`), [
       'one two three',
       'see … and … there',
     ]);
+    const html = '<p class="soft">Run <code>a b</code> now.</p>\n<ul aria-label="The list">one two</ul>';
+    assert.deepEqual(textsIn(`f(${JSON.stringify(html)}, "a {\\n color: red; top: 1; }")`), [
+      'The list',
+      'Run a b now.',
+      'one two',
+    ]);
+  });
+
+  it('that say what to do are found wherever a trouble or a finding is made', () => {
+    const code = `new Trouble('a b', { hint: 'One.' }); const remedy = x ? 'Two.' : 'Three.'; broken('a', 'b', 'Four.')`;
+    assert.deepEqual(hintsIn(code).toSorted(), ['Four.', 'One.', 'Three.', 'Two.']);
   });
 
   it('are judged by the rules of prose', () => {
@@ -66,11 +82,26 @@ describe('the texts of the program', () => {
   });
 
   it('have none of the worst habits', async () => {
-    const texts = await collectTexts((file) => !ELSEWHERE.test(file));
-    assert.ok(texts.length > 300, `${texts.length} texts`);
+    const texts = await collectTexts(() => true);
+    const folders = new Set(texts.map(({ file }) => file.split('/').slice(0, -1).join('/')));
+    for (const folder of ['app/collect', 'app/link', 'app/status', 'cli', 'cli/login', 'config', 'daemon', 'doctor'])
+      assert.ok(folders.has(folder), folder);
+    for (const folder of ['domain', 'http', 'http/private', 'http/public', 'page', 'page/chart', 'page/static'])
+      assert.ok(folders.has(folder), folder);
+    for (const folder of ['publishers/hook', 'publishers/mqtt', 'storage', 'storage/journal', 'systemd', 'withings'])
+      assert.ok(folders.has(folder), folder);
     const found = texts
       .filter(({ text }) => !LISTS.test(text))
       .flatMap(({ file, text }) => objections(text).map((objection) => `${file}: ${text}: ${objection}`));
     assert.deepEqual(found, []);
+  });
+
+  it('that say what to do are sentences or commands', async () => {
+    const hints = await collectHints();
+    assert.ok(hints.length > 100, `${hints.length} hints`);
+    assert.deepEqual(
+      hints.filter(({ text }) => !isToDo(text)),
+      [],
+    );
   });
 });

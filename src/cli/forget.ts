@@ -23,8 +23,10 @@ export async function forget(shell: Shell, userId: UserId, groupId: number): Pro
 
   const journal = await openJournal(path, openMessages(shell, config));
   const [entry] = await journal.withdraw(userId, [groupId], 'forgotten');
-  const what = describe(reading, people);
-  shell.print(entry === undefined ? `${what}: was withdrawn before.` : `${what}: withdrawn.`);
+  const what = summary(reading, people);
+  shell.print(
+    `${nameOf(userId, people)}: ${entry === undefined ? `${what}, was withdrawn before` : `withdrew ${what}`}.`,
+  );
   const last = journal.lastWeighIn(userId);
   if (last === undefined) shell.print(`${nameOf(userId, people)} has no weight left.`);
   else {
@@ -48,10 +50,6 @@ function unknown(userId: UserId, groupId: number, readings: readonly Reading[], 
   const lines = known.map((each) => `  weighbridge forget ${userId} ${each.groupId}   # ${summary(each, people)}`);
   const newest = known.length === 1 ? 'Newest measure group' : `The ${known.length} newest measure groups`;
   return [`${name} has no measure group ${groupId}. ${newest}:`, ...lines].join('\n');
-}
-
-function describe(reading: Reading, people: People): string {
-  return `${nameOf(reading.userId, people)}: ${summary(reading, people)}`;
 }
 
 function summary(reading: Reading, { unit }: People): string {

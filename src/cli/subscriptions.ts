@@ -19,7 +19,9 @@ type Work = (
 export async function subscribe(shell: Shell, argument: string | undefined): Promise<ExitCode> {
   return await forEach(shell, argument, async (userId, subscriptions, { people, withings }) => {
     await subscriptions.repair(userId, { urgent: true });
-    shell.say(`${nameOf(userId, people)}: subscribed to notifications (${withings.applis.map(nameAppli).join(', ')})`);
+    shell.say(
+      `${nameOf(userId, people)}: subscribed to notifications about ${withings.applis.map(nameAppli).join(', ')}`,
+    );
   });
 }
 

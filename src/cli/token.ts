@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { parseUserId } from '../domain/token.ts';
-import { openCommand } from './open-command.ts';
+import { openCommand, readPeople } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
 /** Prints an access token that is good for a call now, rotating only where no process on this machine has one. */
@@ -14,7 +15,8 @@ export async function printToken(
       ExitCode.usage,
       `"${argument}" is not a user id. Expected a user id, e.g. 1234. Run "weighbridge users".`,
     );
-  const { core } = openCommand(shell);
+  const { core, config } = openCommand(shell);
+  if (existsSync(config.directories.tokens)) await readPeople(shell, core.tokens, argument);
   const { accessToken, refreshToken, expiresInMs, scope } = await core.obtainLogin(userId);
   const answer = {
     userid: userId,

@@ -168,7 +168,7 @@ function tableOf(persons: readonly PersonStatus[], { unit }: People): readonly (
     },
     { heading: 'SCALE', cell: ({ scales }) => scales.map(describeScale).join('; ') || NOTHING, isRare: true },
     {
-      heading: 'LAST CONTACT',
+      heading: 'LAST CHECK',
       cell: ({ lastContact }) => (lastContact === undefined ? NOTHING : formatMinute(lastContact.at)),
     },
     { heading: 'SUBSCRIPTION', cell: ({ subscription }) => describe(subscription) },

@@ -108,7 +108,7 @@ export const LEAST_POLL_MS = 600_000;
 export function checkInterval(reconcileIntervalMs: number): readonly Warning[] {
   if (reconcileIntervalMs >= LEAST_POLL_MS) return [];
   const message = 'RECONCILE_INTERVAL is below 10 minutes, but Withings allows one poll per person in 10 minutes';
-  return [{ message, hint: 'e.g. RECONCILE_INTERVAL=6h' }];
+  return [{ message, hint: 'Set RECONCILE_INTERVAL=6h, or another time from 10m.' }];
 }
 
 /** Whether a `REDIRECT_URL` that names this computer leads to weighbridge. */

@@ -14,7 +14,7 @@ import { createDerive } from '../domain/derived.ts';
 import type { LinkFailed, Redirect } from '../domain/link.ts';
 import type { Log } from '../domain/log.ts';
 import { type Address, type Listener, listen } from '../http/listen.ts';
-import { createProof } from '../http/probe.ts';
+import { createProof, reachable } from '../http/probe.ts';
 import { createPublicApp } from '../http/public/app.ts';
 import type { Concern } from '../page/view.ts';
 import type { SignalGroup } from '../publishers/hook/run.ts';
@@ -145,13 +145,16 @@ export async function startDaemon(
   });
   const publicAddress = addressOf(listener);
   const privateAddress = statusPort && addressOf(statusPort);
-  const where = privateAddress === undefined ? '' : `, status on ${formatAddress(privateAddress)}`;
+  const where =
+    privateAddress === undefined
+      ? ''
+      : `, status page http://${reachable(privateAddress.host)}:${privateAddress.port}/`;
   // Before anything is fetched: what the journal has by then is old to a publisher that starts for the first time.
   const ports = { journal, beds, linkedUsers, personStates, schedule, derive, random, signalGroup };
   const publishing = publishers.start(ports);
   log.info({
     event: 'listening',
-    text: `listening on ${formatAddress(publicAddress)}${where}`,
+    text: `listening on http://${formatAddress(publicAddress)} (notifications)${where}`,
     public: publicAddress,
     private: privateAddress,
   });

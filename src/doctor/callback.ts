@@ -21,40 +21,40 @@ export function judgeCallbackUrl(url: string, { sandbox }: { readonly sandbox: b
   const { hostname, host } = new URL(url);
   const faults = faultsOf(url);
   if (sandbox && isLoopback(hostname)) {
-    const remedy = 'this is right for a sandbox and a test, and only for those';
+    const remedy = 'This is right for a sandbox or a test. For Withings, set a public https URL.';
     return faults.map(({ what }) => warning('callback', `CALLBACK_URL ${what}`, remedy));
   }
-  if (faults.length === 0) return [ok('callback', `CALLBACK_URL is one that Withings accepts (${host})`)];
+  if (faults.length === 0) return [ok('callback', `CALLBACK_URL follows the rules of Withings (${host})`)];
   return faults.map(({ what, remedy }) => broken('callback', `CALLBACK_URL ${what}`, remedy));
 }
 
-/** Why Withings cannot call a URL: `what` continues the name of the URL. */
+/** Why Withings cannot reach a URL: `what` continues the name of the URL. */
 export function faultsOf(url: string): readonly { readonly what: string; readonly remedy: string }[] {
   const { hostname, port, protocol, host } = new URL(url);
   if (isLoopback(hostname))
-    return [{ what: `is for this machine alone (${host}): Withings cannot reach it`, remedy: NEEDS_A_NAME }];
+    return [{ what: `is an address of this computer (${host}), which Withings cannot reach`, remedy: NEEDS_A_NAME }];
   const faults: { what: string; remedy: string }[] = [];
   const report = (what: string, remedy = NEEDS_A_NAME) => void faults.push({ what, remedy });
   if (protocol !== 'https:') report('does not begin with https://');
   if (isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) {
-    report(`names an address (${hostname}), and Withings calls names only`);
+    report(`has an IP address (${hostname}), but Withings needs a domain name`);
   } else if (PRIVATE_NAMES.test(hostname) || !hostname.includes('.')) {
-    report(`names ${hostname}, which is known in your own network alone`);
+    report(`has a host name of your own network (${hostname}), but Withings needs a public one`);
   }
   if (!PORTS.has(port)) {
     const remedy =
-      'let the tunnel, the proxy or the router take calls on port 443, and leave the port out of CALLBACK_URL';
-    report(`names port ${port}, and Withings calls 443 and 80 only`, remedy);
+      'Forward port 443 of the tunnel, the proxy or the router to weighbridge, and remove the port from CALLBACK_URL.';
+    report(`has port ${port}, but Withings accepts only 443 and 80`, remedy);
   }
   if (url.length > LONGEST) {
-    const remedy = 'shorten the secret in it: "openssl rand -hex 16" gives 32 characters';
-    report(`has ${url.length} characters, and Withings takes ${LONGEST}`, remedy);
+    const remedy = 'Shorten the secret in CALLBACK_URL: "openssl rand -hex 16" prints 32 characters.';
+    report(`has ${url.length} characters, but Withings accepts at most ${LONGEST}`, remedy);
   }
   return faults;
 }
 
 const NEEDS_A_NAME =
-  'it needs https and a public name: a tunnel such as ngrok gives you both (docs/exposing.md); then set CALLBACK_URL, and change it in the partner dashboard';
+  'Use an https URL with a domain name. A tunnel such as ngrok gives you both (see docs/exposing.md). Change CALLBACK_URL here and in the Withings dashboard.';
 
 /**
  * Subnets that lead nowhere from outside (IANA's special-purpose registries): private, shared by a provider's
@@ -96,7 +96,7 @@ function judgeAddresses(host: string, addresses: readonly string[]): Finding {
   if (addresses.every((address) => subnets.check(address, familyOf(address)))) {
     const remedy =
       'Set its DNS record to your public address ("curl https://api.ipify.org" shows it), or use a tunnel. If only your own DNS answers so, try from a phone without Wi-Fi.';
-    return broken('dns', `${host} leads to ${list}, which is reachable from your own network alone`, remedy);
+    return broken('dns', `${host} leads to ${list}, which only your own network can reach`, remedy);
   }
   return ok('dns', `${host} leads to ${list}`);
 }
@@ -117,18 +117,24 @@ const SOON_MS = 14 * 86_400_000;
 
 const RENEW =
   'Renew the certificate with "sudo certbot renew", or check the log of the proxy that renews automatically.';
-const TRUSTED = "get one of Let's Encrypt's (Caddy and certbot do that for you), or use a tunnel";
+const TRUSTED = "Get a certificate from Let's Encrypt (Caddy and certbot do that for you), or use a tunnel.";
 
 /** What OpenSSL's codes mean, and what helps. */
 const DISTRUST: Readonly<Record<string, readonly [meaning: string, remedy: string]>> = {
   CERT_NOT_YET_VALID: ['is not valid yet', 'Check the clocks of this computer and of the proxy.'],
-  ERR_TLS_CERT_ALTNAME_INVALID: ['is for another name', 'get one for the name in CALLBACK_URL'],
+  ERR_TLS_CERT_ALTNAME_INVALID: ['is for another name', 'Get a certificate for the name in CALLBACK_URL.'],
   DEPTH_ZERO_SELF_SIGNED_CERT: ['is self-signed, but Withings trusts only public certificate authorities', TRUSTED],
-  SELF_SIGNED_CERT_IN_CHAIN: ['comes from an authority of your own, and Withings trusts public ones only', TRUSTED],
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['comes without the one that vouches for it', 'serve fullchain.pem, not cert.pem'],
+  SELF_SIGNED_CERT_IN_CHAIN: [
+    'comes from a private certificate authority, but Withings trusts only public ones',
+    TRUSTED,
+  ],
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
+    'comes without the certificate of its issuer',
+    'Serve fullchain.pem, not cert.pem.',
+  ],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [
     'comes from an issuer that this computer does not trust',
-    'serve fullchain.pem, not cert.pem; and here "sudo apt install ca-certificates"',
+    'Serve fullchain.pem, not cert.pem. On this computer, run "sudo apt install ca-certificates".',
   ],
 };
 
@@ -158,16 +164,16 @@ export function judgeHead(probe: Probe, { url, port }: { readonly url: string; r
   if (location !== undefined && status >= 300 && status < 400) return judgeRedirect(status, location, url);
   if (status !== 200) {
     const [meaning, remedy] = meaningOf(status, port);
-    return broken('callback', `a HEAD of CALLBACK_URL is answered ${status}: ${meaning}`, remedy);
+    return broken('callback', `a HEAD request to CALLBACK_URL returns ${status}: ${meaning}`, remedy);
   }
   if (!isOurs) {
     const remedy =
-      'open CALLBACK_URL in a private window: the page that appears (a login, a warning of the tunnel, a router) must let this path through';
-    return broken('callback', 'a HEAD of CALLBACK_URL is answered 200, but not by this weighbridge', remedy);
+      'Open CALLBACK_URL in a private window. It shows a login, a warning of the tunnel, or a router: exclude the path of CALLBACK_URL there.';
+    return broken('callback', 'a HEAD request to CALLBACK_URL returns 200, but not from this weighbridge', remedy);
   }
   const seconds = (ms / 1000).toFixed(1);
   if (ms > SLOW_MS) {
-    const text = `weighbridge answers CALLBACK_URL after ${seconds} s, and Withings allows 2 s`;
+    const text = `weighbridge answers CALLBACK_URL after ${seconds} s, but Withings allows 2 s`;
     const remedy = 'Check with "top" whether this computer is too busy. If not, try another tunnel.';
     return (ms > TOO_SLOW_MS ? broken : warning)('callback', text, remedy);
   }
@@ -185,14 +191,14 @@ export function judgeSilence(error: string): Finding {
 function judgeRedirect(status: number, location: string, url: string): Finding {
   const from = new URL(url);
   const to = URL.canParse(location, url) ? new URL(location, url) : undefined;
-  const where = to === undefined ? 'somewhere else' : to.origin === from.origin ? 'another path of its own' : to.origin;
+  const where = to === undefined ? 'another address' : to.origin === from.origin ? 'another path' : to.origin;
   const remedy =
     'Withings does not follow redirects. Set CALLBACK_URL to the final address (check https and a slash at the end), or exclude its path from logins.';
-  return broken('callback', `a HEAD of CALLBACK_URL is sent on to ${where} (${status})`, remedy);
+  return broken('callback', `a HEAD request to CALLBACK_URL is redirected to ${where} (${status})`, remedy);
 }
 
 function meaningOf(status: number, port: number): readonly [meaning: string, remedy: string] {
-  const here = `this machine's port ${port}`;
+  const here = `port ${port} of this computer`;
   switch (status) {
     case 404:
       return [
@@ -202,27 +208,27 @@ function meaningOf(status: number, port: number): readonly [meaning: string, rem
     case 204:
     case 405:
       return [
-        'Withings takes that for unreachable',
-        `something else than weighbridge answers; let the tunnel or the proxy pass everything on to ${here}`,
+        'Withings needs 200',
+        `Another program answers. Forward all requests from the tunnel or the proxy to ${here}.`,
       ];
     case 401:
     case 403:
       return [
         'something on the way requires a login, or blocks the request',
-        'except the path of CALLBACK_URL from it: basic auth, Cloudflare Access and bot protection, "block exploits" of a proxy',
+        'Exclude the path of CALLBACK_URL from basic auth, Cloudflare Access, bot protection, and "block exploits" of a proxy.',
       ];
     case 502:
     case 503:
     case 504:
       return [
         'the tunnel or proxy is up but cannot reach weighbridge',
-        `let it lead to ${here} (on the same machine http://127.0.0.1:${port}), not https`,
+        `Forward it to ${here} (on the same computer http://127.0.0.1:${port}), not to https.`,
       ];
     case 530:
-      return ["Cloudflare's tunnel is not running (error 1033)", '"sudo systemctl status cloudflared" says why'];
+      return ["Cloudflare's tunnel is not running (error 1033)", 'Run "sudo systemctl status cloudflared" to see why.'];
     default:
       return status >= 520 && status < 530
-        ? ['Cloudflare cannot reach this machine', `Check that cloudflared is running and leads to ${here}.`]
-        : ['it must be 200', `something else than weighbridge answers; let everything be passed on to ${here}`];
+        ? ['Cloudflare cannot reach this computer', `Check that cloudflared is running and leads to ${here}.`]
+        : ['Withings needs 200', `Another program answers. Forward all requests to ${here}.`];
   }
 }

@@ -57,23 +57,23 @@ export async function standIn(
 
 function notOpened(trouble: Trouble, port: number): Finding {
   if (trouble.code !== 'port_taken') return findingOf('daemon', trouble);
-  const text = `something else uses port ${port}, or a weighbridge that was started with other settings`;
-  const remedy = `"sudo ss -ltnp 'sport = :${port}'" names it: stop it, or set PORT; a weighbridge must be restarted after a change of settings`;
+  const text = `another program uses port ${port}, or a weighbridge that was started with different settings`;
+  const remedy = `Run "sudo ss -ltnp 'sport = :${port}'" to see which program. Stop that program, or set PORT. Restart weighbridge after a change of settings.`;
   return broken('daemon', text, remedy);
 }
 
 /**
  * The status that a running daemon reports.
  *
- * @param url of `/healthz` on its private port
+ * @param url of `/healthz` on its status port
  */
 export async function checkHealthz(url: string, statusOf: (url: string) => Promise<number>): Promise<Finding> {
   const { host } = new URL(url);
   try {
     if ((await statusOf(url)) !== 503) return ok('daemon', `its status port answers (${host})`);
-    return warning('daemon', 'running, but reports problems', `curl -s ${url}`);
+    return warning('daemon', 'running, but reports problems', 'Run "weighbridge healthz" to see the problems.');
   } catch {
-    const remedy = 'restart weighbridge after a change of STATUS_HOST or STATUS_PORT; its log says where it listens';
+    const remedy = 'Restart weighbridge after a change of STATUS_HOST or STATUS_PORT. Its log shows where it listens.';
     return warning('daemon', `its status port does not answer (${host})`, remedy);
   }
 }

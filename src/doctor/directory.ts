@@ -35,8 +35,8 @@ export async function checkDirectory(directory: Directory, files: FileSystem = n
     findings.push(...(await lookAtDirectory(directory)));
     const owner = await ownerBesideRoot(path);
     if (owner !== undefined) {
-      const remedy = `run this as the user that runs weighbridge: sudo -u '#${owner}' …`;
-      return [...findings, warning(check, `not tried: ${ofAnother(path, owner)}`, remedy)];
+      const remedy = `Run doctor as the user that runs weighbridge: sudo -u '#${owner}' …`;
+      return [...findings, warning(check, `skipped: ${ofAnother(path, owner)}`, remedy)];
     }
     await tryOut(directory, files);
     findings.push(...(await lookAtFiles(directory)));
@@ -59,20 +59,21 @@ export async function lookAtDirectory({ check, path }: Directory): Promise<reado
   // Others may see the names, and git makes directories so: each file is for its owner alone.
   if ((mode & WRITABLE_BY_OTHERS) !== 0) {
     const octal = (mode & 0o777).toString(8).padStart(4, '0');
-    const text = `${path} can be written by other users of this machine (mode ${octal})`;
+    const text = `${path} can be written by other users of this computer (mode ${octal})`;
     findings.push(warning(check, text, `chmod 700 ${quoted(path)}`));
   }
   const { type } = await statfs(path);
   if (IN_MEMORY.has(type >>> 0)) {
     const setting = check === 'tokens' ? 'TOKENS_DIR' : 'DATA_DIR';
-    const remedy = `set ${setting} to a directory on the disk`;
-    findings.push(warning(check, `${path} is in memory: what it holds is gone after a restart of the machine`, remedy));
+    const remedy = `Set ${setting} to a directory on the disk.`;
+    findings.push(warning(check, `${path} is in memory, so a restart of this computer deletes it`, remedy));
   }
   const free = await freeBytes(path);
   if (free < LITTLE_BYTES) {
     const isTooLittle = free < TOO_LITTLE_BYTES;
-    const text = `${isTooLittle ? 'no room' : 'little room'} is left at ${path}: ${inWords(free)}`;
-    const remedy = 'make room: "sudo apt clean", "sudo journalctl --vacuum-size=50M"; "df -h" shows it';
+    const text = `the disk of ${path} is ${isTooLittle ? 'full' : 'almost full'}: ${inWords(free)} free`;
+    const remedy =
+      'Free some space with "sudo apt clean" and "sudo journalctl --vacuum-size=50M". Run "df -h" to see the result.';
     findings.push((isTooLittle ? broken : warning)(check, text, remedy));
   }
   return findings;
@@ -89,7 +90,7 @@ export async function ownerBesideRoot(path: string): Promise<number | undefined>
 }
 
 export function ofAnother(path: string, uid: number): string {
-  return `${path} belongs to user ${uid}, and what root writes there would be out of its reach`;
+  return `${path} belongs to user ${uid}, who could not use files that root writes there`;
 }
 
 /** Not there, or not a directory. */
@@ -103,7 +104,11 @@ async function findMisplaced({ check, path }: Directory): Promise<Finding | unde
   const remedy =
     'weighbridge creates the directory at its first start. If it is on a separate disk, mount the disk first.';
   if (await canBeMade(path)) return warning(check, `${path} is not there yet`, remedy);
-  return broken(check, `${path} is not there and cannot be made`, `sudo install -d -m 700 -o "$USER" ${quoted(path)}`);
+  return broken(
+    check,
+    `${path} is not there, and this user cannot create it`,
+    `sudo install -d -m 700 -o "$USER" ${quoted(path)}`,
+  );
 }
 
 async function canBeMade(path: string): Promise<boolean> {
@@ -144,7 +149,7 @@ async function lookAtFiles({ check, path }: Directory): Promise<readonly Finding
   const [first] = open;
   if (first === undefined) return [];
   const others = open.length === 1 ? '' : ` and ${open.length - 1} more`;
-  const text = `${path}/${first}${others} can be read by other users of this machine`;
+  const text = `${path}/${first}${others} can be read by other users of this computer`;
   return [warning(check, text, `chmod -R go= ${quoted(path)}`)];
 }
 
@@ -166,11 +171,14 @@ export async function lookAtNames(
     strange.map(async ({ name }) => {
       const path = `${tokens}/${name}`;
       const userId = await guessUserId(path, name, names);
-      const text = `${path} is not used: the name of a login is the user id, digits only`;
+      const text = `${path} is not used, because its name is not a user id`;
       if (userId !== undefined && !entries.some((each) => each.name === userId))
         return warning('tokens', text, `mv ${quoted(path)} ${quoted(`${tokens}/${userId}`)}`);
-      const remedy = userId === undefined ? 'rename it to the "userid" of the token answer' : `${userId} is linked`;
-      return warning('tokens', text, `${remedy}; remove it if it is not a login`);
+      const remedy =
+        userId === undefined
+          ? 'Rename it to the "userid" of the token response, or remove it.'
+          : `User ${userId} is linked already. Remove the file if it is not needed.`;
+      return warning('tokens', text, remedy);
     }),
   );
 }

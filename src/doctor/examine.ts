@@ -162,7 +162,7 @@ async function* examinePeople({ config, isWrong }: SetUp, core: Core | undefined
   const tokens = createTokenFiles(directory);
   const users = await tokens.list().catch(() => undefined);
   if (users === undefined) {
-    yield notChecked('login', 'cannot read a tokens directory');
+    yield notChecked('login', 'cannot read the tokens directory');
     return;
   }
   if (users.length === 0) yield nobodyLinked(config);
@@ -175,8 +175,8 @@ async function* examinePeople({ config, isWrong }: SetUp, core: Core | undefined
 }
 
 function nobodyLinked({ callback: { redirectUrl } }: Config): Finding {
-  const first = redirectUrl === undefined ? 'set REDIRECT_URL (docs/exposing.md); then ' : '';
-  return warning('login', 'no person is linked yet', `${first}"weighbridge login" links one`);
+  const first = redirectUrl === undefined ? 'Set REDIRECT_URL (see docs/exposing.md). Then run' : 'Run';
+  return warning('login', 'no person is linked yet', `${first} "weighbridge login".`);
 }
 
 async function* examinePerson(config: Config, core: Core, userId: UserId): AsyncGenerator<Finding, void> {

@@ -32,10 +32,10 @@ export function judgeNode({ version, architecture }: Platform): Finding {
   const number = version.replace(/^v/, '');
   const text = `v${number} on ${architecture}`;
   if (number.localeCompare(OLDEST_NODE, 'en', { numeric: true }) < 0) {
-    const remedy = `install Node ${OLDEST_NODE} or later; Raspberry Pi OS has it since Debian 13 ("sudo apt install nodejs"), and https://nodejs.org for the others`;
+    const remedy = `Install Node ${OLDEST_NODE} or later. On Raspberry Pi OS since Debian 13, run "sudo apt install nodejs". For other systems, see https://nodejs.org.`;
     return broken('node', `${text} is too old`, remedy);
   }
-  return ok('node', architecture === 'arm' ? `${text}: works; Node 22 is the last one for 32 bits` : text);
+  return ok('node', architecture === 'arm' ? `${text}; Node 22 is the last version for 32-bit systems` : text);
 }
 
 /** Whether logins can be locked on this machine at all. */
@@ -57,7 +57,7 @@ export async function checkFlock(program = 'flock'): Promise<Finding> {
 export function judgeService(state: ServiceState | undefined): readonly Finding[] {
   if (state === undefined || !state.isInstalled) return [];
   if (state.activity !== 'active') {
-    const text = `is installed, but not running (${state.activity}, last exit code ${state.exitCode})`;
+    const text = `installed, but not running (${state.activity}, last exit code ${state.exitCode})`;
     return [warning('service', text, 'Run "weighbridge service status".')];
   }
   if (state.startsAtBoot) return [ok('service', `running since ${state.since}, and starts at boot`)];
@@ -77,8 +77,8 @@ const SET_CLOCK = 'Run "sudo timedatectl set-ntp true". Then "timedatectl" must 
 export function judgeClock(now: Date, theirs: Date | undefined): Finding {
   const said = `${now.toISOString().slice(0, 19)}Z`;
   if (theirs === undefined) {
-    if (!isPlausible(now)) return broken('clock', `says ${said}, which is in the past`, SET_CLOCK);
-    return ok('clock', `says ${said}, which may be right; Withings' clock could not be asked`);
+    if (!isPlausible(now)) return broken('clock', `shows ${said}, which is in the past`, SET_CLOCK);
+    return ok('clock', `shows ${said}; cannot compare it with Withings' clock`);
   }
   const aheadMs = now.getTime() - theirs.getTime();
   const offMs = Math.abs(aheadMs);

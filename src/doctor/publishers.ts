@@ -16,9 +16,9 @@ export async function checkBroker(
   try {
     const broker = { url, username, password, caFile, certFile, keyFile };
     const { version, refusals, limits } = await tryBroker(broker, topics, patience);
-    const inWords = `${host} lets weighbridge in (MQTT ${version === 5 ? '5' : '3.1.1'})`;
+    const inWords = `${host} accepts weighbridge (MQTT ${version === 5 ? '5' : '3.1.1'})`;
     return [
-      ...(refusals.length === 0 ? [ok('mqtt', `${inWords} and takes its messages`)] : []),
+      ...(refusals.length === 0 ? [ok('mqtt', `${inWords} and its messages`)] : []),
       ...refusals.map((trouble) => findingOf('mqtt', trouble)),
       ...limits.map(({ message, hint = '' }) => warning('mqtt', message, hint)),
     ];
@@ -37,12 +37,13 @@ export async function checkHook({ command: [program = ''], environment }: HookCo
   const states = await Promise.all(paths.map(stateOf));
   if (states.includes('runnable')) return ok('hook', `${program} can be run`);
   if (states.includes('other')) {
-    const remedy = `"chmod +x" it, if it is a program, and look who may read its directory`;
-    return broken('hook', `HOOK_COMMAND begins with ${program}, which this user cannot run`, remedy);
+    const remedy = `If it is a program, run "chmod +x" on it. This user must be able to read its directory.`;
+    return broken('hook', `HOOK_COMMAND starts with ${program}, which this user cannot run`, remedy);
   }
   const where = isPath(program) ? 'does not exist' : 'is not in PATH';
-  const remedy = 'begin it with the path of the program; a relative one counts from the folder weighbridge starts in';
-  return broken('hook', `HOOK_COMMAND begins with ${program}, which ${where}`, remedy);
+  const remedy =
+    'Start HOOK_COMMAND with the path of the program. A relative path starts in the folder of weighbridge.';
+  return broken('hook', `HOOK_COMMAND starts with ${program}, which ${where}`, remedy);
 }
 
 /** As execvp(3) sees it: a name without a slash is looked up in `PATH`, at every run anew. */

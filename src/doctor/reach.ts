@@ -1,5 +1,6 @@
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
+import { explain } from '../domain/trouble.ts';
 import type { Finding } from './finding.ts';
 
 /** A tunnel may start later than weighbridge. */
@@ -28,7 +29,7 @@ export function watchReach(ports: {
     if (told.has(text)) return;
     told.add(text);
     if (mark === 'ok') log.info({ event: 'doctor', text, check });
-    else log.warn({ event: 'doctor', text: `${text}; ${remedy}`, check });
+    else log.warn({ event: 'doctor', text: explain({ message: text, hint: remedy }), check });
   };
   const lookOnce = async () => {
     const seen: Finding[] = [];

@@ -54,8 +54,8 @@ export async function checkLogin(
   } catch (error) {
     const trouble = asTrouble(error);
     if (trouble.recovery !== 'login') return findingOf('login', trouble, `${name}: `);
-    const rename = trouble.code === 'foreign_login' ? `${trouble.hint} Or: ` : '';
-    return broken('login', `${name} must link again: ${trouble.message}`, `${rename}Run "weighbridge login".`);
+    const rename = trouble.code === 'foreign_login' ? `${trouble.hint} Or run` : 'Run';
+    return broken('login', `${name} must link again: ${trouble.message}`, `${rename} "weighbridge login".`);
   }
 }
 
@@ -104,7 +104,7 @@ export function judgeSubscriptions(
     const text = `${name}: not subscribed to ${missing.map(nameAppli).join(', ')}${why}`;
     if (pollMs !== undefined) {
       const remedy = 'Make the callback URL work. A running weighbridge retries once an hour.';
-      return warning('subscription', `${text}; ${describePolling(pollMs)} meanwhile`, remedy);
+      return warning('subscription', `${text}, now ${describePolling(pollMs)}`, remedy);
     }
     return broken(
       'subscription',

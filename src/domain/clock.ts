@@ -44,7 +44,7 @@ const CLOCK_RETRY_MS = 30_000;
 export function checkClock(clock: Clock): void {
   const now = clock.now();
   if (isPlausible(now)) return;
-  throw new Trouble(`the clock says ${now.toISOString()}, which cannot be`, {
+  throw new Trouble(`the clock shows ${now.toISOString()}, which is wrong`, {
     code: 'clock_wrong',
     recovery: 'retry',
     hint: 'weighbridge waits until the clock is set. Check the network and "timedatectl".',

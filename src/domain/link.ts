@@ -15,7 +15,7 @@ export interface Linked {
   readonly userId: UserId;
   /** There was a login before, which this one replaces. */
   readonly again: boolean;
-  /** The way to link another person, where the person was linked already and did not need to link again. */
+  /** The way to link another person, where the person was already linked and did not need to link again. */
   readonly switchLink: URL | undefined;
   readonly lastWeighIn: WeighIn | undefined;
   /**

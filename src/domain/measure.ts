@@ -196,6 +196,29 @@ export function readMeasureKey(key: string): MeasureName {
   return { name, unit, part: BODY_PARTS[position] ?? `position ${position}` };
 }
 
+/** What people call a quantity, where its key does not say it. */
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ['fat_ratio', 'Body fat'],
+  ['fat_free_mass', 'Fat-free mass'],
+  ['hydration', 'Body water'],
+  ['systolic_bp', 'Systolic blood pressure'],
+  ['diastolic_bp', 'Diastolic blood pressure'],
+  ['spo2', 'Blood oxygen'],
+  ['vo2_max', 'VO₂ max'],
+  ['bmi', 'BMI'],
+  ['afib_ecg', 'Atrial fibrillation (ECG)'],
+  ['afib_ppg', 'Atrial fibrillation (PPG)'],
+  ['weight_per_week', 'Weight change per week'],
+]);
+
+/** `Body fat`, `Segment muscle mass, left arm`: the name of a quantity on the page and in Home Assistant. */
+export function nameQuantity(key: string): string {
+  const { name, part } = readMeasureKey(key);
+  const words = name.replaceAll('_', ' ');
+  const title = NAMES.get(name) ?? words.charAt(0).toUpperCase() + words.slice(1);
+  return part === undefined ? title : `${title}, ${part}`;
+}
+
 /** How sure Withings is about whose a group is. Groups without `announced` are journalled and not announced. */
 export const ATTRIBUTIONS: Readonly<Record<number, { readonly meaning: string; readonly announced: boolean }>> = {
   0: { meaning: 'measured by the device', announced: true },

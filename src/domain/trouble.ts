@@ -55,6 +55,9 @@ const STOPPING = new Trouble('weighbridge is stopping', {
   hint: 'weighbridge continues with this after the next start.',
 });
 
+/** What to do about a bug. */
+export const REPORT = 'Please report it (see docs/troubleshooting.md).';
+
 /** What was thrown, as a trouble. Anything else than one is a programmer's mistake; it says where to look. */
 export function asTrouble(error: unknown): Trouble {
   if (error instanceof Trouble) return error;
@@ -65,7 +68,7 @@ export function asTrouble(error: unknown): Trouble {
   return new Trouble(`bug in weighbridge: ${where}`, {
     code: 'defect',
     recovery: 'defect',
-    hint: 'Please report it.',
+    hint: REPORT,
   });
 }
 

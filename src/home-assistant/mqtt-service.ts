@@ -60,6 +60,6 @@ function readLogin(body: string): BrokerLogin | undefined {
 }
 
 function unanswered(why: string): Trouble {
-  const message = `Home Assistant does not tell where its MQTT broker is (${why})`;
-  return new Trouble(message, { code: 'mqtt_service', recovery: 'retry', hint: 'restart the app, or set MQTT_URL' });
+  const message = `Home Assistant does not report the address of its MQTT broker (${why})`;
+  return new Trouble(message, { code: 'mqtt_service', recovery: 'retry', hint: 'Restart the app, or set MQTT_URL.' });
 }

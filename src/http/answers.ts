@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import type { Log } from '../domain/log.ts';
+import { REPORT } from '../domain/trouble.ts';
 
 /** An app that reveals nothing about itself and takes each path exactly as it is. */
 export function createApp(): Express {
@@ -59,5 +60,5 @@ export function answerErrors(log: Log, answer: (response: Response, status: numb
 
 export function reportDefect(log: Log, error: unknown): void {
   const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  log.error({ event: 'defect', text: `bug in weighbridge, please report it: ${where}` });
+  log.error({ event: 'defect', text: `bug in weighbridge: ${where}. ${REPORT}` });
 }

@@ -107,7 +107,7 @@ ${lastWeighIn === undefined && hitches.length === 0 && html`<p class="note">${NO
 
 /** The browser was still logged in at Withings, perhaps as the wrong person. */
 function offerSwitch(name: string, link: URL): Html {
-  return html`<p class="note">${name} was linked already. To link another person, <a href="${link.href}">log out at Withings</a> first, or use a private window.</p>\n`;
+  return html`<p class="note">${name} was already linked. To link another person, <a href="${link.href}">log out at Withings</a> first, or use a private window.</p>\n`;
 }
 
 function drawWeighIn({ kilograms, takenAt }: WeighIn, { unit }: People): Html {

@@ -1,10 +1,9 @@
 import { formatTrend, formatWeight, POUND, POUNDS_PER_STONE, tellChange, type WeightUnit } from '../domain/format.ts';
-import { readMeasureKey } from '../domain/measure.ts';
+import { nameQuantity, readMeasureKey } from '../domain/measure.ts';
 
 /** How a quantity is told and drawn in the household's unit. */
 export interface Quantity {
   readonly key: string;
-  /** `Body fat`, `Segment muscle mass, left arm`: the names that Home Assistant gets as well. */
   readonly title: string;
   /** What a value that is measured becomes on the scale of a picture. */
   readonly scale: number;
@@ -24,35 +23,35 @@ export interface Quantity {
   readonly axisUnit: string;
 }
 
-const facts = (title: string, digits: number, leastSpan: number) => ({ title, digits, leastSpan });
+const facts = (digits: number, leastSpan: number) => ({ digits, leastSpan });
 type Facts = ReturnType<typeof facts>;
 
 /** What a household looks at, the most important first. The first ones are shown at once, the others on demand. */
 const COMPOSITION: Readonly<Record<string, Facts>> = {
-  fat_ratio: facts('Body fat', 1, 2),
-  muscle_mass: facts('Muscle mass', 1, 2),
-  hydration: facts('Body water', 1, 2),
-  bone_mass: facts('Bone mass', 2, 0.4),
-  visceral_fat: facts('Visceral fat', 1, 1),
-  bmi: facts('BMI', 1, 1),
-  heart_rate: facts('Heart rate', 0, 10),
+  fat_ratio: facts(1, 2),
+  muscle_mass: facts(1, 2),
+  hydration: facts(1, 2),
+  bone_mass: facts(2, 0.4),
+  visceral_fat: facts(1, 1),
+  bmi: facts(1, 1),
+  heart_rate: facts(0, 10),
 };
 const OTHERS: Readonly<Record<string, Facts>> = {
-  pulse_wave_velocity: facts('Pulse wave velocity', 2, 1),
-  vascular_age: facts('Vascular age', 0, 4),
-  fat_mass: facts('Fat mass', 1, 2),
-  fat_free_mass: facts('Fat-free mass', 1, 2),
-  systolic_bp: facts('Systolic blood pressure', 0, 20),
-  diastolic_bp: facts('Diastolic blood pressure', 0, 20),
-  basal_metabolic_rate: facts('Basal metabolic rate', 0, 50),
-  metabolic_age: facts('Metabolic age', 0, 4),
-  spo2: facts('Blood oxygen', 0, 4),
-  vo2_max: facts('VO₂ max', 1, 2),
-  afib_ecg: facts('Atrial fibrillation (ECG)', 0, 4),
-  afib_ppg: facts('Atrial fibrillation (PPG)', 0, 4),
+  pulse_wave_velocity: facts(2, 1),
+  vascular_age: facts(0, 4),
+  fat_mass: facts(1, 2),
+  fat_free_mass: facts(1, 2),
+  systolic_bp: facts(0, 20),
+  diastolic_bp: facts(0, 20),
+  basal_metabolic_rate: facts(0, 50),
+  metabolic_age: facts(0, 4),
+  spo2: facts(0, 4),
+  vo2_max: facts(1, 2),
+  afib_ecg: facts(0, 4),
+  afib_ppg: facts(0, 4),
 };
-const WORDS: Readonly<Record<string, Facts>> = { ...COMPOSITION, ...OTHERS };
-const ORDER = Object.keys(WORDS);
+const KNOWN: Readonly<Record<string, Facts>> = { ...COMPOSITION, ...OTHERS };
+const ORDER = Object.keys(KNOWN);
 
 export function isComposition(key: string): boolean {
   return Object.hasOwn(COMPOSITION, key);
@@ -68,10 +67,8 @@ export function sortQuantities(keys: readonly string[]): string[] {
 
 export function quantityOf(key: string, unit: WeightUnit): Quantity {
   if (key === 'weight') return weightIn(unit);
-  const { name, unit: measured, part } = readMeasureKey(key);
-  const words = Object.hasOwn(WORDS, key) ? WORDS[key] : undefined;
-  const known = words ?? facts(capitalise(name), 1, 0);
-  const title = part === undefined ? known.title : `${known.title}, ${part}`;
+  const { unit: measured } = readMeasureKey(key);
+  const known = (Object.hasOwn(KNOWN, key) ? KNOWN[key] : undefined) ?? facts(1, 0);
   const inPounds = measured === 'kg' && unit !== 'kg';
   const scale = inPounds ? 1 / POUND : 1;
   const format = (value: number) => (value * scale).toFixed(known.digits);
@@ -79,7 +76,7 @@ export function quantityOf(key: string, unit: WeightUnit): Quantity {
   const inUnit = suffix ? ` ${suffix}` : '';
   return {
     key,
-    title,
+    title: nameQuantity(key),
     scale,
     steps: 'decimal',
     leastSpan: known.leastSpan * scale,
@@ -99,7 +96,7 @@ function weightIn(unit: WeightUnit): Quantity {
   const format = (kilograms: number) => withoutSuffix(formatWeight(kilograms, unit));
   return {
     key: 'weight',
-    title: 'Weight',
+    title: nameQuantity('weight'),
     scale,
     steps: isStones ? 'stones' : 'decimal',
     leastSpan: 2 * scale,
@@ -127,9 +124,4 @@ function signed(value: number, digits: number): string {
   const rounded = value.toFixed(digits);
   if (Number(rounded) === 0) return `±${Math.abs(Number(rounded)).toFixed(digits)}`;
   return rounded.startsWith('-') ? rounded.replace('-', '−') : `+${rounded}`;
-}
-
-function capitalise(key: string): string {
-  const words = key.replaceAll('_', ' ');
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -119,7 +119,7 @@ const DASHBOARD = 'https://developer.withings.com/dashboard';
 /** What to do before the first person is linked. */
 function drawGuide(view: PageView): Html {
   const { callbackUrl, pollMs } = view;
-  const soon = callbackUrl === undefined ? `At most ${formatInterval(pollMs)} and a bit` : 'A minute or two';
+  const soon = callbackUrl === undefined ? `About ${formatInterval(pollMs)}` : 'A minute or two';
   return html`<h2 class="lead">Link a person to get started</h2>
 <p class="soft">weighbridge is running. These steps take a few minutes.</p>
 <ol class="guide">

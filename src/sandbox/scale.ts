@@ -7,6 +7,8 @@ export interface WeighIn {
   readonly date: number;
   readonly attrib?: number;
   readonly model?: string;
+  /** IANA name of the zone that the scale is in. */
+  readonly timezone?: string;
   /** What a scale with electrodes and a pulse sensor measures besides; `unknown` on a scale without them. */
   readonly body?: Body | 'unknown';
 }
@@ -26,7 +28,7 @@ export interface Body {
  * @param stored when the data has reached Withings, in seconds since 1970
  */
 export function weighInGroups(grpid: number, stored: number, weighIn: WeighIn): RawGroup[] {
-  const { kilograms, date, attrib = 0, model = 'Body+' } = weighIn;
+  const { kilograms, date, attrib = 0, model = 'Body+', timezone = 'Europe/Vienna' } = weighIn;
   const grams = Math.round(kilograms * 1000);
   const { body = { fatRatio: 17.3 + (grams % 700) / 1000, pulse: 58 + (grams % 9) } } = weighIn;
   const weight = { value: grams, type: 1, unit: -3 };
@@ -39,7 +41,7 @@ export function weighInGroups(grpid: number, stored: number, weighIn: WeighIn): 
     deviceid: 'b7f0c2c4b1d94e0c8a4f00000000000000000001',
     model,
     modelid: 5,
-    timezone: 'Europe/Vienna',
+    timezone,
   };
   if (body === 'unknown') return [{ ...common, grpid, measures: [weight] }];
   const fatRatio = Math.round(body.fatRatio * 1000);

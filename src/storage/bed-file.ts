@@ -111,12 +111,12 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
     ({ bytes } = found);
     isLoaded = true;
     if (!found.isTorn) return;
-    log.warn({ event: 'bed_torn', text: `cut the torn last line of ${path}` });
+    log.warn({ event: 'bed_torn', text: `removed an incomplete last line from ${path}` });
     await rewrite(found.events);
   };
   await load().catch((error: unknown) => {
     const why = error instanceof Error ? error.message : error;
-    log.warn({ event: 'trouble', text: `cannot use ${path}: ${why}` });
+    log.warn({ event: 'trouble', text: `cannot read or write ${path}: ${why}` });
   });
 
   return {

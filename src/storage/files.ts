@@ -273,8 +273,8 @@ const NO_PERMISSION: Cause = {
   name: 'no_permission',
   hint: (directory, isOwn) =>
     isOwn
-      ? `give the files to this user: sudo chown -R ${userName()} ${quote(directory)}`
-      : 'make a folder of your own: mkdir ~/weighbridge && cd ~/weighbridge',
+      ? `Give the files to this user: sudo chown -R ${userName()} ${quote(directory)}`
+      : 'Use a folder of your own: mkdir ~/weighbridge && cd ~/weighbridge',
 };
 
 const CAUSES: Readonly<Record<string, Cause>> = {

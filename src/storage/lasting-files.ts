@@ -17,7 +17,7 @@ export function createLastingFiles(log: Log, files: FileSystem = nodeFiles): Fil
       // Undefined where it is there: another one was faster.
       const made = await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
       if (made !== undefined) {
-        const text = `the directory ${made} was gone while weighbridge ran. weighbridge made it anew. What it held is lost.`;
+        const text = `the directory ${made} was removed while weighbridge was running. weighbridge created it again, but its files are lost.`;
         log.warn({ event: 'directory_remade', text, path: made });
       }
       return await files.open(path, flags, mode);

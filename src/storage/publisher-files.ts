@@ -44,7 +44,7 @@ export function createOffsetFiles(directory: string, log: Log, files: FileSystem
         return { bytes, file, marks: rest.flatMap(decodeMark).filter((mark) => mark.bytes <= bytes) };
       }
       // Neither the end, which would skip what was not delivered yet, nor a guess.
-      const what = `${pathOf(publisher)}: not an offset in the journal. ${publisher} starts from the beginning of the journal`;
+      const what = `${publisher}: ${pathOf(publisher)} is not an offset in the journal. Starting from the beginning of the journal.`;
       log.warn({ event: 'offset_unreadable', text: what, publisher });
       return NOWHERE;
     },
@@ -102,7 +102,7 @@ export function createRetainedFile(path: string, log: Log, files: FileSystem = n
         return text === undefined ? nothing() : decodeRetained(JSON.parse(text));
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        const what = `${path} cannot be read (${why}); what the MQTT broker keeps of people who are gone may stay there`;
+        const what = `mqtt: cannot read ${path} (${why}). The MQTT broker may keep values of people who are no longer linked.`;
         log.warn({ event: 'retained_unreadable', text: what, publisher: 'mqtt' });
         return nothing();
       }

@@ -125,7 +125,7 @@ async function loadToken(files: FileSystem, path: string): Promise<RefreshToken 
   const text = await readText(files, path);
   if (text === undefined) return undefined;
   const token = readToken(text);
-  if (token === undefined) throw unreadable(path, text.trim() === '' ? 'is empty' : 'holds no refresh token');
+  if (token === undefined) throw unreadable(path, text.trim() === '' ? 'is empty' : 'has no refresh token');
   return token;
 }
 
@@ -138,7 +138,7 @@ async function loadToken(files: FileSystem, path: string): Promise<RefreshToken 
 async function checkUnchanged(files: FileSystem, path: string, sent: RefreshToken): Promise<void> {
   const found = await loadToken(files, path).catch(() => undefined);
   if (found === sent) return;
-  throw new Trouble(`the token file ${path} changed during a rotation; the token in it stays`, {
+  throw new Trouble(`the token file ${path} changed during a rotation. The new token in it stays.`, {
     code: 'login_changed',
     recovery: 'retry',
     hint: 'weighbridge uses the new login.',

@@ -24,7 +24,10 @@ export async function openUnreadableFile(
   let bytes = 0;
 
   const complain = (error: unknown) =>
-    log.warn({ event: 'trouble', text: `cannot use ${path}: ${error instanceof Error ? error.message : error}` });
+    log.warn({
+      event: 'trouble',
+      text: `cannot read or write ${path}: ${error instanceof Error ? error.message : error}`,
+    });
 
   const load = async () => {
     const content = (await readText(files, path)) ?? '';

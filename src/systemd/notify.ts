@@ -33,7 +33,7 @@ async function runNotify(lines: readonly string[], socket: string | undefined): 
   const env = { PATH: '/usr/bin:/bin', NOTIFY_SOCKET: socket };
   const child = spawn('systemd-notify', lines, { env, stdio: 'ignore' });
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`systemd-notify has ended with ${code}`);
+  if (code !== 0) throw new Error(`systemd-notify ended with exit code ${code}`);
 }
 
 /** How long systemd waits for `WATCHDOG=1` of this process before it ends the process; undefined without a watchdog. */

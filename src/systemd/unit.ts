@@ -21,34 +21,34 @@ export function writeUnit({ program, systemd }: UnitOptions): string {
       ? 'NotifyAccess=main\nOpenFile=/run/systemd/notify:notify:graceful'
       : '# This systemd cannot pass its socket: weighbridge runs systemd-notify for each message.\nNotifyAccess=all';
   const backOff = systemd >= BACKS_OFF ? 'RestartSec=5\nRestartSteps=5\nRestartMaxDelaySec=1min' : 'RestartSec=15';
-  return `# weighbridge as a service. Own changes belong into a drop-in: sudo systemctl edit ${SERVICE_NAME}
+  return `# weighbridge as a service. Put your own changes in a drop-in: sudo systemctl edit ${SERVICE_NAME}
 [Unit]
 Description=weighbridge: weigh-ins from a Withings scale
 Wants=network-online.target
 After=network-online.target time-sync.target
 StartLimitIntervalSec=0
-# Without them it could only fail, again and again.
+# Without its settings, weighbridge cannot start.
 AssertPathExists=${SERVICE.env}
 
 [Service]
 ExecStart=${quote(program.node)} ${quote(program.script)} serve
-# It says when it listens, and then that it is alive, which a program that hangs does not.
+# weighbridge reports when it listens, and then regularly that it is alive. A program that hangs does not.
 Type=notify
 ${notify}
 TimeoutStartSec=5min
 WatchdogSec=3min
-# For ever, but not with settings that are wrong (78).
+# systemd always restarts weighbridge, except after wrong settings (exit code 78).
 Restart=always
 ${backOff}
 RestartPreventExitStatus=78
-# A stop asks weighbridge, which ends what it has started.
+# systemd stops weighbridge, and weighbridge stops the processes that it started.
 KillMode=mixed
 TimeoutStopSec=15
 SyslogIdentifier=${SERVICE_NAME}
 
-# Settings: a .env file, which only root can read. weighbridge is handed a copy, and no secret is in its environment.
+# Settings: a .env file that only root can read. systemd passes a copy, so the environment has no secret.
 LoadCredential=${ENV_CREDENTIAL}:${SERVICE.env}
-# Logins and measurements: /var/lib/${SERVICE_NAME}, of a user that exists while it runs.
+# Logins and measurements: /var/lib/${SERVICE_NAME}. Its owner is a user that exists while the service runs.
 DynamicUser=yes
 StateDirectory=${SERVICE_NAME}
 StateDirectoryMode=0700
@@ -56,14 +56,14 @@ WorkingDirectory=%S/${SERVICE_NAME}
 UMask=0077
 Environment=NODE_ENV=production ${environment.join(' ')}
 
-# With the locks, which are processes, and a hook.
+# The limits include the hook, and the processes that hold locks.
 MemoryHigh=256M
 MemoryMax=384M
 TasksMax=128
-# A dump would hold logins.
+# A core dump would contain logins.
 LimitCORE=0
 
-# All it needs is the network and its directory. Not MemoryDenyWriteExecute, which ends V8.
+# weighbridge needs only the network and its directory. MemoryDenyWriteExecute would stop Node.
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 AmbientCapabilities=

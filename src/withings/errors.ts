@@ -1,5 +1,5 @@
 import { SAME_CALL_MS } from '../domain/retry.ts';
-import { type Recovery, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
+import { REPORT, type Recovery, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 
 /** What Withings wrote into the envelope of a failure. */
 export interface Refusal {
@@ -79,7 +79,7 @@ const MEANINGS: readonly Row[] = [
   { status: THROTTLED, code: 'throttled', recovery: 'throttled', waitMs: THROTTLE_MS },
   { on: '/v2/oauth2', status: numbers('342'), ...WRONG_CLIENT },
   { on: '/v2/oauth2', status: INVALID_PARAMETERS, text: /client|signature/i, ...WRONG_CLIENT },
-  { on: '/v2/oauth2', status: numbers('2554'), code: 'invalid_params', recovery: 'defect', hint: 'Please report it.' },
+  { on: '/v2/oauth2', status: numbers('2554'), code: 'invalid_params', recovery: 'defect', hint: REPORT },
   { on: '/v2/oauth2', grant: REFRESH_GRANT, status: LOGIN_REFUSED, ...TOKEN_REFUSED },
   {
     on: '/v2/oauth2',
@@ -120,7 +120,7 @@ const MEANINGS: readonly Row[] = [
     recovery: 'settings',
     hint: 'Link again, and allow everything. Check the application in the Withings dashboard.',
   },
-  { status: INVALID_PARAMETERS, code: 'invalid_params', recovery: 'defect', hint: 'Please report it.' },
+  { status: INVALID_PARAMETERS, code: 'invalid_params', recovery: 'defect', hint: REPORT },
 ];
 
 const PASSING_FAULT: Meaning = {

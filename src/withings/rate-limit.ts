@@ -41,7 +41,7 @@ export function createRateLimit({ clock, signal }: { readonly clock: Clock; read
     const waitMs = pausedUntil - clock.elapsedMs();
     if (waitMs <= 0) return;
     const facts = { code: 'throttled', recovery: 'throttled', waitMs } as const;
-    const hint = `waiting ${Math.ceil(waitMs / 1000)} s`;
+    const hint = `Waiting ${Math.ceil(waitMs / 1000)} s.`;
     throw new Trouble('Withings rate limit reached', { ...facts, hint });
   };
 

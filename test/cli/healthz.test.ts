@@ -51,7 +51,7 @@ describe('weighbridge healthz', () => {
     assert.equal((await healthz({ STATUS_PORT, STATUS_PASSWORD_FILE: file })).code, 0);
     const wrong = await healthz({ STATUS_PORT, STATUS_PASSWORD: 'wrong' });
     assert.equal(wrong.code, 1);
-    assert.match(wrong.printed.join(), /the password is STATUS_PASSWORD/);
+    assert.match(wrong.printed.join(), /the password from STATUS_PASSWORD/);
   });
 
   test('fails when no weighbridge answers, and names the port and the reason', async () => {

@@ -24,7 +24,7 @@ function logged(line: string, settings: Readonly<Record<string, string>> = {}): 
 
 describe('a line of the log', () => {
   const reading = 'Anna (1234): 81.25 kg (+0.40), measured 2026-11-20T07:01:02+01:00, Body+';
-  const hint = 'no person is linked yet; "weighbridge login" links one';
+  const hint = 'no person is linked yet. Run "weighbridge login".';
   for (const [path, lines] of [
     ['/weight/9f2c41d07ab3', [reading]],
     ['/weighbridge/9f2c41d07ab3', [hint, 'the topic is weighbridge/1234/weight']],

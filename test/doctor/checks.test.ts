@@ -19,20 +19,20 @@ const DAY_MS = 86_400_000;
 
 describe('a callback URL', () => {
   const cases: readonly (readonly [url: string, mark: Mark, text: RegExp])[] = [
-    [`https://me.example.org/withingsWebhook/${SECRET}`, 'ok', /accepts \(me\.example\.org\)/],
-    [`https://me.example.org:443/${SECRET}`, 'ok', /accepts/],
-    [`https://me.example.org:80/${SECRET}`, 'ok', /accepts/],
-    [`https://me.example.org:8443/${SECRET}`, 'broken', /names port 8443/],
+    [`https://me.example.org/withingsWebhook/${SECRET}`, 'ok', /rules of Withings \(me\.example\.org\)/],
+    [`https://me.example.org:443/${SECRET}`, 'ok', /rules of Withings/],
+    [`https://me.example.org:80/${SECRET}`, 'ok', /rules of Withings/],
+    [`https://me.example.org:8443/${SECRET}`, 'broken', /has port 8443/],
     [`http://me.example.org/${SECRET}`, 'broken', /does not begin with https/],
-    [`https://203.0.113.7/${SECRET}`, 'broken', /names an address/],
-    [`https://[2001:db8::7]/${SECRET}`, 'broken', /names an address/],
-    [`https://raspberrypi.local/${SECRET}`, 'broken', /your own network alone/],
-    [`https://raspberrypi/${SECRET}`, 'broken', /your own network alone/],
-    [`https://nas.fritz.box/${SECRET}`, 'broken', /your own network alone/],
-    [`https://localhost/${SECRET}`, 'broken', /this machine alone/],
-    [`http://127.0.0.1:3000/${SECRET}`, 'broken', /this machine alone/],
+    [`https://203.0.113.7/${SECRET}`, 'broken', /has an IP address/],
+    [`https://[2001:db8::7]/${SECRET}`, 'broken', /has an IP address/],
+    [`https://raspberrypi.local/${SECRET}`, 'broken', /host name of your own network/],
+    [`https://raspberrypi/${SECRET}`, 'broken', /host name of your own network/],
+    [`https://nas.fritz.box/${SECRET}`, 'broken', /host name of your own network/],
+    [`https://localhost/${SECRET}`, 'broken', /address of this computer/],
+    [`http://127.0.0.1:3000/${SECRET}`, 'broken', /address of this computer/],
     [`https://me.example.org/${'x'.repeat(250)}`, 'broken', /has 273 characters/],
-    [`https://me.example.org/${'x'.repeat(232)}`, 'ok', /accepts/],
+    [`https://me.example.org/${'x'.repeat(232)}`, 'ok', /rules of Withings/],
   ];
   for (const [url, mark, text] of cases) {
     it(`like ${url.slice(0, 60)} is ${mark}`, () => {
@@ -70,7 +70,7 @@ it('a subscription that Withings refused is a warning while weighbridge polls, a
   const wanted = { userId: ANNA, name: 'Anna', callbackUrl, applis: [1], hitch: 'no head (293)', isLeft: false };
   const polled = judgeSubscriptions([], { ...wanted, pollMs: 600_000 });
   assert.equal(polled.mark, 'warning');
-  assert.match(polled.text, /not subscribed to weight \(1\) \(no head \(293\)\); polling every 10 min meanwhile/);
+  assert.match(polled.text, /not subscribed to weight \(1\) \(no head \(293\)\), now polling every 10 min/);
   assert.equal(judgeSubscriptions([], { ...wanted, pollMs: undefined }).mark, 'broken');
 });
 
@@ -105,7 +105,7 @@ describe('a certificate', () => {
     [13, undefined, 'warning', /expires in 13 days/],
     [-1, 'CERT_HAS_EXPIRED', 'broken', /expired on 2026-11-19/],
     [-1, undefined, 'broken', /expired on 2026-11-19/],
-    [60, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'broken', /without the one that vouches/],
+    [60, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'broken', /without the certificate of its issuer/],
     [60, 'CERT_NOT_YET_VALID', 'broken', /not valid yet/],
     [60, 'SOMETHING_ELSE', 'broken', /SOMETHING_ELSE/],
   ];
@@ -164,7 +164,7 @@ describe('the answer to a HEAD', () => {
   ]) {
     it(`that leads to ${location} does not repeat the secret`, () => {
       const finding = judgeHead({ ...probe, status: 302, isOurs: false, isHere: false, location }, at);
-      assert.match(finding.text, /sent on to/);
+      assert.match(finding.text, /redirected to/);
       assert.ok(!JSON.stringify(finding).includes(SECRET));
     });
   }
@@ -186,7 +186,7 @@ describe('the platform', () => {
   });
 
   it('with 32 bits is fine, with a note', () => {
-    assert.match(on('v20.19.0', 'arm').text, /works; Node 22 is the last one/);
+    assert.match(on('v20.19.0', 'arm').text, /; Node 22 is the last version for 32-bit systems/);
     assert.equal(on('v20.19.0', 'arm').mark, 'ok');
   });
 
@@ -221,8 +221,8 @@ describe('a file beside the logins that was meant as one', () => {
     ['1234.txt', 'abc', /^mv \S+\/1234\.txt \S+\/1234$/],
     ['anna', 'abc', /^mv \S+\/anna \S+\/1234$/],
     ['Bo.json', LOGIN, /^mv \S+\/Bo\.json \S+\/5678$/],
-    ['Bo', 'abc', /^rename it to the "userid" of the token answer; remove it if it is not a login$/],
-    ['99.bak', 'abc', /^99 is linked; remove it if it is not a login$/],
+    ['Bo', 'abc', /^Rename it to the "userid" of the token response, or remove it\.$/],
+    ['99.bak', 'abc', /^User 99 is linked already\. Remove the file if it is not needed\.$/],
   ] as const) {
     it(`is named at the start and by the doctor: tokens/${name}`, async () => {
       await using directory = await temporaryDirectory();

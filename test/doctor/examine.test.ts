@@ -80,7 +80,7 @@ describe('a good set-up', () => {
   it('has its callback served by the doctor where no daemon runs, which is the one thing to look at', async () => {
     await using setUp = await startSetUp();
     const findings = await setUp.examine();
-    assertFinding(findings, 'daemon', 'warning', /no weighbridge is running here/, /weighbridge serve/);
+    assertFinding(findings, 'daemon', 'warning', /weighbridge is not running \(doctor answers/, /weighbridge serve/);
     assertFinding(findings, 'callback', 'ok', /weighbridge itself answers CALLBACK_URL with 200/);
     assert.equal(findings.filter(({ mark }) => mark !== 'ok').length, 1);
   });
@@ -92,9 +92,9 @@ describe('a good set-up', () => {
       await using _daemon = beside === 'nobody' ? undefined : await setUp.home.serve(local(setUp));
       const { code, findings, stderr } = await run(setUp);
       assert.deepEqual([code, stderr], [0, ''], JSON.stringify(findings));
-      assertFinding(findings, 'callback', 'warning', /this machine alone/, /sandbox/);
+      assertFinding(findings, 'callback', 'warning', /address of this computer/, /sandbox/);
       assertFinding(findings, 'callback', 'ok', /answers CALLBACK_URL/);
-      assertFinding(findings, 'subscription', 'ok', /1234: Withings calls about weight \(1\)/);
+      assertFinding(findings, 'subscription', 'ok', /1234: subscribed to weight \(1\)$/);
       assert.ok(!(await readdir(setUp.tokens)).some((name) => name.startsWith('.doctor')));
       assert.ok(!(await readdir(setUp.data)).some((name) => name.startsWith('.doctor')));
     });
@@ -105,7 +105,7 @@ describe('a good set-up', () => {
     await using daemon = await setUp.home.serve(setUp.env);
     await daemon.line(({ event }) => event === 'fetched');
     const before = await setUp.home.tokenFile(PERSON);
-    assertFinding(await setUp.examine(), 'login', 'ok', /1234: works/);
+    assertFinding(await setUp.examine(), 'login', 'ok', /1234: OK, the access token/);
     assert.equal(await setUp.home.tokenFile(PERSON), before);
   });
 });
@@ -115,11 +115,11 @@ describe('settings', () => {
     await using setUp = await startSetUp();
     const { code, findings } = await run(setUp, { PORT: '80a', LOG_LEVEL: 'loud', WITHINGS_CLIENT_SECRT: 'typo' });
     assert.equal(code, 1);
-    assertFinding(findings, 'settings', 'broken', /PORT .*80a/, /PORT=3000/);
-    assertFinding(findings, 'settings', 'broken', /LOG_LEVEL .*loud/, /LOG_LEVEL=info/);
+    assertFinding(findings, 'settings', 'broken', /^PORT: .*80a/, /PORT=3000/);
+    assertFinding(findings, 'settings', 'broken', /^LOG_LEVEL: .*loud/, /LOG_LEVEL=info/);
     assertFinding(findings, 'settings', 'warning', /WITHINGS_CLIENT_SECRT/, /WITHINGS_CLIENT_SECRET/);
     for (const check of ['client', 'tokens', 'data', 'login'] as const) assertFinding(findings, check, 'ok', /./);
-    assertFinding(findings, 'daemon', 'warning', /not checked/);
+    assertFinding(findings, 'daemon', 'warning', /^skipped: needs the settings above$/);
   });
 
   it('that are missing altogether are named, and what can be looked at is', async () => {
@@ -133,10 +133,10 @@ describe('settings', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_ID is required/, /dashboard/);
-    assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_SECRET: required/, /dashboard/);
+    assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_ID: required/, /weighbridge setup/);
+    assertFinding(findings, 'settings', 'broken', /WITHINGS_CLIENT_SECRET: required/, /weighbridge setup/);
     assertFinding(findings, 'callback', 'ok', /^polling every 10 min: CALLBACK_URL is not set$/);
-    assertFinding(findings, 'tokens', 'warning', /\.\/tokens is not there yet/, /serve/);
+    assertFinding(findings, 'tokens', 'warning', /\.\/tokens is not there yet/, /creates the directory/);
     assert.deepEqual(await readdir(directory.path), []);
   });
 
@@ -207,7 +207,7 @@ describe('a directory', () => {
       new RegExp(`^chmod 700 ${setUp.tokens}$`),
     );
     assertFinding(findings, 'tokens', 'warning', /1234 can be read by other users/, /^chmod -R go= /);
-    assertFinding(findings, 'tokens', 'warning', /Anna is not used/, /^rename it to the "userid"/);
+    assertFinding(findings, 'tokens', 'warning', /Anna is not used/, /^Rename it to the "userid"/);
     assertOnlyBroken(findings);
   });
 
@@ -225,9 +225,9 @@ describe('a directory', () => {
     assert.equal(code, 1);
     assert.match(
       stdout,
-      /^✗ data +cannot write to .*\/data \(EACCES\)\n +→ give the files to this user: sudo chown -R/m,
+      /^✗ data +cannot write to .*\/data \(EACCES\)\n +→ Give the files to this user: sudo chown -R/m,
     );
-    assert.match(stdout, /^✗ tokens +.*\/none is not there and cannot be made\n +→ sudo install -d /m);
+    assert.match(stdout, /^✗ tokens +.*\/none is not there, and this user cannot create it\n +→ sudo install -d /m);
   });
 
   it('of somebody else is not written to by root, and the logins in it are left alone', async (t) => {
@@ -237,7 +237,7 @@ describe('a directory', () => {
     const before = await setUp.home.tokenFile(PERSON);
     const findings = await setUp.examine();
     assertFinding(findings, 'tokens', 'warning', /belongs to user 65534/, /sudo -u '#65534'/);
-    assertFinding(findings, 'login', 'warning', /1234: .*out of its reach/);
+    assertFinding(findings, 'login', 'warning', /1234: .*belongs to user 65534/);
     assert.deepEqual([await readdir(setUp.tokens), await setUp.home.tokenFile(PERSON)], [[PERSON], before]);
   });
 
@@ -245,7 +245,7 @@ describe('a directory', () => {
     await using setUp = await startSetUp();
     await rm(setUp.data, { recursive: true });
     await writeFile(setUp.data, '');
-    assertFinding(await setUp.examine(), 'data', 'broken', /is a file/, /move it away/);
+    assertFinding(await setUp.examine(), 'data', 'broken', /is a file/, /Move the file away/);
   });
 
   it('in memory with no room left is both', async (t) => {
@@ -256,7 +256,7 @@ describe('a directory', () => {
     await disk.fill();
     const findings = await setUp.examine({ env: { DATA_DIR: disk.path } });
     assertFinding(findings, 'data', 'warning', /in memory/, /DATA_DIR/);
-    assertFinding(findings, 'data', 'broken', /no room is left/, /make room/);
+    assertFinding(findings, 'data', 'broken', /is full: .* free$/, /Free some space/);
     assertOnlyBroken(findings, 'data');
   });
 
@@ -284,8 +284,8 @@ describe('a login', () => {
     await using setUp = await startSetUp();
     await writeFile(join(setUp.tokens, '99'), '\n', { mode: 0o600 });
     const findings = await setUp.examine();
-    assertFinding(findings, 'login', 'broken', /99: .*is empty/, /weighbridge login/);
-    assertFinding(findings, 'login', 'ok', /1234: works/);
+    assertFinding(findings, 'login', 'broken', /User 99 must link again: .*is empty/, /weighbridge login/);
+    assertFinding(findings, 'login', 'ok', /1234: OK, the access token/);
   });
 
   it('that works although it was refused is a warning', async () => {
@@ -294,7 +294,7 @@ describe('a login', () => {
     await mkdir(people, { mode: 0o700 });
     const person = { needs_login: { since: '2026-11-20T06:00:00Z', reason: 'refused' } };
     await writeFile(join(people, PERSON), JSON.stringify(person), { mode: 0o600 });
-    assertFinding(await setUp.examine(), 'login', 'warning', /refused on 2026-11-20/, /within the hour/);
+    assertFinding(await setUp.examine(), 'login', 'warning', /rejected the login on 2026-11-20/, /within the hour/);
   });
 
   it('of no person is a warning', async () => {
@@ -318,18 +318,18 @@ describe('a subscription', () => {
     await using setUp = await startSetUp();
     setUp.subscriptions = [foreign];
     const findings = await setUp.examine({ env: { APPLIS: '1,4' } });
-    const text = /1234: Withings does not call about weight \(1\), blood pressure \(4\)/;
+    const text = /1234: not subscribed to weight \(1\), blood pressure \(4\)/;
     assertFinding(findings, 'subscription', 'broken', text, /weighbridge subscribe 1234/);
     assertOnlyBroken(findings, 'subscription');
   });
 
-  it('that somebody has removed on purpose is a warning', async () => {
+  it('that was removed on purpose is a warning', async () => {
     await using setUp = await startSetUp();
     setUp.subscriptions = [];
     await mkdir(join(setUp.data, 'people'), { recursive: true });
     await writeFile(join(setUp.data, 'people/1234'), '{"leave_unsubscribed":true}\n', { mode: 0o600 });
     const findings = await setUp.examine();
-    assertFinding(findings, 'subscription', 'warning', /somebody has unsubscribed/, /weighbridge subscribe 1234/);
+    assertFinding(findings, 'subscription', 'warning', /notifications are off/, /weighbridge subscribe 1234/);
     assertOnlyBroken(findings);
   });
 
@@ -346,11 +346,11 @@ describe('a subscription', () => {
     assert.doesNotMatch(JSON.stringify(findings), /old-secret/);
   });
 
-  it('that is there twice, or somebody else’s, is fine', async () => {
+  it('that is there twice, or of another program, is fine', async () => {
     await using setUp = await startSetUp();
     setUp.subscriptions = [...setUp.subscriptions, ...setUp.subscriptions, foreign];
     const findings = await setUp.examine();
-    assertFinding(findings, 'subscription', 'ok', /somebody else at home\.example\.net$/);
+    assertFinding(findings, 'subscription', 'ok', /also to home\.example\.net\)$/);
   });
 
   it('list that was asked for a moment ago is asked for again in time', async () => {
@@ -366,12 +366,12 @@ describe('a subscription', () => {
       },
     });
     const findings = await setUp.examine({ clock: createQuickClock() });
-    assertFinding(findings, 'subscription', 'ok', /calls about weight/);
+    assertFinding(findings, 'subscription', 'ok', /subscribed to weight/);
   });
 });
 
 describe('the port', () => {
-  it('that somebody else uses is broken, and the program exits 1', async () => {
+  it('that another program uses is broken, and the program exits 1', async () => {
     await using setUp = await startSetUp();
     subscribeLocally(setUp);
     const stranger = createServer((_request, response) => void response.end('hello'));
@@ -380,7 +380,7 @@ describe('the port', () => {
     try {
       const { code, findings } = await run(setUp);
       assert.equal(code, 1);
-      assertFinding(findings, 'daemon', 'broken', /something else uses port/, new RegExp(`sport = :${setUp.port}`));
+      assertFinding(findings, 'daemon', 'broken', /another program uses port/, new RegExp(`sport = :${setUp.port}`));
       assertOnlyBroken(findings, 'daemon');
     } finally {
       stranger.closeAllConnections();
@@ -392,16 +392,16 @@ describe('the port', () => {
     await using setUp = await startSetUp();
     await using _daemon = await setUp.home.serve({ ...setUp.env, WITHINGS_CLIENT_SECRET: 'the-secret-of-last-week' });
     const findings = await setUp.examine({ clock: createQuickClock() });
-    assertFinding(findings, 'daemon', 'broken', /other settings/, /restarted/);
+    assertFinding(findings, 'daemon', 'broken', /different settings/, /Restart weighbridge/);
   });
 
-  it('that is private and does not answer is a warning; one that says what is wrong too', async () => {
+  it('of the status page that does not answer is a warning, and so is one that reports problems', async () => {
     await using setUp = await startSetUp();
     await using _daemon = await setUp.home.serve(setUp.env);
     await using sick = await startScriptedServer(http(503), http(200));
     const findings = await setUp.examine({ env: { STATUS_PORT: sick.url.port } });
-    assertFinding(findings, 'daemon', 'warning', /says itself/, /\/healthz$/);
-    assertFinding(await setUp.examine({ env: { STATUS_PORT: sick.url.port } }), 'daemon', 'ok', /private port answers/);
+    assertFinding(findings, 'daemon', 'warning', /reports problems/, /weighbridge healthz/);
+    assertFinding(await setUp.examine({ env: { STATUS_PORT: sick.url.port } }), 'daemon', 'ok', /status port answers/);
     assertFinding(
       await setUp.examine({ env: { STATUS_PORT: '9' } }),
       'daemon',
@@ -442,15 +442,15 @@ describe('the way in', () => {
     await using setUp = await startSetUp();
     await using tls = await startTlsServer('expired');
     const findings = await setUp.examine({ network: { certificateOf: (url) => tls.look(url, { trusted: true }) } });
-    assertFinding(findings, 'certificate', 'broken', /has expired on 2021-01-01/, /renew/);
+    assertFinding(findings, 'certificate', 'broken', /^expired on 2021-01-01/, /renew/);
     assertOnlyBroken(findings, 'certificate');
   });
 
-  it('with a certificate that is signed by itself is broken', async () => {
+  it('with a self-signed certificate is broken', async () => {
     await using setUp = await startSetUp();
     await using tls = await startTlsServer('valid');
     const findings = await setUp.examine({ network: { certificateOf: (url) => tls.look(url) } });
-    assertFinding(findings, 'certificate', 'broken', /signed by itself/, /Let's Encrypt/);
+    assertFinding(findings, 'certificate', 'broken', /self-signed/, /Let's Encrypt/);
   });
 
   it('with a certificate for another name is broken', async () => {
@@ -468,19 +468,19 @@ describe('the way in', () => {
   });
 
   for (const [answer, text, remedy] of [
-    [http(200, {}, 'a login page'), /200, but not by this weighbridge/, /private window/],
-    [http(404), /404: .*does not know the path/, /WEBHOOK_PATH/],
-    [http(502), /502: .*nobody behind it/, /http:\/\/127\.0\.0\.1:/],
-    [http(405), /405: Withings takes that for unreachable/, /something else/],
-    [http(204), /204: Withings takes that for unreachable/, /something else/],
-    [http(403), /403: somebody on the way/, /bot protection/],
+    [http(200, {}, 'a login page'), /200, but not from this weighbridge/, /private window/],
+    [http(404), /404: .*not on this path/, /WEBHOOK_PATH/],
+    [http(502), /502: .*cannot reach weighbridge/, /http:\/\/127\.0\.0\.1:/],
+    [http(405), /405: Withings needs 200/, /Another program answers/],
+    [http(204), /204: Withings needs 200/, /Another program answers/],
+    [http(403), /403: something on the way requires a login/, /bot protection/],
     [http(530), /530: Cloudflare/, /cloudflared/],
     [
       http(301, { location: `https://www.example.org${CALLBACK_PATH}` }),
-      /sent on to https:\/\/www\.example\.org \(301\)/,
+      /redirected to https:\/\/www\.example\.org \(301\)/,
       /CALLBACK_URL/,
     ],
-    [http(308, { location: `${CALLBACK_PATH}/` }), /sent on to another path of its own \(308\)/, /slash/],
+    [http(308, { location: `${CALLBACK_PATH}/` }), /redirected to another path \(308\)/, /slash/],
   ] as const) {
     it(`where ${text} is broken`, async () => {
       await using setUp = await startSetUp();
@@ -509,7 +509,7 @@ describe('the way in', () => {
         error: undefined,
       });
       const findings = await setUp.examine({ network: { probe } });
-      assertFinding(findings, 'callback', mark, /and Withings allows 2 s/, /slow/);
+      assertFinding(findings, 'callback', mark, /but Withings allows 2 s/, /too busy/);
     });
   }
 });
@@ -538,7 +538,7 @@ describe('what is printed', () => {
     subscribeLocally(setUp);
     const { code, stdout, stderr } = await setUp.home.start({ ...local(setUp), LOG_LEVEL: 'info' }, ['doctor']).exited;
     assert.equal(code, 0);
-    assert.equal(stderr, '0 broken, 2 to look at, 10 fine\n');
+    assert.equal(stderr, '0 problems, 2 warnings, 10 ok\n');
     const lines = stdout.trimEnd().split('\n');
     assert.equal(lines.length, 12 + 2);
     for (const line of lines) assert.match(line, /^([✓!✗] [a-z]+ +\S| {2,}→ \S)/);
@@ -580,8 +580,8 @@ describe('at its start the daemon', () => {
         ['warn', 'tokens'],
       ],
     );
-    assert.match(String(warnings[0]?.['text']), /scale\.local.*; it needs https/);
-    assert.match(String(warnings[1]?.['text']), /port 8443.*; let the tunnel/);
+    assert.match(String(warnings[0]?.['text']), /scale\.local.*\. Use an https URL/);
+    assert.match(String(warnings[1]?.['text']), /port 8443.*\. Forward port 443/);
     assert.match(String(warnings[2]?.['text']), /tokens\/Anna/);
   });
 

@@ -50,7 +50,7 @@ describe('the doctor, asked about the broker', () => {
     await listener.caughtUp();
     const said = listener.heard.length;
     const { mark, text } = await check(broker.url);
-    const expected = `the MQTT broker 127.0.0.1:${broker.port} lets weighbridge in (MQTT 3.1.1) and takes its messages`;
+    const expected = `the MQTT broker 127.0.0.1:${broker.port} accepts weighbridge (MQTT 3.1.1) and its messages`;
     assert.deepEqual([mark, text], ['ok', expected]);
     await listener.caughtUp();
     const topics = new Set(listener.heard.slice(said).map(({ topic }) => topic));
@@ -131,7 +131,7 @@ describe('the doctor, asked about the broker', () => {
       'a packet size',
       { settings: ['max_packet_size 20000'] },
       [
-        /^ok .* takes its messages/,
+        /^ok .* accepts weighbridge .* and its messages/,
         /^warning .* accepts at most 20,000 bytes, but weighbridge\/doctor needs 40,\d\d\d bytes; Raise/,
       ],
     ],

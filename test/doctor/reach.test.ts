@@ -6,7 +6,7 @@ import { createFakeClock } from '../support/fake-clock.ts';
 import { createRecordingLog } from '../support/recording-log.ts';
 
 const CLIENT = ok('client', 'Withings accepts the client');
-const CALLBACK = broken('callback', 'the callback URL leads elsewhere', 'start the tunnel');
+const CALLBACK = broken('callback', 'the callback URL leads elsewhere', 'Start the tunnel.');
 
 /** Shows what each look finds, the last one again and again. */
 function watch(...looks: readonly (readonly Finding[])[]) {
@@ -43,7 +43,7 @@ describe('the way to Withings and back, for a person without a terminal', () => 
       log.entries.map(({ level, text }) => [level, text]),
       [
         ['info', CLIENT.text],
-        ['warn', 'the callback URL leads elsewhere; start the tunnel'],
+        ['warn', 'the callback URL leads elsewhere. Start the tunnel.'],
       ],
     );
   });

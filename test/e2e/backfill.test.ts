@@ -88,7 +88,7 @@ describe('a backfill of 5,000 groups beside a running daemon', () => {
     const { code, stdout, stderr } = await home.start(TEXT, BACKFILL).exited;
     assert.equal(code, 0, stderr);
     assert.match(stderr, /^Anna \(1234\): fetching weigh-ins from \S+ to \S+, continuing at \d{4}-\d\d-\d\d\n/);
-    assert.match(stderr, /last 24 hours is left to weighbridge serve/);
+    assert.match(stderr, /"weighbridge serve" fetches and publishes the last 24 hours/);
     assert.match(stdout, /^Anna \(1234\): \d+ measure groups from \S+ to \S+, \d+ new\n$/);
 
     const journal = await home.journal();
@@ -149,7 +149,7 @@ describe('backfill', () => {
       stop = () => program.child.kill(signal);
       const stopped = await program.exited;
       assert.deepEqual([stopped.code, stopped.stdout], [1, '']);
-      assert.match(stopped.stderr, /\nstopped; the same command goes on from here\n$/);
+      assert.match(stopped.stderr, /\nStopped\. Run the same command to continue from here\.\n$/);
       const { code, stderr } = await home.start(TEXT, BACKFILL).exited;
       assert.equal(code, 0);
       assert.match(stderr, /continuing at/);
@@ -166,7 +166,7 @@ describe('backfill', () => {
     await writeFile(join(home.directory, 'tokens', PERSON), 'dead-token\n');
     const { code, stdout, stderr } = await home.start(TEXT, BACKFILL).exited;
     assert.deepEqual([code, stdout], [1, '']);
-    assert.match(stderr, /\nerror: .*refused.*; .*link the account again.*\n$/);
+    assert.match(stderr, /\nerror: Withings rejected the login .*must link again: run "weighbridge login".*\n$/);
     assert.doesNotMatch(stderr, /dead-token/);
     assert.equal(await home.tokenFile(PERSON), 'dead-token\n');
   });
@@ -208,7 +208,7 @@ describe('backfill', () => {
       await using directory = await temporaryDirectory();
       const { code, stdout, stderr } = await runProgram(['backfill', ...args], { cwd: directory.path });
       assert.deepEqual([code, stdout], [2, '']);
-      assert.match(stderr, /^error: .+\n$/);
+      assert.match(stderr, /^error: .+\n(Run "weighbridge --help" for all commands\.\n)?$/);
       assert.deepEqual(await readdir(directory.path), []);
     });
   }

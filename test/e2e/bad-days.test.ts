@@ -133,7 +133,7 @@ describe('a clock', { concurrency: true }, () => {
     bench.step(80);
     {
       await using daemon = bench.start({ wrongByMs: -Date.now() });
-      assert.match(String((await daemon.line(({ code }) => code === 'clock_wrong'))['text']), /clock says 19/);
+      assert.match(String((await daemon.line(({ code }) => code === 'clock_wrong'))['text']), /clock shows 19/);
       assert.equal(
         daemon.lines.some(({ event }) => event === 'fetched'),
         false,
@@ -215,7 +215,10 @@ describe('a start', { concurrency: true }, () => {
       await writeFile(join(bench.home.directory, 'tokens/77'), text);
       bench.step(81);
       await using daemon = bench.start();
-      assert.match(String((await daemon.line(({ event }) => event === 'needs_login'))['text']), /^77: .*tokens\/77/);
+      assert.match(
+        String((await daemon.line(({ event }) => event === 'needs_login'))['text']),
+        /^User 77: .*tokens\/77/,
+      );
       await daemon.line(isWeight(81));
       assert.equal(await bench.home.tokenFile('77'), text);
     });

@@ -20,7 +20,7 @@ const SPEED = 60;
 const HOUR = 3_600_000;
 const PATIENCE_MS = 200_000;
 
-const refused = () => new Trouble('the refresh token is refused', { code: 'token_refused', recovery: 'login' });
+const refused = () => new Trouble('Withings rejected the login', { code: 'token_refused', recovery: 'login' });
 
 test('a dead login is announced once, reminded of every six hours, and noted once', async () => {
   const clock = createFakeClock();
@@ -46,7 +46,7 @@ test('a dead login is announced once, reminded of every six hours, and noted onc
   assert.equal(told.length, 4);
   assert.deepEqual(
     saved.map(({ needsLogin }) => needsLogin),
-    [{ since, reason: 'the refresh token is refused' }],
+    [{ since, reason: 'Withings rejected the login' }],
   );
   troubles.over(ANNA);
   troubles.over(ANNA);
@@ -122,7 +122,7 @@ describe('a dead login', { concurrency: true }, () => {
       return health;
     })();
     assert.equal(before.status, 503);
-    assert.match(String(before.user?.['reason']), /refresh token is refused/);
+    assert.match(String(before.user?.['reason']), /Withings rejected the login/);
     // Time passes thirty times as fast here, so that a file operation on a busy machine seems to hang.
     assert.deepEqual(
       before.troubles.map(({ code }) => code).filter((code) => code !== 'file_hangs'),
@@ -219,7 +219,7 @@ describe('the word that somebody has unlinked', { concurrency: true }, () => {
       assert.equal(await daemon.notify({ userid: 1234, appli: 46, action }), 200);
       const { status, user } = await healthWhen(bench.health, isLogin('needs_login'));
       assert.equal(status, 503);
-      assert.match(String(user?.['reason']), /refused/);
+      assert.match(String(user?.['reason']), /rejected the login/);
       assert.equal(await bench.home.tokenFile('1234'), token, 'the file stays');
     });
 

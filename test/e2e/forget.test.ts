@@ -35,7 +35,7 @@ describe('weighbridge forget', () => {
     const { code, stdout, stderr } = await home.run('forget', '1234', '2');
     assert.deepEqual([code, stderr], [0, '']);
     assert.deepEqual(stdout.split('\n'), [
-      'Anna (1234): 62.00 kg, measured 2026-02-01T06:00:00+00:00: withdrawn.',
+      'Anna (1234): withdrew 62.00 kg, measured 2026-02-01T06:00:00+00:00.',
       'The weight of Anna (1234) is now 81.25 kg, measured 2026-01-31T06:00:00+00:00.',
       '',
     ]);
@@ -57,7 +57,7 @@ describe('weighbridge forget', () => {
     assert.equal(code, 0);
     assert.match(
       stdout,
-      /^Anna \(1234\): 81\.25 kg, .*: was withdrawn before\.\nAnna \(1234\) has no weight left\.\n$/,
+      /^Anna \(1234\): 81\.25 kg, .*, was withdrawn before\.\nAnna \(1234\) has no weight left\.\n$/,
     );
     assert.equal(await home.journal(), before);
   });
@@ -79,7 +79,7 @@ describe('weighbridge forget', () => {
     await using home = await withJournal();
     const missing = await home.run('forget', '1234', '1');
     assert.equal(missing.code, 1);
-    assert.match(missing.stderr, /there is no journal yet: .*measures\.jsonl/);
+    assert.match(missing.stderr, /no measurements yet: .*measures\.jsonl does not exist/);
     const wrong = await home.run('forget', '1234', 'last');
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /6123456789/);
@@ -96,7 +96,7 @@ describe('weighbridge forget', () => {
     await daemon.reading(second.grpid);
     const { code, stdout } = await home.start({}, ['forget', '1234', `${second.grpid}`]).exited;
     assert.equal(code, 0, stdout);
-    assert.match(stdout, /^Anna \(1234\): 80\.50 kg, .*withdrawn/);
+    assert.match(stdout, /^User 1234: withdrew 80\.50 kg, measured /);
     const changed = { ...second, modified: second.modified + 30 };
     home.sandbox.measures.put('1234', changed);
     await daemon.notify({ userid: '1234', appli: 1, startdate: second.date, enddate: second.date + 1 });

@@ -55,7 +55,7 @@ interface Health {
   readonly troubles: readonly { readonly code: string; readonly text: string }[];
 }
 
-describe('the private port of the daemon', { concurrency: true }, () => {
+describe('the status port of the daemon', { concurrency: true }, () => {
   test('is told of beside the public one', async () => {
     await using home = await startHome();
     const port = await freePort();
@@ -63,7 +63,10 @@ describe('the private port of the daemon', { concurrency: true }, () => {
     const line = await daemon.line(({ event }) => event === 'listening');
     assert.deepEqual(line['private'], { host: '127.0.0.1', port });
     const { port: publicPort } = line['public'] as { readonly port: number };
-    assert.equal(line['text'], `listening on 127.0.0.1:${publicPort}, status on 127.0.0.1:${port}`);
+    assert.equal(
+      line['text'],
+      `listening on http://127.0.0.1:${publicPort} (notifications), status page http://127.0.0.1:${port}/`,
+    );
     assert.equal((await ask(publicPort)).status, 404, 'and not on the public one');
   });
 
@@ -72,7 +75,7 @@ describe('the private port of the daemon', { concurrency: true }, () => {
     await using daemon = await home.serve();
     const line = await daemon.line(({ event }) => event === 'listening');
     assert.equal(line['private'], undefined);
-    assert.match(String(line['text']), /^listening on 127\.0\.0\.1:\d+$/);
+    assert.match(String(line['text']), /^listening on http:\/\/127\.0\.0\.1:\d+ \(notifications\)$/);
   });
 
   test('that is taken ends the daemon at the start with one line that names STATUS_PORT', async () => {

@@ -67,7 +67,7 @@ describe('weighbridge login', { concurrency: true }, () => {
       const { code, stderr } = await login.exited;
       assert.equal(code, 0, stderr);
       assert.match(stderr, /81\.25 kg/);
-      assert.match(stderr, /"weighbridge backfill 1234" fetches/);
+      assert.match(stderr, /To fetch the weigh-ins of all past years, run "weighbridge backfill 1234"/);
       assert.match(page.text, /“weighbridge backfill 1234”/);
     }
     await assertLinked(home, '1234');
@@ -96,7 +96,7 @@ describe('weighbridge login', { concurrency: true }, () => {
   });
 
   const LINKED_ALREADY =
-    /Anna was linked already\. To link another person, (?:<[^>]*>)?log out at Withings(?:<[^>]*>)? first, or use a private window\./;
+    /Anna was already linked\. To link another person, (?:<[^>]*>)?log out at Withings(?:<[^>]*>)? first, or use a private window\./;
 
   /** Where the way to another person leads after the log-out. */
   function afterLogout(address: string | undefined): URL {
@@ -107,7 +107,7 @@ describe('weighbridge login', { concurrency: true }, () => {
   }
 
   for (const who of ['a daemon', 'login alone']) {
-    test(`says that a person was linked already, with the way to link another one: ${who}`, async () => {
+    test(`says that a person was already linked, with the way to link another one: ${who}`, async () => {
       await using home = await setUp();
       await home.link('1234');
       const daemon = who === 'a daemon' ? await home.serve() : undefined;
@@ -133,7 +133,7 @@ describe('weighbridge login', { concurrency: true }, () => {
       for (const [at, userId] of (daemon ? ['5678', '9999'] : ['5678']).entries()) {
         const { text } = await browse(await consent(next[at] ?? '', userId));
         assert.match(text, /is linked</);
-        assert.doesNotMatch(text, /linked already/);
+        assert.doesNotMatch(text, /already linked/);
         await assertLinked(home, userId);
       }
     });
@@ -147,9 +147,9 @@ describe('weighbridge login', { concurrency: true }, () => {
       await using _daemon = who === 'a daemon' ? await home.serve() : undefined;
       await using login = home.login();
       const page = await browse(await consent(await linkOf(login), '1234'));
-      assert.doesNotMatch(page.text, /linked already/);
+      assert.doesNotMatch(page.text, /already linked/);
       const { stderr } = await login.exited;
-      assert.doesNotMatch(stderr, /linked already/);
+      assert.doesNotMatch(stderr, /already linked/);
     });
   }
 
@@ -232,7 +232,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     const elsewhere = { ...home.env, TOKENS_DIR: './other-tokens', DATA_DIR: './other-data', LOG_FORMAT: 'text' };
     const { code, stderr } = await home.start(elsewhere, ['login']).exited;
     assert.equal(code, 1);
-    assert.match(stderr, /keeps its logins elsewhere/);
+    assert.match(stderr, /uses a different TOKENS_DIR/);
     await assert.rejects(stat(join(home.directory, 'other-tokens')));
   });
 
@@ -250,8 +250,8 @@ describe('weighbridge login', { concurrency: true }, () => {
     const { code, stdout } = await daemon.exited;
     hold = false;
     assert.equal(code, 0);
-    assert.doesNotMatch(stdout, /defect/);
-    assert.doesNotMatch((await page)?.text ?? '', /defect|file:/);
+    assert.doesNotMatch(stdout, /bug in weighbridge/);
+    assert.doesNotMatch((await page)?.text ?? '', /bug in weighbridge|file:/);
     await assertLinked(home, '1234');
   });
 
@@ -268,7 +268,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     login.child.stdin?.write(`not an address\n${landed.href}\n`);
     const { code, stderr } = await login.exited;
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /Paste the rest of it, or the whole address/);
+    assert.match(stderr, /Paste the rest, or the whole address/);
     await assertLinked(home, '1234');
   });
 
@@ -295,7 +295,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     login.child.stdin?.end('half an address\n');
     const { code, stderr } = await login.exited;
     assert.equal(code, 1);
-    assert.match(stderr, /error: nothing more came in, and no person was linked/);
+    assert.match(stderr, /error: the input ended, and no person was linked/);
   });
 
   for (const args of [[], ['--paste']]) {
@@ -307,7 +307,7 @@ describe('weighbridge login', { concurrency: true }, () => {
       const { code, stderr } = await login.exited;
       assert.equal(code, 1);
       assert.match(stderr, /Stopped\. No person was linked\.\n$/);
-      assert.doesNotMatch(stderr, /error|defect/);
+      assert.doesNotMatch(stderr, /error|bug in weighbridge/);
     });
   }
 
@@ -318,7 +318,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     const link = await linkOf(login);
     daemon.child.kill('SIGTERM');
     await daemon.exited;
-    while (!/This command answers the browser now/.test(login.output())) await sleep(100);
+    while (!/This command handles the browser now/.test(login.output())) await sleep(100);
     assert.match((await browse(link)).text, /(?:Anna|1234) is linked/);
     const { code, stdout } = await login.exited;
     assert.equal(code, 0);
@@ -342,7 +342,7 @@ describe('weighbridge login', { concurrency: true }, () => {
 
   test('says which port is taken when something else uses it', async () => {
     await using home = await setUp();
-    const other = createServer((_request, response) => response.end('somebody else')).listen(Number(home.env.PORT));
+    const other = createServer((_request, response) => response.end('another program')).listen(Number(home.env.PORT));
     try {
       await using login = home.login();
       const { code, stdout, stderr } = await login.exited;
@@ -358,7 +358,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     await using home = await setUp();
     const { code, stderr } = await home.start({ ...home.env, CALLBACK_URL: '' }, ['login']).exited;
     assert.equal(code, 78);
-    assert.match(stderr, /CALLBACK_URL is required for notifications/);
+    assert.match(stderr, /CALLBACK_URL or REDIRECT_URL is required to link a person/);
   });
 
   test('links though Withings cannot reach the callback, says what that means, and mends it later', async () => {
@@ -372,7 +372,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     await using login = home.login();
     const page = await browse(await linkOf(login));
     assert.match(page.text, /is linked/);
-    assert.match(page.text, /got no 200 from outside/);
+    assert.match(page.text, /a HEAD request must return 200/);
     assert.doesNotMatch(page.text, new RegExp(CALLBACK_PATH));
     await assertLinked(home, '1234');
     await daemon.line(({ event }) => event === 'linked');
@@ -464,7 +464,7 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
           ? { text: JSON.stringify({ status: 503, body: {}, error: 'Invalid Params: invalid redirect_uri' }) }
           : undefined,
     });
-    await place.refused(place.landed, /CALLBACK_URL is not the callback URL that Withings knows/);
+    await place.refused(place.landed, /is not the callback URL of the Withings application/);
   });
 
   test('Withings that cannot be reached', async () => {

@@ -10,7 +10,7 @@ import { runProgram } from '../support/program.ts';
 import { CTRL_C, CTRL_D, DOWN, NO_TERMINAL, startTerminal, type Terminal } from '../support/terminal.ts';
 
 const ENTER = '\r';
-const STOPPED = /Stopped\. The answers so far are in \.env/;
+const STOPPED = /Stopped\. Your answers are saved in \.env/;
 
 /** A folder with nothing in it but what `.env` is given, and a sandbox with a weight of Anna's. */
 async function startFolder(dotenv?: string) {
@@ -50,7 +50,7 @@ async function linkOn(terminal: Terminal): Promise<string> {
 
 async function answerWayIn(terminal: Terminal, origin: string): Promise<void> {
   await terminal.answer('Which way is it?', ENTER);
-  await terminal.answer('The host name', `${origin}\r`);
+  await terminal.answer('Public host name', `${origin}\r`);
 }
 
 async function answerRest(terminal: Terminal): Promise<void> {
@@ -77,7 +77,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     const page = await browse(await linkOn(terminal));
     assert.match(page.text, /81\.25 kg/);
     await answerRest(terminal);
-    await terminal.until(/Anna \(1234\) is linked\. Last weigh-in: 81\.25 kg/);
+    await terminal.until(/Anna \(1234\) is linked\.\s+Last weigh-in: 81\.25 kg/);
     assert.equal(await terminal.exited, 0, terminal.text());
 
     const text = await folder.dotenv();
@@ -121,7 +121,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
       await terminal.answer('Which way is it?', CTRL_C);
       await terminal.until(STOPPED);
       assert.equal(await terminal.exited, 1);
-      assert.doesNotMatch(terminal.text(), /error|defect|at file/);
+      assert.doesNotMatch(terminal.text(), /error|bug in weighbridge|at file/);
     }
     {
       await using terminal = folder.terminal();
@@ -140,7 +140,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
       await terminal.answer(/[█▀]{40}\s*$/, CTRL_C);
       await terminal.until('Stopped. No person was linked.');
       assert.equal(await terminal.exited, 1);
-      assert.doesNotMatch(terminal.text(), /Which way|Client id|error|defect/);
+      assert.doesNotMatch(terminal.text(), /Which way|Client id|error|bug in weighbridge/);
     }
     {
       await using terminal = folder.terminal();
@@ -191,8 +191,8 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.until('nothing answers at CALLBACK_URL');
     await terminal.answer('What now?', `${DOWN.repeat(2)}\r`);
     const landed = await consent(await linkOn(terminal));
-    await terminal.answer('paste it here', `${landed.href.slice(0, 80)}\r${landed.href.slice(80)}\r`);
-    await terminal.until('This is only a part');
+    await terminal.answer('the address of that page here', `${landed.href.slice(0, 80)}\r${landed.href.slice(80)}\r`);
+    await terminal.until('The address is incomplete');
     await terminal.until('Anna (1234) is linked.');
     assert.equal(await terminal.exited, 0, terminal.text());
   });
@@ -205,12 +205,12 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     await terminal.answer('Client id:', `${CLIENT.clientId}\r`);
     await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);
     const landed = await consent(await linkOn(terminal));
-    await terminal.answer('paste it here', `${landed.href}\r`);
-    await terminal.until(/Anna \(1234\) is linked\. Last weigh-in: 81\.25 kg/);
+    await terminal.answer('the address of that page here', `${landed.href}\r`);
+    await terminal.until(/Anna \(1234\) is linked\.\s+Last weigh-in: 81\.25 kg/);
     assert.equal(await terminal.exited, 0, terminal.text());
     const redirectUrl = `http://localhost:${folder.env.PORT}/withingsWebhook`;
     assert.ok((await folder.dotenv()).startsWith(`REDIRECT_URL=${redirectUrl}\nWITHINGS_CLIENT_ID=`));
-    assert.doesNotMatch(terminal.text(), /Trying the callback URL|defect|scan this code/);
+    assert.doesNotMatch(terminal.text(), /Trying the callback URL|bug in weighbridge|scan this code/);
     // The folder is one that polls: a weigh-in comes without a notification.
     const env = { ...folder.env, CALLBACK_URL: '', POLL_INTERVAL: '1s', WEBHOOK_PATH: '' };
     await using daemon = folder.start(env);
@@ -233,7 +233,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     assert.doesNotMatch(await folder.dotenv(), /MQTT/);
     await terminal.answer('MQTT broker, for', `mqtt://127.0.0.1:${broker.port}\r`);
     await terminal.answer('User name at the broker', ENTER);
-    await terminal.until('takes its messages');
+    await terminal.until('and its messages');
     assert.equal(await terminal.exited, 0, terminal.text());
     assert.match(await folder.dotenv(), new RegExp(`\nMQTT_URL=mqtt://127\\.0\\.0\\.1:${broker.port}\n$`));
   });

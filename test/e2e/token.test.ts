@@ -124,7 +124,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     token.child.kill('SIGTERM');
     const { code, stdout, stderr } = await token.exited;
     assert.deepEqual([code, stdout], [1, '']);
-    assert.match(stderr, /stopped before it was done/);
+    assert.match(stderr, /stopped before the command was done/);
   });
 
   test('a token file that was replaced by hand counts at once', async () => {
@@ -153,10 +153,10 @@ describe('weighbridge token', { concurrency: true }, () => {
   });
 
   for (const [what, args, expected, said] of [
-    ['somebody who is not linked', ['5678'], 1, /user 5678 has no refresh token/],
-    ['no user id', ['Anna'], 2, /"Anna" is no user id/],
-    ['a path', ['../1234'], 2, /is no user id/],
-    ['nobody', [], 2, /missing required argument/],
+    ['a person who is not linked', ['5678'], 1, /user 5678 is not linked \(linked: 1234\)\. Run "weighbridge login"/],
+    ['a name', ['Anna'], 2, /"Anna" is not a user id/],
+    ['a path', ['../1234'], 2, /is not a user id/],
+    ['no person', [], 2, /missing required argument/],
   ] as const) {
     test(`for ${what} ends with ${expected} and says why`, async () => {
       await using home = await setUp();
@@ -172,7 +172,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     home.sandbox.grants.unlink('1234');
     const { code, stderr } = await home.token('1234').exited;
     assert.equal(code, 1);
-    assert.match(stderr, /link the account again/);
+    assert.match(stderr, /must link again: run "weighbridge login"/);
     assert.equal(await home.tokenFile('1234'), before);
   });
 

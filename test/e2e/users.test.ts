@@ -58,7 +58,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     for (const args of [[], ['--json']]) {
       const { code, stdout, stderr } = await users.run(args);
       assert.deepEqual([code, stdout], [0, '']);
-      assert.match(stderr, /no person is linked yet; "weighbridge login"/);
+      assert.match(stderr, /No person is linked yet\. Run "weighbridge login"/);
     }
     assert.deepEqual(await readdir(users.path), []);
   });
@@ -78,10 +78,10 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     const { stdout } = await users.run();
     assert.equal(
       stdout,
-      `USER  NAME  LAST WEIGH-IN  LAST CONTACT  SUBSCRIPTION                            LOGIN
-99    -     -              -             polling every 10 min (no CALLBACK_URL)  NEEDS LOGIN: the token file ./tokens/99 is empty
-1234  Anna  -              -             polling every 10 min (no CALLBACK_URL)  not tried yet
-5678  -     -              -             polling every 10 min (no CALLBACK_URL)  not tried yet
+      `USER  NAME  LAST WEIGH-IN  LAST CHECK  SUBSCRIPTION                            LOGIN
+99    -     -              -           polling every 10 min (no CALLBACK_URL)  MUST LINK AGAIN (the token file ./tokens/99 is empty)
+1234  Anna  -              -           polling every 10 min (no CALLBACK_URL)  not checked yet
+5678  -     -              -           polling every 10 min (no CALLBACK_URL)  not checked yet
 `,
     );
   });
@@ -166,7 +166,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
       ],
     );
     const [headings, ...cells] = (await users.run()).stdout.split('\n');
-    assert.match(headings ?? '', / LAST WEIGH-IN +HELD +LAST CONTACT /);
+    assert.match(headings ?? '', / LAST WEIGH-IN +HELD +LAST CHECK /);
     assert.match(cells[0] ?? '', / 81\.25 kg, \S+ \S+ +116\.25 kg, \S+ \d\d:\d\d +- /);
     assert.match(cells[1] ?? '', / - +60\.00 kg, \S+ \S+ \(and 1 more\) /);
   });
@@ -179,7 +179,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     ];
     await using users = await startUsers({ 'tokens/1234': 'a\n', 'data/people/1234': JSON.stringify({ scales }) });
     const { stdout } = await users.run();
-    assert.match(stdout, / SCALE +LAST CONTACT .*\n.* Body\+, battery low, 2026-11-20 05:00; scale {2}/);
+    assert.match(stdout, / SCALE +LAST CHECK .*\n.* Body\+, battery low, 2026-11-20 05:00; scale {2}/);
     const [row] = await users.rows();
     assert.deepEqual(row.scales, [
       { deviceid: 'b0d7', model: 'Body+', battery: 'low', last_contact: '2026-11-20T05:00:00+00:00' },
@@ -188,7 +188,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
   });
 
   test('shows since when and why somebody needs login', async () => {
-    const needs_login = { since: SINCE, reason: 'the refresh token is refused' };
+    const needs_login = { since: SINCE, reason: 'Withings rejected the login' };
     await using users = await startUsers({
       'tokens/1234': 'a\n',
       'data/people/1234': JSON.stringify({ needs_login }),
@@ -201,11 +201,14 @@ describe('weighbridge users', { concurrency: 4 }, () => {
       scope: undefined,
     });
     const { stdout } = await users.run();
-    assert.match(stdout, /2026-11-20 04:46 .* NEEDS LOGIN since 2026-11-20 05:00: the refresh token is refused\n/);
+    assert.match(
+      stdout,
+      /2026-11-20 04:46 .* MUST LINK AGAIN since 2026-11-20 05:00 \(Withings rejected the login\)\n/,
+    );
     const [row] = await users.rows();
     assert.deepEqual(
       [row.login, row.needs_login_since, row.reason, row.last_contact],
-      ['needs_login', '2026-11-20T05:00:00+00:00', 'the refresh token is refused', '2026-11-20T04:46:40+00:00'],
+      ['needs_login', '2026-11-20T05:00:00+00:00', 'Withings rejected the login', '2026-11-20T04:46:40+00:00'],
     );
   });
 
@@ -214,7 +217,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     [
       'is lost',
       { applis: [], hitch: { since: SINCE, reason: 'not reachable' } },
-      /LOST since 2026-11-20 05:00: not reachable/,
+      /LOST since 2026-11-20 05:00 \(not reachable\)/,
     ],
     ['was never looked at', undefined, /not yet/],
   ] as const) {
@@ -255,18 +258,18 @@ describe('weighbridge users', { concurrency: 4 }, () => {
 
   for (const [what, content] of [
     ['is empty', ''],
-    ['holds no refresh token', '<html>not a token</html>\n'],
+    ['has no refresh token', '<html>not a token</html>\n'],
   ] as const) {
     test(`says that somebody needs login whose token file ${what}`, async () => {
       await using users = await startUsers({ 'tokens/1234': content });
-      assert.match((await users.run()).stdout, new RegExp(`NEEDS LOGIN: the token file \\S+ ${what}`));
+      assert.match((await users.run()).stdout, new RegExp(`MUST LINK AGAIN \\(the token file \\S+ ${what}`));
     });
   }
 
   test('does not say so of a token file that cannot be reached', async () => {
     await using users = await startUsers({ 'tokens/README': '' });
     await mkdir(join(users.path, 'tokens/1234'));
-    assert.match((await users.run()).stdout, /unknown: cannot read \S+ \(EISDIR\)/);
+    assert.match((await users.run()).stdout, /unknown \(cannot read \S+ \(EISDIR\)\)/);
   });
 
   for (const [what, content] of [
@@ -276,7 +279,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     test(`goes on where a record is ${what}`, async () => {
       await using users = await startUsers({ 'tokens/1234': 'a\n', 'data/people/1234': content ?? '' });
       const { code, stdout } = await users.run();
-      assert.deepEqual([code, /not tried yet/.test(stdout)], [0, true]);
+      assert.deepEqual([code, /not checked yet/.test(stdout)], [0, true]);
     });
   }
 
@@ -322,7 +325,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
       await daemon.exited;
     }
     const { stdout, stderr } = await runProgram(['users'], { cwd, env });
-    assert.match(stdout, /1234 {2}Anna {2}81\.25 kg, .* works\n/);
+    assert.match(stdout, /1234 {2}Anna {2}81\.25 kg, .* OK\n/);
     const token = (await readFile(join(cwd, 'tokens/1234'), 'utf8')).trim();
     assert(!`${stdout}${stderr}`.includes(token));
   });

@@ -96,7 +96,10 @@ describe("Home Assistant's broker", () => {
     played.failing = 502;
     const { mqtt, said } = await open(played);
     assert.equal(mqtt, undefined);
-    assert.match(said.join(), /^warning: Home Assistant does not tell where its MQTT broker is \(HTTP 502\); restart/);
+    assert.match(
+      said.join(),
+      /^warning: Home Assistant does not report the address of its MQTT broker \(HTTP 502\)\. Restart/,
+    );
     assert.equal(played.asked(), 4);
     played.failing = undefined;
     played.mqtt = { host: '', port: 1883 };

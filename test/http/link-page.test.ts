@@ -101,7 +101,7 @@ describe('the page after a consent', () => {
   });
 
   it('has curly quotes alone, also in what the terminal says with straight ones', async () => {
-    const hitch = 'Withings got no 200; "weighbridge doctor" finds out why';
+    const hitch = 'Withings got no 200. Run "weighbridge doctor".';
     for (const outcome of [...FAILURES, { ...LINKED, hitches: [hitch] }] as const)
       assert.doesNotMatch((await pageOf(outcome)).text, /"/);
     assert.match(

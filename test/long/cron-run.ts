@@ -11,7 +11,7 @@ import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { CALLBACK_PATH, CLIENT } from '../support/home.ts';
 
 /**
- * Real cron starts weighbridge at `@reboot`, as somebody, with nothing in the environment, no network for the first
+ * Real cron starts weighbridge at `@reboot`, as an ordinary user, with nothing in the environment, no network for the first
  * minute and, where libfaketime is installed, a clock of 1970 for half of it: `npm run cron-test`, as root, with cron
  * installed. Everything happens in namespaces of its own.
  */
@@ -144,7 +144,7 @@ async function boot(home: string): Promise<void> {
     .split('\n')
     .filter((line) => line.includes('"weight":81.25'));
   expect('it is there once', lines.length === 1);
-  expect('the log says it once', read(log).match(/weight 81\.25 kg/g)?.length === 1);
+  expect('the log says it once', read(log).match(/: 81\.25 kg/g)?.length === 1);
   say('cron is started again, and nothing is started twice');
   cron.kill();
   await once(cron, 'exit');

@@ -140,7 +140,7 @@ async function weighIn(computer: Computer): Promise<void> {
   asRoot(computer, `curl -s "http://127.0.0.1:${SCALE}/store?user=1234&kilograms=80.85"`);
   await behind(computer, 'curl -sL "$(grep -o "http:[^ ]*" login.out | head -n 1)" | grep -o "[^>]*is linked[^<]*"');
   await until(computer, 'a person is linked', 'cat /home/pi/weighbridge/login.out', /ended with 0/);
-  await type(computer, 'sudo weighbridge service install', { says: /weighbridge 0\.1\.0 runs now/ });
+  await type(computer, 'sudo weighbridge service install', { says: /weighbridge 0\.1\.0 is running/ });
   asRoot(computer, `curl -s "http://127.0.0.1:${SCALE}/weigh?user=1234&kilograms=81.25"`);
   await until(computer, 'the first weight is in the journal', `cat ${STATE}/data/measures.jsonl`, /81\.25/);
   await behind(computer, 'sudo weighbridge users', /81\.25 kg/);
@@ -153,13 +153,13 @@ async function update(computer: Computer): Promise<void> {
   asRoot(computer, `curl -s "http://127.0.0.1:${SCALE}/weigh?user=1234&kilograms=81.45"`);
   await until(computer, 'a weigh-in is recorded meanwhile', `cat ${STATE}/data/measures.jsonl`, /81\.45/);
   await type(computer, 'sudo weighbridge service install', {
-    says: /0\.1\.0 ran before\nweighbridge 0\.2\.0 runs now/,
+    says: /weighbridge 0\.2\.0 is running \(before: 0\.1\.0\)/,
   });
   say('\n== The way back');
   await type(computer, `sudo npm install --global ../weighbridge-${OLDER}.tgz`);
   await type(computer, 'sudo weighbridge service install', { code: 1, says: /newer.*--force/ });
   await type(computer, 'sudo weighbridge service install --force', {
-    says: /0\.2\.0 ran before\nweighbridge 0\.1\.0 runs/,
+    says: /weighbridge 0\.1\.0 is running \(before: 0\.2\.0\)/,
   });
   say('\n== A backup, and the way home');
   await type(computer, 'sudo tar -C / -czf backup.tgz etc/weighbridge var/lib/weighbridge/.');
@@ -169,7 +169,7 @@ async function update(computer: Computer): Promise<void> {
     /var\/lib\/weighbridge\/\.\/tokens\/1234[\s\S]*measures\.jsonl|measures\.jsonl[\s\S]*tokens\/1234/,
   );
   await type(computer, 'sudo weighbridge service uninstall', { says: /Kept: the settings in/ });
-  await type(computer, 'sudo weighbridge service install', { says: /0\.1\.0 runs now/ });
+  await type(computer, 'sudo weighbridge service install', { says: /0\.1\.0 is running/ });
   await behind(computer, 'sudo weighbridge users', /81\.45 kg/);
   await type(computer, 'sudo weighbridge service uninstall', { says: /Kept: the settings in/ });
   await type(computer, 'sudo npm uninstall --global weighbridge');
@@ -186,7 +186,7 @@ async function withNewerNpm(computer: Computer): Promise<void> {
     await behind(computer, `${npm} install --global ../weighbridge-${version}.tgz`);
     await behind(computer, 'weighbridge --version', new RegExp(`^${version}$`, 'm'));
   }
-  await behind(computer, 'weighbridge demo --once', /weight 81\.25 kg/);
+  await behind(computer, 'weighbridge demo --once', /81\.25 kg/);
   await behind(computer, `${npm} uninstall --global weighbridge && ! command -v weighbridge`);
 }
 

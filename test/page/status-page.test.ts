@@ -77,7 +77,7 @@ describe('the page', () => {
     includes(text, 'weighbridge OK 2 people are linked. weighbridge is polling every 10 min.');
     includes(text, 'Notifications Off, polling every 10 min No CALLBACK_URL.');
     assert.ok(!/needed|Temporary|a minute or two/i.test(text));
-    includes(say('empty-without-callback'), 'At most 10 min and a bit later the weight appears here');
+    includes(say('empty-without-callback'), 'About 10 min later the weight appears here');
   });
 
   it('notes that Withings cannot reach the callback URL, and that weighbridge polls meanwhile', () => {
@@ -132,18 +132,18 @@ describe('the page', () => {
   it('says an outage once, and for whom it is one', () => {
     const people = [person(ANNA, 'Anna'), person(BO, undefined)];
     const trouble = { code: 'no_contact', since: ago(9_000_000).at, isLasting: true };
-    const silent = 'no fetch has worked for 150 min; see the log';
+    const silent = 'no successful check for 12 h. See the log.';
     const troubles = [
-      { ...trouble, userId: ANNA, text: `Anna ${ANNA}: ${silent}` },
-      { ...trouble, userId: BO, text: `${BO}: ${silent}` },
-      { ...trouble, userId: BO, code: 'refused', text: `${BO}: something else` },
+      { ...trouble, userId: ANNA, text: `Anna (${ANNA}): ${silent}` },
+      { ...trouble, userId: BO, text: `User ${BO}: ${silent}` },
+      { ...trouble, userId: BO, code: 'refused', text: `User ${BO}: something else` },
     ];
     const text = textOf(draw(view({ status: status({ people, troubles }) })));
-    includes(text, '2 actions needed', `Anna and User ${BO}: ${silent}.`, `User ${BO}: something else.`);
+    includes(text, '2 actions needed', `Anna and User ${BO}: ${silent}`, `User ${BO}: something else.`);
     assert.equal(text.split(silent).length, 2);
   });
 
-  it('says everything that is wrong, what needs somebody first', () => {
+  it('says everything that is wrong, what needs a person first', () => {
     const text = say('everything-wrong');
     includes(text, '4 actions needed', 'The login of Bo cannot be read');
     const order = ['Anna must link', 'The set-up does not work', 'Withings cannot be reached', 'Check your settings'];
@@ -452,6 +452,17 @@ describe('what the page derives', () => {
     const trends = RANGES.map((range) => trendOf(textOf(draw(household([[person(ANNA, 'Anna'), ANNAS]], { range })))));
     assert.match(trends[0] ?? '', /^81\.\d kg [−+]0\.\d\d kg per week$/);
     assert.equal(new Set(trends).size, 1, trends.join());
+  });
+
+  it('says what a row and a dot are in each range', () => {
+    const said = RANGES.map((range) => textOf(draw(household([[person(ANNA, 'Anna'), ANNAS]], { range }))));
+    const units = said.map((text) => /Dots: (\w+) average/.exec(text)?.[1]);
+    assert.deepEqual(units, [undefined, 'daily', 'weekly', 'weekly']);
+    for (const [at, text] of said.entries()) {
+      const unit = units[at];
+      assert.equal(text.includes('Weight as table'), true);
+      if (unit !== undefined) includes(text, `Weight of Anna, ${unit} averages`);
+    }
   });
 
   it('is the change of the trend in 7 and in 30 days, the same in every range, and in the range', () => {

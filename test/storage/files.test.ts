@@ -280,7 +280,7 @@ describe('what cannot be written is reported with the command that helps', () =>
       { path: '/.env', syscall: 'open' },
       { path: '/var/lib/scale', syscall: 'mkdir' },
     ])
-      assert.equal(failure('EACCES', facts), 'make a folder of your own: mkdir ~/weighbridge && cd ~/weighbridge');
+      assert.equal(failure('EACCES', facts), 'Use a folder of your own: mkdir ~/weighbridge && cd ~/weighbridge');
   });
 
   test('a path with odd characters is one word of the shell', () => {

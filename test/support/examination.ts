@@ -11,6 +11,7 @@ import { realClock } from '../../src/runtime/real-clock.ts';
 import { freePort } from './free-port.ts';
 import { CALLBACK_PATH, CLIENT, type Home, type HomeOptions, startHome } from './home.ts';
 import { createRecordingLog } from './recording-log.ts';
+import { isToDo } from './texts.ts';
 import { startTlsServer, TLS_NAME } from './tls-server.ts';
 
 export const PERSON = '1234';
@@ -106,7 +107,11 @@ export function assertFinding(
   const found = findings.find((each) => each.check === check && each.mark === mark && text.test(each.text));
   assert.ok(found, `nothing ${mark} of ${check} like ${text} in ${shown}`);
   if (remedy !== undefined) assert.match(found.remedy ?? '', remedy);
-  for (const { mark: each, remedy: todo } of findings) assert.equal(todo === undefined, each === 'ok', shown);
+  for (const { mark: each, remedy: todo } of findings) {
+    assert.equal(todo === undefined, each === 'ok', shown);
+    // What is wrong with a setting has an example.
+    assert.ok(todo === undefined || isToDo(todo) || todo.startsWith('e.g. '), todo);
+  }
   return found;
 }
 

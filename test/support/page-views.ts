@@ -142,7 +142,7 @@ export const BOS = mornings({ seed: 11, days: 730, from: 68.4, to: 70.1, composi
 export const TROUBLED: TroubleStatus = {
   userId: undefined,
   code: 'unreachable',
-  text: 'Withings cannot be reached (ECONNREFUSED wbsapi.withings.net:443); trying again by itself',
+  text: 'Withings cannot be reached (ECONNREFUSED wbsapi.withings.net:443). weighbridge retries automatically.',
   since: ago(4 * MINUTE_MS).at,
   isLasting: false,
 };
@@ -254,7 +254,7 @@ export const VIEWS: Readonly<Record<string, PageView>> = {
         {
           isBroken: true,
           text: 'data/ cannot be written',
-          remedy: 'give the directory to the user that runs weighbridge',
+          remedy: 'Give the directory to the user that runs weighbridge.',
         },
         { isBroken: false, text: 'the callback URL has nothing in it that is hard to guess', remedy: undefined },
       ],

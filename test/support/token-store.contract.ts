@@ -7,15 +7,15 @@ export const ANNA = user('1234');
 export const BO = user('5678');
 
 export function user(text: string): UserId {
-  return parseUserId(text) ?? assert.fail(`${text} is no user id`);
+  return parseUserId(text) ?? assert.fail(`${text} is not a user id`);
 }
 
 export function token(text: string) {
-  return parseRefreshToken(text) ?? assert.fail(`${text} is no token`);
+  return parseRefreshToken(text) ?? assert.fail(`${text} is not a token`);
 }
 
 export function accessToken(text: string) {
-  return parseAccessToken(text) ?? assert.fail(`${text} is no token`);
+  return parseAccessToken(text) ?? assert.fail(`${text} is not a token`);
 }
 
 /** Puts a token into the store as a login does. */

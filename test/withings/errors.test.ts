@@ -99,7 +99,7 @@ describe('on the token endpoint', () => {
     const { message, hint } = classify('/v2/oauth2', { status: 503, error, waitSeconds: undefined });
     assert.match(message, /client/);
     assert.match(hint ?? '', /WITHINGS_CLIENT_ID/);
-    assert.doesNotMatch(hint ?? '', /link the account/);
+    assert.doesNotMatch(hint ?? '', /link again|weighbridge login/);
   });
 
   test('a passing fault stays one, though its text speaks of clients', () => {
@@ -220,5 +220,5 @@ test('what cannot be reached says where to look', () => {
   assert.match(hint('EAI_AGAIN'), /DNS/);
   assert.match(hint('ECONNREFUSED'), /network/);
   assert.match(hint('EMFILE'), /^weighbridge reached its limit of open files/);
-  assert.match(hint('ENFILE'), /^this computer has reached its limit of open files/);
+  assert.match(hint('ENFILE'), /^This computer reached its limit of open files/);
 });

@@ -91,7 +91,7 @@ export function createBedIntake(ports: {
     if (!hasSecret) return 'the callback URL has no secret, so anyone can send it';
     if (kind === undefined || at === undefined) return 'it has no date';
     const agoMs = clock.now().getTime() - at.getTime();
-    if (agoMs > LONGEST_AGO_MS || agoMs < -LONGEST_AHEAD_MS) return 'its date is not of these minutes';
+    if (agoMs > LONGEST_AGO_MS || agoMs < -LONGEST_AHEAD_MS) return 'its date is not of the last minutes';
     return { userId, kind, at, deviceId };
   };
 

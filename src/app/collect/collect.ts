@@ -5,6 +5,7 @@ import type { MeasureAnswer, MeasureQuery, MeasureSource, TimeWindow, Unreadable
 import type { CursorStore, Journal, JournalEntry } from '../../domain/reading.ts';
 import type { PersonState } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
+import { REPORT } from '../../domain/trouble.ts';
 import type { PersonStates } from '../status/person-states.ts';
 import type { AccessTokens, WithAccess } from '../tokens/access-tokens.ts';
 import { APART_MS, createDeletions } from './deletions.ts';
@@ -132,7 +133,7 @@ export function createCollect(ports: {
     log.debug({ event: 'fetched', text, userid: userId, groups: length, added: entries.length });
     for (const { what } of await ports.unreadable.keep(userId, answer.unreadable)) {
       const about = `${nameOf(userId, people)}: cannot read a measure group from Withings: ${what}`;
-      const text = `${about}. weighbridge kept the measure group in unreadable.jsonl in the data directory. Please report it.`;
+      const text = `${about}. weighbridge kept the measure group in unreadable.jsonl in the data directory. ${REPORT}`;
       log.warn({ event: 'unreadable', text, userid: userId, what });
     }
     return entries.length;
@@ -195,7 +196,7 @@ export function createCollect(ports: {
     const fetched = await fetch(userId, false, () => queries.window(window));
     await keepWhole(userId, fetched);
     if (deletions.isDoubtful(expected, fetched.first)) {
-      const about = `${nameOf(userId, people)}: Withings returned less than half of the measures of the last 90 days`;
+      const about = `${nameOf(userId, people)}: Withings returned fewer than half of the measures of the last 90 days`;
       const text = `${about}. weighbridge keeps all of them. Check in the Withings app whether sharing is paused.`;
       log.warn({ event: 'missing', text, userid: userId });
       return false;

@@ -164,7 +164,7 @@ export function createCollector(ports: {
     const empty = request.windows.filter(isOpen);
     if (hasMore) queue.ask({ windows: [], since: true, urgent: false }, clock.elapsedMs());
     if (queue.done(request, { startedMs, nowMs: clock.elapsedMs(), empty, fruitful: added > 0 })) return;
-    const left = `nothing there for a notification of user ${userId}; left to the next reconcile`;
+    const left = `no measurement yet for a notification of user ${userId}. The next check asks again.`;
     log.debug({ event: 'empty', text: left, userid: userId });
   };
 

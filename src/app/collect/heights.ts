@@ -57,7 +57,7 @@ export function createHeights(ports: {
         await noteAsked(userId, clock.now());
       } catch (error) {
         const trouble = asTrouble(error);
-        const text = `cannot ask for the height of user ${userId}: ${trouble.message}`;
+        const text = `cannot fetch the height of user ${userId}: ${trouble.message}`;
         log.debug({ event: 'height_unknown', text, userid: userId });
         const againMs = passes(trouble) ? RETRY_MS : ASK_EVERY_MS;
         await noteAsked(userId, new Date(clock.now().getTime() - ASK_EVERY_MS + againMs));

@@ -50,8 +50,8 @@ export async function askInParts(
 export function brokenOff(next: number | undefined): Trouble {
   const [code, what] =
     next === undefined
-      ? ['answer_cut_off', 'Withings has more for one question, and does not say how to ask for it']
-      : ['answer_too_long', 'Withings has more for one question than weighbridge asks for at a time'];
-  const hint = 'what came is in the journal; please report this if it stays';
+      ? ['answer_cut_off', 'Withings has more measurements, but its answer does not show how to ask for them']
+      : ['answer_too_long', 'Withings has more measurements than weighbridge asks for at a time'];
+  const hint = 'The journal has all that arrived. If this stays, please report it.';
   return new Trouble(what, { code, recovery: 'retry', hint });
 }

@@ -75,7 +75,7 @@ export function createScales(ports: {
         const why = error instanceof Error ? error.message : error;
         log.debug({
           event: 'scales_unknown',
-          text: `cannot ask for the scales of user ${userId}: ${why}`,
+          text: `cannot fetch the scales of user ${userId}: ${why}`,
           userid: userId,
         });
       }

@@ -76,7 +76,7 @@ export function translate(
       return failed(
         code,
         'Callback URL does not match',
-        `${redirectSetting} is not the callback URL that Withings knows.`,
+        `${redirectSetting} is not the callback URL of the Withings application.`,
         'Copy it exactly from the Withings partner dashboard, and restart weighbridge.',
       );
     case 'throttled':

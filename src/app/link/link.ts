@@ -132,7 +132,7 @@ export function createLinker(ports: LinkerPorts): Linker {
       const missing = missingScopes(login.scope, ports.applis);
       const lack = missing.length > 0 && lackOf(missing);
       const welcomed = await welcome(userId, subscribe);
-      const hitches = lack ? [`${lack.message}; ${lack.hint}`] : [];
+      const hitches = lack ? [explain(lack)] : [];
       return { ...welcomed, hitches: [...new Set([...hitches, ...welcomed.hitches])], again, switchLink };
     } catch (error) {
       return explainFailure(error);

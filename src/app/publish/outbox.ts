@@ -141,9 +141,9 @@ export function startOutbox(ports: {
     if (from.bytes === 0) return;
     const isCopy = to.bytes === from.marks[0]?.bytes;
     const how = isCopy
-      ? 'a copy of what it was; goes on where it was'
-      : `not what it was; ${to.bytes === 0 ? 'all' : 'the end'} of it is passed on again, what is old marked as late`;
-    const text = `${name}: the journal is ${how}`;
+      ? 'the journal is a copy. Continuing where the old journal was.'
+      : `the journal was replaced. Sending ${to.bytes === 0 ? 'all' : 'the newest'} readings again, old ones marked as late.`;
+    const text = `${name}: ${how}`;
     log[isCopy ? 'info' : 'warn']({ event: 'journal_replaced', text, publisher: name, offset: to.bytes });
   };
 

@@ -249,7 +249,7 @@ export function createLiveStatus(ports: {
 const HANGING: Pick<CurrentTrouble, 'userId' | 'trouble' | 'text'> = {
   userId: undefined,
   trouble: new Trouble('the disk does not answer', { code: 'file_hangs', recovery: 'retry' }),
-  text: 'the files with the logins cannot be read: the disk does not answer; see the log',
+  text: 'cannot read the logins: the disk does not answer. See the log.',
 };
 
 function isAboutLogin({ trouble }: CurrentTrouble): boolean {

@@ -45,7 +45,7 @@ export function createPersonStates({ people, log }: { readonly people: PersonSto
     } catch (error) {
       unsaved.set(userId, { state: after, stored });
       if (isReported) return;
-      const text = `cannot note how things stand with user ${userId}: ${error instanceof Error ? error.message : error}`;
+      const text = `cannot store the status of user ${userId}: ${error instanceof Error ? error.message : error}`;
       log.warn({ event: 'trouble', text, userid: userId });
     }
   };

@@ -42,12 +42,12 @@ export function createLiveness(
     },
     stuck() {
       const silentMs = clock.elapsedMs() - lastMs;
-      if (silentMs > ROUND_LIMIT_MS) return `the fetch loop has not run for ${minutes(silentMs)} min`;
+      if (silentMs > ROUND_LIMIT_MS) return `no person was checked for ${minutes(silentMs)} min`;
       const wait = silentFiles();
       if (wait !== undefined && wait.ms > FILES_LIMIT_MS)
         return `the file system has not answered for ${minutes(wait.ms)} min (${wait.doing})`;
       const busyMs = oldestAttemptMs();
-      return busyMs > ATTEMPT_LIMIT_MS ? `a fetch has been going on for ${minutes(busyMs)} min` : undefined;
+      return busyMs > ATTEMPT_LIMIT_MS ? `a fetch has not ended for ${minutes(busyMs)} min` : undefined;
     },
   };
 }
@@ -65,7 +65,7 @@ export async function reportHangs(ports: {
     const wait = longest();
     const hanging = wait !== undefined && wait.ms >= HANG_MS ? wait.doing : undefined;
     if (hanging !== undefined && hanging !== told) {
-      const text = `the file system does not answer (${hanging}); check the disk or the network share ("dmesg")`;
+      const text = `the file system does not answer (${hanging}). Check the disk or the network share with "dmesg".`;
       log.error({ event: 'file_hangs', text });
     }
     if (hanging === undefined && told !== undefined)
@@ -134,13 +134,13 @@ export async function reportToSystemd(ports: {
 
 /** For every user of this machine, who may ask systemd: neither names nor weights. */
 export function describe({ people, troubles }: Pick<Status, 'people' | 'troubles'>, timeZone: string): string {
-  if (people.length === 0) return 'no person is linked yet: weighbridge login';
+  if (people.length === 0) return 'no person is linked yet (run "weighbridge login")';
   const parts = [people.length === 1 ? '1 person linked' : `${people.length} people linked`];
   const times = people.flatMap(({ lastWeighIn }) => (lastWeighIn === undefined ? [] : [lastWeighIn.takenAt.getTime()]));
   if (times.length > 0)
     parts.push(`last weigh-in ${formatTime(new Date(times.reduce((a, b) => Math.max(a, b))), timeZone)}`);
   const unwell = people.filter((person) => !isPersonWell(person)).length;
-  if (unwell > 0) parts.push(`${unwell} to be looked at: weighbridge users`);
-  else if (troubles.some(({ isLasting }) => isLasting)) parts.push('something is wrong: weighbridge doctor');
+  if (unwell > 0) parts.push(`${unwell} with a problem (run "weighbridge users")`);
+  else if (troubles.some(({ isLasting }) => isLasting)) parts.push('a problem (run "weighbridge doctor")');
   return parts.join(', ');
 }

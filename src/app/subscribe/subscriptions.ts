@@ -88,7 +88,7 @@ export function createSubscriptions(ports: {
     );
     if (failure !== undefined && lacking.length > 0) failure = scopeMissing(lacking);
     if (added.length > 0) {
-      const text = `${nameOf(userId, people)}: subscribed to notifications (${added.map(nameAppli).join(', ')})`;
+      const text = `${nameOf(userId, people)}: subscribed to notifications about ${added.map(nameAppli).join(', ')}`;
       log.info({ event: 'subscribed', text, userid: userId, applis: added });
     }
     return { added, failure };
@@ -101,7 +101,7 @@ export function createSubscriptions(ports: {
     for (const subscription of first) {
       await pause(BETWEEN_REVOKES_MS);
       await withAccess(userId, options, (account) => service.revoke(account, subscription)).catch(ignoreIfGone);
-      const text = `${nameOf(userId, people)}: unsubscribed from notifications (${nameAppli(subscription.appli)})`;
+      const text = `${nameOf(userId, people)}: unsubscribed from notifications about ${nameAppli(subscription.appli)}`;
       log.info({ event: 'unsubscribed', text, userid: userId, appli: subscription.appli });
     }
     return { removed: first.length, left: each.length - first.length };

@@ -139,9 +139,9 @@ export function createWithAccess(accessTokens: AccessTokens): WithAccess {
 }
 
 function accessRefused(userId: UserId): Trouble {
-  return new Trouble(`Withings refuses the fresh access token of user ${userId}`, {
+  return new Trouble(`Withings rejects the new access token of user ${userId}`, {
     code: 'access_refused',
     recovery: 'login',
-    hint: 'Link the account again ("weighbridge login"); if that does not help, compare WITHINGS_CLIENT_SECRET and the scopes of the application (SCOPES) with the Withings partner dashboard',
+    hint: 'Run "weighbridge login". If that does not help, compare WITHINGS_CLIENT_SECRET and SCOPES with the Withings dashboard.',
   });
 }

@@ -109,7 +109,7 @@ function problemOf(text: string, sandbox: boolean): string | undefined {
   if (origin === undefined) return 'expected a host name, e.g. NAME.ngrok-free.app';
   if (sandbox && isLoopback(new URL(origin).hostname)) return undefined;
   const [fault] = faultsOf(`${origin}${ROUTE}`);
-  return fault && `${fault.what}. Withings needs a public name and port 443. A tunnel such as ngrok gives you both.`;
+  return fault && `${fault.what}. A tunnel such as ngrok gives you a public name and port 443.`;
 }
 
 /** People paste a host name, or what stands in the address bar of a browser. Undefined: neither of them. */

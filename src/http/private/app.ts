@@ -1,5 +1,6 @@
 import type { Express } from 'express';
 import { isWell, type Status } from '../../domain/status.ts';
+import { html } from '../../html/html.ts';
 import { answerErrors, createApp, parametersOf, refuse, refuseMethod } from '../answers.ts';
 import { createPrivateGate, type PrivateGateOptions } from './gate.ts';
 import { encodeHealthz } from './healthz.ts';
@@ -42,7 +43,11 @@ export function createPrivateApp(options: PrivateAppOptions): Express {
   });
   app.all('/healthz', refuseMethod);
   app.use(createPageRoutes(options));
-  app.use((_request, response) => refuse(response, 404));
+  app.use(({ path }, response) => {
+    const home = '../'.repeat(path.split('/').length - 2) || './';
+    const text = html`<p>No page here. Open the <a href="${home}">status page</a>.</p>\n`;
+    response.status(404).set('connection', 'close').type('html').send(text.markup);
+  });
   app.use(answerErrors(log, refuse));
   return app;
 }

@@ -113,7 +113,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
       });
     if (!BED_KINDS.has(notification.appli)) response.once('close', take);
     else if (!(await within(take(), BED_DEADLINE_MS, clock)))
-      return refuse(response, 503, 'weighbridge could not keep it: send it again');
+      return refuse(response, 503, 'weighbridge cannot store the notification now. Send it again.');
     response.type('text/plain').send('ok');
   });
 
@@ -158,7 +158,7 @@ function checkForm(gate: CallbackGate, fields: ParsedUrlQuery): ReturnType<Callb
 }
 
 const REASONS: Readonly<Record<number, string>> = {
-  400: 'the request cannot be read',
+  400: 'weighbridge cannot read the request',
   413: `a notification has at most ${MOST_BODY_BYTES} bytes`,
   415: NOT_A_FORM,
 };

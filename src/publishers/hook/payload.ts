@@ -110,7 +110,7 @@ function describe(delivery: Delivery, { names, unit }: People): string {
   const who = names.get(reading.userId) ?? reading.userId;
   const weight = weightOf(reading);
   const what = weight === undefined ? listMeasures(reading, unit) : formatWeight(weight, unit);
-  if (kind === 'withdrawn') return `${who}: took back ${what || 'a reading'}`;
+  if (kind === 'withdrawn') return `${who}: ${what || 'a reading'} withdrawn`;
   if (kind === 'held') return `${who} ${what} (held: ${heldReason(reading)})`;
   const change = changeIn(delivery);
   if (weight === undefined) return `${who} ${what}`;

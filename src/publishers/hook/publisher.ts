@@ -94,7 +94,7 @@ export function createHook({
     };
     try {
       const end = await runProgram(whole, { ...ports, signal });
-      if (end.omittedLines > 0) print('warn')(`and ${end.omittedLines} more lines, which are left out`);
+      if (end.omittedLines > 0) print('warn')(`left out ${end.omittedLines} more lines`);
       return complaint(end);
     } catch (error) {
       return refusal(program, error);
@@ -120,7 +120,7 @@ export function createHook({
     }
     await parking.park(occasion.json);
     waits = BROKEN_WAITS_MS;
-    const hint = `weighbridge kept its line in ${parking.path}. Fix the program, then run the program by hand with that line as its input.`;
+    const hint = `weighbridge kept the reading in ${parking.path}. Fix the program, then run it by hand with that line as its input.`;
     throw new Trouble(what, { code: GIVEN_UP, recovery: 'defect', hint });
   };
 
@@ -160,7 +160,7 @@ export function createHook({
 function complaint({ code, signal, timedOut }: End): string | undefined {
   if (timedOut) return `did not end within ${TIME_LIMIT_MS / 1000} s and was stopped`;
   if (code === 0) return undefined;
-  return code === null ? `was ended by ${signal}` : `ended with exit code ${code}`;
+  return code === null ? `was stopped by ${signal}` : `ended with exit code ${code}`;
 }
 
 /** @throws Trouble if the reading has nothing to do with it */

@@ -37,7 +37,7 @@ async function read(setting: string, what: string, path: string | undefined): Pr
   try {
     return await readRegular(path);
   } catch (error) {
-    const hint = `${setting} is ${what}, PEM, readable for this user`;
+    const hint = `Set ${setting} to ${what}: a PEM file that this user can read.`;
     const code = setting.toLowerCase();
     throw new Trouble(`cannot read ${path} (${errorCode(error) ?? messageOf(error)})`, {
       code,
@@ -56,7 +56,7 @@ async function readRegular(path: string): Promise<Buffer> {
   await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const stats = await handle.stat();
   if (!stats.isFile()) throw new Error('not a regular file');
-  if (stats.size > MOST_BYTES) throw new Error(`${stats.size} bytes are too many`);
+  if (stats.size > MOST_BYTES) throw new Error(`too large: ${stats.size} bytes`);
   return await handle.readFile();
 }
 
@@ -70,19 +70,19 @@ function checkPair(
   try {
     createSecureContext({ cert });
   } catch (error) {
-    const hint = 'MQTT_CERT_FILE begins with -----BEGIN CERTIFICATE-----';
-    throw fault(`${certFile} is not a certificate in PEM (${errorCode(error) ?? error})`, hint);
+    const hint = 'The file must start with -----BEGIN CERTIFICATE-----.';
+    throw fault(`${certFile} is not a PEM certificate (${errorCode(error) ?? error})`, hint);
   }
   try {
     createSecureContext({ cert, key });
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') {
-      const hint = 'give MQTT_CERT_FILE and MQTT_KEY_FILE the two files that were made together';
+      const hint = 'Set MQTT_CERT_FILE and MQTT_KEY_FILE to a certificate and its own key.';
       throw fault(`${keyFile} is not the key of ${certFile}`, hint);
     }
     const hint =
-      'MQTT_KEY_FILE is a private key in PEM without a passphrase ("openssl pkey -in KEY -out NEW" removes it)';
-    throw fault(`${keyFile} is not a key that can be used (${code ?? error})`, hint);
+      'Set MQTT_KEY_FILE to a PEM private key without a passphrase. "openssl pkey -in KEY -out NEW" removes a passphrase.';
+    throw fault(`weighbridge cannot use the key ${keyFile} (${code ?? error})`, hint);
   }
 }

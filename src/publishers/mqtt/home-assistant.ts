@@ -1,6 +1,6 @@
 import { BED_KINDS } from '../../domain/bed.ts';
 import { POUND, type WeightUnit } from '../../domain/format.ts';
-import { readMeasureKey } from '../../domain/measure.ts';
+import { nameQuantity, readMeasureKey } from '../../domain/measure.ts';
 import { BATTERIES, type HouseholdScale } from '../../domain/scale.ts';
 import type { UserId } from '../../domain/token.ts';
 import { type Topics, WEIGH_IN } from './messages.ts';
@@ -51,13 +51,13 @@ export function devicePayload(options: DeviceOptions): string {
   const deviceName = name ?? `Withings ${userId}`;
   const common = entityOf(id, slug(deviceName) || `withings_${userId}`);
   const sensors = quantities.map((key): [string, Component] => {
-    const { label, template = 'value_json.value', ...facts } = describeQuantity(key, unit);
+    const { template = 'value_json.value', ...facts } = describeQuantity(key, unit);
     const topic = topics.value(userId, key);
     const weights = facts.device_class === 'weight' && unit !== 'kg' ? { suggested_unit_of_measurement: unit } : {};
     return [
       key,
       {
-        ...common('sensor', key, label),
+        ...common('sensor', key, nameQuantity(key), OLD_NAMES.get(key)),
         ...facts,
         ...weights,
         // Two equal weights on two days are two weigh-ins.
@@ -193,20 +193,26 @@ function originOf({ version, repository }: Program) {
 }
 
 /**
- * What every entity of a device has. The id is the one that Home Assistant makes of the two names by itself before
- * 2025.10, which does not know this option.
+ * What every entity of a device has. Home Assistant before 2025.10 does not know the id, and makes one of the two names.
+ *
+ * @param idName what the id is made of, if it is not the label
  */
 function entityOf(id: string, prefix: string) {
-  return (platform: string, key: string, label: string) => ({
+  return (platform: string, key: string, label: string, idName = label) => ({
     platform,
     unique_id: `${id}_${key}`,
     name: label,
-    default_entity_id: `${platform}.${prefix}_${slug(label)}`,
+    default_entity_id: `${platform}.${prefix}_${slug(idName)}`,
   });
 }
 
+/** What these quantities were called before. Automations and dashboards have ids with these names. */
+const OLD_NAMES: ReadonlyMap<string, string> = new Map([
+  ['fat_ratio', 'Fat ratio'],
+  ['hydration', 'Hydration'],
+]);
+
 interface Quantity {
-  readonly label: string;
   readonly device_class?: string;
   readonly unit_of_measurement?: string;
   readonly state_class?: 'measurement';
@@ -217,18 +223,16 @@ interface Quantity {
   readonly template?: string;
 }
 
-const measured = (label: string, unit?: string, more: Partial<Quantity> = {}): Quantity => ({
-  label,
+const measured = (unit?: string, more: Quantity = {}): Quantity => ({
   ...(unit !== undefined && { unit_of_measurement: unit }),
   state_class: 'measurement',
   ...more,
 });
-const mass = (label: string) => measured(label, 'kg', { device_class: 'weight', suggested_display_precision: 2 });
-const water = (label: string): Quantity => ({ ...mass(label), enabled_by_default: false });
-const temperature = (label: string) =>
-  measured(label, '°C', { device_class: 'temperature', suggested_display_precision: 1 });
-const shown = (label: string, unit: string | undefined, icon: string, digits: number) =>
-  measured(label, unit, { icon, suggested_display_precision: digits });
+const MASS = measured('kg', { device_class: 'weight', suggested_display_precision: 2 });
+const RARE_MASS: Quantity = { ...MASS, enabled_by_default: false };
+const TEMPERATURE = measured('°C', { device_class: 'temperature', suggested_display_precision: 1 });
+const shown = (unit: string | undefined, icon: string, digits: number) =>
+  measured(unit, { icon, suggested_display_precision: digits });
 const HEART = 'mdi:heart-pulse';
 
 /**
@@ -237,53 +241,50 @@ const HEART = 'mdi:heart-pulse';
  */
 const QUANTITIES: ReadonlyMap<string, Quantity> = new Map(
   Object.entries<Quantity>({
-    weight: mass('Weight'),
-    height: measured('Height', 'm', { device_class: 'distance', suggested_display_precision: 2 }),
-    fat_free_mass: mass('Fat free mass'),
-    fat_ratio: shown('Fat ratio', '%', 'mdi:percent-outline', 2),
-    fat_mass: mass('Fat mass'),
-    diastolic_bp: shown('Diastolic blood pressure', 'mmHg', HEART, 0),
-    systolic_bp: shown('Systolic blood pressure', 'mmHg', HEART, 0),
-    heart_rate: shown('Heart rate', 'bpm', HEART, 0),
-    temperature: temperature('Temperature'),
-    spo2: shown('Blood oxygen', '%', 'mdi:water-percent', 0),
-    body_temperature: temperature('Body temperature'),
-    skin_temperature: temperature('Skin temperature'),
-    muscle_mass: mass('Muscle mass'),
-    hydration: water('Hydration'),
-    bone_mass: mass('Bone mass'),
-    pulse_wave_velocity: measured('Pulse wave velocity', 'm/s', {
-      device_class: 'speed',
-      suggested_display_precision: 2,
-    }),
-    vo2_max: shown('VO2 max', 'ml/min/kg', 'mdi:lungs', 1),
-    vascular_age: shown('Vascular age', undefined, HEART, 0),
-    extracellular_water: water('Extracellular water'),
-    intracellular_water: water('Intracellular water'),
-    visceral_fat: shown('Visceral fat', undefined, 'mdi:stomach', 1),
+    weight: MASS,
+    height: measured('m', { device_class: 'distance', suggested_display_precision: 2 }),
+    fat_free_mass: MASS,
+    fat_ratio: shown('%', 'mdi:percent-outline', 2),
+    fat_mass: MASS,
+    diastolic_bp: shown('mmHg', HEART, 0),
+    systolic_bp: shown('mmHg', HEART, 0),
+    heart_rate: shown('bpm', HEART, 0),
+    temperature: TEMPERATURE,
+    spo2: shown('%', 'mdi:water-percent', 0),
+    body_temperature: TEMPERATURE,
+    skin_temperature: TEMPERATURE,
+    muscle_mass: MASS,
+    hydration: RARE_MASS,
+    bone_mass: MASS,
+    pulse_wave_velocity: measured('m/s', { device_class: 'speed', suggested_display_precision: 2 }),
+    vo2_max: shown('ml/min/kg', 'mdi:lungs', 1),
+    vascular_age: shown(undefined, HEART, 0),
+    extracellular_water: RARE_MASS,
+    intracellular_water: RARE_MASS,
+    visceral_fat: shown(undefined, 'mdi:stomach', 1),
     // `energy` would forbid the state class: it is for what adds up.
-    basal_metabolic_rate: shown('Basal metabolic rate', 'kcal/d', 'mdi:fire', 0),
-    metabolic_age: shown('Metabolic age', undefined, 'mdi:fire', 0),
+    basal_metabolic_rate: shown('kcal/d', 'mdi:fire', 0),
+    metabolic_age: shown(undefined, 'mdi:fire', 0),
     // Numbers of a classification, which have no mean.
-    afib_ecg: { label: 'Atrial fibrillation (ECG)', icon: HEART },
-    afib_ppg: { label: 'Atrial fibrillation (PPG)', icon: HEART },
+    afib_ecg: { icon: HEART },
+    afib_ppg: { icon: HEART },
   }),
 );
 
 /** What weighbridge derives: `domain/derived.ts`. */
 const DERIVED: ReadonlyMap<string, Quantity> = new Map(
   Object.entries<Quantity>({
-    bmi: shown('BMI', 'kg/m²', 'mdi:human', 1),
-    weight_trend: { ...mass('Weight trend'), icon: 'mdi:chart-line', suggested_display_precision: 1 },
-    weight_goal: { ...mass('Weight goal'), icon: 'mdi:flag-checkered' },
-    weight_to_goal: { ...mass('Weight to goal'), icon: 'mdi:flag-outline' },
+    bmi: shown('kg/m²', 'mdi:human', 1),
+    weight_trend: { ...MASS, icon: 'mdi:chart-line', suggested_display_precision: 1 },
+    weight_goal: { ...MASS, icon: 'mdi:flag-checkered' },
+    weight_to_goal: { ...MASS, icon: 'mdi:flag-outline' },
   }),
 );
 
 /** Home Assistant converts weights, and no weights per week. */
 function weightPerWeek(unit: WeightUnit): Quantity {
   const isMetric = unit === 'kg';
-  return measured('Weight change per week', isMetric ? 'kg/week' : 'lb/week', {
+  return measured(isMetric ? 'kg/week' : 'lb/week', {
     icon: 'mdi:chart-line-variant',
     suggested_display_precision: isMetric ? 2 : 1,
     ...(!isMetric && { template: `(value_json.value / ${POUND}) | round(1)` }),
@@ -295,15 +296,9 @@ function describeQuantity(key: string, weightUnit: WeightUnit): Quantity {
   if (key === 'weight_per_week') return weightPerWeek(weightUnit);
   const known = QUANTITIES.get(key) ?? DERIVED.get(key);
   if (known !== undefined) return known;
-  const { name, unit, part } = readMeasureKey(key);
-  const label = part === undefined ? sentence(name) : `${sentence(name)} ${part}`;
-  if (unit === 'kg') return { ...mass(label), enabled_by_default: false };
-  return measured(label, unit === '' ? undefined : unit, { icon: 'mdi:gauge' });
-}
-
-function sentence(key: string): string {
-  const words = key.replaceAll('_', ' ');
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  const { unit } = readMeasureKey(key);
+  if (unit === 'kg') return RARE_MASS;
+  return measured(unit === '' ? undefined : unit, { icon: 'mdi:gauge' });
 }
 
 /** Two weighbridges may have the same person, each under a prefix of its own: those are two devices. */

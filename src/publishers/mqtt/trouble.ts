@@ -143,7 +143,10 @@ const TOO_LONG_FOR_WS = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 function judge(error: unknown): Facts {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code === 'number') {
-    return REASONS[code] ?? passing('mqtt_refused', `refuses (reason ${code})`, 'Check the log of the broker.');
+    return (
+      REASONS[code] ??
+      passing('mqtt_refused', `rejected the connection (reason ${code})`, 'Check the log of the broker.')
+    );
   }
   const name = String(code);
   const unreachable = UNREACHABLE[name];
@@ -166,13 +169,13 @@ function judge(error: unknown): Facts {
 
 /** Accepts the connection and does not answer. A broker that does not know the version closes the connection instead. */
 export function silent(url: URL): Trouble {
-  const hint = 'Check in MQTT_URL the port, and whether the broker uses TLS. Check the log of the broker.';
+  const hint = 'Check the port in MQTT_URL, and whether the broker uses TLS. Check the log of the broker.';
   return troubleOf(url, passing('mqtt_silent', 'accepted the connection, but does not answer', hint));
 }
 
 /** Closes the connection before it has answered. */
 export function closedEarly(url: URL): Trouble {
-  const hint = 'Check in MQTT_URL the port, and whether the broker uses TLS. Check the log of the broker.';
+  const hint = 'Check the port in MQTT_URL, and whether the broker uses TLS. Check the log of the broker.';
   return troubleOf(url, passing(WRONG_VERSION, 'closed the connection before answering', hint));
 }
 

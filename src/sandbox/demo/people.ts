@@ -55,5 +55,7 @@ export function weighInOf(
 ): WeighIn {
   const noise = kilograms - usual;
   const body = fat === undefined ? 'unknown' : bodyOf(fat.to, noise);
-  return { kilograms, date, model, body };
+  // The scale stands next to this computer, so that a line of the log has one time zone.
+  const { timeZone: timezone } = new Intl.DateTimeFormat().resolvedOptions();
+  return { kilograms, date, model, body, timezone };
 }

@@ -239,7 +239,7 @@ export async function openJournal(
       for (const { line } of wholeLines(buffer.subarray(0, bytesRead))) {
         const found = parseLine(line.toString('utf8'));
         if (found?.reading.userId === userId && found.reading.groupId === groupId) return found;
-        throw new Trouble(`the line of the group ${groupId} in ${path} changed meanwhile`, CHANGED);
+        throw new Trouble(`the line of the group ${groupId} in ${path} changed in the meantime`, CHANGED);
       }
       if (bytesRead < size) throw new Trouble(`the line of the group ${groupId} in ${path} is gone`, CHANGED);
     }

@@ -259,7 +259,7 @@ test("one person's success does not end another's trouble", async () => {
   bench.collector.notify(ANNA, WINDOW);
   await bench.clock.advance(HOUR);
   assert.deepEqual(bench.log.texts('recovered'), []);
-  assert.match(bench.log.texts('trouble')[0] ?? '', /^5678: no/);
+  assert.match(bench.log.texts('trouble')[0] ?? '', /^User 5678: no/);
 });
 
 test('a refused access token costs one refresh and one replay', async () => {
@@ -387,7 +387,7 @@ test('while the clock says 1970 nothing is asked; when it is set, everything is'
   bench.collector.notify(ANNA, WINDOW);
   await bench.clock.advance(10 * MINUTE);
   assert.equal(bench.calls.length, 0);
-  assert.match(bench.log.texts('trouble')[0] ?? '', /clock says 1970/);
+  assert.match(bench.log.texts('trouble')[0] ?? '', /clock shows 1970/);
   bench.clock.jumpTo(new Date('2026-11-20T06:00:00Z'));
   await bench.clock.advance(MINUTE);
   assert.equal(bench.journal.lines.length, 1);

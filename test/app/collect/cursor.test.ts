@@ -51,7 +51,10 @@ test('a group that cannot be read holds back neither the others nor the cursor, 
   await bench.collector.reconcile(ANNA);
   assert.equal(bench.calls.length, 2);
   assert.equal(bench.log.texts('unreadable').length, 1);
-  assert.match(bench.log.texts('unreadable')[0] ?? '', /1234 that Withings sent: measuregrps\[3\]\.date/);
+  assert.match(
+    bench.log.texts('unreadable')[0] ?? '',
+    /^User 1234: cannot read a measure group from Withings: measuregrps\[3\]\.date/,
+  );
   assert.deepEqual(bench.log.texts('trouble'), []);
 });
 
@@ -172,7 +175,7 @@ for (const [what, modifiedAt] of [
     await bench.collector.reconcile(ANNA);
     assert.deepEqual(bench.cursors.get(ANNA), changedAt(0));
     assert.equal(bench.calls.length, 40);
-    assert.match(bench.log.texts('trouble').join(), /more for one question/);
+    assert.match(bench.log.texts('trouble').join(), /more measurements/);
   });
 }
 

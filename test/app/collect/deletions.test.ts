@@ -168,7 +168,7 @@ describe('the weekly check', () => {
     assert.deepEqual(bench.withdrawn(), []);
     assert.equal(bench.days().length, 1);
     assert.equal(bench.log.texts('missing').length, 1);
-    assert.match(bench.log.texts('missing')[0] ?? '', /fewer than half .* 1234 .*paused sharing/);
+    assert.match(bench.log.texts('missing')[0] ?? '', /^User 1234: .*fewer than half .*sharing is paused/);
   });
 
   test('that fails costs no weigh-in, and is made again a day later', async () => {

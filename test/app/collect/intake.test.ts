@@ -127,7 +127,7 @@ test('a stranger who makes up users does not silence what is said of a category'
   const { deliver, warnings } = createBench([ANNA]);
   await deliver(...Array.from({ length: 5000 }, (_, index) => about(userId(`${100_000 + index}`), 1)));
   await deliver(...Array.from({ length: 100 }, (_, index) => about(ANNA, 1000 + index)));
-  assert.equal(warnings().filter((text) => text.includes('nothing here uses it')).length, 20);
+  assert.equal(warnings().filter((text) => text.includes('ignored a notification of category')).length, 20);
   await deliver(about(ANNA, 46, 'unlink'));
   assert.match(warnings().at(-1) ?? '', /unlink/);
 });

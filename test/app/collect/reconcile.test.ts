@@ -195,8 +195,8 @@ test('a person whom Withings cannot call about is polled until it can, and the l
   assert.equal(done.filter(({ userId, atMs }) => userId === ANNA && atMs > 0).length, polls.length);
   assert.equal(done.filter(({ userId }) => userId === BO).length, 2);
   assert.deepEqual(log.texts('polling'), [
-    '1234: polling every 10 min: Withings cannot reach CALLBACK_URL',
-    '1234: no longer polling: Withings sends notifications',
+    'User 1234: polling every 10 min: Withings cannot reach CALLBACK_URL',
+    'User 1234: no longer polling: Withings sends notifications',
   ]);
 });
 

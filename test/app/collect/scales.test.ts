@@ -70,7 +70,7 @@ describe('the scales of a person', () => {
       const lines = bench.log.entries.filter(({ event }) => event === 'scales_unknown');
       assert.deepEqual(
         lines.map(({ level, text }) => [level, text]),
-        [['debug', 'cannot ask for the scales of user 1234: no scope user.info']],
+        [['debug', 'cannot fetch the scales of user 1234: no scope user.info']],
       );
       assert.deepEqual([bench.warnings(), bench.troubles.current()], [[], []]);
       assert.equal(bench.tokens.issued, issued, 'the login was not rotated for it');
@@ -112,7 +112,7 @@ describe('a low battery', () => {
     await bench.live(24);
     bench.describeScale('low', ANNA);
     await bench.live(72);
-    const line = ['warn', '1234: The battery of the Body+ is low. Replace or charge it.'];
+    const line = ['warn', 'User 1234: The battery of the Body+ is low. Replace or charge it.'];
     assert.deepEqual(told(bench), [line]);
     bench.describeScale('high', ANNA);
     await bench.live(24);

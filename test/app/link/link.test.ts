@@ -113,7 +113,8 @@ test('a person who has not granted what APPLIS needs is linked, and told what is
     const outcome = await at.start().link(at.ask()(`code-${hitches}`, hitches === 1 ? ANNA : BO), FOREVER);
     assert.ok(outcome !== 'working' && outcome.kind === 'linked');
     assert.equal(outcome.hitches.length, hitches);
-    if (hitches === 1) assert.match(outcome.hitches[0] ?? '', /lacks the scope user\.sleepevents.*link again/);
+    if (hitches === 1)
+      assert.match(outcome.hitches[0] ?? '', /lacks the scope user\.sleepevents.*\. Run "weighbridge login"/);
   }
 });
 

@@ -424,7 +424,7 @@ describe('a journal', () => {
       await until(async () => (await bench.offsets.load('test'))?.bytes === (await stat(bench.path)).size);
       assert.equal((await bench.offsets.load('test'))?.file, again.feed.end().file);
       assert.deepEqual(log.texts('journal_replaced'), [
-        'test: the journal is a copy of what it was; goes on where it was',
+        'test: the journal is a copy. Continuing where the old journal was.',
       ]);
     });
   }
@@ -456,7 +456,10 @@ describe('a journal', () => {
       const all = readings.map(({ groupId }) => groupId);
       assert.deepEqual(redelivered, all.slice(-redelivered.length), 'in order, and without a gap');
       assert.ok(redelivered.length >= 10 && redelivered.length <= 25, `${redelivered.length} of 40`);
-      assert.match(log.texts('journal_replaced').join(), /not what it was; the end of it is passed on again/);
+      assert.match(
+        log.texts('journal_replaced').join(),
+        /the journal was replaced\. Sending the newest readings again/,
+      );
     });
   }
 

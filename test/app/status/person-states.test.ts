@@ -28,7 +28,7 @@ test('a state that the disk does not take is remembered all the same, and told o
     save: () => Promise.reject(new Error('full')),
   });
   await states.change(ANNA, () => LINKED);
-  assert.match(log.texts('trouble').join(), /^cannot note .*: full$/);
+  assert.match(log.texts('trouble').join(), /^cannot store .*: full$/);
   assert.equal(states.remembered(ANNA), LINKED);
 });
 

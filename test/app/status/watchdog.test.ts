@@ -80,10 +80,12 @@ test('it is ready first, alive twice in the time there is, and stopping at the e
 test('it gives no sign of life while the work stands still, and says why', async () => {
   const { clock, log, state, pings } = start();
   await clock.advance(5_000);
-  state.stuck = 'the fetch loop has not run for 11 min';
+  state.stuck = 'no person was checked for 11 min';
   await clock.advance(20_000);
   assert.deepEqual(pings(), [0, 5_000]);
-  assert.ok(log.entries.some(({ level, text }) => level === 'error' && text.includes('looked after')));
+  assert.ok(
+    log.entries.some(({ level, text }) => level === 'error' && text.startsWith('no person was checked for 11 min')),
+  );
 });
 
 test('without a watchdog it says how things stand, and no more', async () => {
@@ -116,7 +118,7 @@ test('a supervisor that cannot be reached is told of once, and tried on', async 
 
 test('how things stand is said without names and weights, which are nobody elseâ€™s business', () => {
   const say = (...people: readonly PersonStatus[]) => describeStatus(status(people), 'Europe/Berlin');
-  assert.equal(say(), 'no person is linked yet: weighbridge login');
+  assert.equal(say(), 'no person is linked yet (run "weighbridge login")');
   const older = { kilograms: 92, takenAt: new Date('2026-10-01T06:00:00Z'), agoMs: 0 };
   assert.equal(
     say(person(), person({ lastWeighIn: older })),
@@ -124,9 +126,9 @@ test('how things stand is said without names and weights, which are nobody elseâ
   );
   assert.equal(say(person({ lastWeighIn: undefined })), '1 person linked');
   const lost = person({ login: { state: 'needs_login', since: undefined, reason: 'refused' } });
-  assert.match(say(person(), lost), /, 1 to be looked at: weighbridge users$/);
+  assert.match(say(person(), lost), /, 1 with a problem \(run "weighbridge users"\)$/);
   const trouble = { userId: undefined, code: 'disk_full', text: '', since: new Date(0), isLasting: true };
-  assert.match(describeStatus(status([person()], [trouble]), 'UTC'), /something is wrong: weighbridge doctor$/);
+  assert.match(describeStatus(status([person()], [trouble]), 'UTC'), /a problem \(run "weighbridge doctor"\)$/);
 });
 
 test('the work stands still when no round has begun for ten minutes, or a fetch takes an hour', async () => {
@@ -139,12 +141,12 @@ test('the work stands still when no round has begun for ten minutes, or a fetch 
     assert.equal(liveness.stuck(), undefined);
   }
   await clock.advance(10 * MINUTE);
-  assert.match(liveness.stuck() ?? '', /the fetch loop has not run for 11 min/);
+  assert.match(liveness.stuck() ?? '', /no person was checked for 11 min/);
   liveness.beat();
   busyMs = 59 * MINUTE;
   assert.equal(liveness.stuck(), undefined);
   busyMs = 61 * MINUTE;
-  assert.match(liveness.stuck() ?? '', /a fetch has been going on for 61 min/);
+  assert.match(liveness.stuck() ?? '', /a fetch has not ended for 61 min/);
 });
 
 test('the work stands still when no file operation has ended for three minutes', () => {

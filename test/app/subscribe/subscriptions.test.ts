@@ -475,4 +475,13 @@ test('with the real daemon: the lost one is back, the one with our old secret is
     ].map((each) => JSON.parse(JSON.stringify(each))),
   );
   assert(!listed.stdout.includes('url-secret'));
+
+  const said = { ...env, LOG_FORMAT: 'text', USER_NAMES: '1234:Anna' };
+  const refused = await home.start(said, ['unsubscribe']).exited;
+  assert.equal(refused.code, 2, 'it does not unsubscribe everyone');
+  assert.equal(home.sandbox.subscriptions.of('1234').length, 2);
+  const { code, stderr } = await home.start(said, ['unsubscribe', '1234']).exited;
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^Anna \(1234\): unsubscribed from notifications$/m);
+  assert.doesNotMatch(stderr, /old subscription|removed/);
 });

@@ -128,12 +128,12 @@ test('what the service has stays', async () => {
   await using machine = await openMachine();
   await mkdir(`${machine.state}/tokens`, { recursive: true });
   await writeFile(`${machine.state}/tokens/1234`, 'newer\n');
-  assert.match((await machine.move()).join(), /has logins of its own/);
+  assert.match((await machine.move()).join(), /already has logins/);
   assert.equal(await readFile(`${machine.state}/tokens/1234`, 'utf8'), 'newer\n');
   assert.equal(await readFile(`${machine.folder}/tokens/1234`, 'utf8'), 'anna\n');
 });
 
-describe('a move that was cut off', () => {
+describe('a move that was interrupted', () => {
   /** One of the logins has arrived. */
   const cutOff = async ({ paths, folder, state }: OpenMachine) => {
     await mkdir(paths.settings, { recursive: true });
@@ -147,7 +147,7 @@ describe('a move that was cut off', () => {
     await using other = await openMachine();
     await cutOff(machine);
     const notes = await other.move(machine.paths);
-    assert.match(notes.join(), new RegExp(`a move of the logins in ${machine.folder}/tokens was cut off`));
+    assert.match(notes.join(), new RegExp(`a move of the logins in ${machine.folder}/tokens was interrupted`));
     assert.equal(await readFile(`${other.folder}/tokens/5678`, 'utf8'), 'bo\n');
     await rm(`${machine.state}/data`, { recursive: true });
     await machine.move();
@@ -158,7 +158,7 @@ describe('a move that was cut off', () => {
     await using machine = await openMachine();
     await cutOff(machine);
     await writeFile(`${machine.state}/tokens/5678`, 'newer\n');
-    assert.match(String(await failureOf(machine.move())), /remove the older one/);
+    assert.match(String(await failureOf(machine.move())), /Remove the older one/);
     assert.equal(await readFile(`${machine.state}/tokens/5678`, 'utf8'), 'newer\n');
     assert.equal(await readFile(`${machine.folder}/tokens/5678`, 'utf8'), 'bo\n');
   });

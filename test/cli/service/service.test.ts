@@ -303,6 +303,7 @@ describe('service install', () => {
     documented.replace('$HOME/weighbridge', '/opt/scale').replace('weighbridge.log', 'scale.log'),
     '@reboot /usr/local/bin/weighbridge serve',
     '@reboot cd /opt/scale && node dist/src/main.js',
+    '@reboot cd /opt/scale && node dist/bundle/main.js serve',
   ]) {
     it(`tells of a line of cron that would start another one: ${line}`, async () => {
       const stdout = `# my table\n${line}\n`;
@@ -403,9 +404,9 @@ describe('the doctor', () => {
     assert.deepEqual(judgeService(undefined), []);
     assert.deepEqual(judgeService({ ...state, isInstalled: false }), []);
     for (const [changes, mark, text] of [
-      [{}, 'ok', /runs since Fri 2026-11-20/],
+      [{}, 'ok', /running since Fri 2026-11-20/],
       [{ startsAtBoot: false }, 'warning', /does not start at boot/],
-      [{ activity: 'failed', exitCode: 78 }, 'warning', /does not run \(failed, the last exit code was 78\)/],
+      [{ activity: 'failed', exitCode: 78 }, 'warning', /not running \(failed, last exit code 78\)/],
     ] as const) {
       const [finding] = judgeService({ ...state, ...changes });
       assert.equal(finding?.mark, mark);

@@ -110,18 +110,18 @@ describe('the way in', () => {
     });
 
   for (const [typed, problem] of [
-    ['', 'is empty'],
-    ['me .example.org', 'cannot contain a space'],
+    ['', 'expected a host name'],
+    ['me .example.org', 'Remove the space.'],
     ['me"x.example.org', 'expected a host name, e.g. NAME.ngrok-free.app'],
-    ['192.168.1.2', 'names an address (192.168.1.2), and Withings calls names only. Withings needs a public name'],
-    ['raspberrypi.local', 'names raspberrypi.local, which is known in your own network alone. Withings needs a public'],
+    ['192.168.1.2', 'has an IP address (192.168.1.2), but Withings needs a domain name. A tunnel such as ngrok'],
+    ['raspberrypi.local', 'has a host name of your own network (raspberrypi.local), but Withings needs a public one.'],
   ] as const)
     test(`refuses the host name "${typed}" in words for this question`, async () => {
       await using folder = await startSetUpFolder(KNOWN);
       const refused: string[] = [];
       await assert.rejects(
         chooseWayIn(await folder.session({ hostName: typed })),
-        ({ code, message }) => code === ExitCode.usage && message.startsWith(`--host-name ${problem}`),
+        ({ code, message }) => code === ExitCode.usage && message.startsWith(`--host-name: ${problem}`),
       );
       await chooseWayIn(await folder.session({ way: 'proxy' }, [typed, 'me.example.org'], refused));
       assert.ok(refused[0]?.startsWith(problem), refused[0]);
@@ -135,7 +135,7 @@ describe('the client', () => {
     const refused: string[] = [];
     const answers = ['test client', `"${CLIENT.clientId}"`, `'${CLIENT.clientSecret}'`];
     await takeClient(await folder.session({}, answers, refused), false);
-    assert.deepEqual(refused, ['cannot contain a space']);
+    assert.deepEqual(refused, ['Remove the space.']);
     assert.equal(storedIn('WITHINGS_CLIENT_ID', await folder.dotenv()), CLIENT.clientId);
     assert.equal(storedIn('WITHINGS_CLIENT_SECRET', await folder.dotenv()), CLIENT.clientSecret);
   });
@@ -143,7 +143,7 @@ describe('the client', () => {
   test('cannot be tried without a network, and setup says what to do then', async () => {
     await using folder = await startSetUpFolder({ ...KNOWN, WITHINGS_API_URL: 'http://127.0.0.1:9' });
     await assert.rejects(folder.run({ link: false }), ({ code, message }) => {
-      assert.match(message, /check the network connection\. Then run "weighbridge setup" again\.$/);
+      assert.match(message, /Check the network connection\..* Then run "weighbridge setup" again\.$/);
       return code === ExitCode.failed;
     });
   });
@@ -205,7 +205,7 @@ describe('where weighbridge polls, a person is linked', () => {
     const exited = folder.run(silence);
     assert.match((await browse(await folder.until(LINK))).text, /1234 is linked/);
     assert.equal(await exited, ExitCode.done, folder.text());
-    assert.match(folder.text(), /Restart the running weighbridge, so that it uses the new settings\.$/);
+    assert.match(folder.text(), /Restart weighbridge to apply the new settings\.$/);
     assert.doesNotMatch(folder.text(), /Start weighbridge now/);
     assert.ok(daemon.lines.some(({ event }) => event === 'linked'));
     folder.forget();
@@ -216,11 +216,11 @@ describe('where weighbridge polls, a person is linked', () => {
       { link: true, paste: true, name: 'Bo' },
     );
     assert.equal(await pasted, ExitCode.done, folder.text());
-    assert.match(folder.text(), /Bo \(5678\) is linked\.\n[\s\S]*Restart the running weighbridge/);
+    assert.match(folder.text(), /Bo \(5678\) is linked\.\n[\s\S]*Restart weighbridge to apply/);
     assert.doesNotMatch(folder.text(), /Start weighbridge now|scan this code/);
     folder.forget();
     await folder.run(silence, { link: false });
-    assert.match(folder.text(), /Restart the running weighbridge/);
+    assert.match(folder.text(), /Restart weighbridge to apply/);
     folder.forget();
     const readLines = async function* () {
       yield (await consent(await folder.until(LINK))).href;
@@ -256,7 +256,7 @@ describe('Ctrl-C while setup works stops at once, which is no error', () => {
       assert.ok(performance.now() - since < mostMs);
       assert.match(
         folder.text(),
-        /Stopped\. The answers so far are in \.env, and "weighbridge setup" goes on from there\.$/,
+        /Stopped\. Your answers are saved in \.env\. To continue, run "weighbridge setup" again\.$/,
       );
       assert.doesNotMatch(folder.text(), /error|✗/);
       await closed;
@@ -267,6 +267,6 @@ describe('Ctrl-C while setup works stops at once, which is no error', () => {
 test('a terminal with TERM=dumb is named as the reason', async () => {
   await using folder = await startSetUpFolder();
   const known = { keyboard: new PassThrough(), env: { ...folder.env, TERM: 'dumb' } };
-  await assert.rejects(folder.run({}, known), /with TERM=dumb this terminal cannot show questions, so these options/);
-  await assert.rejects(folder.run({}), /without a terminal these options/);
+  await assert.rejects(folder.run({}, known), /with TERM=dumb, setup cannot ask questions\. Add these options/);
+  await assert.rejects(folder.run({}), /without a terminal, setup cannot ask questions\. Add these options/);
 });

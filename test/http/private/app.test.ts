@@ -147,14 +147,14 @@ describe('/healthz', () => {
   }
 
   test('says since when and why somebody needs login, and what is wrong besides', async () => {
-    const login = { state: 'needs_login', since: SINCE, reason: 'the refresh token is refused' } as const;
+    const login = { state: 'needs_login', since: SINCE, reason: 'Withings rejected the login' } as const;
     const status = { ...bo({ login }), troubles: trouble(true).troubles };
     await using port = await openPort({ look: () => Promise.resolve(status) });
     const { users, troubles } = JSON.parse((await ask(port.port)).body);
     const { login: state, needs_login_since, reason, last_contact, last_weigh_in } = users[0];
     assert.deepEqual(
       [state, needs_login_since, reason, last_contact, last_weigh_in],
-      ['needs_login', '2026-11-20T05:00:00+00:00', 'the refresh token is refused', null, null],
+      ['needs_login', '2026-11-20T05:00:00+00:00', 'Withings rejected the login', null, null],
     );
     assert.deepEqual(troubles, [{ code: 'disk_full', text: 'the disk is full', since: '2026-11-20T05:00:00+00:00' }]);
   });
@@ -178,10 +178,12 @@ describe('everything else', () => {
     '/withingsWebhook',
     '/..',
   ]) {
-    test(`is 404 with an empty body: ${path}`, async () => {
+    test(`is 404 with one line and a link to the page: ${path}`, async () => {
       await using port = await openPort();
       const { status, body, headers } = await ask(port.port, {}, { path });
-      assert.deepEqual([status, body], [404, '']);
+      assert.equal(status, 404);
+      const [, link = ''] = /^<p>No page here\. Open the <a href="([./]+)">status page<\/a>\.<\/p>\n$/.exec(body) ?? [];
+      assert.equal(new URL(link, `http://x${path}`).pathname, '/', body);
       assert.equal(headers['cache-control'], 'no-store');
       assert.equal(port.looks(), 0);
     });
@@ -237,7 +239,7 @@ describe('the name it is asked by', () => {
       const { status, body, headers } = await ask(port.port, { host });
       assert.equal(status, 421);
       assert.match(headers['content-type'] ?? '', /^text\/plain/);
-      assert.match(body, /^ask by address, or as localhost\n$/);
+      assert.match(body, /^Open this page by IP address or as localhost, e\.g\. http:\/\/127\.0\.0\.1:3001\/\n$/);
       assert.equal(port.looks(), 0);
     });
   }
@@ -319,7 +321,7 @@ describe('a password', () => {
     for (const headers of [wrong(10), basic(password)]) {
       const { status, headers: got, body } = await ask(port.port, headers);
       assert.deepEqual([status, got['retry-after']], [429, '40']);
-      assert.match(body, /try again in 40 s/);
+      assert.match(body, /Try again in 40 s/);
     }
     assert.equal((await ask(port.port)).status, 401, 'who has not guessed is asked');
     await port.clock.advance(40_000);
@@ -366,7 +368,10 @@ describe('a password', () => {
   test('is asked for where the port faces the network, and a stranger is not told the name of the machine', async () => {
     await using port = await openPort({ password, names: ['pi', 'pi.local'] });
     const { status, body } = await ask(port.port, { host: 'evil.example' });
-    assert.deepEqual([status, body], [421, 'ask by address, as localhost, or by the name of this machine\n']);
+    assert.deepEqual(
+      [status, body],
+      [421, 'Open this page by IP address, as localhost, or by the name of this computer.\n'],
+    );
     assert.equal((await ask(port.port, { ...basic(password), host: 'pi.local' })).status, 200);
   });
 

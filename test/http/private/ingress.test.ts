@@ -82,9 +82,9 @@ describe('/healthz?live', () => {
   });
 
   test('tells what has come to a standstill', async () => {
-    await using port = await openPort({ stuck: () => 'a fetch has been going on for 61 min' });
+    await using port = await openPort({ stuck: () => 'a fetch has not ended for 61 min' });
     const { status, body } = await ask(port.port, {}, { path: '/healthz?live=' });
-    assert.deepEqual([status, body], [503, 'a fetch has been going on for 61 min\n']);
+    assert.deepEqual([status, body], [503, 'a fetch has not ended for 61 min\n']);
   });
 });
 

@@ -106,9 +106,9 @@ describe('a hook', () => {
   });
 
   for (const [measures, weight, text] of [
-    [{ weight: 81.65, fat_ratio: 17.3 }, 81.65, 'Anna: took back 81.65 kg'],
-    [{ heart_rate: 61 }, null, 'Anna: took back heart_rate 61 bpm'],
-    [{}, null, 'Anna: took back a reading'],
+    [{ weight: 81.65, fat_ratio: 17.3 }, 81.65, 'Anna: 81.65 kg withdrawn'],
+    [{ heart_rate: 61 }, null, 'Anna: heart_rate 61 bpm withdrawn'],
+    [{}, null, 'Anna: a reading withdrawn'],
   ] as const) {
     test(`gets a group that is taken back without a weight: ${text}`, async () => {
       await using bench = await createHookBench('cat > "$1/in"; env > "$1/env"');
@@ -222,7 +222,7 @@ describe('a hook', () => {
     const texts = bench.log.texts('hook');
     assert.equal(texts.length, 101);
     assert.ok(texts.every((text) => text.length < 520));
-    assert.equal(texts.at(-1), 'hook: and 999901 more lines, which are left out');
+    assert.equal(texts.at(-1), 'hook: left out 999901 more lines');
   });
 
   test('that sends 20 MB without a line end is not kept in memory', async () => {
@@ -275,7 +275,7 @@ describe('a hook that fails', () => {
     assert.deepEqual(waits, [10, 60, 300]);
     const { code, hint } = { hint: '', ...(await failure(bench.deliver())) };
     assert.equal(code, 'given_up');
-    assert.match(hint, /kept in \S+\/hook\.parked\.jsonl/);
+    assert.match(hint, /kept the reading in \S+\/hook\.parked\.jsonl/);
     assert.equal(await bench.read('hook.parked.jsonl'), await bench.read('in'));
     assert.equal((await stat(`${bench.directory}/hook.parked.jsonl`)).mode & 0o777, 0o600);
     const next = { ...DELIVERY, reading: { ...READING, groupId: 2 } };
@@ -292,7 +292,7 @@ describe('a hook that fails', () => {
 
   test('by a signal says by which', async () => {
     await using bench = await createHookBench('kill -SEGV $$');
-    assert.match((await failure(bench.deliver())).message, /was ended by SIGSEGV/);
+    assert.match((await failure(bench.deliver())).message, /was stopped by SIGSEGV/);
   });
 
   for (const [how, script, endMs] of [

@@ -31,7 +31,7 @@ test('a broker that has frozen is told of as one that does not answer, and is as
   const { signal } = new AbortController();
   await assert.rejects(connectAsAllowed({ ...options, connectMs: 200 }, 5, signal), {
     code: 'mqtt_silent',
-    message: `the MQTT broker 127.0.0.1:${port} takes the connection and does not answer`,
+    message: `the MQTT broker 127.0.0.1:${port} accepted the connection, but does not answer`,
   });
   assert.ok(sockets.length <= 1, `${sockets.length}`);
   for (const socket of sockets) socket.destroy();

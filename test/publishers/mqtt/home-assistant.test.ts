@@ -110,7 +110,7 @@ describe('Home Assistant', () => {
         fat_ratio: {
           platform: 'sensor',
           unique_id: 'weighbridge_1234_fat_ratio',
-          name: 'Fat ratio',
+          name: 'Body fat',
           default_entity_id: 'sensor.anna_fat_ratio',
           unit_of_measurement: '%',
           icon: 'mdi:percent-outline',
@@ -238,11 +238,11 @@ describe('Home Assistant', () => {
   it('calls limbs by their names, and a number without a name by its number', () => {
     const { components } = device({ quantities: ALL });
     const nameOf = (key: string) => components[key]?.['name'];
-    assert.equal(nameOf('segment_muscle_mass_2'), 'Segment muscle mass right arm');
-    assert.equal(nameOf('segment_fat_mass_11'), 'Segment fat mass right leg');
-    assert.equal(nameOf('segment_fat_mass_99'), 'Segment fat mass position 99');
+    assert.equal(nameOf('segment_muscle_mass_2'), 'Segment muscle mass, right arm');
+    assert.equal(nameOf('segment_fat_mass_11'), 'Segment fat mass, right leg');
+    assert.equal(nameOf('segment_fat_mass_99'), 'Segment fat mass, position 99');
     assert.equal(nameOf('type_999'), 'Type 999');
-    assert.equal(nameOf('type_999_3'), 'Type 999 left arm');
+    assert.equal(nameOf('type_999_3'), 'Type 999, left arm');
     assert.equal(components['type_999']?.['unit_of_measurement'], undefined);
   });
 
@@ -267,14 +267,23 @@ describe('Home Assistant', () => {
 
   // https://developers.home-assistant.io/blog/2022/07/10/entity_naming and …/2023/07/21/change-naming-mqtt-entities: the
   // id is made of the name of the device and that of the entity.
-  it('is asked for the ids that it makes of the names by itself, as it does before 2025.10', () => {
+  it('is asked for ids of the names, and of the old name where a quantity got another one', () => {
     const { device: about, components } = device({ name: 'Anna Lena', quantities: ALL });
+    const old: Readonly<Record<string, string>> = { 'Body fat': 'Fat ratio', 'Body water': 'Hydration' };
     const ids = Object.values(components).map(({ platform, name, default_entity_id: id }) => {
-      const words = `${about['name']} ${name}`.toLowerCase().match(/[a-z0-9]+/g) ?? [];
-      assert.equal(id, `${platform}.${words.join('_')}`);
+      const said = `${about['name']} ${old[String(name)] ?? name}`.normalize('NFKD').toLowerCase();
+      assert.equal(id, `${platform}.${said.match(/[a-z0-9]+/g)?.join('_')}`);
       return id;
     });
     assert.equal(new Set(ids).size, ids.length);
+  });
+
+  it('gets the names that the page has', () => {
+    const keys = [...ALL, 'segment_muscle_mass_3', 'bmi', 'type_999'];
+    const { components } = device({ quantities: keys });
+    for (const key of keys) assert.equal(components[key]?.['name'], quantityOf(key, 'kg').title, key);
+    assert.equal(components['hydration']?.['name'], 'Body water');
+    assert.equal(components['spo2']?.['name'], 'Blood oxygen');
   });
 
   it('is heard where it says that it has started, wherever discovery was moved to', () => {
@@ -285,7 +294,7 @@ describe('Home Assistant', () => {
   it('is told to forget a quantity that was taken back, and with the weight the time of it', () => {
     const { components } = device({ quantities: ['fat_ratio'], gone: ['height', 'weight'] });
     for (const key of ['height', 'weight', 'measured_at']) assert.deepEqual(components[key], { platform: 'sensor' });
-    assert.equal(components['fat_ratio']?.['name'], 'Fat ratio');
+    assert.equal(components['fat_ratio']?.['name'], 'Body fat');
   });
 
   it('says nothing of a last weigh-in where there was none', () => {

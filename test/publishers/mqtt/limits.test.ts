@@ -165,8 +165,8 @@ describe('the limits of a broker', () => {
       broker.publishes.filter(({ retain, qos }) => retain || qos > 0),
       [],
     );
-    assert.match(told(bench), /does not keep messages: .*retain_available true/);
-    assert.match(told(bench), /takes messages with QoS 0 only: .*max_qos/);
+    assert.match(told(bench), /does not keep messages, so .*retain_available true/);
+    assert.match(told(bench), /accepts only messages with QoS 0, so .*max_qos/);
     assert.equal(told(bench).split('\n').length, 2);
   });
 
@@ -193,15 +193,19 @@ describe('the limits of a broker', () => {
   });
 
   const LIMITS: readonly (readonly [string, readonly string[], RegExp])[] = [
-    ['max_packet_size', ['max_packet_size 20000'], /takes 20,000 bytes at most, and \S+config needs \d\d,\d{3} bytes/],
+    [
+      'max_packet_size',
+      ['max_packet_size 20000'],
+      /accepts at most 20,000 bytes, but \S+config needs \d\d,\d{3} bytes/,
+    ],
     [
       'message_size_limit',
       ['message_size_limit 20000'],
-      /closes the connection at a message on \S+config \(\d\d,\d{3}/,
+      /closed the connection at a message on \S+config \(\d\d,\d{3}/,
     ],
     ['no retained messages', ['retain_available false'], /does not keep messages/],
-    ['no QoS 1', ['max_qos 0'], /takes messages with QoS 0 only/],
-    ['neither', ['retain_available false', 'max_qos 0'], /does not keep messages[\s\S]*QoS 0 only/],
+    ['no QoS 1', ['max_qos 0'], /accepts only messages with QoS 0/],
+    ['neither', ['retain_available false', 'max_qos 0'], /does not keep messages[\s\S]*only messages with QoS 0/],
   ];
   for (const [name, settings, message] of LIMITS) {
     it(`of Mosquitto stop one message and nothing else, and the log names them: ${name}`, {
@@ -238,7 +242,7 @@ describe('the limits of a broker', () => {
     await deliverAtLast(bench, reading(ANNA, 81.25, at('05:59')));
     await deliverAtLast(bench, reading(ANNA, 81.05, at('06:00')));
     assert.equal(JSON.parse((await retainedOn(broker.url)).get(WEIGHT) ?? '').value, 81.05);
-    assert.match(told(bench), new RegExp(`closes the connection at a message on ${CONFIG}`));
+    assert.match(told(bench), new RegExp(`closed the connection at a message on ${CONFIG}`));
     forbidden.clear();
     const connections = bench.log.texts('mqtt_connected').length;
     await bench.clock.advance(1_800_000);
@@ -271,7 +275,7 @@ describe('the limits of a broker', () => {
       ends = 1;
     }
     assert.equal(broker.taken.filter((topic) => topic === EVENT).length, 3);
-    assert.doesNotMatch(told(bench), /closes the connection at/);
+    assert.doesNotMatch(told(bench), /closed the connection at/);
   });
 
   it('end the connection with their reason: once is enough', async () => {
@@ -285,6 +289,6 @@ describe('the limits of a broker', () => {
     await deliverAtLast(bench, reading(ANNA, 81.25, at('05:59')));
     assert.equal(ends, 1);
     assert.match(told(bench), /because of a message: its size \(reason 149\); see the broker’s log and its limits/);
-    assert.match(told(bench), new RegExp(`closes the connection at a message on ${CONFIG}`));
+    assert.match(told(bench), new RegExp(`closed the connection at a message on ${CONFIG}`));
   });
 });

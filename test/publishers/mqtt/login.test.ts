@@ -33,7 +33,7 @@ describe('a login that something else than the settings decides', () => {
     password = 'second';
     await broker.start();
     await eventually(bench, () =>
-      bench.log.entries.some(({ text }) => text.includes('refuses the user name or the password')),
+      bench.log.entries.some(({ text }) => text.includes('rejected the user name or the password')),
     );
     known = 'second';
     const listening = { username: 'x', password: 'of the listener' };
