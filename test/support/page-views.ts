@@ -64,6 +64,7 @@ export function view(changes: Partial<PageView> = {}): PageView {
     offersLink: true,
     linkUrl: './link',
     pastes: false,
+    backfill: undefined,
     ...changes,
   };
 }
