@@ -43,15 +43,11 @@ function drawCsvLink(person: PersonStatus): Html {
   return html`<a class="csv" href="${relative(PATHS.csv)}${person.userId}" download>${drawIcon('download')}CSV<span class="unseen"> of all weigh-ins of <bdi>${nameOf(person)}</bdi></span></a>`;
 }
 
-/** The button that fetches past years, and how far that has come. */
-function drawBackfill(person: PersonStatus, { backfill: newest, offersLink }: PageView): Html | false {
-  const { userId, login } = person;
-  if (!offersLink) return false;
-  const run = newest?.userId === userId ? newest : undefined;
-  const name = html`<span class="unseen"> of <bdi>${nameOf(person)}</bdi></span>`;
-  const button = html`<button${newest?.state === 'running' && html` disabled`}>Fetch past years${name}</button>`;
-  return html`<div class="backfill">${run && html`<p class="hint">${RUNS[run.state]}: ${run.text}${run.state === 'running' && html`<progress value="${run.share.toFixed(3)}" aria-label="Past years"></progress>`}</p>`}
-${login.state !== 'needs_login' && html`<form method="post" action="${relative(PATHS.backfill)}${userId}">${button}</form>`}</div>`;
+/** How far the fetch of past years has come that the page asked for. */
+function drawBackfill({ userId }: PersonStatus, { backfill: run }: PageView): Html | false {
+  if (run?.userId !== userId) return false;
+  const bar = html`<progress value="${run.share.toFixed(3)}" aria-label="Past years"></progress>`;
+  return html`<div class="backfill hint">${RUNS[run.state]}: ${run.text}${run.state === 'running' && bar}</div>`;
 }
 
 const RUNS = { running: 'Fetching past years', done: 'Past years', failed: 'Cannot fetch past years' } as const;

@@ -1,4 +1,6 @@
 import { strict as assert } from 'node:assert';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { INGRESS_ADDRESS, playSupervisor } from '../../support/played-supervisor.ts';
 import { type Answer, ask, basic, openPort, page } from '../../support/private-port.ts';
@@ -13,6 +15,22 @@ const TRIALS = [
   { 'sec-fetch-site': 'cross-site' },
   basic('a guess'),
   basic(PASSWORD),
+];
+
+/** What a program in Home Assistant's network may send, or a browser through the Supervisor. */
+const ODD: readonly Readonly<Record<string, string>>[] = [
+  { 'x-ingress-path': '//evil.example' },
+  { 'x-ingress-path': 'javascript:alert(1)' },
+  { 'x-ingress-path': '"><script>alert(1)</script>' },
+  { 'x-ingress-path': "/api/hassio_ingress/x' onload='" },
+  { 'x-ingress-path': '/../../' },
+  { 'x-forwarded-for': INGRESS_ADDRESS, 'x-real-ip': INGRESS_ADDRESS, forwarded: `for=${INGRESS_ADDRESS}` },
+  { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'javascript' },
+  { 'x-hass-source': 'core.ingress', 'x-remote-user-name': 'anna', 'x-supervisor-token': 'x' },
+  { host: 'evil.example' },
+  { host: INGRESS_ADDRESS },
+  { host: '"><script>' },
+  { 'x-original-url': '/healthz', 'x-rewrite-url': '/healthz', 'x-http-method-override': 'POST' },
 ];
 
 const ASSET = { content: 'x', hash: 'h' };
@@ -40,6 +58,38 @@ describe('Home Assistant at the private port', () => {
     played.lead(port.port);
     const answer = await throughHomeAssistant(played.pageUrl, { 'sec-fetch-site': 'cross-site' });
     assert.equal(answer.status, 403);
+  });
+
+  test('decides nothing by a header: no name, path or address from there stands in an answer', async () => {
+    await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE }, INGRESS_ADDRESS);
+    const paths = ['/', '/link', '/healthz', '/assets/page.css', '//evil.example/', '/%2f%2fevil.example'];
+    for (const path of paths) {
+      const expected = await ask(port.port, {}, { path });
+      for (const headers of ODD) {
+        const answer = await ask(port.port, headers, { path });
+        assert.deepEqual(timeless(answer), timeless(expected), `${path} ${JSON.stringify(headers)}`);
+      }
+    }
+    assert.equal((await ask(port.port, {}, { path: '//evil.example/' })).status, 404);
+  });
+
+  test('is an address, and nothing that a header can name', async () => {
+    await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE }, '172.30.33.9');
+    for (const headers of ODD) {
+      const { status } = await ask(port.port, headers, { path: '/' });
+      assert.ok(status === 403 || status === 421, `${status} ${JSON.stringify(headers)}`);
+    }
+  });
+
+  test('takes no request that a line break in a header would make', async () => {
+    await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE }, INGRESS_ADDRESS);
+    for (const odd of ['/x\rY: 1', '/x\0', '/x\n /healthz HTTP/1.1'])
+      assert.match(
+        await sendRaw(port.port, `GET / HTTP/1.1\r\nHost: x\r\nX-Ingress-Path: ${odd}\r\n\r\n`),
+        /^HTTP\/1.1 400/,
+      );
+    const two = 'GET / HTTP/1.1\r\nHost: one\r\nHost: other\r\n\r\n';
+    assert.doesNotMatch(await sendRaw(port.port, two), /other/);
   });
 
   test('changes nothing for any other address', async () => {
@@ -92,6 +142,13 @@ describe('/healthz?live', () => {
 async function throughHomeAssistant(url: string, headers: Readonly<Record<string, string>> = {}) {
   const answer = await fetch(url, { headers: { 'sec-fetch-site': 'same-origin', ...headers }, redirect: 'manual' });
   return { status: answer.status, headers: answer.headers, body: await answer.text() };
+}
+
+/** What a server answers to bytes that no client library would send. */
+async function sendRaw(port: number, request: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.end(request);
+  return await text(socket);
 }
 
 function timeless({ status, headers, body }: Answer) {
