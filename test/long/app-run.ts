@@ -24,6 +24,7 @@ const { values } = parseArgs({ options: { image: { type: 'string' } } });
 const APP = join(ROOT, 'deploy/home-assistant-app');
 const place = mkdtempSync(join(tmpdir(), 'weighbridge-app-'));
 const REFUSED = /Anna \(1234\): .*must link again/;
+const PAST_YEARS = /past years: 6 measure groups from 2012-06-01 to 2025-06-01, 6 new/i;
 const PATIENCE_MS = 120_000;
 const SECRET = 'first-password-of-the-service';
 const OTHER_SECRET = 'second-password-of-the-service';
@@ -192,6 +193,20 @@ async function play(start: Start): Promise<void> {
   const weightAt = async (url: string, password: string) =>
     (await retainedOn(url, login(password))).get('weighbridge/1234/weight') ?? '';
   await until('and at the broker', async () => (await weightAt(broker.url, SECRET)).includes('"value":81.25'));
+
+  say('\n== Past years');
+  for (const year of [2012, 2019, 2025])
+    sandbox.store(
+      '1234',
+      { kilograms: 90 - year / 100, date: Date.UTC(year, 5, 1, 6) / 1000 },
+      Date.UTC(year, 5, 1, 6) / 1000,
+    );
+  await frame.getByText('Connection: OK').click();
+  await frame.getByRole('button', { name: 'Fetch past years of Anna' }).click();
+  await until('the page shows what came', async () => (await frame.getByText(PAST_YEARS).count()) > 0, app.output);
+  expect('the log as well', PAST_YEARS.test(app.output()), app.output());
+  const newest = await weightAt(broker.url, SECRET);
+  expect('and the newest weight stays', newest.includes('"value":81.25'), newest);
 
   say('\n== The broker gets another password');
   await broker[Symbol.asyncDispose]();
