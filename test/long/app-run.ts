@@ -157,7 +157,7 @@ async function play(start: Start): Promise<void> {
   played.mqtt = { host: '127.0.0.1', port: broker.port, username: 'addons', password: SECRET };
   played.lead(statusPort);
   const folder = makeFolder('data', options);
-  const app = await start(folder, env);
+  await using app = await start(folder, env);
   await until('it listens', () => /listening on/.test(app.output()), app.output);
   await until('the client id is checked', () => /Withings accepts the client id/.test(app.output()), app.output);
   await until('it is connected to the broker', () => /connected to the MQTT broker/.test(app.output()), app.output);
@@ -224,7 +224,7 @@ async function play(start: Start): Promise<void> {
   for (const copy of [restored, stale]) cpSync(folder, copy, { recursive: true });
   await stop(app);
   sandbox.store('1234', { kilograms: 81.65, date: secondsAgo(300) });
-  const again = await start(restored, env);
+  await using again = await start(restored, env);
   await until('the missed weigh-in is in the log', () => / 81\.65 kg/.test(again.output()), again.output);
   expect('without a new link', !/must link again/i.test(again.output()), again.output());
   await until('the page has it', async () => (await frame.getByText('81.65').count()) > 0);
@@ -236,7 +236,7 @@ async function play(start: Start): Promise<void> {
   await stop(again);
   // Withings allows the same call every 12 s, and the old machine has just made it.
   await sleep(12_000);
-  const late = await start(stale, env);
+  await using late = await start(stale, env);
   const listensMs = performance.now();
   await until('the log tells who must link again', () => REFUSED.test(late.output()), late.output);
   say(`  after ${Math.round(performance.now() - listensMs)} ms`);

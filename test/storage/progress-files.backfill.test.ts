@@ -56,7 +56,7 @@ test('what a killed process left half-written goes with it, and nothing of anybo
   assert.deepEqual(await readdir(opened.path), ['12345.0a1b2c3d.tmp']);
 });
 
-test('one process at a time runs one, for whomever, and the next one when that has ended', async () => {
+test('one backfill runs at a time, in all processes, and the next one when it has ended', async () => {
   await using opened = await open();
   const held = await opened.store.lock();
   const failure = await failureOf(createBackfillFiles(opened.path).lock());

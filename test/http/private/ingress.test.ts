@@ -6,13 +6,14 @@ import { INGRESS_ADDRESS, playSupervisor } from '../../support/played-supervisor
 import { type Answer, ask, basic, openPort, page } from '../../support/private-port.ts';
 
 const PASSWORD = 'correct-horse-battery-staple';
-const PATHS = ['/', '/link', '/healthz', '/healthz?live', '/assets/page.css', '/elsewhere'];
+const PATHS = ['/', '/link', '/healthz', '/healthz?live', '/assets/page.css', '/elsewhere', '/backfill/1234'];
 /** What an address may try besides: the headers of the Supervisor, names of others, guesses. */
 const TRIALS = [
   {},
   { 'x-ingress-path': '/api/hassio_ingress/x', 'x-forwarded-for': INGRESS_ADDRESS },
   { host: 'homeassistant.local:8123' },
   { 'sec-fetch-site': 'cross-site' },
+  { ...basic(PASSWORD), origin: 'https://evil.example' },
   basic('a guess'),
   basic(PASSWORD),
 ];
@@ -34,7 +35,11 @@ const ODD: readonly Readonly<Record<string, string>>[] = [
 ];
 
 const ASSET = { content: 'x', hash: 'h' };
-const PAGE = page({ asset: async () => ASSET, draw: async (_parameters, isFramed) => `framed: ${isFramed}` });
+const PAGE = page({
+  backfill: async () => true,
+  asset: async () => ASSET,
+  draw: async (_parameters, isFramed) => `framed: ${isFramed}`,
+});
 
 describe('Home Assistant at the private port', () => {
   test('needs no password, and no name of ours', async () => {
@@ -98,9 +103,10 @@ describe('Home Assistant at the private port', () => {
     const statuses = new Set<number | undefined>();
     for (const path of PATHS) {
       for (const headers of TRIALS) {
-        const expected = await ask(before.port, headers, { path });
+        const how = { path, method: path.startsWith('/backfill') ? 'POST' : 'GET' };
+        const expected = await ask(before.port, headers, how);
         statuses.add(expected.status);
-        assert.deepEqual(timeless(await ask(port.port, headers, { path })), timeless(expected), path);
+        assert.deepEqual(timeless(await ask(port.port, headers, how)), timeless(expected), path);
       }
     }
     assert.deepEqual([...statuses].toSorted(), [200, 303, 401, 403, 404, 421]);
