@@ -81,8 +81,9 @@ async function buildImage(base: string): Promise<Start> {
     const { child } = container;
     // A signal to the process that made the namespaces does not reach what runs in them.
     child.kill = (name) => {
-      container.signal(name === undefined || typeof name === 'number' ? 'SIGTERM' : name);
-      return true;
+      const isRunning = child.exitCode === null && child.signalCode === null;
+      if (isRunning) container.signal(name === undefined || typeof name === 'number' ? 'SIGTERM' : name);
+      return isRunning;
     };
     return container;
   };
