@@ -94,6 +94,7 @@ describe('the files', () => {
 const VALUES: Readonly<Record<string, string>> = {
   USERID: '1234',
   GRPID: '6123456789',
+  COMMAND: 'setup',
   DATE: '2026-01-31',
   PORT: '8080',
   ADDRESS: '127.0.0.1',
