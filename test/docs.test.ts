@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { test } from 'node:test';
-import { DOCUMENTS, readDocument } from './support/documents.ts';
+import { describe, test } from 'node:test';
+import { codeIn, DOCUMENTS, readDocument } from './support/documents.ts';
 import { ROOT } from './support/packed.ts';
 
 const withoutFences = (text: string) => text.replaceAll(/^( *)```.*?^\1```$/gms, '');
@@ -78,4 +78,29 @@ test('the index of the decisions names each of them once', () => {
   const linked = [...index.matchAll(/^- .*\]\((.*?)\)/gm)].map(([, name = '']) => name);
   const decisions = readdirSync(join(ROOT, 'docs/decisions')).filter((name) => name !== 'README.md');
   assert.deepEqual(linked.toSorted(), decisions.toSorted());
+});
+
+describe('the messages in the troubleshooting page', () => {
+  /** Messages of others. */
+  const OTHERS: Readonly<Record<string, readonly string[]>> = {
+    Withings: ['293', '601', '2553', '2555', 'invalid refresh_token', 'Too Many Requests'],
+    'the system': ['wbsapi.withings.net', 'EMFILE', 'ENFILE', 'libatomic.so.1: cannot open shared object file'],
+  };
+  const lines = readDocument('docs/troubleshooting.md').split('\n');
+  const quotedIn = (line: string) => (/^### |^Also: /.test(line) ? codeIn(line) : []);
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.c?[jt]s$/.test(name))
+    .map((name) => readFileSync(join(ROOT, 'src', name), 'utf8'));
+
+  for (const message of new Set(lines.flatMap(quotedIn))) {
+    test(`are those of the program, or of others: ${message}`, () =>
+      assert.ok(Object.values(OTHERS).flat().includes(message) || sources.some((text) => text.includes(message))));
+  }
+
+  test('are found in headings, and below them', () =>
+    assert.deepEqual(['### `one` (`two`)', 'Also: `three`.', 'Run `four`.'].flatMap(quotedIn), [
+      'one',
+      'two',
+      'three',
+    ]));
 });
