@@ -104,3 +104,100 @@ describe('the messages in the troubleshooting page', () => {
       'three',
     ]));
 });
+
+describe('a decision', () => {
+  const PARTS = ['Context', 'Decision', 'Consequences', 'Rejected'];
+
+  /** What a record lacks of its form. */
+  function faultsOf(text: string): readonly string[] {
+    const [, title = '', date] = /^# (.*)\n\n(?:Date: (2\d{3}-\d\d-\d\d)\n)?/.exec(text) ?? [];
+    const parts = [...text.matchAll(/^## (.*)\n\n\S/gm)].map(([, part = '']) => part);
+    const years = text.match(/\b\d+(\.\d+)? (ms|MB)\b/) !== null && text.match(/2\d{3}-\d\d-\d\d/g)?.length === 1;
+    return [
+      ...(/\b(is|are|has|have|does|what|how|why|that)\b|[.?!]$/i.test(title) ? [`"${title}" is not a noun`] : []),
+      ...(date === undefined ? ['no date below the title'] : []),
+      ...(parts.join() === PARTS.join() ? [] : [`has the parts ${parts.join(', ')}`]),
+      ...(years ? ['a measurement without a date'] : []),
+    ];
+  }
+
+  for (const path of DOCUMENTS.filter((each) => /^docs\/decisions\/(?!README)/.test(each))) {
+    test(`has a noun as its title, a date and four parts: ${path}`, () =>
+      assert.deepEqual(faultsOf(readDocument(path)), []));
+  }
+
+  test('without this form is found', () => {
+    const whole =
+      '# The lock\n\nDate: 2026-01-31\n\n## Context\n\na\n\n## Decision\n\nb\n\n## Consequences\n\nc\n\n## Rejected\n\nd\n';
+    assert.deepEqual(faultsOf(whole), []);
+    assert.deepEqual(faultsOf(whole.replace('\n## Rejected\n\nd\n', '')), [
+      'has the parts Context, Decision, Consequences',
+    ]);
+    assert.deepEqual(faultsOf(whole.replace('Rejected\n\nd', 'Rejected\n')), [
+      'has the parts Context, Decision, Consequences',
+    ]);
+    assert.deepEqual(faultsOf(whole.replace('The lock', 'Why a lock')), ['"Why a lock" is not a noun']);
+    assert.deepEqual(faultsOf(whole.replace('Date: 2026-01-31\n', '')), ['no date below the title']);
+    assert.deepEqual(faultsOf(`${whole}It took 3.5 ms.\n`), ['a measurement without a date']);
+  });
+});
+
+describe('the prose of a document', () => {
+  const MOST_WORDS = 25;
+  const INSTEAD: readonly (readonly [habit: RegExp, instead: string])[] = [
+    [/\b(somebody|nobody|whoever|everybody)\b/i, 'a named person, or the passive'],
+    [/\bmend/i, 'fix'],
+    [/\bletter by letter\b/i, 'exactly'],
+    [/\bby (itself|themselves)\b/i, 'automatically'],
+    [/(?<!\bthere )\bis no (?!longer\b)/i, 'is not a'],
+    [/\b(is|are) tried again\b/i, 'retries'],
+    [/\bnothing listens\b/i, 'connection refused'],
+    [/\b(has|is) signed (by )?itself\b/i, 'self-signed'],
+    [/\bfor ever\b/i, 'always'],
+    [/\benough calls\b/i, 'rate limit'],
+    [/\bruns since\b/i, 'running since'],
+    [/\bpass(es|ed)? (it |them |everything )?on\b|\btells? of\b|\bis told\b/i, 'forward, publish, report'],
+    [/\blets? us in\b|\bhangs? up\b|\bhas gone away\b/i, 'reject, close'],
+    [/\bWithings (calls|says|tells|knows)\b/i, 'sends a notification, reports'],
+    [/\bprivate port\b/i, 'status port'],
+    [/\bneeds login\b/i, 'must link again'],
+    [/\bbeside\b/i, 'next to'],
+    [/\bbelongs? into\b/i, 'belongs in'],
+    [/\bPrice:|\bNot taken\b/, 'Consequences, Rejected'],
+  ];
+
+  /** The rules themselves quote what is wrong. */
+  const RULES = /^## Prose$.*?(?=^## )/ms;
+
+  /** Paragraphs, items, cells and headings, with one word in the place of code. */
+  function piecesOf(text: string): readonly string[] {
+    const plain = withoutFences(text)
+      .replaceAll(/<!--.*?-->|<\/?[a-z][^>]*>/gs, '')
+      .replaceAll(/``? .*? ``?|`[^`\n]+`/g, 'CODE')
+      .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, '$1');
+    const blocks = plain.split(/\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=\s*[|#])|(?<=^\s*#.*)\n/m);
+    return blocks.flatMap((block) => (/^\s*\|/.test(block) ? block.split('|') : [block.replaceAll(/\s+/g, ' ')]));
+  }
+
+  function objectionsTo(piece: string): readonly string[] {
+    const sentences = piece.split(/[.!?:]["”*)]*(?=\s|$)/);
+    const wordsOf = (sentence: string) => sentence.split(/\s+/).filter((word) => /[\p{L}\d]/u.test(word));
+    return [
+      ...INSTEAD.flatMap(([habit, instead]) => (habit.test(piece) ? [`${habit} is ${instead}`] : [])),
+      ...(/[^"]\?(\s|$)/.test(piece) && !/^\s*#|^\s*- (\*\*How do I|Why not Home)/.test(piece)
+        ? ['a question as a hint']
+        : []),
+      ...sentences.filter((each) => wordsOf(each).length > MOST_WORDS).map((each) => `${wordsOf(each).length} words`),
+      ...sentences.filter((each) => each.split(';').length > 2).map(() => 'more than one semicolon'),
+    ];
+  }
+
+  for (const path of DOCUMENTS) {
+    test(`has none of the worst habits: ${path}`, () => {
+      const text = readDocument(path);
+      const pieces = piecesOf(path === 'CONTRIBUTING.md' ? text.replace(RULES, '') : text);
+      const found = pieces.flatMap((piece) => objectionsTo(piece).map((objection) => `${objection}: ${piece.trim()}`));
+      assert.deepEqual(found, []);
+    });
+  }
+});
