@@ -176,7 +176,9 @@ describe('the prose of a document', () => {
       .replaceAll(/``? .*? ``?|`[^`\n]+`/g, 'CODE')
       .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, '$1');
     const blocks = plain.split(/\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=\s*[|#])|(?<=^\s*#.*)\n/m);
-    return blocks.flatMap((block) => (/^\s*\|/.test(block) ? block.split('|') : [block.replaceAll(/\s+/g, ' ')]));
+    return blocks.flatMap((block) =>
+      /^\s*\|/.test(block) ? block.split('|') : [block.replaceAll(/\s+/g, ' ').trim()],
+    );
   }
 
   function objectionsTo(piece: string): readonly string[] {
@@ -192,12 +194,49 @@ describe('the prose of a document', () => {
     ];
   }
 
+  /** The comments of a file, as paragraphs. */
+  function commentsOf(text: string): readonly string[] {
+    const lines = text.split('\n').map((line) => /^\s*(?:#|\/\/)(?!!) ?(.*)/.exec(line)?.[1] ?? '');
+    // A setting, a command or an example is not prose.
+    return piecesOf(lines.map((line) => (/^\S+ ?=|^ |^---/.test(line) ? '' : line)).join('\n'));
+  }
+
+  /** Files with comments that a user reads. */
+  const COMMENTED = [
+    '.env.example',
+    ...readdirSync(join(ROOT, 'deploy'), { recursive: true, withFileTypes: true })
+      .filter((each) => each.isFile() && !/\.(md|png|svg)$/.test(each.name) && each.name !== 'weighbridge.service')
+      .map(({ parentPath, name }) => relative(ROOT, join(parentPath, name))),
+  ];
+
+  const findingsIn = (pieces: readonly string[]) =>
+    pieces.flatMap((piece) => objectionsTo(piece).map((objection) => `${objection}: ${piece.trim()}`));
+
   for (const path of DOCUMENTS) {
     test(`has none of the worst habits: ${path}`, () => {
       const text = readDocument(path);
-      const pieces = piecesOf(path === 'CONTRIBUTING.md' ? text.replace(RULES, '') : text);
-      const found = pieces.flatMap((piece) => objectionsTo(piece).map((objection) => `${objection}: ${piece.trim()}`));
-      assert.deepEqual(found, []);
+      assert.deepEqual(findingsIn(piecesOf(path === 'CONTRIBUTING.md' ? text.replace(RULES, '') : text)), []);
     });
   }
+
+  for (const path of COMMENTED) {
+    test(`has none of the worst habits in the comments of ${path}`, () =>
+      assert.deepEqual(findingsIn(commentsOf(readDocument(path))), []));
+  }
+
+  test('is read piece by piece, without code', () => {
+    const long = 'word '.repeat(MOST_WORDS + 1).trim();
+    const text = `# Title\nOne\ntwo \`a; b; c?\`.\n- item\n- item\n\n| a | b; c; d |\n\n\`\`\`sh\nnobody\n\`\`\`\n`;
+    assert.deepEqual(findingsIn(piecesOf(text)), ['more than one semicolon: b; c; d']);
+    assert.deepEqual(findingsIn(piecesOf(`${long}.`)), [`26 words: ${long}.`]);
+    assert.deepEqual(findingsIn(piecesOf(`${long.replace(' ', '. ')}.`)), []);
+    assert.deepEqual(findingsIn(piecesOf('Is there a network? Try again.')).length, 1);
+    assert.deepEqual(findingsIn(piecesOf('Nobody passes it on.\n\n## Why not?')).length, 2);
+    assert.deepEqual(commentsOf('#!/bin/sh\n# One\n# two.\nx=1 # no\n\n  // Three.\n# A=b'), [
+      '',
+      'One two.',
+      'Three.',
+      '',
+    ]);
+  });
 });
