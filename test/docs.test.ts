@@ -232,11 +232,6 @@ describe('the prose of a document', () => {
     assert.deepEqual(findingsIn(piecesOf(`${long.replace(' ', '. ')}.`)), []);
     assert.deepEqual(findingsIn(piecesOf('Is there a network? Try again.')).length, 1);
     assert.deepEqual(findingsIn(piecesOf('Nobody passes it on.\n\n## Why not?')).length, 2);
-    assert.deepEqual(commentsOf('#!/bin/sh\n# One\n# two.\nx=1 # no\n\n  // Three.\n# A=b'), [
-      '',
-      'One two.',
-      'Three.',
-      '',
-    ]);
+    assert.deepEqual(commentsOf('#!/bin/sh\n# One\n# two.\nx=1 # no\n\n  // Three.\n# A=b'), ['One two.', 'Three.']);
   });
 });
