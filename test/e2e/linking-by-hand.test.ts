@@ -45,11 +45,7 @@ test('the commands of linking-by-hand.md link a person whose next weigh-in is th
   const consent = await fetch((await bash(set + link, { cwd })).trim(), { redirect: 'manual' });
   const landed = new URL(consent.headers.get('location') ?? '');
   const page = await fetch(landed);
-  assert.match(
-    await page.text(),
-    /link by hand, copy/,
-    'the browser ends on a page that does not use up the code',
-  );
+  assert.match(await page.text(), /link by hand, copy/, 'the browser ends on a page that does not use up the code');
   const code = landed.searchParams.get('code') ?? '';
 
   const answered = await bash(set + exchange + subscribe, { cwd, input: `${code}\n` });
