@@ -235,3 +235,26 @@ describe('the prose of a document', () => {
     assert.deepEqual(commentsOf('#!/bin/sh\n# One\n# two.\nx=1 # no\n\n  // Three.\n# A=b'), ['One two.', 'Three.']);
   });
 });
+
+test('the changelog has the newest version first, and the groups of Keep a Changelog', () => {
+  const text = readDocument('CHANGELOG.md');
+  const { version } = JSON.parse(readDocument('package.json'));
+  const versions = [...text.matchAll(/^## (.*)$/gm)].map(([, heading = '']) => heading);
+  assert.ok(versions[0]?.startsWith(`[${version}] - `) || versions[0] === '[Unreleased]', versions[0]);
+  for (const heading of versions)
+    assert.match(heading, /^\[(Unreleased|\d+\.\d+\.\d+)\]( - (2\d{3}-\d\d-\d\d|not released))?$/);
+  const groups = [...text.matchAll(/^### (.*)$/gm)].map(([, heading = '']) => heading);
+  const known = ['Added', 'Changed', 'Deprecated', 'Removed', 'Fixed', 'Security'];
+  assert.deepEqual(
+    groups.filter((each) => !known.includes(each)),
+    [],
+  );
+});
+
+test('SECURITY.md names the supported versions, and the versions of Node that are tested', () => {
+  const text = readDocument('SECURITY.md');
+  assert.match(text, /^## Supported versions$/m);
+  const [, first, second, third, last] = /^The tests run on Node (\d+), (\d+), (\d+) and (\d+)\./m.exec(text) ?? [];
+  const [, ...versions] = /versions=\(([\d. ]+)\)/.exec(readDocument('.ci/matrix'))?.[1]?.split(' ') ?? [];
+  assert.deepEqual([first, second, third, last], versions);
+});
