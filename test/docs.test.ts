@@ -92,6 +92,16 @@ describe('the messages in the troubleshooting page', () => {
     .filter((name) => /\.c?[jt]s$/.test(name))
     .map((name) => readFileSync(join(ROOT, 'src', name), 'utf8'));
 
+  const pill = [...readDocument('docs/status-page.md').matchAll(/^\| (`.*) \|/gm)].flatMap(([, cell = '']) =>
+    codeIn(cell),
+  );
+  test('and those on the pill of the status page are those of the page', () => {
+    assert.ok(pill.length >= 7);
+    const source = readFileSync(join(ROOT, 'src/page/status-page.ts'), 'utf8');
+    const missing = pill.flatMap((text) => text.split(/, 1 note| 6 h/)).filter((text) => !source.includes(text));
+    assert.deepEqual(missing, []);
+  });
+
   for (const message of new Set(lines.flatMap(quotedIn))) {
     test(`are those of the program, or of others: ${message}`, () =>
       assert.ok(Object.values(OTHERS).flat().includes(message) || sources.some((text) => text.includes(message))));
@@ -163,7 +173,7 @@ describe('the prose of a document', () => {
     [/\bneeds login\b/i, 'must link again'],
     [/\bbeside\b/i, 'next to'],
     [/\bbelongs? into\b/i, 'belongs in'],
-    [/\bPrice:|\bNot taken\b/, 'Consequences, Rejected'],
+    [/\bNot taken\b/, 'Rejected'],
   ];
 
   /** The rules themselves quote what is wrong. */
