@@ -1,20 +1,21 @@
-import { type BackfillState, type BackfillWatch, backfill } from '../app/collect/backfill.ts';
+import {
+  type BackfillWatch,
+  BEFORE_THE_FIRST_SCALE,
+  describeProgress,
+  describeResult,
+  describeUnreadable,
+  describeWait,
+  shareOf,
+} from '../app/collect/backfill.ts';
 import { makeDirectories } from '../daemon/core.ts';
-import { backfillIn } from '../daemon/data-directory.ts';
-
+import { formatDay } from '../domain/clock.ts';
 import { nameOf } from '../domain/household.ts';
 import type { UserId } from '../domain/token.ts';
-import { explain } from '../domain/trouble.ts';
 import { realClock } from '../runtime/real-clock.ts';
-import { makeDirectory } from '../storage/files.ts';
-import { createBackfillFiles } from '../storage/progress-files.ts';
-import { type DateRange, describeEmptyRange, formatDay, isEmptyRange } from './dates.ts';
+import { type DateRange, describeEmptyRange, isEmptyRange } from './dates.ts';
 import { openCommand, readPeople } from './open-command.ts';
 import { openProgress, type Progress } from './progress.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
-
-/** Withings was founded in June 2008, and its first scale was sold from 2009 on: no scale has measured anything before. */
-const BEFORE_THE_FIRST_SCALE = new Date('2009-01-01T00:00:00Z');
 
 /** Fetches a person's history into the journal, beside a running daemon or without one. */
 export async function backfillUser(shell: Shell, userId: UserId, options: DateRange): Promise<ExitCode> {
@@ -22,27 +23,20 @@ export async function backfillUser(shell: Shell, userId: UserId, options: DateRa
   if (isEmptyRange({ since, until })) throw new ExitError(ExitCode.usage, describeEmptyRange({ since, until }));
   using progress = await openProgress(shell, realClock);
   const { config, core } = openCommand(progress.shell);
-  const directory = backfillIn(config.directories.data);
   await makeDirectories(config.directories);
-  await makeDirectory(directory);
   await readPeople(shell, core.tokens, userId);
 
   const { print, say, signal } = progress.shell;
   const who = nameOf(userId, config.people);
-  const ports = {
-    withAccess: core.withAccess,
-    measures: core.client,
+  const opened = {
     journal: await core.openJournal(),
-    store: createBackfillFiles(directory),
     unreadable: await core.openUnreadable(),
-    clock: realClock,
     random: Math.random,
     watch: createWatch(progress, who),
-    signal,
   };
   try {
-    const state = await backfill(ports, userId, { since, until });
-    print(summary(who, state));
+    const state = await core.backfill(opened, userId, { since, until });
+    print(`${who}: ${describeResult(state)}`);
     if (state.fresh > 0 || until === undefined || until > state.end) {
       say('"weighbridge serve" fetches and publishes the last 24 hours.');
     }
@@ -58,31 +52,16 @@ export async function backfillUser(shell: Shell, userId: UserId, options: DateRa
 function createWatch({ shell, update }: Progress<Shell>, who: string): BackfillWatch {
   let hasBegun = false;
   return {
-    progress({ since, begin, next, end, groups, added }) {
+    progress(state) {
+      const { since, begin, end } = state;
       if (!hasBegun && begin < end) {
         const where = begin > since ? `, continuing at ${formatDay(begin)}` : '';
         shell.say(`${who}: fetching weigh-ins from ${formatDay(since)} to ${formatDay(end)}${where}`);
       }
       hasBegun = true;
-      const done = (next.getTime() - since.getTime()) / (end.getTime() - since.getTime());
-      update(Math.min(done, 1), `up to ${formatDay(next)}: ${groups} measure groups, ${added} new`);
+      update(shareOf(state), describeProgress(state));
     },
-    waiting(trouble, waitMs) {
-      // The hint of a throttled call is how long it waits.
-      const what = trouble.recovery === 'throttled' ? trouble.message : explain(trouble);
-      shell.say(explain({ message: what, hint: `Next try in ${Math.ceil(waitMs / 1000)} s.` }));
-    },
-    unreadable(window, what) {
-      const where = `between ${formatDay(window.start)} and ${formatDay(window.end)}`;
-      const kept = 'weighbridge kept the measure group in unreadable.jsonl in the data directory. Please report it.';
-      shell.say(`warning: cannot read a measure group from Withings ${where}: ${what}. ${kept}`);
-    },
+    waiting: (trouble, waitMs) => shell.say(describeWait(trouble, waitMs)),
+    unreadable: (window, what) => shell.say(`warning: ${describeUnreadable(window, what)}`),
   };
-}
-
-function summary(who: string, { begin, end, groups, added, first, last }: BackfillState): string {
-  if (begin >= end) return `${who}: nothing to fetch`;
-  if (first === undefined || last === undefined)
-    return `${who}: no measure groups from ${formatDay(begin)} to ${formatDay(end)}`;
-  return `${who}: ${groups} measure groups from ${formatDay(first)} to ${formatDay(last)}, ${added} new`;
 }

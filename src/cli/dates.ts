@@ -1,4 +1,4 @@
-import { formatTime, LOCAL_ZONE } from '../domain/clock.ts';
+import { formatDay } from '../domain/clock.ts';
 import { isDay, parseTime } from '../domain/dates.ts';
 
 export const DATE_EXAMPLE = '2026-01-31, 2026-01-31T07:00 or 2026-01-31T07:00:00Z';
@@ -35,11 +35,6 @@ export interface DateRange {
 export function describeEmptyRange({ since, until }: DateRange): string {
   const [first, last] = [since, until && new Date(until.getTime() - 1)].map((date) => (date ? formatDay(date) : ''));
   return `--until (${last}) is not after --since (${first})`;
-}
-
-/** `2026-01-31`, in the time zone of this computer. */
-export function formatDay(date: Date): string {
-  return formatTime(date, LOCAL_ZONE).slice(0, '2026-01-31'.length);
 }
 
 /** Whether nothing can lie between the two. */

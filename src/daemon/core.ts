@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { createAnnouncer } from '../app/collect/announce.ts';
+import { type BackfillPorts, backfill } from '../app/collect/backfill.ts';
 import { createCollect } from '../app/collect/collect.ts';
 import { createHeights } from '../app/collect/heights.ts';
 import { createScales } from '../app/collect/scales.ts';
@@ -11,6 +12,7 @@ import { createSubscriptions } from '../app/subscribe/subscriptions.ts';
 import { createAccessTokens, createWithAccess } from '../app/tokens/access-tokens.ts';
 import { obtainLogin } from '../app/tokens/rotate-token.ts';
 import type { Config } from '../config/config.ts';
+import type { BackfillRange } from '../domain/backfill.ts';
 import { BED_KINDS, type BedEvents } from '../domain/bed.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
@@ -23,13 +25,22 @@ import { openJournal } from '../storage/journal/journal.ts';
 import { createLastingFiles } from '../storage/lasting-files.ts';
 import { createLinkFiles } from '../storage/link-files.ts';
 import { createPersonFiles } from '../storage/person-files.ts';
-import { createCursorFiles } from '../storage/progress-files.ts';
+import { createBackfillFiles, createCursorFiles } from '../storage/progress-files.ts';
 import { createAccessFiles, createTokenFiles, sweepTokenFiles } from '../storage/token-files.ts';
 import { openUnreadableFile } from '../storage/unreadable-file.ts';
 import { createConsent } from '../withings/authorize.ts';
 import { createWithingsClient } from '../withings/client.ts';
 import { createRateLimit } from '../withings/rate-limit.ts';
-import { bedIn, cursorsIn, journalIn, linksIn, peopleIn, storedStatusPorts, unreadableIn } from './data-directory.ts';
+import {
+  backfillIn,
+  bedIn,
+  cursorsIn,
+  journalIn,
+  linksIn,
+  peopleIn,
+  storedStatusPorts,
+  unreadableIn,
+} from './data-directory.ts';
 
 /** Settings that suffice for calls to Withings. */
 export type WithingsConfig = Config & {
@@ -162,6 +173,17 @@ export function createCore(
         announce,
         log,
       }),
+    /** Fetches a person's history into the journal. */
+    async backfill(
+      opened: Pick<BackfillPorts, 'journal' | 'unreadable' | 'random' | 'watch'>,
+      userId: UserId,
+      range: BackfillRange,
+    ) {
+      const directory = backfillIn(directories.data);
+      await makeDirectory(directory);
+      const store = createBackfillFiles(directory);
+      return await backfill({ ...opened, withAccess, measures: client, store, clock, signal }, userId, range);
+    },
     callback: redirectUrl === undefined ? undefined : createCallback(redirectUrl),
   };
 }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { createBackfills } from '../app/collect/backfills.ts';
 import { createBedIntake } from '../app/collect/bed-intake.ts';
 import { createCollector } from '../app/collect/collector.ts';
 import { createIntake } from '../app/collect/intake.ts';
@@ -128,8 +129,15 @@ export async function startDaemon(
     clock,
     log,
   });
+  const backfills = createBackfills({
+    backfill: (watch, ...whose) => core.backfill({ journal, unreadable, random, watch }, ...whose),
+    people,
+    log,
+    signal,
+  });
   const page = {
     liveStatus,
+    backfills,
     journal,
     examine,
     version,
@@ -179,6 +187,7 @@ export async function startDaemon(
       const published = publishing[Symbol.asyncDispose]();
       await linker?.[Symbol.asyncDispose]();
       await collected;
+      await backfills[Symbol.asyncDispose]();
       await Promise.all(running);
       await published;
       await closed;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import type { Backfills } from '../app/collect/backfills.ts';
 import { cleanPasted, readPasted } from '../app/link/pasted.ts';
 import type { LiveStatus } from '../app/status/live-status.ts';
 import { createStatusChanges } from '../app/status/status-changes.ts';
@@ -28,6 +29,7 @@ const JOURNAL_WAIT_MS = 500;
 
 export interface StatusPorts {
   readonly liveStatus: LiveStatus;
+  readonly backfills: Pick<Backfills, 'begin' | 'newest'>;
   readonly journal: OpenJournal;
   /** What is wrong with the set-up, as far as it shows without asking anyone. */
   readonly examine: () => Promise<readonly Concern[]>;
@@ -69,11 +71,11 @@ export function pageUrlOf(
 export async function openStatusPort(config: Config, ports: StatusPorts): Promise<StatusPort | undefined> {
   const { host, port, ingress, password } = config.status;
   if (port === undefined) return undefined;
-  const { liveStatus, journal, examine, clock, signal } = ports;
+  const { liveStatus, backfills, journal, examine, clock, signal } = ports;
   const changes = createStatusChanges({
     liveStatus,
     lookForMore: journal.look,
-    examine,
+    examine: async () => [backfills.newest(), await examine()],
     feed: journal.feed,
     clock,
     signal,
@@ -90,9 +92,14 @@ function createPage(
   ports: StatusPorts,
   watch: Page['watch'],
 ): Page & Pick<StatusPort, 'load'> {
-  const { liveStatus, journal, examine, version, pageFiles, clock } = ports;
+  const { liveStatus, backfills, journal, examine, version, pageFiles, clock } = ports;
   const request = () => ports.consent?.request({ demo: false, subscribe: true }).link;
   const pastes = !callback.answersRedirect && offersLink && ports.consent !== undefined;
+  const backfill = async (text: string) => {
+    const person = (await liveStatus.look()).people.find(({ userId }) => userId === text);
+    if (person !== undefined) backfills.begin(person.userId);
+    return person !== undefined;
+  };
   const load = lazily(async () => {
     const { renderPage } = await import('../page/status-page.ts');
     return { renderPage, assets: await readAssets(pageFiles) };
@@ -128,10 +135,12 @@ function createPage(
         // The app of Home Assistant opens another browser for it, which is not logged in there.
         linkUrl: (isFramed && offersLink && request()?.href) || relative(PATHS.link),
         pastes: isFramed && pastes,
+        backfill: backfills.newest(),
       };
       return renderPage(view, (name) => `${relative(PATHS.assets)}${name}?v=${assets.get(name)?.hash}`);
     },
     link: offersLink ? () => (callback.answersRedirect ? request() : undefined) : undefined,
+    backfill: offersLink ? backfill : undefined,
     people,
     linkPasted: pastes
       ? (address, deadline) => ports.onRedirect(readPasted(cleanPasted(address)) ?? NOTHING, deadline)

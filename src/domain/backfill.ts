@@ -18,4 +18,20 @@ export interface BackfillStore {
   load(userId: UserId): Promise<BackfillProgress | undefined>;
   save(userId: UserId, progress: BackfillProgress): Promise<void>;
   remove(userId: UserId): Promise<void>;
+  /**
+   * Lets no other backfill run, in any process.
+   *
+   * @throws Trouble `backfill_running`
+   */
+  lock(): Promise<AsyncDisposable>;
+}
+
+/** A backfill that the page asked for, as it stands. */
+export interface BackfillRun {
+  readonly userId: UserId;
+  readonly state: 'running' | 'done' | 'failed';
+  /** How much of the time is fetched, between 0 and 1. */
+  readonly share: number;
+  /** How far it has come, why it waits, what it has brought, or why it failed. */
+  readonly text: string;
 }

@@ -55,6 +55,11 @@ export function checkClock(clock: Clock): void {
 /** The zone of this machine, for which no table of zones has to be loaded: 10 ms and 3 MB at the first line of a log. */
 export const LOCAL_ZONE = 'local';
 
+/** `2026-01-31`, in the time zone of this computer. */
+export function formatDay(date: Date): string {
+  return formatTime(date, LOCAL_ZONE).slice(0, '2026-01-31'.length);
+}
+
 /**
  * An ISO 8601 time to the second with the offset of `timeZone` (IANA, `+01:00` or `LOCAL_ZONE`), or of UTC where it is
  * not known.

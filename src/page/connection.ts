@@ -4,7 +4,7 @@ import { modelOf, type Scale } from '../domain/scale.ts';
 import { isPersonWell, type LoginState, type PersonStatus, type SubscriptionStatus } from '../domain/status.ts';
 import { type Html, html } from '../html/html.ts';
 import { drawLinkButton, nameOf } from './parts.ts';
-import type { PageView } from './view.ts';
+import { PATHS, type PageView, relative } from './view.ts';
 import { list, sayWhen, sentence, timeAgo } from './words.ts';
 
 /** What a line of the connection says, and the exact words of Withings or the system behind it. */
@@ -31,8 +31,15 @@ ${line('Last notification', lastNotification ? timeAgo(lastNotification) : 'None
 ${line('Last successful check', lastContact ? timeAgo(lastContact) : 'Never')}
 ${scales.map((scale) => line('Scale', sayScale(scale, now), scale.battery === 'low'))}
 </dl>
-${login.state !== 'needs_login' && drawLinkButton(view, label, 'quiet')}
+${login.state !== 'needs_login' && html`${drawLinkButton(view, label, 'quiet')}${view.offersLink && drawBackfillButton(person, view)}`}
 </details>`;
+}
+
+function drawBackfillButton(person: PersonStatus, { backfill }: PageView): Html {
+  const { userId } = person;
+  const isRunning = backfill?.state === 'running';
+  const of = html`<span class="unseen"> of <bdi>${nameOf(person)}</bdi></span>`;
+  return html`<form method="post" action="${relative(PATHS.backfill)}${userId}"><button${isRunning && html` disabled`}>Fetch past years${of}</button></form>`;
 }
 
 function line(term: string, text: string | Html, isBad = false): Html {

@@ -30,7 +30,7 @@ ${drawHeld(person, view)}
 ${drawBed(person, view)}
 </header>
 ${drawCharts(person, view)}
-<footer>${drawConnection(person, view)}${everything.histories.quantitiesOf(userId).length > 0 && drawCsvLink(person)}</footer>
+<footer>${drawConnection(person, view)}${everything.histories.quantitiesOf(userId).length > 0 && drawCsvLink(person)}${drawBackfill(person, view)}</footer>
 </article>`;
 }
 
@@ -42,6 +42,15 @@ function drawBed({ bed }: PersonStatus, { now }: PageView): Html | false {
 function drawCsvLink(person: PersonStatus): Html {
   return html`<a class="csv" href="${relative(PATHS.csv)}${person.userId}" download>${drawIcon('download')}CSV<span class="unseen"> of all weigh-ins of <bdi>${nameOf(person)}</bdi></span></a>`;
 }
+
+/** How far the fetch of past years has come that the page asked for. */
+function drawBackfill({ userId }: PersonStatus, { backfill: run }: PageView): Html | false {
+  if (run?.userId !== userId) return false;
+  const bar = html`<progress value="${run.share.toFixed(3)}" aria-label="Past years"></progress>`;
+  return html`<div class="backfill hint">${RUNS[run.state]}: ${run.text}${run.state === 'running' && bar}</div>`;
+}
+
+const RUNS = { running: 'Fetching past years', done: 'Past years', failed: 'Cannot fetch past years' } as const;
 
 function drawWeight(weights: Series, derived: Derived, view: PageView): Html | false {
   const last = weights.at(-1);

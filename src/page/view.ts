@@ -1,3 +1,4 @@
+import type { BackfillRun } from '../domain/backfill.ts';
 import type { WeightUnit } from '../domain/format.ts';
 import type { Histories } from '../domain/history.ts';
 import type { Status } from '../domain/status.ts';
@@ -41,6 +42,8 @@ export interface PageView {
   readonly linkUrl: string;
   /** The page takes the address that the browser ended on, where it does not come back. */
   readonly pastes: boolean;
+  /** The newest fetch of past years that the page asked for. */
+  readonly backfill: BackfillRun | undefined;
 }
 
 export interface Concern {
@@ -57,6 +60,8 @@ export const PATHS = {
   link: '/link',
   /** Takes the address that the browser ended on. */
   pasted: '/pasted',
+  /** Fetches the past years of a person, by POST: `/backfill/USERID`. */
+  backfill: '/backfill/',
   /** Tells by server-sent events that the page has changed. */
   changes: '/changes',
   /** Every weigh-in of a person, as CSV: `/csv/USERID`. */

@@ -3,8 +3,10 @@ import { parseTime } from '../domain/dates.ts';
 import type { Log } from '../domain/log.ts';
 import type { CursorStore } from '../domain/reading.ts';
 import type { UserId } from '../domain/token.ts';
+import { Trouble } from '../domain/trouble.ts';
 import { attempt, attemptRead, type FileSystem, nodeFiles, readText, replaceFile } from './files.ts';
 import { parseFields } from './json.ts';
+import { lockFile } from './lock.ts';
 
 /** 9999-12-31: no cursor lies after it, whatever a broken disk holds. */
 const LATEST_SECONDS = 253_402_300_799;
@@ -38,6 +40,9 @@ export function createCursorFiles(directory: string, log: Log, files: FileSystem
   };
 }
 
+/** Far longer than it takes to start flock(1). */
+const LOCK_WAIT_MS = 5_000;
+
 /**
  * One file per user, one line of JSON. It is there while a backfill runs, or was killed.
  *
@@ -55,7 +60,18 @@ export function createBackfillFiles(directory: string, files: FileSystem = nodeF
           if (name === userId || name.startsWith(`${userId}.`)) await files.rm(`${directory}/${name}`, { force: true });
         }
       }),
+    async lock() {
+      const late = AbortSignal.timeout(LOCK_WAIT_MS);
+      return await lockFile(`${directory}/.lock`, late).catch((error) => {
+        throw late.aborted ? isRunning() : error;
+      });
+    },
   };
+}
+
+function isRunning(): Trouble {
+  const hint = 'Wait until it ends, and start this one again.';
+  return new Trouble('another backfill is running', { code: 'backfill_running', recovery: 'retry', hint });
 }
 
 function parseProgress(text: string | undefined): BackfillProgress | undefined {

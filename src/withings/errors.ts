@@ -60,7 +60,7 @@ const TOKEN_REFUSED: Meaning = {
   code: 'token_refused',
   recovery: 'login',
   means: 'Withings rejected the login',
-  hint: 'The person must link again: run "weighbridge login". weighbridge retries every hour.',
+  hint: 'The person must link again, on the status page or with "weighbridge login". weighbridge retries every hour.',
 };
 const CODE_REFUSED: Meaning = {
   code: 'code_refused',

@@ -3,9 +3,12 @@ import { watch } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call } from '../../src/sandbox/calls.ts';
+import { createBackfillFiles } from '../../src/storage/progress-files.ts';
 import { history } from '../support/backfill-bench.ts';
 import { assertJournal, assertNoSecrets, HOLDS_TOKENS, watchCalls } from '../support/checker.ts';
+import { freePort } from '../support/free-port.ts';
 import { CLIENT, type Home, startHome } from '../support/home.ts';
 import { type Program, runProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -97,7 +100,7 @@ describe('a backfill of 5,000 groups beside a running daemon', () => {
       groups.map(({ grpid }) => grpid),
       'every group once, the oldest first, and none that is fresh',
     );
-    assert.deepEqual(await backfillFiles(home), []);
+    assert.deepEqual(await backfillFiles(home), ['.lock']);
     assert.deepEqual([...statuses], [0], 'Withings was never asked too often, nor the same again');
     rules.assertRules();
     t.diagnostic(`${rules.count} calls, ${rules.busiestMinute()} in the busiest minute`);
@@ -119,6 +122,84 @@ describe('a backfill of 5,000 groups beside a running daemon', () => {
       if (!HOLDS_TOKENS.test(path)) assertNoSecrets(text, [CLIENT.clientSecret], issued);
     }
     assertNoSecrets(stdout + stderr + daemon.output(), [CLIENT.clientSecret], issued);
+  });
+});
+
+describe('the button of the page', () => {
+  test('does the same in the daemon, alone, and goes on where the daemon was killed', async () => {
+    let [calls, hang] = [0, () => undefined as unknown];
+    const hanging = new Promise<void>((resolve) => {
+      hang = resolve;
+    });
+    const { home: opened, groups } = await homeWithHistory(1_000, {
+      fault(call, answer) {
+        if (answer !== undefined || !isBackfill(call) || ++calls !== 60) return undefined;
+        hang();
+        return 'hang';
+      },
+    });
+    await using home = opened;
+    const page = `http://127.0.0.1:${await freePort()}/`;
+    const serve = () => home.serve({ STATUS_PORT: new URL(page).port, USER_NAMES: `${PERSON}:Anna` });
+    const press = async () => (await fetch(`${page}backfill/${PERSON}`, { method: 'POST' })).text();
+    const read = async () => (await fetch(page)).text();
+    const readUntil = async (text: RegExp) => {
+      while (!text.test(await read())) await sleep(100);
+    };
+
+    await using first = await serve();
+    await first.line(({ event }) => event === 'fetched');
+    assert.match(await press(), /<button disabled>Fetch past years/, 'the way back leads to the page');
+    await hanging;
+    assert.match(await read(), /Fetching past years: up to \d{4}-\d\d-\d\d: \d+ measure groups/);
+    await press();
+    const { code, stderr } = await home.start(TEXT, BACKFILL).exited;
+    assert.deepEqual(
+      [code, stderr.split('\n')[0]],
+      [1, 'error: another backfill is running. Wait until it ends, and start this one again.'],
+    );
+    first.child.kill('SIGKILL');
+    await first.exited;
+    const before = await home.journal();
+    assert.ok(before.length > 0 && before.length < groups.length, `${before.length}`);
+
+    await using second = await serve();
+    await second.line(({ event }) => event === 'fetched');
+    calls = 0;
+    await press();
+    await readUntil(/Past years: \d+ measure groups from \S+ to \S+, \d+ new/);
+    assert.ok(calls < 60, 'it went on');
+    assert.deepEqual(
+      (await home.journal()).map(({ grpid }) => grpid),
+      groups.map(({ grpid }) => grpid),
+    );
+    const told = second.lines.filter(({ event }) => event === 'backfill').map(({ text }) => text);
+    assert.match(
+      told.join('\n'),
+      /^Anna \(1234\): fetching past years.*\nAnna \(1234\): past years: \d+ measure groups .*$/,
+    );
+    const ids = new Set(groups.map(({ grpid }) => grpid));
+    const lines = [...first.lines, ...second.lines];
+    assert.deepEqual(
+      lines.filter(({ grpid }) => ids.has(Number(grpid))),
+      [],
+      'none of it is news',
+    );
+  });
+
+  test('says on the page that the command is running', async () => {
+    const { home: opened } = await homeWithHistory(10);
+    await using home = opened;
+    await mkdir(join(home.directory, 'data/backfill'), { recursive: true });
+    await using _command = await createBackfillFiles(join(home.directory, 'data/backfill')).lock();
+    const port = await freePort();
+    await using daemon = await home.serve({ STATUS_PORT: `${port}` });
+    await daemon.line(({ event }) => event === 'fetched');
+    await fetch(`http://127.0.0.1:${port}/backfill/${PERSON}`, { method: 'POST' });
+    const { text } = await daemon.line(({ event, level }) => event === 'backfill' && level === 'error');
+    assert.match(String(text), /cannot fetch past years: another backfill is running/);
+    const page = await (await fetch(`http://127.0.0.1:${port}/`)).text();
+    assert.match(page, /Cannot fetch past years: another backfill is running/);
   });
 });
 

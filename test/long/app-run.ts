@@ -8,7 +8,7 @@ import { realClock } from '../../src/runtime/real-clock.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { retainedOn, startMosquitto } from '../support/broker.ts';
 import { findChromium, launchChromium, NO_BROWSER } from '../support/chromium.ts';
-import { IMAGE, openBuildah, startContainer } from '../support/container.ts';
+import { type Container, IMAGE, openBuildah, startContainer } from '../support/container.ts';
 import { freePort } from '../support/free-port.ts';
 import { CALLBACK_PATH, CLIENT } from '../support/home.ts';
 import { pack, ROOT } from '../support/packed.ts';
@@ -23,6 +23,8 @@ import { type Program, startProgram } from '../support/program.ts';
 const { values } = parseArgs({ options: { image: { type: 'string' } } });
 const APP = join(ROOT, 'deploy/home-assistant-app');
 const place = mkdtempSync(join(tmpdir(), 'weighbridge-app-'));
+const REFUSED = /Anna \(1234\): .*must link again/;
+const PAST_YEARS = /past years: 6 measure groups from 2012-06-01 to 2025-06-01, 6 new/i;
 const PATIENCE_MS = 120_000;
 const SECRET = 'first-password-of-the-service';
 const OTHER_SECRET = 'second-password-of-the-service';
@@ -43,7 +45,7 @@ async function until(what: string, isSo: () => boolean | Promise<boolean>, detai
 }
 
 /** What starts the app on a folder, which is `/data` for it. */
-type Start = (folder: string, env: Readonly<Record<string, string>>) => Promise<Program>;
+type Start = (folder: string, env: Readonly<Record<string, string>>) => Promise<Program | Container>;
 
 /** What the image sets, as its Containerfile has it. */
 function readImageSettings(): Readonly<Record<string, string>> {
@@ -71,14 +73,17 @@ async function buildImage(base: string): Promise<Start> {
   buildah.build(context);
   buildah.build(APP, { base: IMAGE, image: app });
   const image = buildah.open(app);
+  const { Entrypoint, Healthcheck, Labels, User } = image.config;
+  say(`  ${JSON.stringify({ User, Entrypoint, Healthcheck, Labels })}`);
   say(`the image: ${image.megabytes.unpacked} MB unpacked, ${image.megabytes.compressed} MB compressed`);
   return async (folder, env) => {
     const container = await startContainer({ image, folder, user: '0:0', keepsRights: true, env });
     const { child } = container;
     // A signal to the process that made the namespaces does not reach what runs in them.
     child.kill = (name) => {
-      container.signal(name === undefined || typeof name === 'number' ? 'SIGTERM' : name);
-      return true;
+      const isRunning = child.exitCode === null && child.signalCode === null;
+      if (isRunning) container.signal(name === undefined || typeof name === 'number' ? 'SIGTERM' : name);
+      return isRunning;
     };
     return container;
   };
@@ -89,6 +94,20 @@ function makeFolder(name: string, options: object): string {
   mkdirSync(folder);
   writeFileSync(join(folder, 'options.json'), JSON.stringify(options, undefined, 2), { mode: 0o600 });
   return folder;
+}
+
+/** Whether the daemon in the container is a user without rights, whom the options belong to. */
+async function expectNoRights(container: Container): Promise<void> {
+  const look = 'read pid _ < /proc/1/task/1/children; cat /proc/$pid/status; stat -c %u:%g:%a options.json';
+  const { stdout, stderr } = await container.exec(['sh', '-c', look]).exited;
+  const isUser = /^Uid:\t1000\t1000\t[\s\S]*^1000:1000:600$/m.test(stdout);
+  const hasNoRights =
+    /^CapBnd:\t0+$/m.test(stdout) && /^CapEff:\t0+$/m.test(stdout) && /^NoNewPrivs:\t1$/m.test(stdout);
+  expect(
+    'weighbridge is user 1000, without rights, and the options are its own',
+    isUser && hasNoRights,
+    stdout + stderr,
+  );
 }
 
 async function stop(program: Program): Promise<void> {
@@ -130,8 +149,8 @@ async function play(start: Start): Promise<void> {
   const wrong = await start(makeFolder('wrong', { ...options, HOLD_JUMPS: '900%', USER_NAMES: ['Anna'] }), env);
   const { code } = await wrong.exited;
   const said = wrong.output();
-  expect('both are in the log, with an example', /HOLD_JUMPS must be .*HOLD_JUMPS=20%/.test(said), said);
-  expect('and where they are changed', /USER_NAMES must be [\s\S]*Home Assistant/.test(said), said);
+  expect('both are in the log, with an example', /HOLD_JUMPS: expected .*\n.*HOLD_JUMPS=20%/.test(said), said);
+  expect('and where they are changed', /USER_NAMES: expected [\s\S]*In Home Assistant/.test(said), said);
   expect('it ends with 78', code === 78, said);
 
   say('\n== The first start, with the broker of Home Assistant');
@@ -139,22 +158,26 @@ async function play(start: Start): Promise<void> {
   played.mqtt = { host: '127.0.0.1', port: broker.port, username: 'addons', password: SECRET };
   played.lead(statusPort);
   const folder = makeFolder('data', options);
-  const app = await start(folder, env);
+  await using app = await start(folder, env);
   await until('it listens', () => /listening on/.test(app.output()), app.output);
-  await until('the client id is checked', () => /Withings knows the client id/.test(app.output()), app.output);
+  await until('the client id is checked', () => /Withings accepts the client id/.test(app.output()), app.output);
   await until('it is connected to the broker', () => /connected to the MQTT broker/.test(app.output()), app.output);
+  if ('exec' in app) await expectNoRights(app);
 
   say('\n== The page in a frame of Home Assistant');
   const page = await browser.newPage();
   await page.goto(played.url);
   const frame = page.frameLocator('iframe');
   await frame.getByText('Link a person', { exact: true }).click({ trial: true });
-  const opens = page.waitForEvent('popup');
-  await frame.getByText('Link a person', { exact: true }).click();
-  const popup = await opens;
-  await popup.waitForURL(/withingsWebhook/);
-  expect('the button leads to Withings in a tab of its own, and back', /is linked/.test(await popup.content()));
-  await popup.close();
+  const link = async (button: string) => {
+    const opens = page.waitForEvent('popup');
+    await frame.getByText(button, { exact: true }).click();
+    const popup = await opens;
+    await popup.waitForURL(/withingsWebhook/);
+    expect('the button leads to Withings in a tab of its own, and back', /is linked/.test(await popup.content()));
+    await popup.close();
+  };
+  await link('Link a person');
   await until('the page shows the person by itself', async () => (await frame.getByText('Anna').count()) > 0);
   const stranger = await fetch(`http://127.0.0.1:${statusPort}/`, { headers: { 'x-ingress-path': '/api/x' } });
   expect('another address, this machine alone, gets the page without a frame', stranger.status === 200);
@@ -164,18 +187,32 @@ async function play(start: Start): Promise<void> {
   expect('the watchdog gets 200', live.status === 200);
 
   say('\n== A weigh-in');
-  await sandbox.weigh('1234', { kilograms: 81.25, date: secondsAgo(5) });
-  await until('it is in the log', () => /weight 81\.25 kg.* Anna 1234/.test(app.output()), app.output);
+  await sandbox.weigh('1234', { kilograms: 81.25, date: secondsAgo(600) });
+  await until('it is in the log', () => /Anna \(1234\): 81\.25 kg/.test(app.output()), app.output);
   await until('on the page', async () => (await frame.getByText('81.25').count()) > 0);
   const login = (password: string) => ({ username: 'addons', password });
   const weightAt = async (url: string, password: string) =>
     (await retainedOn(url, login(password))).get('weighbridge/1234/weight') ?? '';
   await until('and at the broker', async () => (await weightAt(broker.url, SECRET)).includes('"value":81.25'));
 
+  say('\n== Past years');
+  for (const year of [2012, 2019, 2025])
+    sandbox.store(
+      '1234',
+      { kilograms: 90 - year / 100, date: Date.UTC(year, 5, 1, 6) / 1000 },
+      Date.UTC(year, 5, 1, 6) / 1000,
+    );
+  await frame.getByText('Connection: OK').click();
+  await frame.getByRole('button', { name: 'Fetch past years of Anna' }).click();
+  await until('the page shows what came', async () => (await frame.getByText(PAST_YEARS).count()) > 0, app.output);
+  expect('the log as well', PAST_YEARS.test(app.output()), app.output());
+  const newest = await weightAt(broker.url, SECRET);
+  expect('and the newest weight stays', newest.includes('"value":81.25'), newest);
+
   say('\n== The broker gets another password');
   await broker[Symbol.asyncDispose]();
   await using other = await startMosquitto({ users: { addons: OTHER_SECRET }, port: broker.port });
-  const refused = /refuses the user name|does not let us in/;
+  const refused = /rejected the (user name|connection)/;
   await until('the old one is refused', () => refused.test(app.output()), app.output);
   played.mqtt = { ...played.mqtt, password: OTHER_SECRET };
   const connections = () => app.output().split('connected to the MQTT broker').length - 1;
@@ -184,15 +221,38 @@ async function play(start: Start): Promise<void> {
   expect('no password is in the log', !app.output().includes(SECRET) && !app.output().includes(OTHER_SECRET));
 
   say('\n== A backup while it runs, a stop, and a restore elsewhere');
-  const restored = join(place, 'restored');
-  cpSync(folder, restored, { recursive: true });
+  const [restored, stale] = [join(place, 'restored'), join(place, 'stale')];
+  for (const copy of [restored, stale]) cpSync(folder, copy, { recursive: true });
   await stop(app);
-  sandbox.store('1234', { kilograms: 81.65, date: secondsAgo(2) });
-  const again = await start(restored, env);
-  await until('the missed weigh-in is in the log', () => /weight 81\.65 kg/.test(again.output()), again.output);
-  expect('without a new link', !/must link again|needs login/i.test(again.output()), again.output());
+  sandbox.store('1234', { kilograms: 81.65, date: secondsAgo(300) });
+  await using again = await start(restored, env);
+  await until('the missed weigh-in is in the log', () => / 81\.65 kg/.test(again.output()), again.output);
+  expect('without a new link', !/must link again/i.test(again.output()), again.output());
   await until('the page has it', async () => (await frame.getByText('81.65').count()) > 0);
+
+  say('\n== A backup of before the login was renewed');
+  sandbox.grants.expireAccess();
+  await sandbox.weigh('1234', { kilograms: 81.05, date: secondsAgo(2) });
+  await until('the login was renewed', () => / 81\.05 kg/.test(again.output()), again.output);
   await stop(again);
+  // Withings allows the same call every 12 s, and the old machine has just made it.
+  await sleep(12_000);
+  await using late = await start(stale, env);
+  const listensMs = performance.now();
+  await until('the log tells who must link again', () => REFUSED.test(late.output()), late.output);
+  say(`  after ${Math.round(performance.now() - listensMs)} ms`);
+  const health = async () => {
+    const answer = await fetch(`${played.pageUrl}healthz`);
+    return `${answer.status} ${await answer.text()}`;
+  };
+  await until('so does /healthz', async () => /^503 .*"1234".*"needs_login"/s.test(await health()), late.output);
+  await page.reload();
+  await until('so does the page', async () => (await frame.getByText('Anna must link again').count()) > 0);
+  await link('Link Anna again');
+  await until('the missed weigh-ins are in the log', () => / 81\.05 kg/.test(late.output()), late.output);
+  await until('/healthz is well again', async () => (await health()).startsWith('200'), late.output);
+  await until('and so is the page', async () => (await frame.getByText('must link again').count()) === 0);
+  await stop(late);
 }
 
 try {

@@ -52,6 +52,25 @@ describe('the page', () => {
     includes(text, 'Add person', 'weighbridge 0.1.0, up since Wednesday');
   });
 
+  it('fetches past years by a form, one person at a time, and says how far that has come', () => {
+    const button = (markup: string, user: string) =>
+      new RegExp(`<form method="post" action="./backfill/${user}"><button([^>]*)>Fetch past years<`).exec(markup)?.[1];
+    const idle = draw(VIEWS['well']);
+    assert.deepEqual([button(idle, ANNA), button(idle, BO)], ['', '']);
+    assert.ok(!idle.includes('<progress'));
+    const running = draw(VIEWS['backfill']);
+    assert.deepEqual([button(running, ANNA), button(running, BO)], [' disabled', ' disabled']);
+    assert.equal(running.split('Fetching past years: up to 2017-03-04: 812 measure groups').length, 2);
+    includes(running, '<progress value="0.400" aria-label="Past years">');
+    const run = { userId: BO, share: 1, text: 'no & groups' } as const;
+    const done = draw(view({ ...VIEWS['well'], backfill: { ...run, state: 'done' } }));
+    assert.deepEqual([button(done, BO), done.includes('<progress')], ['', false]);
+    includes(done, 'Past years: no &#38; groups');
+    includes(draw(view({ ...VIEWS['well'], backfill: { ...run, state: 'failed' } })), 'Cannot fetch past years: no');
+    assert.equal(button(draw(view({ ...VIEWS['well'], offersLink: false })), ANNA), undefined);
+    assert.equal(button(draw(VIEWS['needs-login']), ANNA), undefined, 'first of all Anna links again');
+  });
+
   it('is the set-up guide where nobody is linked, with the callback URL to copy', () => {
     const markup = draw(VIEWS['empty']);
     includes(

@@ -56,6 +56,17 @@ test('what a killed process left half-written goes with it, and nothing of anybo
   assert.deepEqual(await readdir(opened.path), ['12345.0a1b2c3d.tmp']);
 });
 
+test('one backfill runs at a time, in all processes, and the next one when it has ended', async () => {
+  await using opened = await open();
+  const held = await opened.store.lock();
+  const failure = await failureOf(createBackfillFiles(opened.path).lock());
+  assert.ok(failure instanceof Trouble && failure.code === 'backfill_running', String(failure));
+  await held[Symbol.asyncDispose]();
+  await using _next = await createBackfillFiles(opened.path).lock();
+  await opened.store.remove(ANNA);
+  assert.deepEqual(await readdir(opened.path), ['.lock']);
+});
+
 for (const text of [
   '',
   '\0\0\0\0',

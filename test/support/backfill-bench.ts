@@ -60,6 +60,7 @@ export function createMemoryProgress(): BackfillStore & { held: BackfillProgress
       this.held = undefined;
       return Promise.resolve();
     },
+    lock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
   };
 }
 

@@ -12,6 +12,7 @@ export interface ImageConfig {
   readonly Entrypoint: readonly string[];
   readonly Cmd: readonly string[];
   readonly Healthcheck: { readonly Test: readonly string[] };
+  readonly Labels: Readonly<Record<string, string>>;
 }
 
 export interface Image {
@@ -81,6 +82,12 @@ export interface Container extends Program {
   signal(name: NodeJS.Signals): void;
 }
 
+/** What Docker leaves to root. */
+const ENGINE_CAPABILITIES = [
+  ...['+chown', '+dac_override', '+fowner', '+fsetid', '+kill', '+setgid', '+setuid', '+setpcap'],
+  ...['+net_bind_service', '+net_raw', '+sys_chroot', '+mknod', '+audit_write', '+setfcap'],
+];
+
 /** As an engine does with `read_only`, `cap_drop: ALL`, `no-new-privileges` and a `tmpfs`, in the network of this machine. */
 const START = `set -eu
 root=$1 folder=$2 target=$3; shift 3
@@ -126,9 +133,9 @@ function asUser({ image, user, env, keepsRights = false }: ContainerOptions): re
     `HOME=${isKnown ? WorkingDir : '/'}`,
     ...Object.entries(env).map((each) => each.join('=')),
   ];
-  const rights = keepsRights
-    ? ['--clear-groups']
-    : ['--clear-groups', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
+  const bounding = ['-all', ...(keepsRights ? ENGINE_CAPABILITIES : [])].join(',');
+  const rights = ['--clear-groups', '--inh-caps=-all', `--bounding-set=${bounding}`];
+  if (!keepsRights) rights.push('--no-new-privs');
   return [
     ...['/usr/bin/setpriv', `--reuid=${uid}`, `--regid=${gid}`, ...rights],
     ...['/usr/bin/env', '-i', '-C', WorkingDir, ...variables],

@@ -64,6 +64,7 @@ export function view(changes: Partial<PageView> = {}): PageView {
     offersLink: true,
     linkUrl: './link',
     pastes: false,
+    backfill: undefined,
     ...changes,
   };
 }
@@ -219,6 +220,9 @@ export const VIEWS: Readonly<Record<string, PageView>> = {
   pounds: household(two, { unit: 'lb' }),
   stones: household(two, { unit: 'st', range: 'year' }),
   alone: household([[anna, ANNAS]]),
+  backfill: household(two, {
+    backfill: { userId: ANNA, state: 'running', share: 0.4, text: 'up to 2017-03-04: 812 measure groups, 700 new' },
+  }),
   derived: household([[ambitious, ANNAS]]),
   'derived-pounds': household([[ambitious, ANNAS]], { unit: 'lb' }),
   'needs-login': household([[{ ...anna, login: REFUSED }, ANNAS], two[1]]),

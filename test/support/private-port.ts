@@ -69,6 +69,7 @@ export function page(parts: Partial<Page> = {}): Page {
     watch: () => ({ [Symbol.dispose]: () => undefined }),
     link: () => undefined,
     linkPasted: undefined,
+    backfill: undefined,
     people: { names: new Map(), unit: 'kg' },
     ...parts,
   };

@@ -1,5 +1,5 @@
 import type { BackfillProgress, BackfillRange, BackfillStore } from '../../domain/backfill.ts';
-import { type Clock, checkClock } from '../../domain/clock.ts';
+import { type Clock, checkClock, formatDay } from '../../domain/clock.ts';
 import type {
   MeasureAnswer,
   MeasureGroup,
@@ -11,7 +11,7 @@ import type {
 import type { Journal } from '../../domain/reading.ts';
 import { retry } from '../../domain/retry.ts';
 import type { UserId } from '../../domain/token.ts';
-import type { Trouble } from '../../domain/trouble.ts';
+import { explain, type Trouble } from '../../domain/trouble.ts';
 import type { WithAccess } from '../tokens/access-tokens.ts';
 import { askInParts, brokenOff } from './parts.ts';
 import { createQueries } from './queries.ts';
@@ -28,6 +28,9 @@ const WINDOW_MS = 90 * DAY_MS;
  * announces it. What is in the journal already is not announced.
  */
 const FRESH_MS = DAY_MS;
+
+/** Withings was founded in June 2008, and its first scale was sold from 2009 on: no scale has measured anything before. */
+export const BEFORE_THE_FIRST_SCALE = new Date('2009-01-01T00:00:00Z');
 
 /** How far a run has come, and what it has found on the way; `next` moves from `begin` to `end`. */
 export interface BackfillState {
@@ -62,28 +65,27 @@ export interface BackfillWatch {
   unreadable(window: TimeWindow, what: string): void;
 }
 
+export interface BackfillPorts {
+  readonly withAccess: WithAccess;
+  readonly measures: MeasureSource;
+  readonly journal: Pick<Journal, 'append' | 'group'>;
+  readonly store: BackfillStore;
+  readonly unreadable: Pick<UnreadableStore, 'keep'>;
+  readonly clock: Clock;
+  /** Between 0 and 1; spreads retries. */
+  readonly random: () => number;
+  readonly watch: BackfillWatch;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Fetches a person's history into the journal, oldest first, and announces none of it. Trouble that passes is waited
- * for. Killed at any moment, it goes on with the window it was at when it is asked for the same range again.
+ * for. One runs at a time. Killed at any moment, it goes on with the window it was at when it is asked for the same range
+ * again.
  *
  * @throws Trouble that waiting does not repair; the reason of the signal when it is told to stop, after the step in hand
  */
-export async function backfill(
-  ports: {
-    readonly withAccess: WithAccess;
-    readonly measures: MeasureSource;
-    readonly journal: Pick<Journal, 'append' | 'group'>;
-    readonly store: BackfillStore;
-    readonly unreadable: Pick<UnreadableStore, 'keep'>;
-    readonly clock: Clock;
-    /** Between 0 and 1; spreads retries. */
-    readonly random: () => number;
-    readonly watch: BackfillWatch;
-    readonly signal: AbortSignal;
-  },
-  userId: UserId,
-  range: BackfillRange,
-): Promise<BackfillState> {
+export async function backfill(ports: BackfillPorts, userId: UserId, range: BackfillRange): Promise<BackfillState> {
   const { withAccess, measures, journal, store, clock, random, watch, signal } = ports;
   const queries = createQueries(clock);
 
@@ -147,6 +149,7 @@ export async function backfill(
     return { ...taken, next: window.end };
   };
 
+  await using _lock = await store.lock();
   let state = await persist(begin);
   watch.progress(state);
   while (state.next < state.end) {
@@ -156,6 +159,35 @@ export async function backfill(
   }
   await persist(() => store.remove(userId));
   return state;
+}
+
+/** How much of the time is fetched, between 0 and 1. */
+export function shareOf({ since, next, end }: BackfillState): number {
+  return Math.min((next.getTime() - since.getTime()) / (end.getTime() - since.getTime()), 1);
+}
+
+export function describeProgress({ next, groups, added }: BackfillState): string {
+  return `up to ${formatDay(next)}: ${groups} measure groups, ${added} new`;
+}
+
+/** What a run has brought. */
+export function describeResult({ begin, end, groups, added, first, last }: BackfillState): string {
+  if (begin >= end) return 'nothing to fetch';
+  if (first === undefined || last === undefined)
+    return `no measure groups from ${formatDay(begin)} to ${formatDay(end)}`;
+  return `${groups} measure groups from ${formatDay(first)} to ${formatDay(last)}, ${added} new`;
+}
+
+export function describeWait(trouble: Trouble, waitMs: number): string {
+  // The hint of a throttled call is how long it waits.
+  const what = trouble.recovery === 'throttled' ? trouble.message : explain(trouble);
+  return explain({ message: what, hint: `Next try in ${Math.ceil(waitMs / 1000)} s.` });
+}
+
+export function describeUnreadable({ start, end }: TimeWindow, what: string): string {
+  const where = `between ${formatDay(start)} and ${formatDay(end)}`;
+  const kept = 'weighbridge kept the measure group in unreadable.jsonl in the data directory. Please report it.';
+  return `cannot read a measure group from Withings ${where}: ${what}. ${kept}`;
 }
 
 function isSame(known: BackfillProgress, range: BackfillRange): boolean {

@@ -21,7 +21,7 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-/** The port for the household itself: the status, as JSON and as a page. It is read-only. */
+/** The port for the household itself: the status, as JSON and as a page. */
 export function createPrivateApp(options: PrivateAppOptions): Express {
   const { version, look, stuck, log } = options;
   const app = createApp();

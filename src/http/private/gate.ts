@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Clock } from '../../domain/clock.ts';
@@ -129,10 +130,21 @@ function isOwnName(host: string | undefined, names: readonly string[]): boolean 
   return isIP(name) === 4 || name === 'localhost' || names.some((each) => each.toLowerCase() === name);
 }
 
-/** Another site may lead a browser here by a link, and learns nothing by that; it may not load, embed or ask anything. */
+/**
+ * Another site may lead a browser here by a link, and learns nothing by that; it may not load, embed or ask anything.
+ * What is more than reading is for our own page, and for programs that are no browser.
+ */
 function isForeign({ method, headers }: Request): boolean {
-  const isFollowedLink = headers['sec-fetch-dest'] === 'document' && (method === 'GET' || method === 'HEAD');
-  return headers['sec-fetch-site'] === 'cross-site' && !isFollowedLink;
+  const site = headers['sec-fetch-site'];
+  if (method !== 'GET' && method !== 'HEAD')
+    return site === undefined ? isOtherOrigin(headers) : site !== 'same-origin';
+  return site === 'cross-site' && headers['sec-fetch-dest'] !== 'document';
+}
+
+/** Browsers send `Sec-Fetch-Site` only to localhost and over TLS, but `Origin` with every form. */
+function isOtherOrigin({ origin, host }: IncomingHttpHeaders): boolean {
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase();
 }
 
 /** The password of HTTP Basic (RFC 7617); undefined where there is none. */

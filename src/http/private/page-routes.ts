@@ -3,7 +3,7 @@ import { Router } from 'express';
 import type { Clock } from '../../domain/clock.ts';
 import type { People } from '../../domain/household.ts';
 import type { LinkOutcome } from '../../domain/link.ts';
-import { allowFrame, parametersOf, policyOf, refuseMethod } from '../answers.ts';
+import { allowFrame, parametersOf, policyOf, refuse, refuseMethod } from '../answers.ts';
 import { sendOutcome } from '../link-page.ts';
 import { isByIngress } from './gate.ts';
 import { createLive } from './live.ts';
@@ -26,6 +26,8 @@ export interface Page {
   readonly link: (() => URL | undefined) | undefined;
   /** Links by the address that the browser ended on, where it does not come back. Undefined where the page has no form for it. */
   readonly linkPasted: ((address: string, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>) | undefined;
+  /** Fetches past years of a person; false where there is no such person. Undefined where the page has no button for it. */
+  readonly backfill: ((userId: string) => Promise<boolean>) | undefined;
   readonly people: People;
 }
 
@@ -44,16 +46,17 @@ export interface Asset {
 }
 
 /** What the page loads comes from here, and nothing in it runs that is not a file of ours. */
-export const PAGE_POLICY = policyOf("script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'");
+export const PAGE_POLICY = policyOf(
+  ...["script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"],
+).replace("form-action 'none'", "form-action 'self'");
 
-/** In Home Assistant the page has a form. */
-const FRAMED_POLICY = allowFrame(PAGE_POLICY).replace("form-action 'none'", "form-action 'self'");
+const FRAMED_POLICY = allowFrame(PAGE_POLICY);
 /** Well below what proxies and this port's own limits allow an answer. */
 const DEADLINE_MS = 8_000;
 
 const ALWAYS = 'public, max-age=31536000, immutable';
 
-/** All of it is read-only, so it is harmless when another site makes a browser ask. */
+/** All but POST is read-only, so it is harmless when another site makes a browser ask. */
 export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Router {
   const routes = Router({ caseSensitive: true, strict: true });
   routes.get('/', async (request, response) => {
@@ -61,10 +64,12 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
     const document = await page.draw(parametersOf(request), isFramed);
     response
       .set('content-security-policy', isFramed ? FRAMED_POLICY : PAGE_POLICY)
+      // Without a referrer to this port the browser would not say either that a form of this page was sent.
+      .set('referrer-policy', 'same-origin')
       .type('html')
       .send(document);
   });
-  const { link, linkPasted, people } = page;
+  const { link, linkPasted, backfill, people } = page;
   routes.get('/pasted', async (request, response, next) => {
     if (linkPasted === undefined || !isByIngress(response)) return next('router');
     const answered = new AbortController();
@@ -76,6 +81,13 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
   if (link !== undefined) {
     routes.get('/link', (_request, response) => response.redirect(303, link()?.href ?? './'));
     routes.all('/link', refuseMethod);
+  }
+  if (backfill !== undefined) {
+    routes.post('/backfill/:userid', async (request, response, next) => {
+      if (await backfill(request.params.userid)) response.redirect(303, `../#u${request.params.userid}`);
+      else next('router');
+    });
+    routes.all('/backfill/:userid', (_request, response) => refuse(response.set('allow', 'POST'), 405));
   }
   routes.get('/changes', createLive({ watch: page.watch, clock, signal }));
   routes.get('/assets/:name', async (request, response, next) => {

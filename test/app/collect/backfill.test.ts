@@ -191,6 +191,7 @@ describe('trouble that passes', () => {
         load: () => bench.store.load(ANNA),
         save: (...args) => (++saves % 5 === 0 ? Promise.reject(full) : bench.store.save(...args)),
         remove: () => bench.store.remove(ANNA),
+        lock: bench.store.lock,
       },
     });
     assert.deepEqual(journalled(bench), ids(YEARS));
@@ -277,6 +278,7 @@ describe('a backfill that was stopped', () => {
             if (++saves === windows) stop.abort();
           },
           remove: () => bench.store.remove(ANNA),
+          lock: bench.store.lock,
         },
       }),
     );
@@ -319,12 +321,13 @@ describe('a backfill that was stopped', () => {
   test('doubles nothing when it was killed between the journal and its own note', async () => {
     await using bench = await createBackfillBench({ groups: YEARS });
     const { load, remove } = { load: () => bench.store.load(ANNA), remove: () => bench.store.remove(ANNA) };
+    const { lock } = bench.store;
     const killed = new Error('killed');
     for (const at of [1, 20, 1, 20]) {
       let saves = 0;
       const save: Bench['store']['save'] = (...args) =>
         ++saves === at ? Promise.reject(killed) : bench.store.save(...args);
-      assert.equal(await failureOf(bench.run(ALL, { store: { load, remove, save } })), killed);
+      assert.equal(await failureOf(bench.run(ALL, { store: { load, remove, save, lock } })), killed);
     }
     await bench.run();
     assert.deepEqual(journalled(bench), ids(YEARS));

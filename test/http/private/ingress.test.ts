@@ -1,22 +1,45 @@
 import { strict as assert } from 'node:assert';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { INGRESS_ADDRESS, playSupervisor } from '../../support/played-supervisor.ts';
 import { type Answer, ask, basic, openPort, page } from '../../support/private-port.ts';
 
 const PASSWORD = 'correct-horse-battery-staple';
-const PATHS = ['/', '/link', '/healthz', '/healthz?live', '/assets/page.css', '/elsewhere'];
+const PATHS = ['/', '/link', '/healthz', '/healthz?live', '/assets/page.css', '/elsewhere', '/backfill/1234'];
 /** What an address may try besides: the headers of the Supervisor, names of others, guesses. */
 const TRIALS = [
   {},
   { 'x-ingress-path': '/api/hassio_ingress/x', 'x-forwarded-for': INGRESS_ADDRESS },
   { host: 'homeassistant.local:8123' },
   { 'sec-fetch-site': 'cross-site' },
+  { ...basic(PASSWORD), origin: 'https://evil.example' },
   basic('a guess'),
   basic(PASSWORD),
 ];
 
+/** What a program in Home Assistant's network may send, or a browser through the Supervisor. */
+const ODD: readonly Readonly<Record<string, string>>[] = [
+  { 'x-ingress-path': '//evil.example' },
+  { 'x-ingress-path': 'javascript:alert(1)' },
+  { 'x-ingress-path': '"><script>alert(1)</script>' },
+  { 'x-ingress-path': "/api/hassio_ingress/x' onload='" },
+  { 'x-ingress-path': '/../../' },
+  { 'x-forwarded-for': INGRESS_ADDRESS, 'x-real-ip': INGRESS_ADDRESS, forwarded: `for=${INGRESS_ADDRESS}` },
+  { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'javascript' },
+  { 'x-hass-source': 'core.ingress', 'x-remote-user-name': 'anna', 'x-supervisor-token': 'x' },
+  { host: 'evil.example' },
+  { host: INGRESS_ADDRESS },
+  { host: '"><script>' },
+  { 'x-original-url': '/healthz', 'x-rewrite-url': '/healthz', 'x-http-method-override': 'POST' },
+];
+
 const ASSET = { content: 'x', hash: 'h' };
-const PAGE = page({ asset: async () => ASSET, draw: async (_parameters, isFramed) => `framed: ${isFramed}` });
+const PAGE = page({
+  backfill: async () => true,
+  asset: async () => ASSET,
+  draw: async (_parameters, isFramed) => `framed: ${isFramed}`,
+});
 
 describe('Home Assistant at the private port', () => {
   test('needs no password, and no name of ours', async () => {
@@ -42,15 +65,48 @@ describe('Home Assistant at the private port', () => {
     assert.equal(answer.status, 403);
   });
 
+  test('decides nothing by a header: no name, path or address from there stands in an answer', async () => {
+    await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE }, INGRESS_ADDRESS);
+    const paths = ['/', '/link', '/healthz', '/assets/page.css', '//evil.example/', '/%2f%2fevil.example'];
+    for (const path of paths) {
+      const expected = await ask(port.port, {}, { path });
+      for (const headers of ODD) {
+        const answer = await ask(port.port, headers, { path });
+        assert.deepEqual(timeless(answer), timeless(expected), `${path} ${JSON.stringify(headers)}`);
+      }
+    }
+    assert.equal((await ask(port.port, {}, { path: '//evil.example/' })).status, 404);
+  });
+
+  test('is an address, and nothing that a header can name', async () => {
+    await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE }, '172.30.33.9');
+    for (const headers of ODD) {
+      const { status } = await ask(port.port, headers, { path: '/' });
+      assert.ok(status === 403 || status === 421, `${status} ${JSON.stringify(headers)}`);
+    }
+  });
+
+  test('takes no request that a line break in a header would make', async () => {
+    await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE }, INGRESS_ADDRESS);
+    for (const odd of ['/x\rY: 1', '/x\0', '/x\n /healthz HTTP/1.1'])
+      assert.match(
+        await sendRaw(port.port, `GET / HTTP/1.1\r\nHost: x\r\nX-Ingress-Path: ${odd}\r\n\r\n`),
+        /^HTTP\/1.1 400/,
+      );
+    const two = 'GET / HTTP/1.1\r\nHost: one\r\nHost: other\r\n\r\n';
+    assert.doesNotMatch(await sendRaw(port.port, two), /other/);
+  });
+
   test('changes nothing for any other address', async () => {
     await using before = await openPort({ password: PASSWORD, page: PAGE });
     await using port = await openPort({ password: PASSWORD, ingress: INGRESS_ADDRESS, page: PAGE });
     const statuses = new Set<number | undefined>();
     for (const path of PATHS) {
       for (const headers of TRIALS) {
-        const expected = await ask(before.port, headers, { path });
+        const how = { path, method: path.startsWith('/backfill') ? 'POST' : 'GET' };
+        const expected = await ask(before.port, headers, how);
         statuses.add(expected.status);
-        assert.deepEqual(timeless(await ask(port.port, headers, { path })), timeless(expected), path);
+        assert.deepEqual(timeless(await ask(port.port, headers, how)), timeless(expected), path);
       }
     }
     assert.deepEqual([...statuses].toSorted(), [200, 303, 401, 403, 404, 421]);
@@ -92,6 +148,13 @@ describe('/healthz?live', () => {
 async function throughHomeAssistant(url: string, headers: Readonly<Record<string, string>> = {}) {
   const answer = await fetch(url, { headers: { 'sec-fetch-site': 'same-origin', ...headers }, redirect: 'manual' });
   return { status: answer.status, headers: answer.headers, body: await answer.text() };
+}
+
+/** What a server answers to bytes that no client library would send. */
+async function sendRaw(port: number, request: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.end(request);
+  return await text(socket);
 }
 
 function timeless({ status, headers, body }: Answer) {

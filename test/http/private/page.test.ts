@@ -72,11 +72,11 @@ describe('the page', () => {
     assert.match(policy, /script-src 'self'(;|$)/);
     assert.match(policy, /style-src 'self'(;|$)/);
     for (const name of ['img-src', 'connect-src']) assert.match(policy, new RegExp(`${name} 'self'(;|$)`));
-    for (const name of ['base-uri', 'form-action', 'frame-ancestors'])
-      assert.match(policy, new RegExp(`${name} 'none'(;|$)`));
+    assert.match(policy, /form-action 'self'(;|$)/);
+    for (const name of ['base-uri', 'frame-ancestors']) assert.match(policy, new RegExp(`${name} 'none'(;|$)`));
     assert.doesNotMatch(policy, /unsafe|data:|\*|http/);
     assert.equal(headers['x-content-type-options'], 'nosniff');
-    assert.equal(headers['referrer-policy'], 'no-referrer');
+    assert.equal(headers['referrer-policy'], 'same-origin');
     assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
   });
 
@@ -346,13 +346,81 @@ describe('the link', () => {
     assert.match(linked.policy ?? '', /frame-ancestors 'self'/);
     assert.match(await home.tokenFile('1234'), /\S/);
     const { body } = await ask(daemon.port, {}, { path: '/' });
-    assert.doesNotMatch(body, /<form|oauth2_user/);
+    assert.doesNotMatch(body, /<form class="paste"|oauth2_user/);
   });
 
   test('leads back to the page where there is no callback URL', async () => {
     await using port = await openPort();
     const { status, headers } = await ask(port.port, {}, { path: '/link' });
     assert.deepEqual([status, headers.location], [303, './']);
+  });
+});
+
+describe('the button for past years', () => {
+  const POST = { path: '/backfill/1234', method: 'POST' };
+  const open = async (options: Parameters<typeof openPort>[0] = {}, caller?: string) => {
+    const asked: string[] = [];
+    const backfill = async (userId: string) => asked.push(userId) > 0 && userId === '1234';
+    return { port: await openPort({ page: page({ backfill }), ...options }, caller), asked };
+  };
+
+  test('begins by POST alone, for a person who is there, and leads back to the page', async () => {
+    const { port: opened, asked } = await open();
+    await using port = opened;
+    const { status, headers, body } = await ask(port.port, {}, POST);
+    assert.deepEqual([status, headers.location], [303, '../#u1234'], body);
+    for (const method of ['GET', 'HEAD', 'PUT']) {
+      const answer = await ask(port.port, {}, { path: '/backfill/1234', method });
+      assert.deepEqual([answer.status, answer.headers.allow], [405, 'POST'], method);
+    }
+    assert.deepEqual(asked, ['1234']);
+    for (const [path, expected] of [
+      ['/backfill/9', 404],
+      ['/backfill/..%2f1234', 404],
+      ['/backfill/', 404],
+      ['/backfill/1234/', 404],
+    ] as const)
+      assert.equal((await ask(port.port, {}, { path, method: 'POST' })).status, expected, path);
+  });
+
+  test('is for our own page and for programs, however another site sends the form', async () => {
+    for (const caller of [undefined, INGRESS_ADDRESS]) {
+      const { port: opened, asked } = await open({ ingress: INGRESS_ADDRESS, names: ['pi.local'] }, caller);
+      await using port = opened;
+      const host = `pi.local:${port.port}`;
+      for (const headers of [
+        { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' },
+        { 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'document' },
+        { 'sec-fetch-site': 'none' },
+        { 'sec-fetch-site': 'cross-site', origin: `http://${host}` },
+        // A browser that reaches the port by plain HTTP, and not on its own machine, sends the origin alone.
+        { origin: 'null' },
+        { origin: 'https://evil.example' },
+        { origin: `http://${host}.evil.example` },
+        { origin: 'http://pi.local:8123' },
+        { origin: `http://evil.example@pi.local:8123` },
+        { origin: 'javascript:alert(1)' },
+        { origin: '' },
+      ])
+        assert.equal((await ask(port.port, { host, ...headers }, POST)).status, 403, JSON.stringify(headers));
+      assert.deepEqual(asked, []);
+      for (const headers of [
+        {},
+        { origin: `http://${host}` },
+        { 'sec-fetch-site': 'same-origin', origin: 'http://by.a.proxy' },
+      ])
+        assert.equal((await ask(port.port, { host, ...headers }, POST)).status, 303, JSON.stringify(headers));
+    }
+  });
+
+  test('is behind the name and the password', async () => {
+    const { port: opened, asked } = await open({ password: 'correct-horse' });
+    await using port = opened;
+    assert.equal((await ask(port.port, {}, POST)).status, 401);
+    assert.equal((await ask(port.port, basic('guess'), POST)).status, 401);
+    assert.equal((await ask(port.port, { host: 'evil.example', ...basic('correct-horse') }, POST)).status, 421);
+    assert.deepEqual(asked, []);
+    assert.equal((await ask(port.port, basic('correct-horse'), POST)).status, 303);
   });
 });
 
@@ -365,9 +433,11 @@ describe('with STATUS_LINK=off', () => {
       const { status, headers, body } = await ask(daemon.port, {}, { path: '/link', method });
       assert.deepEqual([status, headers.location, body], [404, undefined, ''], method);
     }
+    const begun = await ask(daemon.port, {}, { path: '/backfill/1234', method: 'POST' });
+    assert.deepEqual([begun.status, begun.body], [404, '']);
     const { status, body } = await ask(daemon.port, {}, { path: '/' });
     assert.equal(status, 200);
-    assert.doesNotMatch(body, /href="\/link"|Link another/);
+    assert.doesNotMatch(body, /href="\.?\/link"|Link another|Fetch past years|<form/);
     // What `login` relies on is on the other port.
     const callback = await fetch(`${daemon.url}?code=x&state=y`);
     assert.match(await callback.text(), /link/);
