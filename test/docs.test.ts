@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { test } from 'node:test';
-import { DOCUMENTS, readDocument } from './support/documents.ts';
+import { describe, test } from 'node:test';
+import { codeIn, DOCUMENTS, readDocument } from './support/documents.ts';
 import { ROOT } from './support/packed.ts';
 
 const withoutFences = (text: string) => text.replaceAll(/^( *)```.*?^\1```$/gms, '');
@@ -78,4 +78,193 @@ test('the index of the decisions names each of them once', () => {
   const linked = [...index.matchAll(/^- .*\]\((.*?)\)/gm)].map(([, name = '']) => name);
   const decisions = readdirSync(join(ROOT, 'docs/decisions')).filter((name) => name !== 'README.md');
   assert.deepEqual(linked.toSorted(), decisions.toSorted());
+});
+
+describe('the messages in the troubleshooting page', () => {
+  /** Messages of others. */
+  const OTHERS: Readonly<Record<string, readonly string[]>> = {
+    Withings: ['293', '601', '2553', '2555', 'invalid refresh_token', 'Too Many Requests'],
+    'the system': ['wbsapi.withings.net', 'EMFILE', 'ENFILE', 'libatomic.so.1: cannot open shared object file'],
+  };
+  const lines = readDocument('docs/troubleshooting.md').split('\n');
+  const quotedIn = (line: string) => (/^### |^Also: /.test(line) ? codeIn(line) : []);
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.c?[jt]s$/.test(name))
+    .map((name) => readFileSync(join(ROOT, 'src', name), 'utf8'));
+
+  const pill = [...readDocument('docs/status-page.md').matchAll(/^\| (`.*) \|/gm)].flatMap(([, cell = '']) =>
+    codeIn(cell),
+  );
+  test('and those on the pill of the status page are those of the page', () => {
+    assert.ok(pill.length >= 7);
+    const source = readFileSync(join(ROOT, 'src/page/status-page.ts'), 'utf8');
+    const missing = pill.flatMap((text) => text.split(/, 1 note| 6 h/)).filter((text) => !source.includes(text));
+    assert.deepEqual(missing, []);
+  });
+
+  for (const message of new Set(lines.flatMap(quotedIn))) {
+    test(`are those of the program, or of others: ${message}`, () =>
+      assert.ok(Object.values(OTHERS).flat().includes(message) || sources.some((text) => text.includes(message))));
+  }
+
+  test('are found in headings, and below them', () =>
+    assert.deepEqual(['### `one` (`two`)', 'Also: `three`.', 'Run `four`.'].flatMap(quotedIn), [
+      'one',
+      'two',
+      'three',
+    ]));
+});
+
+describe('a decision', () => {
+  const PARTS = ['Context', 'Decision', 'Consequences', 'Rejected'];
+
+  /** What a record lacks of its form. */
+  function faultsOf(text: string): readonly string[] {
+    const [, title = '', date] = /^# (.*)\n\n(?:Date: (2\d{3}-\d\d-\d\d)\n)?/.exec(text) ?? [];
+    const parts = [...text.matchAll(/^## (.*)\n\n\S/gm)].map(([, part = '']) => part);
+    const years = text.match(/\b\d+(\.\d+)? (ms|MB)\b/) !== null && text.match(/2\d{3}-\d\d-\d\d/g)?.length === 1;
+    return [
+      ...(/\b(is|are|has|have|does|what|how|why|that)\b|[.?!]$/i.test(title) ? [`"${title}" is not a noun`] : []),
+      ...(date === undefined ? ['no date below the title'] : []),
+      ...(parts.join() === PARTS.join() ? [] : [`has the parts ${parts.join(', ')}`]),
+      ...(years ? ['a measurement without a date'] : []),
+    ];
+  }
+
+  for (const path of DOCUMENTS.filter((each) => /^docs\/decisions\/(?!README)/.test(each))) {
+    test(`has a noun as its title, a date and four parts: ${path}`, () =>
+      assert.deepEqual(faultsOf(readDocument(path)), []));
+  }
+
+  test('without this form is found', () => {
+    const whole =
+      '# The lock\n\nDate: 2026-01-31\n\n## Context\n\na\n\n## Decision\n\nb\n\n## Consequences\n\nc\n\n## Rejected\n\nd\n';
+    assert.deepEqual(faultsOf(whole), []);
+    assert.deepEqual(faultsOf(whole.replace('\n## Rejected\n\nd\n', '')), [
+      'has the parts Context, Decision, Consequences',
+    ]);
+    assert.deepEqual(faultsOf(whole.replace('Rejected\n\nd', 'Rejected\n')), [
+      'has the parts Context, Decision, Consequences',
+    ]);
+    assert.deepEqual(faultsOf(whole.replace('The lock', 'Why a lock')), ['"Why a lock" is not a noun']);
+    assert.deepEqual(faultsOf(whole.replace('Date: 2026-01-31\n', '')), ['no date below the title']);
+    assert.deepEqual(faultsOf(`${whole}It took 3.5 ms.\n`), ['a measurement without a date']);
+  });
+});
+
+describe('the prose of a document', () => {
+  const MOST_WORDS = 25;
+  const INSTEAD: readonly (readonly [habit: RegExp, instead: string])[] = [
+    [/\b(somebody|nobody|whoever|everybody)\b/i, 'a named person, or the passive'],
+    [/\bmend/i, 'fix'],
+    [/\bletter by letter\b/i, 'exactly'],
+    [/\bby (itself|themselves)\b/i, 'automatically'],
+    [/(?<!\bthere )\bis no (?!longer\b)/i, 'is not a'],
+    [/\b(is|are) tried again\b/i, 'retries'],
+    [/\bnothing listens\b/i, 'connection refused'],
+    [/\b(has|is) signed (by )?itself\b/i, 'self-signed'],
+    [/\bfor ever\b/i, 'always'],
+    [/\benough calls\b/i, 'rate limit'],
+    [/\bruns since\b/i, 'running since'],
+    [/\bpass(es|ed)? (it |them |everything )?on\b|\btells? of\b|\bis told\b/i, 'forward, publish, report'],
+    [/\blets? us in\b|\bhangs? up\b|\bhas gone away\b/i, 'reject, close'],
+    [/\bWithings (calls|says|tells|knows)\b/i, 'sends a notification, reports'],
+    [/\bprivate port\b/i, 'status port'],
+    [/\bneeds login\b/i, 'must link again'],
+    [/\bbeside\b/i, 'next to'],
+    [/\bbelongs? into\b/i, 'belongs in'],
+    [/\bNot taken\b/, 'Rejected'],
+  ];
+
+  /** The rules themselves quote what is wrong. */
+  const RULES = /^## Prose$.*?(?=^## )/ms;
+
+  /** Paragraphs, items, cells and headings, with one word in the place of code. */
+  function piecesOf(text: string): readonly string[] {
+    const plain = withoutFences(text)
+      .replaceAll(/<!--.*?-->|<\/?[a-z][^>]*>/gs, '')
+      .replaceAll(/``? .*? ``?|`[^`\n]+`/g, 'CODE')
+      .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, '$1');
+    const blocks = plain.split(/\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=\s*[|#])|(?<=^\s*#.*)\n/m);
+    return blocks.flatMap((block) =>
+      /^\s*\|/.test(block) ? block.split('|') : [block.replaceAll(/\s+/g, ' ').trim()],
+    );
+  }
+
+  function objectionsTo(piece: string): readonly string[] {
+    const sentences = piece.split(/[.!?:]["”*)]*(?=\s|$)/);
+    const wordsOf = (sentence: string) => sentence.split(/\s+/).filter((word) => /[\p{L}\d]/u.test(word));
+    return [
+      ...INSTEAD.flatMap(([habit, instead]) => (habit.test(piece) ? [`${habit} is ${instead}`] : [])),
+      ...(/[^"]\?(\s|$)/.test(piece) && !/^\s*#|^\s*- (\*\*How do I|Why not Home)/.test(piece)
+        ? ['a question as a hint']
+        : []),
+      ...sentences.filter((each) => wordsOf(each).length > MOST_WORDS).map((each) => `${wordsOf(each).length} words`),
+      ...sentences.filter((each) => each.split(';').length > 2).map(() => 'more than one semicolon'),
+    ];
+  }
+
+  /** The comments of a file, as paragraphs. */
+  function commentsOf(text: string): readonly string[] {
+    const lines = text.split('\n').map((line) => /^\s*(?:#|\/\/)(?!!) ?(.*)/.exec(line)?.[1] ?? '');
+    // A setting, a command or an example is not prose.
+    return piecesOf(lines.map((line) => (/^\S+ ?=|^ |^---/.test(line) ? '' : line)).join('\n'));
+  }
+
+  /** Files with comments that a user reads. */
+  const COMMENTED = [
+    '.env.example',
+    ...readdirSync(join(ROOT, 'deploy'), { recursive: true, withFileTypes: true })
+      .filter((each) => each.isFile() && !/\.(md|png|svg)$/.test(each.name) && each.name !== 'weighbridge.service')
+      .map(({ parentPath, name }) => relative(ROOT, join(parentPath, name))),
+  ];
+
+  const findingsIn = (pieces: readonly string[]) =>
+    pieces.flatMap((piece) => objectionsTo(piece).map((objection) => `${objection}: ${piece.trim()}`));
+
+  for (const path of DOCUMENTS) {
+    test(`has none of the worst habits: ${path}`, () => {
+      const text = readDocument(path);
+      assert.deepEqual(findingsIn(piecesOf(path === 'CONTRIBUTING.md' ? text.replace(RULES, '') : text)), []);
+    });
+  }
+
+  for (const path of COMMENTED) {
+    test(`has none of the worst habits in the comments of ${path}`, () =>
+      assert.deepEqual(findingsIn(commentsOf(readDocument(path))), []));
+  }
+
+  test('is read piece by piece, without code', () => {
+    const long = 'word '.repeat(MOST_WORDS + 1).trim();
+    const text = `# Title\nOne\ntwo \`a; b; c?\`.\n- item\n- item\n\n| a | b; c; d |\n\n\`\`\`sh\nnobody\n\`\`\`\n`;
+    assert.deepEqual(findingsIn(piecesOf(text)), ['more than one semicolon: b; c; d']);
+    assert.deepEqual(findingsIn(piecesOf(`${long}.`)), [`26 words: ${long}.`]);
+    assert.deepEqual(findingsIn(piecesOf(`${long.replace(' ', '. ')}.`)), []);
+    assert.deepEqual(findingsIn(piecesOf('Is there a network? Try again.')).length, 1);
+    assert.deepEqual(findingsIn(piecesOf('Nobody passes it on.\n\n## Why not?')).length, 2);
+    assert.deepEqual(commentsOf('#!/bin/sh\n# One\n# two.\nx=1 # no\n\n  // Three.\n# A=b'), ['One two.', 'Three.']);
+  });
+});
+
+test('the changelog has the newest version first, and the groups of Keep a Changelog', () => {
+  const text = readDocument('CHANGELOG.md');
+  const { version } = JSON.parse(readDocument('package.json'));
+  const versions = [...text.matchAll(/^## (.*)$/gm)].map(([, heading = '']) => heading);
+  assert.ok(versions[0]?.startsWith(`[${version}] - `) || versions[0] === '[Unreleased]', versions[0]);
+  for (const heading of versions)
+    assert.match(heading, /^\[(Unreleased|\d+\.\d+\.\d+)\]( - (2\d{3}-\d\d-\d\d|not released))?$/);
+  const groups = [...text.matchAll(/^### (.*)$/gm)].map(([, heading = '']) => heading);
+  const known = ['Added', 'Changed', 'Deprecated', 'Removed', 'Fixed', 'Security'];
+  assert.deepEqual(
+    groups.filter((each) => !known.includes(each)),
+    [],
+  );
+});
+
+test('SECURITY.md names the supported versions, and the versions of Node that are tested', () => {
+  const text = readDocument('SECURITY.md');
+  assert.match(text, /^## Supported versions$/m);
+  const [, first, second, third, last] = /^The tests run on Node (\d+), (\d+), (\d+) and (\d+)\./m.exec(text) ?? [];
+  const [, ...versions] = /versions=\(([\d. ]+)\)/.exec(readDocument('.ci/matrix'))?.[1]?.split(' ') ?? [];
+  assert.deepEqual([first, second, third, last], versions);
 });

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { runCommand } from '../src/cli/commands.ts';
+import { parseConfig } from '../src/config/config.ts';
 import { KNOWN, SETTINGS } from '../src/config/settings.ts';
 import * as directory from '../src/daemon/data-directory.ts';
+import { faultsOf } from '../src/doctor/callback.ts';
 import { parseUserId, type UserId } from '../src/domain/token.ts';
 import { deviceTopic, scaleDeviceTopic } from '../src/publishers/mqtt/home-assistant.ts';
 import { createTopics } from '../src/publishers/mqtt/messages.ts';
@@ -94,6 +96,7 @@ describe('the files', () => {
 const VALUES: Readonly<Record<string, string>> = {
   USERID: '1234',
   GRPID: '6123456789',
+  COMMAND: 'setup',
   DATE: '2026-01-31',
   PORT: '8080',
   ADDRESS: '127.0.0.1',
@@ -203,4 +206,55 @@ describe('the messages', () => {
     const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     assert.match(readDocument('SECURITY.md'), new RegExp(`names ${Object.keys(dependencies).length} packages`));
   });
+});
+
+describe('the documents agree with the program', () => {
+  const everywhere = [...DOCUMENTS, '.env.example'].map((path) => ({ path, text: readDocument(path) }));
+  const pathsWith = (pattern: RegExp) => everywhere.filter(({ text }) => pattern.test(text)).map(({ path }) => path);
+
+  it('on what is required', () => {
+    const required = parseConfig({}).problems.map(({ name }) => name);
+    const [, names = ''] = /^# Required: (.*?)\. /m.exec(readDocument('.env.example')) ?? [];
+    assert.deepEqual(names.split(' and '), required);
+    const rows = readDocument('docs/configuration.md').matchAll(/^\| `(\w+)` \| – \| required/gm);
+    assert.deepEqual(
+      [...rows].map(([, name]) => name),
+      required,
+    );
+  });
+
+  it('on the ports that Withings accepts', () => {
+    const [, listed = ''] = /^- Port ([\d or]+), /m.exec(readDocument('docs/exposing.md')) ?? [];
+    const accepted = [80, 443, 3000, 8080, 8443].filter(
+      (port) => faultsOf(`https://me.example.org:${port}/x`).length === 0,
+    );
+    assert.deepEqual(listed.split(' or ').map(Number).toSorted(), accepted.toSorted());
+  });
+
+  it('on what the status port is for', () => {
+    const block = readDocument('.env.example')
+      .split('\n\n')
+      .find((each) => each.includes('\n# STATUS_PORT='));
+    assert.match(block ?? '', /Status page and \/healthz/);
+  });
+
+  it('on the system that has a new enough Node', () => {
+    const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    assert.equal(engines.node, '>=20.19.0');
+    const parts = everywhere.flatMap(({ text }) => text.split(/^#+ /m));
+    const installing = parts.filter((part) => /apt install .*\bnodejs\b/.test(part));
+    assert.ok(installing.length >= 2);
+    for (const part of installing) assert.match(part, /Raspberry Pi OS 13|^\[/, part);
+  });
+
+  it('on the day of Withings+, in one form', () => {
+    assert.deepEqual(pathsWith(/October 12|12 Oct(?!ober 2026)|Oct\. 12|2026-10-12/), []);
+    assert.ok(pathsWith(/12 October 2026/).includes('README.md'));
+    assert.match(readFileSync(join(ROOT, 'src/http/link-page.ts'), 'utf8'), /12 October 2026/);
+  });
+
+  it("on Home Assistant's word for its apps", () => assert.deepEqual(pathsWith(/(?<!\(formerly )\badd-ons?\b/i), []));
+
+  it('on the folder that a command works on, in one place', () =>
+    assert.deepEqual(pathsWith(/except in a folder with\s+a file `\.env`/), ['docs/service.md']));
 });

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Appends each weight to a CSV file: HOOK_COMMAND=append-csv.sh 'weights.csv'
-# Weigh-ins only: what Withings changes or takes back later is not in the file. `weighbridge export` has it right.
+# Weigh-ins only: the file keeps what Withings changes or takes back later. `weighbridge export` has the current state.
 set -eu
 
 file=${1:-weights.csv}
 [ "${WEIGHBRIDGE_KIND:-}" = weigh_in ] || exit 0
 
-# A name may hold commas and quotes.
+# A name may contain commas and quotes.
 name=$(printf '%s' "${WEIGHBRIDGE_NAME:-}" | sed 's/"/""/g')
 
 # A spreadsheet would run a cell that begins with one of these; `weighbridge export` puts the same mark before it.

@@ -6,7 +6,7 @@
 # The second argument is a file of options for curl. It holds the secret, so make it readable for weighbridge alone:
 #   InfluxDB 2 and 3: header = "Authorization: Token TOKEN"
 #   InfluxDB 1:       user = "NAME:PASSWORD"
-# Leave the file out where InfluxDB asks for no login. Times are nanoseconds, which is what InfluxDB expects.
+# Without a login at InfluxDB, leave out the file. Times are nanoseconds, as InfluxDB expects.
 set -eu
 
 url=${1:?which URL?}

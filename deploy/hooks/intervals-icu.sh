@@ -24,7 +24,7 @@ case $(pick .kind) in
   *) exit 0 ;;
 esac
 
-# intervals.icu leaves alone what is not sent.
+# intervals.icu keeps the values that the request leaves out.
 wellness=$(pick '
   { weight: .measures.weight, bodyFat: .measures.fat_ratio } | with_entries(select(.value != null)) | select(. != {}) | tojson')
 [ -n "$wellness" ] || exit 0

@@ -3,7 +3,7 @@
 # Needs a loudspeaker, and "sudo apt install espeak-ng". An argument is the voice: speak.sh de
 set -eu
 
-# What is late is not news. Other kinds are additions, corrections, or readings without a weight.
+# Late readings are not news. Other kinds are additions, corrections, or readings without a weight.
 [ "${WEIGHBRIDGE_KIND:-}" = weigh_in ] || exit 0
 [ "$WEIGHBRIDGE_LATE" = false ] || exit 0
 

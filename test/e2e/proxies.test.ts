@@ -249,6 +249,6 @@ for (const proxy of PROXIES) {
     assert.match(said, /^dns me\.example\.org leads to 203\.0\.113\.7$/m);
     assert.match(said, /^certificate is trusted/m);
     assert.match(said, /^callback weighbridge itself answers CALLBACK_URL with 200/m);
-    assert.match(said, /^subscription .*Withings calls about weight/m);
+    assert.match(said, /^subscription .*subscribed to weight/m);
   });
 }
