@@ -252,7 +252,10 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
       await using folder = await startFolder();
       const { code, stderr } = await folder.run(...args);
       assert.equal(code, 2);
-      assert.ok(stderr.endsWith(`error: without a terminal these options are needed as well: ${missing}\n`), stderr);
+      assert.ok(
+        stderr.endsWith(`error: without a terminal, setup cannot ask questions. Add these options: ${missing}\n`),
+        stderr,
+      );
       await assert.rejects(stat(folder.path));
     });
   }
@@ -276,7 +279,7 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
     for (const host of ['raspberrypi.local', '192.168.1.2', 'me.example.org:8443', 'not a name']) {
       const { code, stderr } = await folder.run('--host-name', host, ...CLIENT_OPTIONS);
       assert.equal(code, 2, stderr);
-      assert.match(stderr, /error: --host-name /);
+      assert.match(stderr, /error: --host-name: /);
     }
   });
 
