@@ -22,7 +22,10 @@ describe('without CALLBACK_URL', { concurrency: true }, () => {
     const env = { PORT: `${port}`, STATUS_PORT: `${statusPort}`, POLL_INTERVAL: '2s', ANNOUNCE_MAX_AGE: '1s' };
     await using daemon = await home.serve(env);
     const started = await daemon.line(({ event }) => event === 'polling');
-    assert.match(`${started['text']}`, /^polling every 2 s: CALLBACK_URL is not set/);
+    assert.match(
+      `${started['text']}`,
+      /^CALLBACK_URL is not set, so Withings sends no notifications: polling every 2 s/,
+    );
     await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.25);
     home.sandbox.store('1234', { kilograms: 81.65, date: secondsAgo(20) });
     const polled = await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.65);

@@ -56,7 +56,7 @@ async function answerWayIn(terminal: Terminal, origin: string): Promise<void> {
 async function answerRest(terminal: Terminal): Promise<void> {
   await terminal.answer('What is the name of user 1234?', 'Anna\r');
   await terminal.answer('MQTT broker, for', ENTER);
-  await terminal.answer('Fetch the weigh-ins of all past years of Anna now?', ENTER);
+  await terminal.answer('Fetch the weigh-ins of all past years for Anna now?', ENTER);
 }
 
 /** Also where a busy machine takes more than a second. */
@@ -172,7 +172,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     const page = await browse(await consent(await linkOn(terminal), '5678'));
     assert.match(page.text, /(?:Bo|5678) is linked/);
     await terminal.answer('What is the name of user 5678?', 'Bo\r');
-    await terminal.answer('Fetch the weigh-ins of all past years of Bo now?', 'n\r');
+    await terminal.answer('Fetch the weigh-ins of all past years for Bo now?', 'n\r');
     await terminal.until('Bo (5678) is linked.');
     assert.equal(await terminal.exited, 0, terminal.text());
     assert.doesNotMatch(terminal.text(), /Which way|Client id:|Client secret/);
@@ -252,7 +252,10 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
       await using folder = await startFolder();
       const { code, stderr } = await folder.run(...args);
       assert.equal(code, 2);
-      assert.ok(stderr.endsWith(`error: without a terminal these options are needed as well: ${missing}\n`), stderr);
+      assert.ok(
+        stderr.endsWith(`error: without a terminal, setup cannot ask questions. Add these options: ${missing}\n`),
+        stderr,
+      );
       await assert.rejects(stat(folder.path));
     });
   }
@@ -276,7 +279,7 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
     for (const host of ['raspberrypi.local', '192.168.1.2', 'me.example.org:8443', 'not a name']) {
       const { code, stderr } = await folder.run('--host-name', host, ...CLIENT_OPTIONS);
       assert.equal(code, 2, stderr);
-      assert.match(stderr, /error: --host-name /);
+      assert.match(stderr, /error: --host-name: /);
     }
   });
 
