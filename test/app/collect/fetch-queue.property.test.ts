@@ -152,8 +152,8 @@ function shift({ start, end }: TimeWindow, ms: number): TimeWindow {
 
 const some = <T>(of: fc.Arbitrary<T>) => fc.array(of, { minLength: 1, maxLength: 20 });
 
-describe('whatever happens in whichever order', () => {
-  test('what is asked for is due within an hour until a fetch asks for all of it, and nothing else is', () => {
+describe('events in any order', () => {
+  test('a request stays due within an hour until a fetch covers it, and causes nothing else', () => {
     check(
       fc.property(stepsWith(fc.oneof(answer, trouble)), (steps) => {
         const bench = createBench();
@@ -166,7 +166,7 @@ describe('whatever happens in whichever order', () => {
     );
   });
 
-  test('waiting is enough: the time that is said to be due does not move away while nothing happens', () => {
+  test('waiting is enough: the due time does not move while no event occurs', () => {
     check(
       fc.property(stepsWith(fc.oneof(answer, trouble)), fc.double({ min: 0, max: 1, noNaN: true }), (steps, part) => {
         const bench = createBench();
@@ -197,7 +197,7 @@ describe('whatever happens in whichever order', () => {
     );
   });
 
-  test('a login is needed after a fetch that was refused for one, until a fetch ends otherwise', () => {
+  test('the person must link again after a rejected login, until a fetch ends otherwise', () => {
     check(
       fc.property(some(fc.oneof(answer, trouble)), (ends) => {
         const bench = createBench();
@@ -210,7 +210,7 @@ describe('whatever happens in whichever order', () => {
 });
 
 describe('a notification after a quiet quarter of an hour', () => {
-  test('is due at once, whatever went before, where the last fetch has worked', () => {
+  test('is due at once if the last fetch worked', () => {
     check(
       fc.property(stepsWith(answer), answer, request, fc.nat(HOUR), (steps, end, asked, moreMs) => {
         const bench = createBench();
@@ -223,7 +223,7 @@ describe('a notification after a quiet quarter of an hour', () => {
     );
   });
 
-  test('is due at once after an outage too, but not where asking again cannot help', () => {
+  test('is due at once also after an outage, unless a retry cannot help', () => {
     check(
       fc.property(stepsWith(fc.oneof(answer, trouble)), trouble, request, (steps, end, asked) => {
         const bench = createBench();
@@ -250,7 +250,7 @@ describe('a flood', () => {
   const most = (times: readonly number[], ms: number) =>
     Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + ms).length));
 
-  test('that brings nothing new costs few fetches an hour, whatever is in its windows', () => {
+  test('without new data costs few fetches an hour, whatever its windows contain', () => {
     const nothingNew = fc.nat(3).map((found) => ({ found, fruitful: false }));
     check(
       fc.property(asks, some(nothingNew), (requests, ends) => {
@@ -261,7 +261,7 @@ describe('a flood', () => {
     );
   });
 
-  test('costs at most one attempt in seven seconds where Withings is out of order', () => {
+  test('costs at most one attempt in seven seconds while Withings fails', () => {
     const outage = trouble.filter(({ waitMs }) => waitMs === undefined);
     check(
       fc.property(asks, some(outage), (requests, ends) => most(flood(requests, ends, HOUR), 7 * SECOND) <= 1),
@@ -269,7 +269,7 @@ describe('a flood', () => {
     );
   });
 
-  test('costs at most four attempts in twelve seconds, whatever comes of them', () => {
+  test('costs at most four attempts in twelve seconds, whatever their results are', () => {
     const ends = some(fc.oneof(answer, trouble));
     check(
       fc.property(asks, ends, (requests, each) => most(flood(requests, each, HOUR), SAME_CALL_MS) <= 4),

@@ -96,7 +96,7 @@ function startWeek(seed: number) {
 
 describe('a week without a callback URL', () => {
   for (const seed of [1, 2, 3])
-    test(`each weigh-in is announced once, within ten minutes and a bit, and all is well; seed ${seed}`, async () => {
+    test(`each weigh-in is announced once, about ten minutes later at most, without trouble; seed ${seed}`, async () => {
       const { clock, log, calls, groups, told, liveStatus } = startWeek(seed);
       for (let hours = 0; hours < 7 * 24; hours += 1) {
         await clock.advance(HOUR);
@@ -143,18 +143,18 @@ describe('a fresh weigh-in', () => {
       ...changes,
     }).maxAgeMs(ANNA);
 
-  test('is at most as old as ANNOUNCE_MAX_AGE after a downtime, also where weighbridge polls', () => {
+  test('is at most as old as ANNOUNCE_MAX_AGE after a downtime, also if weighbridge polls', () => {
     assert.equal(maxAgeMs({}), HOUR);
   });
 
-  test('was measured since the poll before, where that is longer', () => {
+  test('was measured since the last poll, if that is longer', () => {
     for (const pollMs of [10 * MINUTE, 2 * HOUR]) {
       const age = maxAgeMs({ pollMs, maxAgeMs: MINUTE });
       assert.ok(age > pollMs + WITHINGS_MS && age < pollMs * 1.1 + 6 * MINUTE, `${age}`);
     }
   });
 
-  test('is so too while Withings cannot reach the callback URL, and not otherwise', () => {
+  test('follows the same rule only while Withings cannot reach the callback URL', () => {
     const hitch = { since: new Date(), reason: 'no head', code: 'callback_unreachable' };
     const unreachable = { ...NOTHING_KNOWN, subscription: { applis: [], hitch } };
     assert.ok(maxAgeMs({ hasCallback: true, maxAgeMs: MINUTE }, unreachable) > 10 * MINUTE);

@@ -18,7 +18,7 @@ for (const [what, known, version, isTaken] of [
   ['takes a weight back, of which Withings is no longer sure', WHOLE, { ...PART, attribution: 1 }, true],
   ['is taken in where there is no other', weighIn(80, TAKEN, { groupId: 2 }), PART, true],
 ] as const) {
-  test(`a version that was read in part ${what}`, async () => {
+  test(`a partly read version ${what}`, async () => {
     const journal = createMemoryJournal({ review: createReview({ jumpShare: 0.2 }), now: () => LATER });
     await journal.append([toReading(ANNA, known)]);
     const readings = readingsOf(ANNA, [version], journal);

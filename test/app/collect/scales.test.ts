@@ -32,7 +32,7 @@ async function forget({ personStates }: ReturnType<typeof setUp>, ...users: read
 }
 
 describe('the scales of a person', () => {
-  test('are asked for once a day, beside a reconcile, however often that is', async () => {
+  test('are requested once a day with a reconcile', async () => {
     const bench = setUp(ANNA);
     await forget(bench, ANNA);
     bench.describeScale('medium', ANNA);
@@ -46,7 +46,7 @@ describe('the scales of a person', () => {
     assert.deepEqual(bench.warnings(), []);
   });
 
-  test('are not asked for by a notification, nor where the fetch before failed', async () => {
+  test('are not requested by a notification, nor after a failed fetch', async () => {
     const bench = setUp(ANNA);
     await forget(bench, ANNA);
     bench.collector.notify(ANNA, undefined);
@@ -58,7 +58,7 @@ describe('the scales of a person', () => {
   });
 
   for (const recovery of ['access', 'login', 'settings', 'retry', 'defect'] as const) {
-    test(`stay as they are after a refusal (${recovery}): one debug line a day, one call, and the same login`, async () => {
+    test(`stay unchanged after a rejection (${recovery}): one debug line a day, one request, the same login`, async () => {
       const bench = setUp(ANNA);
       await forget(bench, ANNA);
       bench.describeScale('high', ANNA);
@@ -78,7 +78,7 @@ describe('the scales of a person', () => {
     });
   }
 
-  test('keep a battery and a last contact that Withings leaves out once', async () => {
+  test('keep a battery and a last contact that Withings once omits', async () => {
     const bench = setUp(ANNA);
     await forget(bench, ANNA);
     const lastContact = new Date('2026-11-19T06:00:00Z');
@@ -90,7 +90,7 @@ describe('the scales of a person', () => {
     assert.deepEqual([scale?.battery, scale?.lastContact], ['high', lastContact]);
   });
 
-  test('are gone when Withings has them no more', async () => {
+  test('are removed when Withings no longer has them', async () => {
     const bench = setUp(ANNA);
     await forget(bench, ANNA);
     bench.describeScale('high', ANNA);
@@ -105,7 +105,7 @@ describe('a low battery', () => {
   const told = ({ log }: ReturnType<typeof setUp>) =>
     log.entries.filter(({ event }) => event === 'battery_low').map(({ level, text }) => [level, text]);
 
-  test('is told once when it becomes low, and again only after it was not', async () => {
+  test('is reported once, and again only after the battery was not low', async () => {
     const bench = setUp(ANNA);
     await forget(bench, ANNA);
     bench.describeScale('medium', ANNA);
@@ -121,7 +121,7 @@ describe('a low battery', () => {
     assert.deepEqual(told(bench), [line, line]);
   });
 
-  test('is told once of a scale that two people share, also where both ask in the same moment', async () => {
+  test('is reported once for a scale of two people, even with simultaneous requests', async () => {
     const bench = setUp(ANNA, BO);
     await forget(bench, ANNA, BO);
     bench.describeScale('low', ANNA, BO);
