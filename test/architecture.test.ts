@@ -233,7 +233,7 @@ describe('the linter', { skip: canRun ? false : 'biome does not run on this mach
 });
 
 describe('src', () => {
-  it('has one file beside its map, and a folder for everything else', async () => {
+  it('has one file next to its map, and a folder for everything else', async () => {
     assert.deepEqual(await filesIn('src'), ['README.md', 'main.ts', 'weighbridge.cjs']);
     for (const folder of ['src/app', 'src/publishers']) assert.deepEqual(await filesIn(folder), [], folder);
   });

@@ -42,7 +42,7 @@ function visible(written: string): string[] {
     .map((line) => line.replace(/^\[1G/, ''));
 }
 
-test('without a terminal there is a line every ten seconds, and the bar is not even loaded', async () => {
+test('without a terminal the progress is a line every ten seconds, and the bar is not loaded', async () => {
   const clock = createFakeClock();
   const { shell, written } = createScreen(false);
   using progress = await openProgress(shell, clock);
@@ -56,7 +56,7 @@ test('without a terminal there is a line every ten seconds, and the bar is not e
   assert.equal(isBarLoaded(), false);
 });
 
-test('on a terminal there is a bar, which makes way for what is said and printed, and is gone in the end', async () => {
+test('on a terminal the progress is a bar, which yields to printed lines and disappears at the end', async () => {
   const { shell, written } = createScreen(true);
   {
     using progress = await openProgress(shell, createFakeClock());

@@ -46,7 +46,7 @@ function assertUsable({ callback, listen, reconcileIntervalMs, announceMaxAgeMs,
   assert.doesNotThrow(() => express().set('trust proxy', listen.trustProxy));
 }
 
-test('any environment gives settings that work, or says what is wrong with which one and how it would be right', () => {
+test('any environment gives valid settings, or a problem for each wrong setting with a correction', () => {
   check(
     fc.property(fc.oneof(environment, oneSetting), (env) => {
       const { config, problems } = parseConfig(env);
@@ -61,7 +61,7 @@ test('any environment gives settings that work, or says what is wrong with which
   );
 });
 
-test('a problem is two lines and a warning one, whatever the setting holds', () => {
+test('a problem is two lines and a warning is one, whatever the value of the setting is', () => {
   check(
     fc.property(fc.oneof(environment, oneSetting), (env) => {
       const { problems, warnings } = parseConfig(env);
@@ -83,7 +83,7 @@ test('a proxy that is accepted is one that Express accepts', () => {
   );
 });
 
-test('an example is accepted as it stands', () => {
+test('an example is accepted unchanged', () => {
   check(
     fc.property(fc.subarray(NAMES), (some) => {
       const halves = ['MQTT_CERT_FILE', 'MQTT_KEY_FILE'];
@@ -96,7 +96,7 @@ test('an example is accepted as it stands', () => {
 
 const secret = fc.string({ unit: fc.constantFrom(...'abcdefxyz0123456789'), minLength: 12 });
 
-test('no problem repeats the client secret, nor the path or the URL that is one', () => {
+test('no problem repeats the client secret, nor the secret of the path or the URL', () => {
   const around = fc.tuple(fc.oneof(text, fc.constantFrom('/', 'https://x/', 'http://x/')), text);
   check(
     fc.property(secret, around, (word, [before, after]) => {

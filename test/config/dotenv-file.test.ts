@@ -19,14 +19,14 @@ describe('an edit of .env', () => {
     test(`sets a value in place ${what}`, () => assert.equal(editDotenv(before, { A: '1' }), after));
   }
 
-  test('makes a comment of a setting that is no longer set, each time it is there', () => {
+  test('comments out every line of a setting that is no longer set', () => {
     const after = editDotenv('# mine\nA=1 # old\nB=2\nexport A=3\n', { A: undefined, B: '4' });
     assert.equal(after, '# mine\n# A=1 # old\nB=4\n# export A=3\n');
     assert.equal(editDotenv('B=2', { A: undefined }), 'B=2');
     assert.throws(() => editDotenv('A="x\ny"\n', { A: undefined }), /cannot remove A from \.env/);
   });
 
-  test('is read back by dotenv, whatever the value is, and leaves all other settings alone', () => {
+  test('is read back by dotenv for any value, and leaves all other settings unchanged', () => {
     const value = fc.string({ unit: fc.constantFrom(...`a1 #'"\`$\\=!,:é`), maxLength: 8 }).map((text) => text.trim());
     const lines = fc.array(fc.constantFrom('A=0', "A='x", 'B="q', '"', '# c', '', 'B=2 # d', 'export A=3', "'"));
     let refused = 0;
@@ -47,7 +47,7 @@ describe('an edit of .env', () => {
     assert.ok(edited > 3 * refused, `${edited} edited, ${refused} refused`);
   });
 
-  test('names a value that no quotes can hold', () => {
+  test('rejects a value that cannot be quoted, by its name', () => {
     assert.throws(() => editDotenv('', { A: `'"\`#` }), /cannot write A to \.env/);
   });
 });

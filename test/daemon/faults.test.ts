@@ -70,13 +70,13 @@ async function surviveOutage(fault: ApiFault) {
 
 describe('five minutes of', { concurrency: 16 }, () => {
   for (const [name, fault] of Object.entries(API_FAULTS)) {
-    test(`${name}: the weigh-in arrives, once, and the login lives`, async () => {
+    test(`${name}: the weigh-in arrives once, and the login survives`, async () => {
       await surviveOutage(fault);
     });
   }
 });
 
-test('an outage is said once when it begins and once when it is over', async () => {
+test('an outage is logged once at its start and once at its end', async () => {
   const fault = API_FAULTS['HTTP 502'];
   assert(fault !== undefined);
   const log = await surviveOutage(fault);

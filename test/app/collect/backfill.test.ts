@@ -64,7 +64,7 @@ describe('a backfill', () => {
     assert.deepEqual([state.first, state.last], [new Date(first * 1000), new Date(last * 1000)]);
   });
 
-  test('doubles nothing that the journal has, and takes in what Withings has changed since', async () => {
+  test('adds no duplicates to the journal, and adds groups that Withings changed since', async () => {
     await using bench = await createBackfillBench({ groups: YEARS });
     await bench.run();
     const [old] = YEARS;

@@ -125,7 +125,7 @@ test('a second weigh-in right after the first is fetched at once', async () => {
   assert.deepEqual(times(bench.calls), [0, 0, 2 * SECOND]);
 });
 
-test('an empty window is fetched again after 15 s, 60 s, 5 min and 10 min, then left to the reconcile', async () => {
+test('an empty window is fetched again after 15 s, 60 s, 5 min and 10 min, then by the reconcile', async () => {
   const bench = createCollectorBench(() => answerOf([], TAKEN));
   bench.collector.notify(ANNA, WINDOW);
   await bench.clock.advance(HOUR);

@@ -37,7 +37,7 @@ const one = weighIn(81, TAKEN);
 const other = weighIn(80, new Date(TAKEN.getTime() - DAY));
 
 describe('a window that a notification names', () => {
-  test('takes back what two complete answers lack, a minute apart', async () => {
+  test('withdraws groups after two complete answers without them, a minute apart', async () => {
     const bench = await setUp([one, other]);
     bench.there.delete(one);
     bench.collector.notify(ANNA, WINDOW);

@@ -143,7 +143,7 @@ describe('a login', () => {
     assert.equal(isWell(await look()), false);
   });
 
-  test('that somebody has replaced since it was refused has not been tried', async () => {
+  test('that was replaced after a rejection is not checked yet', async () => {
     const { anna, note, written } = createBench();
     note(ANNA, { needsLogin: REFUSED });
     written.set(ANNA, before(MINUTE));
@@ -442,7 +442,7 @@ describe('a publisher', () => {
     assert.equal(isWell(await look()), false, 'also where nobody is linked');
   });
 
-  test('that somebody has to mend is a reason for alarm at once', async () => {
+  test('that needs a person is a reason for alarm at once', async () => {
     const { look, publish } = createBench();
     publish('mqtt').report(trouble('settings', 'mqtt_login'));
     assert.equal(isWell(await look()), false);

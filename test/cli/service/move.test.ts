@@ -84,13 +84,13 @@ async function assertMoved({ folder, state }: OpenMachine, when = '') {
 
 for (const isFar of [false, true]) {
   describe(isFar ? 'a move to another file system' : 'a move', () => {
-    test('leaves nothing behind, and every file as it was', async () => {
+    test('leaves nothing behind, and every file unchanged', async () => {
       await using machine = await openMachine({ isFar });
       await machine.move();
       await assertMoved(machine);
     });
 
-    test('that is killed at any file operation goes on at the next call, and no login is at work twice', async () => {
+    test('continues at the next call after a kill at any file operation, and no login is used twice', async () => {
       for (const index of sweep(8)) {
         await using machine = await openMachine({ isFar });
         const { folder, root, state } = machine;
@@ -124,7 +124,7 @@ test('a move waits for the process that rotates a login', async () => {
   assert.equal(await readFile(`${machine.state}/tokens/1234`, 'utf8'), 'rotated\n');
 });
 
-test('what the service has stays', async () => {
+test('the files of the service stay', async () => {
   await using machine = await openMachine();
   await mkdir(`${machine.state}/tokens`, { recursive: true });
   await writeFile(`${machine.state}/tokens/1234`, 'newer\n');
@@ -133,7 +133,7 @@ test('what the service has stays', async () => {
   assert.equal(await readFile(`${machine.folder}/tokens/1234`, 'utf8'), 'anna\n');
 });
 
-describe('a move that was interrupted', () => {
+describe('an interrupted move', () => {
   /** One of the logins has arrived. */
   const cutOff = async ({ paths, folder, state }: OpenMachine) => {
     await mkdir(paths.settings, { recursive: true });
@@ -154,7 +154,7 @@ describe('a move that was interrupted', () => {
     await assertMoved(machine);
   });
 
-  test('replaces nothing that the service has written meanwhile', async () => {
+  test('replaces no file that the service wrote meanwhile', async () => {
     await using machine = await openMachine();
     await cutOff(machine);
     await writeFile(`${machine.state}/tokens/5678`, 'newer\n');
@@ -163,7 +163,7 @@ describe('a move that was interrupted', () => {
     assert.equal(await readFile(`${machine.folder}/tokens/5678`, 'utf8'), 'bo\n');
   });
 
-  test('ends where the folder is gone', async () => {
+  test('ends if the folder is missing', async () => {
     await using machine = await openMachine();
     await cutOff(machine);
     await rm(machine.folder, { recursive: true });
@@ -173,7 +173,7 @@ describe('a move that was interrupted', () => {
   });
 });
 
-test('a link in the place of the directory of the service is refused', async () => {
+test('a link in place of the directory of the service is rejected', async () => {
   await using machine = await openMachine();
   await mkdir(`${machine.far}/elsewhere`);
   await mkdir(machine.state, { recursive: true });
@@ -208,7 +208,7 @@ function swap(state: string, target: string): ChildProcess {
   });
 }
 
-test('links that are swapped in as fast as possible get nothing of root', async (t) => {
+test('links that are swapped in as fast as possible get no access to files of root', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('not root');
   for (let round = 0; round < Number(process.env['TORTURE_ROUNDS'] ?? 10); round += 1) {
     await using machine = await openMachine();
