@@ -88,10 +88,10 @@ describe('the announcement of a reading', () => {
     [10, 'of one foot', true],
     [15, 'taken under guidance', true],
     [17, 'taken under guidance, spelled 17', true],
-    [99, 'that nobody has described yet', true],
+    [99, 'with an unknown number', true],
   ];
   for (const [attribution, what, announced] of told) {
-    test(`for one ${what} is ${announced ? 'told' : 'kept quiet'}`, () => {
+    test(`is ${announced ? 'made' : 'skipped'} for one ${what}`, () => {
       assert.equal(counts(toReading(userId, group({ attribution }))), announced);
     });
   }

@@ -43,8 +43,8 @@ async function killAtChange(program: Program, directory: string, name: string, c
   return program.child.signalCode === 'SIGKILL';
 }
 
-describe('a backfill of 5,000 groups beside a running daemon', () => {
-  test('is complete, without a double and without a word from the daemon, however often it was killed', async (t) => {
+describe('a backfill of 5,000 groups next to a running daemon', () => {
+  test('is complete without duplicates and without daemon output, however often it was killed', async (t) => {
     const rules = watchCalls();
     const issued = new Set<string>();
     const statuses = new Set<unknown>();
@@ -126,7 +126,7 @@ describe('a backfill of 5,000 groups beside a running daemon', () => {
 });
 
 describe('the button of the page', () => {
-  test('does the same in the daemon, alone, and goes on where the daemon was killed', async () => {
+  test('starts one backfill in the daemon, which continues after a kill', async () => {
     let [calls, hang] = [0, () => undefined as unknown];
     const hanging = new Promise<void>((resolve) => {
       hang = resolve;
@@ -187,7 +187,7 @@ describe('the button of the page', () => {
     );
   });
 
-  test('says on the page that the command is running', async () => {
+  test('reports on the page that the command is running', async () => {
     const { home: opened } = await homeWithHistory(10);
     await using home = opened;
     await mkdir(join(home.directory, 'data/backfill'), { recursive: true });
@@ -204,7 +204,7 @@ describe('the button of the page', () => {
 });
 
 describe('backfill', () => {
-  test('says what it has done, and the second time that nothing was new', async () => {
+  test('reports its result, and reports no new groups the second time', async () => {
     const { home: opened, groups } = await homeWithHistory(100);
     await using home = opened;
     const first = await home.start(TEXT, BACKFILL).exited;
@@ -218,7 +218,7 @@ describe('backfill', () => {
   });
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    test(`stops at ${signal} with 1, says that the same command goes on, and it does`, async () => {
+    test(`stops at ${signal} with 1, and the same command continues as reported`, async () => {
       let [calls, stop] = [0, () => undefined as unknown];
       const { home: opened, groups } = await homeWithHistory(1_000, {
         onCall: (call) => {
@@ -241,7 +241,7 @@ describe('backfill', () => {
     });
   }
 
-  test('exits 1 with what to do about it when the login is refused, and leaves the token file alone', async () => {
+  test('exits 1 with a hint if the login is rejected, and leaves the token file unchanged', async () => {
     const { home: opened } = await homeWithHistory(10);
     await using home = opened;
     await writeFile(join(home.directory, 'tokens', PERSON), 'dead-token\n');
@@ -252,7 +252,7 @@ describe('backfill', () => {
     assert.equal(await home.tokenFile(PERSON), 'dead-token\n');
   });
 
-  test('exits 1 when the client secret is wrong, in those words', async () => {
+  test('exits 1 and names the wrong client secret', async () => {
     const { home: opened } = await homeWithHistory(10);
     await using home = opened;
     const { code, stderr } = await home.start({ ...TEXT, WITHINGS_CLIENT_SECRET: 'wrong-secret' }, BACKFILL).exited;
@@ -261,7 +261,7 @@ describe('backfill', () => {
     assert.doesNotMatch(stderr, /wrong-secret/);
   });
 
-  test('exits 1 for somebody who is not linked, and names those who are', async () => {
+  test('exits 1 for a person who is not linked, and names all linked people', async () => {
     const { home: opened } = await homeWithHistory(1);
     await using home = opened;
     const { code, stdout, stderr } = await home.start(TEXT, ['backfill', '9999']).exited;
@@ -285,7 +285,7 @@ describe('backfill', () => {
     ['1234', '--until', '2008-12-31'],
     ['1234', '--since', '2026-01-02', '--until', '2026-01-01'],
   ]) {
-    test(`exits 2 when it is asked wrongly: backfill ${args.join(' ')}`, async () => {
+    test(`exits 2 after wrong arguments: backfill ${args.join(' ')}`, async () => {
       await using directory = await temporaryDirectory();
       const { code, stdout, stderr } = await runProgram(['backfill', ...args], { cwd: directory.path });
       assert.deepEqual([code, stdout], [2, '']);

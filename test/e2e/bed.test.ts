@@ -10,7 +10,7 @@ const nowSeconds = () => Math.floor(Date.now() / 1000);
 const CONFIG = 'homeassistant/device/weighbridge_1234/config';
 const IN_BED = 'weighbridge/1234/in_bed';
 
-test('who is in bed goes from the notification to Mosquitto, and comes back after every loss', {
+test('the bed state reaches Mosquitto from the notification, and returns after every loss', {
   skip: MOSQUITTO_IS_MISSING,
 }, async () => {
   await using home = await startHome();

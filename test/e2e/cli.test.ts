@@ -62,7 +62,7 @@ describe('help', () => {
   ];
 
   for (const args of asks) {
-    it(`comes on standard output, without loading a web server or a client: weighbridge ${args.join(' ')}`, async () => {
+    it(`is printed on standard output without loading a server or a client: weighbridge ${args.join(' ')}`, async () => {
       await using directory = await temporaryDirectory();
       const { env, loaded } = spyOnModules(directory.path);
       const { code, stdout, stderr } = await runProgram(args, { cwd: directory.path, env, script: COMPILED });
@@ -105,7 +105,7 @@ describe('wrong usage', () => {
     [['doctor', '1234'], 'doctor'],
     [['import', 'one', 'two'], 'import'],
   ] as const) {
-    it(`exits 2 and says what is wrong: weighbridge ${args.join(' ')}`, async () => {
+    it(`exits 2 and reports the fault: weighbridge ${args.join(' ')}`, async () => {
       const { code, stdout, stderr } = await run(args, SERVABLE);
       assert.deepEqual([code, stdout], [2, '']);
       assert.ok(stderr.includes(word), stderr);
@@ -154,7 +154,7 @@ for (const [args, settings, expected] of [
     'error: CALLBACK_URL: expected a URL that starts with https://, got "me.example.org/***"\n       e.g. CALLBACK_URL=https://me.example.org/withingsWebhook/9f2c\n',
   ],
 ] as const) {
-  it(`is answered in plain words: weighbridge ${args.join(' ')}`, async () => {
+  it(`is explained in plain words: weighbridge ${args.join(' ')}`, async () => {
     const { code, stderr } = await run(args, settings);
     assert.notEqual(code, 0);
     if (typeof expected === 'string') assert.ok(stderr.startsWith(expected), stderr);
@@ -162,7 +162,7 @@ for (const [args, settings, expected] of [
   });
 }
 
-it('an example of a setting that is missing can be copied as it stands', async () => {
+it('the example for a missing setting can be copied unchanged', async () => {
   const { stderr } = await run(['serve']);
   for (const [name, example] of stderr.matchAll(/^ +e\.g\. (\w+)=(.*)$/gm)) assert.match(`${name}=${example}`, /=\S+$/);
   assert.match(stderr, /^ {7}e\.g\. WITHINGS_CLIENT_ID=1a2b3c4d5e6f$/m);
@@ -170,7 +170,7 @@ it('an example of a setting that is missing can be copied as it stands', async (
 
 describe('the configuration', () => {
   for (const args of [[], ['serve']]) {
-    it(`exits 78 when there is none, and says where to get it: weighbridge ${args.join(' ')}`, async () => {
+    it(`exits 78 if it is missing, with the source of the settings: weighbridge ${args.join(' ')}`, async () => {
       const { code, stdout, stderr } = await run(args);
       assert.deepEqual([code, stdout], [78, '']);
       for (const word of ['WITHINGS_CLIENT_ID', 'WITHINGS_CLIENT_SECRET', 'https://developer.withings.com']) {
@@ -180,7 +180,7 @@ describe('the configuration', () => {
     });
   }
 
-  it('exits 78 when it is wrong, names every problem and masks secrets', async () => {
+  it('exits 78 if it is invalid, names every problem and masks secrets', async () => {
     const { code, stdout, stderr } = await run(['serve'], {
       ...SERVABLE,
       PORT: '80a',
@@ -195,7 +195,7 @@ describe('the configuration', () => {
     assert.doesNotMatch(stderr, /hush/);
   });
 
-  it('is read from .env in the working directory, and the environment wins', async () => {
+  it('is read from .env in the working directory, and the environment takes precedence', async () => {
     await using directory = await temporaryDirectory();
     await writeFile(join(directory.path, '.env'), 'TOKENS_DIR=from-file\nLOG_LEVEL=loud\n');
     const cwd = directory.path;
@@ -209,7 +209,7 @@ describe('the configuration', () => {
 });
 
 describe('serve', () => {
-  it('exits 1 with one line that names the port when it is taken', async () => {
+  it('exits 1 with one line that names the port if the port is taken', async () => {
     await using server = await openServer();
     const { code, stdout, stderr } = await run(['serve'], { ...SERVABLE, PORT: String(server.port) });
     assert.equal(code, 1);
@@ -219,7 +219,7 @@ describe('serve', () => {
   });
 
   for (const setting of ['TOKENS_DIR', 'DATA_DIR']) {
-    it(`exits 1 with one line that names the directory when ${setting} cannot be written`, async () => {
+    it(`exits 1 with one line that names the directory if ${setting} is not writable`, async () => {
       await using directory = await temporaryDirectory();
       const cwd = directory.path;
       const locked = join(cwd, 'locked');
@@ -237,7 +237,7 @@ describe('serve', () => {
     });
   }
 
-  it('announces the port it has bound, and exits 0 quickly on SIGTERM', async () => {
+  it('logs its port, and exits 0 quickly on SIGTERM', async () => {
     await using server = await serve();
     const { public: address } = await server.listening();
     assert.ok(isAddress(address) && address.port > 0, JSON.stringify(address));
@@ -257,7 +257,7 @@ describe('serve', () => {
     assert.doesNotMatch(server.program.output(), /hush/);
   });
 
-  it('never prints a path that is a secret as a whole', async () => {
+  it('never prints a path that is entirely secret', async () => {
     await using server = await serve({ CALLBACK_URL: '', WEBHOOK_PATH: '/hush-path-secret' });
     await server.listening();
     await stops(server.program, 'SIGTERM');
@@ -265,7 +265,7 @@ describe('serve', () => {
     assert.doesNotMatch(server.program.output(), /hush/);
   });
 
-  it('is ended at once by a second signal while the first waits for a login that is being rotated', async () => {
+  it('ends at once on a second signal while the first waits for a rotation', async () => {
     await using withings = await openServer();
     await using server = await serve({ WITHINGS_API_URL: `http://127.0.0.1:${withings.port}` });
     await mkdir(join(server.cwd, 'tokens'), { recursive: true });
@@ -372,7 +372,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 describe('import', () => {
   for (const [what, json] of Object.entries(ANSWERS)) {
-    it(`stores the login of ${what}, from a file and from standard input, for the owner alone`, async () => {
+    it(`stores the login of ${what} in a private file, from a file and from standard input`, async () => {
       for (const way of ['file', 'input']) {
         await using directory = await temporaryDirectory();
         const cwd = directory.path;
@@ -389,7 +389,7 @@ describe('import', () => {
     });
   }
 
-  it('replaces the login of the same person and touches nobody else', async () => {
+  it('replaces the login of the same person and no other', async () => {
     await using directory = await temporaryDirectory();
     const cwd = directory.path;
     await mkdir(join(cwd, 'tokens'));
@@ -402,7 +402,7 @@ describe('import', () => {
   });
 
   for (const [what, input] of Object.entries(REFUSED)) {
-    it(`exits 1, says why and stores nothing when it gets ${what}`, async () => {
+    it(`exits 1, reports the reason and stores nothing if it gets ${what}`, async () => {
       await using directory = await temporaryDirectory();
       const cwd = directory.path;
       await mkdir(join(cwd, 'tokens'));
@@ -417,14 +417,14 @@ describe('import', () => {
     });
   }
 
-  it('repeats what Withings said, and what to do about it', async () => {
+  it('repeats the error of Withings with a hint', async () => {
     await using directory = await temporaryDirectory();
     const input = REFUSED['an error answer'] ?? '';
     const { stderr } = await runProgram(['import'], { cwd: directory.path, input });
     assert.match(stderr, /503.*invalid code.*30 seconds/);
   });
 
-  it('says the words of an error that has no status', async () => {
+  it('prints the text of an error without a status', async () => {
     const { code, stderr } = await run(['import', fixturePath('import-error.json')]);
     assert.equal(code, 1);
     assert.match(
@@ -441,7 +441,7 @@ describe('import', () => {
     assert.equal(await readFile(join(cwd, 'tokens/1234'), 'utf8'), 'c3d4\n');
   });
 
-  it('exits 1 with one line when the file is not there', async () => {
+  it('exits 1 with one line if the file is missing', async () => {
     const { code, stderr } = await run(['import', 'missing.json']);
     assert.equal(code, 1);
     assert.match(stderr, /^error: .*missing\.json.*\n$/);
@@ -475,7 +475,7 @@ describe('demo', () => {
     assert.equal(weights.length, 1);
   });
 
-  it('shows the page on the port of --port; its link stands last and alone', async () => {
+  it('shows the page on the port of --port, and prints its link last on a line of its own', async () => {
     await using directory = await temporaryDirectory();
     const cwd = directory.path;
     const port = await freePort();
@@ -489,7 +489,7 @@ describe('demo', () => {
     assert.equal(await stops(program, 'SIGTERM'), 0);
   });
 
-  it('says that the port of --port is taken', async () => {
+  it('reports that the port of --port is taken', async () => {
     await using directory = await temporaryDirectory();
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -501,7 +501,7 @@ describe('demo', () => {
     assert.match(stderr, /error: .*EADDRINUSE.*Choose another port with --port/);
   });
 
-  it('minds no settings', async () => {
+  it('ignores all settings', async () => {
     await using directory = await temporaryDirectory();
     const env = { PORT: '80a', LOG_LEVEL: 'error', TOKENS_DIR: '/nonsense', WITHINGS_API_URL: 'nonsense' };
     const { code, stdout } = await runDemo(['--once'], directory.path, env);
@@ -520,7 +520,7 @@ describe('demo', () => {
     });
   }
 
-  it('exits 0 and leaves nothing behind when it is stopped while it starts', async () => {
+  it('exits 0 and leaves nothing behind after a stop during its start', async () => {
     await using directory = await temporaryDirectory();
     const cwd = directory.path;
     await using program = startProgram(['demo', '--json'], { cwd, env: { TMPDIR: cwd } });

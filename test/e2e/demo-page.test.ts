@@ -49,7 +49,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     await context.close();
   };
 
-  test('shows two years of two people, and asks nobody but this machine', async () => {
+  test('shows two years of two people, and sends requests to this machine only', async () => {
     await look({}, async (page) => {
       const names = await page.getByRole('heading', { level: 2 }).allTextContents();
       assert.deepEqual(names, ['Anna', 'Bo']);
@@ -66,7 +66,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     });
   });
 
-  test('switches the range without a reload, and back', async () => {
+  test('switches the range and back without a reload', async () => {
     await look({}, async (page) => {
       await page.evaluate('window.stays = true');
       const first = () => page.locator('.chart table tbody tr').last().textContent();
@@ -81,7 +81,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     });
   });
 
-  test('shows the next weigh-in by itself', async () => {
+  test('shows the next weigh-in automatically', async () => {
     await look({}, async (page) => {
       // Not their texts: today becomes yesterday.
       const weights = () =>
@@ -94,7 +94,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     });
   });
 
-  test('links somebody again', async () => {
+  test('links a person again', async () => {
     await look({}, async (page) => {
       const opened = page.waitForEvent('popup');
       await page
@@ -106,7 +106,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     });
   });
 
-  test('tells each value by keyboard', async () => {
+  test('shows each value by keyboard', async () => {
     await look({}, async (page) => {
       const slider = page.getByRole('slider', { name: 'Weight of Anna, point by point' });
       await slider.focus();

@@ -19,7 +19,7 @@ async function holdIdle(port: number, count: number): Promise<readonly Socket[]>
   return sockets;
 }
 
-describe('a daemon that may open 64 files', () => {
+describe('a daemon with a limit of 64 open files', () => {
   it('records weigh-ins while strangers hold idle connections to both ports', async () => {
     await using home = await startHome({ files: 64, script: BUNDLE });
     await home.link('1234');

@@ -26,7 +26,7 @@ async function bash(
 const curl = spawnSync('curl', ['--version']);
 const skip = curl.error === undefined ? false : 'linking by hand needs curl';
 
-test('the commands of linking-by-hand.md link a person whose next weigh-in is then logged', { skip }, async () => {
+test('the commands of linking-by-hand.md link a person, and the next weigh-in is logged', { skip }, async () => {
   await using home = await startHome();
   const port = await freePort();
   const env = { PORT: `${port}`, CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}` };

@@ -94,7 +94,7 @@ for (const name of PROXIES) {
     });
     after(() => way[Symbol.asyncDispose]());
 
-    it('lets the callback path through with TLS, and nothing else', async () => {
+    it('forwards the callback path with TLS, and nothing else', async () => {
       const privatePort = await freePort();
       await using daemon = await way.home.serve({ ...way.env, STATUS_PORT: `${privatePort}` });
       const head = await way.ask({ method: 'HEAD' });
@@ -121,7 +121,7 @@ for (const name of PROXIES) {
       assert.ok(!(await way.ask({ method: 'GET', path: '/healthz', headers })).body.includes('"status"'));
     });
 
-    it('passes on the secret where it stands in the query', async () => {
+    it('forwards the secret in the query', async () => {
       const CALLBACK_URL = `https://${SITE}${ROUTE}?key=${URL_SECRET}`;
       await using daemon = await way.home.serve({ ...way.env, CALLBACK_URL, WEBHOOK_PATH: ROUTE });
       const path = `${ROUTE}?key=${URL_SECRET}`;
@@ -136,7 +136,7 @@ for (const name of PROXIES) {
       ['loopback', 'who has called it', STRANGER],
       ['false', 'nobody but itself, where it is not believed', '127.0.0.1'],
     ] as const) {
-      it(`names ${who}, whatever the caller claims`, async () => {
+      it(`forwards ${who} as the client, whatever the client claims`, async () => {
         await using daemon = await way.home.serve({ ...way.env, TRUST_PROXY });
         const spoofs = [
           {},
@@ -152,7 +152,7 @@ for (const name of PROXIES) {
       });
     }
 
-    it('brings back the browser from the consent page, and refuses a large body', async () => {
+    it('returns the browser from the consent page, and rejects a large body', async () => {
       await using daemon = await way.home.serve(way.env);
       const page = await way.ask({ method: 'GET', path: `${CALLBACK_PATH}?code=the-code&state=made-up` });
       assert.match(page.body, /Link not valid here/);
@@ -170,7 +170,7 @@ for (const name of PROXIES) {
       assert.ok(!daemon.output().includes('the-code'));
     });
 
-    it('writes down neither the secret nor a code, also where weighbridge is not running', async () => {
+    it('logs neither the secret nor a code, also without a running weighbridge', async () => {
       const path = `${CALLBACK_PATH}?code=the-code&state=the-state`;
       const headers = { referer: `https://${SITE}${path}` };
       for (const method of ['HEAD', 'GET', 'POST'])
@@ -182,7 +182,7 @@ for (const name of PROXIES) {
   });
 
   describe(`${name}, set up by its recipe and with less patience`, { skip }, () => {
-    it('hangs up on who sends too slowly, and answers others meanwhile', async () => {
+    it('closes the connection of a slow sender, and answers others meanwhile', async () => {
       const limit = name === 'caddy' ? 'read_body' : 'client_body_timeout';
       await using way = await openWayIn(name, { [`${limit} 10s`]: `${limit} 3s` });
       await using daemon = await way.home.serve(way.env);
@@ -226,7 +226,7 @@ async function runOutside(task: OutsideTask): Promise<OutsideResult> {
 
 for (const proxy of PROXIES) {
   const skip = isMissing(proxy) || OPENSSL_IS_MISSING || NO_NETWORK;
-  it(`behind ${proxy} somebody links and steps on the scale, and the doctor finds nothing wrong`, {
+  it(`behind ${proxy} a person links and weighs in, and the doctor finds no fault`, {
     skip,
   }, async () => {
     await using place = await temporaryDirectory();

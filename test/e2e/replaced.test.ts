@@ -24,7 +24,7 @@ const REPLACEMENTS: Readonly<Record<string, (folder: string) => Promise<void>>> 
 
 describe('a daemon whose own files', { concurrency: true }, () => {
   for (const [what, replace] of Object.entries(REPLACEMENTS)) {
-    it(`${what} draws its first page, links, calls Withings, reaches the broker and runs the hook`, async () => {
+    it(`${what} draws its first page, links, sends requests to Withings, reaches the broker and runs the hook`, async () => {
       await using place = await temporaryDirectory();
       const folder = join(place.path, 'weighbridge');
       await cp(join(ROOT, 'dist/package'), folder, { recursive: true });

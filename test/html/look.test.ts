@@ -35,7 +35,7 @@ describe('the colours', () => {
     ['act', 4.5],
     ['pass', 4.5],
   ] as const) {
-    it(`have ${name} with a contrast of ${least} at least on a card, by day and in the dark`, () => {
+    it(`have ${name} with a contrast of at least ${least} on a card, in light and dark mode`, () => {
       const cards = coloursOf('card');
       const ratios = coloursOf(name).map((colour, at) => contrast(colour, cards[at] ?? assert.fail()));
       assert.equal(ratios.length, 2);
@@ -43,7 +43,7 @@ describe('the colours', () => {
     });
   }
 
-  it('have a selected pill that is lighter than its track, by day and in the dark', () => {
+  it('have a selected pill that is lighter than its track, in light and dark mode', () => {
     const tracks = coloursOf('line');
     for (const [at, pill] of coloursOf('pill').entries()) assert.ok(luminance(pill) > luminance(tracks[at] ?? pill));
   });

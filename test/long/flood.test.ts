@@ -18,7 +18,7 @@ const CASES: Readonly<Record<string, readonly Stranger[]>> = {
 
 describe('a stranger who posts as fast as loopback allows', () => {
   for (const [what, strangers] of Object.entries(CASES)) {
-    it(`costs nothing that matters, posting ${what}`, async (test) => {
+    it(`causes no harm by posting ${what}`, async (test) => {
       const mostMs = { answer: patient(2_000), weighIn: patient(5_000) };
       const report = await floodDaemon({ strangers, seconds: 1, pipelined: 1 });
       const { calls, mostCalls, logLines, probed, weighInMs, floodedWeighInMs, memory, perSecond } = report;

@@ -28,7 +28,7 @@ const FIRST_WORDS = {
 } as const;
 
 describe('thousands of open sockets', { skip: enoughDescriptors(SOCKETS + 200) }, () => {
-  it('keep no real notification waiting, are cut off in time, and leave nothing in memory', async (test) => {
+  it('delay no real notification, are closed in time, and leave no memory in use', async (test) => {
     await using home = await startHome();
     await home.link('1234');
     await using daemon = await home.serve({ LOG_LEVEL: 'info' });
@@ -53,8 +53,8 @@ describe('thousands of open sockets', { skip: enoughDescriptors(SOCKETS + 200) }
   });
 });
 
-describe('a stranger who takes every descriptor', { skip: limitCanBeLowered() }, () => {
-  it('does not keep a weigh-in from the journal', async (test) => {
+describe('a stranger who uses every descriptor', { skip: limitCanBeLowered() }, () => {
+  it('does not keep a weigh-in out of the journal', async (test) => {
     await using home = await startHome();
     await home.link('1234');
     await using daemon = await home.serve({ LOG_LEVEL: 'info' });

@@ -98,7 +98,7 @@ describe('the callback path', () => {
     });
   }
 
-  it('answers a notification with ok, and hands it over only when the answer is out', async () => {
+  it('answers a notification with ok, and processes the notification only after the answer', async () => {
     await using port = await openPort();
     assert.deepEqual(bare(await send(port.port, { body: WEIGH_IN })), OK);
     await until(() => port.handed.length > 0);
@@ -145,7 +145,7 @@ describe('the callback path', () => {
   }
 
   for (const body of fixture('notification-forms.txt').trimEnd().split('\n')) {
-    it(`accepts the form ${body}, and takes its window only where it is whole`, async () => {
+    it(`accepts the form ${body}, and uses its window only if it is complete`, async () => {
       await using port = await openPort();
       assert.deepEqual(bare(await send(port.port, { body })), OK);
       await until(() => port.handed.length > 0);
@@ -155,7 +155,7 @@ describe('the callback path', () => {
   }
 
   for (const body of ['userid=1234&appli=1&startdate=2&enddate=1', `${WEIGH_IN}\r\n`, 'userid=1234&appli=1\r\n']) {
-    it(`accepts a form without a window that can be used: ${JSON.stringify(body)}`, async () => {
+    it(`accepts a form without a valid window: ${JSON.stringify(body)}`, async () => {
       await using port = await openPort();
       assert.deepEqual(bare(await send(port.port, { body })), OK);
       await until(() => port.handed.length > 0);
@@ -173,7 +173,7 @@ describe('the callback path', () => {
   }
 
   for (const name of ['sec-purpose', 'purpose', 'x-purpose', 'x-moz']) {
-    it(`does not use up the code of a page that ${name} marks as fetched beforehand`, async () => {
+    it(`does not use the code of a page that ${name} marks as a prefetch`, async () => {
       let redirects = 0;
       const onRedirect = () => {
         redirects += 1;
@@ -188,7 +188,7 @@ describe('the callback path', () => {
     });
   }
 
-  it('sends the page after a consent with each header that keeps its address and its content here', async () => {
+  it('sends the page after a consent with all headers against leaks and caching', async () => {
     const outcomes: readonly (LinkOutcome | 'working')[] = [
       'working',
       { kind: 'failed', code: 'expired', title: 'Link expired', problem: 'Too late.', remedy: 'Open the link again.' },
@@ -221,7 +221,7 @@ describe('the callback path', () => {
     ['a long body', 413, { body: long(4097) }],
     ['what is no form', 415, { headers: { 'content-type': 'application/json' }, body: '{}' }],
   ] as const) {
-    it(`closes the connection after it has refused ${what}`, async () => {
+    it(`closes the connection after rejecting ${what}`, async () => {
       await using port = await openPort();
       using agent = keepAliveAgent();
       const answer = await send(port.port, { ...sent, agent: agent.agent });
@@ -229,7 +229,7 @@ describe('the callback path', () => {
     });
   }
 
-  it('does not say what it is made of', async () => {
+  it('does not reveal its software', async () => {
     await using port = await openPort();
     for (const method of ['GET', 'POST', 'PUT']) {
       const { headers } = await send(port.port, { method });
@@ -257,7 +257,7 @@ const MALFORMED: Readonly<Record<string, string>> = {
   'userid=1&appli=1&x=1&x=2': 'x',
 };
 
-describe('a POST that is no notification', () => {
+describe('a POST that is not a notification', () => {
   for (const [body, word] of Object.entries(MALFORMED)) {
     it(`is answered 400 with a short reason: ${body}`, async () => {
       await using port = await openPort();
@@ -270,7 +270,7 @@ describe('a POST that is no notification', () => {
     });
   }
 
-  it('is answered 400 when the form is empty', async () => {
+  it('is answered 400 if the form is empty', async () => {
     await using port = await openPort();
     assert.equal((await send(port.port, { body: '' })).status, 400);
     assert.equal((await send(port.port, { headers: { 'content-type': FORM } })).status, 400);
@@ -281,7 +281,7 @@ describe('a POST that is no notification', () => {
     ['one byte over 4 KiB', { 'content-type': FORM }, long(4097)],
     ['chunked and endless', { 'content-type': FORM, 'transfer-encoding': 'chunked' }, long(100_000)],
   ] as const) {
-    it(`is answered 413 when it is ${what}`, async () => {
+    it(`is answered 413 if it is ${what}`, async () => {
       await using port = await openPort();
       assert.equal((await send(port.port, { headers, body })).status, 413);
       assert.deepEqual(port.handed, []);
@@ -295,7 +295,7 @@ describe('a POST that is no notification', () => {
     ['compressed', { 'content-type': FORM, 'content-encoding': 'gzip' }, gzipSync(WEIGH_IN)],
     ['of a type that only begins like a form', { 'content-type': `${FORM}-2` }, WEIGH_IN],
   ] as const) {
-    it(`is answered 415 when it is ${what}`, async () => {
+    it(`is answered 415 if it is ${what}`, async () => {
       await using port = await openPort();
       const sent = body === undefined ? { headers } : { headers, body };
       assert.equal((await send(port.port, sent)).status, 415);
@@ -346,7 +346,7 @@ describe('a stranger', () => {
 describe('a secret in the query of the callback URL', () => {
   const SECRET = { path: '/hook', query: new URLSearchParams('key=s3cret') };
 
-  it('opens the port to whoever brings it', async () => {
+  it('gives access to every request that contains it', async () => {
     await using port = await openPort(SECRET);
     assert.equal((await send(port.port, { method: 'HEAD', path: '/hook?key=s3cret' })).status, 200);
     assert.equal((await send(port.port, { method: 'GET', path: '/hook?x=1&key=s3cret' })).status, 200);
@@ -355,7 +355,7 @@ describe('a secret in the query of the callback URL', () => {
     assert.deepEqual(bare(await send(port.port, { path: '/hook', body: `${WEIGH_IN}&key=s3cret` })), OK);
   });
 
-  it('may have several parameters, and each must come back', async () => {
+  it('can have several parameters, and each is required', async () => {
     await using port = await openPort({ path: '/hook', query: new URLSearchParams('key=a+b&key=c&home=') });
     const status = async (path: string) => (await send(port.port, { path, body: WEIGH_IN })).status;
     assert.equal(await status('/hook?home=&key=a%20b&key=c'), 200);
@@ -376,14 +376,14 @@ describe('a secret in the query of the callback URL', () => {
     ['twice in the form', '/hook', `${WEIGH_IN}&key=s3cret&key=s3cret`],
     ['missing', '/hook', WEIGH_IN],
   ] as const) {
-    it(`is answered 404 when it is ${what}`, async () => {
+    it(`is answered 404 if it is ${what}`, async () => {
       await using port = await openPort(SECRET);
       assert.deepEqual(bare(await send(port.port, { path, body })), NOT_FOUND);
       assert.deepEqual(port.handed, []);
     });
   }
 
-  it('shows nothing but the 404 of any path while it is missing, whatever else is wrong', async () => {
+  it('hides everything behind a 404 while it is missing, whatever else is wrong', async () => {
     await using port = await openPort(SECRET);
     const elsewhere = await send(port.port, { method: 'GET', path: '/elsewhere' });
     const attempts: readonly Sent[] = [
@@ -411,7 +411,7 @@ describe('a secret in the query of the callback URL', () => {
   });
 });
 
-describe('whose call it is', () => {
+describe('the sender of a request', () => {
   const claim = '6.6.6.6, 203.0.113.9';
   const callers = [
     ['this machine, where nobody says anything', 'loopback', undefined, '127.0.0.1'],
@@ -438,7 +438,7 @@ describe('whose call it is', () => {
 describe('a notification about a bed', () => {
   const IN_BED = 'userid=1234&appli=50&date=1795154462';
 
-  it('is answered when it is kept', async () => {
+  it('is answered after it is stored', async () => {
     const disk = new EventEmitter();
     await using port = await openPort({ onNotification: () => once(disk, 'kept').then(() => true) });
     const answer = send(port.port, { body: IN_BED });
@@ -461,8 +461,8 @@ describe('a notification about a bed', () => {
   }
 });
 
-describe('a defect of its own', () => {
-  it('is answered 500 with nothing in it, and logged', async () => {
+describe('a bug in a handler', () => {
+  it('is answered with an empty 500, and logged', async () => {
     await using port = await openPort();
     const { send: original } = port.app.response;
     port.app.response.send = function send(body) {
@@ -474,7 +474,7 @@ describe('a defect of its own', () => {
     assert.equal((await send(port.port, { method: 'HEAD' })).status, 200);
   });
 
-  it('in what a notification sets off is logged, and the port stays open', async () => {
+  it('after the answer to a notification is logged, and the port stays open', async () => {
     await using port = await openPort({
       onNotification: () => Promise.reject(new Error('a bug')),
     });
@@ -501,7 +501,7 @@ const SLOW: Readonly<Record<string, { readonly first: string; readonly drip: str
 
 describe('the listener', { concurrency: true }, () => {
   for (const [what, { first, drip, limitMs }] of Object.entries(SLOW)) {
-    it(`cuts off a client that sends ${what}, and answers others meanwhile`, async () => {
+    it(`closes the connection of a client that sends ${what}, and answers others meanwhile`, async () => {
       await using port = await openPort();
       const client = await openSocket(port.port);
       client.write(first);
@@ -516,13 +516,13 @@ describe('the listener', { concurrency: true }, () => {
     });
   }
 
-  it('tells which port it took when asked for any', async () => {
+  it('reports the port that it took for port 0', async () => {
     await using port = await openPort();
     assert.equal(port.host, '127.0.0.1');
     assert.ok(port.port > 0);
   });
 
-  it('says that a port is taken', async () => {
+  it('reports that a port is taken', async () => {
     await using port = await openPort();
     await assert.rejects(
       listen(() => undefined, { host: '127.0.0.1', port: port.port }),
@@ -536,14 +536,14 @@ describe('the listener', { concurrency: true }, () => {
     );
   });
 
-  it('says that an address is not one of this machine', async () => {
+  it('reports that an address does not belong to this machine', async () => {
     await assert.rejects(
       listen(() => undefined, { host: '192.0.2.1', port: 0 }),
       (error) => error instanceof Trouble && error.code === 'cannot_listen' && /192\.0\.2\.1/.test(error.message),
     );
   });
 
-  it('lets the running answer finish when it is disposed, and takes no new connection', async () => {
+  it('lets the current answer finish on disposal, and accepts no new connection', async () => {
     let release: () => void = () => undefined;
     const arrived = new Promise<void>((resolve) => {
       release = resolve;
@@ -563,7 +563,7 @@ describe('the listener', { concurrency: true }, () => {
     assert.ok(await within(patient(2_000), disposed), 'it waits for the connection after the answer');
   });
 
-  it('closes idle keep-alive connections when it is disposed', async () => {
+  it('closes idle keep-alive connections on disposal', async () => {
     const port = await openPort();
     using agent = keepAliveAgent();
     const { headers } = await send(port.port, { method: 'HEAD', agent: agent.agent });
@@ -571,7 +571,7 @@ describe('the listener', { concurrency: true }, () => {
     assert.ok(await within(patient(2_000), port[Symbol.asyncDispose]()), 'it waits for an idle connection');
   });
 
-  it('does not wait for half a request when it is disposed', async () => {
+  it('does not wait for half a request on disposal', async () => {
     const port = await openPort();
     const client = await openSocket(port.port);
     client.write(HEAD_OF_A_POST);
