@@ -189,7 +189,7 @@ const step = fc.record({
 
 type Step = typeof step extends fc.Arbitrary<infer Made> ? Made : never;
 
-test('what is derived is the same on the page, on MQTT, in a hook and in users, whatever comes and is taken back', async () => {
+test('the derived values are equal on the page, on MQTT, in a hook and in users, after any change', async () => {
   const seen = { trend: 0, noTrend: 0 };
   const property = fc.asyncProperty(
     household,
@@ -226,7 +226,7 @@ test('what is derived is the same on the page, on MQTT, in a hook and in users, 
   assert.ok(seen.trend > 0 && seen.noTrend > 0, JSON.stringify(seen));
 });
 
-test('a trend ends with a pause, and of two weights of one moment the last line counts', async () => {
+test('a trend ends at a pause, and the last line counts for two weights of one moment', async () => {
   const members = { unit: 'kg', metres: 1.8, goal: 78 } as const;
   await using home = await setUp(members);
   const at = (day: number, kilograms: number) =>

@@ -117,7 +117,7 @@ const step = fc.record({
   takesBack: fc.boolean(),
 });
 
-test('what is held reaches no topic, no event, no hook but as held, and is not the newest weight', async () => {
+test('a held weigh-in is published only as held, and is not the newest weight', async () => {
   await using broker = await startAedes();
   const property = fc.asyncProperty(fc.array(step, { maxLength: 12 }), fc.boolean(), async (steps, hearsHeld) => {
     await using listener = await listenTo(broker.url);

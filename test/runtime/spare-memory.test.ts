@@ -23,7 +23,7 @@ async function run(script: string): Promise<number> {
   return Number(stdout);
 }
 
-test('V8 still takes its flags after the start: the space for new objects does not grow', async () => {
+test('V8 still accepts its flags after the start: the space for new objects does not grow', async () => {
   const spared = await run(`(await import(${JSON.stringify(MODULE)})).spareMemory();${ALLOCATE}`);
   const grown = await run(ALLOCATE);
   assert.ok(spared > 0 && spared <= 4 * 2 ** 20, `${spared} bytes`);

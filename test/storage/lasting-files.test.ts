@@ -15,7 +15,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const NOW = new Date('2026-11-20T06:10:00Z');
 
-test('everything that is written is written again after rm -rf data, with a line for each directory', async () => {
+test('all written files are written again after rm -rf data, with a line for each directory', async () => {
   await using place = await temporaryDirectory();
   const data = `${place.path}/data`;
   const log = createRecordingLog();
@@ -54,7 +54,7 @@ test('everything that is written is written again after rm -rf data, with a line
   }
 });
 
-test('what was told is not told twice after rm -rf data', async () => {
+test('no reading is announced twice after rm -rf data', async () => {
   await using place = await temporaryDirectory();
   const data = `${place.path}/data`;
   await mkdir(data);
@@ -79,7 +79,7 @@ test('what was told is not told twice after rm -rf data', async () => {
   );
 });
 
-test('a file that is only read does not make its directory', async () => {
+test('a file that is only read does not create its directory', async () => {
   await using place = await temporaryDirectory();
   const log = createRecordingLog();
   const cursors = createCursorFiles(`${place.path}/data/cursors`, log, createLastingFiles(log));

@@ -49,8 +49,8 @@ function assertGroup(group: MeasureGroup): void {
   }
 }
 
-describe('whatever Withings answers', () => {
-  test('an envelope has a whole number for a status and one line for an error, or it is refused', () => {
+describe('for any answer of Withings', () => {
+  test('an envelope has a whole number for a status and one line for an error, or is rejected', () => {
     const envelopes = altered({ status: 0, error: 'no', body: {} }).map((fields) => printed(fields));
     check(
       fc.property(fc.oneof(jsonText, envelopes), (answer) => {
@@ -62,7 +62,7 @@ describe('whatever Withings answers', () => {
     );
   });
 
-  test('a pair of tokens is fit for a header and a file, or it is refused', () => {
+  test('a pair of tokens is fit for a header and a file, or is rejected', () => {
     check(
       fc.property(fc.oneof(altered(TOKENS), anything), (body) => {
         const tokens = accepted(() => parseTokenSet(body));
@@ -75,12 +75,12 @@ describe('whatever Withings answers', () => {
     );
   });
 
-  test('a pause is more than nothing, or there is none', () => {
+  test('a throttle time is positive or missing', () => {
     const bodies = fc.oneof(altered({ wait_seconds: 30 }), anything);
     check(fc.property(bodies, (body) => (parseWaitSeconds(body) ?? 1) > 0));
   });
 
-  test('a page holds nothing but times, whole numbers and short lines, or it is refused', () => {
+  test('a page contains only times, whole numbers and short lines, or is rejected', () => {
     const groups = fc.array(someGroup, { maxLength: 4 }).map((measuregrps) => ({ ...PAGE, measuregrps }));
     check(
       fc.property(fc.oneof(altered(PAGE), groups, anything), (body) => {
@@ -93,7 +93,7 @@ describe('whatever Withings answers', () => {
     );
   });
 
-  test('every group that can be read is kept in its place, and each that cannot is named', () => {
+  test('every readable group is kept in its position, and each unreadable one is named', () => {
     check(
       fc.property(fc.array(someGroup, { maxLength: 8 }), (measuregrps) => {
         const alone = measuregrps.map((group) => parseMeasurePage({ ...PAGE, measuregrps: [group] }));
@@ -112,7 +112,7 @@ describe('whatever Withings answers', () => {
 });
 
 describe('a value and its power of ten', () => {
-  test('are the decimal that a person would write, to the last digit', () => {
+  test('become the decimal that a person would write, to the last digit', () => {
     check(
       fc.property(fc.maxSafeInteger(), fc.integer({ min: -30, max: 30 }), (value, exponent) => {
         const [group] = parseMeasurePage({
@@ -123,7 +123,7 @@ describe('a value and its power of ten', () => {
     );
   });
 
-  test('make a number of any number, however small or large', () => {
+  test('become a number for any size', () => {
     const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
     check(
       fc.property(
@@ -135,7 +135,7 @@ describe('a value and its power of ten', () => {
   });
 });
 
-test('every measure has a name of its own, of letters and digits, and the whole body is one place', () => {
+test('every measure has a unique name of letters and digits, and the whole body is one position', () => {
   const whole = [undefined, 6, 7];
   const measure = fc.record({
     type: fc.oneof(fc.nat(260), fc.maxSafeInteger()),

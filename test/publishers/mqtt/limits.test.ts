@@ -56,7 +56,7 @@ describe('a packet that is too long for weighbridge', () => {
   };
 
   for (const version of [5, 4] as const) {
-    it(`is not waited for, its sender is told of, and the rest goes on without that topic (MQTT ${version})`, async () => {
+    it(`is dropped, its sender is reported, and the rest continues without the topic (MQTT ${version})`, async () => {
       const sent = { bytes: 0 };
       let isFlooding = true;
       await using broker = await startMqtt5Broker(() => undefined, {
@@ -78,7 +78,7 @@ describe('a packet that is too long for weighbridge', () => {
     });
   }
 
-  it('is what a broker of MQTT 5 is asked not to send, and nothing that is retained either', async () => {
+  it('is excluded for a broker of MQTT 5, also as a retained message', async () => {
     await using broker = await startMqtt5Broker(() => undefined);
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     await bench.deliver(reading(ANNA, 81.25, at('05:59')));
@@ -88,10 +88,10 @@ describe('a packet that is too long for weighbridge', () => {
     assert.equal(broker.subscribes[0]?.at(-1), 0x21);
   });
 
-  it('may be retained where Home Assistant says that it has started: Mosquitto', { skip: MOSQUITTO_IS_MISSING }, () =>
+  it('can be retained on the start topic of Home Assistant: Mosquitto', { skip: MOSQUITTO_IS_MISSING }, () =>
     startMosquitto().then(birthIsHeard),
   );
-  it('may be retained there: a broker of MQTT 3.1.1', () => startAedes().then(birthIsHeard));
+  it('can be retained there: a broker of MQTT 3.1.1', () => startAedes().then(birthIsHeard));
 
   /** A small message may be retained there as well; a birth that comes later is heard. */
   async function birthIsHeard(started: Broker) {
@@ -114,7 +114,7 @@ describe('a packet that is too long for weighbridge', () => {
     });
   }
 
-  it('is not collected from web sockets either', async () => {
+  it('is not buffered from web sockets either', async () => {
     const port = await freePort();
     await using bench = startMqttBench(`ws://127.0.0.1:${port}/mqtt`, createMqttHome(ANNA));
     const server = new WebSocketServer({ port, host: '127.0.0.1' });
@@ -208,7 +208,7 @@ describe('the limits of a broker', () => {
     ['neither', ['retain_available false', 'max_qos 0'], /does not keep messages[\s\S]*only messages with QoS 0/],
   ];
   for (const [name, settings, message] of LIMITS) {
-    it(`of Mosquitto stop one message and nothing else, and the log names them: ${name}`, {
+    it(`of Mosquitto stop only one message, and the log names the limits: ${name}`, {
       skip: MOSQUITTO_IS_MISSING,
     }, async () => {
       await using broker = await startMosquitto({ settings });
@@ -234,7 +234,7 @@ describe('the limits of a broker', () => {
       authorizePublish: (_client, packet, done) => done(isForbidden(packet.topic) ? new Error('forbidden') : null),
     });
 
-  it('of MQTT 3.1.1 close the connection: such a topic rests for an hour, and the others go on', async () => {
+  it('of MQTT 3.1.1 close the connection: the topic rests for an hour, and the others continue', async () => {
     const forbidden = new Set([CONFIG, EVENT]);
     await using broker = await closing((topic) => forbidden.has(topic));
     await using listener = await listenTo(broker.url);
@@ -261,7 +261,7 @@ describe('the limits of a broker', () => {
     assert.equal(bench.log.texts('mqtt_connected').length, connections);
   });
 
-  it('are not suspected where a connection ends once, or where another message has come through', async () => {
+  it('are not suspected if a connection ends once, or if another message arrived', async () => {
     let ends = 1;
     const answer = (topic: string): Answer | undefined => {
       if (topic !== EVENT || ends === 0) return undefined;
@@ -278,7 +278,7 @@ describe('the limits of a broker', () => {
     assert.doesNotMatch(told(bench), /closed the connection at/);
   });
 
-  it('end the connection with their reason: once is enough', async () => {
+  it('end the connection with a reason, and once is enough', async () => {
     let ends = 0;
     await using broker = await startMqtt5Broker((topic) => {
       if (topic !== CONFIG) return undefined;

@@ -17,9 +17,9 @@ const NEAR: Readonly<Record<string, number>> = {
   heart_rate: 8,
 };
 
-describe('what the scale of the demo sends', () => {
+describe('a weigh-in of the demo', () => {
   for (const person of PEOPLE) {
-    test(`goes on from the history of ${person.name}`, () => {
+    test(`continues the history of ${person.name}`, () => {
       const month = imagine({ ...person, userId: userId(person.userId) }, NOW).slice(-20);
       const date = NOW.getTime() / 1000;
       for (const difference of [-0.4, 0, 0.4]) {

@@ -129,7 +129,7 @@ function createModel(lines: readonly Placed[]) {
 const byTime = <T extends { readonly takenAt: Date; readonly groupId: number }>(states: readonly T[]) =>
   states.toSorted((one, other) => +one.takenAt - +other.takenAt || one.groupId - other.groupId);
 
-test('the journal answers as a list of its lines would, whatever stands in them', async () => {
+test('the index returns the same as a list of the lines, for any content', async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/measures.jsonl`;
   await checkAsync(

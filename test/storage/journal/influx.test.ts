@@ -17,11 +17,11 @@ test('a point has the values of the reading at its time, and the person as its t
   );
 });
 
-test('a reading without values is no point', () => {
+test('a reading without values is not a point', () => {
   assert.equal(formatInfluxLine({ ...READING, measures: {} }), '');
 });
 
-test('every name comes back whole, but for line breaks and backslashes at its end', () => {
+test('every name is read back complete, except line breaks and backslashes at its end', () => {
   check(
     fc.property(fc.oneof(anyText, fc.string({ unit: fc.constantFrom(',', '=', ' ', '\\', '\n', 'a') })), (name) => {
       const line = formatInfluxLine(READING, name);

@@ -63,7 +63,7 @@ const reading: fc.Arbitrary<Reading> = fc
   .chain((fields) => attributed.map((more) => ({ ...fields, ...more })));
 
 describe('a line of the journal', () => {
-  test('is one line, and says all of the reading, of its zone the offset', () => {
+  test('is one line with the whole reading, including the offset of its zone', () => {
     check(
       fc.property(reading, (original) => {
         const written = formatLine(original);
@@ -74,7 +74,7 @@ describe('a line of the journal', () => {
     );
   });
 
-  test('is the same line when it is written again from what it says, history or not', () => {
+  test('is the same line after reading and writing, history or not', () => {
     check(
       fc.property(reading, fc.boolean(), (original, history) => {
         const written = formatLine(original, history);
@@ -86,7 +86,7 @@ describe('a line of the journal', () => {
     );
   });
 
-  test('tells the moment in the time of its zone, and means the same moment', () => {
+  test('has the moment in the time of its zone, and keeps the moment', () => {
     check(
       fc.property(reading, (original) => {
         const { date }: { date: string } = JSON.parse(formatLine(original));
@@ -96,7 +96,7 @@ describe('a line of the journal', () => {
     );
   });
 
-  test('is a reading with real times and numbers, or none, whatever somebody has made of it', () => {
+  test('is a valid reading or none, whatever an editor changed', () => {
     check(
       fc.property(fc.oneof(line, strangeLine), (anyText) => {
         const found = parseLine(anyText)?.reading;
@@ -111,7 +111,7 @@ describe('a line of the journal', () => {
   });
 });
 
-test('a journal of any bytes opens, keeps its whole lines, and remembers what is appended', async () => {
+test('in a journal of any bytes: the journal opens, keeps its whole lines and later appends', async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/measures.jsonl`;
   const lines = fc
