@@ -68,7 +68,7 @@ function describeMachine(): string {
   return `${date}, Node ${process.versions.node}, ${cpus().length} × ${cpu?.model.trim()} (${arch()}), ${memory}; load at the end ${load}`;
 }
 
-/** Between the two marks. */
+/** The table is between these two marks. */
 async function save(table: string): Promise<void> {
   const path = join(ROOT, 'bench/README.md');
   const readme = await readFile(path, 'utf8');

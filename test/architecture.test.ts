@@ -19,7 +19,7 @@ const PROTOCOL = 'lint/style/useNodejsImportProtocol';
 interface Case {
   readonly file: string;
   readonly code: string;
-  /** The rule that must object; undefined where nothing may. */
+  /** The rule that must report an error; undefined if the import is allowed. */
   readonly rule: string | undefined;
 }
 
@@ -29,7 +29,7 @@ const row = (rule: string | undefined, folder: string, ...names: readonly string
   names.map((name) => ({ file: `${folder}${slug(name)}.ts`, code: uses(name), rule }));
 const slug = (name: string) => `imports-${name.replaceAll(/[^a-z]+/gi, '-')}`;
 
-/** A wrong import in the other forms that there are. */
+/** The same wrong import in all other syntaxes. */
 function everyForm(folder: string, name: string): Case[] {
   const forms: Readonly<Record<string, string>> = {
     'side-effect': `import '${name}';`,
@@ -257,7 +257,7 @@ async function filesIn(folder: string): Promise<readonly string[]> {
   return entries.flatMap((entry) => (entry.isFile() ? [entry.name] : [])).sort();
 }
 
-/** Lints the files with the project's own settings, in a directory of their own; the rules that object to each. */
+/** Lints the files with the project's settings in a separate directory, and returns the violated rules of each. */
 async function lint(files: readonly Case[]): Promise<ReadonlyMap<string, readonly string[]>> {
   await using directory = await temporaryDirectory();
   await cp(join(ROOT, 'biome.json'), join(directory.path, 'biome.json'));

@@ -15,7 +15,7 @@ const SETTINGS = {
   MQTT_PASSWORD: 'mq-pw1',
 };
 
-/** What is left of a line of the log with these settings. */
+/** Returns a log line with the secrets of these settings masked. */
 function logged(line: string, settings: Readonly<Record<string, string>> = {}): string {
   const { config, problems } = parseConfig({ ...SETTINGS, ...settings });
   assert.ok(config, JSON.stringify(problems));

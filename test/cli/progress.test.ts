@@ -8,7 +8,7 @@ import { createFakeClock } from '../support/fake-clock.ts';
 const require = createRequire(import.meta.url);
 const isBarLoaded = () => Object.keys(require.cache).some((path) => path.includes('/cli-progress/'));
 
-/** What a person sees in the end: each line as it was last drawn. */
+/** Returns the final content of the terminal: each line as it was last drawn. */
 function createScreen(isTerminal: boolean) {
   let written = '';
   const write = (text: string) => {
@@ -33,7 +33,7 @@ function createScreen(isTerminal: boolean) {
   };
 }
 
-/** A line that is drawn over is gone: what stands behind the last return to its beginning counts. */
+/** A redrawn line replaces its content after the last carriage return. */
 function visible(written: string): string[] {
   const escapes = new RegExp(`${String.fromCharCode(27)}(\\[[?0-9;]*[A-Za-z]|[78])`, 'g');
   return written

@@ -5,7 +5,7 @@ import { ExitCode } from '../../src/cli/shell.ts';
 import type { UserId } from '../../src/domain/token.ts';
 import { createShell } from '../support/shell.ts';
 
-/** Runs the command until `work` is done with what it has printed. */
+/** Runs the command until `work` has processed its output. */
 async function play(
   options: Parameters<typeof playSandbox>[1],
   work: (printed: ReadonlyMap<string, string>) => Promise<void>,

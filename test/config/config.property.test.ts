@@ -9,7 +9,7 @@ import { check, text } from '../support/property.ts';
 const NAMES = Object.keys(SETTINGS);
 const CREDENTIALS = { WITHINGS_CLIENT_ID: 'id', WITHINGS_CLIENT_SECRET: 'a client secret' };
 
-/** An address as somebody may write it, zone and all. */
+/** An address in any valid notation, including its zone. */
 const address = fc
   .tuple(
     fc.oneof(
@@ -33,7 +33,7 @@ const name = fc.oneof(fc.constantFrom(...NAMES), fc.constantFrom('WITHINGS_CLIEN
 const environment = fc
   .dictionary(name, fc.oneof(text, plausible), { maxKeys: 8 })
   .chain((env) => fc.boolean().map((linked) => (linked ? { ...env, ...CREDENTIALS } : env)));
-/** One setting, with the others as they should be. */
+/** One setting under test, with valid values for all others. */
 const oneSetting = fc
   .tuple(fc.constantFrom(...NAMES), fc.oneof(text, plausible))
   .map(([key, value]) => ({ ...CREDENTIALS, [key]: value }));

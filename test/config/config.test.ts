@@ -665,7 +665,7 @@ describe('settings that Withings does not support cause a warning with the reaso
     assert.match(warn({ APPLIS: '50,51' })[0] ?? '', /polling cannot fetch bed events\. Set CALLBACK_URL/);
     const guessed = { CALLBACK_URL: 'https://me.example.org/withingsWebhook', APPLIS: '50,51' };
     assert.match(warn(guessed).at(-1) ?? '', /bed events need a secret in CALLBACK_URL/);
-    // What a caller of the port must know is what counts.
+    // Only parts that a caller must know count as secret.
     assert.match(warn({ CALLBACK_URL, WEBHOOK_PATH: '/hook', APPLIS: '50,51' })[0] ?? '', /bed events need a secret/);
     assert.deepEqual(warn({ CALLBACK_URL: `${guessed.CALLBACK_URL}?key=9f2c5d0a7be1`, APPLIS: '50,51' }), []);
   });

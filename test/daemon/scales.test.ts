@@ -15,7 +15,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const NO_SCOPE = JSON.stringify({ status: 2554, body: {}, error: 'no scope user.info' });
 
-/** Anna entered 1.79 m by hand, years ago. */
+/** The height that Anna entered by hand years ago. */
 const HEIGHTS = JSON.stringify({
   status: 0,
   body: {

@@ -12,13 +12,13 @@ import { installGlobally, pack, ROOT } from '../support/packed.ts';
 import { runProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-/** What can be seen without building; `npm run container-test` builds the image and runs it. */
+/** These tests work without a build. `npm run container-test` builds the image and runs it. */
 const CONTAINER = fileURLToPath(new URL('../../../deploy/container/', import.meta.url));
 const read = (name: string) => readFileSync(join(CONTAINER, name), 'utf8');
 const DOCUMENT = readFileSync(join(ROOT, 'docs/service.md'), 'utf8');
 const run = promisify(execFile);
 
-/** The values of an instruction, in their order. Lines that end with a backslash go on. */
+/** Returns the values of an instruction in order. A backslash at the end of a line continues it. */
 function instructions(name: string): readonly string[] {
   const lines = read('Containerfile').replaceAll('\\\n', '').split('\n');
   return lines.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1));

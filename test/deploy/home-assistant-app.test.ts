@@ -17,7 +17,7 @@ import { readOptions } from '../../src/home-assistant/options.ts';
 import { ROOT } from '../support/packed.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-/** What can be seen without the Supervisor; docs/decisions/home-assistant-app.md says how its own schema reads the files. */
+/** These tests work without the Supervisor. docs/decisions/home-assistant-app.md explains its schema. */
 const APP = join(ROOT, 'deploy/home-assistant-app');
 const read = (name: string) => readFileSync(join(APP, name), 'utf8');
 const CONFIG = parse(read('config.yaml'));
@@ -26,7 +26,7 @@ const typeOf = (name: string) => [SCHEMA[name] ?? ''].flat()[0] ?? '';
 const LANGUAGES = readdirSync(join(APP, 'translations'));
 const run = promisify(execFile);
 
-/** The values of an instruction, in their order. */
+/** Returns the values of an instruction in order. */
 function instructions(name: string): readonly string[] {
   const lines = read('Containerfile').replaceAll('\\\n', '').split('\n');
   return lines.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1));

@@ -10,7 +10,7 @@ import { ANNA, weighIn } from '../support/people.ts';
 const FOLDER = new URL('../../../deploy/home-assistant/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
 
-/** Home Assistant's own tag, for what somebody chooses in the form. */
+/** Home Assistant's tag for an input of the form. */
 class Input {
   readonly name: string;
   constructor(name: string) {
@@ -19,7 +19,7 @@ class Input {
 }
 const TOPICS = createTopics('weighbridge');
 
-/** What is sent of a weigh-in: the attributes of the event, and the plain kilograms. */
+/** Returns the MQTT messages of a weigh-in: the attributes of the event, and the plain kilograms. */
 function sentOf(kilograms: number): { readonly attributes: Fields; readonly plain: string | undefined } {
   const reading = toReading(ANNA, weighIn(kilograms, new Date('2026-11-20T06:01:02Z')));
   const ordinary = { kind: 'weigh_in', groupIds: [reading.groupId], correction: false, late: false } as const;
@@ -28,7 +28,7 @@ function sentOf(kilograms: number): { readonly attributes: Fields; readonly plai
   return { attributes: JSON.parse(event?.payload ?? ''), plain: plain?.payload };
 }
 
-/** What Home Assistant is told of Anna. */
+/** Returns the discovery message for Anna. */
 function device(): { readonly components: Readonly<Record<string, Fields>> } {
   const options = { userId: ANNA, name: 'Anna', unit: 'kg', topics: TOPICS } as const;
   const program = { version: '1', repository: 'https://example.org/weighbridge', pageUrl: undefined };
@@ -46,14 +46,14 @@ function parse(name: string): Fields {
   return document.toJS() as Fields;
 }
 
-/** Every mapping in it, however deep. */
+/** Returns every mapping at any depth. */
 function* mappings(value: unknown): Generator<Fields> {
   if (typeof value !== 'object' || value === null || value instanceof Input) return;
   if (!Array.isArray(value)) yield value as Fields;
   for (const each of Object.values(value)) yield* mappings(each);
 }
 
-/** What a mapping may hold, by the key that says what it is: https://www.home-assistant.io/docs/automation/ */
+/** The valid keys of a mapping by its type key: https://www.home-assistant.io/docs/automation/ */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   trigger: ['trigger', 'id', 'entity_id', 'from', 'to', 'not_from', 'not_to', 'for'],
   condition: ['condition', 'id', 'value_template'],
@@ -81,7 +81,7 @@ const CARDS: Readonly<Record<string, readonly string[]>> = {
 const without = (fields: Fields, known: readonly string[] = []) =>
   Object.keys(fields).filter((key) => !known.includes(key));
 
-/** Every text in it, however deep. */
+/** Returns every text at any depth. */
 const texts = (value: unknown) =>
   [...mappings({ value })].flatMap((fields) => Object.values(fields).flat()).filter((each) => typeof each === 'string');
 
@@ -213,7 +213,7 @@ describe('the blueprints and examples for Home Assistant', () => {
     const { sentence } = blueprint['input'] as Readonly<Record<string, Fields>>;
     assert.equal(sentence?.['default'], '{{ name }}: {{ weight }} kilograms');
     const [weight] = [...mappings(actions)].flatMap((fields) => fields['weight'] ?? []);
-    // A filter binds before `/`; the numbers of Jinja are those of Python, and these are the same here.
+    // A filter binds before `/`. The numbers of Jinja are those of Python, which are equal to JavaScript's here.
     assert.equal(weight, '{{ (trigger.to_state.attributes.weight_kg * 10 + 0.5) | int / 10 }}');
     for (let grams = 2_000; grams <= 300_000; grams += 5) {
       const kilograms = grams / 1_000;

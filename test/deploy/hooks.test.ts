@@ -18,7 +18,7 @@ import { failureOf } from '../support/watched-files.ts';
 
 const HOOKS = fileURLToPath(new URL('../../../deploy/hooks/', import.meta.url));
 
-/** One of the examples behind the real publisher; `fakes` stand in front of PATH. */
+/** Runs an example hook behind the real publisher. `fakes` come first in PATH. */
 async function setUp(
   hookName: string,
   args: (directory: string) => readonly string[],
@@ -65,10 +65,10 @@ const OTHER_KINDS = [
 ] as const;
 
 const missing = ['curl', 'jq'].filter((program) => spawnSync(program, ['--version']).error !== undefined);
-/** Of the hooks that need them. */
+/** The hooks need curl and jq. */
 const skip = missing.length === 0 ? false : `needs ${missing.join(' and ')}`;
 
-/** What a hook sent, as far as it matters to the server. */
+/** The parts of a request that matter to the server. */
 function sent({ method, url, headers, body }: Received) {
   return { request: `${method} ${url}`, authorization: headers.authorization, type: headers['content-type'], body };
 }

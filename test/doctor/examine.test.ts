@@ -22,7 +22,7 @@ import { startTlsServer } from '../support/tls-server.ts';
 const MINUTE_MS = 60_000;
 const NOBODY = 65_534;
 
-/** Runs the real program on the set-up, with a callback URL on this machine: nothing outside it is asked. */
+/** Runs the real program on the set-up, with a callback URL on this machine, so that no request leaves the machine. */
 async function run(setUp: SetUp, env: Readonly<Record<string, string>> = {}) {
   const args = ['doctor', '--json'];
   const { code, stdout, stderr } = await setUp.home.start({ ...local(setUp), LOG_LEVEL: 'info', ...env }, args).exited;
@@ -37,12 +37,12 @@ function local({ env, port }: SetUp) {
   return { ...env, CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}` };
 }
 
-/** Makes Withings call the callback URL on this machine. */
+/** Makes Withings send notifications to this machine. */
 function subscribeLocally(setUp: SetUp): void {
   setUp.subscriptions = [{ appli: 1, callbackurl: local(setUp).CALLBACK_URL, comment: null }];
 }
 
-/** It shows the right time, and every wait on it is short. */
+/** The clock is correct, and every wait is short. */
 function createQuickClock(): Clock {
   return { ...createFastClock({ speed: 60, startMs: Date.now() }), now: realClock.now };
 }

@@ -33,7 +33,7 @@ const checkAll = (url: string, changes: Partial<MqttConfig> = {}, timeoutMs = 60
     timeoutMs,
   );
 
-/** The only finding. */
+/** Returns the only finding. */
 const check = async (...args: Parameters<typeof checkAll>) => {
   const [finding, ...more] = await checkAll(...args);
   assert.ok(finding);
@@ -73,7 +73,7 @@ describe('the doctor, asked about the broker', () => {
       `${refused.text}; ${refused.remedy}`,
       /cannot be reached \(ECONNREFUSED\); The broker refused the connection/,
     );
-    // As Node says it: who looks a name up in a test leaves the machine.
+    // The error is the one of Node, because a real lookup would leave the machine.
     const unknown = asBrokerTrouble(
       Object.assign(new Error('no'), { code: 'ENOTFOUND' }),
       new URL('mqtt://brokr.local'),
@@ -167,7 +167,7 @@ describe('the doctor, asked about the broker', () => {
       const lines = findings.map(({ mark, text, remedy }) => `${mark} ${text}; ${remedy}`);
       assert.equal(lines.length, expected.length, lines.join('\n'));
       for (const [index, line] of lines.entries()) assert.match(line, expected[index] ?? /^$/);
-      // Who only looks there retains a mark, with QoS 1.
+      // Reading the retained topics needs a retained marker with QoS 1, which such a broker rejects.
       if (!/no (retained|QoS)/.test(name)) assert.deepEqual([...(await retainedOn(broker.url)).keys()], []);
     });
   }

@@ -8,7 +8,7 @@ import { createRecordingLog } from '../support/recording-log.ts';
 const CLIENT = ok('client', 'Withings accepts the client');
 const CALLBACK = broken('callback', 'the callback URL leads elsewhere', 'Start the tunnel.');
 
-/** Shows what each look finds, the last one again and again. */
+/** Returns the findings of each check, and repeats the last ones. */
 function watch(...looks: readonly (readonly Finding[])[]) {
   const [clock, log, stop] = [createFakeClock(), createRecordingLog(), new AbortController()];
   let count = 0;

@@ -15,7 +15,7 @@ import { ANNA, BO } from '../support/people.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const NOON = new Date(2026, 2, 20, 12);
-/** A weight a day, the newest at noon. */
+/** One weight per day, the newest at noon. */
 const daily = (count: number, value: (daysAgo: number) => number): TimedValue[] =>
   Array.from({ length: count }, (_, at) => {
     const daysAgo = count - 1 - at;
@@ -67,7 +67,7 @@ describe('derived values', () => {
       ).toGoal;
     assert.equal(toGoal(81.254, 'kg'), -3.25);
     assert.equal(toGoal(77.9, 'kg'), 0.1);
-    // 179.1 lb to 172.0 lb.
+    // The change is from 179.1 lb to 172.0 lb.
     assert.equal(toGoal(81.25, 'lb'), -3.221);
     assert.ok(Object.is(toGoal(78.001, 'kg'), 0), 'no minus zero');
   });

@@ -9,7 +9,7 @@ const LATEST_SECONDS = 4_102_444_800;
 const WEIGH_IN = { userid: '27182818', appli: '1', startdate: '1793685500', enddate: '1793685501' };
 const names = fc.oneof(text, fc.constantFrom('userid', 'appli', 'startdate', 'enddate', 'date', 'action', 'deviceid'));
 
-/** Whatever it is, the answer is either a word fit for a log or a notification in its one canonical form. */
+/** Asserts that the result is a reason fit for a log, or a notification in its canonical form. */
 function judge(fields: Readonly<Record<string, unknown>>): void {
   const result = parseNotification(fields);
   if ('malformed' in result) {

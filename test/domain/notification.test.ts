@@ -6,7 +6,7 @@ function parseForm(body: string) {
   return parseNotification(Object.fromEntries(new URLSearchParams(body)));
 }
 
-/** What is a notification, and nothing else. */
+/** The fields of a notification only. */
 function parse(body: string) {
   const result = parseForm(body);
   return 'malformed' in result ? assert.fail(result.malformed) : result;

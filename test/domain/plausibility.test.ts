@@ -8,7 +8,7 @@ const DAY_MS = 24 * 3_600_000;
 const NOW = new Date('2026-11-26T07:00:00Z');
 const RULES = { jumpShare: 0.2 };
 
-/** A journal of weights that count and weights that are held: days ago and kilograms. */
+/** Creates a journal of counted and held weights from days ago and kilograms. */
 function neighbours(
   weights: readonly (readonly [number, number])[],
   held: readonly (readonly [number, number])[] = [],

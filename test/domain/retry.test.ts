@@ -32,7 +32,7 @@ describe('the delay before a retry', () => {
   }
 });
 
-/** Work that fails with each of these in turn, and then is done. */
+/** Returns work that fails with each of these errors in turn, and then succeeds. */
 function start(failures: readonly unknown[], options: Partial<RetryOptions> = {}) {
   const clock = createFakeClock();
   const stop = new AbortController();

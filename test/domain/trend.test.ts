@@ -126,7 +126,7 @@ describe('the trend', () => {
 
 describe('the trend now', () => {
   const NOON = new Date(2026, 2, 20, 12).getTime();
-  /** A weight at noon on each of these days before the newest one. */
+  /** Returns a weight at noon on each of these days before the newest one. */
   const weights = (daysAgo: readonly number[], value: (day: number) => number) =>
     daysAgo.toSorted((one, other) => other - one).map((day) => ({ takenMs: NOON - day * DAY_MS, value: value(day) }));
   const everyDay = Array.from({ length: 60 }, (_, day) => day);

@@ -13,7 +13,7 @@ const MONDAY = new Date('2026-11-16T06:01:02Z');
 const TUESDAY = new Date('2026-11-17T06:01:02Z');
 const PEOPLE: People = { names: new Map([[ANNA, 'Anna']]), unit: 'kg' };
 
-/** Takes groups in, one fetch after another, and returns what the log then says at info and above. */
+/** Stores groups, one fetch after another, and returns the log lines at info and above. */
 async function told(
   fetches: readonly (readonly MeasureGroup[])[],
   { people = PEOPLE, who = ANNA, now = TUESDAY } = {},

@@ -17,13 +17,13 @@ const DAY = 24 * HOUR;
 const YEARS = history(2_000, new Date('2012-03-04T05:06:07Z'), new Date(NOW.getTime() - 2 * DAY));
 const ago = (ms: number) => new Date(NOW.getTime() - ms);
 
-/** The journal's groups, in the order they came in. */
+/** Returns the groups of the journal in the order of their arrival. */
 const journalled = ({ journal }: Bench) => journal.lines.map(({ groupId }) => groupId);
 const ids = (groups: readonly RawGroup[]) => groups.map(({ grpid }) => grpid);
 const refusal = (status: number, error: string, body: object = {}): Fault => ({
   text: JSON.stringify({ status, body, error }),
 });
-/** What a call meets before it is carried out. */
+/** A hook that runs before each request is processed. */
 const first = (meet: (call: Call) => Fault | undefined) => (call: Call, answer: Answer | undefined) =>
   answer === undefined ? meet(call) : undefined;
 const days = (...texts: readonly string[]) => texts.map((text) => new Date(`${text}T00:00:00Z`));
@@ -264,7 +264,7 @@ for (const [what, answer, recovery] of [
 }
 
 describe('a stopped backfill', () => {
-  /** Runs until so many windows are done, and is told to stop then. */
+  /** Runs the backfill until so many windows are done, and then stops it. */
   async function stopAfter(bench: Bench, windows: number, range = ALL) {
     const stop = new AbortController();
     let saves = 0;

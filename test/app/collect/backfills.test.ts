@@ -32,7 +32,7 @@ const DOWN = new Trouble('cannot reach Withings', {
   hint: 'Check the network.',
 });
 
-/** A fetch that does what the test says. */
+/** A fetch under the control of the test. */
 function open() {
   const log = createRecordingLog();
   const stop = new AbortController();

@@ -20,7 +20,7 @@ const TAKEN = new Date(1_795_154_462_000);
 const NOW = new Date(TAKEN.getTime() + 20 * 60_000);
 const HOUR = 3_600_000;
 
-/** Fetches what it is given, one answer after another, into a journal that reviews what comes in. */
+/** Fetches the given answers in turn into a journal that reviews new groups. */
 function setUp() {
   const clock = createFakeClock(NOW);
   const log = createRecordingLog();
@@ -62,7 +62,7 @@ function setUp() {
     cursors,
     unreadable,
     take,
-    /** Takes groups as they come over the wire. */
+    /** Decodes groups from the wire format. */
     fetch: (groups: readonly unknown[], userId?: UserId) => take(answerWith(groups, NOW), userId),
     last: (userId = ANNA) => journal.lastWeighIn(userId)?.kilograms,
     told: () => log.entries.filter(({ level }) => level !== 'debug').map(({ event, text }) => `${event}: ${text}`),

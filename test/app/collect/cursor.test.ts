@@ -87,7 +87,7 @@ test('an answer that breaks off for a window leads to a request for all changes 
   assert.deepEqual(bench.cursors.get(ANNA), UPDATED);
 });
 
-/** A minute later with each part. */
+/** Each part is dated a minute later. */
 const changedAt = (part: number) => new Date(TAKEN.getTime() - 60_000 * (100 - part));
 const partOf = (part: number, next: number | undefined, modifiedAt = changedAt(part)) => ({
   ...answerOf(
@@ -122,7 +122,7 @@ test('a group that slips between two pages comes with the second answer, before 
   const groups = [1, 2, 3, 4, 5].map((groupId) => weighIn(80, changedAt(groupId), { groupId }));
   const bench = createCollectorBench(() => {
     const first = groups.slice(0, 2);
-    // Withings removes the first one now, so that the third is the second.
+    // Withings removes the first group now, so that the third moves to the second position.
     if (bench.calls.length === 1) groups.shift();
     return { ...answerOf([...first, ...groups.slice(2)], UPDATED), isPaged: true };
   });

@@ -15,7 +15,7 @@ const TAKEN = new Date('2026-11-20T05:50:00Z');
 const WINDOW = { start: TAKEN, end: new Date(TAKEN.getTime() + SECOND) };
 const UPDATED = new Date('2026-11-20T06:30:00Z');
 
-/** A Withings with these groups, and a journal that has them. */
+/** Creates a Withings and a journal with these groups. */
 async function setUp(
   groups: readonly MeasureGroup[],
   change: (answer: MeasureAnswer, call: RecordedCall) => MeasureAnswer = (answer) => answer,
@@ -122,7 +122,7 @@ describe('a window that a notification names', () => {
 describe('the weekly check', () => {
   const groups = [0, 1, 2, 3].map((days) => weighIn(80 + days, new Date(TAKEN.getTime() - days * DAY)));
   const old = weighIn(90, new Date(TAKEN.getTime() - 100 * DAY));
-  /** Reconciles every hour, and whenever a second look is due, as the daemon does. */
+  /** Reconciles every hour, and at every due second fetch, as the daemon does. */
   async function pass(bench: Awaited<ReturnType<typeof setUp>>, ms: number) {
     for (let atMs = 0; atMs < ms; atMs += MINUTE) {
       if (atMs % HOUR === 0 || bench.collector.awaitCheck().length > 0) void bench.collector.reconcile(ANNA);

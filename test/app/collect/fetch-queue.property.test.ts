@@ -13,12 +13,12 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const SAME_CALL_MS = 12 * SECOND;
 const QUIET_MS = 15 * MINUTE;
-/** Six at ten minutes' distance, as many that may pass, and what the first half-hour and the empty windows add. */
+/** The limit allows six fetches ten minutes apart, six more, and those of the first half-hour and of empty windows. */
 const MOST_FRUITLESS_AN_HOUR = 30;
 
-/** How one fetch ends: with an answer, or in trouble. */
+/** The result of a fetch: an answer, or a trouble. */
 type End =
-  /** With something in the first so many of its windows. */
+  /** So many of its windows contain new data, from the first one. */
   | { readonly found: number; readonly fruitful: boolean }
   | { readonly recovery: Recovery; readonly waitMs: number | undefined; readonly random: number };
 
@@ -60,7 +60,7 @@ const stepsWith = (end: fc.Arbitrary<End>) => {
   return fc.array(step, { maxLength: 60 });
 };
 
-/** A queue with the loop around it that the collector is, and a memory of what it owes. */
+/** A queue with the loop of the collector around it, and a record of its outstanding requests. */
 function createBench() {
   const queue = createFetchQueue(ANNA);
   let nowMs = 0;
@@ -185,7 +185,7 @@ describe('events in any order', () => {
         const bench = createBench();
         steps.forEach(bench.run);
         for (const [index, { startedMs, request: again }] of bench.attempts.entries()) {
-          // Everything since the cursor is another question, unless the window goes first.
+          // A query since the cursor is a different query, unless the window comes first.
           if (again.windows.length === 0 || (again.since && !again.isRetry)) continue;
           const isTwin = bench.attempts
             .slice(0, index)
@@ -246,7 +246,7 @@ describe('a flood', () => {
     requests: some(request),
     wanderMs: fc.constantFrom(0, SECOND, -SECOND, HOUR),
   });
-  /** The most within any so long a time. */
+  /** Returns the maximum within any period of this length. */
   const most = (times: readonly number[], ms: number) =>
     Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + ms).length));
 

@@ -11,7 +11,7 @@ const DAY = 24 * 3_600_000;
 
 const START = createFakeClock().now();
 
-/** A height that was entered so many days before the beginning. */
+/** A height that was entered so many days before the start. */
 const entered = (metres: number, daysAgo: number, changes: Partial<MeasureGroup> = {}) => {
   const takenAt = new Date(START.getTime() - daysAgo * DAY);
   return weighIn(0, takenAt, {
@@ -21,16 +21,18 @@ const entered = (metres: number, daysAgo: number, changes: Partial<MeasureGroup>
   });
 };
 
-/** A person of whom the journal has a weight, and nothing is known otherwise; `news` comes with the usual answers. */
+/** Creates a person with a weight in the journal. `news` comes with the usual answers. */
 function setUp(...heights: readonly MeasureGroup[]) {
   const news: MeasureGroup[] = [];
   const bench = createCollectorBench(() => answerOf([...groups, ...news], bench.clock.now()));
-  /** The journal is asked before the first answer is in it, so the height is due at the second reconcile. */
+  /**
+   * The collector reads the journal before the first answer is stored, so the height is due at the second reconcile.
+   */
   const groups = [weighIn(81.25, new Date(bench.clock.now().getTime() - 60_000))];
   bench.heights.groups = heights;
   const checkedAt = bench.clock.now();
   bench.states.set(ANNA, { ...NOTHING_KNOWN, checkedAt });
-  /** Lives so many days, with a reconcile each. */
+  /** Runs so many days with a reconcile each. */
   const live = async (days: number) => {
     for (let day = 0; day < days; day += 1) {
       await bench.collector.reconcile(ANNA);
@@ -111,7 +113,7 @@ describe('the height', () => {
         [],
       );
       assert.deepEqual(bench.troubles.current(), []);
-      // A refused access token is tried anew once.
+      // The client retries once with a new access token.
       assert.equal(bench.heights.asked, recovery === 'access' ? 4 : 2);
     });
   }

@@ -49,7 +49,7 @@ function createBench(users: UserId[], bed?: BedIntake) {
   const linkedUsers = createLinkedUsers({ tokens, clock });
   const intake = createIntake({ linkedUsers, accessTokens, collector, bed, clock, log });
   const warnings = () => log.entries.filter(({ level }) => level === 'warn').map(({ text }) => text);
-  /** Delivers all of them at the same time, and lets time pass until each is dealt with. */
+  /** Delivers all notifications at once, and advances the clock until each one is processed. */
   const deliver = async (...notifications: readonly Notification[]) => {
     const done = Promise.all(notifications.map((notification) => intake(notification, CALLER)));
     await clock.advance(2000);

@@ -14,7 +14,7 @@ const window: fc.Arbitrary<TimeWindow> = fc
   .tuple(moment, fc.nat(86_400))
   .map(([start, seconds]) => ({ start, end: new Date(start.getTime() + seconds * 1000) }));
 
-/** How much time passes before each query, and how far the wall clock is moved meanwhile. */
+/** The time before each query, and the change of the wall clock in between. */
 const steps = (move: fc.Arbitrary<number>) =>
   fc.array(fc.record({ passMs: fc.nat(14_500), moveMs: fc.oneof(fc.constant(0), move) }), { maxLength: 60 });
 

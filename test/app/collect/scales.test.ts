@@ -9,13 +9,13 @@ import { ANNA, BO } from '../../support/people.ts';
 const HOUR = 3_600_000;
 const BODY: Omit<Scale, 'seenAt'> = { id: 'b0d7', model: 'Body+', battery: 'high', lastContact: undefined };
 
-/** A household that has not been asked for its scales yet. */
+/** Creates a household without a request for its scales yet. */
 function setUp(...users: readonly UserId[]) {
   const bench = createCollectorBench(() => answerOf([], bench.clock.now()));
   const describeScale = (battery: Scale['battery'], ...whose: readonly UserId[]) => {
     for (const userId of whose) bench.scales.of.set(userId, [{ ...BODY, battery }]);
   };
-  /** So many hours, with a reconcile each of everyone. */
+  /** Runs so many hours with a reconcile of every person each. */
   const live = async (hours: number) => {
     for (let hour = 0; hour < hours; hour += 1) {
       await Promise.all(users.map((userId) => bench.collector.reconcile(userId)));
@@ -26,7 +26,7 @@ function setUp(...users: readonly UserId[]) {
   return { ...bench, describeScale, live, warnings };
 }
 
-/** Forgets that a person was asked for, as before the first start. */
+/** Removes the record of the last request, as before the first start. */
 async function forget({ personStates }: ReturnType<typeof setUp>, ...users: readonly UserId[]) {
   for (const userId of users) await personStates.change(userId, (state) => ({ ...state, scalesAskedAt: undefined }));
 }

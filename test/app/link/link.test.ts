@@ -18,7 +18,7 @@ const FOREVER = new Promise<void>(() => undefined);
 const MINUTE = 60_000;
 const unused = () => assert.fail('not a part of this');
 
-/** A household whose processes come and go, and codes of Withings by whose they are. */
+/** A household with processes that start and end, and with codes of Withings by person. */
 async function setUp() {
   const directory = await temporaryDirectory();
   const clock = createFakeClock();
@@ -85,9 +85,9 @@ async function setUp() {
     adopted,
     trouble,
     directory: directory.path,
-    /** A process with a memory of its own. */
+    /** Starts a process with a memory of its own. */
     start: () => createLinker(ports),
-    /** Asks for a link; returns where the browser comes back to with a code of this user. */
+    /** Requests a link, and returns the redirect URL of the browser with a code of this user. */
     ask() {
       const state = consent.request({ demo: false, subscribe: true }).link.searchParams.get('state') ?? '';
       return (code: string, userId?: UserId): Redirect => {

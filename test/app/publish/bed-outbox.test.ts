@@ -13,7 +13,7 @@ import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** A publisher that takes what comes, unless it is told to fail. */
+/** A publisher that accepts every event, unless the test makes it fail. */
 async function createBench() {
   const place = await bedPlace();
   const clock = createFakeClock();
@@ -41,7 +41,7 @@ async function createBench() {
   return { ...place, clock, got, fails, offsets, start, now };
 }
 
-/** Files take real time. */
+/** File operations take real time. */
 async function until(clock: FakeClock, isTrue: () => boolean | Promise<boolean>): Promise<void> {
   for (let turn = 0; turn < 2_000 && !(await isTrue()); turn += 1) await clock.advance(0);
   assert.ok(await isTrue());

@@ -10,7 +10,7 @@ import { ANNA, BO, weighIn } from '../../support/people.ts';
 const NOON = new Date('2026-11-26T12:00:00Z');
 const seconds = (count: number) => new Date(NOON.getTime() + count * 1000);
 
-/** A line of the journal: Anna's group of one weight at noon, unless it is changed. */
+/** A journal line with Anna's group of one weight at noon by default. */
 function group(groupId: number, changes: Partial<Reading> = {}): Reading {
   return { ...toReading(ANNA, weighIn(80, NOON, { groupId })), timeZone: '+01:00', ...changes };
 }
@@ -31,7 +31,7 @@ function createLines() {
         lines.push({ reading, history, at, next: { bytes: at + 100, file: 'f', marks: [] } });
       }
     },
-    /** What is delivered now of the lines from that one on. */
+    /** Returns the current deliveries of the lines from this one on. */
     deliver(from = 0, isOld = (_reading: Reading) => false): readonly Delivery[] {
       const { contextOf } = index;
       return runsOf(lines.slice(from)).flatMap((run) => describeRun(run, { contextOf, isOld }) ?? []);
@@ -39,7 +39,7 @@ function createLines() {
   };
 }
 
-/** Kind, groups and weight of what is delivered for lines that are all there before anything is. */
+/** Returns kind, groups and weight of the deliveries if all lines exist before the first delivery. */
 function told(...readings: readonly Reading[]) {
   const lines = createLines();
   lines.append(...readings);

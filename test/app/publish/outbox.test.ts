@@ -10,11 +10,11 @@ import { createMemoryPublisher, createOutboxBench, HOUR_MS, reading, until } fro
 import { ANNA, BO } from '../../support/people.ts';
 
 const AWAY = () => new Trouble('cannot reach the other side', { code: 'unreachable', recovery: 'retry' });
-/** What `--expose-gc` gives, without the flag. */
+/** Returns the function that `--expose-gc` provides, without the flag. */
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
 const LOOK_MS = 30_000;
-/** Nothing happens: there is no moment to wait for, so some real time passes. */
+/** Waits for some real time, because no event marks the absence of a delivery. */
 const nothing = () => new Promise((resolve) => setTimeout(resolve, 60));
 
 describe('an outbox', () => {
@@ -63,7 +63,7 @@ describe('an outbox', () => {
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
     publisher.fail = AWAY;
-    // Never disposed, as after a kill.
+    // The outbox is not disposed, as after a kill.
     bench.start(publisher, journal);
     await until(() => bench.saves.length === 1);
     await journal.append([reading(clock, 81)]);
@@ -671,7 +671,7 @@ test('a queue of a hundred thousand lines is delivered in order, page by page', 
       last = groupId;
       count += 1;
       if (count % 5_000 === 0) {
-        // Only what is held counts, and not what waits to be collected.
+        // Only reachable memory counts, and not the garbage.
         collectGarbage();
         most = Math.max(most, process.memoryUsage().heapUsed);
       }

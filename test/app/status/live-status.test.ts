@@ -24,13 +24,13 @@ const before = (ms: number) => new Date(START.getTime() - ms);
 const REFUSED: Hitch = { since: before(HOUR), reason: 'refused' };
 const UNREACHABLE = { ...REFUSED, code: 'callback_unreachable' };
 
-/** Vitals over files in memory, as a daemon finds them that has just started. */
+/** Creates the status over files in memory, as at the start of the daemon. */
 function createBench(options: { readonly intervalMs?: number; readonly hasCallback?: boolean } = {}) {
   const clock = createFakeClock(START);
   const log = createRecordingLog();
   const logins = new Map<UserId, RefreshToken>([[ANNA, refreshToken('anna')]]);
   const tokens = createMemoryTokens(logins);
-  /** By whom Withings has handed out an access token, when each login was written, and the records and cursors. */
+  /** The people with a new access token, the dates of all logins, the status files and the cursors. */
   const handedOut = new Set<UserId>();
   const written = new Map<UserId, Date>();
   const personStates = new Map<UserId, PersonState>();

@@ -19,7 +19,7 @@ const FOREIGN = 'https://home.example.org/api/webhook/9f2c';
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
 
-/** Withings' notify service in memory, and what keeps it as it should be. */
+/** A notify service of Withings in memory, with the code that maintains the subscriptions. */
 function createBench({ applis = [1], users = [ANNA] }: { applis?: readonly number[]; users?: readonly UserId[] } = {}) {
   const clock = createFakeClock();
   const log = createRecordingLog();
@@ -125,7 +125,7 @@ describe('a category without the granted scope', () => {
     assert.equal(stored.get(ANNA)?.length, 2);
     stored.set(ANNA, []);
     state.refused = 50;
-    // The login in use says more than what was noted.
+    // The current login is more reliable than the stored status.
     state.scopes.set(ANNA, 'user.metrics,user.sleepevents');
     const refusal = assert.rejects(subscriptions.repair(ANNA, { urgent: true }), { code: 'not_allowed' });
     await clock.advance(MINUTE);
@@ -222,7 +222,7 @@ describe('subscriptions', () => {
     assert.deepEqual(stored.get(ANNA), [foreign]);
   });
 
-  /** So many old ones of ours, as a Withings would list them that has lost count. */
+  /** Creates so many old subscriptions of weighbridge, as after repeated faults of Withings. */
   const old = (count: number) => Array.from({ length: count }, (_, index) => subscription(`${URL_NOW}?old=${index}`));
 
   test('are left if they are foreign, however many there are', async () => {

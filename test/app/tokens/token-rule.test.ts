@@ -26,10 +26,10 @@ import { ANNA, accessToken, put, token } from '../../support/token-store.contrac
 import { diskError, failOneByOne, failureOf, watchFiles } from '../../support/watched-files.ts';
 
 const CHILD = childScript('rotate-child');
-/** The guard is not what these tests are about, and would cost 10 s for each. */
+/** The guard of the sandbox is off, because these tests do not need it and it would cost 10 s each. */
 const NO_LIMITS = { callsPerMinute: 100_000, sameArgumentsMs: 0 };
 let skippedMs = 0;
-/** Waits for nothing, and time has passed all the same. */
+/** Returns at once from every wait, and advances the clock. */
 const impatient: Clock = {
   ...realClock,
   elapsedMs: () => realClock.elapsedMs() + skippedMs,
@@ -38,7 +38,7 @@ const impatient: Clock = {
   },
 };
 
-/** A Withings, and a tokens directory with Anna's login. */
+/** Creates a Withings and a tokens directory with Anna's login. */
 async function setUp(options: Partial<SandboxOptions> = {}) {
   const client = { clientId: 'id', clientSecret: 'secret' };
   const refreshes: string[] = [];
@@ -81,7 +81,7 @@ function connect(sandbox: Sandbox, clock: Clock = impatient): TokenIssuer & Meas
   });
 }
 
-/** Lets another process rotate once and use what it got; says how that process ended. */
+/** Makes another process rotate once and use the token, and returns how the process ended. */
 async function rotateElsewhere(place: SystemPaths, how: Omit<RotateTask, 'apiUrl' | 'directory' | 'userId'> = {}) {
   const task: RotateTask = { apiUrl: place.sandbox.url.href, directory: place.directory, userId: ANNA, ...how };
   const child = spawn(process.execPath, [CHILD, JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit'] });
@@ -89,14 +89,14 @@ async function rotateElsewhere(place: SystemPaths, how: Omit<RotateTask, 'apiUrl
   return signal ?? code;
 }
 
-/** The promise: whatever happened, the file holds a login that works, and nobody else reads it. */
+/** Asserts the promise: the file contains a working login, and only its owner can read it. */
 async function assertLoginLives({ sandbox, file }: SystemPaths, when: string) {
   const token = readToken(await readFile(file, 'utf8'));
   assert.ok(token !== undefined && sandbox.grants.accepts(token), `the login is lost ${when}`);
   assert.equal((await stat(file)).mode & 0o777, 0o600, when);
 }
 
-/** Rotates and uses the login, as the next run does. */
+/** Rotates and uses the login, as the next start does. */
 async function assertNextRunWorks(place: SystemPaths, when: string) {
   const withings = connect(place.sandbox);
   const { tokens } = place;
@@ -227,7 +227,7 @@ test('a login that was tried and not replaced is sent again after 12 s, not earl
   const fake = createFakeClock();
   await using place = await setUp({ clock: fake, limits: WITHINGS_LIMITS });
   assert.equal(await rotateElsewhere(place, { dieAfterRefresh: true }), 'SIGKILL');
-  // Two seconds go by, for the file and for Withings.
+  // Two seconds pass, for the file and for Withings.
   const triedAt = Date.now() - 2_000;
   await utimes(`${place.directory}/.1234.lock`, new Date(triedAt), new Date(triedAt));
   await fake.advance(2_000);
@@ -247,7 +247,7 @@ test('a login that was tried and not replaced is sent again after 12 s, not earl
   const slept = once(sleeps, 'sleep');
   const rotating = obtainLogin(ports, ANNA, { urgent: true });
   const [ms] = await Promise.race([slept, rotating.then(() => assert.fail('it did not wait'))]);
-  // File times are kept with fractions of a millisecond.
+  // The file system stores times with fractions of a millisecond.
   assert.ok(ms <= 10_001 && ms >= 11_999 - (Date.now() - triedAt), `it waits ${ms} ms`);
   assert.equal(place.refreshes.length, 1);
   await fake.advance(10_001);
@@ -276,7 +276,7 @@ test('the log reports whether a login was rotated or shared, without reading a f
   assert.deepEqual(log.texts('refresh'), ['rotated the login of user 1234', 'shared the login of user 1234']);
 });
 
-/** The login lives in the token file, or beside it; and the next run works with it. */
+/** Asserts that the login is in the token file or next to it, and works after the next start. */
 async function assertLoginSurvives(place: SystemPaths, when: string) {
   const { sandbox, directory } = place;
   const files = [place.file, `${directory}/.1234.spare`];
@@ -288,7 +288,7 @@ async function assertLoginSurvives(place: SystemPaths, when: string) {
 }
 
 describe('while the answer of a rotation is on its way,', () => {
-  /** Rotates; `meanwhile` happens before Withings gets the request, or after it has answered. */
+  /** Rotates. `meanwhile` runs before Withings gets the request, or after its answer. */
   async function rotate(place: SystemPaths, isAnswered: boolean, meanwhile: () => Promise<unknown>) {
     const client = connect(place.sandbox);
     const issuer: TokenIssuer = {
@@ -426,7 +426,7 @@ test('an access token is used until two minutes before its end, and never withou
 });
 
 describe('with the token file changed by another program', () => {
-  /** Another consent of the same person, put there by hand. */
+  /** Stores another consent of the same person by hand. */
   const byHand = (place: SystemPaths) => place.sandbox.grants.link(ANNA);
 
   for (const then of ['goes on', 'fails', 'is slow'] as const) {
@@ -442,7 +442,7 @@ describe('with the token file changed by another program', () => {
             isPlaced = !path.includes('.access') && !path.includes('.spare');
           if (count !== index) return await run();
           await writeFile(place.file, `${newer}\n`);
-          // A close that fails has let go of the file all the same.
+          // A failed close still closes the file.
           if (then === 'fails' && name === 'close') await run();
           if (then === 'fails') throw diskError('EIO');
           if (then === 'is slow') await new Promise((resolve) => setTimeout(resolve, 20));
@@ -454,7 +454,7 @@ describe('with the token file changed by another program', () => {
         await failureOf(obtainLogin(ports, ANNA, { urgent: true }));
         const isOver = count < index;
         const when = `with a change before operation ${index}, which ${then}`;
-        // Between the last look and the rename there is no other way.
+        // A change between the last check and the rename cannot be prevented.
         if (!isOver && !isPlaced) assert.equal(await isAlive(place, newer), true, when);
         await assertLoginSurvives(place, when);
         if (isOver) break;
@@ -462,7 +462,7 @@ describe('with the token file changed by another program', () => {
     });
   }
 
-  /** Whether the newer login, or what came of it, is in the token file. */
+  /** Returns whether the token file contains the newer login, or its successor. */
   async function isAlive({ file, sandbox }: SystemPaths, newer: string) {
     const stored = readToken(await readFile(file, 'utf8'));
     return stored === newer || (stored !== undefined && sandbox.grants.accepts(stored));
@@ -541,7 +541,7 @@ describe('concurrent requests', () => {
 });
 
 describe('an access token that Withings refuses', () => {
-  /** A Withings whose measure service refuses while `refuses` says so, and what one process asks it. */
+  /** Creates a Withings whose measure service rejects requests while `refuses` is true, and a process that uses it. */
   async function ask(refuses: (accessToken: string) => boolean) {
     const place = await setUp({
       fault: ({ path, accessToken }, answer) =>
@@ -557,13 +557,13 @@ describe('an access token that Withings refuses', () => {
     const withAccess = createWithAccess(accessTokens);
     const sinceMs = Date.parse('2026-11-20');
     let calls = 0;
-    /** Never the same twice, for the second would wait. */
+    /** Each request is different, because a repeated one would wait. */
     const nextQuery = () => ({ since: new Date(sinceMs + 1_000 * ++calls) });
     return {
       place,
       time,
       accessTokens,
-      /** As a fetch does: the token first, then the call. */
+      /** Gets the token first and then sends the request, as a fetch does. */
       async round() {
         await accessTokens.get(ANNA, { urgent: true });
         return await withAccess(ANNA, { urgent: true }, (account) =>

@@ -26,7 +26,7 @@ import { sweep } from '../../support/sweep.ts';
 import { failureOf } from '../../support/watched-files.ts';
 
 const CHILD = childScript('move-child');
-/** The account `nobody`, which owns nothing else. */
+/** The account `nobody` owns no other files. */
 const STRANGER = 65_534;
 const FILES = {
   'tokens/1234': 'anna\n',
@@ -35,7 +35,7 @@ const FILES = {
   'data/cursors/1234': '1\n',
 };
 
-/** A folder with a set-up, and a machine for the service, on one file system or on two. */
+/** Creates a set-up folder and a machine for the service, on one file system or on two. */
 async function openMachine({ isFar = false } = {}) {
   const near = await mkdtemp('/tmp/weighbridge-test-');
   const far = isFar ? await mkdtemp('/dev/shm/weighbridge-test-') : near;
@@ -134,7 +134,7 @@ test('the files of the service stay', async () => {
 });
 
 describe('an interrupted move', () => {
-  /** One of the logins has arrived. */
+  /** Interrupts the move after one login. */
   const cutOff = async ({ paths, folder, state }: OpenMachine) => {
     await mkdir(paths.settings, { recursive: true });
     await writeFile(`${paths.settings}/.moving-tokens`, `${folder}/tokens`);
@@ -189,7 +189,7 @@ test('a link among the measurements is not followed to another file system', asy
   assert.equal((await filesBelow(machine.state))['data/linked'], undefined);
 });
 
-/** Another user, who swaps the directory for a link and back as fast as it can. */
+/** Runs another user who replaces the directory with a link and back as fast as possible. */
 function swap(state: string, target: string): ChildProcess {
   const script = `
     const fs = require('node:fs');
@@ -222,7 +222,7 @@ test('links that are swapped in as fast as possible get no access to files of ro
     for (const path of [state, `${state}/tokens`]) await chown(path, STRANGER, STRANGER);
     const swapper = swap(state, secrets);
     await once(swapper.stdout ?? assert.fail(), 'data');
-    // It may fail, where a link is in the place of the directory, and is called again then.
+    // The move can fail at a link, and then runs again.
     await failureOf(machine.move());
     swapper.kill('SIGKILL');
     await once(swapper, 'close');

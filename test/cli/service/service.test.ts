@@ -24,15 +24,15 @@ const SETTINGS = 'WITHINGS_CLIENT_ID=my-id\nWITHINGS_CLIENT_SECRET=hush-client-s
 interface MachineOptions {
   readonly isRoot?: boolean;
   readonly settings?: string;
-  /** What `systemctl show` says. */
+  /** The output of `systemctl show`. */
   readonly state?: Readonly<Record<string, string>>;
-  /** What else a program answers, by its first words. */
+  /** The output of other programs, by their first words. */
   readonly answers?: Readonly<Record<string, Partial<Ran>>>;
 }
 
 const STOPPED = { LoadState: 'not-found', ActiveState: 'inactive' };
 
-/** A machine of one's own: its files under a directory, a systemd that does as it is told, and somebody's folder. */
+/** A machine with its files under a directory, a scripted systemd, and the folder of a user. */
 async function openMachine(options: MachineOptions = {}) {
   const { isRoot = true, settings = SETTINGS, answers = {} } = options;
   const directory = await temporaryDirectory();

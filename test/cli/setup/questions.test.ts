@@ -6,7 +6,7 @@ import { openQuestions } from '../../../src/cli/setup/questions.ts';
 
 test('a very long pasted answer is rejected at once, and the question is repeated', async () => {
   const keyboard = new PassThrough();
-  // As standard error, which no question can end.
+  // A question cannot end standard error, nor this stream.
   const terminal: PassThrough = Object.assign(new PassThrough(), { columns: 80, end: () => terminal });
   const said: string[] = [];
   let drawn = '';

@@ -159,7 +159,7 @@ test('a name with a comma is rejected with a reason', async () => {
 });
 
 describe('linking a person while weighbridge polls', () => {
-  /** A folder that polls, with a callback on this computer, and a terminal that could show a QR code. */
+  /** Creates a folder that polls, with a callback on this computer and a terminal for QR codes. */
   async function startPolling() {
     const folder = await startSetUpFolder({ ...KNOWN, CALLBACK_URL: '' });
     const redirectUrl = `http://localhost:${folder.port}/withingsWebhook`;
@@ -238,7 +238,7 @@ describe('Ctrl-C while setup works stops at once, which is no error', () => {
     ['the broker', () => KNOWN, { mqtt: 'mqtt://HOST', service: false }],
   ] as const)
     test(`checks ${what}`, async () => {
-      // It accepts, and answers nothing.
+      // The server accepts connections and sends no answer.
       const server = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
       await once(server, 'listening');
       const address = server.address();
