@@ -6,7 +6,7 @@ export interface Bench {
   readonly installed: string;
   /** The smallest possible program and the smallest possible daemon. */
   readonly floors: { readonly node: string; readonly express: string };
-  /** How often a start is measured. */
+  /** The number of measured starts. */
   readonly rounds: number;
   /** A smoke test runs every part once and briefly, and its figures are worth nothing. */
   readonly quick: boolean;

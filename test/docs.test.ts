@@ -117,7 +117,7 @@ describe('the messages in the troubleshooting page', () => {
 describe('a decision', () => {
   const PARTS = ['Context', 'Decision', 'Consequences', 'Rejected'];
 
-  /** What a record lacks of its form. */
+  /** Returns the missing parts of a record. */
   function faultsOf(text: string): readonly string[] {
     const [, title = '', date] = /^# (.*)\n\n(?:Date: (2\d{3}-\d\d-\d\d)\n)?/.exec(text) ?? [];
     const parts = [...text.matchAll(/^## (.*)\n\n\S/gm)].map(([, part = '']) => part);
@@ -175,7 +175,7 @@ describe('the prose of a document', () => {
     [/\bNot taken\b/, 'Rejected'],
   ];
 
-  /** The rules themselves quote what is wrong. */
+  /** The rules of prose quote bad examples. */
   const RULES = /^## Prose$.*?(?=^## )/ms;
 
   /** Paragraphs, items, cells and headings, with one word in the place of code. */

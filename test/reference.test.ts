@@ -92,7 +92,7 @@ describe('the files', () => {
   });
 });
 
-/** What stands in the place of a value in the documents. */
+/** The placeholders in the documents, with values. */
 const VALUES: Readonly<Record<string, string>> = {
   USERID: '1234',
   GRPID: '6123456789',
@@ -105,7 +105,7 @@ const VALUES: Readonly<Record<string, string>> = {
   'csv/json/influx': 'csv',
 };
 
-/** The commands of weighbridge in a document, in code and in blocks; what is optional is there. */
+/** Returns the commands of weighbridge in a document, in code and in blocks, with their optional parts. */
 function commandsIn(text: string): readonly string[] {
   const blocks = [...text.matchAll(/^ *```sh\n(.*?)^ *```$/gms)].flatMap(([, block = '']) => block.split('\n'));
   const pieces = [...blocks, ...codeIn(text.replaceAll(/^ *```.*?^ *```$/gms, ''))];
@@ -117,7 +117,7 @@ function commandsIn(text: string): readonly string[] {
   });
 }
 
-/** With values in the place of names, and without what follows the command. */
+/** Replaces the placeholders by values, and drops the text after the command. */
 function filled(command: string): string {
   const [own = ''] = command.split(/ [>#…]|\)/);
   const words = own.split(/[\s[\]]+/).filter((word) => word !== '' && word !== '--help');

@@ -29,7 +29,7 @@ export async function describeLicences(root: string, paths: readonly string[]): 
   return [HEAD, ...[...alike.values()].map(describe)].join(`\n${'='.repeat(80)}\n\n`);
 }
 
-/** The innermost `node_modules/NAME`; undefined for what is ours. */
+/** Returns the innermost `node_modules/NAME`; undefined for own modules. */
 function packageDirectory(path: string): string | undefined {
   return /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0];
 }

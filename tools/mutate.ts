@@ -18,11 +18,11 @@ import { type Mutation, mutationsOf } from './mutations.ts';
  *   --skip N     leaves out the first ones, to go on where a run was ended
  */
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** Tests that import the place by more steps than that say little about it. */
+/** A test that imports the place by more steps is unlikely to cover it. */
 const FURTHEST = 4;
 const MOST_TEST_FILES = 14;
 const MOST_MS = 180_000;
-/** Drive the program, which imports everything; tried last, the general ones in this order. */
+/** These tests run the whole program, and come last in this order. */
 const GENERAL = ['e2e/daemon.test.js', 'e2e/cli.test.js', 'e2e/healthz.test.js', 'e2e/mqtt.test.js'];
 
 interface Workplace {
@@ -51,7 +51,7 @@ const testFiles = (await modulesBelow('dist/test')).filter(
 const imports = new Map<string, readonly string[]>();
 for (const file of await modulesBelow('dist')) imports.set(file, await importsOf(file));
 const distances = new Map(testFiles.map((file) => [file, distancesFrom(file)]));
-/** What the command imports that a test in `e2e/` drives. */
+/** The modules of the command that a test in `e2e/` runs. */
 const driven = new Map(
   testFiles.flatMap((file) => {
     const command = modules.find((name) => name.startsWith('dist/src/cli/') && commandOf(name) === commandOf(file));
@@ -182,7 +182,7 @@ async function modulesBelow(directory: string): Promise<readonly string[]> {
     .sort();
 }
 
-/** Everything that tests read; the packages are shared. */
+/** Copies all files that tests read. The copy shares the packages. */
 async function copyTree(): Promise<string> {
   const tree = await mkdtemp(join(tmpdir(), 'weighbridge-mutant-'));
   for (const name of await readdir(ROOT)) {

@@ -6,7 +6,7 @@ export interface Mutation {
   readonly kind: string;
   readonly start: number;
   readonly end: number;
-  /** What stands there in its place. */
+  /** The replacement. */
   readonly text: string;
 }
 
@@ -47,10 +47,10 @@ const MAKERS: { readonly [Type in AnyNode['type']]?: Maker<Type> } = {
   ObjectExpression: ({ properties }) => members(properties),
 };
 
-/** What the compiler adds for `using`: functions, a variable, and statements about that. */
+/** The code that the compiler adds for `using`: functions, a variable, and statements with it. */
 const ADDED = { declared: /^__(addDisposableResource|disposeResources)$|^env_\d+$/, used: /^env_\d+\./ };
 
-/** Every change that is tried of a module in JavaScript, but of what the compiler has added. */
+/** Returns every mutation of a module in JavaScript, except in code that the compiler added. */
 export function mutationsOf(source: string): readonly Mutation[] {
   const found: Mutation[] = [];
   const added: { readonly start: number; readonly end: number }[] = [];

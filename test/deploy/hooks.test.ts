@@ -73,7 +73,7 @@ function sent({ method, url, headers, body }: Received) {
   return { request: `${method} ${url}`, authorization: headers.authorization, type: headers['content-type'], body };
 }
 
-/** A server behind a hook that takes a file of options for curl. */
+/** Runs a server behind a hook that reads a file of options for curl. */
 async function setUpWithServer(
   hookName: string,
   options: {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 
-/** What is written here from documentation alone; Caddy and nginx are in `proxies.test.ts`. */
+/** These recipes are written from documentation alone. `proxies.test.ts` runs Caddy and nginx. */
 const DEPLOY = fileURLToPath(new URL('../../../deploy/', import.meta.url));
 const read = (name: string) => readFileSync(`${DEPLOY}${name}`, 'utf8');
 

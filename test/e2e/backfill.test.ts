@@ -20,7 +20,7 @@ const SINCE = new Date(Date.now() - 5 * 365 * DAY).toISOString().slice(0, '2026-
 const BACKFILL = ['backfill', PERSON, '--since', SINCE];
 const TEXT = { LOG_FORMAT: 'text', LOG_LEVEL: 'info', USER_NAMES: `${PERSON}:Anna` };
 
-/** A home with so many groups of five years, the last two days ago. Some 60 calls fetch 5,000 of them. */
+/** Creates a home with so many groups of five years, the last two days ago. Some 60 requests fetch 5,000 of them. */
 async function homeWithHistory(count: number, options: Parameters<typeof startHome>[0] = {}) {
   const groups = history(count, new Date(`${SINCE}T00:00:01Z`), new Date(Date.now() - 2 * DAY));
   const home = await startHome({ pageSize: 100, ...options });
@@ -32,7 +32,7 @@ async function homeWithHistory(count: number, options: Parameters<typeof startHo
 const isBackfill = ({ form }: Call) => form.has('startdate');
 const backfillFiles = (home: Home) => readdir(join(home.directory, 'data/backfill'));
 
-/** Kills the program when a file of `directory` has changed so many times, as its name tells; says whether it came to that. */
+/** Kills the program after so many changes of a file in `directory`. Returns false if the program ends earlier. */
 async function killAtChange(program: Program, directory: string, name: string, count: number): Promise<boolean> {
   let changes = 0;
   const watcher = watch(directory, (_type, changed) => {
@@ -70,7 +70,7 @@ describe('a backfill of 5,000 groups next to a running daemon', () => {
     const [fresh] = home.sandbox.store(PERSON, { kilograms: 81.25, date: Math.floor((Date.now() - HOUR) / 1000) });
     assert.ok(fresh !== undefined);
 
-    /** One life, which ends when the call with this number has arrived, or has been answered. */
+    /** Runs the program until the request with this number arrived, or was answered. */
     const killAtCall = async (program: Program, count: number, ifAnswered: boolean) => {
       let calls = 0;
       onBackfillCall = (isAnswered) => {

@@ -14,7 +14,7 @@ const SPEED = 60;
 const HOUR_MS = 3_600_000;
 const PEOPLE = ['1234'];
 
-/** A home whose time passes fast; `start` says what is wrong with the daemon's own clock. */
+/** Starts a home with fast time. `start` takes the error of the daemon's own clock. */
 async function startFastHome(options: HomeOptions = {}) {
   const clock = createFastClock({ speed: SPEED, startMs: Date.now() });
   const home = await startHome({ clock, script: CHILD, ...options });
@@ -33,7 +33,7 @@ async function startFastHome(options: HomeOptions = {}) {
 const isWeight = (kilograms: number) => (line: { readonly event: string; readonly weight?: unknown }) =>
   line.event === 'reading' && line.weight === kilograms;
 
-/** What must hold at the end of every bad day. */
+/** Asserts the state that every bad day must end with. */
 async function assertAllWell(home: Home, programs: readonly Program[]): Promise<void> {
   const journal = await home.journal();
   assertJournal(home.sandbox, PEOPLE, journal);

@@ -31,7 +31,7 @@ const COMMANDS = [
 ];
 const NOBODY = 65_534;
 
-/** What `serve` needs to start in a directory of its own, and to stay on this machine. */
+/** The settings that `serve` needs to start in a directory of its own, and to stay on this machine. */
 const SERVABLE = {
   WITHINGS_CLIENT_ID: 'my-id',
   WITHINGS_CLIENT_SECRET: 'hush-client-secret',
@@ -83,7 +83,7 @@ describe('help', () => {
   });
 });
 
-/** Lets Node write down which modules the program has loaded when it ends. */
+/** Makes Node write a list of the loaded modules at the end of the program. */
 function spyOnModules(directory: string) {
   const coverage = join(directory, 'coverage');
   return {
@@ -298,7 +298,7 @@ async function serve(env: Readonly<Record<string, string>> = {}) {
   };
 }
 
-/** Sends the signal and returns the exit code; fails when the end is long in coming. */
+/** Sends the signal and returns the exit code. Fails if the program ends late. */
 async function stops({ child, exited }: Program, signal: NodeJS.Signals, limitMs = 4_000): Promise<number | null> {
   const mostMs = patient(limitMs);
   const since = performance.now();
@@ -313,7 +313,7 @@ function isAddress(value: unknown): value is { readonly host: string; readonly p
   return typeof value === 'object' && value !== null && 'port' in value && typeof value.port === 'number';
 }
 
-/** A server that takes requests and never answers one. */
+/** Opens a server that accepts requests and never answers. */
 async function openServer() {
   const server = createServer();
   const asked = once(server, 'request');
@@ -336,7 +336,7 @@ async function mode(path: string): Promise<string> {
   return ((await stat(path)).mode & 0o777).toString(8);
 }
 
-/** What Withings' token call answers: whole, with the id as a number, or flat as the OAuth fields. */
+/** Answers of Withings' token request: whole, with the id as a number, or flat as the OAuth fields. */
 const LOGIN = { userid: '1234', access_token: 'at', refresh_token: 'rt-of-1234', expires_in: 10_800 };
 const ANSWERS: Readonly<Record<string, string>> = {
   'the whole answer': JSON.stringify({ status: 0, body: LOGIN }),

@@ -61,7 +61,7 @@ interface Health {
   readonly troubles: readonly { readonly code: string }[];
 }
 
-/** A home whose time passes fast, with a daemon that can be asked how it is. */
+/** Starts a home with fast time and a daemon with a status port. */
 async function startFastHome(options: HomeOptions = {}) {
   const startMs = Date.now();
   const clock = createFastClock({ speed: SPEED, startMs });
@@ -82,7 +82,7 @@ async function readHealth(port: number): Promise<Health> {
   return { status: answer.status, user: users[0], troubles };
 }
 
-/** Looks until it is true, and says what it was last when it does not become true. */
+/** Waits until the condition is true. The failure contains the last answer. */
 async function healthWhen(look: () => Promise<Health>, isIt: (health: Health) => boolean): Promise<Health> {
   const endMs = Date.now() + PATIENCE_MS;
   for (;;) {

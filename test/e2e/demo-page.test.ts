@@ -7,7 +7,7 @@ import { complaintsOf } from '../support/complaints.ts';
 import { type Program, startProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-/** A weigh-in every half minute, on a machine that may be busy. */
+/** The demo weighs in every half minute, and the machine can be busy. */
 const PATIENCE_MS = 120_000;
 
 const chromium = findChromium();
@@ -32,7 +32,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     await directory[Symbol.asyncDispose]();
   });
 
-  /** Opens the page, and fails if the browser has complained about anything in the end. */
+  /** Opens the page, and fails at the end if the browser reported an error. */
   const look = async (options: BrowserContextOptions, work: (page: Page) => Promise<void>, query = '') => {
     const context = await browser.newContext(options);
     context.setDefaultTimeout(PATIENCE_MS);
@@ -83,7 +83,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
 
   test('shows the next weigh-in automatically', async () => {
     await look({}, async (page) => {
-      // Not their texts: today becomes yesterday.
+      // The texts change at midnight, when today becomes yesterday.
       const weights = () =>
         page.evaluate(`[...document.querySelectorAll('.weight')].map(({ dataset }) => dataset.taken).join()`);
       const before = await weights();

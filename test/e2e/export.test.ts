@@ -19,7 +19,7 @@ function line(grpid: number, changes: Readonly<Record<string, unknown>> = {}): s
   return JSON.stringify({ userid: '1234', grpid, date, timestamp, modified: timestamp + 60, ...rest, ...changes });
 }
 
-/** A directory with a journal in it, and the program run there as a shell would, with every byte of what it prints. */
+/** Runs the program in a directory with a journal, as from a shell, and keeps every byte of its output. */
 async function withJournal(journal: string | undefined, env: Readonly<Record<string, string>> = {}) {
   const directory = await temporaryDirectory();
   const cwd = directory.path;
@@ -339,7 +339,7 @@ describe('the line protocol', () => {
 });
 
 describe('a journal of ten years', () => {
-  /** Two people whose histories stand one after the other, so that what is printed goes to and fro in the file. */
+  /** The lines of two people follow each other in the file, so that the sorted output jumps within it. */
   const COUNT = 100_000;
   const HEAP_MB = 48;
   const lines = () =>

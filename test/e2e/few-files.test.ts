@@ -8,7 +8,7 @@ import { startHome } from '../support/home.ts';
 import { ask } from '../support/private-port.ts';
 import { isComplaint } from '../support/program.ts';
 
-/** As it is shipped: a tree of modules is more files at once than that. */
+/** The test runs the bundle, because a tree of modules opens more files at once than the limit. */
 const BUNDLE = fileURLToPath(new URL('../../bundle/main.js', import.meta.url));
 
 /** Connections that send nothing, as many as the port keeps. */

@@ -87,7 +87,7 @@ test('while the file system hangs, /healthz answers, the log reports it, and a s
   await using home = await startHome();
   await home.link('1234');
   await using daemon = await hang(home);
-  // What it read last is taken as it was for 5 s.
+  // The daemon uses a cached state for 5 s.
   await sleep(5_500);
   assert.match(await daemon.health(), /"1234"[\s\S]*file_hangs/);
   const { text } = await daemon.line(({ event }) => event === 'file_hangs');

@@ -18,7 +18,7 @@ async function ask(port: number, headers: Readonly<Record<string, string>> = {})
   return { status: response.statusCode, body: await text(response) };
 }
 
-/** Asks until the answer is as it should be. */
+/** Repeats the request until the answer is the expected one. */
 async function askUntil(port: number, isIt: (answer: { readonly status: number; readonly health: Health }) => boolean) {
   for (const endMs = Date.now() + PATIENCE_MS; ; await sleep(50)) {
     const { status, body } = await ask(port);

@@ -23,7 +23,7 @@ interface Got {
   readonly measures: Readonly<Record<string, number>>;
 }
 
-/** A home whose daemon runs a script in its folder; `got` is what the script has put into the file `in`. */
+/** Starts a home whose daemon runs a script in its folder. `got` returns the content of the file `in`. */
 async function startHookHome(script: string, options: Parameters<typeof startHome>[0] = {}) {
   const home = await startHome(options);
   await writeScript(join(home.directory, 'hook.sh'), script);
@@ -278,7 +278,7 @@ describe('at the start', { concurrency: 4 }, () => {
   });
 });
 
-/** What is loaded with a module, and with that, and so on. */
+/** Returns the modules that a module loads, directly or indirectly. */
 async function staticImports(path: string, found = new Set<string>()): Promise<Set<string>> {
   if (found.has(path)) return found;
   found.add(path);

@@ -98,7 +98,7 @@ describe('weighbridge login', { concurrency: true }, () => {
   const LINKED_ALREADY =
     /Anna was already linked\. To link another person, (?:<[^>]*>)?log out at Withings(?:<[^>]*>)? first, or use a private window\./;
 
-  /** Where the way to another person leads after the log-out. */
+  /** Returns the target of the link for another person after the log-out. */
   function afterLogout(address: string | undefined): URL {
     const link = new URL(address ?? '');
     assert.equal(link.pathname, '/logout');
@@ -380,7 +380,7 @@ describe('weighbridge login', { concurrency: true }, () => {
 });
 
 describe('the page names the failure, and no login is stored or replaced:', { concurrency: true }, () => {
-  /** A daemon with somebody linked, and a link that has been opened. */
+  /** Starts a daemon with a linked person and an opened link. */
   async function opened(options: Partial<SandboxOptions> = {}, more: Readonly<Record<string, string>> = {}) {
     const home = await setUp(options);
     const before = await home.link('1234');
@@ -442,7 +442,7 @@ describe('the page names the failure, and no login is stored or replaced:', { co
     await using place = await opened({ onCall: ({ form }) => grants.push(form.get('grant_type') ?? '') });
     const wrong = change(place.landed, { code: '0123456789abcdef' });
     await place.refused(wrong, /30 seconds for a sign-in/);
-    // Looked at again, the page says the same; nothing is sent again.
+    // The page has the same text after a reload, and no request is sent again.
     await place.refused(wrong, /30 seconds for a sign-in/);
     assert.equal(exchanges(grants), 1);
   });
@@ -550,7 +550,7 @@ describe('a code is used only by the browser of the person:', { concurrency: tru
     hold = false;
     home.sandbox.hangUp();
     await daemon.line(({ event }) => event === 'link_failed');
-    // The first code was sent, and its answer lost: the page says so. The second is as good as new.
+    // The first code was sent, and its answer was lost, as the page reports. The second code is still unused.
     assert.match((await browse(landed)).text, /did not answer as expected/);
     assert.match((await browse(second)).text, /Anna is linked/);
     assert.match((await browse(landed)).text, /This link was used before: Anna is linked/);
@@ -582,7 +582,7 @@ describe('a code is used only by the browser of the person:', { concurrency: tru
     hold = false;
     home.sandbox.hangUp();
     for (let looks = 0; looks < 600 && !/is linked/.test(login.output()); looks += 1) await sleep(100);
-    // As the page does.
+    // The page waits as long.
     await sleep(3_000);
     assert.match((await browse(landed)).text, /(?:Anna|1234) is linked/);
     assert.equal((await login.exited).code, 0);

@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 const nowSeconds = () => Math.floor(Date.now() / 1000);
 const HOUR = 3_600;
 
-/** Says at the end which packages the process has asked for: a loader hook that changes nothing. */
+/** A loader hook that reports the requested packages at the end, and changes nothing. */
 const SPY = `
 import { register } from 'node:module';
 import { writeFileSync } from 'node:fs';

@@ -14,7 +14,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 const MOST_MEGABYTES = 3.2;
 const INSTALLED = 'lib/node_modules/weighbridge';
 
-/** The tarball, installed beside nothing else, and started from elsewhere through the link that npm makes. */
+/** The tests install the tarball alone, and start it from another folder through the link that npm makes. */
 describe('the package', () => {
   let place: Awaited<ReturnType<typeof temporaryDirectory>>;
   let tarball: string;
@@ -138,7 +138,8 @@ describe('the package', () => {
     const entries = await readdir(join(ROOT, 'src'), { recursive: true, withFileTypes: true });
     for (const { name, parentPath } of entries.filter(({ name }) => name.endsWith('.ts'))) {
       const text = await readFile(join(parentPath, name), 'utf8');
-      // Of a CommonJS package the bundle has the default export alone; commander has a module, and no such export.
+      // The bundle has only the default export of a CommonJS package. commander has an ES module without a default
+      // export.
       const named = text.match(/^.*(?<!\{ default: \w+ \} = )await import\('(?!\.|node:|commander').*$/gm) ?? [];
       assert.deepEqual(named, [], name);
     }

@@ -18,7 +18,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 const FORM = 'application/x-www-form-urlencoded';
 const ROUTE = '/withingsWebhook';
 const WEIGH_IN = 'userid=1234&appli=1&startdate=1795154462&enddate=1795154463';
-/** Not the address that the proxy calls from, and as much of a stranger as this machine has. */
+/** The client's address differs from the proxy's, and is as foreign as this machine allows. */
 const STRANGER = '127.0.0.7';
 
 interface Sent {
@@ -39,9 +39,9 @@ interface WayIn extends AsyncDisposable {
   readonly proxy: FrontProxy;
   readonly authority: LocalAuthority;
   readonly ports: { readonly tls: number; readonly plain: number; readonly daemon: number };
-  /** What the daemon needs to be found by the proxy. */
+  /** The settings of the daemon behind the proxy. */
   readonly env: Readonly<Record<string, string>>;
-  /** Asks as Withings does: by name, with TLS, and trusting nobody but the authority. */
+  /** Sends a request as Withings does: by name, with TLS, and with only the test authority trusted. */
   ask(sent: Sent): Promise<Answer>;
 }
 
@@ -70,7 +70,7 @@ async function openWayIn(name: ProxyName, changes: Readonly<Record<string, strin
         headers: { host: SITE, ...(body !== undefined && { 'content-type': FORM }), ...headers },
       });
       const answered = once(sent, 'response');
-      // Who is refused in the middle of a long body cannot send the rest of it, and reads the answer all the same.
+      // A rejected client cannot send the rest of a long body, but still reads the answer.
       sent.on('error', () => undefined);
       sent.end(body);
       const [response] = await answered;
@@ -159,7 +159,7 @@ for (const name of PROXIES) {
       assert.match(`${page.headers['content-security-policy']}`, /default-src 'none'/);
       assert.match(`${page.headers['cache-control']}`, /no-store/);
 
-      // Of one that Caddy cuts off itself its older versions say 502.
+      // Older versions of Caddy report 502 for a body that they reject.
       for (const bytes of [5_000, 50_000, 5_000_000]) {
         const { status = 0 } = await way.ask({ body: `${WEIGH_IN}&note=`.padEnd(bytes, 'x') });
         assert.ok(status === 413 || (name === 'caddy' && bytes > 8_000 && status === 502), `${bytes} bytes: ${status}`);

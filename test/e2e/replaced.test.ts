@@ -12,7 +12,7 @@ import { ROOT } from '../support/packed.ts';
 import { isComplaint } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-/** What an update does to the files of the program. */
+/** The changes of an update to the program files. */
 const REPLACEMENTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   'are gone': async () => undefined,
   'are those of another build': async (folder) => {

@@ -59,7 +59,7 @@ async function answerRest(terminal: Terminal): Promise<void> {
   await terminal.answer('Fetch the weigh-ins of all past years for Anna now?', ENTER);
 }
 
-/** Also where a busy machine takes more than a second. */
+/** The pattern accepts the answer of a busy machine after more than a second. */
 const ANSWERS = /weighbridge (itself answers CALLBACK_URL with 200|answers CALLBACK_URL after)/;
 
 describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL }, () => {
@@ -97,7 +97,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     assert.ok(folder.sandbox.grants.accepts((await folder.tokenFile('1234')).trim()));
     const asked = new Set(terminal.text().match(/(?<=✔ )[^:?]+[:?]/g));
     assert.ok(asked.size > 0 && asked.size <= 10, [...asked].join('\n'));
-    // The host name, the callback URL, the client id and the secret are copied; the phone scans the link.
+    // A user copies the host name, the callback URL, the client id and the secret. The phone scans the link.
     assert.match(terminal.text(), /\n█{20}/);
   });
 

@@ -14,7 +14,7 @@ import { patient } from '../support/patience.ts';
 import type { Program } from '../support/program.ts';
 
 const MOST_MS = 10_000;
-/** What withings/rate-limit.ts leaves to the background of the calls of a minute. */
+/** The requests per minute that withings/rate-limit.ts allows for background work. */
 const BACKGROUND_CALLS = 90;
 const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
 
@@ -28,7 +28,7 @@ function latch() {
 }
 
 interface Phase extends HomeOptions {
-  /** What there is before the start; it goes when the stop is over. */
+  /** The set-up before the start, which is removed after the stop. */
   readonly prepare?: (home: Home) => Promise<AsyncDisposable>;
   /** Leads to the phase. */
   readonly reach: (home: Home, daemon: RunningDaemon) => Promise<unknown>;
@@ -49,7 +49,7 @@ async function stopIn({ prepare, reach, ...options }: Phase): Promise<string> {
     assertLogin(home.sandbox, '1234', login);
     assertTold(daemon.lines, await home.journal(), new Set());
   }
-  // What a stop at the deadline has left half-written is gone after the next start.
+  // The next start removes incomplete files of a stop at the deadline.
   const startedAt = Date.now();
   await using _next = await home.serve();
   for (const { path } of await home.files()) {
@@ -73,7 +73,7 @@ async function isLocked({ directory }: Home): Promise<void> {
   while (spawnSync('flock', ['--nonblock', path, 'true']).status !== 1) await sleep(10);
 }
 
-/** What waits for a lock is a child of the process. */
+/** A child process waits for the lock. */
 async function hasChild({ child }: Program): Promise<void> {
   const path = `/proc/${child.pid}/task/${child.pid}/children`;
   while ((await readFile(path, 'utf8')) === '') await sleep(10);
@@ -104,7 +104,7 @@ describe('SIGTERM ends the daemon with 0 in time and without loss,', { concurren
         asked.open();
         return { text: JSON.stringify(answer), drip: true };
       },
-      // The letters take some 5 s, more on a busy machine, and a stop at most 8.
+      // The answer takes some 5 s, more on a busy machine, and a stop takes at most 8 s.
       reach: () => asked.opened.then(() => sleep(3_500)),
     });
     assert.equal(login, answered.token);

@@ -56,7 +56,7 @@ describe('weighbridge token', { concurrency: true }, () => {
   test('eight commands that are killed half-way lose no login, and the next one works', async () => {
     await using home = await setUp({ limits: { callsPerMinute: 1000, sameArgumentsMs: 0 } });
     for (let round = 0; round < 3; round += 1) {
-      // What an earlier round may have left: with it nobody would rotate.
+      // An access token of an earlier round would prevent the rotation.
       await rm(join(home.directory, 'tokens/.1234.access'), { force: true });
       const before = home.count.rotations;
       const running = Array.from({ length: 8 }, () => home.token('1234'));
@@ -184,7 +184,7 @@ describe('weighbridge token', { concurrency: true }, () => {
   });
 });
 
-/** Looks as often as the event loop turns. */
+/** Checks the condition at every turn of the event loop. */
 async function until(isTrue: () => boolean): Promise<void> {
   for (const endMs = performance.now() + PATIENCE_MS; !isTrue(); await sleep(1))
     assert(performance.now() < endMs, 'what is waited for does not happen');

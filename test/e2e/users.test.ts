@@ -41,7 +41,7 @@ const line = (grpid: number, timestamp: number, weight: number | undefined, chan
     ...changes,
   })}\n`;
 
-/** Everything there is, with what would change if somebody wrote. */
+/** Returns all files with the properties that a write would change. */
 async function snapshot(directory: string) {
   const names = (await readdir(directory, { recursive: true })).sort();
   return await Promise.all(

@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const MOSQUITTO = { host: 'core-mosquitto', port: 1883, username: 'addons', password: 'of-the-service' };
 
-/** Opens it with these options, and with a clock on which no wait takes time. */
+/** Opens the app with these options, and with a clock without real waits. */
 async function open(played: PlayedSupervisor, options: object = {}, environment: Record<string, string> = {}) {
   await using place = await temporaryDirectory();
   const path = join(place.path, 'options.json');

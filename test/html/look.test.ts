@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LOOK } from '../../src/html/look.ts';
 
-/** Red, green and blue from 0 to 255, and how much of it covers what is below. */
+/** Red, green and blue from 0 to 255, and the opacity. */
 type Colour = readonly [red: number, green: number, blue: number, cover: number];
 
 /** A colour of the page by its name, by day and in the dark. */

@@ -54,7 +54,7 @@ describe('the probe', () => {
       return [headers.get(PROOF_HEADER) ?? assert.fail(), headers.get(DIRECTORY_HEADER) ?? assert.fail()] as const;
     };
     const seen: string[] = [];
-    // What stands between nonce and directory in the text that is signed, as a stranger would try it.
+    // The texts between nonce and directory, as a stranger would try them.
     for (const nonce of ['n', `n ${DIRECTORY}`, `n\t${DIRECTORY}`, `n${DIRECTORY}`, `n, ${DIRECTORY}`]) {
       seen.push(...(await ask(nonce)));
     }

@@ -44,10 +44,10 @@ async function until(what: string, isSo: () => boolean | Promise<boolean>, detai
   throw new Error(`never seen: ${what}\n${details()}`);
 }
 
-/** What starts the app on a folder, which is `/data` for it. */
+/** Starts the app on a folder, which is `/data` for the app. */
 type Start = (folder: string, env: Readonly<Record<string, string>>) => Promise<Program | Container>;
 
-/** What the image sets, as its Containerfile has it. */
+/** Reads the settings from the Containerfile. */
 function readImageSettings(): Readonly<Record<string, string>> {
   const lines = readFileSync(join(APP, 'Containerfile'), 'utf8').split('\n');
   const pairs = lines.filter((line) => line.startsWith('ENV ')).flatMap((line) => line.slice(4).split(' '));
@@ -96,7 +96,7 @@ function makeFolder(name: string, options: object): string {
   return folder;
 }
 
-/** Whether the daemon in the container is a user without rights, whom the options belong to. */
+/** Asserts that the daemon in the container is a user without rights, who owns the options. */
 async function expectNoRights(container: Container): Promise<void> {
   const look = 'read pid _ < /proc/1/task/1/children; cat /proc/$pid/status; stat -c %u:%g:%a options.json';
   const { stdout, stderr } = await container.exec(['sh', '-c', look]).exited;
@@ -235,7 +235,7 @@ async function play(start: Start): Promise<void> {
   await sandbox.weigh('1234', { kilograms: 81.05, date: secondsAgo(2) });
   await until('the login was renewed', () => / 81\.05 kg/.test(again.output()), again.output);
   await stop(again);
-  // Withings allows the same call every 12 s, and the old machine has just made it.
+  // Withings allows the same request every 12 s, and the old machine has just sent one.
   await sleep(12_000);
   await using late = await start(stale, env);
   const listensMs = performance.now();

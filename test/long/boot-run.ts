@@ -24,7 +24,7 @@ const STATE = '/var/lib/weighbridge';
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 let machine: Machine;
 
-/** Shows a command and what it says, and holds it to what it must say and how it must end. */
+/** Prints a command with its output, and checks output and exit code. */
 function show(command: string, expected: { readonly code?: number; readonly says?: RegExp } = {}): string {
   const { code: wanted = 0, says } = expected;
   say(`\n# ${command}`);
@@ -47,7 +47,7 @@ function expect(what: string, isSo: boolean): void {
   say(`\n✓ ${what}`);
 }
 
-/** By hand, because weighbridge asks for it 12 s after its start. */
+/** Subscribes by hand, because weighbridge does so only 12 s after its start. */
 function subscribe(): void {
   const url = `http://127.0.0.1:${PORT}/withingsWebhook/${SECRET}`;
   machine.sh(`curl -s "http://127.0.0.1:${SCALE}/subscribe?user=1234&url=${url}"`);
@@ -70,10 +70,10 @@ async function prepare(): Promise<void> {
   if (Number.parseInt(version.slice(1), 10) < 20) copyFileSync(process.execPath, join(root, 'usr/local/bin/node'));
   const tarball = await pack(PROJECT, root);
   await installGlobally(tarball, `${root}/usr/local`);
-  // What plays Withings, and nothing of what is tried here.
+  // The copy runs the sandbox, and nothing under test.
   cpSync(join(PROJECT, 'dist'), join(root, 'opt/stage/dist'), { recursive: true });
   cpSync(join(PROJECT, 'package.json'), join(root, 'opt/stage/package.json'));
-  // A loop that never ends, when it is asked for: what no signal can do to a program from outside.
+  // A loop that never ends on request, which no signal can cause from outside.
   writeFileSync(join(root, 'opt/stage/block.mjs'), "process.on('SIGUSR2', () => { for (;;); });\n");
   mkdirSync(join(root, 'var/log/journal'));
 }

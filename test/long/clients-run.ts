@@ -112,7 +112,7 @@ async function attempt(step: string, take: () => Promise<boolean>): Promise<void
   say(`  ${step.padEnd(14)} ${result === true ? 'works' : `FAILS ${result || ''}`}`);
 }
 
-/** A person agrees in the browser; returns the code. */
+/** Gives the consent of a person in the browser, and returns the code. */
 async function agree(link: URL): Promise<string> {
   const answer = await fetch(link, { redirect: 'manual' });
   return new URL(answer.headers.get('location') ?? '').searchParams.get('code') ?? '';

@@ -53,7 +53,7 @@ async function tryCron(): Promise<void> {
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
-  // With it everything ends that was started in these namespaces.
+  // The exit ends every process in these namespaces.
   process.exit();
 }
 

@@ -6,7 +6,7 @@ import { STRANGERS, type Stranger } from '../support/stranger.ts';
 
 const MOST_GROWTH_MB = 120;
 
-/** How long a stranger who keeps lying about somebody can delay that person's weigh-in (docs/decisions/fetching.md). */
+/** The longest delay that forged notifications can cause for a weigh-in (docs/decisions/fetching.md). */
 const LIED_ABOUT_MS = 20 * 60_000;
 
 const CASES: Readonly<Record<string, readonly Stranger[]>> = {

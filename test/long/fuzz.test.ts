@@ -7,7 +7,7 @@ import { sendRaw } from '../support/raw-client.ts';
 
 const SEED = 20261120;
 const INPUTS = 3_000;
-/** What the heap may take before it is collected; a leak of 30 KB an input would be more. */
+/** The limit allows for uncollected memory. A leak of 30 KB an input would exceed it. */
 const MOST_GROWTH_MB = 90;
 
 describe('the public port under three thousand invalid inputs', () => {

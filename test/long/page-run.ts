@@ -25,7 +25,7 @@ const READINGS = Number(values.readings);
 const ROUNDS = Number(values.rounds);
 const PAGES = 10;
 const HOUR_MS = 3_600_000;
-/** How many times slower than this machine the browser is made. */
+/** The factors by which the browser is slowed down. */
 const SLOWER = [1, 4, 20];
 
 const chromium = findChromium();
@@ -119,7 +119,7 @@ function readingsOf(userId: UserId, count: number): Reading[] {
   });
 }
 
-/** With an empty cache, until it is live. */
+/** Opens the page with an empty cache, and waits until the page is live. */
 async function open(slower: number) {
   await using context = await browser.newContext();
   const page = await context.newPage();

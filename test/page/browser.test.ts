@@ -12,7 +12,7 @@ const CHROMIUM = findChromium();
 const SCRUBBER = `#sw${ANNA}`;
 const READOUT = `#u${ANNA} .readout`;
 const REST = /^Trend 81\.5 kg [−+]0\.\d\d kg per week$/;
-/** What is told of a point, beside it. */
+/** The tip next to a point. */
 const TIP = `#u${ANNA} .tip`;
 const IS_TOLD = `!document.querySelector('${TIP}').hidden`;
 
@@ -23,10 +23,10 @@ const ALONE = shown('alone');
 /** Other figures of what another state shows. */
 const ALIKE = new Set(['year', 'all', 'pounds', 'stones', 'only-weight']);
 
-/** The mark goes by itself, on a busy machine before anybody has looked. */
+/** The mark disappears automatically, on a busy machine before the test sees it. */
 const MARKED = `new MutationObserver(() => { window.marked ||= document.querySelector('#u${ANNA}.news') !== null; })
   .observe(document.body, { attributes: true, subtree: true })`;
-/** Counts what comes beside the page's own script. */
+/** Counts events next to the page's own script. */
 const HEAR = `new Promise((heard) => {
   window.beats = 0;
   const changes = new EventSource('/changes');
@@ -34,7 +34,7 @@ const HEAR = `new Promise((heard) => {
   changes.addEventListener('open', () => heard());
 })`;
 
-/** As if Anna had stepped on the scale once more. */
+/** Returns the page after another weigh-in of Anna. */
 function afterAnother(kilograms: number): PageView {
   const weight = [...(ANNAS['weight'] ?? []), { takenMs: NOW.getTime() - 5_000, value: kilograms }];
   return household([[person(ANNA, 'Anna'), { ...ANNAS, weight }]]);
@@ -235,7 +235,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     at.server.interrupt(false);
     await at.until(() => at.text('#connection'), 'Live');
     await at.until(() => at.text(`#u${ANNA} .weight`), /^80\.95 kg/);
-    // The browser itself says that it could not connect.
+    // The browser also reports the failed connection itself.
     at.complaints.length = 0;
   });
 
@@ -261,7 +261,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     await at.page.reload();
     await at.until(() => at.text('#connection'), 'Live');
     await at.value(HEAR);
-    // Longer than silence may last; each step so short that a beat may come late.
+    // The total exceeds the allowed silence. Each step is so short that a beat may be late.
     for (let beat = 1; beat <= 4; beat += 1) {
       await at.page.clock.fastForward(8_000);
       at.server.beat();
@@ -307,7 +307,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     at.page.on('request', (request) => {
       if (request.isNavigationRequest()) loads += 1;
     });
-    // Somebody in between who gives a script other addresses than a browser.
+    // A proxy in between sends other addresses to a script than to a browser.
     await at.page.route('**/', async (route) => {
       if (route.request().isNavigationRequest()) return await route.continue();
       const response = await route.fetch();
@@ -354,7 +354,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     await at.page.clock.install();
     await at.page.reload();
     await at.until(() => at.text('#connection'), 'Live');
-    // Somebody who is connected would get a fresh page.
+    // A connected browser would get a fresh page.
     at.server.interrupt(true);
     await at.until(() => at.text('#connection'), /^Connection lost/);
     await at.page.clock.fastForward(55 * 60_000);
@@ -391,7 +391,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
   it('does not break words on a phone', async () => {
     await using at = await open(shown('derived'), { viewport: { width: 320, height: 740 } });
     await at.value(`for (const each of document.querySelectorAll('details')) each.open = true`);
-    // A word is broken where it takes two lines.
+    // A word is broken if it spans two lines.
     const broken = `[...document.querySelectorAll('body *:not(svg *, code)')].flatMap((each) => [...each.childNodes])
       .filter((node) => node.nodeType === 3 && !node.parentElement.closest('.unseen'))
       .flatMap((node) => [...node.data.matchAll(/[^\\s-]+/g)].filter(({ index, 0: word }) => {
@@ -443,7 +443,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     it(`has no finding of axe-core in any state in the colour scheme ${colorScheme}`, async () => {
       await using at = await open(ALONE, { colorScheme });
       for (const [name, each] of Object.entries(VIEWS)) {
-        // What is folded away has the same parts in every state.
+        // Folded parts are equal in every state.
         const isUnfolded = name === 'one-weight' || name === 'month';
         if (!isUnfolded && ALIKE.has(name)) continue;
         at.server.show(each);

@@ -280,7 +280,7 @@ describe('the table', () => {
         const heights = dots.map(({ y }) => -y);
         assert.equal(heights[lowest], Math.min(...heights));
         assert.equal(heights[highest], Math.max(...heights));
-        // What a row says stands where it says: all on one line.
+        // The trend stands on the same line as its label.
         const slope =
           ((heights[highest] ?? 0) - (heights[lowest] ?? 0)) / ((values[highest] ?? 0) - (values[lowest] ?? 0));
         for (const [at, value] of values.entries()) {
@@ -345,7 +345,7 @@ describe('many readings', () => {
     draw(ten);
     const started = process.cpuUsage();
     for (const range of RANGES) draw({ ...ten, range });
-    // Some ten milliseconds of work; a quadratic loop anywhere would take minutes.
+    // The work takes some ten milliseconds. A quadratic loop would take minutes.
     const { user, system } = process.cpuUsage(started);
     assert.ok(user + system < 5_000_000);
   });

@@ -216,7 +216,7 @@ test('the derived values are equal on the page, on MQTT, in a hook and in users,
       }
       await assertAgreement(home, members, RANGES);
       seen[home.derived().trend === undefined ? 'noTrend' : 'trend'] += 1;
-      // Nothing is left of what is taken back.
+      // No value may remain after the withdrawal.
       await home.journal.withdraw(ANNA, [...new Set(known.map(({ groupId }) => groupId))], 'deleted');
       await assertAgreement(home, members);
       assert.ok(Object.values(derivedFields(home.derived())).every((each) => each === null));

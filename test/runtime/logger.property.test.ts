@@ -28,7 +28,7 @@ function linesOf(entry: Readonly<Record<string, unknown>>, said: string, options
   return lines;
 }
 
-/** Where a secret may turn up: in the text, in a field, deep in one, within an error's words. */
+/** Places a secret in the text, in a field, deep in a field, or within an error message. */
 const hide = (secret: string, before: string, after: string) => {
   const said = `${before}${secret}${after}`;
   return { said, fields: { field: said, list: [{ deep: said }], error: new Error(said) } };

@@ -75,7 +75,7 @@ describe('the log', () => {
   });
 });
 
-/** Whatever a terminal, a line reader or `journalctl` could take for more than a character. */
+/** Characters with a special meaning for a terminal, a line reader or `journalctl`. */
 const NASTY: Readonly<Record<string, string>> = {
   'a line feed': 'one\ntwo',
   'a carriage return': 'one\rtwo',

@@ -153,7 +153,7 @@ describe('a signed call', () => {
 });
 
 describe('getmeas', () => {
-  /** Three weigh-ins of two groups, a minute apart; the pulse of the newest comes last. */
+  /** Creates three weigh-ins of two groups, a minute apart. The pulse of the newest comes last. */
   async function withGroups(options: Partial<SandboxOptions> = {}) {
     const place = await setUp({ limits: { callsPerMinute: 1000, sameArgumentsMs: 0 }, ...options });
     const groups = [0, 60, 120].flatMap((after) =>

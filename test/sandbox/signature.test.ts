@@ -7,7 +7,7 @@ import { createWithingsClient } from '../../src/withings/client.ts';
 import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { CLIENT } from '../support/home.ts';
 
-/** Asks the sandbox as the daemon does. */
+/** Checks the credentials against the sandbox as the daemon does. */
 async function check(credentials: typeof CLIENT): Promise<void> {
   await using sandbox = await startSandbox({ clock: realClock, client: CLIENT });
   const { signal } = new AbortController();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createFileWatch } from '../../src/storage/file-watch.ts';
 
-/** A file operation that ends when it is told to. */
+/** Creates a file operation that the test ends. */
 function operation() {
   let end = () => {};
   let count = 0;

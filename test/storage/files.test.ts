@@ -29,7 +29,7 @@ async function directoryWithFile() {
   return { directory, target, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
-/** The name of a file; that of a temporary one has letters of chance in it. */
+/** Returns the name of a file, without the random letters of a temporary one. */
 function nameOf(path: string): string {
   return basename(path).replace(/\.[0-9a-f]{8}\.tmp$/, '.tmp');
 }
@@ -126,7 +126,7 @@ describe('replacing a file', () => {
   test('rejects a half written text on a full disk', async () => {
     await using place = await directoryWithFile();
     const files = watchFiles(async ({ name, handle, args }, run) => {
-      // write(2) may write less than it was given, and say so
+      // write(2) can write fewer bytes than requested, and reports the number.
       if (name === 'write' && typeof args[0] === 'string') return await handle?.write(args[0].slice(0, 2), 0);
       return await run();
     });

@@ -15,7 +15,7 @@ const content = fc.oneof(
   fc.array(fc.oneof(text, jsonText)).map((lines) => lines.join('\n')),
 );
 
-/** What the token call answers, whole or just its body, as curl or an editor leaves it. */
+/** The answer of the token request, whole or only its body, as curl or an editor stores it. */
 const answer = (refresh: string) =>
   fc
     .record({ before: fc.dictionary(text, fc.jsonValue()), isBody: fc.boolean(), indent: fc.constantFrom(0, 2) })

@@ -257,7 +257,7 @@ describe('a rotation whose token file changes while Withings answers', () => {
       lockPath: `${directory.path}/.${ANNA}.lock`,
       store,
       slot,
-      /** What the next rotation knows of. */
+      /** Returns the spare that the next rotation finds. */
       async spare() {
         await using slotOfNext = await lock.reserve(token('by-hand'));
         return slotOfNext.spare;

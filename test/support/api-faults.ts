@@ -1,7 +1,7 @@
 import type { Call, Fault } from '../../src/sandbox/calls.ts';
 import type { Answer } from '../../src/sandbox/limits.ts';
 
-/** What one call meets: before it is carried out (no answer yet), or in place of its answer. */
+/** Changes one request: before the processing (no answer yet), or in place of its answer. */
 export type ApiFault = (call: Call, answer: Answer | undefined) => Fault | undefined;
 
 export const isRefresh = ({ path }: Call) => path === '/v2/oauth2';
@@ -15,7 +15,7 @@ const before =
 const json = (value: unknown): Fault => ({ text: JSON.stringify(value) });
 const refusal = (status: number, error: string, body: object = {}) => json({ status, body, error });
 
-/** Sends a changed answer of a call that worked. */
+/** Changes the answer of a successful request. */
 const changed =
   (
     concerns: (call: Call) => boolean,
@@ -54,7 +54,7 @@ export const API_FAULTS: Readonly<Record<string, ApiFault>> = {
   'a refusal that repeats what was sent': (call, answer) =>
     answer === undefined ? refusal(2555, `An unknown error occurred: ${call.accessToken} ${call.form}`) : undefined,
   'a status nobody knows': before(refusal(98_765, 'surprise')),
-  // Beside the others: what cannot be read moves the cursor all the same, so that in their place it would hide them.
+  // The broken groups are additions, because unreadable groups move the cursor and would hide real ones.
   'numbers as texts': changed(isGetMeas, ({ measuregrps, ...body }) => ({
     ...body,
     measuregrps: [{ grpid: 'x', date: '', measures: 7 }, ...(Array.isArray(measuregrps) ? measuregrps : [])],
@@ -65,7 +65,7 @@ export const API_FAULTS: Readonly<Record<string, ApiFault>> = {
     ...body,
     refresh_token: 42,
   })),
-  // Where there are pages, a wrong offset would hide some of them, and nobody could tell.
+  // A wrong offset would hide groups on later pages, and no check would find out.
   'a page that comes twice': changed(isGetMeas, (body, { form }) =>
     form.has('offset') || 'more' in body ? body : { ...body, more: 1, offset: 250 },
   ),

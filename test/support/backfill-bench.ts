@@ -20,7 +20,7 @@ export const ALL: BackfillRange = { since: SINCE, until: undefined };
 
 const CLIENT = { clientId: 'id', clientSecret: 'secret' };
 
-/** A group of one weight, as it goes over the wire; it was stored a minute after it was measured. */
+/** Returns a group of one weight in the wire format. Withings stored it a minute after its measurement. */
 export function rawGroup(grpid: number, takenAt: Date, changes: Partial<RawGroup> = {}): RawGroup {
   const date = Math.floor(takenAt.getTime() / 1000);
   return {
@@ -45,7 +45,7 @@ export function history(count: number, from: Date, to: Date): RawGroup[] {
   return Array.from({ length: count }, (_, index) => rawGroup(1 + index, new Date(from.getTime() + index * stepMs)));
 }
 
-/** Where a backfill was, in memory. */
+/** Creates a progress store in memory. */
 export function createMemoryProgress(): BackfillStore & { held: BackfillProgress | undefined } {
   return {
     held: undefined,
@@ -108,7 +108,7 @@ export async function createBackfillBench({
     journal,
     store,
     told,
-    /** The calls for measures that were answered. */
+    /** The answered requests for measures. */
     get asked() {
       return calls.filter(({ path }) => path === '/measure');
     },
@@ -119,7 +119,7 @@ export async function createBackfillBench({
     ): Promise<BackfillState> {
       const { signal = new AbortController().signal } = ports;
       const rateLimit = createRateLimit({ clock, signal });
-      // Only what the program waits for takes no time; Withings may take as long as it needs.
+      // Only waits of the program take no time. Withings can take as long as necessary.
       const patience = { now: clock.now, sleep: realClock.sleep };
       const client = createWithingsClient({ apiUrl: sandbox.url, ...CLIENT, rateLimit, clock: patience, signal });
       const accesses = { load: async () => undefined, save: async () => undefined };

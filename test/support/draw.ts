@@ -2,7 +2,7 @@ import { createRandom } from './random.ts';
 
 /** Draws that are the same ones for the same seed. */
 export interface Draw {
-  /** From one number to another, both included. */
+  /** Returns an integer between both numbers, both included. */
   int(from: number, to: number): number;
   pick<T>(list: readonly [T, ...T[]]): T;
   chance(probability: number): boolean;

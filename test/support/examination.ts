@@ -25,7 +25,7 @@ export interface SetUp extends AsyncDisposable {
   readonly data: string;
   /** The settings of the daemon that belongs to it. */
   readonly env: Readonly<Record<string, string>>;
-  /** What Withings lists as subscribed. */
+  /** The subscriptions at Withings. */
   subscriptions: readonly { readonly appli: number; readonly callbackurl: string; readonly comment: string | null }[];
   /** Examines it in this process: with other settings, another network, another time. */
   examine(changes?: {
@@ -95,7 +95,7 @@ export async function startSetUp(options: HomeOptions = {}): Promise<SetUp> {
   });
 }
 
-/** One finding of this check has this mark, says this, and this is to be done; everything not fine says what to do. */
+/** Asserts that one finding of this check has this mark, text and fix. Every finding that is not fine has a fix. */
 export function assertFinding(
   findings: readonly Finding[],
   check: Check,
@@ -109,7 +109,7 @@ export function assertFinding(
   if (remedy !== undefined) assert.match(found.remedy ?? '', remedy);
   for (const { mark: each, remedy: todo } of findings) {
     assert.equal(todo === undefined, each === 'ok', shown);
-    // What is wrong with a setting has an example.
+    // A wrong setting has an example.
     assert.ok(todo === undefined || isToDo(todo) || todo.startsWith('e.g. '), todo);
   }
   return found;

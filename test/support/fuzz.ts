@@ -5,12 +5,12 @@ import { ask, type Probed, probeDuring } from './probe.ts';
 import { isComplaint } from './program.ts';
 import { type RawAnswer, sendRaw } from './raw-client.ts';
 
-/** The person the inputs are about, the one who is really told about meanwhile, and the one who weighs in afterwards. */
+/** The people of the inputs, of the real notifications meanwhile, and of the weigh-in afterwards. */
 const FUZZED = '1234';
 const REAL = '56785678';
 const AFTERWARDS = '90129012';
 
-/** Each is said seldom. */
+/** The daemon logs each of these events rarely. */
 const EXPECTED = /"event":"(unknown_user|unknown_appli|unlinked)"/;
 
 const QUICK_AT_ONCE = 50;
@@ -29,9 +29,9 @@ export interface FuzzReport {
   readonly probed: Probed;
   readonly memory: Memory;
   readonly seconds: number;
-  /** What the daemon has logged as warning or error, and everything it printed that is no log line. */
+  /** The warnings and errors of the daemon, and all its output besides log lines. */
   readonly complaints: readonly string[];
-  /** Those that are about anything but what the strangers asked for. */
+  /** The lines that strangers did not cause by valid inputs. */
   readonly defects: readonly string[];
 }
 
@@ -77,7 +77,7 @@ async function ended(daemon: RunningDaemon): Promise<never> {
   throw new Error(`the daemon ended with ${code}:\n${stdout.slice(-2000)}${stderr.slice(-2000)}`);
 }
 
-/** A few quick clients at a time, and beside them those who take their time. */
+/** Runs a few quick clients at a time next to slow ones. */
 async function sendAll(
   { url }: RunningDaemon,
   { inputs, seed, slowMs }: { readonly inputs: number; readonly seed: number; readonly slowMs: number },

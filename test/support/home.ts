@@ -48,14 +48,14 @@ export interface RunningDaemon extends Program {
 }
 
 /**
- * Where it lives, where that is not a directory of its own, and which program, where it is not `weighbridge`, or the
- * root directory that another one is installed in.
+ * The place defaults to a temporary directory, and the program to `weighbridge`. Another program or another root
+ * directory can replace them.
  */
 export interface HomeOptions extends Partial<SandboxOptions> {
   readonly place?: AsyncDisposable & { readonly path: string };
   readonly script?: string;
   readonly root?: string | undefined;
-  /** How many files the programs may open. */
+  /** The limit of open files for the programs. */
   readonly files?: number;
 }
 

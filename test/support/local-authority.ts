@@ -5,10 +5,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 export const SITE = 'me.example.org';
 
 export interface LocalAuthority {
-  /** The file that a client must trust, and what is in it. */
+  /** The file that a client must trust, and its content. */
   readonly caFile: string;
   readonly ca: string;
-  /** For `SITE`: the certificate with the authority's behind it, and its key. */
+  /** The certificate for `SITE` with the authority's certificate, and its key. */
   readonly certificateFile: string;
   readonly keyFile: string;
 }

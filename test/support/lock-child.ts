@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { lockFile } from '../../src/storage/lock.ts';
 
-/** Another process that uses a lock; see `lock.test.ts`. */
+/** Runs as another process with a lock; see `lock.test.ts`. */
 const [, , task, path = '', file = '', times = '0'] = process.argv;
 const say = (text: string) => process.stdout.write(`${text}\n`);
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, readFileSync, rmdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What came of a command on the machine: both streams in their order. */
+/** The result of a command on the machine, with both streams in order. */
 export interface Done {
   readonly code: number | null;
   readonly output: string;
@@ -17,7 +17,7 @@ export interface Machine extends AsyncDisposable {
   init(): string;
 }
 
-/** Takes the mirror that this machine's own packages come from. */
+/** Returns the mirror of this machine's own packages. */
 export function debianMirror(): string {
   const { stdout } = spawnSync('apt-get', ['indextargets', '--format', '$(SITE)', 'Created-By: Packages'], {
     encoding: 'utf8',

@@ -1,6 +1,6 @@
 import type { RefreshToken, TokenStore, UserId } from '../../src/domain/token.ts';
 
-/** Logins that live as long as the test does; keeps the contract of the token files. */
+/** Creates a store of logins in memory with the contract of the token files. */
 export function createMemoryTokens(
   tokens: Map<UserId, RefreshToken> = new Map(),
   now: () => number = Date.now,

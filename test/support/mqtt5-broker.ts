@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 
-/** How it answers a PUBLISH: with the reason code of the PUBACK or of a DISCONNECT; 0 closes without one. */
+/** The answer to a PUBLISH: the reason code of a PUBACK or of a DISCONNECT. The code 0 closes without a DISCONNECT. */
 export type Answer = { readonly puback: number } | { readonly disconnect: number };
 
 /** A broker of MQTT 5 as far as refusing goes: it passes nothing on. */
@@ -14,7 +14,7 @@ export interface Mqtt5Broker extends AsyncDisposable {
   readonly publishes: readonly { readonly topic: string; readonly retain: boolean; readonly qos: number }[];
   /** Closes all connections without a reason. */
   hangUp(): void;
-  /** The topics of what was published and taken, in order. */
+  /** The topics of accepted messages, in order. */
   readonly taken: readonly string[];
 }
 
@@ -53,7 +53,7 @@ export async function startMqtt5Broker(
   const onSubscription = (socket: Socket, body: Buffer) => {
     subscribes.push(body);
     const properties = version === 5 ? [0] : [];
-    // Each filter is granted; there are as many as lengths until the end.
+    // The broker grants each filter. The packet has as many filters as lengths.
     const granted: number[] = [];
     for (let at = 2 + properties.length; at < body.length; at += 3 + body.readUInt16BE(at)) granted.push(1);
     socket.write(

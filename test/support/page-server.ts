@@ -17,17 +17,17 @@ const TYPES: Readonly<Record<string, string>> = {
 
 export interface PageServer extends AsyncDisposable {
   readonly url: string;
-  /** What it shows from now on; everybody who follows is told. */
+  /** Sets the page, and notifies every follower. */
   show(view: PageView): void;
-  /** How many browsers follow. */
+  /** The number of following browsers. */
   readonly followers: number;
   /** Ends or opens the way to what changes, and to the page. */
   interrupt(isDown: boolean): void;
-  /** Says that it is there, as the daemon does now and then. */
+  /** Sends a heartbeat, as the daemon does now and then. */
   beat(): void;
-  /** Takes requests and answers none, as a machine does whose program hangs. */
+  /** Accepts requests without answering, as a hanging program does. */
   freeze(isFrozen: boolean): void;
-  /** How many requests have got no answer. */
+  /** The number of requests without an answer. */
   readonly waiting: number;
 }
 

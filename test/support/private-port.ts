@@ -60,7 +60,7 @@ export const WELL: Status = {
     },
   ],
 };
-/** A page with nothing on it, but for what is given. */
+/** Creates an empty page with the given parts. */
 export function page(parts: Partial<Page> = {}): Page {
   return {
     draw: () => Promise.resolve('<!doctype html>'),
@@ -117,7 +117,7 @@ export interface Answer {
   readonly body: string;
 }
 
-/** With the Host header as it is, which fetch would not let through. */
+/** Sends a request with any Host header, unlike fetch. */
 export async function ask(
   port: number,
   headers: Readonly<Record<string, string>> = {},

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 
 const DEFAULT_SEED = 20_261_120;
-/** Few enough that all properties together take some seconds; WEIGHBRIDGE_TEST_RUNS is for the long run. */
+/** All properties together take some seconds. WEIGHBRIDGE_TEST_RUNS is for the long run. */
 const DEFAULT_RUNS = 200;
 
 const seed = wholeNumber('WEIGHBRIDGE_TEST_SEED', DEFAULT_SEED);
@@ -45,7 +45,7 @@ const number: fc.Arbitrary<number> = fc.oneof(
   fc.constantFrom(0, -0, 1e21, -1e21, 1e-7, 5e-324, Number.MAX_VALUE, 2 ** 53, 4_102_444_801, 8.64e12 + 1),
 );
 
-/** What can stand where a field is expected. */
+/** Any value in place of a field. */
 export const anything: fc.Arbitrary<unknown> = fc.oneof(
   fc.anything({ key: text, withNullPrototype: true }),
   fc.jsonValue(),

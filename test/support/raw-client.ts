@@ -4,7 +4,7 @@ import type { FuzzInput } from './fuzz-inputs.ts';
 
 export interface RawAnswer {
   readonly statuses: readonly number[];
-  /** How it ended: the port hung up, the client left, or nobody took the connection. */
+  /** The end of a connection: the port closed it, the client left, or no program accepted it. */
   readonly end: 'cut off' | 'left' | 'unreachable';
 }
 

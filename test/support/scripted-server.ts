@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** What a caller sent. */
+/** A received request. */
 export interface Received {
   readonly method: string | undefined;
   readonly url: string | undefined;
@@ -14,7 +14,7 @@ export interface Received {
 
 export type Step = (response: ServerResponse, received: Received) => void;
 
-/** A server that answers what it is told to and remembers what it was asked. */
+/** A server that sends scripted answers and records its requests. */
 export interface ScriptedServer extends AsyncDisposable {
   readonly url: URL;
   readonly received: readonly Received[];
@@ -22,7 +22,7 @@ export interface ScriptedServer extends AsyncDisposable {
   receivedAtLeast(count: number): Promise<void>;
 }
 
-/** Each request takes the next step; the last one goes on for ever. */
+/** Each request gets the next step, and the last step repeats. */
 export async function startScriptedServer(...steps: readonly Step[]): Promise<ScriptedServer> {
   const received: Received[] = [];
   const watchers = new Set<() => void>();

@@ -6,7 +6,7 @@ import { MAIN } from './program.ts';
 /** util-linux has it, and Debian's `essential` packages do not. */
 export const NO_TERMINAL = spawnSync('script', ['--version']).status === 0 ? false : 'there is no script(1)';
 
-/** For a slow machine. To measure how slow it is would keep what else this process is: a Withings, a broker. */
+/** The limit is for a slow machine. Measuring its speed would block the Withings and the broker of this process. */
 const LIMIT_MS = 120_000;
 
 /** `weighbridge` on a terminal of its own. */

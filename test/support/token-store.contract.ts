@@ -25,9 +25,9 @@ export async function put(store: TokenStore, userId: UserId, text: string): Prom
   await place.save(token(text));
 }
 
-/** What every TokenStore promises; run it over each of them. */
+/** Tests the contract of a TokenStore. Run it for each implementation. */
 export function testTokenStore(name: string, open: () => Promise<AsyncDisposable & { readonly store: TokenStore }>) {
-  /** What the next reservation of this token is told. */
+  /** Returns the last attempt that the next reservation of this token reports. */
   const tried = async (lock: TokenLock, text: string) => {
     await using place = await lock.reserve(token(text));
     await place.sending();

@@ -9,7 +9,7 @@ const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const SINCE_1970_MS = Date.now() - 5 * SECOND_MS;
-/** What the wall clock of one life does. */
+/** The wall clocks of one round. */
 export const CLOCKS: Readonly<Record<string, WrongClock>> = {
   'a clock at 1970': { wrongByMs: -SINCE_1970_MS },
   'a clock at 1970 that is set right': { wrongByMs: -SINCE_1970_MS, jumpMs: SINCE_1970_MS },
@@ -26,17 +26,17 @@ export const FULL_DISK = 'a full disk';
 export const READ_ONLY_DISK = 'a read-only disk';
 export const SECOND_DAEMON = 'a second daemon';
 export const COMMAND = 'a command beside it';
-/** A start without a network is an outage from the first call on. */
+/** A start without a network is an outage from the first request on. */
 export const NO_NETWORK = 'no network';
-/** The kill comes a few milliseconds after a call was answered: before, amid and behind what is written then. */
+/** The kill comes a few milliseconds after an answered request: before, during and after the writes. */
 export const MID_STEP = 'SIGKILL in mid-step';
 
 const LIFE_MS = { least: 300, most: 3_500 };
 const DOWNTIME_HOURS = { least: 3, most: 30 };
-/** How much later than their time of change some groups show up. */
+/** The delay of some groups after their time of change. */
 const LATE_SECONDS = 5_400;
 
-/** Whether groups are deleted as well; off until weighbridge finds deletions. */
+/** The plan includes deletions of groups. */
 export const DRAWS_DELETIONS = true;
 const WAYS_OF_TAKING_BACK = [
   'emptied',
@@ -57,7 +57,7 @@ export type Step = { readonly atMs: number; readonly person: string } & (
       readonly kilograms: number;
       readonly agoSeconds: number;
       readonly lateSeconds: number;
-      /** Who else it may have been. */
+      /** The other possible person. */
       readonly orElse: string | undefined;
       readonly isTold: boolean;
     }
@@ -79,7 +79,7 @@ export type Step = { readonly atMs: number; readonly person: string } & (
   | { readonly what: 'profile'; readonly action: 'unlink' | 'delete' | 'update' }
 );
 
-/** What one life of the daemon has to put up with, and what happens to people meanwhile. */
+/** The faults of one run of the daemon, and the events of people meanwhile. */
 export interface Plan {
   readonly downtimeMs: number;
   readonly missed: readonly Step[];
@@ -106,7 +106,7 @@ export function planRound(seed: number, round: number): Plan {
   const lengthMs = between(LIFE_MS, troubles());
   return {
     api,
-    // With two wrong clocks there is no telling the time.
+    // Two wrong clocks leave no way to find the time.
     clock: api === 'a time far in the future' ? undefined : clock,
     jumpAtMs: lengthMs * troubles(),
     disk: pick([FULL_DISK, READ_ONLY_DISK], 0.15),

@@ -46,7 +46,7 @@ async function startReceiver(path: string) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   assert.equal((await lines.next()).value, 'bound');
   return {
-    /** The next message that begins like this: who has sent it, and what it says. */
+    /** Returns the next message with this start, and its sender. */
     async message(beginning: string) {
       for (;;) {
         const { value, done } = await lines.next();
@@ -129,7 +129,7 @@ describe('a message to systemd', () => {
 describe('the credentials of systemd', () => {
   const SECRET = 'hush-client-secret';
 
-  /** Runs a command that asks nobody; what it says is wrong with the settings is what they are. */
+  /** Runs a command without requests. Its complaint shows the settings in force. */
   async function settingsOf(files: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) {
     await using directory = await temporaryDirectory();
     const credentials = join(directory.path, 'credentials');

@@ -70,7 +70,7 @@ describe('the unit', () => {
     const file = join(directory.path, 'weighbridge.service');
     await writeFile(file, writeUnit({ program: { node: process.execPath, script: '/bin/sh' }, systemd: version }));
     const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', file], { encoding: 'utf8' });
-    // It looks at the other units of the machine, too.
+    // systemd-analyze also checks the other units of the machine.
     const ours = (stdout + stderr).split('\n').filter((line) => line.includes('weighbridge'));
     assert.deepEqual([ours, status], [[], 0], stdout + stderr);
   });

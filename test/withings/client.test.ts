@@ -57,7 +57,7 @@ function createClient(apiUrl: URL, options: Partial<WithingsClientOptions> = {})
   };
 }
 
-/** The `Trouble` that a call ends with; anything else fails the test. */
+/** Returns the `Trouble` of a failed request. Any other result fails the test. */
 async function troubleOf(call: Promise<unknown>): Promise<Trouble> {
   const error = await call.then(
     () => assert.fail('it succeeded'),

@@ -22,7 +22,7 @@ const PAGE = { updatetime: 1793780000, timezone: 'Europe/Vienna', more: 0, offse
 const someMeasures = fc.array(altered(MEASURE), { maxLength: 2 }).map((measures) => ({ ...GROUP, measures }));
 const someGroup = fc.oneof(altered(GROUP), someMeasures, anything);
 
-/** What comes of it, or undefined when it is refused in the one way that is promised. */
+/** Returns the result, or undefined for the documented rejection. */
 function accepted<T>(parse: () => T): T | undefined {
   try {
     return parse();
@@ -158,7 +158,7 @@ function written(value: bigint, exponent: number): string {
   return `${value < 0n ? '-' : ''}${digits.slice(0, exponent)}.${digits.slice(exponent)}`;
 }
 
-/** As JSON, or as nothing where it is none. */
+/** Formats a value as JSON, or as an empty text if that is impossible. */
 function printed(value: unknown): string {
   try {
     return JSON.stringify(value) ?? '';

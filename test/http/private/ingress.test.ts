@@ -7,7 +7,7 @@ import { type Answer, ask, basic, openPort, page } from '../../support/private-p
 
 const PASSWORD = 'correct-horse-battery-staple';
 const PATHS = ['/', '/link', '/healthz', '/healthz?live', '/assets/page.css', '/elsewhere', '/backfill/1234'];
-/** What an address may try besides: the headers of the Supervisor, names of others, guesses. */
+/** Headers that a client may try: those of the Supervisor, other host names, guesses. */
 const TRIALS = [
   {},
   { 'x-ingress-path': '/api/hassio_ingress/x', 'x-forwarded-for': INGRESS_ADDRESS },
@@ -18,7 +18,7 @@ const TRIALS = [
   basic(PASSWORD),
 ];
 
-/** What a program in Home Assistant's network may send, or a browser through the Supervisor. */
+/** Headers that a program in Home Assistant's network may send, or a browser through the Supervisor. */
 const ODD: readonly Readonly<Record<string, string>>[] = [
   { 'x-ingress-path': '//evil.example' },
   { 'x-ingress-path': 'javascript:alert(1)' },
@@ -144,13 +144,13 @@ describe('/healthz?live', () => {
   });
 });
 
-/** As a browser in Home Assistant's frame asks. */
+/** Sends a request as a browser in Home Assistant's frame does. */
 async function throughHomeAssistant(url: string, headers: Readonly<Record<string, string>> = {}) {
   const answer = await fetch(url, { headers: { 'sec-fetch-site': 'same-origin', ...headers }, redirect: 'manual' });
   return { status: answer.status, headers: answer.headers, body: await answer.text() };
 }
 
-/** What a server answers to bytes that no client library would send. */
+/** Returns the answer of a server to bytes that no client library would send. */
 async function sendRaw(port: number, request: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.end(request);

@@ -53,7 +53,7 @@ async function follow(port: number, headers: Readonly<Record<string, string>> = 
   return { response, ended, until, received: () => received, leave: () => sent.destroy() };
 }
 
-/** Fails instead of waiting for ever. */
+/** Fails instead of waiting without limit. */
 async function within(event: Promise<void>): Promise<void> {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   const late = once(patience, 'abort').then(() => assert.fail('it did not happen'));
@@ -205,7 +205,7 @@ describe('the page', () => {
     await appendFile(`${data}/measures.jsonl`, '\n');
     const started = performance.now();
     const { status } = await ask(daemon.port, {}, { path: '/' });
-    // Half a second; whoever waits for the lock does so for a minute.
+    // The page takes half a second. Waiting for the lock would take a minute.
     assert.ok(performance.now() - started < 30_000);
     assert.equal(status, 200);
   });
@@ -439,7 +439,7 @@ describe('with STATUS_LINK=off', () => {
     const { status, body } = await ask(daemon.port, {}, { path: '/' });
     assert.equal(status, 200);
     assert.doesNotMatch(body, /href="\.?\/link"|Link another|Fetch past years|<form/);
-    // What `login` relies on is on the other port.
+    // `login` uses a value of the other port.
     const callback = await fetch(`${daemon.url}?code=x&state=y`);
     assert.match(await callback.text(), /link/);
   });
@@ -471,7 +471,7 @@ describe('the stream of changes', () => {
     assert.match(String(events.response.headers['content-type']), /^text\/event-stream/);
     assert.equal(events.response.headers['cache-control'], 'no-store');
     await home.sandbox.subscribe('1234', daemon.url, 1);
-    // Each time the page is told to have changed it is asked for, as a browser does, until it has.
+    // The client requests the page after each change event, as a browser does, until the page is new.
     let seen = 0;
     await home.sandbox.weigh('1234', { kilograms: 81.25, date: Math.floor(Date.now() / 1000) - 2 });
     do {
@@ -536,13 +536,13 @@ describe('the stream of changes', () => {
     const watch = () => ({ [Symbol.dispose]: () => undefined });
     const app = express();
     app.use((request, response, next) => {
-      // As if so much were on its way and nobody took it.
+      // The header simulates unread bytes in the socket.
       const unread = Number(request.headers['x-unread']);
       Object.defineProperty(response, 'writableLength', { get: () => unread });
       next();
     });
     app.get('/changes', createLive({ watch, clock, signal }));
-    // Of Node alone, which does not close silent connections.
+    // The test uses a plain Node server, which does not close silent connections.
     const server = createServer(app).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const port = server.address() as AddressInfo;

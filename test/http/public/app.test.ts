@@ -18,11 +18,11 @@ import { createRecordingLog } from '../../support/recording-log.ts';
 const FORM = 'application/x-www-form-urlencoded';
 const PATH = '/withingsWebhook/9f2c';
 const WEIGH_IN = 'userid=1234&appli=1&startdate=1795154462&enddate=1795154463';
-/** A notification of so many bytes, with one long field that nobody knows. */
+/** Returns a notification of so many bytes, with one long unknown field. */
 const long = (bytes: number) => `${WEIGH_IN}&note=`.padEnd(bytes, 'x');
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
-/** The public port as the daemon sets it up, and what it does in order. */
+/** Opens the public port as the daemon does, and records the order of its actions. */
 async function openPort(options: Partial<PublicAppOptions> = {}) {
   const handed: Notification[] = [];
   const callers: string[] = [];
@@ -68,7 +68,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** Sends the path as it is, which fetch would not; a body is a form unless the headers say otherwise. */
+/** Sends the path unchanged, unlike fetch. A body is a form by default. */
 async function send(port: number, { method = 'POST', path = PATH, headers, body, agent }: Sent): Promise<Answer> {
   const type = body === undefined ? {} : { 'content-type': FORM };
   return await new Promise((resolve, reject) => {
@@ -487,7 +487,7 @@ describe('a bug in a handler', () => {
 
 const HEAD_OF_A_POST = `POST ${PATH} HTTP/1.1\r\nHost: x\r\n`;
 
-/** Clients that hold the port, and the longest that it may take to be rid of them. */
+/** Clients that hold a connection, and the longest time until the port closes it. */
 const SLOW: Readonly<Record<string, { readonly first: string; readonly drip: string; readonly limitMs: number }>> = {
   'headers, byte by byte': { first: HEAD_OF_A_POST, drip: 'x', limitMs: 8_000 },
   'a body, byte by byte': {
@@ -596,7 +596,7 @@ function keepAliveAgent(): Disposable & { readonly agent: Agent } {
   return { agent, [Symbol.dispose]: () => agent.destroy() };
 }
 
-/** Whether it happens in time. */
+/** Returns whether the event occurs in time. */
 async function within(ms: number, happening: PromiseLike<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
@@ -607,7 +607,7 @@ async function within(ms: number, happening: PromiseLike<unknown>): Promise<bool
   return inTime;
 }
 
-/** Lets the event loop turn until it is so. */
+/** Waits through turns of the event loop until the condition is true. */
 async function until(isSo: () => boolean): Promise<void> {
   const deadline = performance.now() + 100_000;
   while (!isSo()) {

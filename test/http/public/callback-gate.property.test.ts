@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { createCallbackGate } from '../../../src/http/public/callback-gate.ts';
 import { check } from '../../support/property.ts';
 
-/** As a URL can carry it: halves of surrogate pairs do not travel. */
+/** A URL cannot contain halves of surrogate pairs. */
 const word = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.constantFrom('k', 'K', '', '__proto__', 'constructor', '["a"]', 'a,b'),

@@ -233,7 +233,7 @@ describe('a hook', () => {
     collect();
     const before = process.memoryUsage().heapUsed;
     const delivered = bench.deliver();
-    // All of it but what the pipe holds has been read by then.
+    // The hook's output was read by then, except the content of the pipe.
     while (!existsSync(`${bench.directory}/sent`)) await new Promise((resolve) => setImmediate(resolve));
     collect();
     const grown = process.memoryUsage().heapUsed - before;

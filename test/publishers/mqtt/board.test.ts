@@ -17,7 +17,7 @@ import { createRecordingLog } from '../../support/recording-log.ts';
 
 const URL_OF_BROKER = new URL('mqtt://broker');
 
-/** A broker of MQTT 5 that says so where a user may not write, or not now. */
+/** A broker of MQTT 5 that rejects topics with a reason, permanently or for now. */
 function createConnection(reasonFor: (topic: string) => number | undefined): Connection & {
   readonly taken: readonly Message[];
 } {

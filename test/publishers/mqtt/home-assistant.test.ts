@@ -46,7 +46,10 @@ function device(changes: Partial<DeviceOptions> = {}): Device {
   return JSON.parse(devicePayload({ ...golden, topics: TOPICS, ...changes }));
 }
 
-/** Which units a device class takes: https://developers.home-assistant.io/docs/core/entity/sensor/#available-device-classes */
+/**
+ * The valid units of a device class: https://developers.home-assistant.io/docs/core/entity/sensor/#available-device-
+ * classes
+ */
 const UNITS: Readonly<Record<string, readonly (string | undefined)[]>> = {
   weight: ['kg', 'g', 'mg', 'µg', 'oz', 'lb', 'st'],
   temperature: ['°C', '°F', 'K'],
@@ -55,7 +58,7 @@ const UNITS: Readonly<Record<string, readonly (string | undefined)[]>> = {
   timestamp: [undefined],
 };
 
-/** The options a platform takes: https://www.home-assistant.io/integrations/sensor.mqtt/ and its neighbours. */
+/** The valid options of a platform: https://www.home-assistant.io/integrations/sensor.mqtt/ and its neighbours. */
 const COMMON = [
   'platform',
   'unique_id',
@@ -75,7 +78,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   binary_sensor: COMMON,
   event: [...COMMON, 'event_types'],
 };
-/** Not of the platform's options as documented: sent for a release that takes it, dropped without a word by the others. */
+/** The documents of the platform lack this option: one release accepts it, and others drop it silently. */
 const HOPED_FOR = ['suggested_unit_of_measurement'];
 
 describe('Home Assistant', () => {
@@ -348,7 +351,7 @@ describe('a derived value', () => {
   });
 });
 
-/** What Home Assistant refuses, or drops without a word. */
+/** Returns the parts that Home Assistant rejects or drops silently. */
 function objectionsTo({ device: about, origin, components }: Device): readonly string[] {
   const unknown = (what: string, fields: Readonly<Record<string, unknown>>, known: readonly string[]) =>
     Object.keys(fields).flatMap((field) => (known.includes(field) ? [] : [`${what}: ${field}`]));

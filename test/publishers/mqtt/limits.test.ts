@@ -32,7 +32,7 @@ const at = (time: string) => `2026-11-20T${time}:00Z`;
 /** So many quantities that the discovery message has more than 20 KB. */
 const MANY = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`type_${1000 + index}`, index]));
 
-/** What the operator sees of troubles. */
+/** Returns the log lines about troubles. */
 function told({ log }: MqttBench): string {
   const seen = log.entries.filter(({ level, event }) => event !== 'recovered' && level !== 'debug' && level !== 'info');
   return seen.map(({ text }) => text).join('\n');
@@ -93,7 +93,7 @@ describe('a packet that is too long for weighbridge', () => {
   );
   it('can be retained there: a broker of MQTT 3.1.1', () => startAedes().then(birthIsHeard));
 
-  /** A small message may be retained there as well; a birth that comes later is heard. */
+  /** A small message can be retained there as well, and a later start message is received. */
   async function birthIsHeard(started: Broker) {
     await using broker = started;
     await using listener = await listenTo(broker.url);
@@ -102,7 +102,7 @@ describe('a packet that is too long for weighbridge', () => {
     await eventually(bench, () => bench.log.texts('mqtt_connected').length > 0);
     await deliverAtLast(bench, reading(ANNA, 81.25, at('05:59')));
     await listener.publish(BIRTH, 'online', true);
-    // Where the long one was heard of, weighbridge listens again after an hour.
+    // weighbridge subscribes again an hour after the long message.
     await bench.clock.advance(3_700_000);
     await listener.publish(BIRTH, 'offline', true);
     await eventually(bench, async () => {

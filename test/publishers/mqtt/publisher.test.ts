@@ -29,7 +29,7 @@ const CA_FILE = fixturePath('tls/ca.pem');
 const at = (time: string) => `2026-11-20T${time}:00Z`;
 const value = (kilograms: number, time: string) => JSON.stringify({ value: kilograms, measured_at: at(time) });
 
-/** Both are brokers; only the real one speaks MQTT 5. */
+/** Only Mosquitto supports MQTT 5. */
 const BROKERS = [
   { name: 'a broker of MQTT 3.1.1', start: () => startAedes(), says: 'MQTT 3.1.1', skip: false },
   { name: 'Mosquitto', start: () => startMosquitto(), says: 'MQTT 5', skip: MOSQUITTO_IS_MISSING },
@@ -715,7 +715,7 @@ describe('Home Assistant', () => {
     const broker = await startAedes();
     const listener = await listenTo(broker.url);
     const bench = startMqttBench(broker.url, home, { channel: CHANNEL, subscribeMs: SUBSCRIBE_MS });
-    /** Lets time pass in small steps until it is so. */
+    /** Advances the clock in small steps until the condition is true. */
     const passUntil = async (isSo: () => boolean) => {
       while (!isSo()) {
         await bench.clock.advance(100);
@@ -745,7 +745,7 @@ describe('Home Assistant', () => {
     };
   }
 
-  /** Everything about Home Assistant that is known of an event. */
+  /** Returns the groups of the events on the topic. */
   const groupsOf = (listener: Listener) => listener.on(EVENT).map((text) => JSON.parse(text).grpid);
 
   it('that subscribes 1 s after the discovery message receives the first weigh-in of a person and its values', async () => {
@@ -880,7 +880,7 @@ it('a quantity with the name of an object property is published like any other',
   assert.deepEqual(told(bench), []);
 });
 
-/** What the operator sees of troubles. */
+/** Returns the log lines about troubles. */
 function told({ log }: MqttBench): string[] {
   return log.entries.filter(({ level, event }) => event === 'trouble' && level !== 'debug').map(({ text }) => text);
 }

@@ -13,7 +13,7 @@ import { createRecordingLog } from '../../support/recording-log.ts';
 
 const trouble = (code: string) => new Trouble(code, { code, recovery: 'retry' });
 
-/** A connection that ends when it is told to. */
+/** Creates a connection that the test ends. */
 function createConnection(endedIdle = true) {
   let end: (reason: Trouble) => void = () => undefined;
   let isOpen = true;

@@ -27,7 +27,7 @@ function describeTo(home: MqttHome, whose: readonly UserId[], ...scales: readonl
   for (const userId of whose) home.states.set(userId, { ...NOTHING_KNOWN, scales });
 }
 
-/** A broker with a subscriber that hears everything, and a publisher that begins to tell of the scales of a home. */
+/** Starts a broker with a listener, and a publisher of the scales of a home. */
 async function openStage(start: (typeof BROKERS)[number]['start'], home: MqttHome) {
   const broker = await start();
   const listener = await listenTo(broker.url);

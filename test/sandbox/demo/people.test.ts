@@ -8,7 +8,7 @@ import { userId } from '../../support/people.ts';
 
 const NOW = new Date('2026-11-21T07:00:00Z');
 
-/** How far a step on the scale may lie from the mean of the last month. */
+/** The largest distance of a weigh-in from the mean of the last month. */
 const NEAR: Readonly<Record<string, number>> = {
   weight: 1.5,
   fat_ratio: 1,

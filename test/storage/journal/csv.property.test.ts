@@ -9,10 +9,10 @@ import { formatLine, type JournalLine, parseLine } from '../../../src/storage/jo
 import { userId } from '../../support/people.ts';
 import { text as anyText, check } from '../../support/property.ts';
 
-/** What can stand in a file: halves of surrogate pairs cannot. */
+/** A file cannot contain halves of surrogate pairs. */
 const text = anyText.map((each) => Buffer.from(each).toString('utf8'));
 
-/** A reader that somebody else has written, held to RFC 4180. */
+/** An independent CSV reader that follows RFC 4180. */
 function readCsv(csv: string): Record<string, string>[] {
   return parse(csv, { columns: true, record_delimiter: '\r\n', relax_quotes: false, relax_column_count: false });
 }
@@ -39,7 +39,7 @@ const line: fc.Arbitrary<JournalLine> = fc
   .map((reading) => parseLine(formatLine(reading)))
   .filter((decoded) => decoded !== undefined);
 
-/** As a person would mark a text in a spreadsheet. */
+/** Marks a text as a person would in a spreadsheet. */
 const guarded = (text: string) => (/^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text);
 
 test('every field of every line is read back unchanged by a CSV reader', () => {

@@ -51,7 +51,7 @@ const journal = fc.record({
   torn: fc.constantFrom('', '{"userid":"1234","gr'),
 });
 
-/** The journal as a list of its lines: each answer is looked for from the beginning. */
+/** A model of the journal as a list of lines, which searches every answer from the start. */
 function createModel(lines: readonly Placed[]) {
   const of = (user: string) => lines.filter((each) => each.reading.userId === user);
   const linesOf = (user: string, group: number) => of(user).filter((each) => each.reading.groupId === group);

@@ -40,7 +40,7 @@ async function setUp(content?: string) {
     log,
     open: (files: FileSystem = nodeFiles) => openJournal(path, log, { files }),
     text: () => readFile(path, 'utf8'),
-    /** The group ids of the lines, in order; fails where a line is not whole. */
+    /** Returns the group ids of the lines in order. Fails if a line is not whole. */
     async groups() {
       const text = await readFile(path, 'utf8');
       assert.match(text, /^$|\n$/);
@@ -425,7 +425,7 @@ describe('10,000 readings in one append', () => {
     delay.disable();
     assert.equal(entries.length, many.length);
     assert.equal(entries.at(-1)?.previousWeight, many.at(-2)?.measures['weight']);
-    // 100 readings at a time, and four things to do: choose, encode, learn, describe what they follow.
+    // Each turn processes 100 readings in one of four steps: choose, encode, learn, describe.
     assert.ok(yields >= 4 * 99, `${yields} times`);
     t.diagnostic(`gave way ${yields} times, at most ${Math.round(delay.max / 1e6)} ms apart`);
   });
@@ -586,7 +586,7 @@ describe('before an append returns', () => {
   });
 });
 
-/** Calls `look` whenever a loop lets the event loop go on, however long a turn takes on this machine. */
+/** Runs `look` whenever a loop yields, however long a turn takes on this machine. */
 function onYield(look: () => void): Disposable {
   const hook = createHook({
     init(_id, type) {
@@ -596,7 +596,7 @@ function onYield(look: () => void): Disposable {
   return { [Symbol.dispose]: () => void hook.disable() };
 }
 
-/** Whichever files `choose` says at the moment. */
+/** Uses the file system that `choose` returns at the moment. */
 function switchFiles(choose: () => FileSystem): FileSystem {
   return {
     open: (...args) => choose().open(...args),

@@ -33,7 +33,7 @@ const line = fc.oneof(
     }
   }),
 );
-/** Numbers that JSON can say and a date or a weight cannot be. */
+/** Numbers that are valid in JSON, but not as a date or a weight. */
 const number = fc.constantFrom('1e999', '-1e999', '9007199254740991', '-9007199254740991', '-0', '1e-400', '81.25');
 const strangeLine = fc.tuple(number, number, number).map(([timestamp, modified, weight]) => {
   const fields = `"userid":"1","grpid":1,"timestamp":${timestamp},"modified":${modified},"attrib":0`;
