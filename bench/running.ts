@@ -14,9 +14,9 @@ import { atMostTimes, type Row } from './table.ts';
 const FETCHES_A_DAY = 28;
 /** The port answers clients with the secret. It closes the connections of all others, which reconnect. */
 const KNOWING: readonly Stranger[] = [
-  'the same window of somebody linked',
-  'ever-changing windows of somebody linked',
-  'users nobody knows',
+  'the same window of a linked person',
+  'changing windows of a linked person',
+  'unknown users',
 ];
 const GUESSING: readonly Stranger[] = ['without the secret'];
 /** The debug level would cost time here, because this process reads a line for each notification. */

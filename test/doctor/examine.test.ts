@@ -85,11 +85,11 @@ describe('a good set-up', () => {
     assert.equal(findings.filter(({ mark }) => mark !== 'ok').length, 1);
   });
 
-  for (const beside of ['a running daemon', 'nobody']) {
+  for (const beside of ['a running daemon', 'no daemon']) {
     it(`makes the program exit 0, on a sandbox, next to ${beside}, and leaves no files`, async () => {
       await using setUp = await startSetUp();
       subscribeLocally(setUp);
-      await using _daemon = beside === 'nobody' ? undefined : await setUp.home.serve(local(setUp));
+      await using _daemon = beside === 'no daemon' ? undefined : await setUp.home.serve(local(setUp));
       const { code, findings, stderr } = await run(setUp);
       assert.deepEqual([code, stderr], [0, ''], JSON.stringify(findings));
       assertFinding(findings, 'callback', 'warning', /address of this computer/, /sandbox/);

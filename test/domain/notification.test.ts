@@ -44,8 +44,8 @@ describe('a notification of Withings', () => {
     ['for a bed, with seconds for a date', 'userid=27182818&appli=50&date=1793685500&deviceid=DEV-BED'],
     ['without any date', 'userid=27182818&appli=55'],
     ['with the secret of the URL among the fields', 'userid=27182818&appli=1&k=SECRET'],
-    ['with fields nobody has heard of', 'userid=27182818&appli=1&colour=green&n[]=1'],
-    ['of a category nobody has heard of', 'userid=27182818&appli=777'],
+    ['with unknown fields', 'userid=27182818&appli=1&colour=green&n[]=1'],
+    ['of an unknown category', 'userid=27182818&appli=777'],
     ['with a window of one moment', 'userid=27182818&appli=1&startdate=1793685500&enddate=1793685500'],
     ['from the day that every fourth year has', 'userid=27182818&appli=16&date=2028-02-29'],
   ];

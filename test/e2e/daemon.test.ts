@@ -254,8 +254,8 @@ test('a run writes no used secret anywhere', async () => {
     },
   });
   seen.add(await home.link('1234'));
-  await writeFile(join(home.directory, 'tokens/77'), 'dead-token-77-that-nobody-accepts\n');
-  seen.add('dead-token-77-that-nobody-accepts');
+  await writeFile(join(home.directory, 'tokens/77'), 'dead-token-77-that-is-not-valid\n');
+  seen.add('dead-token-77-that-is-not-valid');
   const daemon = await home.serve();
   await daemon.notify({ userid: 1234, appli: 1, startdate: secondsAgo(90), enddate: secondsAgo(80) });
   await daemon.notify({ userid: 99, appli: 1, startdate: secondsAgo(90), enddate: secondsAgo(80) });

@@ -582,7 +582,7 @@ describe('a code is used only by the browser of the person:', { concurrency: tru
     hold = false;
     home.sandbox.hangUp();
     for (let looks = 0; looks < 600 && !/is linked/.test(login.output()); looks += 1) await sleep(100);
-    // The page waits as long.
+    // The page waits as long before it reloads.
     await sleep(3_000);
     assert.match((await browse(landed)).text, /(?:Anna|1234) is linked/);
     assert.equal((await login.exited).code, 0);

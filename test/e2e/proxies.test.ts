@@ -133,10 +133,10 @@ for (const name of PROXIES) {
     });
 
     for (const [TRUST_PROXY, who, expected] of [
-      ['loopback', 'who has called it', STRANGER],
-      ['false', 'nobody but itself, where it is not believed', '127.0.0.1'],
+      ['loopback', 'the real client', STRANGER],
+      ['false', 'only itself without trust', '127.0.0.1'],
     ] as const) {
-      it(`forwards ${who} as the client, whatever the client claims`, async () => {
+      it(`names ${who} as the client, whatever the client claims`, async () => {
         await using daemon = await way.home.serve({ ...way.env, TRUST_PROXY });
         const spoofs = [
           {},

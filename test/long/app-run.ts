@@ -178,7 +178,7 @@ async function play(start: Start): Promise<void> {
     await popup.close();
   };
   await link('Link a person');
-  await until('the page shows the person by itself', async () => (await frame.getByText('Anna').count()) > 0);
+  await until('the page shows the person automatically', async () => (await frame.getByText('Anna').count()) > 0);
   const stranger = await fetch(`http://127.0.0.1:${statusPort}/`, { headers: { 'x-ingress-path': '/api/x' } });
   expect('another address, this machine alone, gets the page without a frame', stranger.status === 200);
   const policy = stranger.headers.get('content-security-policy') ?? '';

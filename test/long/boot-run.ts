@@ -251,7 +251,7 @@ async function tryReboot(): Promise<void> {
   say('\n== A reboot');
   await machine[Symbol.asyncDispose]();
   machine = await bootMachine(root);
-  await until('it has come back by itself', 'systemctl is-active weighbridge', /^active/);
+  await until('it restarted automatically', 'systemctl is-active weighbridge', /^active/);
   show('weighbridge users', { says: /Anna/ });
 }
 

@@ -26,7 +26,7 @@ const ALIKE = new Set(['year', 'all', 'pounds', 'stones', 'only-weight']);
 /** The mark disappears automatically, on a busy machine before the test sees it. */
 const MARKED = `new MutationObserver(() => { window.marked ||= document.querySelector('#u${ANNA}.news') !== null; })
   .observe(document.body, { attributes: true, subtree: true })`;
-/** Counts events next to the page's own script. */
+/** Counts the events in parallel with the page's own script. */
 const HEAR = `new Promise((heard) => {
   window.beats = 0;
   const changes = new EventSource('/changes');
@@ -235,7 +235,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     at.server.interrupt(false);
     await at.until(() => at.text('#connection'), 'Live');
     await at.until(() => at.text(`#u${ANNA} .weight`), /^80\.95 kg/);
-    // The browser also reports the failed connection itself.
+    // The browser logs the failed connection as an error.
     at.complaints.length = 0;
   });
 

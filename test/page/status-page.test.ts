@@ -280,7 +280,7 @@ describe('the table', () => {
         const heights = dots.map(({ y }) => -y);
         assert.equal(heights[lowest], Math.min(...heights));
         assert.equal(heights[highest], Math.max(...heights));
-        // The trend stands on the same line as its label.
+        // Each dot stands at the value of its row, so all dots are on one straight line.
         const slope =
           ((heights[highest] ?? 0) - (heights[lowest] ?? 0)) / ((values[highest] ?? 0) - (values[lowest] ?? 0));
         for (const [at, value] of values.entries()) {

@@ -132,7 +132,7 @@ describe('a lock between processes', () => {
     await Promise.all([release(lock), release(lock)]);
     const next = await lockFile(path);
     await release(lock);
-    assert.ok(isHeld(path), 'the second time does not take it away from whoever has it now');
+    assert.ok(isHeld(path), 'the second release does not affect the current holder');
     await release(next);
   });
 

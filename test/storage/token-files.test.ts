@@ -132,7 +132,7 @@ describe('a token file of weighbridge', () => {
       const names = (await readdir(directory.path)).filter((name) => !name.endsWith('.lock'));
       assert.equal(names.length, 1);
       assert.equal((await stat(`${directory.path}/${names[0]}`)).mode & 0o777, 0o600);
-      assert.deepEqual(await store.list(), [], 'and nobody takes it for a login');
+      assert.deepEqual(await store.list(), [], 'and no file counts as a login');
     }
     assert.deepEqual(await readdir(directory.path), ['.1234.lock']);
   });

@@ -38,7 +38,7 @@ export const API_FAULTS: Readonly<Record<string, ApiFault>> = {
   'an answer that is lost on its way': (_call, answer) => (answer === undefined ? undefined : 'cut'),
   'an answer that never comes': before('hang'),
   'an answer that never comes, after the work is done': (_call, answer) => (answer === undefined ? undefined : 'hang'),
-  'an answer letter by letter': (_call, answer) =>
+  'an answer byte by byte': (_call, answer) =>
     answer === undefined ? undefined : { text: JSON.stringify(answer), drip: true },
   'status 601, too many requests': before(refusal(601, 'Too Many Requests', { wait_seconds: 5 })),
   'status 601, same arguments': before(refusal(601, 'Same arguments in less than 10 seconds')),
@@ -53,7 +53,7 @@ export const API_FAULTS: Readonly<Record<string, ApiFault>> = {
   'status 2555': before(refusal(2555, 'An unknown error occurred')),
   'a refusal that repeats what was sent': (call, answer) =>
     answer === undefined ? refusal(2555, `An unknown error occurred: ${call.accessToken} ${call.form}`) : undefined,
-  'a status nobody knows': before(refusal(98_765, 'surprise')),
+  'an unknown status': before(refusal(98_765, 'surprise')),
   // The broken groups are additions, because unreadable groups move the cursor and would hide real ones.
   'numbers as texts': changed(isGetMeas, ({ measuregrps, ...body }) => ({
     ...body,

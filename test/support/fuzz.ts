@@ -31,7 +31,7 @@ export interface FuzzReport {
   readonly seconds: number;
   /** The warnings and errors of the daemon, and all its output besides log lines. */
   readonly complaints: readonly string[];
-  /** The lines that strangers did not cause by valid inputs. */
+  /** The complaints beyond the events that the inputs are expected to cause. */
   readonly defects: readonly string[];
 }
 

@@ -66,7 +66,7 @@ export function says(answer: object | string): Step {
   return (response) => void response.writeHead(200, { 'content-type': 'application/json' }).end(body);
 }
 
-/** An answer of the front end. */
+/** The answer comes from the front end. */
 export function http(status: number, headers: Readonly<Record<string, string>> = {}, body = ''): Step {
   return (response) => void response.writeHead(status, headers).end(body);
 }

@@ -14,11 +14,11 @@ export const notification = (userId: string, date: number, appli = 1) =>
 
 /** The requests of strangers. The dangerous strangers have the URL. */
 export const STRANGERS = {
-  'the same window of somebody linked': () => notification(FLOODED, 1_795_154_462),
-  'ever-changing windows of somebody linked': () => notification(FLOODED, now() - any(80_000)),
-  'ever-changing categories of somebody linked': () => notification(FLOODED, now(), any(1e6)),
+  'the same window of a linked person': () => notification(FLOODED, 1_795_154_462),
+  'changing windows of a linked person': () => notification(FLOODED, now() - any(80_000)),
+  'changing categories of a linked person': () => notification(FLOODED, now(), any(1e6)),
   'profiles that were unlinked': () => `userid=${FLOODED}&appli=46&action=unlink`,
-  'users nobody knows': () => notification(String(1e9 + any(1e9)), now()),
+  'unknown users': () => notification(String(1e9 + any(1e9)), now()),
   'without the secret': () => notification(FLOODED, now()),
 } as const;
 export type Stranger = keyof typeof STRANGERS;

@@ -59,9 +59,7 @@ const PAGE_SIZE = 30;
 const OUTAGE_MS = 2_000;
 /** The time to recover after an outage: in the first runs, and after all others. */
 const HEALED_MS = { first: 20_000, last: 60_000 };
-/**
- * A notification in a flood waits 10 minutes for the check of a reconcile and its second request: 22 minutes, or 44 s.
- */
+/** A notification among many waits 10 minutes. With the check and its second request these are 22 minutes, or 44 s. */
 const FOUND_MS = 180_000;
 /** The number of deletions to find at the end. */
 const MOST_DELETED = 5;

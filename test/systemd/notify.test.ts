@@ -129,7 +129,7 @@ describe('a message to systemd', () => {
 describe('the credentials of systemd', () => {
   const SECRET = 'hush-client-secret';
 
-  /** Runs a command without requests. Its complaint shows the settings in force. */
+  /** Runs `serve`, which fails before any request, and returns its complaint about the settings. */
   async function settingsOf(files: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) {
     await using directory = await temporaryDirectory();
     const credentials = join(directory.path, 'credentials');

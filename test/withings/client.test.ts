@@ -589,7 +589,7 @@ describe('the rate limit', () => {
     ['pauses 12 s for a Retry-After of almost nothing', http(429, { 'retry-after': '0.5' }), [12_000]],
     ['pauses a minute for a Retry-After of nothing', http(429, { 'retry-after': '0' }), [60_000]],
     ['pauses an hour at most', http(429, { 'retry-after': '1e9' }), [3_600_000]],
-    ['does not pause for everybody when one call came twice', says(ERRORS['sameArguments'] ?? ''), []],
+    ['does not stop all requests after one repeated request', says(ERRORS['sameArguments'] ?? ''), []],
     ['does not pause for a refused token', says(ERRORS['invalidToken'] ?? ''), []],
     ['does not pause for HTTP 500', http(500), []],
   ];

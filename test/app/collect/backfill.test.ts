@@ -43,7 +43,7 @@ describe('a backfill', () => {
     assert.deepEqual(state.first, bench.journal.lines[0]?.takenAt);
     assert.deepEqual(state.last, bench.journal.lines.at(-1)?.takenAt);
     rules.assertRules();
-    assert.ok(rules.busiestMinute() <= 91, 'background work leaves room for somebody on the scale');
+    assert.ok(rules.busiestMinute() <= 91, 'background work leaves room for a new weigh-in');
     assert.deepEqual([...new Set(bench.calls.map(({ status }) => status))], [0]);
     assert.equal(bench.store.held, undefined);
   });

@@ -161,7 +161,7 @@ test('an endless answer is read up to a limit, and the next fetch continues from
   assert.equal(bench.journal.lines.length, 40);
   assert.deepEqual(bench.cursors.get(ANNA), changedAt(39));
   await bench.clock.advance(HOUR);
-  assert.equal(bench.calls.length, 42, 'goes on soon, and by itself');
+  assert.equal(bench.calls.length, 42, 'continues soon and automatically');
   assert.deepEqual(bench.log.texts('trouble'), []);
 });
 

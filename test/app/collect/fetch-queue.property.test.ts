@@ -112,7 +112,7 @@ function createBench() {
 
 function assertAsksFor(taken: Request, owed: Request): void {
   assert.ok(taken.since || !owed.since, 'everything since the cursor');
-  assert.ok(taken.urgent || !owed.urgent, 'that somebody waits');
+  assert.ok(taken.urgent || !owed.urgent, 'a person waits');
   assert.ok(areCovered(owed.windows, taken.windows), 'the windows');
 }
 

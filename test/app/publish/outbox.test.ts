@@ -211,7 +211,7 @@ describe('a delivery', () => {
         [80.9, true, true],
         [82, true, false],
       ],
-      'what nobody could be told of is news when it is somebody’s',
+      'an ambiguous group is news once it has a person',
     );
   });
 

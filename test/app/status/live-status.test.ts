@@ -115,7 +115,7 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
   return { clock, ...files, fetches, subscribing, publish, liveStatus, look, anna };
 }
 
-const trouble = (recovery: Recovery, code = 'no') => new Trouble('it broke', { code, recovery, hint: 'mend it' });
+const trouble = (recovery: Recovery, code = 'no') => new Trouble('it broke', { code, recovery, hint: 'fix it' });
 
 describe('a login', () => {
   test('without an attempt yet is not checked yet', async () => {
@@ -317,7 +317,7 @@ describe('a trouble', () => {
     fetches.report(ANNA, trouble('retry', 'unreachable'));
     const { troubles } = await look();
     assert.deepEqual(troubles, [
-      { userId: undefined, code: 'unreachable', text: 'it broke. mend it', since: START, isLasting: false },
+      { userId: undefined, code: 'unreachable', text: 'it broke. fix it', since: START, isLasting: false },
     ]);
     await clock.advance(15 * MINUTE);
     fetches.report(ANNA, trouble('retry', 'unreachable'));
@@ -333,7 +333,7 @@ describe('a trouble', () => {
       const liveStatus = await look();
       assert.deepEqual(
         liveStatus.troubles.map(({ text }) => text),
-        ['Anna (1234): it broke. mend it'],
+        ['Anna (1234): it broke. fix it'],
       );
       assert.equal(isWell(liveStatus), false);
     });
@@ -378,7 +378,7 @@ describe('a trouble', () => {
     const liveStatus = await look();
     assert.deepEqual(
       [liveStatus.people.length, liveStatus.troubles.map(({ code, text }) => [code, text])],
-      [1, [['no_permission', 'it broke. mend it']]],
+      [1, [['no_permission', 'it broke. fix it']]],
     );
     delete broken.list;
     await clock.advance(5000);
@@ -413,13 +413,13 @@ describe('a publisher', () => {
     const [liveStatus] = publishers;
     assert.deepEqual(
       [liveStatus?.state, liveStatus?.since, liveStatus?.problem],
-      ['trouble', began, 'hook: it broke. mend it'],
+      ['trouble', began, 'hook: it broke. fix it'],
     );
     assert.deepEqual(
       troubles.map(({ code, text, userId: user }) => [code, text, user]),
       [
-        ['one', 'hook: it broke. mend it', undefined],
-        ['two', 'hook: it broke. mend it', undefined],
+        ['one', 'hook: it broke. fix it', undefined],
+        ['two', 'hook: it broke. fix it', undefined],
       ],
     );
     hook.over(new Set(['one']));
@@ -439,7 +439,7 @@ describe('a publisher', () => {
     await clock.advance(15 * MINUTE - 3000);
     assert.equal(isWell(await look()), true);
     await clock.advance(3000);
-    assert.equal(isWell(await look()), false, 'also where nobody is linked');
+    assert.equal(isWell(await look()), false, 'also without a linked person');
   });
 
   test('that needs a person is a reason for alarm at once', async () => {

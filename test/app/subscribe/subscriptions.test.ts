@@ -315,7 +315,7 @@ describe('the owner of a subscription', () => {
       true,
     ],
     [
-      'another path of the same parent that nobody has marked',
+      'another path of the same parent without a mark',
       new URL('https://wb.example.net/x/1'),
       'https://wb.example.net/x/2',
       undefined,
@@ -327,7 +327,7 @@ describe('the owner of a subscription', () => {
     ['another host that ends like ours', hook, 'https://evil-wb.example.net/hook', undefined, false],
     ['no URL at all', hook, 'nonsense', 'weighbridge', false],
   ] as const) {
-    test(`${what} is ${expected ? 'ours' : "somebody else's"}`, () => {
+    test(`of ${what} is ${expected ? 'weighbridge' : 'another program'}`, () => {
       assert.equal(isOurs(subscription(callbackUrl, 1, comment), ours), expected);
     });
   }

@@ -242,7 +242,7 @@ test('a login that was tried and not replaced is sent again after 12 s, not earl
   };
   const { tokens, accesses } = place;
   const ports = { tokens, accesses, issuer: connect(place.sandbox, clock), clock };
-  const late = once(t.signal, 'abort').then(() => assert.fail('it waits for ever'));
+  const late = once(t.signal, 'abort').then(() => assert.fail('it waits without end'));
   late.catch(() => undefined);
   const slept = once(sleeps, 'sleep');
   const rotating = obtainLogin(ports, ANNA, { urgent: true });

@@ -135,7 +135,7 @@ describe('/healthz', () => {
     ['there was never a callback URL', bo({ subscription: { ...NO_SUBSCRIPTION, state: 'off' } }), 200],
     ['a trouble has just begun', trouble(false), 200],
     ['a trouble lasts', trouble(true), 503],
-    ['somebody needs login', bo({ login: { state: 'needs_login', since: SINCE, reason: 'refused' } }), 503],
+    ['a person must link again', bo({ login: { state: 'needs_login', since: SINCE, reason: 'refused' } }), 503],
     ['a token file cannot be reached', bo({ login: { state: 'unknown', reason: 'EACCES' } }), 503],
     ['a subscription is lost', bo({ subscription: { ...NO_SUBSCRIPTION, state: 'lost' } }), 503],
   ] as const) {

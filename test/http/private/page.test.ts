@@ -439,7 +439,7 @@ describe('with STATUS_LINK=off', () => {
     const { status, body } = await ask(daemon.port, {}, { path: '/' });
     assert.equal(status, 200);
     assert.doesNotMatch(body, /href="\.?\/link"|Link another|Fetch past years|<form/);
-    // `login` uses a value of the other port.
+    // `login` uses the callback, which is on the other port.
     const callback = await fetch(`${daemon.url}?code=x&state=y`);
     assert.match(await callback.text(), /link/);
   });

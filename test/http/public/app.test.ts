@@ -117,7 +117,7 @@ describe('the callback path', () => {
 
   const fields = Array.from({ length: 100 }, (_, index) => `f${index}=1`).join('&');
   for (const [what, body] of [
-    ['a category that nobody knows', 'userid=1234&appli=999'],
+    ['an unknown category', 'userid=1234&appli=999'],
     ['a date as a day', 'userid=1234&appli=16&date=2026-11-20'],
     ['a date in seconds', 'userid=1234&appli=50&date=1795154462&deviceid=abc'],
     ['an unlinked profile', 'userid=1234&appli=46&action=unlink'],
@@ -414,7 +414,7 @@ describe('a secret in the query of the callback URL', () => {
 describe('the sender of a request', () => {
   const claim = '6.6.6.6, 203.0.113.9';
   const callers = [
-    ['this machine, where nobody says anything', 'loopback', undefined, '127.0.0.1'],
+    ['this machine without a header', 'loopback', undefined, '127.0.0.1'],
     ['who called the proxy on this machine, whatever the caller claims', 'loopback', claim, '203.0.113.9'],
     ['who called it by IPv6', 'loopback', '2001:db8::7', '2001:db8::7'],
     ['who called it by IPv4, where the proxy writes that as IPv6', 'loopback', '::ffff:203.0.113.9', '203.0.113.9'],

@@ -145,7 +145,7 @@ describe('a group', () => {
       weighIn(5, 0.7, 0, { measures: {} }),
     ]);
     const [entry] = await journal.append([SECOND]);
-    assert.equal(entry?.previousWeight, 80, 'neither a later one, nor of somebody else, nor a doubtful one');
+    assert.equal(entry?.previousWeight, 80, 'neither a later one, nor of another person, nor a doubtful one');
     const [next] = await journal.append([weighIn(8, 1.5, 83)]);
     assert.equal(next?.previousWeight, 81, 'the nearest in time');
     const [late] = await journal.append([weighIn(9, 0.2, 84), weighIn(10, 1.7, 85)]);
@@ -339,7 +339,7 @@ describe('a file that changes under a running journal', async () => {
       assert.deepEqual(journal.lastWeighIn(ANNA), { kilograms: 82, takenAt: THIRD.takenAt });
       assert.equal(woken, 1);
       await journal.look();
-      assert.equal(woken, 1, 'and nobody when nothing has changed');
+      assert.equal(woken, 1, 'and no publisher without a change');
     });
   }
 
