@@ -131,7 +131,7 @@ function here(file: string | undefined): string {
   return file === undefined ? '' : relative(process.cwd(), file);
 }
 
-/** The runner's own error says no more than its cause, where it has one. */
+/** An error of the runner adds nothing to its cause. */
 function stacks(error: Error): string {
   return stacksOf(error.cause ?? error);
 }

@@ -126,7 +126,7 @@ for (const [typed, meant] of [
   });
 }
 
-/** What was wrong in the words of the command line: each line as it is printed. */
+/** These messages were once unclear. Each line stands as it is printed. */
 for (const [args, settings, expected] of [
   [
     ['serv'],

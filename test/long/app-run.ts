@@ -16,9 +16,9 @@ import { APP_TOKEN, INGRESS_ADDRESS, playSupervisor } from '../support/played-su
 import { type Program, startProgram } from '../support/program.ts';
 
 /**
- * The app for Home Assistant beside a played Supervisor, with a real browser and a real Mosquitto: `npm run app-test`.
- * With `--image BASE` it builds the image on the Debian in BASE, which `npm run container-test -- --base BASE` leaves, and
- * runs that: as root, with buildah. Without it the program runs with the settings of the image.
+ * `npm run app-test` runs the app for Home Assistant next to a played Supervisor, with a real browser and a real
+ * Mosquitto. With `--image BASE` it builds and runs the image, as root, with buildah. BASE is the Debian that `npm run
+ * container-test -- --base BASE` leaves. Without it the program runs with the settings of the image.
  */
 const { values } = parseArgs({ options: { image: { type: 'string' } } });
 const APP = join(ROOT, 'deploy/home-assistant-app');

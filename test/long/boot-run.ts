@@ -9,8 +9,8 @@ import { bootMachine, debianMirror, type Machine, makeRoot } from '../support/ma
 import { installGlobally, ROOT as PROJECT, pack, packVersion } from '../support/packed.ts';
 
 /**
- * The packed tarball as a service of a real systemd, in a container: `npm run boot-test`, as root, with debootstrap and
- * systemd-nspawn. `--root DIR` keeps the Debian for the next run.
+ * `npm run boot-test` runs the packed tarball as a service of a real systemd in a container, as root, with debootstrap
+ * and systemd-nspawn. `--root DIR` keeps the Debian for the next run.
  */
 const { values } = parseArgs({
   options: { root: { type: 'string' }, suite: { type: 'string', default: 'trixie' }, mirror: { type: 'string' } },
@@ -65,7 +65,7 @@ async function prepare(): Promise<void> {
     const path = join(root, `etc/systemd/system/weighbridge.service${each}`);
     rmSync(path, { recursive: true, force: true });
   }
-  // Debian 12 has Node 18; where it stands first in PATH, this machine's own serves as an installation from Node's site does.
+  // Debian 12 has Node 18. This machine's own Node takes its place, as an installation from Node's site does.
   const { stdout: version } = spawnSync('chroot', [root, 'node', '--version'], { encoding: 'utf8' });
   if (Number.parseInt(version.slice(1), 10) < 20) copyFileSync(process.execPath, join(root, 'usr/local/bin/node'));
   const tarball = await pack(PROJECT, root);

@@ -13,8 +13,8 @@ import { CLIENT } from '../support/home.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 /**
- * Clients that others wrote, unchanged but for the addresses, against the sandbox: `npm run clients`. They come from the
- * npm registry, into a temporary folder; where the registry does not have them, the run is skipped and says so.
+ * `npm run clients` runs clients of other authors against the sandbox, unchanged except for the addresses. They come
+ * from the npm registry, into a temporary folder. Without them in the registry, the run is skipped and reports that.
  */
 const PACKAGES = { 'withings-node-oauth2': '2.1.1', arctic: '3.7.0', 'iobroker.withings': '0.0.16' };
 const INSTALL_MS = 40_000;

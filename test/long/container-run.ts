@@ -25,9 +25,9 @@ import { debianMirror, makeRoot } from '../support/machine.ts';
 import { ROOT as PROJECT, pack } from '../support/packed.ts';
 
 /**
- * Builds the image of deploy/container from the packed tarball, and runs what is in it as an engine would, in a chroot
- * and namespaces: `npm run container-test`, as root, with buildah and debootstrap. `--base DIR` keeps the Debian that the
- * image begins with for the next run.
+ * `npm run container-test` builds the image of deploy/container from the packed tarball, as root, with buildah and
+ * debootstrap. Then it runs the image as an engine would, in a chroot and namespaces. `--base DIR` keeps the Debian of
+ * the image for the next run.
  */
 const { values } = parseArgs({
   options: { base: { type: 'string' }, suite: { type: 'string', default: 'trixie' }, mirror: { type: 'string' } },

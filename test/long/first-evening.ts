@@ -10,8 +10,8 @@ import { bootMachine, debianMirror, type Machine } from '../support/machine.ts';
 import { ROOT as PROJECT, packVersion } from '../support/packed.ts';
 
 /**
- * A new Debian, and the commands of the documents from there to the first weight, an update, a way back and the end:
- * `npm run first-evening`, as root, with debootstrap and systemd-nspawn. Only apt and npm need a network.
+ * `npm run first-evening` runs the commands of the documents on a new Debian, as root, with debootstrap and
+ * systemd-nspawn: to the first weight, through an update, back, and to the removal. Only apt and npm need a network.
  *
  *   --suite NAME   trixie or bookworm; both without it
  *   --bases DIR    keeps the new Debians for the next run
@@ -178,7 +178,7 @@ async function update(computer: Computer): Promise<void> {
   await behind(computer, `! sudo ${left} | grep -v /npm/_cacache/ | grep .`);
 }
 
-/** Beside Debian's npm 9, the newest. */
+/** Installs the newest npm next to Debian's npm 9. */
 async function withNewerNpm(computer: Computer): Promise<void> {
   const npm = 'sudo node /opt/npm/bin/npm-cli.js --offline --prefix /usr/local';
   await behind(computer, 'node /opt/npm/bin/npm-cli.js --version');

@@ -18,8 +18,8 @@ describe('a stranger with knowledge of the code', () => {
   it('does not fill the memory with invented users next to many linked ones', async () => {
     const strangers = ['unknown users'] as const;
     const { memory } = await floodDaemon({ strangers, seconds: 3, pipelined: 1, others: 10_000 });
-    // The growth is 80 MB on Node 20 and 125 MB on later ones, which collect later. A lookup per request would take
-    // 1200.
+    // The growth is 80 MB on Node 20, and 125 MB on later ones, which collect later.
+    // With a directory read per request it would be 1200 MB.
     assert.ok(memory.peak - memory.before < 240, `memory from ${memory.before} to ${memory.peak} MB`);
   });
 

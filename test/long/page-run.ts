@@ -15,8 +15,8 @@ import { createRandom } from '../support/random.ts';
 import { createRecordingLog } from '../support/recording-log.ts';
 
 /**
- * What the page weighs: `npm run page -- --readings 10000`. Bytes, requests, how soon something is seen on a slow
- * machine, and what it costs the daemon to have it looked at.
+ * `npm run page -- --readings 10000` measures the page: bytes, requests, the time to the first content on a slow
+ * machine, and the cost for the daemon.
  */
 const { values } = parseArgs({
   options: { readings: { type: 'string', default: '10000' }, rounds: { type: 'string', default: '5' } },

@@ -65,9 +65,9 @@ export function createMemoryProgress(): BackfillStore & { held: BackfillProgress
 }
 
 /**
- * The backfill with the real client and a Withings on loopback, whose limits hold; waiting takes no time.
+ * Creates a backfill with the real client and a Withings on loopback with its limits. Waits take no time.
  *
- * @param options.groups what Withings has of Anna
+ * @param options.groups Anna's groups at Withings
  */
 export async function createBackfillBench({
   groups = [],

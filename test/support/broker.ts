@@ -189,10 +189,10 @@ function readWhole<Stream extends Duplex>(stream: Stream): Stream {
 }
 
 /**
- * Stands between a client and a broker. It freezes as a machine does whose disk hangs: nothing gets through any more, and
- * nobody hangs up.
+ * Starts a relay between a client and a broker. A frozen relay forwards nothing and closes no connection, like a machine
+ * with a hanging disk.
  *
- * @param options.hangsUp false where it does not hang up when the broker does, frozen or not
+ * @param options.hangsUp false to keep the connection open after the broker closes it, frozen or not
  */
 export async function startFreezer(
   broker: Pick<Broker, 'port' | 'url'>,

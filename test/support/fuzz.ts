@@ -36,10 +36,10 @@ export interface FuzzReport {
 }
 
 /**
- * Sends inputs to the real daemon, tells it of a real weigh-in in between, and ends with one that must arrive.
+ * Sends inputs to the real daemon with a real notification in between, and ends with a weigh-in that must arrive.
  *
- * @param options.slowMs how long a client that takes its time holds out
- * @throws when the daemon ends
+ * @param options.slowMs the longest life of a slow client
+ * @throws if the daemon ends
  */
 export async function fuzz(options: {
   readonly inputs: number;

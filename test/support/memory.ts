@@ -17,8 +17,8 @@ export interface Memory {
 }
 
 /**
- * Looks four times a second while something runs. Both ends follow some requests like any others, so that neither
- * counts the first compilation nor what the next collection takes away.
+ * Measures the memory four times a second during the work. Some requests precede both ends, so that neither includes
+ * the first compilation or uncollected memory.
  *
  * @param settle sends a few requests
  */

@@ -21,9 +21,9 @@ export interface Mqtt5Broker extends AsyncDisposable {
 const TAKEN: Answer = { puback: 0 };
 
 /**
- * @param options.version 4 for one that knows MQTT 3.1.1 alone
- * @param options.limits the properties of the CONNACK, as they are on the wire
- * @param options.onSubscribe what it sends after a SUBACK
+ * @param options.version 4 for a broker that supports only MQTT 3.1.1
+ * @param options.limits the properties of the CONNACK in wire format
+ * @param options.onSubscribe the bytes to send after a SUBACK
  */
 export async function startMqtt5Broker(
   answer: (topic: string, payload: Buffer) => Answer | 'silence' | undefined,

@@ -76,9 +76,9 @@ export function page(parts: Partial<Page> = {}): Page {
 }
 
 /**
- * The private port as the daemon sets it up.
+ * Opens the status port as the daemon does.
  *
- * @param caller where all requests come from; `gone` for a connection that has no other end any more
+ * @param caller the address of all clients; `gone` for a connection without a peer
  */
 export async function openPort(options: Partial<PrivateAppOptions> = {}, caller?: string) {
   const clock = createFakeClock();

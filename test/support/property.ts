@@ -8,10 +8,10 @@ const seed = wholeNumber('WEIGHBRIDGE_TEST_SEED', DEFAULT_SEED);
 const numRuns = wholeNumber('WEIGHBRIDGE_TEST_RUNS', DEFAULT_RUNS);
 
 /**
- * Fails with the smallest counterexample, the seed and the path that lead back to it.
+ * Checks a property. A failure reports the smallest counterexample with its seed and path.
  *
  * @param property made with `fc.property`
- * @param part of the usual number of runs, for what takes long
+ * @param part of the usual number of runs, for slow properties
  */
 export function check<Values>(property: fc.IProperty<Values>, part = 1): void {
   fc.assert(property, options(part));

@@ -60,7 +60,7 @@ export async function startScriptedServer(...steps: readonly Step[]): Promise<Sc
   };
 }
 
-/** An answer of the API: HTTP 200, whatever it says. */
+/** Answers as the API does: HTTP 200 with any content. */
 export function says(answer: object | string): Step {
   const body = typeof answer === 'string' ? answer : JSON.stringify(answer);
   return (response) => void response.writeHead(200, { 'content-type': 'application/json' }).end(body);

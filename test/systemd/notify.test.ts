@@ -25,7 +25,7 @@ while True:
         if t == socket.SCM_RIGHTS: os.close(struct.unpack('i', d[:4])[0])
     print(pid[0] if pid else '?', data.decode().replace('\\n', '|'), flush=True)
 `;
-/** What systemd does with \`OpenFile=\`: a connected socket as descriptor 3, and the variables that say so. */
+/** Does what systemd does with \`OpenFile=\`: a connected socket as descriptor 3, and its variables. */
 const STARTER = `
 import os, socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const REPORTER = fileURLToPath(new URL('../../tools/test-reporter.js', import.meta.url));
 
-/** What the runner prints with the reporter about test files with these texts. */
+/** Returns the output of the runner with the reporter for test files with these texts. */
 async function reportOf(sources: Readonly<Record<string, string>>, { leaves = [] as readonly string[] } = {}) {
   await using directory = await temporaryDirectory();
   const cwd = directory.path;

@@ -121,9 +121,9 @@ function areCovered(inner: readonly TimeWindow[], outer: readonly TimeWindow[]):
 }
 
 /**
- * Asks every second for so long, for windows that wander, and makes each fetch that is due. Says when each was made.
+ * Requests moving windows every second for so long, makes each due fetch, and returns their times.
  *
- * @param wanderMs how far the windows have moved with each request
+ * @param wanderMs the move of the windows with each request
  */
 function flood({ requests, wanderMs }: Flood, ends: readonly End[], ms: number): number[] {
   const bench = createBench();
