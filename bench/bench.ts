@@ -1,6 +1,6 @@
 /** The input of every part of the measurement. */
 export interface Bench {
-  /** `weighbridge` as it is installed from the tarball. */
+  /** The path of `weighbridge` after the installation from the tarball. */
   readonly program: string;
   /** The folder of the installation. */
   readonly installed: string;

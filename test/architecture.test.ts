@@ -47,7 +47,7 @@ function everyForm(folder: string, name: string): Case[] {
   }));
 }
 
-/** Two files that import each other. */
+/** Returns two files that import each other. */
 function ring(rule: string, one: string, other: string): Case[] {
   const code = (from: string, to: string) => {
     const path = relative(dirname(from), to);
@@ -224,7 +224,7 @@ describe('the linter', { skip: canRun ? false : 'biome does not run on this mach
   });
 
   for (const { file, code, rule } of CASES) {
-    it(`${rule === undefined ? 'accepts' : 'refuses'} in ${file}: ${code.trim().split('\n')[0]}`, () => {
+    it(`${rule === undefined ? 'accepts' : 'rejects'} in ${file}: ${code.trim().split('\n')[0]}`, () => {
       const found = objections.get(file) ?? [];
       if (rule === undefined) assert.deepEqual(found, []);
       else assert.ok(found.includes(rule), `${rule} does not object, only: ${found}`);

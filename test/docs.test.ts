@@ -80,7 +80,7 @@ test('the index of the decisions lists each of them once', () => {
 });
 
 describe('the messages in the troubleshooting page', () => {
-  /** Messages of others. */
+  /** Messages of other programs. */
   const OTHERS: Readonly<Record<string, readonly string[]>> = {
     Withings: ['293', '601', '2553', '2555', 'invalid refresh_token', 'Too Many Requests'],
     'the system': ['wbsapi.withings.net', 'EMFILE', 'ENFILE', 'libatomic.so.1: cannot open shared object file'],
@@ -178,7 +178,7 @@ describe('the prose of a document', () => {
   /** The rules of prose quote bad examples. */
   const RULES = /^## Prose$.*?(?=^## )/ms;
 
-  /** Paragraphs, items, cells and headings, with one word in the place of code. */
+  /** Returns paragraphs, items, cells and headings, with one word in place of code. */
   function piecesOf(text: string): readonly string[] {
     const plain = withoutFences(text)
       .replaceAll(/<!--.*?-->|<\/?[a-z][^>]*>/gs, '')
@@ -210,7 +210,7 @@ describe('the prose of a document', () => {
     return piecesOf(lines.map((line) => (/^\S+ ?=|^ |^---/.test(line) ? '' : line)).join('\n'));
   }
 
-  /** Files with comments that a user reads. */
+  /** Users read the comments in these files. */
   const COMMENTED = [
     '.env.example',
     ...readdirSync(join(ROOT, 'deploy'), { recursive: true, withFileTypes: true })

@@ -23,7 +23,7 @@ async function startOn(version: string) {
 
 describe('the start file of weighbridge', () => {
   it('can be parsed by Node 12', () => {
-    // Node 12 has `import()`, and of the language of 2020 nothing else.
+    // Node 12 supports `import()`, but no other syntax of 2020.
     const text = readFileSync(START, 'utf8').replace('import(', 'load(');
     parse(text, { ecmaVersion: 2019, sourceType: 'script', allowHashBang: true });
   });

@@ -18,9 +18,9 @@ const OPTIONS = {
   // A JSON table is read on demand, and faster than the same table in JavaScript.
   loader: { '.json': 'copy' },
   alias: {
-    // Two packages bring a version each.
+    // Two packages depend on different versions.
     'mime-db': 'mime-db',
-    // mqtt brings a copy of Node's own streams.
+    // mqtt contains a copy of Node's own streams.
     'readable-stream': 'node:stream',
     // The stub saves 190 KB for proxies, which weighbridge does not offer. mqtt loads the package only for a proxy.
     socks: 'node:net',

@@ -72,7 +72,7 @@ function otherOperator(start: number, operator: string, end: number, source: str
   return other === undefined || at >= end ? [] : [[at, at + operator.length, other]];
 }
 
-/** Leaves out one of them: a member with the comma before it, the first one with the comma behind it. */
+/** Removes one member with the comma before it, or the first one with the comma after it. */
 function members(all: readonly { readonly start: number; readonly end: number }[]): readonly Span[] {
   return all.map(({ start, end }, at) => {
     const before = all[at - 1];

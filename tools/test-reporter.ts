@@ -104,7 +104,7 @@ function watchRun() {
   };
 }
 
-/** `npm test` gives the tests a directory for temporary files that is empty at first. */
+/** Names the leftovers in the directory for temporary files, which `npm test` starts empty. */
 export function describeLeft(names: readonly string[]): string {
   return `left in the directory for temporary files: ${names.join(', ')}`;
 }

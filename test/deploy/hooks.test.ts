@@ -371,7 +371,7 @@ describe('intervals-icu.sh', { skip }, () => {
     await hook.deliver();
     await hook.deliver(addition);
     await hook.deliver({ ...correction, reading: { ...READING, measures: { weight: 81 } } });
-    // 00:30 in Vienna, and still the day before in London.
+    // The time is 00:30 in Vienna, and still the day before in London.
     await hook.deliver({ reading: { ...READING, takenAt: new Date('2026-11-20T23:30:00Z') }, late: true });
     const whole = '{"weight":81.65,"bodyFat":17.3}';
     assert.deepEqual(hook.sent(), [

@@ -107,7 +107,7 @@ describe('a clock', { concurrency: true }, () => {
         await daemon.line(isWeight(80));
         daemon.child.kill('SIGUSR2');
         bench.step(81);
-        // So far back, the time may be one that cannot be.
+        // A time so far back may be invalid.
         await Promise.race([daemon.line(isWeight(81)), daemon.line(({ code }) => code === 'clock_wrong')]);
       }
       bench.step(82);

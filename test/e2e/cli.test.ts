@@ -348,7 +348,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
   'what curl -i prints of two answers': `HTTP/1.1 100 Continue\n\n${withHeaders(JSON.stringify(LOGIN))}`,
 };
 
-/** After the headers of a real answer, one of which holds an object. */
+/** Returns the headers of a real answer before the JSON. One of the headers contains an object. */
 function withHeaders(json: string): string {
   return fixture('import-headers.txt').replace(/\n\{.*$/s, `\n${json}\n`);
 }
@@ -530,7 +530,7 @@ describe('demo', () => {
   });
 });
 
-/** Everything it writes must go to the one directory it is given. */
+/** The demo may write only to the given directory. */
 async function runDemo(args: readonly string[], directory: string, env: Readonly<Record<string, string>> = {}) {
   return await runProgram(['demo', ...args], { cwd: directory, env: { ...env, TMPDIR: directory } });
 }

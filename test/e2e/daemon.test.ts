@@ -246,7 +246,7 @@ test('a run writes no used secret anywhere', async () => {
       if (token !== null) seen.add(token);
     },
     fault: (call, answer) => {
-      // Answers that repeat the secrets they were sent, as a careless server does.
+      // The answers repeat the secrets of the request, as a careless server does.
       const echo = `refused: ${call.form}`;
       if (isRefresh(call) && answer === undefined && refreshes++ === 0)
         return { text: JSON.stringify({ status: 524, error: echo }) };

@@ -123,7 +123,7 @@ describe('a rejected login', { concurrency: true }, () => {
     })();
     assert.equal(before.status, 503);
     assert.match(String(before.user?.['reason']), /Withings rejected the login/);
-    // Time passes thirty times as fast here, so that a file operation on a busy machine seems to hang.
+    // Time passes thirty times as fast here, so a file operation on a busy machine seems to hang.
     assert.deepEqual(
       before.troubles.map(({ code }) => code).filter((code) => code !== 'file_hangs'),
       ['token_refused'],

@@ -11,7 +11,7 @@ import { isComplaint } from '../support/program.ts';
 /** The test runs the bundle, because a tree of modules opens more files at once than the limit. */
 const BUNDLE = fileURLToPath(new URL('../../bundle/main.js', import.meta.url));
 
-/** Connections that send nothing, as many as the port keeps. */
+/** Opens idle connections up to the limit of the port. */
 async function holdIdle(port: number, count: number): Promise<readonly Socket[]> {
   const sockets = Array.from({ length: count }, () => connect(port, '127.0.0.1').resume());
   for (const socket of sockets) socket.on('error', () => undefined);

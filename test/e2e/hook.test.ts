@@ -44,7 +44,7 @@ async function startHookHome(script: string, options: Parameters<typeof startHom
   };
 }
 
-/** Puts a weigh-in into the sandbox, which sends no notification. Returns the group of the weight, of two. */
+/** Adds a weigh-in to the sandbox without a notification. Returns its first group, which has the weight. */
 async function weigh(home: Home, kilograms: number, date = now() - 60): Promise<number[]> {
   const groups = home.sandbox.store('1234', { kilograms, date });
   assert.equal(groups.length, GROUPS);

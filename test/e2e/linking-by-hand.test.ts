@@ -18,7 +18,7 @@ async function bash(
   { cwd, input = '' }: { readonly cwd: string; readonly input?: string },
 ): Promise<string> {
   const child = spawn('bash', ['-euo', 'pipefail', '-c', script], { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
-  // Most of the scripts read nothing, and may have ended by then.
+  // Most scripts read no input, and may have ended by then.
   child.stdin.on('error', () => undefined).end(input);
   return await text(child.stdout);
 }

@@ -129,7 +129,7 @@ describe('weighbridge login', { concurrency: true }, () => {
         assert.notEqual(each.searchParams.get('state'), link.searchParams.get('state'));
       }
       await using _daemon = daemon ?? (await home.serve());
-      // Alone, the page and the terminal have the same link, which is good for one person.
+      // Without a daemon, the page and the terminal have the same link, which is valid for one person.
       for (const [at, userId] of (daemon ? ['5678', '9999'] : ['5678']).entries()) {
         const { text } = await browse(await consent(next[at] ?? '', userId));
         assert.match(text, /is linked</);
@@ -544,7 +544,7 @@ describe('a code is used only by the browser of the person:', { concurrency: tru
     const link = await linkOf(login);
     const landed = await consent(link);
     assert.equal((await fetch(landed)).status, 202);
-    // Another code of the same link waits for what comes of the first.
+    // Another code of the same link waits for the result of the first.
     const second = await consent(link);
     assert.equal((await fetch(second)).status, 202);
     hold = false;

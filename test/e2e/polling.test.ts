@@ -59,7 +59,7 @@ describe('without CALLBACK_URL', { concurrency: true }, () => {
   });
 
   for (const hasDaemon of [true, false])
-    test(`login links in a browser on this computer, ${hasDaemon ? 'beside a daemon' : 'alone'}`, async () => {
+    test(`login links in a browser on this computer, ${hasDaemon ? 'next to a daemon' : 'alone'}`, async () => {
       await using home = await startHome();
       home.sandbox.store('1234', { kilograms: 81.25, date: secondsAgo(3_000) });
       const port = await freePort();

@@ -204,7 +204,7 @@ for (const name of PROXIES) {
 }
 
 const OUTSIDE = childScript('outside-child');
-/** One of those that are set aside for documentation, and so neither private nor anybody's. */
+/** The address is reserved for documentation, so it is neither private nor in use. */
 const PUBLIC_ADDRESS = '203.0.113.7';
 const IN_A_NETWORK_OF_ITS_OWN = ['--net', '--mount', 'sh', '-euc'];
 const ENTER = `ip link set lo up; ip addr add ${PUBLIC_ADDRESS}/32 dev lo`;

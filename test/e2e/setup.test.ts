@@ -182,7 +182,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
   test('checks a wrong callback URL again, or continues and accepts the address by hand', async () => {
     await using folder = await startFolder();
     await using terminal = folder.terminal('--no-service', '--no-mqtt', '--no-history', '--name', 'Anna');
-    // Nothing listens there.
+    // The port has no listener.
     await answerWayIn(terminal, `http://127.0.0.1:${await freePort()}`);
     await terminal.answer('Client id:', `${CLIENT.clientId}\r`);
     await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);

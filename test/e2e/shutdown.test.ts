@@ -30,7 +30,7 @@ function latch() {
 interface Phase extends HomeOptions {
   /** The set-up before the start, which is removed after the stop. */
   readonly prepare?: (home: Home) => Promise<AsyncDisposable>;
-  /** Leads to the phase. */
+  /** Brings the daemon into the phase. */
   readonly reach: (home: Home, daemon: RunningDaemon) => Promise<unknown>;
 }
 
@@ -235,7 +235,7 @@ test('SIGTERM during the start ends the daemon with 0 as well', async () => {
     await new Promise((resolve) => setTimeout(resolve, delayMs));
     program.child.kill('SIGTERM');
     const { code } = await program.exited;
-    // Before Node has run a line of ours, the signal is Node's.
+    // Until the program handles the signal, Node's default applies.
     assert(code === 0 || program.child.signalCode === 'SIGTERM', `${delayMs} ms: ${code} ${program.output()}`);
     assertLogin(home.sandbox, '1234', await home.tokenFile('1234'));
   }

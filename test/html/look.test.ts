@@ -13,13 +13,13 @@ function coloursOf(name: string): Colour[] {
   });
 }
 
-/** WCAG 2.2, relative luminance. */
+/** Returns the relative luminance by WCAG 2.2. */
 function luminance([red, green, blue]: readonly number[]): number {
   const linear = (value = 0) => (value <= 10.31475 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4);
   return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
 }
 
-/** WCAG 2.2, contrast ratio of one colour on another. */
+/** Returns the contrast ratio of two colours by WCAG 2.2. */
 function contrast([red, green, blue, cover]: Colour, below: Colour): number {
   const mixed = [red, green, blue].map((value, at) => value * cover + (below[at] ?? 0) * (1 - cover));
   const [light = 0, dark = 0] = [luminance(mixed), luminance(below)].sort((one, other) => other - one);

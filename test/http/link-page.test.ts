@@ -157,7 +157,7 @@ describe('the page after a consent, in a browser', { skip: CHROMIUM === undefine
         await page.goto(served.url);
         colours.push(await page.evaluate(`getComputedStyle(document.querySelector('.sign')).stroke`));
         assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 320);
-        // Without a script only a refresh can wait for Withings.
+        // Only a refresh can wait for Withings without a script.
         const findings = (await findingsOf(page)).filter((each) => !each.startsWith('meta-refresh'));
         assert.deepEqual(findings, []);
       }

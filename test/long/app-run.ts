@@ -127,7 +127,7 @@ async function play(start: Start): Promise<void> {
   const env = {
     SUPERVISOR_URL: played.url,
     SUPERVISOR_TOKEN: APP_TOKEN,
-    // Here all addresses are those of this machine, and Withings is the sandbox.
+    // All addresses are on this machine, and the sandbox plays Withings.
     STATUS_INGRESS: INGRESS_ADDRESS,
     PORT: `${port}`,
     STATUS_PORT: `${statusPort}`,

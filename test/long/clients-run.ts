@@ -118,7 +118,7 @@ async function agree(link: URL): Promise<string> {
   return new URL(answer.headers.get('location') ?? '').searchParams.get('code') ?? '';
 }
 
-/** Three weigh-ins of two groups each within the last hour: two pages. */
+/** Adds three weigh-ins of two groups each within the last hour, which are two pages. */
 function weigh(sandbox: Sandbox, userId: string): void {
   const now = Math.floor(Date.now() / 1000);
   for (const ago of [3000, 2000, 1000]) sandbox.store(userId, { kilograms: 81.25, date: now - ago });

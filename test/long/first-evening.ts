@@ -190,7 +190,7 @@ async function withNewerNpm(computer: Computer): Promise<void> {
   await behind(computer, `${npm} uninstall --global weighbridge && ! command -v weighbridge`);
 }
 
-/** Types a command as `pi`, and counts it. */
+/** Runs a command of the documents as `pi`, and counts it. */
 async function type(computer: Computer, command: string, expected: Expected = {}): Promise<void> {
   const { figures } = computer;
   const startedAt = performance.now();

@@ -79,7 +79,7 @@ const openMb = await residentMegabytes(pid);
 await Promise.all(pages.map((page) => page.close()));
 say(`memory: ${idleMb} MB before anybody looks, ${afterMb} MB after that, ${openMb} MB with ${PAGES} pages open`);
 
-/** Years of weigh-ins of two people, of which the last was an hour ago. */
+/** Writes years of weigh-ins of two people, the last an hour ago. */
 async function fill({ directory, link }: Home): Promise<void> {
   await mkdir(join(directory, 'data'), { mode: 0o700 });
   const journal = await openJournal(join(directory, 'data/measures.jsonl'), createRecordingLog());

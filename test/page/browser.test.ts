@@ -20,7 +20,7 @@ const shown = (name: string): PageView => VIEWS[name] ?? view();
 const WELL = shown('well');
 const ALONE = shown('alone');
 
-/** Other figures of what another state shows. */
+/** These states show other figures in the layout of another state. */
 const ALIKE = new Set(['year', 'all', 'pounds', 'stones', 'only-weight']);
 
 /** The mark disappears automatically, on a busy machine before the test sees it. */

@@ -24,7 +24,7 @@ import { checkAsync } from '../support/property.ts';
 import { createShell } from '../support/shell.ts';
 
 const DAY_MS = 24 * 3_600_000;
-/** Long past, whatever the clock of this machine. */
+/** The date is in the past for any clock of this machine. */
 const FIRST_MS = new Date('2026-02-01T05:00:00Z').getTime();
 const LAST = new Date(FIRST_MS + 41 * DAY_MS);
 
@@ -135,7 +135,7 @@ async function assertAgreement(home: Home, { unit }: Household, ranges: readonly
   for (const range of ranges) assertTexts(home.page(range), derived, unit, '−');
 }
 
-/** Calculated from the published numbers, as a reader of MQTT would. */
+/** Calculates the texts from the published numbers, as a reader of MQTT would. */
 function assertTexts(text: string, { bmi, trend, perWeek, goal, toGoal }: Derived, unit: WeightUnit, minus: string) {
   const isPage = minus === '−';
   const tell = (kilograms: number, digits: number) =>

@@ -10,7 +10,7 @@ const format = fc.constantFrom('text' as const, 'json' as const);
 const word = fc.string({ unit: fc.constantFrom(...'abcxyzABC0189-._~'), minLength: 6, maxLength: 40 });
 const token = fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 40, maxLength: 40 });
 
-/** All that is written for one entry. */
+/** Returns all output of one entry. */
 function linesOf(entry: Readonly<Record<string, unknown>>, said: string, options: Partial<LoggerOptions>): string[] {
   const lines: string[] = [];
   const log = createLogger({

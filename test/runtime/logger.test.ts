@@ -113,7 +113,7 @@ describe('a line', () => {
   });
 });
 
-/** Texts with something in them that is not for a log, and that something. */
+/** Texts with a part that must not appear in a log, and that part. */
 const SECRETS: Readonly<Record<string, readonly [text: string, secret: string]>> = {
   'a token': [`got ${TOKEN}.`, TOKEN],
   'a token in capitals': [`got ${TOKEN.toUpperCase()}`, TOKEN.toUpperCase()],

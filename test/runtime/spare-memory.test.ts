@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const MODULE = fileURLToPath(new URL('../../src/runtime/spare-memory.js', import.meta.url));
 
-/** Allocates what lives for a while, as requests do, and prints how large V8 has made the space for it, in bytes. */
+/** Allocates short-lived objects, as requests do, and prints the size of V8's space for them in bytes. */
 const ALLOCATE = `
   const { getHeapSpaceStatistics } = await import('node:v8');
   let kept = [];

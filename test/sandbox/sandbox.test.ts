@@ -268,7 +268,7 @@ describe('notify', () => {
     assert.equal((await ask('revoke', { callbackurl: moved, appli: '2' })).status, 294);
   });
 
-  it('is sent twice again for each attempt: at once, and after 10 seconds, a minute, an hour and four', async () => {
+  it('makes each attempt twice: at once, and after 10 seconds, a minute, one hour and four hours', async () => {
     await using place = await setUp();
     await using client = await startScriptedServer((response, { method }) => {
       response.writeHead(method === 'HEAD' ? 200 : 500).end();

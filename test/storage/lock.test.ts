@@ -14,12 +14,12 @@ const CHILD = childScript('lock-child');
 
 interface Locker extends AsyncDisposable {
   readonly child: ChildProcess;
-  /** Resolves when it has printed this line. */
+  /** Resolves when the process printed this line. */
   said(line: string): Promise<void>;
   readonly exited: Promise<unknown>;
 }
 
-/** Another process, in a process group of its own, as a program in a terminal is. */
+/** Starts another process in a process group of its own, as a terminal does. */
 function startLocker(...args: string[]): Locker {
   const child = spawn(process.execPath, [CHILD, ...args], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
   const reader = createInterface({ input: child.stdout });

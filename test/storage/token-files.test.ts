@@ -165,7 +165,7 @@ test('a missing directory is a trouble that names it, not a bare error', async (
   await assert.rejects(store.list(), (error) => error instanceof Trouble && error.message.includes('/gone'));
 });
 
-/** Tries a token, and gets no answer. */
+/** Records an attempt without an answer. */
 async function send(lock: TokenLock): Promise<void> {
   await using place = await lock.reserve(token('xxyyzz'));
   await place.sending();
@@ -191,7 +191,7 @@ describe('the last attempt with a token', () => {
     await utimes(`${directory.path}/.1234.lock`, new Date(before), new Date(before - 5_000));
     await using place = await lock.reserve(token('xxyyzz'));
     const { triedMsAgo } = place;
-    // File times are kept with fractions of a millisecond.
+    // The file system stores times with fractions of a millisecond.
     assert.ok(triedMsAgo !== undefined && triedMsAgo >= 4_999 && triedMsAgo <= Date.now() - before + 5_001);
   });
 
@@ -382,7 +382,7 @@ describe('in place of a token file', () => {
 
 test('no file stays open after a failure', async () => {
   await using directory = await temporaryDirectory();
-  /** Descriptors of files below the directory. */
+  /** Returns the open descriptors of files below the directory. */
   const openFiles = async () => {
     const links = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''));
     return (await Promise.all(links)).filter((path) => path.startsWith(directory.path));

@@ -24,7 +24,7 @@ const changed =
   (call, answer) =>
     answer?.status === 0 && concerns(call) ? json({ ...answer, body: change(answer.body, call) }) : undefined;
 
-/** Everything that has been seen of Withings, and what else may come from where it should be, by name. */
+/** The observed faults of Withings and other possible ones, by name. */
 export const API_FAULTS: Readonly<Record<string, ApiFault>> = {
   'HTTP 500': before({ httpStatus: 500, text: '' }),
   'HTTP 502': before({ httpStatus: 502, text: '<html><h1>502 Bad Gateway</h1></html>' }),

@@ -39,7 +39,7 @@ export function rawGroup(grpid: number, takenAt: Date, changes: Partial<RawGroup
   };
 }
 
-/** So many groups, evenly from one moment to another. */
+/** Returns so many groups, spread evenly over the time. */
 export function history(count: number, from: Date, to: Date): RawGroup[] {
   const stepMs = (to.getTime() - from.getTime()) / count;
   return Array.from({ length: count }, (_, index) => rawGroup(1 + index, new Date(from.getTime() + index * stepMs)));
@@ -112,7 +112,7 @@ export async function createBackfillBench({
     get asked() {
       return calls.filter(({ path }) => path === '/measure');
     },
-    /** One process, from its start to its end. */
+    /** Runs one process from start to end. */
     async run(
       range = ALL,
       ports: Partial<Pick<Parameters<typeof backfill>[0], 'signal' | 'journal' | 'store' | 'clock' | 'watch'>> = {},

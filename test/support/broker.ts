@@ -94,7 +94,7 @@ let sentinels = 0;
 /** Returns the retained messages that a new subscriber gets. */
 export async function retainedOn(url: string, login?: Login): Promise<ReadonlyMap<string, string>> {
   await using first = await listenTo(url, login);
-  // One more that is kept: a broker that hands them over at its leisure does so in the order they came.
+  // An additional retained message marks the end, because a broker delivers retained messages in their order.
   sentinels += 1;
   const sentinel = `test/kept/${sentinels}`;
   await first.publish(sentinel, 'last', true);
@@ -240,10 +240,10 @@ export async function startMosquitto({
   settings = [],
   port: wanted,
 }: {
-  /** Any free one without it. */
+  /** The port; any free one if omitted. */
   readonly port?: number;
   readonly users?: Readonly<Record<string, string>>;
-  /** More lines of its configuration, about the listener or about everything. */
+  /** Additional lines of its configuration. */
   readonly settings?: readonly string[];
   /** The allowed topics; every topic if omitted. */
   readonly rights?: readonly string[];

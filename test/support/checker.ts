@@ -74,10 +74,10 @@ export interface Version {
   readonly userid: string;
   readonly grpid: number;
   readonly modified: number;
-  /** When it could first be fetched, which may be long after it was modified. */
+  /** The first moment at which a fetch could get the group, possibly long after its modification. */
   readonly shownAt: number;
   readonly weight: number | undefined;
-  /** Withings has the group at this person no more. */
+  /** Withings no longer has the group for this person. */
   isGone?: boolean;
 }
 
@@ -159,7 +159,7 @@ export function assertJournal(sandbox: Sandbox, people: readonly string[], journ
   }
 }
 
-/** Every line of the journal was so at Withings at some time. */
+/** Asserts that every journal line equals a former state at Withings. */
 export function assertTrue(versions: readonly Version[], journal: readonly JournalLine[]): void {
   const had = new Set(
     versions.map(({ userid, grpid, modified, weight }) => `${userid} ${grpid} ${modified} ${weight}`),
@@ -217,7 +217,7 @@ export function assertTold(lines: readonly LogLine[], journal: readonly JournalL
   }
 }
 
-/** Withings would accept the login that the file holds now. */
+/** Asserts that Withings accepts the login in the file. */
 export function assertLogin(sandbox: Sandbox, person: string, tokenFile: string): void {
   const token = readToken(tokenFile);
   assert(token !== undefined && sandbox.grants.accepts(token), `the login of ${person} is lost`);

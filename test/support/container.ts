@@ -19,7 +19,7 @@ export interface Image {
   /** The root directory, unpacked. */
   readonly root: string;
   readonly config: ImageConfig;
-  /** Megabytes: unpacked, and compressed as a registry has it. */
+  /** The size in megabytes: unpacked, and compressed as in a registry. */
   readonly megabytes: { readonly unpacked: number; readonly compressed: number };
 }
 
@@ -36,13 +36,13 @@ function run(command: string, ...args: readonly string[]): string {
 const BASE = 'localhost/weighbridge-base';
 export const IMAGE = 'localhost/weighbridge';
 
-/** Builds images without a container engine, in a store of its own. */
+/** Opens a builder of images without a container engine, with a store of its own. */
 export function openBuildah(store: string) {
   const places = ['--root', join(store, 'images'), '--runroot', join(store, 'run')];
   const buildah = (...args: readonly string[]) => run('buildah', '--storage-driver', 'vfs', ...places, ...args);
 
   return {
-    /** Makes an image of a root directory, for the others to begin with. */
+    /** Makes a base image of a root directory. */
     importBase(root: string): void {
       const container = buildah('from', 'scratch');
       run('cp', '-a', `${root}/.`, buildah('mount', container));
@@ -68,7 +68,7 @@ export interface ContainerOptions {
   readonly image: Image;
   /** The folder that is mounted. */
   readonly folder: string;
-  /** `UID:GID`, as `--user` has it. */
+  /** The user as `UID:GID`, like `--user`. */
   readonly user: string;
   /** The container keeps the default capabilities that an engine gives to root. */
   readonly keepsRights?: boolean;

@@ -27,7 +27,7 @@ export interface SetUp extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   /** The subscriptions at Withings. */
   subscriptions: readonly { readonly appli: number; readonly callbackurl: string; readonly comment: string | null }[];
-  /** Examines it in this process: with other settings, another network, another time. */
+  /** Examines the set-up in this process, with other settings, another network or another time. */
   examine(changes?: {
     readonly env?: Readonly<Record<string, string>>;
     readonly network?: Partial<Network>;
@@ -115,7 +115,7 @@ export function assertFinding(
   return found;
 }
 
-/** Nothing is broken but this. */
+/** Asserts that only this check is broken. */
 export function assertOnlyBroken(findings: readonly Finding[], ...checks: readonly Check[]): void {
   const broken = findings.filter(({ mark }) => mark === 'broken').map(({ check }) => check);
   assert.deepEqual(broken, checks, JSON.stringify(findings, undefined, 1));

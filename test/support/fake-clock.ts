@@ -3,7 +3,7 @@ import type { Clock } from '../../src/domain/clock.ts';
 export interface FakeClock extends Clock {
   /** Advances the time, and wakes every sleeper in order, with everything that the sleepers start. */
   advance(ms: number): Promise<void>;
-  /** Moves the wall clock without letting time pass, as NTP or a dead battery does. */
+  /** Moves the wall clock but not the elapsed time, as NTP or an empty battery does. */
   jumpTo(date: Date): void;
   /** The number of sleepers. */
   readonly sleepers: number;

@@ -10,7 +10,7 @@ export interface FastClock extends Clock {
 
 export interface FastTime {
   readonly speed: number;
-  /** Milliseconds since 1970, at which it shows the right time. */
+  /** The milliseconds since 1970 at which the clock is correct. */
   readonly startMs: number;
   readonly skippedMs?: number;
 }

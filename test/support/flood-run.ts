@@ -32,7 +32,7 @@ export interface FloodOptions {
   readonly seconds: number;
   /** The number of requests in flight on a connection. */
   readonly pipelined?: number;
-  /** People who are linked besides. */
+  /** The number of other linked people. */
   readonly others?: number;
   readonly logLevel?: 'info' | 'debug';
 }
@@ -90,7 +90,7 @@ async function run(home: Home, daemon: RunningDaemon, flood: Omit<Flood, 'url'>)
   return { answers, perSecond, weighInMs, floodedWeighInMs };
 }
 
-/** Posts from a thread of its own. */
+/** Floods from a separate thread. */
 export async function postElsewhere(flood: Flood): Promise<Answers> {
   const worker = new Worker(new URL('./stranger-worker.js', import.meta.url), { workerData: flood });
   const [answers] = await once(worker, 'message');

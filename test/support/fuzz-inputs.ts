@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { createDraw, type Draw } from './draw.ts';
 import { CALLBACK_PATH } from './home.ts';
 
-/** Bytes for the public port, one character each, as they are sent on one connection. */
+/** The bytes for the public port, one character each, in the order of one connection. */
 export interface FuzzInput {
   readonly kind: string;
   readonly pieces: readonly string[];

@@ -13,7 +13,7 @@ export const CALLBACK_PATH = `/withingsWebhook/${URL_SECRET}`;
 export interface Home extends AsyncDisposable {
   readonly sandbox: Sandbox;
   readonly directory: string;
-  /** Puts a login into `tokens/` as a person does. */
+  /** Stores a login in `tokens/` as a person does. */
   link(userId: string): Promise<string>;
   /** Starts `weighbridge serve`, and waits for nothing. */
   start(env?: Readonly<Record<string, string>>, args?: readonly string[]): Program;
@@ -24,7 +24,7 @@ export interface Home extends AsyncDisposable {
   tokenFile(userId: string): Promise<string>;
   /** The journal, line by line, decoded. */
   journal(): Promise<JournalLine[]>;
-  /** Everything below the directory: path and content. */
+  /** Returns path and content of every file below the directory. */
   files(): Promise<{ readonly path: string; readonly text: string }[]>;
 }
 

@@ -35,7 +35,7 @@ export const signalGroup = (pid: number, signal: NodeJS.Signals): void => {
   }
 };
 
-/** Puts a shell script where it can be run. */
+/** Writes an executable shell script. */
 export async function writeScript(path: string, script: string): Promise<string> {
   await writeFile(path, `#!/bin/sh\n${script}\n`);
   await chmod(path, 0o755);

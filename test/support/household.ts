@@ -7,7 +7,7 @@ import { PEOPLE, type Step } from './torture-plan.ts';
 const AMBIGUOUS = 1;
 const CONFIRMED = 7;
 
-/** People who step on the scale, and a memory of everything that Withings ever had of them. */
+/** People who weigh in, and a record of all their groups at Withings. */
 export interface Household {
   readonly versions: readonly Version[];
   readonly counts: { readonly weighIns: number; readonly changes: number; readonly takenBack: number };
@@ -83,7 +83,7 @@ export function createHousehold({ sandbox, clock }: { readonly sandbox: Sandbox;
     if (how === 'moved' || how === 'deleted') forget(person, group.grpid);
     if (how === 'deleted') deleted.push({ person, group });
     if (left !== undefined) remember(left.userId, left.group);
-    // Withings notifies the window of what there was.
+    // Withings sends a notification for the window of the old group.
     return [group];
   };
 

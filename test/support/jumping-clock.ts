@@ -2,9 +2,9 @@ import type { Clock } from '../../src/domain/clock.ts';
 
 /** A clock that advances at once by each sleep, for sequential work. */
 export interface JumpingClock extends Clock {
-  /** Every sleep so far, in milliseconds. */
+  /** The sleeps so far, in milliseconds. */
   readonly sleeps: readonly number[];
-  /** Moves the wall clock without letting time pass. */
+  /** Moves the wall clock but not the elapsed time. */
   jumpTo(date: Date): void;
 }
 

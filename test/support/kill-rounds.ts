@@ -30,7 +30,7 @@ export async function killRounds(options: {
   readonly rounds: number;
   readonly seed: number;
   readonly longestLifeMs?: number;
-  /** Another root directory, with the `weighbridge` that is installed there. */
+  /** Another root directory with an installed `weighbridge`. */
   readonly root?: string | undefined;
 }): Promise<KillReport> {
   const { rounds, seed, longestLifeMs = LONGEST_LIFE_MS, root } = options;

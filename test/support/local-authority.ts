@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** Whose certificates it makes. */
+/** The authority makes certificates for this name. */
 export const SITE = 'me.example.org';
 
 export interface LocalAuthority {

@@ -36,7 +36,7 @@ export function makeRoot(
   const { suite, mirror, flags = [`--include=${PACKAGES}`] } = options;
   const { status, stdout } = spawnSync('debootstrap', [...flags, suite, directory, mirror], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`debootstrap has failed:\n${stdout.slice(-2000)}`);
-  // Its services run as other users, and a temporary directory is for its owner alone.
+  // The services run as other users, but a temporary directory is private.
   chmodSync(directory, 0o755);
 }
 
@@ -92,6 +92,6 @@ function leave(group: string): void {
   try {
     rmdirSync(`/sys/fs/cgroup/${group}`);
   } catch {
-    // There is none.
+    // The control group does not exist.
   }
 }

@@ -6,7 +6,7 @@ export function createMemoryTokens(
   now: () => number = Date.now,
 ): TokenStore {
   const tried = new Map<UserId, { readonly token: RefreshToken | undefined; readonly at: number }>();
-  /** When the last one in each user's queue is done. */
+  /** Resolves when the last holder in each user's queue is done. */
   const queues = new Map<UserId, Promise<void>>();
 
   return {

@@ -110,7 +110,7 @@ export async function eventually(
   }
 }
 
-/** Delivers it until that works, as the outbox does. */
+/** Delivers with retries until it succeeds, as the outbox does. */
 export async function deliverAtLast(bench: MqttBench, ...args: Parameters<MqttBench['deliver']>): Promise<void> {
   await eventually(bench, () =>
     bench.deliver(...args).then(

@@ -80,7 +80,7 @@ export async function createOutboxBench() {
   };
 }
 
-/** More than the parts of one weigh-in are apart. */
+/** The time is longer than the distance between the parts of one weigh-in. */
 const APART_MS = 3_000;
 const counts = new WeakMap<FakeClock, number>();
 

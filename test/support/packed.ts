@@ -31,7 +31,7 @@ export async function packVersion(version: string, directory: string): Promise<s
   return join(directory, stdout.trim());
 }
 
-/** Installs a tarball as `npm install --global` does, with nothing but the tarball. */
+/** Installs only a tarball, as `npm install --global` does. */
 export async function installGlobally(tarball: string, prefix: string): Promise<{ readonly program: string }> {
   await mkdir(prefix, { recursive: true });
   await run('npm', ['install', '--global', '--prefix', prefix, '--offline', '--no-audit', '--no-fund', tarball]);
@@ -54,7 +54,7 @@ export async function measureInstalled(directory: string, { nested = true } = {}
   };
 }
 
-/** Builds and packs the same sources in another place, at another time, with another umask and zone. */
+/** Builds and packs the same sources in another folder, at another time, with another umask and zone. */
 export async function packElsewhere(directory: string): Promise<string> {
   const copy = join(directory, 'a copy');
   const isNeeded = (path: string) => !/^(dist|data|\.git|node_modules\/@biomejs)$/.test(relative(ROOT, path));

@@ -21,7 +21,7 @@ export interface PageServer extends AsyncDisposable {
   show(view: PageView): void;
   /** The number of following browsers. */
   readonly followers: number;
-  /** Ends or opens the way to what changes, and to the page. */
+  /** Interrupts or restores the page and the stream of changes. */
   interrupt(isDown: boolean): void;
   /** Sends a heartbeat, as the daemon does now and then. */
   beat(): void;
@@ -31,7 +31,7 @@ export interface PageServer extends AsyncDisposable {
   readonly waiting: number;
 }
 
-/** Serves a page as the private port does, with the same policy, and nothing behind it. */
+/** Serves a page with the policy of the status port, without a daemon. */
 export async function servePage(first: PageView): Promise<PageServer> {
   let view = first;
   let isDown = false;

@@ -124,7 +124,7 @@ export function withHistory(each: PersonStatus, series: Series, unit: WeightUnit
   return { ...each, derived, lastWeighIn: { kilograms: last.value, takenAt, agoMs: NOW.getTime() - last.takenMs } };
 }
 
-/** People with their histories, as one view. */
+/** Returns a view of people with their histories. */
 export function household(
   people: readonly (readonly [PersonStatus, Series])[],
   changes: Partial<PageView> = {},

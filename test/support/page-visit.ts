@@ -12,7 +12,7 @@ const LOOK_MS = 50;
 export interface Visit extends AsyncDisposable {
   readonly page: Page;
   readonly server: PageServer;
-  /** Complaints that belong to the test are not held against the page. */
+  /** The test can remove expected errors from this list. */
   readonly complaints: string[];
   /** The text of the first element of this selector. */
   text(selector: string): Promise<string>;

@@ -25,13 +25,13 @@ export interface PlayedSupervisor extends AsyncDisposable {
   readonly url: string;
   /** The URL of the page for a browser. */
   readonly pageUrl: string;
-  /** Undefined where no app provides the service. */
+  /** The broker; undefined if no app provides the service. */
   mqtt: MqttService | undefined;
-  /** Answers of this status, if it is not to answer as usual. */
+  /** The status of every answer; undefined for normal answers. */
   failing: number | undefined;
   /** The number of requests for the broker. */
   readonly asked: () => number;
-  /** Leads the browser to this port of the app. */
+  /** Points the ingress to this port of the app. */
   lead(port: number): void;
 }
 

@@ -9,7 +9,7 @@ export interface Answered {
 /** The results of the real notifications during other load. */
 export interface Probed {
   readonly count: number;
-  /** Half of them were answered within that. */
+  /** Half of the answers took at most this time. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly worstMs: number;

@@ -23,7 +23,7 @@ export interface Program extends AsyncDisposable {
   readonly child: ChildProcess;
   /** The lines of its standard output, past and to come. */
   texts(): AsyncIterable<string>;
-  /** Everything it has printed so far, both streams. */
+  /** Returns all output so far of both streams. */
   readonly output: () => string;
   /** The first JSON log line, past or to come, that this is true of. Rejects when the program ends first. */
   line(isIt: (line: LogLine) => boolean): Promise<LogLine>;
@@ -36,12 +36,12 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly event: stri
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd: string;
-  /** Null where the test writes to the standard input itself. */
+  /** The standard input; null if the test writes to it. */
   readonly input?: string | null;
   readonly uid?: number;
-  /** Another program than `weighbridge`. */
+  /** A program other than `weighbridge`. */
   readonly script?: string;
-  /** Another root directory, above `cwd`, in which a `weighbridge` is installed. */
+  /** Another root directory, above `cwd`, with an installed `weighbridge`. */
   readonly root?: string | undefined;
   /** The limit of open files. */
   readonly files?: number | undefined;

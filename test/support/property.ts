@@ -26,7 +26,7 @@ function options(part: number) {
   return { seed, numRuns: Math.ceil(numRuns * part), includeErrorInReport: true };
 }
 
-/** Names that every object seems to have, without anybody having put them there. */
+/** Names of properties that every object inherits. */
 const INHERITED = ['__proto__', 'constructor', 'toString', 'valueOf', 'hasOwnProperty', 'toJSON', 'then', 'length'];
 
 /** Any text: controls, line ends, letters of every language, and halves of surrogate pairs. */

@@ -30,7 +30,7 @@ export interface ProxyOptions {
 }
 
 export interface FrontProxy extends AsyncDisposable {
-  /** Everything that it has written down so far, its settings apart. */
+  /** Returns all files that the proxy wrote, except its settings. */
   written(): string;
 }
 
@@ -97,7 +97,7 @@ function writeNginxConf({ directory, authority, ports, changes }: ProxyOptions):
   return ['weighbridge.conf', ['-c', `${directory}/nginx.conf`, '-e', 'stderr'], /start worker process /];
 }
 
-/** Replaces what stands in a recipe exactly once, so that none of it is passed over. */
+/** Replaces each text in a recipe exactly once, so that no change is lost. */
 function adapt(recipe: string, changes: Readonly<Record<string, string>>): string {
   return Object.entries(changes).reduce((text, [from, to]) => {
     const parts = text.split(from);

@@ -8,7 +8,7 @@ export interface RawAnswer {
   readonly end: 'cut off' | 'left' | 'unreachable';
 }
 
-/** After an answer, how long to wait for another one. */
+/** The time to wait for another answer. */
 const MORE_MS = 20;
 
 /** Sends an input over a connection of its own, and reads what comes until there is an end or patience has one. */

@@ -19,10 +19,10 @@ export interface RotateTask {
   readonly userId: string;
   readonly dieBefore?: number;
   readonly dieAfterRefresh?: boolean;
-  /** Another program puts this into the token file right before the file operation `changeBefore`. */
+  /** Another program writes this to the token file right before the file operation `changeBefore`. */
   readonly changeBefore?: number;
   readonly changeTo?: string;
-  /** Rotates although another process may have an access token to share. */
+  /** The process rotates even if another process can share an access token. */
   readonly alone?: boolean;
 }
 

@@ -18,7 +18,7 @@ export type Step = (response: ServerResponse, received: Received) => void;
 export interface ScriptedServer extends AsyncDisposable {
   readonly url: URL;
   readonly received: readonly Received[];
-  /** Resolves when so many requests have come in. */
+  /** Resolves after so many requests. */
   receivedAtLeast(count: number): Promise<void>;
 }
 
@@ -80,5 +80,5 @@ export const half: Step = (response) => {
   response.write('{"status":0,', () => response.destroy());
 };
 
-/** Nothing comes. */
+/** Sends no answer. */
 export const hang: Step = () => undefined;

@@ -7,7 +7,7 @@ import { simple } from 'acorn-walk';
 /** The compiled tree: its strings are those of `src/`, and JavaScript is all that the parser reads. */
 const COMPILED = fileURLToPath(new URL('../../src/', import.meta.url));
 
-/** Messages of the compiler's own helper for `using`. */
+/** The compiler's own helper for `using` contains these messages. */
 const HELPER = /^(Symbol\.\w+ is not defined|Object not disposable|An error was suppressed)/;
 
 export interface Text {

@@ -18,7 +18,7 @@ export function accessToken(text: string) {
   return parseAccessToken(text) ?? assert.fail(`${text} is not a token`);
 }
 
-/** Puts a token into the store as a login does. */
+/** Stores a token as a login does. */
 export async function put(store: TokenStore, userId: UserId, text: string): Promise<void> {
   await using lock = await store.lock(userId);
   await using place = await lock.reserve(undefined);

@@ -45,12 +45,12 @@ const WAYS_OF_TAKING_BACK = [
   ...(DRAWS_DELETIONS ? (['deleted'] as const) : []),
 ] as const;
 
-/** Further from each person's weight than a person changes: a cat on the scale, or a parcel in a person's arms. */
+/** Weights that no person reaches: a cat on the scale, or a person with a parcel. */
 export const ODD_KG = { cat: { least: 3, most: 6 }, parcel: { least: 126, most: 140 } } as const;
 /** A scale's clock that is further ahead than any clock of a life. */
 const FUTURE_SECONDS = 3 * 365 * 86_400;
 
-/** Something that happens to a person, so long after the start of a life. */
+/** An event of a person, so long after the start of a run. */
 export type Step = { readonly atMs: number; readonly person: string } & (
   | {
       readonly what: 'weigh-in';
@@ -64,14 +64,14 @@ export type Step = { readonly atMs: number; readonly person: string } & (
   | {
       readonly what: 'change';
       readonly kilograms: number;
-      /** Which of the person's groups, from the first (0) to the newest (1). */
+      /** The position among the person's groups, from the first (0) to the newest (1). */
       readonly which: number;
       readonly isTold: boolean;
     }
   | {
       readonly what: 'taken back';
       readonly how: (typeof WAYS_OF_TAKING_BACK)[number];
-      /** Whose it is afterwards, where it is moved. */
+      /** The new person of a moved group. */
       readonly to: string;
       readonly which: number;
       readonly isTold: boolean;
@@ -88,7 +88,7 @@ export interface Plan {
   readonly jumpAtMs: number;
   readonly disk: string | undefined;
   readonly sabotage: string | undefined;
-  /** Whose files it is about. */
+  /** The person whose files change. */
   readonly victim: string;
   readonly companion: string | undefined;
   readonly lengthMs: number;

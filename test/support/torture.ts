@@ -53,7 +53,7 @@ const HOUR_MS = 3_600_000;
 const LEAST_LOGIN_MS = 4 * HOUR_MS;
 /** A kill in mid-step comes at most so long after the answer. */
 const STEP_MS = 12;
-/** Small, so that there are pages to turn. */
+/** The page size is small, so that answers have several pages. */
 const PAGE_SIZE = 30;
 /** A minute by the fast clock. */
 const OUTAGE_MS = 2_000;
@@ -385,7 +385,7 @@ function isOdd(kilograms: number): boolean {
   return kilograms <= ODD_KG.cat.most || kilograms >= ODD_KG.parcel.least;
 }
 
-/** Makes the disk bad for one life. */
+/** Damages the disk for one run. */
 async function worsen(disk: SmallDisk | undefined, how: string | undefined): Promise<AsyncDisposable> {
   if (how === FULL_DISK) await disk?.fill();
   if (how === READ_ONLY_DISK) await disk?.setReadOnly(true);

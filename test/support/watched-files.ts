@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { type FileSystem, nodeFiles } from '../../src/storage/files.ts';
 import { sweep } from './sweep.ts';
 
-/** One file operation that storage is about to do. */
+/** A file operation of storage before its start. */
 export interface Operation {
   readonly name: string;
   /** The first path of the operation. A handle has the path it was opened with. */
@@ -11,7 +11,7 @@ export interface Operation {
   readonly handle: FileHandle | undefined;
 }
 
-/** Node's file system, with `around` in charge of every operation: it may record, fail, cut short, or never come back. */
+/** Wraps Node's file system. `around` controls every operation: it can record, fail, shorten or hang it. */
 export function watchFiles(
   around: (operation: Operation, run: () => Promise<unknown>) => Promise<unknown>,
 ): FileSystem {
@@ -59,7 +59,7 @@ export interface FailingFiles {
   readonly failed: () => Operation | undefined;
 }
 
-/** Fails at operation number `index`, counted from 0, and at no other. */
+/** Fails only at operation number `index`, counted from 0. */
 export function failAt(index: number, code: string): FailingFiles {
   let count = -1;
   let failed: Operation | undefined;

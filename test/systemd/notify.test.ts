@@ -10,7 +10,7 @@ import { CLIENT, startHome } from '../support/home.ts';
 import { MAIN, runProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-/** Receives datagrams, and prints each with its lines joined, and who has sent it. */
+/** Receives datagrams, and prints each on one line with its sender. */
 const RECEIVER = `
 import os, socket, struct, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

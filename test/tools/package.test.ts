@@ -20,7 +20,7 @@ describe('package.json', () => {
   });
 
   it('has a lock file that npm 9, 10 and 11 leave unchanged', async () => {
-    // npm 9 and 10 remove the field, and then the tree is not clean.
+    // npm 9 and 10 remove the field, which makes the tree dirty.
     assert.doesNotMatch(await readFile(join(ROOT, 'package-lock.json'), 'utf8'), /"libc"/);
   });
 

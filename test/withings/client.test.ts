@@ -66,7 +66,7 @@ async function troubleOf(call: Promise<unknown>): Promise<Trouble> {
   return error instanceof Trouble ? error : assert.fail(`not a Trouble: ${inspect(error)}`);
 }
 
-/** One group of a page, by the id and the time of its last change. */
+/** Returns one group of a page by its id and the time of its last change. */
 function group(grpid: number, modified: number, kilograms = 72, date = START) {
   const measures = [{ value: kilograms * 1000, type: 1, unit: -3 }];
   return { grpid, attrib: 0, date, created: date, modified, category: 1, measures };

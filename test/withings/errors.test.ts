@@ -8,7 +8,7 @@ function recovery(endpoint: Endpoint, status: number, error = ''): Recovery {
   return classify(endpoint, { status, error, waitSeconds: undefined }).recovery;
 }
 
-/** `1-3, 7` as a list of numbers. */
+/** Parses `1-3, 7` into a list of numbers. */
 function all(list: string): number[] {
   return list.split(',').flatMap((item) => {
     const [first, last = first] = item.split('-').map(Number);

@@ -151,7 +151,7 @@ test('every measure has a unique name of letters and digits, and the whole body 
   );
 });
 
-/** `value` × 10^`exponent` with its point where it belongs, by moving digits and nothing else. */
+/** Writes `value` × 10^`exponent` by moving the point within the digits. */
 function written(value: bigint, exponent: number): string {
   if (exponent >= 0) return String(value * 10n ** BigInt(exponent));
   const digits = String(value < 0n ? -value : value).padStart(1 - exponent, '0');

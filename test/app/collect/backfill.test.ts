@@ -210,7 +210,7 @@ describe('a temporary failure', () => {
   });
 });
 
-describe('a refused access token', () => {
+describe('a rejected access token', () => {
   test('is refreshed once, and the request is repeated', async () => {
     let calls = 0;
     await using bench = await createBackfillBench({

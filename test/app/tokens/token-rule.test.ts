@@ -540,7 +540,7 @@ describe('concurrent requests', () => {
   });
 });
 
-describe('an access token that Withings refuses', () => {
+describe('an access token that Withings rejects', () => {
   /** Creates a Withings whose measure service rejects requests while `refuses` is true, and a process that uses it. */
   async function ask(refuses: (accessToken: string) => boolean) {
     const place = await setUp({

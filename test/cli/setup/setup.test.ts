@@ -231,13 +231,13 @@ describe('linking a person while weighbridge polls', () => {
   });
 });
 
-describe('Ctrl-C while setup works stops at once, which is no error', () => {
+describe('Ctrl-C stops setup at once without an error', () => {
   for (const [what, settings, options] of [
     ['the callback URL', (url: string) => ({ ...KNOWN, CALLBACK_URL: `http://${url}/hook/0123456789` }), { try: true }],
     ['the client', (url: string) => ({ ...KNOWN, WITHINGS_API_URL: `http://${url}` }), {}],
     ['the broker', () => KNOWN, { mqtt: 'mqtt://HOST', service: false }],
   ] as const)
-    test(`checks ${what}`, async () => {
+    test(`while setup checks ${what}`, async () => {
       // The server accepts connections and sends no answer.
       const server = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
       await once(server, 'listening');

@@ -35,7 +35,7 @@ async function serveWithPage(home: Home, env: Readonly<Record<string, string>> =
   return { ...daemon, port };
 }
 
-/** Server-sent events as they come. */
+/** Yields server-sent events on arrival. */
 async function follow(port: number, headers: Readonly<Record<string, string>> = {}) {
   const sent = request({ host: '127.0.0.1', port, path: '/changes', headers, agent: false }).end();
   const [response] = (await once(sent, 'response')) as [IncomingMessage];

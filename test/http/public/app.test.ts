@@ -238,7 +238,7 @@ describe('the callback path', () => {
   });
 });
 
-/** Bodies that are no notification, and the word that the reason must contain. */
+/** Bodies that are not notifications, and the word that the reason must contain. */
 const MALFORMED: Readonly<Record<string, string>> = {
   'appli=1': 'userid',
   'userid=&appli=1': 'userid',
@@ -575,7 +575,7 @@ describe('the listener', { concurrency: true }, () => {
     const port = await openPort();
     const client = await openSocket(port.port);
     client.write(HEAD_OF_A_POST);
-    // the server has seen the half when it has answered a request that came after it
+    // The server has received the half once it has answered a later request.
     await send(port.port, { method: 'HEAD' });
     const inTime = await within(patient(7_000), port[Symbol.asyncDispose]());
     client.destroy();

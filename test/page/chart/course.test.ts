@@ -12,7 +12,7 @@ const at = (iso: string) => new Date(iso).getTime();
 const all = { fromMs: 0, toMs: at('2100-01-01T00:00:00Z') };
 const local = (ms: number) => new Date(ms).toLocaleString('sv-SE');
 
-/** When the buckets of values at these moments begin. */
+/** Returns the starts of the buckets with values at these moments. */
 const starts = (unit: BucketUnit, ...moments: readonly string[]) =>
   fillBuckets(
     moments.map((iso) => ({ takenMs: at(iso), value: 80 })),

@@ -27,7 +27,10 @@ const derivedIn = (home: MqttHome) => async (userId: UserId) => {
 };
 const startBench = (url: string, home: MqttHome) => startMqttBench(url, home, { derived: derivedIn(home) });
 
-/** Every retained topic agrees with the journal and with each other one: no value without a sensor, and the reverse. */
+/**
+ * Asserts that the retained topics agree with the journal and each other: each value has a sensor, and each sensor a
+ * value.
+ */
 async function assertAgreement(url: string, home: MqttHome) {
   const kept = await retainedOn(url);
   const expected = new Map<string, unknown>([['weighbridge/status', 'online']]);

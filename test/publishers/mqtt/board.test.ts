@@ -133,7 +133,7 @@ test('a rejected value is published at the next check in its current form, which
 });
 
 for (const reason of [135, 151]) {
-  test(`a topic that a broker refuses to clear (reason ${reason}) is cleared after a restart`, async () => {
+  test(`a topic that a broker does not clear (reason ${reason}) is cleared after a restart`, async () => {
     const { home, board } = setUp();
     let isForbidden = false;
     const connection = createConnection((topic) => (isForbidden && topic === WEIGHT ? reason : undefined));

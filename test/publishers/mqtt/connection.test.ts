@@ -49,7 +49,7 @@ test('a broker gets a request for a new session, and a sign of life within half 
   const connection = await connectAsAllowed(options(broker.url), 5, never);
   await connection.close();
   const [connect] = broker.connects;
-  // Behind the name: level 5, flags, keep-alive. The flags have Clean Start alone.
+  // The bytes after the name are level 5, flags and keep-alive. The flags contain only Clean Start.
   assert.deepEqual([...(connect?.subarray(6, 10) ?? [])], [5, 0b10, 0, 30]);
 });
 

@@ -380,7 +380,7 @@ const DEVICE_FIELDS = [
 describe('a person with every quantity', () => {
   const PARTS = [2, 3, 10, 11, 12];
   const SEGMENTS = ['segment_fat_free_mass', 'segment_fat_mass', 'segment_muscle_mass'];
-  /** Every kind of measure, the limbs and the torso of a Body Scan, and all that is derived. */
+  /** The list has every kind of measure, the limbs and the torso of a Body Scan, and all derived values. */
   const EVERYTHING = [
     ...Object.values(MEASURE_TYPES).map(({ key }) => key),
     ...SEGMENTS.flatMap((segment) => PARTS.map((part) => `${segment}_${part}`)),

@@ -29,7 +29,7 @@ const WEIGHT = 'weighbridge/1234/weight';
 const EVENT = 'weighbridge/1234/event';
 
 const at = (time: string) => `2026-11-20T${time}:00Z`;
-/** So many quantities that the discovery message has more than 20 KB. */
+/** The discovery message has more than 20 KB with so many quantities. */
 const MANY = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`type_${1000 + index}`, index]));
 
 /** Returns the log lines about troubles. */
@@ -42,7 +42,7 @@ describe('a packet that is too long for weighbridge', () => {
   /** Sends 200 MB as one message, as fast as they are taken. */
   const flood = (socket: Socket, sent: { bytes: number }) => {
     const topic = Buffer.from(`\0${String.fromCharCode(BIRTH.length)}${BIRTH}`);
-    // 200 MB in groups of seven bits.
+    // The length is 200 MB in groups of seven bits.
     socket.write(Buffer.concat([Buffer.from([0x31, 0x80, 0x84, 0xaf, 0x5f]), topic]));
     const chunk = Buffer.alloc(65_536);
     const more = () => {
@@ -84,7 +84,7 @@ describe('a packet that is too long for weighbridge', () => {
     await bench.deliver(reading(ANNA, 81.25, at('05:59')));
     // The properties stand behind name, level, flags and keep-alive: Maximum Packet Size, of four bytes.
     assert.deepEqual([...(broker.connects[0]?.subarray(10, 16) ?? [])], [5, 39, 0, 0, 0x40, 0]);
-    // QoS 1, and Retain Handling 2.
+    // The options are QoS 1 and Retain Handling 2.
     assert.equal(broker.subscribes[0]?.at(-1), 0x21);
   });
 
@@ -140,7 +140,7 @@ describe('the limits of a broker', () => {
         longest.push(payload.length);
         return undefined;
       },
-      // Maximum Packet Size: 1,000.
+      // The property is Maximum Packet Size with 1,000.
       { limits: [39, 0, 0, 3, 0xe8] },
     );
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
@@ -155,7 +155,7 @@ describe('the limits of a broker', () => {
   });
 
   it('are not exceeded: no retained messages, and no QoS 1', async () => {
-    // Retain Available: 0. Maximum QoS: 0.
+    // The properties are Retain Available with 0 and Maximum QoS with 0.
     await using broker = await startMqtt5Broker(() => undefined, { limits: [37, 0, 36, 0] });
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     await bench.deliver(reading(ANNA, 81.25, at('05:59')));
@@ -228,7 +228,7 @@ describe('the limits of a broker', () => {
     });
   }
 
-  /** They close the connection instead of an answer, as a broker of MQTT 3.1.1 must. */
+  /** The broker closes the connection instead of answering, as a broker of MQTT 3.1.1 must. */
   const closing = (isForbidden: (topic: string) => boolean): Promise<AedesBroker> =>
     startAedes({
       authorizePublish: (_client, packet, done) => done(isForbidden(packet.topic) ? new Error('forbidden') : null),

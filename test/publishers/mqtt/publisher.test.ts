@@ -534,7 +534,7 @@ describe('MQTT', () => {
     const before = listener.on(CONFIG).length;
     for (const round of [1, 2]) {
       for (let births = 0; births < 20; births += 1) await listener.publish('homeassistant/status', 'online');
-      // Its acknowledgement comes after them.
+      // The acknowledgement of the delivery follows them.
       await bench.deliver(reading(ANNA, 81.25, at(`05:1${round}`)));
       while (listener.on(CONFIG).length < before + round) {
         await bench.clock.advance(5_000);
@@ -727,7 +727,7 @@ describe('Home Assistant', () => {
       listener,
       url: broker.url,
       passUntil,
-      /** Delivers, however long it has to wait. */
+      /** Delivers after any wait. */
       async tell(...args: Parameters<typeof bench.deliver>) {
         let isOver = false;
         const delivered = bench.deliver(...args).finally(() => {

@@ -98,7 +98,7 @@ describe('the connection to a broker', () => {
     );
   });
 
-  /** Connections that another client ends, each after a second, as often as it should. */
+  /** Opens so many connections, which another client ends after a second each. */
   const flap = async (times: number, endedIdle: boolean | readonly boolean[], openMs = 1_000) => {
     const made: ReturnType<typeof createConnection>[] = [];
     const bench = setUp(() => {

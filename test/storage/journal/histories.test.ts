@@ -68,7 +68,7 @@ describe('the histories', () => {
         for (const { groupId, minute, attribution, kilograms } of lines) {
           const taken = { ...reading(ANNA, kilograms, at(`07:0${minute}`)), groupId, attribution };
           index.learn(taken);
-          // Among those of one moment the last line counts last, also one that comes again.
+          // The last line counts last among lines of one moment, also if it repeats an earlier one.
           lastOf.delete(groupId);
           lastOf.set(groupId, taken);
         }

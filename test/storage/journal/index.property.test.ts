@@ -24,7 +24,9 @@ const GROUPS = [1, 2, 3, 6_123_456_789, -5];
 const START_MS = new Date('2026-11-20T06:00:00Z').getTime();
 const QUANTITIES = ['weight', 'heart_rate', 'type_999'];
 
-/** Few people, groups and moments, so that lines meet: corrections, moves, the same moment, back in time. */
+/**
+ * Readings have few people, groups and moments, so that lines meet: corrections, moves, and equal or earlier moments.
+ */
 const reading: fc.Arbitrary<Reading> = fc.record({
   userId: fc.constantFrom(...USERS),
   groupId: fc.constantFrom(...GROUPS),

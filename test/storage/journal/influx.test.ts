@@ -5,7 +5,7 @@ import { formatInfluxLine } from '../../../src/storage/journal/influx.ts';
 import { text as anyText, check } from '../../support/property.ts';
 import { READING } from '../../support/sample-reading.ts';
 
-/** Splits at a sign that no backslash stands before, as InfluxDB does. */
+/** Splits at a character without a backslash before it, as InfluxDB does. */
 const split = (text: string, sign: string) => text.split(new RegExp(`(?<!\\\\)${sign}`, 'u'));
 const unquote = (text: string) => text.replace(/\\([,= ])/g, '$1');
 

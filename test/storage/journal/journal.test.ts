@@ -501,7 +501,7 @@ describe('a disk that fails', () => {
       let isBroken = false;
       const files = watchFiles(async ({ name, path, handle, args }, run) => {
         if (!isBroken || path !== place.path || (name !== step && name !== 'truncate')) return await run();
-        // One line and a half reach the disk.
+        // One and a half lines reach the disk.
         const text = String(args[0]);
         if (name === 'appendFile') await handle?.appendFile(text.slice(0, text.indexOf('\n') + 40));
         throw diskError('EIO');

@@ -46,7 +46,7 @@ const value = fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) =
 const foreign = fc.option(text, { nil: undefined });
 const attributed = fc.nat(20).map((attribution) => ({ attribution, ambiguous: attribution === 1 }));
 
-/** Whatever `wire` can make of an answer, and more. */
+/** Readings that `wire` can make of an answer, and others. */
 const reading: fc.Arbitrary<Reading> = fc
   .record({
     userId: fc.bigInt({ min: 0n, max: 10n ** 20n - 1n }).map((id) => userId(String(id))),
@@ -123,7 +123,7 @@ test('in a journal of any bytes: the journal opens, keeps its whole lines and la
     )
     .map((all) => all.join('\n'));
   const bytes = fc.oneof(lines.map(Buffer.from), fc.uint8Array().map(Buffer.from));
-  // Withings sends no reading that is held or withdrawn: the journal decides that.
+  // Withings sends no held or withdrawn readings, because the journal decides that.
   const fetched = reading.map((each) => ({ ...each, held: undefined, withdrawn: undefined }));
   await checkAsync(
     fc.asyncProperty(bytes, fc.array(fetched, { maxLength: 5 }), async (before, readings) => {
