@@ -9,7 +9,7 @@ import { check } from '../support/property.ts';
 describe('an edit of .env', () => {
   for (const [what, before, after] of [
     ['of an empty file', '', 'A=1\n'],
-    ['behind a last line without an end', '# mine', '# mine\nA=1\n'],
+    ['after a last line without an end', '# mine', '# mine\nA=1\n'],
     ['of a line in the middle', 'X=0\nA=old # why\n\n# end\n', 'X=0\nA=1\n\n# end\n'],
     ['of the assignment that counts', 'A=0\nA=0\nB=2\n', 'A=0\nA=1\nB=2\n'],
     ['not of a comment or a longer name', '# A=0\nAA=0\n', '# A=0\nAA=0\nA=1\n'],

@@ -174,7 +174,7 @@ describe('import-statistics.mjs', () => {
       known: [{ ...WEIGHT, unit_class: 'temperature', statistics_unit_of_measurement: '°F' }],
       says: /in °F, which this script cannot convert/,
     },
-    { what: 'a token that is refused', token: 'other', says: /refused the token: Invalid access token/ },
+    { what: 'a rejected token', token: 'other', says: /refused the token: Invalid access token/ },
     { what: 'a token without rights', refuses: true, says: /refused recorder\/import_statistics: Unauthorized/ },
     {
       what: 'the readings of several people',

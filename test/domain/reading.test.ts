@@ -81,8 +81,8 @@ describe('the announcement of a reading', () => {
     [1, 'that may be another person’s', false],
     [2, 'entered by hand', true],
     [3, 'picked by the user', true],
-    [4, 'from the making of the account', false],
-    [5, 'the best of several', true],
+    [4, 'from the creation of the account', false],
+    [5, 'that is the best of several', true],
     [7, 'confirmed by the user', true],
     [8, 'from the device, spelled 8', true],
     [10, 'of one foot', true],
@@ -91,7 +91,7 @@ describe('the announcement of a reading', () => {
     [99, 'with an unknown number', true],
   ];
   for (const [attribution, what, announced] of told) {
-    test(`is ${announced ? 'made' : 'skipped'} for one ${what}`, () => {
+    test(`is ${announced ? 'made' : 'skipped'} for a reading ${what}`, () => {
       assert.equal(counts(toReading(userId, group({ attribution }))), announced);
     });
   }

@@ -36,8 +36,8 @@ test('an offset is found by another process, for the same publisher only', async
 });
 
 for (const [what, lines] of [
-  ['is no mark', ['', 'a b c', '5000 512 xyz', '5000 0 0123456789abcdef', '12 13 0123456789abcdef']],
-  ['lies behind the place', ['4712 300 0123456789abcdef']],
+  ['is not a mark', ['', 'a b c', '5000 512 xyz', '5000 0 0123456789abcdef', '12 13 0123456789abcdef']],
+  ['lies after the offset', ['4712 300 0123456789abcdef']],
 ] as const) {
   test(`the marks of an offset are kept without any that ${what}, and the offset is valid`, async () => {
     await using directory = await temporaryDirectory();

@@ -236,7 +236,7 @@ describe('a rejected access token', () => {
 });
 
 for (const [what, answer, recovery] of [
-  ['a login that is refused', refusal(503, 'Invalid Params: invalid refresh_token'), 'login'],
+  ['a rejected login', refusal(503, 'Invalid Params: invalid refresh_token'), 'login'],
   ['a wrong client secret', refusal(503, 'Invalid Params: invalid client id/secret'), 'settings'],
 ] as const) {
   test(`${what} ends the backfill at once, and the backfill keeps its position`, async () => {

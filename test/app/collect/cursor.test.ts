@@ -166,7 +166,7 @@ test('an endless answer is read up to a limit, and the next fetch continues from
 });
 
 for (const [what, modifiedAt] of [
-  ['does not get any further', () => changedAt(0)],
+  ['makes no progress', () => changedAt(0)],
   ['is not in the order of its changes', (part: number) => changedAt(99 - part)],
 ] as const) {
   test(`the cursor stays if an endless answer ${what}, and the log reports it`, async () => {

@@ -92,7 +92,7 @@ describe('a window that a notification names', () => {
   const unreadable = [{ raw: '{}', what: 'measuregrps[0].date is not a time' }];
   for (const [what, change] of [
     ['that breaks off', (answer) => ({ ...answer, complete: false })],
-    ['with something unreadable', (answer) => ({ ...answer, unreadable })],
+    ['with an unreadable group', (answer) => ({ ...answer, unreadable })],
     ['that was changed meanwhile', (answer) => ({ ...answer, groups: [weighIn(70, TAKEN, { modifiedAt: UPDATED })] })],
     [
       'that fails',

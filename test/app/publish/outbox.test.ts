@@ -361,7 +361,7 @@ describe('a journal', () => {
   for (const [how, change] of [
     ['is another file', async (path: string) => rename(`${path}.new`, path)],
     [
-      'is begun anew in the same file',
+      'was started over in the same file',
       async (path: string) => {
         const text = await readFile(`${path}.new`);
         await truncate(path, 0);
@@ -396,7 +396,7 @@ describe('a journal', () => {
 
   for (const [which, more] of [
     ['a copy', 0],
-    ['a copy that has gone on', 1],
+    ['a continued copy', 1],
   ] as const) {
     test(`that is ${which} of its former content is continued at the same offset`, async () => {
       await using bench = await createOutboxBench();

@@ -257,11 +257,11 @@ describe('a notification', () => {
 
 describe('a subscription', () => {
   for (const [what, subscription, hasCallback, state] of [
-    ['has not been looked at yet', undefined, true, 'none'],
-    ['is there', { applis: [1], hitch: undefined }, true, 'works'],
-    ['cannot be had', { applis: [], hitch: REFUSED }, true, 'lost'],
-    ['is not wanted, for there is no callback URL', { applis: [], hitch: REFUSED }, false, 'polling'],
-    ['waits for a callback URL that can be reached', { applis: [], hitch: UNREACHABLE }, true, 'polling'],
+    ['was not checked yet', undefined, true, 'none'],
+    ['exists', { applis: [1], hitch: undefined }, true, 'works'],
+    ['cannot be created', { applis: [], hitch: REFUSED }, true, 'lost'],
+    ['is not used without a callback URL', { applis: [], hitch: REFUSED }, false, 'polling'],
+    ['waits for a reachable callback URL', { applis: [], hitch: UNREACHABLE }, true, 'polling'],
   ] as const) {
     test(`that ${what} is "${state}"`, async () => {
       const { anna, note, look } = createBench({ hasCallback });

@@ -121,8 +121,8 @@ describe('the callback path', () => {
     ['a date as a day', 'userid=1234&appli=16&date=2026-11-20'],
     ['a date in seconds', 'userid=1234&appli=50&date=1795154462&deviceid=abc'],
     ['an unlinked profile', 'userid=1234&appli=46&action=unlink'],
-    ['fields beyond those known', `${WEIGH_IN}&colour=red&__proto__=1&constructor=2&hasOwnProperty=3`],
-    ['a hundred fields beyond those known', `${WEIGH_IN}&${fields}`],
+    ['unknown fields', `${WEIGH_IN}&colour=red&__proto__=1&constructor=2&hasOwnProperty=3`],
+    ['a hundred unknown fields', `${WEIGH_IN}&${fields}`],
     ['4096 bytes', long(4096)],
   ] as const) {
     it(`accepts ${what}`, async () => {
@@ -219,7 +219,7 @@ describe('the callback path', () => {
     ['another path with a notification', 404, { path: '/elsewhere', body: WEIGH_IN }],
     ['no user', 400, { body: 'appli=1' }],
     ['a long body', 413, { body: long(4097) }],
-    ['what is no form', 415, { headers: { 'content-type': 'application/json' }, body: '{}' }],
+    ['a body that is not a form', 415, { headers: { 'content-type': 'application/json' }, body: '{}' }],
   ] as const) {
     it(`closes the connection after rejecting ${what}`, async () => {
       await using port = await openPort();

@@ -296,14 +296,14 @@ describe('a hook that fails', () => {
   });
 
   for (const [how, script, endMs] of [
-    ['and everything it has started is asked to end after 30 s', 'sleep 600 & echo $! > "$1/pid"; wait', 0],
+    ['gets SIGTERM after 30 s, with everything that it started', 'sleep 600 & echo $! > "$1/pid"; wait', 0],
     [
-      'and will not end is killed 2 s later, with everything it has started',
+      'is killed 2 s later if it does not end, with everything that it started',
       'trap "" TERM; sleep 600 & echo $! > "$1/pid"; while :; do sleep 1; done',
       2_000,
     ],
   ] as const) {
-    test(`fails to end ${how}`, async () => {
+    test(`${how}`, async () => {
       const clock = createFakeClock();
       await using bench = await createHookBench(script, { clock });
       const delivered = failure(bench.deliver());
@@ -342,7 +342,7 @@ describe('an unavailable program', () => {
     ['that may not be executed', async (path: string) => writeFile(path, 'echo\n', { mode: 0o644 })],
     ['whose interpreter is missing', async (path: string) => writeFile(path, '#!/no/such\n', { mode: 0o755 })],
   ] as const) {
-    test(`that is ${how} is retried without limit, and the reading waits`, async () => {
+    test(`${how} is retried without limit, and the reading waits`, async () => {
       await using bench = await createHookBench(undefined);
       await prepare(bench.program);
       for (let tries = 0; tries < 10; tries += 1) {

@@ -322,7 +322,7 @@ describe('a weight of a possibly different person is held', () => {
     ['of a weight that no scale can weigh', [group(3, 62, 1), group(4, 500, 1)], group(5, 62.5), [62, 62.5]],
     ['of a cat', [group(3, 116, 1), group(4, 4, 1)], group(3, 81.3, 1, {}, 5), [81.3]],
   ] as const) {
-    test(`if another one of the same second is released, ${what}`, async () => {
+    test(`if another weight of the same second is released: one ${what}`, async () => {
       await using home = await setUp();
       const journal = await home.open();
       await journal.append(of(ANNA, ...USUAL, ...first));
