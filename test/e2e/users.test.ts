@@ -219,7 +219,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
       { applis: [], hitch: { since: SINCE, reason: 'not reachable' } },
       /LOST since 2026-11-20 05:00 \(not reachable\)/,
     ],
-    ['was never looked at', undefined, /not yet/],
+    ['was never checked', undefined, /not yet/],
   ] as const) {
     test(`shows a subscription that ${what}`, async () => {
       await using users = await startUsers({
