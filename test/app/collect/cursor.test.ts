@@ -77,7 +77,7 @@ test('an answer that breaks off with the newest changes first leaves the cursor,
   await bench.collector.reconcile(ANNA);
   assert.deepEqual(bench.cursors.get(ANNA), TAKEN);
   assert.equal(bench.journal.lines.length, 1);
-  assert.match(bench.log.texts('trouble').join(), /does not say how to ask for it/);
+  assert.match(bench.log.texts('trouble').join(), /does not show how to ask for them/);
 });
 
 test('an answer that breaks off for a window leads to a request for all changes since the cursor', async () => {
