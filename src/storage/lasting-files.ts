@@ -2,10 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Log } from '../domain/log.ts';
 import { DIRECTORY_MODE, type FileSystem, isMissing, nodeFiles, parent } from './files.ts';
 
-/**
- * The files of a program that runs for months. Where the directory of a file that is written is gone, it is made anew,
- * and the log says so.
- */
+/** The files of a program that runs for months. If a directory is gone at a write, it is created again and logged. */
 export function createLastingFiles(log: Log, files: FileSystem = nodeFiles): FileSystem {
   const open: FileSystem['open'] = async (path, flags, mode) => {
     try {
@@ -14,7 +11,7 @@ export function createLastingFiles(log: Log, files: FileSystem = nodeFiles): Fil
       const isWritten = typeof flags === 'string' && /^[aw]/.test(flags);
       if (!isMissing(error) || !isWritten) throw error;
       const directory = parent(String(path));
-      // Undefined where it is there: another one was faster.
+      // Undefined if the directory exists: another call was faster.
       const made = await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE });
       if (made !== undefined) {
         const text = `the directory ${made} was removed while weighbridge was running. weighbridge created it again, but its files are lost.`;
