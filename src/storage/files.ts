@@ -254,7 +254,7 @@ function isOwn(error: unknown): boolean {
   return syscall !== 'mkdir' && !`${resolve('.')}/`.startsWith(`${directoryOf(error)}/`.replace('//', '/'));
 }
 
-/** The name of this user, or the number of a user without a name. */
+/** The name of this user, or a stand-in for a user without a name. */
 function userName(): string {
   try {
     return userInfo().username;

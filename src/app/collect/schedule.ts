@@ -6,7 +6,7 @@ import type { UserId } from '../../domain/token.ts';
  * 141 polls and 8 token refreshes.
  */
 const MARGIN = 1.025;
-/** What a weigh-in may be older than the interval: Withings takes some 2 minutes, and one call may fail. */
+/** How much older than the interval a weigh-in may be: Withings takes some 2 minutes, and one call may fail. */
 const SLACK_MS = 5 * 60_000;
 
 /** How often weighbridge asks for a person's weigh-ins, and how old a fresh one may be. */
@@ -16,7 +16,7 @@ export interface Schedule {
   readonly hasCallback: boolean;
   isPolled(userId: UserId): boolean;
   intervalMs(userId: UserId): number;
-  /** A weigh-in older than this is late: `ANNOUNCE_MAX_AGE`, or what was measured since the poll before. */
+  /** A weigh-in older than this is late. It is `ANNOUNCE_MAX_AGE`, or the time since the previous poll. */
   maxAgeMs(userId: UserId): number;
 }
 
