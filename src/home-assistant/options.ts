@@ -26,7 +26,7 @@ function toSettings(options: object): Source {
 function textOf(value: unknown): string | undefined {
   if (value === null || value === undefined) return undefined;
   if (Array.isArray(value)) return value.map(textOf).join(',');
-  // YAML takes on and off for these two.
+  // YAML reads `on` and `off` as these two.
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

@@ -40,7 +40,7 @@ ${people.length === 0 ? drawGuide(view) : drawPeople(view)}
 interface Health {
   readonly tone: 'well' | 'pass' | 'act';
   readonly headline: string;
-  /** What is wrong stands in the page. Otherwise the pill unfolds to what there is to know. */
+  /** The page shows what is wrong. Otherwise the pill unfolds to the details. */
   readonly isOpen: boolean;
 }
 
@@ -68,7 +68,7 @@ function drawHealth(view: PageView, { tone, headline, isOpen }: Health, actions:
 }
 
 function drawActions({ headline, tone }: Health, actions: readonly ActionNeeded[], now: Date): Html {
-  // A single action says it itself.
+  // A single action needs no headline.
   return html`<section id="actions" aria-label="${headline}">${actions.length > 1 && html`<h2 class="${tone}">${headline}</h2>`}
 ${drawList(actions, now)}</section>`;
 }
@@ -100,7 +100,7 @@ ${people.map((person) => drawPerson(person, view))}
 <section class="another">${(view.answersRedirect || view.pastes) && drawLinkButton(view, 'Add person', 'quiet')}</section>`;
 }
 
-/** On a phone the second person is a screen away. */
+/** Links to each person: on a phone the second person is a screen away. */
 function drawNames(people: readonly PersonStatus[]): Html {
   return html`<nav class="names" aria-label="People"><ul>${people.map(
     (person) => html`<li><a href="#${anchorOf(person.userId)}"><bdi>${nameOf(person)}</bdi></a></li>`,

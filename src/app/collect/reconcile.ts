@@ -70,7 +70,7 @@ export async function reconcileForever(ports: {
     log.info({ event: 'polling', text: `${nameOf(userId, ports.people)}: ${text}`, userid: userId, polling: isPolled });
   };
 
-  /** Starts the turns that are due, and returns how long the others wait. */
+  /** The people whose turn it is, and how long the others wait. */
   const look = async () => {
     const users = await linkedUsers.refresh();
     for (const each of [lastTurns, polled]) dropUnlinked(each, linkedUsers);

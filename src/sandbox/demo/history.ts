@@ -5,21 +5,21 @@ import type { Body } from '../scale.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const DAYS = 730;
-/** Far from what the sandbox gives out. */
+/** Far from the numbers that the sandbox assigns. */
 const FIRST_GROUP = 7_000_000_000;
 
-/** A person's way through two years. Days are counted back from today. */
+/** A person's two years. Days count back from today. */
 export interface Life {
   readonly userId: UserId;
   readonly model: string;
-  /** Kilograms so many days ago; in between it goes evenly. */
+  /** Kilograms so many days ago, with straight lines between them. */
   readonly course: readonly { readonly daysAgo: number; readonly kilograms: number }[];
   /** On how many of a hundred days they step on the scale. */
   readonly diligence: number;
   readonly holidays: readonly { readonly from: number; readonly to: number }[];
-  /** Minutes after midnight, more or less. */
+  /** The approximate time of getting up, in minutes after midnight. */
   readonly rises: number;
-  /** The share of fat in percent, where the scale can tell: at the beginning, and now. */
+  /** The share of fat in percent, if the scale measures it: at the beginning, and now. */
   readonly fat?: { readonly from: number; readonly to: number };
 }
 
@@ -65,7 +65,7 @@ export function bodyOf(fatRatio: number, noise: number): Body {
   return { fatRatio: fatRatio - noise * 0.25, pulse: Math.round(61 + noise * 6) };
 }
 
-/** In the proportions that scales report. */
+/** Splits the weight in the proportions that scales report. */
 function compose(grams: number, { fatRatio, pulse }: Body, noise: number): Readonly<Record<string, number>> {
   const fatGrams = (grams * fatRatio) / 100;
   const kilograms = (each: number) => decimal(Math.round(each / 10), -2);
