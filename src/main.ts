@@ -31,7 +31,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     setTimeout(giveUp, STOP_DEADLINE_MS).unref();
   });
 }
-// Without a listener Node opens its inspector at this signal, and with that the memory, to every user of the computer.
+// Without a listener Node opens its inspector at this signal. Every user of the computer could then read its memory.
 process.on('SIGUSR1', () => undefined);
 // A reader that has left (`| head`) must not cost a weigh-in.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);

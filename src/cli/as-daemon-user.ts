@@ -14,7 +14,9 @@ export interface Host {
   /** The arguments with which Node runs this command: its own, the script and the script's. */
   readonly nodeArguments: readonly string[];
   readonly chdir: (path: string) => void;
-  /** Only SIGTERM: the terminal sends Ctrl-C to both processes, and a second signal would end them at once. */
+  /**
+   * This is only for SIGTERM: the terminal sends Ctrl-C to both processes, and a second signal would end them at once.
+   */
   readonly onTerminate: (listener: () => void) => void;
 }
 

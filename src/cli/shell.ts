@@ -36,7 +36,7 @@ export interface Shell {
   /** Home Assistant, if weighbridge is an app there. */
   readonly homeAssistant: HomeAssistant | undefined;
   readonly isRoot: boolean;
-  /** `inside` if the command works on the service's set-up, `outside` if there is one and this user may not use it. */
+  /** `inside` if the command works on the service's set-up. `outside` if there is one that this user may not use. */
   readonly service: 'inside' | 'outside' | undefined;
   /** Sends a signal to all processes of a group. A missing group is fine. */
   readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;

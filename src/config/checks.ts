@@ -47,7 +47,7 @@ export function checkPair(
 
 export const EVERY_ADDRESS = ['0.0.0.0', '::'];
 
-/** Reports two listeners that want the same port of the same address. */
+/** Reports two listeners on the same port of the same address. */
 export function checkPorts(
   {
     listen,

@@ -32,8 +32,8 @@ export interface Parsed {
   readonly readable: Config;
   readonly problems: readonly Problem[];
   /**
-   * Unknown names that look like a setting, settings without their partner, a guessable secret, values that Withings
-   * does not support or allow.
+   * Unknown names that look like a setting, settings without their partner, guessable secrets, and values that Withings
+   * does not allow.
    */
   readonly warnings: readonly Warning[];
 }

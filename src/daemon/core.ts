@@ -90,7 +90,7 @@ export function createCore(
   const tokenPorts = { tokens, accesses, issuer: client, clock };
   const accessTokens = createAccessTokens({ ...tokenPorts, log });
   const withAccess = createWithAccess(accessTokens);
-  /** For calls whose refusal does not count against the login or the measures. */
+  /** Makes calls whose refusal does not count against the login or the measures. */
   const withSideAccess = createWithAccess({ ...accessTokens, refuse: () => undefined });
   const files = createLastingFiles(log);
   const cursors = createCursorFiles(cursorsIn(directories.data), log, files);

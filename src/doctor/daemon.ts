@@ -12,7 +12,7 @@ export interface StandInOptions extends Pick<PublicAppOptions, 'path' | 'query' 
 }
 
 /**
- * Answers the callback until it is disposed, unless the daemon does, so that the way in can be tried without a daemon.
+ * Answers the callback until it is disposed, so that the way in can be tried without a daemon.
  *
  * @returns with `answers` undefined if another program has the port, or the port cannot be opened
  */

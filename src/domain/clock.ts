@@ -64,8 +64,8 @@ export function formatDay(date: Date): string {
 }
 
 /**
- * An ISO 8601 time to the second with the offset of `timeZone` (IANA, `+01:00` or `LOCAL_ZONE`), or of UTC if the zone
- * is unknown.
+ * An ISO 8601 time to the second, with the offset of `timeZone` (IANA, `+01:00` or `LOCAL_ZONE`). An unknown zone
+ * counts as UTC.
  */
 export function formatTime(date: Date, timeZone: string | undefined): string {
   const seconds = Math.floor(date.getTime() / 1000) * 1000;

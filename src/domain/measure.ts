@@ -1,6 +1,6 @@
 import type { Account, UserId } from './token.ts';
 
-/** What a device measured at one moment, as Withings groups it. One weigh-in is one to four of these. */
+/** One of Withings' groups: a device's measures at one moment. One weigh-in is one to four of these. */
 export interface MeasureGroup {
   readonly groupId: number;
   /** How sure Withings is of the group's person: see `ATTRIBUTIONS`. */
@@ -47,8 +47,8 @@ export interface MeasureAnswer {
   /** Withings sent the groups in the order of their changes, the oldest change first. */
   readonly ascends?: boolean;
   /**
-   * The answer came in several pages. A group that changes or disappears meanwhile moves the later ones up, so that one
-   * of them can be lost between two pages.
+   * The answer came in several pages. A group that changes or disappears meanwhile moves the later ones up. One of them
+   * can be lost between two pages.
    */
   readonly isPaged?: boolean;
   /** The start of the next part. Undefined in the last one. */

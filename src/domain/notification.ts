@@ -10,7 +10,7 @@ export interface Notification {
   readonly appli: number;
   /** When the measures were taken, if the category has that. */
   readonly window: TimeWindow | undefined;
-  /** What happened to a profile: `delete`, `unlink` or `update`. */
+  /** The change of a profile: `delete`, `unlink` or `update`. */
   readonly action: string | undefined;
   /** When it happened, if the category has one moment in seconds. */
   readonly at: Date | undefined;

@@ -153,7 +153,7 @@ export interface Retained {
   readonly values: ReadonlyMap<UserId, ReadonlyMap<string, Value>>;
 }
 
-/** Stores it beyond the life of the process, so that the values of a person who is gone can be cleared. */
+/** Stores it beyond the life of the process, so that a removed person's values can be cleared. */
 export interface RetainedStore {
   /** Empty without a readable file. */
   load(): Promise<Retained>;

@@ -132,7 +132,7 @@ export interface Journal {
   /**
    * Adds the readings that the journal does not hold yet, after a review (`domain/review.ts`). Returns all lines that
    * it added, which then survive a power cut. If it fails, none of them was added, or the next call returns those that
-   * the failing disk stored in spite of it.
+   * the failing disk did store.
    *
    * @param options.history marks their lines as history, which no publisher gets. A line that takes back or holds a
    * counted group is not history, and a rewritten line keeps its kind.

@@ -7,7 +7,7 @@ const LOOKS_SECRET =
   /(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-f])|(?<=\b(?:Bearer |(?:access_token|refresh_token|client_secret|code)=))[^\s"&]+/gi;
 
 /**
- * Masks these secrets, plain and as a form or a URL would encode them, and any text that looks like a token.
+ * Masks these secrets, plain or encoded for a form or a URL, and any text that looks like a token.
  *
  * @param secrets may have any length: short ones are masked as well, even within a word
  */

@@ -95,10 +95,10 @@ export interface TroubleStatus {
   /** Undefined if it concerns everyone. */
   readonly userId: UserId | undefined;
   readonly code: string;
-  /** What is wrong and what to do about it. */
+  /** The problem and the fix. */
   readonly text: string;
   readonly since: Date;
-  /** It will not pass without help, or has lasted too long. */
+  /** The trouble will not pass without help, or has lasted too long. */
   readonly isLasting: boolean;
 }
 

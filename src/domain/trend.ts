@@ -22,9 +22,9 @@ export const reachOf = (widthMs: number) => 3 * widthMs;
 const ENOUGH_DAYS = 5;
 
 /**
- * The trend: at each moment the straight line that best fits the days around it, nearer days more (local linear
- * regression with a Gaussian kernel). It uses both sides, so it does not lag as a running mean does. A few days would
- * tilt it wildly, so one virtual day without a slope damps it.
+ * The trend: at each moment the straight line that best fits the days around it (local linear regression with a
+ * Gaussian kernel). Nearer days weigh more. It uses both sides, so it does not lag as a running mean does. A few days
+ * would tilt it wildly, so one virtual day without a slope damps it.
  *
  * @param days by time, at most one a day; also beyond the moments, as far as their influence reaches
  * @param moments by time

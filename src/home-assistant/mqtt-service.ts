@@ -5,7 +5,7 @@ import { errorCode, Trouble } from '../domain/trouble.ts';
 
 /** Home Assistant's Supervisor, and the token of this app. */
 export interface Access {
-  /** Such as `http://supervisor`. */
+  /** For example `http://supervisor`. */
   readonly url: string;
   readonly token: string;
 }

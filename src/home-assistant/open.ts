@@ -54,7 +54,7 @@ export async function openHomeAssistant(
     options,
     broker: { MQTT_URL: last.url?.href, MQTT_USERNAME: last.username, MQTT_PASSWORD: last.password },
     async askLogin() {
-      // Without an answer the login from before may still be right, and the broker decides.
+      // Without an answer the previous login may still be right, and the broker decides.
       last = (await ask().catch(() => undefined)) ?? last;
       return last;
     },

@@ -14,7 +14,7 @@ const MOST_HEADER_BYTES = 8 * 1024;
 const STOP_GRACE_MS = 1_000;
 /** Withings needs only a few. More would cost memory. */
 const MOST_CONNECTIONS = 256;
-/** Both ports together leave so many open files to the rest, which needs 21, or 33 with a weigh-in and its hook. */
+/** Both ports together leave so many open files to the rest. It needs 21, or 33 with a weigh-in and its hook. */
 const RESERVED_FILES = 48;
 const LEAST_CONNECTIONS = 4;
 /** How often Node looks for requests that take too long; its own default of 30 s would triple the limits above. */

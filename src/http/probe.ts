@@ -30,7 +30,7 @@ export interface Probe {
   readonly status: number | undefined;
   /** The answer came from a daemon with our client secret, and not from a server in front of it. */
   readonly isOurs: boolean;
-  /** It is ours, and keeps its logins in the given directory. */
+  /** The daemon is ours, and keeps its logins in the given directory. */
   readonly isHere: boolean;
   /** The target of a redirect. */
   readonly location: string | undefined;

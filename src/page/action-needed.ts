@@ -16,7 +16,7 @@ import { list, sayWhen, sentence } from './words.ts';
 
 const URGENCIES = ['act', 'pass', 'note'] as const;
 
-/** Something that does not work, or that the household should know. */
+/** A problem, or a fact for the household. */
 export interface ActionNeeded {
   /** `act` if a person must do something, `pass` if waiting usually helps, `note` if everything works. */
   readonly urgency: (typeof URGENCIES)[number];
@@ -139,7 +139,7 @@ const OUTAGES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Each outage once, for everyone it concerns.
+ * Lists each outage once, for everyone that it concerns.
  *
  * @param troubles the oldest first, which gives the start of the outage
  */

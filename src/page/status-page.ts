@@ -116,7 +116,7 @@ function drawRanges(current: Range): Html {
 
 const DASHBOARD = 'https://developer.withings.com/dashboard';
 
-/** What to do before the first person is linked. */
+/** The guide before the first person is linked. */
 function drawGuide(view: PageView): Html {
   const { callbackUrl, pollMs } = view;
   const soon = callbackUrl === undefined ? `About ${formatInterval(pollMs)}` : 'A minute or two';

@@ -9,8 +9,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** A usual day. Days with a clock change differ by an hour. */
 export const DAY_MS = 24 * HOUR_MS;
 
-// d3 knows the English names and the time zone of this machine. Intl would cost a small machine more time than the
-// page.
+// d3 has the English names and the time zone of this machine. Intl would cost a small machine more time than the page.
 const time = timeFormat('%H:%M');
 const weekday = timeFormat('%A');
 const day = timeFormat('%-d %B');

@@ -14,9 +14,9 @@ export interface WeighIn {
 }
 
 export interface Body {
-  /** In percent. */
+  /** The fat ratio in percent. */
   readonly fatRatio: number;
-  /** In beats per minute. */
+  /** The pulse in beats per minute. */
   readonly pulse: number;
 }
 

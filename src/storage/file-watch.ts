@@ -5,7 +5,7 @@ const READ_LIMIT_MS = 20_000;
 
 /** A file operation that has not ended. */
 export interface FileWait {
-  /** Such as `read tokens/1234`. */
+  /** For example `read tokens/1234`. */
   readonly doing: string;
   readonly ms: number;
 }

@@ -112,8 +112,8 @@ export function isMissing(error: unknown): boolean {
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Makes a missing directory with mode 0700, and checks that it can be used. If the directory is ours and others may
- * write to it (after a clone, or by the umask), it is closed to them.
+ * Makes a missing directory with mode 0700, and checks that it can be used. If others may write to our directory (after
+ * a clone, or by the umask), it is closed to them.
  */
 export async function makeDirectory(path: string): Promise<void> {
   await attempt(`write to the directory ${path}`, async () => {

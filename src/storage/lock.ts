@@ -22,7 +22,7 @@ export interface FileLock extends AsyncDisposable {
  * Takes an exclusive lock on a file between processes, as flock(1) does.
  *
  * This process has the file open, and flock(1) locks what is open. So the kernel keeps the lock until this process
- * closes the file or ends, however it ends, and after a power cut nothing is left of the lock.
+ * closes the file or ends in any way. A power cut leaves no lock behind.
  *
  * @param path created if missing; its content does not matter
  * @param signal ends the waiting, not the lock

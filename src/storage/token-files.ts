@@ -225,8 +225,8 @@ function ownerOfTemporary(name: string): UserId | undefined {
 }
 
 /**
- * Reads a token file in any form that a person may have given it. The last line counts. The text may also be Withings'
- * JSON answer to the token call, whole or just its body, on one line or many.
+ * Reads a token file in any form that a person may have given it. The last line counts. It may also be Withings' JSON
+ * answer to the token call: whole or just its body, on one line or many.
  */
 export function readToken(text: string): RefreshToken | undefined {
   const lines = text

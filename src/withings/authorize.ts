@@ -12,8 +12,8 @@ const ID_BYTES = 9;
 const PURPOSE = 'weighbridge consent state 1';
 
 /**
- * The consent page and its state. The state is signed with the client secret, so every process with the secret can
- * verify that this household requested a consent. The caller ensures that each state is used once.
+ * The consent page and its state. The client secret signs the state. So every process with the secret can verify that
+ * this household requested a consent. The caller ensures that each state is used once.
  *
  * @param options.redirectUri the callback URL exactly as registered with Withings
  */

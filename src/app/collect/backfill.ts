@@ -19,13 +19,13 @@ import { readingsOf } from './readings.ts';
 
 const DAY_MS = 24 * 3_600_000;
 /**
- * The window of one step. Three months of several weigh-ins a day are a few pages, little to hold and little to repeat
- * after a kill. The years before the person had a scale cost four calls each.
+ * The window of one step. Three months of several weigh-ins a day are a few pages, which cost little memory and little
+ * work after a kill. The years before the person had a scale cost four calls each.
  */
 const WINDOW_MS = 90 * DAY_MS;
 /**
- * Newer groups belong to the daemon, which fetches them at start, from its cursor or a day back, and announces them. It
- * does not announce what the journal already has.
+ * Newer groups belong to the daemon, which fetches and announces them at start, from its cursor or a day back. It does
+ * not announce what the journal already has.
  */
 const FRESH_MS = DAY_MS;
 

@@ -16,7 +16,7 @@ import {
 
 const EVERYTHING: BackfillRange = { since: BEFORE_THE_FIRST_SCALE, until: undefined };
 
-/** The backfills that the page asks for, one at a time. */
+/** The backfills that the page starts, one at a time. */
 export interface Backfills extends AsyncDisposable {
   /** Fetches all past years of a person, unless a run is going on. */
   begin(userId: UserId): void;

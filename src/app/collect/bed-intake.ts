@@ -28,7 +28,7 @@ export type BedIntake = (notification: Notification, caller: string) => Promise<
 
 /**
  * Keeps who is in bed. Nothing signs these notifications and nothing can be fetched to compare them with. So one counts
- * only with a secret in the callback URL, with a date of now, once, and a few times an hour.
+ * only with a secret in the callback URL and a current date, once, and few count an hour.
  *
  * @param ports.hasSecret the callback URL contains a secret that a stranger cannot guess
  */

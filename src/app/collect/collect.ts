@@ -37,7 +37,7 @@ export interface Collected {
   readonly hasMore: boolean;
 }
 
-/** Fetches one person's measures into the journal. Each call either holds everything it asked for, or fails. */
+/** Fetches one person's measures into the journal. Each call either returns all of its range, or fails. */
 export interface Collect {
   /** Gets an access token, which may take a while. Later requests can still join meanwhile. */
   prepare(userId: UserId, options: { readonly urgent: boolean }): Promise<void>;

@@ -23,7 +23,7 @@ const WIDEST_WINDOW_MS = 24 * 3_600_000;
 
 const NOTHING: Collected = { taken: [], added: 0, missing: [], withdrawn: [], hasMore: false };
 
-/** Works off one queue per person, at most one fetch at a time in each, and retries for as long as it takes. */
+/** Works off one queue per person, with one fetch at a time in each. Retries for as long as it takes. */
 export interface Collector extends AsyncDisposable {
   /** There may be something to fetch. Without a window, it fetches everything since the cursor. */
   notify(userId: UserId, window: TimeWindow | undefined): void;

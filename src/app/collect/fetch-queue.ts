@@ -79,7 +79,7 @@ export function createFetchQueue(userId: UserId): FetchQueue {
   let retryAtMs = Number.POSITIVE_INFINITY;
   let notBeforeMs = 0;
 
-  /** The request that is being fetched, and whether more was asked for meanwhile. */
+  /** The current request, and whether another arrived meanwhile. */
   let running: TakenRequest | undefined;
   let overtaken = false;
 
@@ -95,8 +95,8 @@ export function createFetchQueue(userId: UserId): FetchQueue {
   let login = true;
 
   /**
-   * A burst of any size is one fetch at once and one 12 s later, because a weigh-in is stored in several groups. A
-   * request about another moment skips the wait once, and so does the first fetch of missed groups.
+   * A burst of any size is one fetch at once and one 12 s later: a weigh-in is stored in several groups. A request
+   * about another moment skips the wait once, and so does the first fetch of missed groups.
    */
   const earliestMs = (nowMs: number) => {
     if (since && !caughtUp) return nowMs;

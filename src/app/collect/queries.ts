@@ -29,8 +29,8 @@ export interface Queries {
 
 /**
  * Makes queries whose margins vary: no two within 12 s have the same arguments, even if a killed process sent the
- * first. Withings answers 601 to the same arguments within 10 s. The margin is taken from the clock in steps of 20 ms,
- * far less than a process needs to start, and repeats after 700 of them.
+ * first. Withings answers 601 to the same arguments within 10 s. The margin follows the clock in steps of 20 ms, far
+ * less than a process needs to start. It repeats after 700 steps.
  */
 export function createQueries(clock: Clock): Queries {
   const steps = 700;

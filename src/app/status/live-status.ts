@@ -37,8 +37,8 @@ const SILENT_INTERVALS = 2;
 const SILENT_MS = 3_600_000;
 
 /**
- * The current state of each person in the daemon. It reads a person's files at first sight, and again if an earlier
- * process noted a refused login, for that may be replaced. Later events are reported here and remembered.
+ * The current state of each person in the daemon. It reads a person's files at first sight. It reads them again if an
+ * earlier process noted a refused login, which may be replaced. Later events are reported here and remembered.
  */
 export interface LiveStatus {
   /** Withings has sent a notification about a user, linked or not. */

@@ -9,8 +9,8 @@ export interface PersonStates {
   /** The state as this process last read or changed it, without disk access. */
   remembered(userId: UserId): PersonState | undefined;
   /**
-   * Writes nothing if nothing changed. If the disk does not take the state, that is logged once, and this process keeps
-   * the state until the file differs.
+   * Writes nothing if nothing changed. If the disk does not take the state, that is logged once. This process then
+   * keeps the state until the file differs.
    */
   change(userId: UserId, change: (before: PersonState) => PersonState): Promise<void>;
 }

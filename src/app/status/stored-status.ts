@@ -26,7 +26,7 @@ export interface StoredStatusPorts {
   readonly loginWritten: (userId: UserId) => Promise<Date | undefined>;
 }
 
-/** Only reads. An unreadable file counts as unknown. */
+/** Reads, but never writes. An unreadable file counts as unknown. */
 export async function readStoredStatus(ports: StoredStatusPorts, userId: UserId): Promise<StoredStatus> {
   const person = await ports.people.load(userId);
   const lastContact = await ports.cursors.load(userId).catch(() => undefined);

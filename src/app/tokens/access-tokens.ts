@@ -23,7 +23,7 @@ export interface AccessTokens {
   adopt(login: Login): Promise<void>;
 }
 
-/** As long as the collector waits after a trouble that waiting does not repair. */
+/** The collector's wait after a trouble that waiting does not repair. */
 const REFUSED_MS = 3_600_000;
 
 export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): AccessTokens {

@@ -2,7 +2,8 @@ import type { Clock } from '../../domain/clock.ts';
 import type { TokenStore, UserId } from '../../domain/token.ts';
 
 /**
- * Reading the tokens directory is cheap, but a stranger who posts user ids all day must not cause thousands of reads.
+ * Reading the tokens directory is cheap. Still, a stranger who posts user ids all day must not cause thousands of
+ * reads.
  */
 const LOOK_AGAIN_MS = 1_000;
 

@@ -15,11 +15,11 @@ import { Trouble } from '../../domain/trouble.ts';
 
 /** A token that expires this soon may expire during a call. */
 export const MARGIN_MS = 120_000;
-/** A token issued later than this from now was stored while the clock was wrong, so its expiry is wrong too. */
+/** A token issued further in the future was stored while the clock was wrong, so its expiry is wrong too. */
 const CLOCK_SLACK_MS = 60_000;
 /**
- * A rotation by another process takes as long as Withings does: minutes were observed. A person who has just consented
- * cannot repeat that at once, so waiting for the lock is better than giving up. The lock itself waits a minute.
+ * A rotation by another process takes as long as Withings does: minutes were observed. A person cannot repeat a consent
+ * at once, so waiting for the lock is better than giving up. The lock itself waits a minute.
  */
 const LOCK_RETRIES = { most: 3, backoff: { firstMs: 0, longestMs: 0 } };
 

@@ -38,7 +38,7 @@ function isHidden(path: string): boolean {
   return HIDDEN.some((directory) => path === directory || path.startsWith(`${directory}/`));
 }
 
-/** The service has its own user and view of the files, so every user must be able to read the programs. */
+/** The service has its own user and view of the files, so every user must have access to the programs. */
 export async function hiddenProgram({ program }: Shell): Promise<readonly string[]> {
   const found: string[] = [];
   for (const [what, path] of Object.entries({ Node: program.node, weighbridge: program.script })) {

@@ -67,9 +67,9 @@ export async function planMoves(
 }
 
 /**
- * Gives the directories of the service to root, from the top down. From then on no process of the service's user can
- * put a link into them, and the checks here stay valid. At its next start systemd finds another owner, and gives
- * everything below to the service's user without following links.
+ * Gives the directories of the service to root, from the top down. Then no process of the service's user can put a link
+ * into them, and the checks here stay valid. At its next start systemd finds another owner, and gives everything below
+ * to the service's user without following links.
  */
 async function takeOver(state: string, path: string, root: number): Promise<void> {
   await mkdir(state, { recursive: true, mode: 0o700 });
@@ -137,8 +137,7 @@ async function moveEntry(name: string, move: Move): Promise<void> {
     await rename(source, target);
   } catch (error) {
     if (errorCode(error) !== 'EXDEV') throw error;
-    // On another file system, the copy is complete under a name that the service does not use, before the original is
-    // removed.
+    // On another file system, the copy is complete before the original goes. The service does not use the copy's name.
     await rm(`${target}${COPY}`, { force: true });
     await copy(source, `${target}${COPY}`);
     await syncDirectory(nodeFiles, move.to);

@@ -13,8 +13,8 @@ import { Stopped } from './stopped.ts';
 import { chooseWayIn, tryWayIn } from './way-in.ts';
 
 /**
- * Asks for everything that weighbridge needs, checks each answer at once and stores it in `.env`. It does not repeat
- * answered questions, so a stopped set-up continues where it was.
+ * Asks for all settings, checks each answer at once and stores it in `.env`. It does not repeat answered questions, so
+ * a stopped set-up continues where it was.
  */
 export async function setUp(shell: Shell, options: SetupOptions): Promise<ExitCode> {
   try {
@@ -92,7 +92,7 @@ async function link(session: Session, isReachable: boolean): Promise<LinkedPerso
   return (await linkPerson(session.shell(), { subscribe: true, by })) ?? 'failed';
 }
 
-/** Prints the result of the set-up last. */
+/** Prints the result of the set-up at the end. */
 function sayLinked({ config, say }: Session, { userId, lastWeighIn }: LinkedPerson): void {
   const { people } = config();
   const weighIn = lastWeighIn && ` ${describeWeighIn(lastWeighIn, people)}`;

@@ -120,7 +120,7 @@ function createCount({ elapsedMs }: Clock, lengthMs: number, most: number) {
 }
 
 /**
- * A page on the internet can make its own name resolve to this machine, and then send requests here as to its own
+ * A page on the internet can make its own name resolve to this machine. It can then send requests here as to its own
  * server (DNS rebinding). That does not work with an address.
  */
 function isOwnName(host: string | undefined, names: readonly string[]): boolean {

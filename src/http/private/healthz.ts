@@ -27,7 +27,7 @@ export function encodeHealthz(status: Status, version: string) {
   };
 }
 
-/** One of `users`, also as `weighbridge users --json` prints them. Weights are kilograms. */
+/** An entry of `users`, also printed by `weighbridge users --json`. Weights are kilograms. */
 export function encodePerson(person: PersonStatus) {
   const { login, lastContact, lastWeighIn, held, unreadable, subscription, scales, bed } = person;
   const { state, applis, since, reason, pollMs } = subscription;

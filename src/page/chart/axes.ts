@@ -6,7 +6,7 @@ import { DAY_MS } from '../words.ts';
 import type { Span } from './course.ts';
 
 export interface Tick {
-  /** From 0 at the start of the axis to 1 at its end. */
+  /** The position from 0 at the start of the axis to 1 at its end. */
   readonly position: number;
   readonly label: string;
   /** A second line: the year below a month. */

@@ -1,5 +1,6 @@
-// @ts-check Makes the page live: follows changes, changes the range without a reload, shows each point's value. The
-// page is complete without this script.
+// @ts-check
+// Makes the page live: follows changes, changes the range without a reload, shows each point's value.
+// The page is complete without this script.
 
 const LEAST_WAIT_MS = 2000;
 const MOST_WAIT_MS = 60_000;
@@ -163,7 +164,7 @@ function say(text) {
 
 // Times
 
-/** As `sayAgo` in words.ts. @type {(ms: number) => string} */
+/** The same as `sayAgo` in words.ts. @type {(ms: number) => string} */
 function sayAgo(ms) {
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 1) return 'just now';
@@ -187,8 +188,9 @@ function tick() {
 const scrubbers = new WeakMap();
 
 /**
- * Reads the positions of the points from the picture, and their texts from the table. @type {(plot: HTMLElement) =>
- * Point[]}
+ * Reads the positions of the points from the picture, and their texts from the table.
+ *
+ * @type {(plot: HTMLElement) => Point[]}
  */
 function pointsOf({ dataset: { table = '', value, trend, count, suffix = '' }, children }) {
   const bodies = all(`#${table} tbody`);

@@ -91,7 +91,7 @@ function readLines(stream: Readable, onLine: (line: string) => void): void {
   stream.setEncoding('utf8');
   stream.on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n');
-    // One letter more than is kept shows that there was more.
+    // One letter beyond the limit shows that there was more.
     rest = (lines.pop() ?? '').slice(0, LONGEST_LINE + 1);
     for (const line of lines) take(line);
   });

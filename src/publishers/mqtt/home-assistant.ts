@@ -148,8 +148,8 @@ export function scaleDeviceTopic(discoveryPrefix: string, id: string, topics: To
 
 /**
  * The facts about a scale for Home Assistant. Its device is the same for everyone who uses it. The scale's device
- * refers to a person's, not the reverse: Home Assistant may drop a message that refers to an unknown device, and a
- * weight must not depend on a battery.
+ * refers to a person's, not the reverse: Home Assistant may drop a message that refers to an unknown device. A weight
+ * must not depend on a battery.
  */
 export function scaleDevicePayload(
   { id, model, battery, lastContact, userIds: [user] }: HouseholdScale,
@@ -240,8 +240,8 @@ const shown = (unit: string | undefined, icon: string, digits: number) =>
 const HEART = 'mdi:heart-pulse';
 
 /**
- * Device classes, units and state classes of Home Assistant's own Withings integration (core, `withings/sensor.py`), so
- * that statistics survive a switch between the two.
+ * Device classes, units and state classes are those of Home Assistant's Withings integration (core,
+ * `withings/sensor.py`). So statistics survive a switch between the two.
  */
 const QUANTITIES: ReadonlyMap<string, Quantity> = new Map(
   Object.entries<Quantity>({

@@ -26,11 +26,11 @@ export interface Terms {
 export const LONGEST_INCOMING = 16_384;
 
 /**
- * Follows a broker's bytes from packet to packet by their headers, because the package checks the size only after it
- * has collected the whole packet.
+ * Follows a broker's bytes from packet to packet by their headers. The package itself collects a whole packet before it
+ * checks the size.
  *
- * @returns a function that takes the next bytes, and returns the length of a too long packet as soon as its header
- * announces it
+ * @returns a function that takes the next bytes. It returns the length of a too long packet as soon as its header
+ * announces it.
  */
 export function createPacketWatch(longest: number): (bytes: Buffer) => number | undefined {
   /** The missing bytes of the current packet's body. */

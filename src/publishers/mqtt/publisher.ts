@@ -57,7 +57,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   const topics = createTopics(prefix);
   const board = createBoard({ ...options, topics });
   const mutex = createKeyedMutex();
-  /** One piece of work at a time, in the order they came. */
+  /** Runs one piece of work at a time, in order of arrival. */
   const inTurn = (work: () => Promise<void>) => mutex(prefix, work);
   // The board opens at once, not when the broker is there: later readings must not count as old. If it fails, `greet`
   // reports it.

@@ -12,8 +12,9 @@ const BACKOFF = { firstMs: 1_000, longestMs: 60_000 };
 /** A connection that ends sooner counts as a failed one. */
 const STEADY_MS = 60_000;
 /**
- * After so many connections in a row that the broker accepts and soon closes without a reason, with no message on its
- * way, another client has the same id. Mosquitto 2.0.11 gives no reason for that, and MQTT 3.1.1 has none.
+ * After so many of these endings in a row, another client has the same id: the broker accepts a connection and soon
+ * closes it without a reason, with no message on its way. Mosquitto 2.0.11 gives no reason for that, and MQTT 3.1.1 has
+ * none.
  */
 const CLOSINGS = 3;
 /** The limit of "soon": the other client comes back after a minute at most. */

@@ -22,7 +22,7 @@ export function createSpeaker({
 }) {
   /** The last refused message by topic, with the code that shows whether the refusal is final. */
   const refusals = new Map<string, { readonly code: string; readonly message: Message }>();
-  /** By topic, the number of connections in a row that ended during a message to it, and the time of the last end. */
+  /** By topic: how many connections in a row ended during a message to it, and when the last one did. */
   const ends = new Map<string, { readonly count: number; readonly atMs: number }>();
 
   const forget = (topic: string) => {

@@ -14,7 +14,7 @@ export interface Life {
   readonly model: string;
   /** Kilograms so many days ago, with straight lines between them. */
   readonly course: readonly { readonly daysAgo: number; readonly kilograms: number }[];
-  /** On how many of a hundred days they step on the scale. */
+  /** The number of weigh-in days out of a hundred. */
   readonly diligence: number;
   readonly holidays: readonly { readonly from: number; readonly to: number }[];
   /** The approximate time of getting up, in minutes after midnight. */
@@ -31,7 +31,7 @@ export function imagine(life: Life, now: Date): Reading[] {
   midnight.setHours(0, 0, 0, 0);
   let water = 0;
   for (let daysAgo = DAYS; daysAgo > 0; daysAgo -= 1) {
-    // What a person drinks and eats stays with them for a day or two.
+    // Food and drink affect the weight for a day or two.
     water = water * 0.6 + (random() + random() + random() - 1.5) * 0.5;
     const isAway = life.holidays.some(({ from, to }) => daysAgo <= from && daysAgo >= to);
     if (random() * 100 >= life.diligence || isAway) continue;
@@ -88,7 +88,7 @@ function along(course: Life['course'], daysAgo: number): number {
   return after.kilograms + ((before.kilograms - after.kilograms) * (daysAgo - after.daysAgo)) / span;
 }
 
-/** Numbers between 0 and 1 that look random and are the same for the same seed (a linear congruence, after Knuth). */
+/** Numbers between 0 and 1 that look random, but are the same for a seed (a linear congruence, after Knuth). */
 function createRandom(seed: number): () => number {
   let state = BigInt(seed);
   return () => {
