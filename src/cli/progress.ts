@@ -7,7 +7,7 @@ const LINE_EVERY_MS = 10_000;
 
 /** Shows the progress of long work: a bar on a terminal, otherwise lines. */
 export interface Progress<S> extends Disposable {
-  /** A shell whose output makes room for the bar. */
+  /** A shell whose output does not break the bar. */
   readonly shell: S;
   /** @param done between 0 and 1 */
   update(done: number, text: string): void;

@@ -43,7 +43,7 @@ export function allowFrame(policy: string): string {
   return policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'");
 }
 
-/** Refuses all methods but reading. */
+/** Refuses all methods but GET and HEAD. */
 export function refuseMethod(_request: Request, response: Response): void {
   refuse(response.set('allow', 'GET, HEAD'), 405);
 }

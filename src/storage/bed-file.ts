@@ -82,7 +82,7 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   const write = async (all: readonly NumberedBedEvent[], line: string) => {
     await using handle = await files.open(path, 'a+', FILE_MODE);
     const { size } = await handle.stat();
-    // The file is gone, or another one is in its place.
+    // The file is gone, or another one has replaced it.
     if (size < bytes) return await rewrite(all);
     // An append failed halfway.
     if (size > bytes) await handle.truncate(bytes);

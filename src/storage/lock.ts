@@ -63,7 +63,7 @@ async function isInPlace(handle: FileHandle, path: string): Promise<boolean> {
   return there !== undefined && there.ino === ours?.ino && there.dev === ours.dev;
 }
 
-/** Waits in a process of its own, which a signal to the process group does not reach. */
+/** Waits in a separate process, which a signal to the process group does not reach. */
 function flock({ fd }: FileHandle, path: string, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     let complaint = '';

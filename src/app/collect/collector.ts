@@ -159,7 +159,7 @@ export function createCollector(ports: {
     const { userId } = queue;
     const startedMs = clock.elapsedMs();
     const { taken, added, missing, withdrawn, hasMore } = await fetch(userId, request);
-    // A group that is missing once needs a second look, as one that has not arrived yet.
+    // A group that is missing once needs a second look, like a group that has not arrived yet.
     const isOpen = (window: TimeWindow) => {
       const has = (takenAt: Date) => isWithin(window, takenAt);
       return missing.some(has) || !(taken.some(has) || withdrawn.some(has));

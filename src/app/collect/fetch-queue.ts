@@ -122,7 +122,7 @@ export function createFetchQueue(userId: UserId): FetchQueue {
         emptyAnswers = 0;
       }
       overtaken ||= request.windows.length > 0 && running !== undefined && areCovered(request.windows, running.windows);
-      // New windows begin with short waits, unless earlier ones proved empty time and again.
+      // New windows begin with short waits, unless earlier ones were empty again and again.
       const isNew = !areCovered(request.windows, [...windows, ...lastWindows]);
       if (isNew && fruitless < SPACINGS_MS.length) emptyAnswers = 0;
       since ||= request.since;

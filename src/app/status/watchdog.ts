@@ -18,7 +18,7 @@ const STATUS_MS = 60_000;
 export interface Liveness {
   /** Another round over all people begins. */
   beat(): void;
-  /** The work that stands still, in words. Undefined while all work goes on. */
+  /** The stuck work, in words. Undefined while all work goes on. */
   stuck(): string | undefined;
 }
 

@@ -63,7 +63,7 @@ export function createKeeper(ports: {
     for (const userId of users) {
       if (signal.aborted) return;
       const { dueMs, failures } = plans.get(userId) ?? { dueMs: 0, failures: 0 };
-      // A person who must link again has no turn, and is first once they have linked.
+      // A person who must link again has no turn, and is first after linking.
       if (collector.needLogin().includes(userId)) plans.delete(userId);
       else if (dueMs <= clock.elapsedMs()) plans.set(userId, await keep(userId, failures));
     }

@@ -9,7 +9,7 @@ import { createPageRoutes, type PageRoutesOptions } from './page-routes.ts';
 export interface PrivateAppOptions extends PrivateGateOptions, PageRoutesOptions {
   readonly version: string;
   readonly look: () => Promise<Status>;
-  /** The work that stands still until a restart. Undefined while all work goes on. */
+  /** The work that is stuck until a restart. Undefined while all work goes on. */
   readonly stuck: () => string | undefined;
 }
 

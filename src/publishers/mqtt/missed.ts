@@ -39,7 +39,7 @@ export function createMissed() {
       const [oldest] = missed.keys();
       if (missed.size > MOST && oldest !== undefined) missed.delete(oldest);
     },
-    /** Drops a weigh-in that changed, so that its old weight is not sent again. */
+    /** Replaces a corrected weigh-in, and drops one that is taken back or held. So an old weight is not sent again. */
     change(delivery: Delivery) {
       const key = keyOf(delivery.reading);
       if (!missed.has(key)) return;

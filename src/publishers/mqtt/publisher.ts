@@ -41,7 +41,7 @@ const SUBSCRIBE_MS = 2_000;
 const LOOK_MS = 60_000;
 /** After a too long message, weighbridge waits this long before it subscribes again. The message may be retained. */
 const DEAF_MS = 3_600_000;
-/** The longest wait after Home Assistant's birth message, which all its devices answer. */
+/** The longest random wait after Home Assistant's birth message, because all its devices answer at once. */
 const BIRTH_MS = 5_000;
 
 /**
