@@ -38,13 +38,13 @@ describe('a weight', () => {
 describe('a change', () => {
   const table: readonly Row[] = [
     [0.4, 'kg', '+0.40'],
-    [-0.4, 'kg', '-0.40'],
-    [-12.346, 'kg', '-12.35'],
+    [-0.4, 'kg', '−0.40'],
+    [-12.346, 'kg', '−12.35'],
     [81.25 - 80.85, 'kg', '+0.40'],
-    [-0.4, 'lb', '-0.9'],
+    [-0.4, 'lb', '−0.9'],
     [0.4, 'lb', '+0.9'],
     [0.4, 'st', '+0.9 lb'],
-    [-10, 'st', '-22.0 lb'],
+    [-10, 'st', '−22.0 lb'],
   ];
   for (const [kilograms, unit, text] of table) {
     test(`of ${kilograms} kg reads ${text} in ${unit}`, () => assert.equal(formatChange(kilograms, unit), text));

@@ -131,18 +131,17 @@ async function assertAgreement(home: Home, { unit }: Household, ranges: readonly
     }
   }
   assert.deepEqual(pick(JSON.parse(await home.users(true))), expected, 'users --json');
-  assertTexts(await home.users(false), derived, unit, '-');
-  for (const range of ranges) assertTexts(home.page(range), derived, unit, '−');
+  assertTexts(await home.users(false), derived, unit, false);
+  for (const range of ranges) assertTexts(home.page(range), derived, unit, true);
 }
 
 /** Calculated from the published numbers, as a reader of MQTT would. */
-function assertTexts(text: string, { bmi, trend, perWeek, goal, toGoal }: Derived, unit: WeightUnit, minus: string) {
-  const isPage = minus === '−';
+function assertTexts(text: string, { bmi, trend, perWeek, goal, toGoal }: Derived, unit: WeightUnit, isPage: boolean) {
   const tell = (kilograms: number, digits: number) =>
     unit === 'kg' ? kilograms.toFixed(digits) : (kilograms / POUND).toFixed(1);
   const sign = (kilograms: number) => {
     const told = tell(kilograms, 2);
-    return `${told.startsWith('-') && Number(told) !== 0 ? minus : '+'}${told.replace('-', '')} ${unit === 'kg' ? 'kg' : 'lb'}`;
+    return `${told.startsWith('-') && Number(told) !== 0 ? '−' : '+'}${told.replace('-', '')} ${unit === 'kg' ? 'kg' : 'lb'}`;
   };
   const weigh = (kilograms: number, digits: number) => {
     if (unit !== 'st') return `${tell(kilograms, digits)} ${unit}`;
@@ -154,10 +153,10 @@ function assertTexts(text: string, { bmi, trend, perWeek, goal, toGoal }: Derive
   if (bmi === undefined) assert.ok(!text.includes('BMI'));
   else if (isShown)
     assert.match(text, isPage ? new RegExp(`BMI ${bmi.toFixed(1)} `) : new RegExp(` ${bmi.toFixed(1)} `));
-  if (trend === undefined || perWeek === undefined) assert.doesNotMatch(text, /trend [0-9]|per week/);
+  if (trend === undefined || perWeek === undefined) assert.doesNotMatch(text, /[Tt]rend [0-9]|per week/);
   else if (isShown) {
     const [value, rate] = [weigh(trend, 1), `${sign(perWeek)} per week`];
-    assert.ok(text.includes(isPage ? `trend ${value} ${rate}` : `${value}, ${rate}`), `${value} ${rate} in ${text}`);
+    assert.ok(text.includes(isPage ? `Trend ${value} ${rate}` : `${value}, ${rate}`), `${value} ${rate} in ${text}`);
   }
   if (goal === undefined || toGoal === undefined) assert.doesNotMatch(text, / goal|GOAL/);
   else {

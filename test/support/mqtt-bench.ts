@@ -98,13 +98,22 @@ export function reading(userId: UserId, kilograms: number, takenAt: string, chan
   return { ...toReading(userId, weighIn(kilograms, new Date(takenAt))), ...changes };
 }
 
-/** Lets time pass, until it is so. */
+/** How long a test waits for something, in real time. */
+const MOST_MS = 60_000;
+
+/**
+ * Lets time pass, until it is so.
+ *
+ * @throws after a minute of real time
+ */
 export async function eventually(
   { clock }: Pick<MqttBench, 'clock'>,
   isSo: () => boolean | Promise<boolean>,
   stepMs = 10_000,
 ): Promise<void> {
+  const startedMs = performance.now();
   while (!(await isSo())) {
+    if (performance.now() - startedMs > MOST_MS) throw new Error(`not so after ${MOST_MS / 1000} s: ${isSo}`);
     await clock.advance(stepMs);
     await new Promise<void>((resolve) => setTimeout(resolve, 5));
   }

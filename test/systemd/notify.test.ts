@@ -146,7 +146,7 @@ describe('what systemd hands over', () => {
       client_secret: SECRET,
     });
     assert.match(said, /PORT: expected a number/);
-    assert.match(said, /STATUS_PROT is no setting of weighbridge; did you mean STATUS_PORT/);
+    assert.match(said, /STATUS_PROT is not a weighbridge setting\. Did you mean STATUS_PORT\?/);
     assert.doesNotMatch(said, /required|hush/);
   });
 

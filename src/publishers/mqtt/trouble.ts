@@ -157,7 +157,7 @@ function judge(error: unknown): Facts {
     const hint = 'Set MQTT_CERT_FILE and MQTT_KEY_FILE to a certificate from the certificate authority of the broker.';
     return settings('mqtt_client_certificate', `requires a different client certificate (${name})`, hint);
   }
-  if (name === TOO_LONG_FOR_WS) return tooLong('a message');
+  if (name === TOO_LONG_FOR_WS) return tooLong('a long message');
   if (name.startsWith('ERR_SSL') || name.startsWith('EPROTO')) {
     const hint = 'Use mqtts:// and usually port 8883 with TLS, or mqtt:// and port 1883 without TLS.';
     return settings('mqtt_tls', `does not use TLS on this port (${name})`, hint);
@@ -196,7 +196,7 @@ function ending(reason: number): Facts {
 function failing(error: unknown): Facts {
   if (!(error instanceof Error)) return passing(LOST, 'closed the connection', RECONNECTING);
   const code = errorCode(error);
-  if (code === TOO_LONG_FOR_WS) return tooLong('a message');
+  if (code === TOO_LONG_FOR_WS) return tooLong('a long message');
   // Mosquitto refuses a message above its message_size_limit with a reason that MQTT 5 does not allow there.
   if (error.message.startsWith('Invalid puback')) return settings(EXCEEDED, 'rejected a message', SEE_LIMITS);
   return passing(LOST, `closed the connection (${code ?? error.message})`, RECONNECTING);

@@ -77,7 +77,7 @@ test('where an answer with the newest changes first breaks off, the cursor stays
   await bench.collector.reconcile(ANNA);
   assert.deepEqual(bench.cursors.get(ANNA), TAKEN);
   assert.equal(bench.journal.lines.length, 1);
-  assert.match(bench.log.texts('trouble').join(), /does not say how to ask for it/);
+  assert.match(bench.log.texts('trouble').join(), /does not show how to ask for them/);
 });
 
 test('where the answer for a window breaks off, the changes since the cursor are asked for', async () => {

@@ -435,7 +435,7 @@ describe('with STATUS_LINK=off', () => {
       assert.doesNotMatch(body, /oauth2_user|withings/i, method);
     }
     const begun = await ask(daemon.port, {}, { path: '/backfill/1234', method: 'POST' });
-    assert.deepEqual([begun.status, begun.body], [404, '']);
+    assert.equal(begun.status, 404);
     const { status, body } = await ask(daemon.port, {}, { path: '/' });
     assert.equal(status, 200);
     assert.doesNotMatch(body, /href="\.?\/link"|Link another|Fetch past years|<form/);
