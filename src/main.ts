@@ -43,7 +43,7 @@ function giveUp(): void {
 
 /** Ends at once, even during work. */
 function end(code: ExitCode): void {
-  // exit() waits for Node's threads, and a file operation or a name server that hangs has one of them.
+  // exit() waits for Node's threads, and a hanging file operation or name server occupies one.
   if (process.getActiveResourcesInfo().some((name) => /^(FSReq|CloseReq|GetAddrInfo)/.test(name))) {
     const wait = fileWatch.longest();
     if (wait !== undefined) say(`error: stopped while the file system did not answer (${wait.doing})`);
@@ -122,7 +122,7 @@ function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // The process has ended already.
+    // The process has already ended.
   }
 }
 

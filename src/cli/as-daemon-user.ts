@@ -47,7 +47,7 @@ const HANDED_OVER = 'WEIGHBRIDGE_HANDED_OVER';
 
 type HandedOver = Pick<Shell, 'env' | 'written' | 'settingsFiles'> & Partial<Pick<Shell, 'service'>>;
 
-/** Runs this command in a process of the owner's. */
+/** Runs this command in a process of the owner. */
 async function handOver(shell: Shell, owner: Owner, host: Host): Promise<ExitCode> {
   const { env, written, settingsFiles, service, program } = shell;
   const { uid, gid } = owner;

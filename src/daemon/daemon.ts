@@ -38,7 +38,7 @@ export interface DaemonPorts {
   /** The problems of the set-up that show without the network, for the page. */
   readonly examine?: () => Promise<readonly Concern[]>;
   readonly clock?: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random?: () => number;
 }
 

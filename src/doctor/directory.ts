@@ -25,7 +25,7 @@ const TOO_LITTLE_BYTES = 5 * MEGABYTE;
 /** The numbers of statfs(2) for file systems in memory: tmpfs, ramfs. */
 const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 
-/** Everything that can be wrong with a directory. Writes a file into it and removes the file again. */
+/** Checks everything that can be wrong with a directory. Writes a file into it, and removes the file. */
 export async function checkDirectory(directory: Directory, files: FileSystem = nodeFiles): Promise<readonly Finding[]> {
   const { check, path } = directory;
   const misplaced = await findMisplaced(directory);

@@ -4,7 +4,7 @@ import { isPlausible } from '../domain/clock.ts';
 import type { ServiceState } from '../systemd/control.ts';
 import { broken, type Finding, ok, warning } from './finding.ts';
 
-/** Everything that is wrong with the settings, one finding each. */
+/** All problems of the settings, one finding each. */
 export function judgeSettings({ problems, warnings }: Pick<Parsed, 'problems' | 'warnings'>): readonly Finding[] {
   const findings = [
     ...problems.map((problem) => {

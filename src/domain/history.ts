@@ -52,7 +52,7 @@ export function firstFrom(values: Series, fromMs: number): number {
   return from;
 }
 
-/** A clock may be a day off, here or in the scale. A later value would squeeze a picture into a corner. */
+/** A clock may be a day off, here or in the scale. A later value would compress a picture. */
 const DAYS_AHEAD = 2;
 
 /** The histories without values dated far in the future. */

@@ -13,7 +13,7 @@ export interface AlreadyLinked {
 export interface Linked {
   readonly kind: 'linked';
   readonly userId: UserId;
-  /** There was a login before, which this one replaces. */
+  /** Whether this login replaces an earlier one. */
   readonly again: boolean;
   /** The link for another person, if this person was already linked and did not need to link again. */
   readonly switchLink: URL | undefined;
@@ -62,7 +62,7 @@ export interface ConsentRequest {
 export interface Consent {
   /** @param options.demo true for Withings' own demo user instead of an account */
   request(options: { readonly demo: boolean; readonly subscribe: boolean }): ConsentRequest & { readonly link: URL };
-  /** A link that logs the browser out at Withings, and then leads to a new consent link: for another account. */
+  /** A link for another account: it logs the browser out at Withings, and then leads to a new consent link. */
   switchAccount(options: { readonly subscribe: boolean }): URL;
   read(state: string): ConsentRequest | 'forged' | 'expired';
 }

@@ -37,7 +37,7 @@ export function retryDelayMs(trouble: Trouble, failures: number, random: number,
 export interface RetryOptions {
   readonly clock: Pick<Clock, 'sleep'>;
   readonly signal?: AbortSignal;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random?: () => number;
   readonly backoff?: Backoff;
   /** The most retries. */

@@ -9,7 +9,7 @@ const MOST_AHEAD_MS = 24 * 3_600_000;
 /** The content of the journal when new readings arrive. */
 export interface JournalView {
   group(userId: UserId, groupId: number): GroupState | undefined;
-  /** The other people at whom this group counts or is held. */
+  /** The other people for whom this group counts or is held. */
   otherOwners(userId: UserId, groupId: number): readonly UserId[];
   /** A person's weights that count, with `fromMs <= takenMs < toMs`. */
   weights(userId: UserId, fromMs: number, toMs: number): readonly GroupWeight[];

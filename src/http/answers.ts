@@ -25,7 +25,7 @@ export function isSame(one: string, other: string): boolean {
   return timingSafeEqual(digest(one), digest(other));
 }
 
-/** The rest of a refused request is not worth reading, so the connection is closed. */
+/** Closes the connection, because the rest of a refused request is not worth reading. */
 export function refuse(response: Response, status: number, reason?: string): void {
   response.status(status).set('connection', 'close');
   if (reason === undefined) response.end();

@@ -105,7 +105,7 @@ export function mostConnections(limits: string): number {
   return Math.min(MOST_CONNECTIONS, Math.max(LEAST_CONNECTIONS, share));
 }
 
-/** A client that opens connections and sends nothing must not keep Withings out: the newest is always accepted. */
+/** A client with silent connections must not keep Withings out, so the newest is always accepted. */
 function closeTheOldest(server: Server, most: number): void {
   const open = new Set<Socket>();
   server.on('connection', (socket) => {

@@ -28,7 +28,7 @@ export interface ActionNeeded {
   readonly remedy?: Html;
 }
 
-/** Everything that is wrong, each once, the most urgent first. */
+/** All problems, each once, the most urgent first. */
 export function actionsNeeded(view: PageView): ActionNeeded[] {
   const { status, concerns } = view;
   const { people, publishers, troubles } = status;

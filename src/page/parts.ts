@@ -52,7 +52,7 @@ export function sayNoWeighIns(person: PersonStatus, { troubles }: Status): strin
   return 'The link works. The first weigh-in appears here automatically.';
 }
 
-/** Drawn with a pen on 24 × 24. */
+/** The strokes of the icons, on 24 × 24. */
 const ICONS = {
   battery: 'M4 8h13v8H4V8M20 11v2M7 11v2',
   call: 'M6 17V11a6 6 0 0 1 12 0v6l1.5 1.5h-15L6 17M10 21h4M3 3l18 18',

@@ -73,7 +73,7 @@ function sayGoal({ goal, toGoal = 0 }: Derived, unit: WeightUnit): string | unde
   return `${sayChange(toGoal, unit)} to the goal of ${formatWeight(goal, unit)}`;
 }
 
-/** `−0.40 kg since the weigh-in before (yesterday)`: as the scale showed it. */
+/** `−0.40 kg since the weigh-in before (yesterday)`, by the values of the scale. */
 export function changeSincePrevious(weights: Series, unit: WeightUnit, now: Date): string | undefined {
   const [before, last] = [weights.at(-2), weights.at(-1)];
   if (before === undefined || last === undefined) return undefined;

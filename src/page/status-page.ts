@@ -60,7 +60,7 @@ function healthOf({ answersRedirect, status, reconcileMs }: PageView, actions: r
   return { ...well, headline: notes ? `OK, ${notes} ${notes === 1 ? 'note' : 'notes'}` : 'OK' };
 }
 
-/** The pill on top. */
+/** The pill at the top. */
 function drawHealth(view: PageView, { tone, headline, isOpen }: Health, actions: readonly ActionNeeded[]): Html {
   if (isOpen) return html`<a class="pill ${tone}" href="#actions">${headline}</a>`;
   return html`<details id="more-health"><summary class="pill ${tone}">${headline}</summary>

@@ -4,7 +4,7 @@ import type { Clock } from '../domain/clock.ts';
 /** Timers count to 2^31 ms; longer waits are split. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** Time as it passes. */
+/** The clock of this machine. */
 export const realClock: Clock = {
   now: () => new Date(),
   elapsedMs: () => performance.now(),

@@ -30,7 +30,7 @@ const FLAGS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Opens a regular file or a directory, and nothing else: a FIFO may never end, and neither does `/dev/zero`.
+ * Opens only a regular file or a directory: a FIFO may never end, and neither does `/dev/zero`.
  *
  * @throws Trouble `not_a_file`
  */
@@ -230,7 +230,7 @@ export function parent(path: string): string {
   return path.slice(0, path.lastIndexOf('/')) || '/';
 }
 
-/** An error of the file system as a Trouble for the person who can repair it. Any other error comes back as it is. */
+/** An error of the file system as a Trouble for the person who can repair it. Any other error is returned unchanged. */
 export function storageTrouble(doing: string, error: unknown): unknown {
   const code = errorCode(error);
   if (error instanceof Trouble || code === undefined) return error;

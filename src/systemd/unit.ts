@@ -9,7 +9,7 @@ const BACKS_OFF = 254;
 export interface UnitOptions {
   /** Node, and its script. */
   readonly program: { readonly node: string; readonly script: string };
-  /** The number that `systemctl --version` begins with. */
+  /** The version number of `systemctl --version`. */
   readonly systemd: number;
 }
 

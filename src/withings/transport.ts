@@ -26,9 +26,9 @@ export interface TransportOptions {
     turn(call: { readonly key: string; readonly urgent: boolean }): Promise<void>;
     pause(ms: number): void;
   };
-  /** Measures how long an answer may take. */
+  /** The clock for the time limit of an answer. */
   readonly clock: Pick<Clock, 'sleep'>;
-  /** Ends waiting for a turn when it aborts, and every call that does not carry a login. */
+  /** When it aborts, it ends the waiting for a turn, and every call whose answer is not a login. */
   readonly signal: AbortSignal;
 }
 

@@ -9,7 +9,7 @@ export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
-/** Every answer's outer shape. Success is status 0 and nothing else. */
+/** The outer shape of every answer. Only status 0 is success. */
 export interface Envelope {
   readonly status: number;
   readonly error: string;

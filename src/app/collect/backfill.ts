@@ -44,7 +44,7 @@ export interface BackfillState {
   readonly groups: number;
   /** How many of them the journal did not have, or had in another version. */
   readonly added: number;
-  /** When the first and the last of them were measured. */
+  /** When the first and the last of these groups were measured. */
   readonly first: Date | undefined;
   readonly last: Date | undefined;
   /** How many were left to the daemon, because they changed a short while ago. */
@@ -61,7 +61,7 @@ export interface BackfillWatch {
   progress(state: BackfillState): void;
   /** The run retries after `waitMs`. */
   waiting(trouble: Trouble, waitMs: number): void;
-  /** Withings sent a group that cannot be read: `what` is wrong with it. The rest is in the journal. */
+  /** Withings sent an unreadable group, with the problem `what`. The rest is in the journal. */
   unreadable(window: TimeWindow, what: string): void;
 }
 
@@ -72,7 +72,7 @@ export interface BackfillPorts {
   readonly store: BackfillStore;
   readonly unreadable: Pick<UnreadableStore, 'keep'>;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly watch: BackfillWatch;
   readonly signal: AbortSignal;

@@ -37,7 +37,7 @@ export function createBedIntake(ports: {
   readonly hasSecret: boolean;
   readonly people: People;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly log: Log;
   readonly signal: AbortSignal;

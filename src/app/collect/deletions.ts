@@ -31,7 +31,7 @@ export interface Deletions {
 
 export interface Expected {
   readonly groups: readonly GroupState[];
-  /** By `clock.elapsedMs()`. */
+  /** When the query was sent, by `clock.elapsedMs()`. */
   readonly askedMs: number;
 }
 

@@ -24,14 +24,14 @@ const AT_ONCE = 2;
 export interface Request {
   /** The times of measurement in the notifications. */
   readonly windows: readonly TimeWindow[];
-  /** Everything that has changed since the cursor. */
+  /** Whether to fetch everything since the cursor. */
   readonly since: boolean;
-  /** The person has just stepped on the scale. */
+  /** Whether the person has just stepped on the scale. */
   readonly urgent: boolean;
 }
 
 export interface TakenRequest extends Request {
-  /** The fetch before this one failed. */
+  /** Whether the previous fetch failed. */
   readonly isRetry: boolean;
 }
 
@@ -41,7 +41,7 @@ export interface Outcome {
   readonly nowMs: number;
   /** The windows without any group. */
   readonly empty: readonly TimeWindow[];
-  /** Something was new to the journal. */
+  /** Whether anything was new to the journal. */
   readonly fruitful: boolean;
 }
 

@@ -45,7 +45,7 @@ export async function askInParts(
 /**
  * The trouble with an answer that is not whole.
  *
- * @param next of its last part
+ * @param next the `next` of its last part
  */
 export function brokenOff(next: number | undefined): Trouble {
   const [code, what] =

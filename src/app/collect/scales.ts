@@ -22,7 +22,7 @@ export function createScales(ports: {
   readonly accessTokens: Pick<AccessTokens, 'get'>;
   readonly source: ScaleSource;
   readonly personStates: Pick<PersonStates, 'of' | 'change'>;
-  /** Everyone who is linked. */
+  /** All linked people. */
   readonly household: () => Promise<readonly UserId[]>;
   readonly people: People;
   readonly clock: Clock;

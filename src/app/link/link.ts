@@ -254,7 +254,7 @@ function isWeighIn(reading: Parameters<typeof weightOf>[0]): boolean {
   return weightOf(reading) !== undefined && counts(reading);
 }
 
-/** The code, and the request that it answers; or why it answers none. */
+/** The code and its request, or the reason why there is none. */
 function readRedirect(
   { code, state, error }: Redirect,
   consent: Consent,

@@ -21,7 +21,7 @@ export function startBedOutbox(ports: {
   readonly troubles: Pick<PublisherTroubles, 'report' | 'over' | 'contacted'>;
   readonly maxAgeMs: number;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly log: Log;
 }): AsyncDisposable {

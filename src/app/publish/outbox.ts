@@ -43,7 +43,7 @@ export function startOutbox(ports: {
   readonly offsets: OffsetStore;
   readonly troubles: PublisherTroubles;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly log: Log;
   /** How old a fresh reading of this person may be. */

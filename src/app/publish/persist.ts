@@ -22,7 +22,7 @@ export type Persist = <T>(
 export function createPersist(ports: {
   readonly troubles: Pick<PublisherTroubles, 'report' | 'over'>;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly signal: AbortSignal;
 }): Persist {

@@ -41,7 +41,7 @@ const SILENT_MS = 3_600_000;
  * earlier process noted a refused login, which may be replaced. Later events are reported here and remembered.
  */
 export interface LiveStatus {
-  /** Withings has sent a notification about a user, linked or not. */
+  /** Withings sent a notification about a user, linked or not. */
   notified(userId: UserId): void;
   /** A fetch succeeded. */
   contacted(userId: UserId): void;

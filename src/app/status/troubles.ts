@@ -15,7 +15,7 @@ export interface CurrentTrouble {
   readonly trouble: Trouble;
   /** The text of the log line. */
   readonly text: string;
-  /** By `clock.elapsedMs()`. */
+  /** When the trouble began, by `clock.elapsedMs()`. */
   readonly sinceMs: number;
 }
 

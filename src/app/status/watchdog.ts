@@ -8,7 +8,7 @@ const ROUND_LIMIT_MS = 10 * 60_000;
 const ATTEMPT_LIMIT_MS = 60 * 60_000;
 /** A worn-out card takes seconds. */
 const FILES_LIMIT_MS = 3 * 60_000;
-/** How long a file operation may take without a line in the log, and how often to look. */
+/** How long a file operation may take without a line in the log, and how often to check. */
 const HANG_MS = 30_000;
 const HANG_LOOK_MS = 10_000;
 /** How often to report the status if systemd expects no sign of life. */

@@ -173,7 +173,7 @@ async function copy(from: string, to: string): Promise<void> {
   if ((await lstat(from)).isSymbolicLink()) throw new Error(`${from} is a link. Replace it with the file itself.`);
   await using source = await openRegular(from, constants.O_RDONLY | constants.O_NOFOLLOW);
   await using target = await open(to, 'wx', FILE_MODE);
-  // Streams would close the files.
+  // A loop copies, because streams would close the files.
   const buffer = Buffer.alloc(1024 * 1024);
   for (;;) {
     const { bytesRead } = await source.read(buffer, 0, buffer.length);

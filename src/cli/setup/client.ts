@@ -63,7 +63,7 @@ function checkWord(name: string): Check {
   return (text) => (/\s/.test(text) ? 'Remove the space.' : check(text));
 }
 
-/** A signed call for a nonce, which involves no login. */
+/** The failure of a signed call for a nonce, which involves no login. */
 async function failureOf(session: Session, credentials: Credentials): Promise<Trouble | undefined> {
   const config = session.config();
   const shell = session.shell();

@@ -11,7 +11,7 @@ const LISTEN_MS = 500;
 const MOST_LINES = 100;
 const LONGEST_LINE = 500;
 
-/** Sends a signal to a process group; a group that is gone is fine. */
+/** Sends a signal to a process group; a missing group is fine. */
 export type SignalGroup = (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
 
 export interface Run {

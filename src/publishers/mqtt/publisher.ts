@@ -28,7 +28,7 @@ export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
   /** Home Assistant's time from a discovery message to its subscription, if not `SUBSCRIBE_MS`. */
   readonly subscribeMs?: number | undefined;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly log: Log;
 }
@@ -245,7 +245,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 
   const deliver = async (until: AbortSignal, work: (connection: Connection) => Promise<void>) => {
     deliveries += 1;
-    // A message to a broker that has frozen fails when the connection ends.
+    // A message to a frozen broker fails when the connection ends.
     const onCut = () => stop.abort();
     until.addEventListener('abort', onCut, { once: true });
     try {

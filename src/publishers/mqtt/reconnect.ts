@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts';
 import type { Version } from './packet.ts';
 import { TAKEN_OVER, takenOver } from './trouble.ts';
 
-/** The broker is often on the same machine and starts a moment later; after a while a try a minute is enough. */
+/** The broker is often on the same machine and starts a moment later. After a while, a try a minute is enough. */
 const BACKOFF = { firstMs: 1_000, longestMs: 60_000 };
 /** A connection that ends sooner counts as a failed one. */
 const STEADY_MS = 60_000;
@@ -38,7 +38,7 @@ export function keepConnected(ports: {
   /** The first step of every connection. If it fails, the connection is closed. */
   readonly greet: (connection: Connection) => Promise<void>;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly log: Log;
   readonly troubles: LinkTroubles;

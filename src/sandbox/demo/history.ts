@@ -60,7 +60,7 @@ function weighIn({ userId, model, course, fat }: Life, daysAgo: number, takenAt:
   };
 }
 
-/** Water makes a person heavier, and not fatter. */
+/** Water makes a person heavier, but not fatter. */
 export function bodyOf(fatRatio: number, noise: number): Body {
   return { fatRatio: fatRatio - noise * 0.25, pulse: Math.round(61 + noise * 6) };
 }

@@ -222,7 +222,7 @@ export function createRest(): () => Promise<void> {
   };
 }
 
-/** The items, with a rest now and then. */
+/** The items, with occasional rests. */
 export async function* inPortions<T>(items: readonly T[]): AsyncGenerator<T> {
   const rest = createRest();
   for (const item of items) {

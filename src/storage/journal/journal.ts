@@ -80,7 +80,7 @@ export async function openJournal(
       const { size } = stats;
       if (size === 0) await syncDirectory(files, parent(path));
       const file = identify(stats);
-      // A file that is shorter does not have the mark either.
+      // A shorter file does not have the mark either.
       if (file !== known.file || !(await isMarked(handle, markOf(known.piece, known.bytes)))) {
         const fromMs = clock.now().getTime() - ASKED_AGAIN_MS;
         for (const group of index.since(fromMs)) lost.set(keyOf(group), group);
