@@ -14,9 +14,7 @@ export interface Host {
   /** The arguments with which Node runs this command: its own, the script and the script's. */
   readonly nodeArguments: readonly string[];
   readonly chdir: (path: string) => void;
-  /**
-   * This is only for SIGTERM: the terminal sends Ctrl-C to both processes, and a second signal would end them at once.
-   */
+  /** Not for Ctrl-C: the terminal sends that to both processes, and a second signal would end them at once. */
   readonly onTerminate: (listener: () => void) => void;
 }
 

@@ -11,9 +11,7 @@ import { type DateRange, describeEmptyRange, isEmptyRange } from './dates.ts';
 import { readSettings } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
-/**
- * Prints the journal: the last line of each group that is not taken back, by time. It reads one file and writes none.
- */
+/** Prints the journal: the last line of each group that is not taken back, by time. Reads one file, writes none. */
 export async function exportJournal(
   shell: Shell,
   options: DateRange & { readonly user?: UserId; readonly format: keyof typeof WRITERS },

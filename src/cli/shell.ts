@@ -72,8 +72,5 @@ export class ExitError extends Error {
   }
 }
 
-/**
- * A command: does its work and returns its exit code. It throws an `ExitError` or a `Trouble`; anything else is a
- * defect.
- */
+/** A command: works and returns its exit code. It throws an `ExitError` or a `Trouble`; anything else is a defect. */
 export type Run = (shell: Shell) => Promise<ExitCode>;

@@ -31,10 +31,7 @@ export interface Parsed {
   /** The settings with the default instead of each wrong value: for display, not to run. */
   readonly readable: Config;
   readonly problems: readonly Problem[];
-  /**
-   * Unknown names that look like a setting, settings without their partner, guessable secrets, and values that Withings
-   * does not allow.
-   */
+  /** Names similar to settings, settings without a partner, guessable secrets, values that Withings does not allow. */
   readonly warnings: readonly Warning[];
 }
 
@@ -111,10 +108,7 @@ function readCallback({ given, optional }: Settings) {
   /** The URL at which Withings, or a browser on this computer, reaches weighbridge. */
   const own = url ?? (redirect !== undefined && isLoopback(redirect.hostname) ? redirect : undefined);
   return {
-    /**
-     * The URL exactly as registered with Withings. Without it Withings cannot send notifications, and weighbridge
-     * polls.
-     */
+    /** The URL exactly as registered. Without it Withings cannot send notifications, and weighbridge polls. */
     url: url && given('CALLBACK_URL'),
     /** The URL to which Withings redirects the browser after the consent, exactly as registered. */
     redirectUrl: url === undefined ? redirect && given('REDIRECT_URL') : given('CALLBACK_URL'),

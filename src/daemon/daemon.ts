@@ -172,7 +172,7 @@ export async function startDaemon(
 
   return {
     publicAddress,
-    /** Undefined if the private port is off. */
+    /** Undefined if the status port is off. */
     privateAddress,
     /** Loads the rest after the start: an update replaces the files of a running program. */
     async load(): Promise<void> {

@@ -121,9 +121,7 @@ async function canBeMade(path: string): Promise<boolean> {
   }
 }
 
-/**
- * Writes a file as tokens and cursors are written: synced, renamed, the directory synced. Tokens are locked as well.
- */
+/** Writes a file like tokens and cursors: synced, renamed, the directory synced. Tokens are locked as well. */
 async function tryOut({ check, path }: Directory, files: FileSystem): Promise<void> {
   const trial = `${path}/${TRIAL}`;
   try {

@@ -21,10 +21,7 @@ export interface BedEvent {
 /** A stored event; `number` counts events in their order of arrival. */
 export type NumberedBedEvent = BedEvent & { readonly number: number };
 
-/**
- * Equal for the same person, kind and date. The device does not count, because a caller that repeats an event could
- * change it.
- */
+/** Equal for the same person, kind and date. A caller could repeat an event with another device. */
 export function bedKey({ userId, kind, at }: BedEvent): string {
   return JSON.stringify([userId, kind, at.getTime()]);
 }

@@ -17,10 +17,7 @@ export async function within<T>(work: Promise<T>, ms: number, clock: Pick<Clock,
   return await Promise.race([work, late]).finally(() => done.abort());
 }
 
-/**
- * Whether `everyMs` has passed since then, for periodic work. A date in the future was written while the clock was
- * wrong.
- */
+/** Whether `everyMs` has passed since then. A date in the future was written while the clock was wrong. */
 export function isPeriodOver(lastAt: Date | undefined, everyMs: number, now: Date): boolean {
   const agoMs = now.getTime() - (lastAt?.getTime() ?? 0);
   return agoMs < 0 || agoMs >= everyMs;

@@ -55,10 +55,7 @@ export interface ConsentRequest {
   readonly subscribe: boolean;
 }
 
-/**
- * Makes consent links, and recognises the state of one. Two processes with the same settings recognise each other's
- * links.
- */
+/** Makes consent links, and recognises their states, also those of a process with the same settings. */
 export interface Consent {
   /** @param options.demo true for Withings' own demo user instead of an account */
   request(options: { readonly demo: boolean; readonly subscribe: boolean }): ConsentRequest & { readonly link: URL };

@@ -2,9 +2,7 @@ import { parseSeconds } from './dates.ts';
 import type { TimeWindow } from './measure.ts';
 import { parseUserId, type UserId } from './token.ts';
 
-/**
- * Withings' notification of a change. It is unsigned, so it is only a hint to fetch data. A bed event is the exception.
- */
+/** Withings' notification of a change. It is unsigned, so only a hint to fetch data, except for a bed event. */
 export interface Notification {
   readonly userId: UserId;
   readonly appli: number;

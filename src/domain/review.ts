@@ -144,9 +144,7 @@ export function isDue({ held, takenAt }: GroupState, now: Date): boolean {
   return held === 'future' && !isAhead(takenAt, now);
 }
 
-/**
- * The heart rate of a weigh-in is not surer than its weight: groups without a weight are held, and released, with it.
- */
+/** The heart rate is not surer than the weight: groups without a weight are held and released with it. */
 async function letFollow(userIds: readonly UserId[], work: Work): Promise<void> {
   const { view, draft } = work;
   const lines = draft.lines();
@@ -183,10 +181,7 @@ async function holdBeside({ userId, takenAt }: Reading, held: HeldReason, work: 
   }
 }
 
-/**
- * Releases groups that were held with a weight, when no weight at that moment is held any more. It also does so after a
- * torn write.
- */
+/** Releases groups that were held with a weight, once no weight at that moment is held, even after a torn write. */
 async function releaseBeside(userId: UserId, held: readonly GroupState[], work: Work): Promise<void> {
   const { view, draft } = work;
   for (const group of held) {
@@ -208,9 +203,7 @@ function hasWeightBeside(userId: UserId, takenAt: Date, work: Work): boolean {
   return known.some(isOld) || linesAround(userId, takenAt, work).some(isCounted);
 }
 
-/**
- * The groups that are held only with these weights. When the weights are deleted or forgotten, these groups are too.
- */
+/** The groups that are held only with these weights. They are deleted or forgotten with the weights. */
 export function heldWith(
   view: Pick<JournalView, 'heldOf'>,
   userId: UserId,

@@ -110,9 +110,7 @@ export interface PersonState {
   /** Undefined while the login works, or is untried. */
   readonly needsLogin: Hitch | undefined;
   readonly subscription: SubscriptionState | undefined;
-  /**
-   * `unsubscribe` was run, or a login without a subscription: Withings must not send notifications about this person.
-   */
+  /** `unsubscribe` was run, or a login without a subscription: Withings must not notify about this person. */
   readonly leaveUnsubscribed: boolean;
   /** When the last 90 days were compared with Withings' groups. */
   readonly checkedAt: Date | undefined;

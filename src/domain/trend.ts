@@ -135,10 +135,7 @@ export function fillBuckets(
 
 /** The least number of days in the last three weeks for a trend. */
 const LEAST_DAYS = 3;
-/**
- * The least time between the first and the last of them: from a Monday to the next Sunday, at any hour. Less proves
- * nothing about a week.
- */
+/** The least time from the first to the last of them: a Monday to the next Sunday, at any hour. Less is not a week. */
 const LEAST_REACH_MS = 5.5 * DAY_MS;
 
 export interface TrendNow {

@@ -6,9 +6,7 @@ export const PROOF_HEADER = 'weighbridge-proof';
 /** The same for the daemon's login directory, which the daemon does not reveal. */
 export const DIRECTORY_HEADER = 'weighbridge-place';
 
-/**
- * Makes a proof from a nonce that only our daemon can make. With a directory, only a daemon with its logins there can.
- */
+/** Makes a proof from a nonce, as only our daemon can. With a directory, only a daemon with logins there can. */
 export type Prove = (nonce: string, directory?: string) => string;
 
 /** The caller chooses the nonce, so each proof has its own purpose: none may confirm a guess at the other. */

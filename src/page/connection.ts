@@ -14,10 +14,7 @@ interface Said {
   readonly reason?: string | undefined;
 }
 
-/**
- * The connection between Withings and weighbridge for a person: a line that unfolds, open if the connection does not
- * work.
- */
+/** The connection between Withings and weighbridge for a person: a line that unfolds, open if it does not work. */
 export function drawConnection(person: PersonStatus, view: PageView): Html {
   const { userId, login, subscription, lastNotification, lastContact, scales } = person;
   const { now } = view;

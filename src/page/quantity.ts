@@ -26,10 +26,7 @@ export interface Quantity {
 const facts = (digits: number, leastSpan: number) => ({ digits, leastSpan });
 type Facts = ReturnType<typeof facts>;
 
-/**
- * The quantities that households watch, the most important first. The page shows the first ones at once, the others on
- * demand.
- */
+/** A household's quantities, the most important first. The page shows the first ones at once, the others on demand. */
 const COMPOSITION: Readonly<Record<string, Facts>> = {
   fat_ratio: facts(1, 2),
   muscle_mass: facts(1, 2),

@@ -78,8 +78,7 @@ export function createGrants(now: () => number) {
       return found.redirectUri === redirectUri ? start(found.userId, found.scope) : 'other redirect_uri';
     },
     /**
-     * A new pair for a valid refresh token. The previous one is valid for 8 hours, or until the new access token is
-     * used.
+     * A new pair for a valid refresh token. The old one is valid for 8 hours, or until the new access token is used.
      */
     refresh(refreshToken: string): TokenPair | undefined {
       const login = find(refreshToken);
@@ -97,7 +96,7 @@ export function createGrants(now: () => number) {
     /** Whether a refresh with this token would work. Changes nothing. */
     accepts: (refreshToken: string): boolean => find(refreshToken) !== undefined,
     /**
-     * The rest of the token's lifetime in milliseconds: a year for the newest, 8 hours at most for the previous one.
+     * The rest of the token's lifetime in milliseconds: a year for the newest, at most 8 hours for the previous one.
      */
     livesForMs(refreshToken: string): number {
       const login = find(refreshToken);

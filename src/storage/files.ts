@@ -138,10 +138,7 @@ export interface Reservation extends AsyncDisposable {
    * @param check runs after all writes, right before the replacement; it may throw
    */
   commit(text?: string, check?: () => Promise<void>): Promise<void>;
-  /**
-   * If `check` refused the target: keeps the written file under this name in the same directory. It takes no more
-   * space.
-   */
+  /** If `check` refused the target: keeps the written file under this name in the directory, without more space. */
   keepAs(other: string): Promise<void>;
 }
 

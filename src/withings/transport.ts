@@ -110,8 +110,7 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 /**
- * The package and TLS take 25 and 10 ms to load. The daemon loads them when its port is open, a command with its first
- * call.
+ * The package and TLS load in 25 and 10 ms. The daemon loads them after opening its port, a command at its first call.
  */
 export async function loadAxios(): Promise<AxiosStatic> {
   const { default: axios } = await import('axios');

@@ -187,10 +187,7 @@ const MOST_UNKNOWN = 200;
 /** The most numbers that one line names. */
 const MOST_NAMED = 5;
 
-/**
- * Withings adds numbers without notice. The journal keeps each one unchanged. A log line reports the new numbers in a
- * reading.
- */
+/** Withings adds numbers without notice. The journal keeps each one. A log line reports the new ones. */
 function createUnknownReporter(log: Log): (reading: Reading) => void {
   const told = new Set<string>();
   return (reading) => {

@@ -10,10 +10,7 @@ import { createFetchQueue, type FetchQueue, type Request, type TakenRequest } fr
 import { isWithin, union } from './queries.ts';
 import type { Scales } from './scales.ts';
 
-/**
- * The most urgent attempts at a time. Background work has its own limit, so that a person on the scale never waits
- * behind it.
- */
+/** The most urgent attempts at a time. Background work has its own limit, so a person on the scale never waits. */
 const MOST_URGENT = 4;
 const MOST_BACKGROUND = 2;
 /** The most windows of different days that are fetched one by one. */

@@ -10,9 +10,7 @@ const MOST_MISSING = 2;
 
 /** The journal's groups in a window that an answer lacks. */
 export interface Comparison {
-  /**
-   * The groups that are missing for the first time, or less than a minute after it. Their window needs another query.
-   */
+  /** The groups missing for the first time, or less than a minute later. The window needs another query. */
   readonly suspects: readonly GroupState[];
   /** The groups that the journal took back. */
   readonly withdrawn: readonly JournalEntry[];

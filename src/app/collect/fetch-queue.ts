@@ -8,10 +8,7 @@ import { covers, union } from './queries.ts';
 const EMPTY_RETRIES_MS = [15_000, 60_000, 300_000];
 /** When to try a last time. */
 const LAST_CHANCE_MS = 600_000;
-/**
- * The distance between fetches, by how many in a row brought nothing new: a flood of false notifications costs less and
- * less.
- */
+/** The distance between fetches, by how many in a row brought nothing new. So false notifications cost ever less. */
 const SPACINGS_MS = [SAME_CALL_MS, 60_000, 300_000, 600_000];
 /** The most windows that are remembered one by one. */
 const MOST_WINDOWS = 8;

@@ -19,8 +19,7 @@ export interface Heights {
   learn(userId: UserId, groups: readonly MeasureGroup[]): Promise<void>;
   isDue(person: Pick<PersonState, 'heightAskedAt'>): boolean;
   /**
-   * Costs one call. Removes a height that the answer no longer has. Never fails: a missing height costs only the body
-   * mass index.
+   * Costs one call. Removes a height that is gone. Never fails: without a height only the body mass index is missing.
    */
   ask(userId: UserId): Promise<void>;
 }

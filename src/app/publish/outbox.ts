@@ -17,10 +17,7 @@ import { createPersist } from './persist.ts';
 
 /** How soon the outbox finds another process's lines (a backfill, a login). It gets this process's lines at once. */
 const LOOK_MS = 30_000;
-/**
- * If more than this is undelivered, some 200 lines, the offset is saved once in `SAVE_EVERY_MS`, not after each
- * delivery.
- */
+/** If more is undelivered, some 200 lines, the offset is saved once in `SAVE_EVERY_MS`, not after each delivery. */
 const FAR_BEHIND_BYTES = 64 * 1024;
 const SAVE_EVERY_MS = 1_000;
 /** A delivery that always meets our own defect must not block the others, or get lost in an outage. */

@@ -16,10 +16,7 @@ import { asTrouble, Trouble } from '../../domain/trouble.ts';
 import type { PersonStates } from '../status/person-states.ts';
 import type { WithAccess } from '../tokens/access-tokens.ts';
 
-/**
- * Withings sends a HEAD request to the callback on each subscribe, and rapid ones fail more often: other clients wait 5
- * s.
- */
+/** Withings sends a HEAD request on each subscribe, and rapid ones fail more often: other clients wait 5 s. */
 const BETWEEN_SUBSCRIBES_MS = 5_000;
 const BETWEEN_REVOKES_MS = 1_000;
 /** The code of the trouble that the person did not grant the scope of a category. */
@@ -39,10 +36,7 @@ export interface Subscriptions {
   repair(userId: UserId, options: Urgency): Promise<void>;
   /** The same in the background, unless the person's subscriptions were removed or never wanted. */
   keep(userId: UserId): Promise<void>;
-  /**
-   * Removes only our subscriptions, until `repair`; of very many only the first. Resolves with how many are removed and
-   * left.
-   */
+  /** Removes only ours, until `repair`; of very many only the first. Resolves with how many are removed and left. */
   remove(userId: UserId, options: Urgency): Promise<{ readonly removed: number; readonly left: number }>;
   /** Leaves everything as it is, until `repair`. */
   leave(userId: UserId): Promise<void>;

@@ -1,10 +1,7 @@
 import type { Clock } from '../../domain/clock.ts';
 import type { TokenStore, UserId } from '../../domain/token.ts';
 
-/**
- * Reading the tokens directory is cheap. Still, a stranger who posts user ids all day must not cause thousands of
- * reads.
- */
+/** Reading the tokens directory is cheap. Still, a stranger who posts user ids must not cause thousands of reads. */
 const LOOK_AGAIN_MS = 1_000;
 
 /** The people with a refresh token, without disk access. People are added while the program runs. */

@@ -26,9 +26,7 @@ export function describeWeighIn({ kilograms, takenAt }: WeighIn, { unit }: Peopl
   return `Last weigh-in: ${formatWeight(kilograms, unit)}, ${formatTime(takenAt, undefined)}`;
 }
 
-/**
- * The browser was still logged in at Withings, perhaps as the wrong person. The link has its own line, to be copied.
- */
+/** The browser was still logged in at Withings, perhaps as the wrong person. The link has its own line for copying. */
 export function describeSwitch(userId: UserId, people: People, link: URL): string {
   const name = people.names.get(userId) ?? nameOf(userId, people);
   return `${name} was already linked. To link another person, log out at Withings first, or use a private window.

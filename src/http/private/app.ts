@@ -22,7 +22,7 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-/** The port for the household itself: the status, as JSON and as a page. */
+/** The status port: the status as JSON and as a page. */
 export function createPrivateApp(options: PrivateAppOptions): Express {
   const { version, look, stuck, log } = options;
   const app = createApp();

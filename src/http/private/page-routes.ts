@@ -22,14 +22,9 @@ export interface Page {
   csv(userId: string): Promise<AsyncIterable<string> | undefined>;
   /** Calls `onChange` whenever the page may have changed. */
   watch(onChange: () => void): Disposable;
-  /**
-   * Withings' consent page. Undefined if the browser could not come back from it. Without this the page links no
-   * person.
-   */
+  /** Withings' consent page. Undefined if the browser could not come back: then the page links no person. */
   readonly link: (() => URL | undefined) | undefined;
-  /**
-   * Links by the browser's final address, if the browser does not come back. Undefined if the page has no form for it.
-   */
+  /** Links by the final address of a browser that does not come back. Undefined if the page has no form for it. */
   readonly linkPasted: ((address: string, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>) | undefined;
   /** Fetches past years of a person. False if the person does not exist. Undefined if the page has no button for it. */
   readonly backfill: ((userId: string) => Promise<boolean>) | undefined;

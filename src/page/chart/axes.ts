@@ -79,9 +79,7 @@ const STEPS = [
 const COARSEST = stepOf(timeYear, 365.2, 25, '%Y');
 const yearLabel = timeFormat('%Y');
 
-/**
- * The starts of weeks, months or years, in the time zone of this machine. The first month and each January have a year.
- */
+/** The starts of weeks, months or years, in this machine's time zone. The first month and each January have a year. */
 export function timeTicks({ fromMs, toMs }: Span): Tick[] {
   const most = (toMs - fromMs) / DAY_MS / (MOST - 0.5);
   const { ticks, days, label } = STEPS.find((step) => step.days >= most) ?? COARSEST;

@@ -289,8 +289,7 @@ export function createBoard(ports: BoardPorts) {
       await postScales(connection);
     },
     /**
-     * Publishes a reading's values unless the board has newer ones, and the derived values. False for a person who is
-     * not linked.
+     * Publishes a reading's values unless the board has newer ones, and the derived ones. False for an unlinked person.
      */
     async put(connection: Connection, { userId, takenAt, measures }: Reading): Promise<boolean> {
       if (!(await join(connection, userId))) return false;
@@ -310,9 +309,7 @@ export function createBoard(ports: BoardPorts) {
       await drop(connection, userId, [...known.keys()].filter(isOver));
       return true;
     },
-    /**
-     * Publishes whether the person is in bed; the device first if the bed is new. False for a person who is not linked.
-     */
+    /** Publishes whether the person is in bed; the device first if the bed is new. False for an unlinked person. */
     async putBed(connection: Connection, userId: UserId): Promise<boolean> {
       if (!shown.has(userId)) return await join(connection, userId);
       if (!retained.has(topics.inBed(userId))) {

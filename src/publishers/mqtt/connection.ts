@@ -48,8 +48,7 @@ export interface Connection {
   /** Whether the broker ended it without a reason while no message was on its way. */
   readonly endedIdle: boolean;
   /**
-   * Publishes the will, if there is one, and disconnects. After a second the connection is closed by force, and the
-   * broker publishes the will.
+   * Publishes the will, if any, and disconnects. After a second it ends by force, and the broker publishes the will.
    */
   close(): Promise<void>;
 }

@@ -24,10 +24,7 @@ export interface DeviceOptions {
   readonly name: string | undefined;
   /** The quantities in the person's readings. */
   readonly quantities: readonly string[];
-  /**
-   * The quantities that were taken back. Home Assistant removes a sensor only if the message has nothing but its
-   * platform.
-   */
+  /** The withdrawn quantities. Home Assistant removes a sensor only if the message has nothing but its platform. */
   readonly gone?: readonly string[];
   /** Whether the person has a bed event, or had one that the broker may still keep. */
   readonly bed?: 'known' | 'gone' | undefined;

@@ -29,16 +29,13 @@ export const LONGEST_INCOMING = 16_384;
  * Follows a broker's bytes from packet to packet by their headers. The package itself collects a whole packet before it
  * checks the size.
  *
- * @returns a function that takes the next bytes. It returns the length of a too long packet as soon as its header
+ * @returns a function that takes the next bytes. It returns the length of an oversized packet as soon as its header
  * announces it.
  */
 export function createPacketWatch(longest: number): (bytes: Buffer) => number | undefined {
   /** The missing bytes of the current packet's body. */
   let left = 0;
-  /**
-   * The digits of the length read so far: at most four of seven bits, the lowest first. Undefined at the start of a
-   * packet.
-   */
+  /** The digits of the length so far: at most four of seven bits, the lowest first. Undefined between packets. */
   let digits: number[] | undefined;
 
   return (bytes) => {

@@ -39,7 +39,7 @@ const STOP_MS = 4_000;
 const SUBSCRIBE_MS = 2_000;
 /** How often the board reads who is linked, and their status. */
 const LOOK_MS = 60_000;
-/** After a too long message, weighbridge waits this long before it subscribes again. The message may be retained. */
+/** After an oversized message, weighbridge waits this long before it subscribes again. It may be retained. */
 const DEAF_MS = 3_600_000;
 /** The longest random wait after Home Assistant's birth message, because all its devices answer at once. */
 const BIRTH_MS = 5_000;
@@ -67,9 +67,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   const missed = createMissed();
   /** The codes of the broker's limits that were logged. */
   const limits = new Set<string>();
-  /**
-   * The connection with the subscription to Home Assistant's status, and the one on which a birth waits for its answer.
-   */
+  /** The connection that subscribed to Home Assistant's status, and the one on which a birth waits for its answer. */
   let heard: Connection | undefined;
   let answering: Connection | undefined;
   let deafUntilMs = 0;
@@ -91,7 +89,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     deliveredMs = clock.elapsedMs();
   };
 
-  /** Subscribes once on each connection, or later after a too long message. */
+  /** Subscribes once on each connection, or later after an oversized message. */
   const listen = async (connection: Connection) => {
     if (heard === connection) return;
     const homes = birthTopics(discoveryPrefix);

@@ -5,9 +5,7 @@ import type { Message } from './packet.ts';
 import type { LinkTroubles } from './reconnect.ts';
 import { EXCEEDED, endedAt, LOST, NOT_NOW, REFUSED } from './trouble.ts';
 
-/**
- * If so many connections in a row end at one topic, the topic is the cause: a broker may refuse a message by closing.
- */
+/** If so many connections in a row end at one topic, it is the cause: a broker may refuse a message by closing. */
 const ENDS = 2;
 /** How long nothing is sent to a topic at which the connection ends. */
 const REST_MS = 3_600_000;

@@ -68,10 +68,7 @@ export async function* inChunks(texts: AsyncIterable<string>): AsyncGenerator<st
   if (chunk !== '') yield chunk;
 }
 
-/**
- * A spreadsheet runs a text that begins like this, also with a full-width sign. Spreadsheets themselves write this
- * mark.
- */
+/** A spreadsheet runs a text that begins like this, also with a full-width sign. Spreadsheets write this mark. */
 function guard(text: string): string {
   return /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
 }

@@ -210,10 +210,7 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
 /** This is some milliseconds of work on a small computer. */
 const PORTION = 25;
 
-/**
- * Gives the event loop a turn after every few calls, so that http answers notifications while thousands of readings
- * arrive.
- */
+/** Gives the event loop a turn after every few calls, so that notifications are answered during long work. */
 export function createRest(): () => Promise<void> {
   let calls = 0;
   return async () => {
