@@ -247,7 +247,10 @@ describe('backfill', () => {
     await writeFile(join(home.directory, 'tokens', PERSON), 'dead-token\n');
     const { code, stdout, stderr } = await home.start(TEXT, BACKFILL).exited;
     assert.deepEqual([code, stdout], [1, '']);
-    assert.match(stderr, /\nerror: Withings rejected the login .*must link again: run "weighbridge login".*\n$/);
+    assert.match(
+      stderr,
+      /\nerror: Withings rejected the login .*must link again, on the status page or with "weighbridge login"\..*\n$/,
+    );
     assert.doesNotMatch(stderr, /dead-token/);
     assert.equal(await home.tokenFile(PERSON), 'dead-token\n');
   });

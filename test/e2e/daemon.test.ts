@@ -163,7 +163,10 @@ test('a refused refresh token leaves its file as it is and says that the person 
   await writeFile(join(home.directory, 'tokens/1234'), 'dead-token\n');
   await using daemon = await home.serve();
   const line = await daemon.line(({ event }) => event === 'needs_login');
-  assert.match(String(line['text']), /Withings rejected the login.*must link again: run "weighbridge login"/);
+  assert.match(
+    String(line['text']),
+    /Withings rejected the login.*must link again, on the status page or with "weighbridge login"/,
+  );
   assert.equal(await home.tokenFile('1234'), 'dead-token\n');
 });
 

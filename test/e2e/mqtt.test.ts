@@ -161,7 +161,7 @@ describe('weighbridge serve with MQTT', () => {
     };
     const { code, stderr } = await runProgram(['serve'], { cwd: place.path, env });
     assert.equal(code, 78);
-    assert.match(stderr, /MQTT_URL must have no user in it/);
+    assert.match(stderr, /MQTT_URL: contains a user name/);
     assert.match(stderr, /MQTT_PREFIX: expected a topic/);
     assert.match(stderr, /warning: MQTT_PASSWORD without MQTT_USERNAME/);
     assert.doesNotMatch(stderr, /hidden-word/);

@@ -15,6 +15,20 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const NOW = new Date('2026-11-20T06:10:00Z');
 
+test('a write fails if the working directory was removed, and does not wait without end', async () => {
+  const before = process.cwd();
+  await using place = await temporaryDirectory();
+  process.chdir(place.path);
+  try {
+    assert.equal(process.cwd(), place.path);
+    await rm(place.path, { recursive: true });
+    const files = createLastingFiles(createRecordingLog());
+    await assert.rejects(files.open('./data/measures.jsonl', 'a'), { code: 'ENOENT' });
+  } finally {
+    process.chdir(before);
+  }
+});
+
 test('everything that is written is written again after rm -rf data, with a line for each directory', async () => {
   await using place = await temporaryDirectory();
   const data = `${place.path}/data`;
