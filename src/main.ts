@@ -10,10 +10,10 @@ import { goesToJournald, withPriority } from './systemd/journald.ts';
 
 /** The process edge: arguments, `.env`, signals and the exit code. Nothing else touches `process`. */
 
-/** A stop takes 10 s at most; whatever is stuck then is safe to leave (a login by the token rule). */
+/** A stop takes 10 s at most. Stuck work is then safe to abandon (a login by the token rule). */
 const STOP_DEADLINE_MS = 8_000;
 
-/** A file operation that has taken so long is not waited for at the end. */
+/** At its end, the process does not wait for a file operation that has taken longer than this. */
 const HANGS_MS = 10_000;
 
 const files: OwnFiles = {
@@ -31,9 +31,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     setTimeout(giveUp, STOP_DEADLINE_MS).unref();
   });
 }
-// Without a listener Node opens its inspector at this signal, and with that the memory, to every user of the computer.
+// Without a listener Node opens its inspector at this signal. Every user of the computer could then read its memory.
 process.on('SIGUSR1', () => undefined);
-// A reader that has gone away (`| head`) is no reason to lose a weigh-in.
+// A reader that has left (`| head`) must not cost a weigh-in.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 function giveUp(): void {
@@ -41,9 +41,9 @@ function giveUp(): void {
   end(codeWhenStuck);
 }
 
-/** Ends at once, whatever is going on. */
+/** Ends at once, even during work. */
 function end(code: ExitCode): void {
-  // exit() waits for Node's threads, and a file operation or a name server that hangs has one of them.
+  // exit() waits for Node's threads, and a hanging file operation or name server occupies one.
   if (process.getActiveResourcesInfo().some((name) => /^(FSReq|CloseReq|GetAddrInfo)/.test(name))) {
     const wait = fileWatch.longest();
     if (wait !== undefined) say(`error: stopped while the file system did not answer (${wait.doing})`);
@@ -59,7 +59,7 @@ function say(line: string): void {
   process.stderr.write(`${isErrorJournalled ? withPriority(line) : line}\n`);
 }
 
-/** What commands see of this process. What only they need is loaded with it, so that `--help` need not wait. */
+/** The process as commands see it. It loads what only they need, so that `--help` need not wait. */
 async function openShell(): Promise<Shell> {
   const notifyEnvironment = takeNotifyEnvironment();
   const { mergeSources, readCredentials, readDotenv } = await import('./config/sources.ts');
@@ -100,17 +100,17 @@ async function findHomeAssistant(): Promise<Shell['homeAssistant']> {
   return await openHomeAssistant(process.env, { say, clock: realClock, signal: stop.signal });
 }
 
-/** A hook of ours is found by its name, wherever weighbridge is installed. */
+/** Finds our hooks by name, wherever weighbridge is installed. */
 function searchPath(): string {
   return [process.env['PATH'], fileURLToPath(files.hooks)].filter(Boolean).join(':');
 }
 
-/** The files that settings were read from, for the person who looks for a mistake in them. */
+/** The files with the settings, for a person who looks for a mistake in them. */
 function settingsFiles(hasCredentials: boolean): readonly string[] {
   return [...(hasCredentials ? ['credentials of systemd'] : []), ...(existsSync('.env') ? [resolve('.env')] : [])];
 }
 
-/** Takes systemd's variables out of the environment: they are for this process, and not for the programs it starts. */
+/** Takes systemd's variables out of the environment: they are for this process, not for the programs that it starts. */
 function takeNotifyEnvironment(): Shell['notifyEnvironment'] {
   const names = ['NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC', 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'];
   const variables = Object.fromEntries(names.map((name) => [name, process.env[name]]));
@@ -122,7 +122,7 @@ function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // The process has ended already.
+    // The process has already ended.
   }
 }
 
@@ -141,12 +141,12 @@ async function* readLines(signal: AbortSignal): AsyncGenerator<string> {
   } finally {
     signal.removeEventListener('abort', close);
     close();
-    // What is piped in from now on is not read. A terminal may be asked again.
+    // Later piped input is not read. A terminal can be read a second time.
     if (!process.stdin.isTTY) process.stdin.destroy();
   }
 }
 
-/** For what works on the files of a daemon, beside it. */
+/** For commands that work on a daemon's files while it runs. */
 async function runBeside(command: Run): Promise<void> {
   await run(async (shell) => {
     const { runAsDaemonUser } = await import('./cli/as-daemon-user.ts');
@@ -159,7 +159,7 @@ async function runBeside(command: Run): Promise<void> {
   });
 }
 
-/** @param whenStuck the exit code where a stop is stuck in the step in hand */
+/** @param whenStuck the exit code if a stop is stuck in the current step */
 async function run(command: Run, whenStuck: ExitCode = ExitCode.failed): Promise<void> {
   codeWhenStuck = whenStuck;
   try {
@@ -168,7 +168,7 @@ async function run(command: Run, whenStuck: ExitCode = ExitCode.failed): Promise
     process.exitCode = error instanceof ExitError ? error.code : ExitCode.failed;
     if (!(error instanceof ExitError && error.message === '')) say(describe(error));
   }
-  // Otherwise the program waits for it.
+  // Otherwise the program waits for the operation.
   if ((fileWatch.longest()?.ms ?? 0) > HANGS_MS)
     end(process.exitCode === ExitCode.done ? ExitCode.done : ExitCode.failed);
 }
@@ -179,7 +179,7 @@ function describe(error: unknown): string {
   return `bug in weighbridge: ${error instanceof Error ? error.stack : error}\n${REPORT}`;
 }
 
-// The daemon runs for months with what it has loaded, and has no words to read: 8 ms and 2 MB less.
+// The daemon runs for months with its loaded code, and has no arguments to parse: this saves 8 ms and 2 MB.
 const words = process.argv.slice(2);
 if (words.length === 0 || words.join(' ') === 'serve') {
   await run(async (at) => (await import('./cli/serve.ts')).serve(at), ExitCode.done);

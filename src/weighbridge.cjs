@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 'use strict';
 
-// What `weighbridge` starts. Old Nodes cannot read the rest, so this file keeps to what Node 12 understands.
+// The start of `weighbridge`. Old Node versions cannot read the rest, so this file uses only Node 12 syntax.
 const [needed, found] = [require('../../package.json').engines.node.replace('>=', ''), process.versions.node];
 const [major, minor] = needed.split('.').map(Number);
 const [foundMajor, foundMinor] = found.split('.').map(Number);

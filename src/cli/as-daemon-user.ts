@@ -8,24 +8,24 @@ import { mergeSources, readCredentials, type Source } from '../config/sources.ts
 import { ENVIRONMENT_IN_STATE, SERVICE } from '../systemd/paths.ts';
 import { ExitCode, type Run, type Shell } from './shell.ts';
 
-/** The process, for what only it can do. */
+/** The operations of the process. */
 export interface Host {
   readonly environment: Record<string, string | undefined>;
-  /** Node's own arguments, the script and its arguments: Node runs this command with them. */
+  /** The arguments with which Node runs this command: its own, the script and the script's. */
   readonly nodeArguments: readonly string[];
   readonly chdir: (path: string) => void;
-  /** SIGTERM alone: the terminal sends Ctrl-C to both processes, and a second signal would end them at once. */
+  /** Not for Ctrl-C: the terminal sends that to both processes, and a second signal would end them at once. */
   readonly onTerminate: (listener: () => void) => void;
 }
 
-/** Runs a command that works on the files of a daemon; for root, as the user that owns the files. */
+/** Runs a command that works on a daemon's files. For root, it runs as the owner of the files. */
 export async function runAsDaemonUser(shell: Shell, command: Run, host: Host): Promise<ExitCode> {
   const at = handedOver(shell, host) ?? beside(shell, host);
   const owner = ownerBeside(at);
   return owner === undefined ? await command(at) : await handOver(at, owner, host);
 }
 
-/** What a command works on beside a daemon: the folder it is called in, or for root what the service works on. */
+/** The shell of a command that runs next to a daemon: for the current folder, or for root with the service's set-up. */
 function beside(shell: Shell, { environment, chdir }: Host): Shell {
   if (!existsSync(SERVICE.unit) || existsSync('.env')) return shell;
   if (!shell.isRoot) return existsSync('tokens') ? shell : { ...shell, service: 'outside' };
@@ -40,12 +40,12 @@ function beside(shell: Shell, { environment, chdir }: Host): Shell {
   };
 }
 
-/** The descriptor on which root hands the settings over, because the daemon's user may not read their file. */
+/** The descriptor on which root passes the settings, because the daemon's user may not read their file. */
 const HANDED_OVER = 'WEIGHBRIDGE_HANDED_OVER';
 
 type HandedOver = Pick<Shell, 'env' | 'written' | 'settingsFiles'> & Partial<Pick<Shell, 'service'>>;
 
-/** Runs this command in a process of the owner's. */
+/** Runs this command in a process of the owner. */
 async function handOver(shell: Shell, owner: Owner, host: Host): Promise<ExitCode> {
   const { env, written, settingsFiles, service, program } = shell;
   const { uid, gid } = owner;
@@ -77,7 +77,7 @@ interface Owner {
 }
 
 /**
- * The user that a command must work as, where root has called it and the files belong to another user. A login that root
+ * The user that a command must run as, if root started it and the files belong to another user. A login that root
  * rotated would be in a file that the daemon's user cannot read.
  */
 function ownerBeside({ env, isRoot }: Pick<Shell, 'env' | 'isRoot'>): Owner | undefined {
@@ -86,7 +86,7 @@ function ownerBeside({ env, isRoot }: Pick<Shell, 'env' | 'isRoot'>): Owner | un
   return owner.uid === 0 ? undefined : owner;
 }
 
-/** Of the directory, or of the one that it will be made in. */
+/** The owner of the directory, or of the parent of a missing one. */
 function ownerOf(path: string): Owner {
   return statSync(path, { throwIfNoEntry: false }) ?? ownerOf(dirname(path));
 }

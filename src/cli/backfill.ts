@@ -17,7 +17,7 @@ import { openCommand, readPeople } from './open-command.ts';
 import { openProgress, type Progress } from './progress.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
-/** Fetches a person's history into the journal, beside a running daemon or without one. */
+/** Fetches a person's history into the journal, with or without a running daemon. */
 export async function backfillUser(shell: Shell, userId: UserId, options: DateRange): Promise<ExitCode> {
   const { since = BEFORE_THE_FIRST_SCALE, until } = options;
   if (isEmptyRange({ since, until })) throw new ExitError(ExitCode.usage, describeEmptyRange({ since, until }));

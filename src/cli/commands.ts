@@ -7,11 +7,11 @@ import { type OwnFiles, readManifest } from '../runtime/version.ts';
 import { DATE_EXAMPLE, DATE_HELP, parseSince, parseUntil } from './dates.ts';
 import { ExitCode, type Run } from './shell.ts';
 
-/** How commands are carried out. */
+/** How commands run. */
 export interface Runners {
-  /** @param whenStuck the exit code where a stop is stuck in the step in hand */
+  /** @param whenStuck the exit code if a stop is stuck in the current step */
   readonly run: (command: Run, whenStuck?: ExitCode) => Promise<void>;
-  /** For what works on the files of a daemon, beside it. */
+  /** For commands that work on a daemon's files while it runs. */
   readonly runBeside: (command: Run) => Promise<void>;
   readonly files: Pick<OwnFiles, 'manifest'>;
 }
@@ -21,7 +21,7 @@ const serve: Run = async (at) => (await import('./serve.ts')).serve(at);
 /**
  * Reads the words of the command line, and runs the command that they name.
  *
- * @returns an exit code where no command has run
+ * @returns an exit code if no command ran
  */
 export async function runCommand(words: readonly string[], runners: Runners): Promise<ExitCode | undefined> {
   try {
@@ -33,7 +33,7 @@ export async function runCommand(words: readonly string[], runners: Runners): Pr
   }
 }
 
-/** A value that cannot be read is wrong usage. */
+/** An unreadable value is wrong usage. */
 function argument<T>(read: (text: string) => T | undefined, what: string, example: string): (text: string) => T {
   return (text) => {
     const value = read(text);
@@ -250,7 +250,7 @@ const SETTINGS_HELP = `
 serve reads its settings from the environment and from .env in this folder.
 The service reads /etc/weighbridge/env. Exit code 78 means wrong settings.`;
 
-/** First steps, and where the rest is. */
+/** First steps, and the address of the documentation. */
 function helpOn({ manifest }: Runners['files']): string {
   return `
 First steps:

@@ -11,21 +11,21 @@ Without an offset, dates are in the time zone of this computer.`;
 
 const MOMENT = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?$/;
 
-/** The first moment that belongs to a range: a time, or the beginning of a day. Without an offset it is local time. */
+/** The first moment in a range: a time, or the beginning of a day. Without an offset it is local time. */
 export function parseSince(text: string): Date | undefined {
   if (isDay(text)) return parseTime(`${text}T00:00`);
   const [, day = '', time, offset = ''] = MOMENT.exec(text) ?? [];
   return isDay(day) ? parseTime(`${day}T${time}${offset}`) : undefined;
 }
 
-/** The first moment that does not belong to it any more: a time, or the end of a day. */
+/** The first moment after a range: a time, or the end of a day. */
 export function parseUntil(text: string): Date | undefined {
   const date = parseSince(text);
   if (isDay(text)) date?.setDate(date.getDate() + 1);
   return date;
 }
 
-/** What `--since` and `--until` have given. */
+/** The values of `--since` and `--until`. */
 export interface DateRange {
   readonly since?: Date | undefined;
   readonly until?: Date | undefined;
@@ -37,7 +37,7 @@ export function describeEmptyRange({ since, until }: DateRange): string {
   return `--until (${last}) is not after --since (${first})`;
 }
 
-/** Whether nothing can lie between the two. */
+/** Whether the range is empty. */
 export function isEmptyRange({ since, until }: DateRange): boolean {
   return since !== undefined && until !== undefined && since >= until;
 }

@@ -27,18 +27,18 @@ import { ExitCode, ExitError, type Shell } from './shell.ts';
 const CLIENT = { clientId: 'demo-client', clientSecret: 'demo-client-secret' };
 const CALLBACK_PATH = '/withingsWebhook/demo';
 const STEP_EVERY_MS = 30_000;
-/** How long `--once` waits for its weight before it calls that a failure. */
+/** How long `--once` waits for its weight before it fails. */
 const PATIENCE_MS = 90_000;
-/** Withings waits 2 s for an answer, and the very first one takes longer on a machine that is slow or busy. */
+/** Withings waits 2 s for an answer, and the first one takes longer on a slow or busy machine. */
 const MOST_TRIES = 10;
 
-/** What each call is for, as the demo tells it. */
+/** The demo's explanation of each call. */
 const STATIONS: Readonly<Record<string, string>> = {
   requesttoken: 'weighbridge renews the login, and stores the new login before using it',
   getmeas: 'weighbridge fetches the measurements from Withings',
 };
 
-/** In place of the names of settings. */
+/** The demo's remedies, which do not name settings. */
 const REMEDIES: Readonly<Record<string, string>> = {
   port_taken: 'Choose another port with --port.',
   cannot_listen: 'Choose an address of this computer with --host, and a port above 1023 with --port.',
@@ -47,7 +47,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 interface DemoOptions {
   readonly once?: boolean;
   readonly json?: boolean;
-  /** Of the page. */
+  /** The host of the page. */
   readonly host: string;
   readonly port?: number;
 }
@@ -104,7 +104,7 @@ async function play(shell: Shell, directory: string, options: DemoOptions): Prom
     void arrived.then(() => {
       tell(`next weigh-in in ${STEP_EVERY_MS / 1000} s; press Ctrl-C to stop the demo`);
       if (privateAddress === undefined || options.json) return;
-      // The link is the last line, alone between empty lines.
+      // The link is the last line, between empty lines.
       shell.say('');
       shell.say(`Status page of ${people.map(({ name }) => name).join(' and ')}, with two years of sample data:`);
       shell.say(`http://${visibleAddress(options.host)}:${privateAddress.port}/`);
@@ -120,7 +120,7 @@ async function subscribe(sandbox: Sandbox, userId: string, callbackUrl: string):
   throw new Error(`no answer from ${callbackUrl}`);
 }
 
-/** The settings of a set-up in which everything is right, at ports that are free. */
+/** The settings of a correct set-up, with free ports. */
 async function configure(directory: string, withings: URL, options: DemoOptions): Promise<WithingsConfig> {
   const port = await freePort();
   const { config } = parseConfig({
@@ -147,7 +147,7 @@ async function configure(directory: string, withings: URL, options: DemoOptions)
   return { ...config, status, withings: { ...config.withings, credentials } };
 }
 
-/** As another computer in the network reaches it. */
+/** The address for another computer in the network. */
 function visibleAddress(host: string): string {
   if (host !== '0.0.0.0') return reachable(host);
   const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
@@ -159,7 +159,7 @@ async function freePort(): Promise<number> {
   return listener.port;
 }
 
-/** What a backfill would bring in. */
+/** Writes what a backfill would fetch. */
 async function writeHistory({ directories }: WithingsConfig): Promise<void> {
   await makeDirectory(directories.data);
   await makeDirectory(peopleIn(directories.data));
@@ -172,7 +172,7 @@ async function writeHistory({ directories }: WithingsConfig): Promise<void> {
     await journal.append(imagine({ ...life, userId }, new Date()), { history: true });
     const now = new Date();
     const height = { metres: life.metres, takenAt: now };
-    // The sandbox does not have this history, so that it looks deleted.
+    // The sandbox does not have this history, so a check would take it for deleted.
     await people.save(userId, { ...NOTHING_KNOWN, checkedAt: now, height, heightAskedAt: now });
   }
 }
@@ -186,7 +186,7 @@ async function inTime(arrived: Promise<void>): Promise<ExitCode> {
   return ExitCode.done;
 }
 
-/** Passes everything on, and notices when a weight has been logged. */
+/** Forwards each entry, and notices a logged weight. */
 function createWeightLog(log: Log): { readonly log: Log; readonly next: () => Promise<void> } {
   const waiting: (() => void)[] = [];
   const info = (entry: LogEntry) => {

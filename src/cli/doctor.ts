@@ -12,7 +12,7 @@ import { SERVICE } from '../systemd/paths.ts';
 import { openMessages, secretsIn } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
-/** Prints for each part of a set-up whether it is right, and how to fix it if not. */
+/** Prints whether each part of a set-up is right, and the fix if not. */
 export async function doctor(shell: Shell, options: { readonly json?: boolean }): Promise<ExitCode> {
   const parsed = parseConfig(shell.env, 'withings', shell.written);
   const config = parsed.readable;
@@ -43,7 +43,7 @@ function countOf({ ok, warning, broken }: Readonly<Record<Mark, number>>): strin
   return `${broken} problem${broken === 1 ? '' : 's'}, ${warning} warning${warning === 1 ? '' : 's'}, ${ok} ok`;
 }
 
-/** Each text before it is escaped: afterwards a secret would no longer look like itself. */
+/** Masks each text before it is escaped, because escaping would hide a secret from the mask. */
 function maskAll({ check, mark, text, remedy }: Finding, mask: (text: string) => string): Finding {
   const masked = { check, mark, text: mask(oneLine(text)) };
   return remedy === undefined ? masked : { ...masked, remedy: mask(oneLine(remedy)) };
@@ -58,7 +58,7 @@ const PLAIN = '\u001b[0m';
 /** The longest name of a check. */
 const NAME_WIDTH = 'subscription'.length;
 
-/** One line for what was found, and one for what to do. */
+/** One line for the finding, and one for the remedy. */
 export function describeFinding(
   finding: Finding,
   { mask, colour }: { readonly mask: (text: string) => string; readonly colour: boolean },

@@ -11,7 +11,7 @@ import { type DateRange, describeEmptyRange, isEmptyRange } from './dates.ts';
 import { readSettings } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
-/** Prints the journal: each group that is not taken back, as its last line says, by time. It reads one file and writes none. */
+/** Prints the journal: the last line of each group that is not taken back, by time. Reads one file, writes none. */
 export async function exportJournal(
   shell: Shell,
   options: DateRange & { readonly user?: UserId; readonly format: keyof typeof WRITERS },
@@ -69,13 +69,13 @@ async function* toJson(lines: Lines): AsyncGenerator<string> {
   for await (const { text } of lines) yield `${text.trim()}\n`;
 }
 
-/** Only what counts: InfluxDB cannot tell a point that is held from others. */
+/** Only readings that count: InfluxDB cannot tell a held point from others. */
 async function* toInflux(lines: Lines, names: Names): AsyncGenerator<string> {
   for await (const { reading } of lines)
     if (counts(reading)) yield formatInfluxLine(reading, names.get(reading.userId));
 }
 
-/** The reader has seen enough, as `head` does. */
+/** Whether the reader has closed the output, as `head` does. */
 function hasGoneAway(error: unknown): boolean {
   const code = errorCode(error);
   return code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ERR_STREAM_DESTROYED';

@@ -9,10 +9,10 @@ import { openJournalReader } from '../storage/journal/reader.ts';
 import { openMessages, readSettings } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
-/** How many groups are listed where the group is unknown. */
+/** How many groups are listed if the group is unknown. */
 const MOST_LISTED = 5;
 
-/** Takes a measure group back by hand, beside a running daemon or without one. */
+/** Takes a measure group back by hand, with or without a running daemon. */
 export async function forget(shell: Shell, userId: UserId, groupId: number): Promise<ExitCode> {
   const config = readSettings(shell, 'files');
   const { people } = config;
@@ -36,7 +36,7 @@ export async function forget(shell: Shell, userId: UserId, groupId: number): Pro
   return ExitCode.done;
 }
 
-/** Each group of the person as its last line has it, the oldest first. */
+/** The last line of each group of the person, the oldest first. */
 async function readOf(userId: UserId, path: string): Promise<readonly Reading[]> {
   const journal = await openJournalReader(path);
   if (journal === undefined) throw new ExitError(ExitCode.failed, `no measurements yet: ${path} does not exist`);

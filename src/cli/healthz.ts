@@ -2,7 +2,7 @@ import { reachable, reasonOf } from '../http/probe.ts';
 import { readSettings } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
-/** Longer than any answer takes: `/healthz` waits for no network. */
+/** Longer than any answer takes, because `/healthz` does not wait for the network. */
 const TIMEOUT_MS = 10_000;
 
 /** Prints the answer of the running weighbridge at `/healthz`, and fails on trouble. The container's health check. */

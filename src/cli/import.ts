@@ -7,7 +7,7 @@ import { readSettings } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
 /**
- * Stores the login that a token call by hand has answered.
+ * Stores the login in the answer to a manual token call.
  *
  * @param file the JSON that curl printed; standard input without it
  */
@@ -73,8 +73,8 @@ interface TokenAnswer {
 }
 
 /**
- * The outermost object in it: what stands around it came along when it was copied from a terminal. `curl -i` prints the
- * headers first, and an object may be in one of those.
+ * The outermost object in the text. Copying from a terminal may add text around it. `curl -i` prints the headers first,
+ * and a header may contain an object.
  */
 function parseJson(text: string): TokenAnswer | undefined {
   const body = text.replace(/^\s*(HTTP\/.*?\r?\n\r?\n\s*)+/s, '');

@@ -9,7 +9,7 @@ import { createLogger } from '../runtime/logger.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
-/** Reads the settings; says everything that is wrong with them, and ends the command when something is. */
+/** Reads the settings. Prints all their problems, and ends the command if there are any. */
 export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config {
   if (shell.service === 'outside')
     shell.say('note: weighbridge is running here as a service. To use its data, run "sudo weighbridge …".');
@@ -29,7 +29,7 @@ export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config 
   return config;
 }
 
-/** Settings with which Withings can be asked. */
+/** Settings that suffice for calls to Withings. */
 export function readWithingsSettings(shell: Shell): WithingsConfig {
   const config = readSettings(shell, 'withings');
   const { credentials } = config.withings;
@@ -38,7 +38,7 @@ export function readWithingsSettings(shell: Shell): WithingsConfig {
   return { ...config, withings: { ...config.withings, credentials } };
 }
 
-/** What a command is made of that works once and ends; what it logs goes to standard error. */
+/** The parts of a command that works once and ends. It logs to standard error. */
 export function openCommand(shell: Shell) {
   const config = readWithingsSettings(shell);
   const log = openMessages(shell, config);
@@ -47,7 +47,7 @@ export function openCommand(shell: Shell) {
 
 export const NO_PERSON = 'No person is linked yet. Run "weighbridge login".';
 
-/** The user that an argument names, or all who are linked without one. */
+/** The user in the argument, or all linked people without one. */
 export async function readPeople(
   shell: Shell,
   tokens: TokenStore,
@@ -65,7 +65,7 @@ export async function readPeople(
   throw new ExitError(ExitCode.failed, message);
 }
 
-/** The log of a command that runs for long, on standard output. */
+/** The log of a long-running command, on standard output. */
 export function openLog(shell: Shell, config: Config): Log {
   return createLogger({
     ...config.log,
@@ -83,15 +83,15 @@ export function openMessages(shell: Shell, config: Config): Log {
   return openLog({ ...shell, print: shell.say, colour: false, isJournalled: false }, config);
 }
 
-/** A shorter password stands in half of all lines by chance, as `kg` or `1234` do. */
+/** A shorter password would occur in many lines by chance, as `kg` or `1234` do. */
 const SHORTEST_PASSWORD = 6;
 
-/** What a command must never print. */
+/** The texts that a command must never print. */
 export function secretsIn({ withings, callback, status, mqtt }: Config): readonly string[] {
   const passwords = [withings.credentials?.clientSecret, status.password, mqtt?.password];
   const url = new URL(callback.url ?? 'https://localhost');
   const long = passwords.filter((each) => each !== undefined).filter((each) => each.length >= SHORTEST_PASSWORD);
-  // Behind a proxy that rewrites it the path may have a secret of its own.
+  // If a proxy rewrites the path, the new path may contain its own secret.
   const asItArrives = Object.assign(new URL(url), { pathname: callback.path });
   return [...long, ...[url, asItArrives].flatMap(secretsOfUrl)];
 }

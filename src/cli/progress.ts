@@ -2,12 +2,12 @@ import type { SingleBar } from 'cli-progress';
 import type { Clock } from '../domain/clock.ts';
 import type { Shell } from './shell.ts';
 
-/** Without a terminal, a line now and then shows that the work goes on. */
+/** Without a terminal, an occasional line shows that the work goes on. */
 const LINE_EVERY_MS = 10_000;
 
-/** Shows how far something has come that takes long: a bar on a terminal, otherwise lines. */
+/** Shows the progress of long work: a bar on a terminal, otherwise lines. */
 export interface Progress<S> extends Disposable {
-  /** What is printed and said there makes way for the bar. */
+  /** A shell whose output does not break the bar. */
   readonly shell: S;
   /** @param done between 0 and 1 */
   update(done: number, text: string): void;
@@ -17,7 +17,7 @@ type Screen = Pick<Shell, 'print' | 'say' | 'terminal'>;
 
 export async function openProgress<S extends Screen>(shell: S, clock: Clock): Promise<Progress<S>> {
   if (shell.terminal === undefined) return openLines(shell, clock);
-  // Loaded only where it is seen.
+  // The package is loaded only if the bar is shown.
   const { default: progress } = await import('cli-progress');
   const format = '[{bar}] {percentage}%  {text}';
   return openBar(shell, new progress.SingleBar({ stream: shell.terminal, format, barsize: 30, clearOnComplete: true }));

@@ -11,7 +11,7 @@ import { ExitCode, ExitError, type Shell } from './shell.ts';
 
 const CLIENT = { clientId: 'sandbox-client', clientSecret: 'sandbox-client-secret' };
 const SCOPE = 'user.info,user.metrics,user.activity,user.sleepevents';
-/** From the scale to Withings. */
+/** The time from the scale to Withings. */
 const UPLOAD_SECONDS = 60;
 
 interface SandboxCommandOptions {
@@ -19,7 +19,7 @@ interface SandboxCommandOptions {
   readonly people?: ReadonlyMap<UserId, string>;
 }
 
-/** A Withings on loopback, for a client that is being developed: until it is stopped. */
+/** Runs a Withings on loopback, for the development of a client, until it is stopped. */
 export async function playSandbox(shell: Shell, options: SandboxCommandOptions): Promise<ExitCode> {
   const named = options.people ?? new Map(PEOPLE.map(({ userId, name }) => [userId as string as UserId, name]));
   const people = [...named].map(([userId, name]) => ({ userId, name }));
@@ -53,7 +53,7 @@ async function start(options: SandboxOptions): Promise<Sandbox> {
   });
 }
 
-/** Two years on the scale. */
+/** Stores two years of weigh-ins. */
 function remember(sandbox: Sandbox, userId: UserId, at: number): void {
   const someone = PEOPLE.find((each) => each.userId === userId) ?? PEOPLE[at % PEOPLE.length] ?? PEOPLE[0];
   const life = { ...someone, userId, model: 'Body+' };

@@ -13,7 +13,7 @@ import { realClock } from '../runtime/real-clock.ts';
 import { openLog, readWithingsSettings } from './open-command.ts';
 import { ExitCode, type NotifyEnvironment, type Shell } from './shell.ts';
 
-/** Runs the daemon until it is asked to stop. */
+/** Runs the daemon until it must stop. */
 export async function serve(shell: Shell): Promise<ExitCode> {
   const config = readWithingsSettings(shell);
   if (config.hook !== undefined) {
@@ -34,7 +34,7 @@ export async function serve(shell: Shell): Promise<ExitCode> {
   let reach: Reach | undefined;
   const examine = () => examineForPage(config, reach?.findings() ?? []);
   await using daemon = await startDaemon(config, log, { signalGroup, files, askLogin, examine });
-  // It listens. Node's module v8 takes 5 % of the start.
+  // This comes after the port is open, because Node's module v8 takes 5 % of the start.
   const { spareMemory } = await import('../runtime/spare-memory.ts');
   spareMemory();
   await daemon.load();
@@ -50,7 +50,7 @@ export async function serve(shell: Shell): Promise<ExitCode> {
   return ExitCode.done;
 }
 
-/** Loaded after the port is open. */
+/** The check is loaded after the port is open. */
 async function examineAtStart(config: Config): Promise<readonly Finding[]> {
   const atStart = await import('../doctor/at-start.ts');
   return await atStart.examineAtStart(config);
@@ -62,7 +62,7 @@ async function examineForPage(config: Config, more: readonly Finding[]): Promise
   return [...findings, ...others].map(({ mark, text, remedy }) => ({ isBroken: mark === 'broken', text, remedy }));
 }
 
-/** In Home Assistant there is no terminal for the doctor. Loaded only there. */
+/** Home Assistant has no terminal for the doctor. The module is loaded only there. */
 async function openReach(shell: Shell, log: Log): Promise<Reach> {
   const { parseConfig } = await import('../config/config.ts');
   const { examineReach } = await import('../doctor/examine.ts');
@@ -76,7 +76,7 @@ async function openReach(shell: Shell, log: Log): Promise<Reach> {
   return watchReach({ look, clock: realClock, log, signal });
 }
 
-/** Reports the status to systemd for as long as the daemon runs. Loaded only where systemd started it. */
+/** Reports the status to systemd as long as the daemon runs. The module is loaded only if systemd started it. */
 async function report(
   { signal }: Shell,
   notifyEnvironment: NotifyEnvironment,

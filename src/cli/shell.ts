@@ -1,49 +1,49 @@
 import type { HomeAssistant } from '../home-assistant/open.ts';
 import type { OwnFiles } from '../runtime/version.ts';
 
-/** What a command sees of the process that runs it. */
+/** The process, as a command sees it. */
 export interface Shell {
-  /** The settings: `.env`, or the options of the app, under the environment. */
+  /** The settings: the environment, over `.env` or the options of the app. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The names that `.env` or the options set. */
   readonly written: readonly string[];
-  /** The files that settings were read from. */
+  /** The files of the settings. */
   readonly settingsFiles: readonly string[];
-  /** The settings in a file like `.env`; none where it does not exist. */
+  /** The settings in a file like `.env`; none if it does not exist. */
   readonly readDotenv: (path: string) => Readonly<Record<string, string | undefined>>;
-  /** Aborts when the program is asked to stop. */
+  /** Aborts when the program must stop. */
   readonly signal: AbortSignal;
   /** One line of data, on standard output. */
   readonly print: (line: string) => void;
   /** One line for the person, on standard error. */
   readonly say: (line: string) => void;
-  /** Standard output, for more than a few lines: a writer waits for the reader. */
+  /** Standard output, for many lines: a writer waits for the reader. */
   readonly output: NodeJS.WritableStream;
-  /** Standard error, where it is a terminal that can draw a line over and over. */
+  /** Standard error, if it is a terminal that can redraw a line. */
   readonly terminal: (NodeJS.WritableStream & { readonly columns?: number }) | undefined;
-  /** Standard input, where it is a terminal. */
+  /** Standard input, if it is a terminal. */
   readonly keyboard: NodeJS.ReadableStream | undefined;
   /** Everything on standard input. */
   readonly readInput: () => Promise<string>;
-  /** Standard input line by line, as it is typed, until the signal aborts. */
+  /** Standard input line by line, until the signal aborts. */
   readonly readLines: (signal: AbortSignal) => AsyncIterable<string>;
-  /** Whether standard output understands colours and wants them. */
+  /** Whether to use colours on standard output. */
   readonly colour: boolean;
   /** Whether standard output goes to journald. */
   readonly isJournalled: boolean;
-  /** What systemd has set for this process alone; undefined where systemd did not start it. */
+  /** The variables that systemd sets only for this process. Undefined if systemd did not start it. */
   readonly notifyEnvironment: NotifyEnvironment | undefined;
-  /** Home Assistant, where weighbridge is an app there. */
+  /** Home Assistant, if weighbridge is an app there. */
   readonly homeAssistant: HomeAssistant | undefined;
   readonly isRoot: boolean;
-  /** The set-up that a service works on is worked on: `inside`; it is there, and this user may not: `outside`. */
+  /** `inside` if the command works on the service's set-up. `outside` if there is one that this user may not use. */
   readonly service: 'inside' | 'outside' | undefined;
-  /** Sends a signal to all processes of a group; one that is gone is fine. */
+  /** Sends a signal to all processes of a group. A missing group is fine. */
   readonly signalGroup: (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
-  /** Of Node, as `process.version` has it. */
+  /** The version of Node, as in `process.version`. */
   readonly nodeVersion: string;
   readonly files: OwnFiles;
-  /** What is run to run this program: Node, and the script as it was called, maybe a link that outlives an update. */
+  /** The command of this program: Node, and the script as it was called, maybe by a link that outlives an update. */
   readonly program: { readonly node: string; readonly script: string };
 }
 
@@ -61,7 +61,7 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/** Ends a command that cannot go on. Without a message the command has said why. */
+/** Ends a command that cannot continue. Without a message, the command has printed the reason. */
 export class ExitError extends Error {
   override readonly name = 'ExitError';
   readonly code: ExitCode;
@@ -72,5 +72,5 @@ export class ExitError extends Error {
   }
 }
 
-/** A command: does its work and says how it went. It throws an `ExitError` or a `Trouble`; anything else is a defect. */
+/** A command: works and returns its exit code. It throws an `ExitError` or a `Trouble`; anything else is a defect. */
 export type Run = (shell: Shell) => Promise<ExitCode>;

@@ -15,7 +15,7 @@ type Work = (
   config: WithingsConfig & { readonly callbackUrl: string },
 ) => Promise<void>;
 
-/** Subscribes to the notifications that are missing. */
+/** Subscribes to the missing notifications. */
 export async function subscribe(shell: Shell, argument: string | undefined): Promise<ExitCode> {
   return await forEach(shell, argument, async (userId, subscriptions, { people, withings }) => {
     await subscriptions.repair(userId, { urgent: true });
@@ -67,7 +67,7 @@ export async function listSubscriptions(
   });
 }
 
-/** One after the other. A failure for one person does not stop the others. */
+/** Works for one person after the other. A failure for one does not stop the others. */
 async function forEach(shell: Shell, argument: string | undefined, work: Work): Promise<ExitCode> {
   const { config, core } = openCommand(shell);
   const { url: callbackUrl } = config.callback;

@@ -3,7 +3,7 @@ import { parseUserId } from '../domain/token.ts';
 import { openCommand, readPeople } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
-/** Prints an access token that is good for a call now, rotating only where no process on this machine has one. */
+/** Prints an access token that is valid for a call now. Rotates only if no process on this machine has one. */
 export async function printToken(
   shell: Shell,
   argument: string,

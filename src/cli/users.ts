@@ -32,8 +32,8 @@ import { NO_PERSON, openMessages, readSettings } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /**
- * Prints who is linked and how things stand with each, by what the files say: with and without a running daemon,
- * without asking Withings, and without writing anything.
+ * Prints the linked people and the status of each, from the files: with and without a running daemon, without calls to
+ * Withings, and without writing anything.
  */
 export async function listUsers(shell: Shell, options: { readonly json?: boolean }): Promise<ExitCode> {
   const config = readSettings(shell, 'files');
@@ -79,7 +79,7 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]
   return persons;
 }
 
-/** Before the first start there is no directory, which is no mistake. */
+/** Before the first start there is no directory, which is not an error. */
 async function listLinked(directory: string): Promise<UserId[]> {
   try {
     await stat(directory);
@@ -89,7 +89,7 @@ async function listLinked(directory: string): Promise<UserId[]> {
   return await createTokenFiles(directory).list();
 }
 
-/** Each person's newest bed event, where `APPLIS` asks for them. */
+/** Each person's newest bed event, if `APPLIS` has a bed category. */
 async function readBeds({ directories, withings }: Config, log: Log): Promise<ReadonlyMap<UserId, BedEvent>> {
   if (!withings.applis.some((appli) => BED_KINDS.has(appli))) return new Map();
   const path = bedIn(directories.data);
@@ -99,7 +99,7 @@ async function readBeds({ directories, withings }: Config, log: Log): Promise<Re
   return found?.newest ?? new Map();
 }
 
-/** By the last line of each group: the weights of each person that count, by time, and what is held. */
+/** From the last line of each group: each person's counting weights, by time, and the held readings. */
 async function readJournal(path: string): Promise<{
   readonly weights: ReadonlyMap<UserId, readonly TimedValue[]>;
   readonly held: ReadonlyMap<UserId, readonly GroupState[]>;
@@ -130,7 +130,7 @@ function stateOf(reading: Reading): GroupState {
 interface Column {
   readonly heading: string;
   readonly cell: (person: PersonStatus) => string;
-  /** Left out where it says nothing about anyone. */
+  /** The column is omitted if it is empty for everyone. */
   readonly isRare?: boolean;
 }
 
@@ -189,7 +189,7 @@ function describeGoal({ goal, toGoal = 0 }: Derived, unit: WeightUnit): string {
   return `${formatWeight(goal, unit)}, ${toGoal === 0 ? 'reached' : `${tellChange(toGoal, unit)} to go`}`;
 }
 
-/** `Body+, battery low, 2026-11-20 07:01`: the time is that of its last contact. */
+/** `Body+, battery low, 2026-11-20 07:01`: the time is the scale's last contact. */
 function describeScale(scale: Scale): string {
   const { battery, lastContact } = scale;
   const parts = [modelOf(scale), battery && `battery ${battery}`, lastContact && formatMinute(lastContact)];
@@ -236,7 +236,7 @@ function formatMinute(date: Date): string {
 const BETWEEN = '  ';
 const LETTERS = new Intl.Segmenter();
 
-/** Lines whose cells stand below each other. Each cell becomes one line of printable text. */
+/** Lines with aligned cells. Each cell becomes one line of printable text. */
 export function formatTable(rows: readonly (readonly string[])[]): string[] {
   const cells = rows.map((row) => row.map((cell) => cell.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')));
   const widths: number[] = [];
@@ -247,7 +247,7 @@ export function formatTable(rows: readonly (readonly string[])[]): string[] {
   return cells.map((row) => row.map(pad).join(BETWEEN).trimEnd());
 }
 
-/** How many letters people see, whatever they are made of. */
+/** The number of visible letters. */
 function width(text: string): number {
   return [...LETTERS.segment(text)].length;
 }

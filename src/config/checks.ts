@@ -5,7 +5,7 @@ import { secretParts } from '../domain/secrets.ts';
 import type { Config } from './config.ts';
 import type { Settings } from './settings.ts';
 
-/** Checks of what no setting shows alone. */
+/** Checks that need more than one setting. */
 
 /** A fault that does no harm at once. */
 export interface Warning {
@@ -13,7 +13,7 @@ export interface Warning {
   readonly hint: string | undefined;
 }
 
-/** Where Home Assistant publishes whether it runs, by default. */
+/** The default topic on which Home Assistant publishes whether it runs. */
 const HOME_ASSISTANT = 'homeassistant';
 
 /** Reports the setting that would give one topic two meanings. */
@@ -47,7 +47,7 @@ export function checkPair(
 
 export const EVERY_ADDRESS = ['0.0.0.0', '::'];
 
-/** Reports two listeners that want the same port of the same address. */
+/** Reports two listeners on the same port of the same address. */
 export function checkPorts(
   {
     listen,
@@ -64,7 +64,7 @@ export function checkPorts(
     report('STATUS_PORT', `${status.port}`, 'expected a different port than PORT');
 }
 
-/** What of a topic lies below another one. */
+/** The part of a topic below another one. */
 function below(parent: string, topic: string): string {
   return topic.startsWith(`${parent}/`) ? topic.slice(parent.length + 1) : '';
 }
@@ -77,7 +77,7 @@ export function checkSecrecy(url: URL): readonly Warning[] {
 }
 
 /**
- * Settings of MQTT that do nothing without another one.
+ * Settings of MQTT that have no effect without another one.
  *
  * @param set the names of the settings that have a value
  */
@@ -101,10 +101,10 @@ export function checkScopes(scopes: readonly string[]): readonly Warning[] {
   return [{ message, hint: `Use ${KNOWN_SCOPES.join(', ')}.` }];
 }
 
-/** Withings allows one poll per person in so much time (developer guide, "Best practices"). */
+/** Withings allows one poll per person in this time (developer guide, "Best practices"). */
 export const LEAST_POLL_MS = 600_000;
 
-/** Whether Withings is asked more often than it allows. */
+/** Whether weighbridge polls more often than Withings allows. */
 export function checkInterval(reconcileIntervalMs: number): readonly Warning[] {
   if (reconcileIntervalMs >= LEAST_POLL_MS) return [];
   const message = 'RECONCILE_INTERVAL is below 10 minutes, but Withings allows one poll per person in 10 minutes';
@@ -122,7 +122,7 @@ export function checkRedirect({ callback, listen }: Pick<Config, 'callback' | 'l
   return [{ message, hint: 'Change REDIRECT_URL here and in the Withings dashboard, or change PORT.' }];
 }
 
-/** Whether a caller of the callback port must know something that a stranger cannot guess. */
+/** Whether the callback URL contains a secret that a stranger cannot guess. */
 export function hasSecret({ path, query }: Config['callback']): boolean {
   const url = new URL('http://localhost');
   url.pathname = path;
@@ -130,7 +130,7 @@ export function hasSecret({ path, query }: Config['callback']): boolean {
   return secretParts(url).length > 0;
 }
 
-/** Whether bed events can come and count. */
+/** Whether bed events can arrive and count. */
 export function checkBed({ callback, withings }: Pick<Config, 'callback' | 'withings'>): readonly Warning[] {
   const applis: readonly number[] = withings.applis;
   const wanted = applis.filter((appli) => BED_KINDS.has(appli));
@@ -154,7 +154,7 @@ export function checkBed({ callback, withings }: Pick<Config, 'callback' | 'with
 /** A typing mistake changes a third of a name at most. */
 const FARTHEST = 3;
 
-/** A name that is no setting, with the one that was probably meant. */
+/** An unknown name, with the setting that was probably meant. */
 export function warnOfUnknown(name: string, known: readonly string[]): Warning {
   const guess = closest(name, known);
   const isNear = distance(name, guess) * FARTHEST <= name.length;

@@ -1,13 +1,13 @@
 import { type Reader, SettingError } from './readers.ts';
 
-/** White space, '…', "…", \x, or anything else that means itself. */
+/** White space, '…', "…", \x, or anything else, which is literal. */
 const PIECE = /(\s+)|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^\s'"\\]+)/y;
-/** What would mean something to a shell. There is none, and taken literally it would surprise. */
+/** The special characters of a shell. There is no shell, and taken literally they would surprise. */
 const FOR_A_SHELL = /[|&;<>()$`]/;
-/** They quote nothing, and are meant to. */
+/** These quotes do not quote, although people expect that. */
 const TYPOGRAPHIC_QUOTE = /^[“”„‟‘’‚‛«»]/;
 
-/** A program and its arguments. Quotes and backslashes work as in a shell, and nothing else does. */
+/** A program and its arguments. Only quotes and backslashes work as in a shell. */
 export const commandLine: Reader<readonly string[]> = (text) => {
   const words: string[] = [];
   let word: string | undefined;
@@ -33,7 +33,7 @@ function refuseTypographic(plain: string): void {
     throw new SettingError(`contains the typographic quote ${quote}. Use a straight quote, ' or ".`);
 }
 
-/** A word begins. */
+/** The start of a word. */
 function home(plain: string): '' {
   return plain.startsWith('~') ? refuse('~') : '';
 }

@@ -19,7 +19,7 @@ import { isLoopback } from './readers.ts';
 import { hintFor, KNOWN, openSettings, type Problem, type Settings } from './settings.ts';
 import type { Source } from './sources.ts';
 
-/** What the settings say. `readConfig` makes it, and lists everything in it. */
+/** The values of the settings. `readConfig` makes it, and lists everything in it. */
 export type Config = Readonly<ReturnType<typeof readConfig>>;
 /** Undefined without `MQTT_URL`. */
 export type MqttConfig = NonNullable<Config['mqtt']>;
@@ -28,21 +28,21 @@ export type HookConfig = NonNullable<Config['hook']>;
 
 export interface Parsed {
   readonly config: Config | undefined;
-  /** The settings with the default in place of each value that is wrong: to look at, not to run. */
+  /** The settings with the default instead of each wrong value: for display, not to run. */
   readonly readable: Config;
   readonly problems: readonly Problem[];
-  /** Names that are no setting but look like one, settings without their partner, a secret that is none, what Withings does not know or allow. */
+  /** Names similar to settings, settings without a partner, guessable secrets, values that Withings does not allow. */
   readonly warnings: readonly Warning[];
 }
 
 const ROUTE = '/withingsWebhook';
 
 /**
- * Reads the settings from an environment. Pure, but for the files that hold a secret; finds every problem at once. An
- * empty value counts as unset.
+ * Reads the settings from an environment. Pure, except for files with a secret. Finds every problem at once. An empty
+ * value counts as unset.
  *
- * @param needs `withings` where the command talks to Withings, so that the client id and secret are required
- * @param written names from a file for this program, where an unknown one is a mistake
+ * @param needs `withings` if the command calls Withings and needs the client id and secret
+ * @param written names from a file for this program, in which an unknown one is an error
  */
 export function parseConfig(
   env: Source,
@@ -76,7 +76,7 @@ function readConfig(settings: Settings, env: Source) {
     withings: {
       apiUrl,
       accountUrl: defaulted('WITHINGS_ACCOUNT_URL'),
-      /** Also what the categories need. */
+      /** The scopes include those that the categories need. */
       scopes: [...new Set([...defaulted('SCOPES'), ...scopesOf(applis)])],
       applis,
       credentials: clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined,
@@ -86,7 +86,7 @@ function readConfig(settings: Settings, env: Source) {
     status: readStatus(settings),
     directories: { tokens: defaulted('TOKENS_DIR'), data: defaulted('DATA_DIR') },
     people: { names: optional('USER_NAMES') ?? new Map<UserId, string>(), unit: defaulted('WEIGHT_UNIT') },
-    /** Kilograms. */
+    /** The goals in kilograms. */
     goals: optional('GOALS') ?? new Map<UserId, number>(),
     ...readIntervals(settings, apiUrl),
     announceMaxAgeMs: defaulted('ANNOUNCE_MAX_AGE'),
@@ -105,21 +105,21 @@ function readConfig(settings: Settings, env: Source) {
 function readCallback({ given, optional }: Settings) {
   const url = optional('CALLBACK_URL');
   const redirect = optional('REDIRECT_URL');
-  /** The URL under which weighbridge itself is reached, by Withings or by a browser on this computer. */
+  /** The URL at which Withings, or a browser on this computer, reaches weighbridge. */
   const own = url ?? (redirect !== undefined && isLoopback(redirect.hostname) ? redirect : undefined);
   return {
-    /** Exactly as Withings knows it; without it Withings cannot call, and weighbridge polls. */
+    /** The URL exactly as registered. Without it Withings cannot send notifications, and weighbridge polls. */
     url: url && given('CALLBACK_URL'),
-    /** Where Withings sends the browser after the consent, exactly as Withings knows it. */
+    /** The URL to which Withings redirects the browser after the consent, exactly as registered. */
     redirectUrl: url === undefined ? redirect && given('REDIRECT_URL') : given('CALLBACK_URL'),
-    /** The browser comes back to weighbridge, and not to another page. */
+    /** The browser comes back to weighbridge, not to another page. */
     answersRedirect: own !== undefined,
     path: optional('WEBHOOK_PATH') ?? own?.pathname ?? ROUTE,
     query: own?.searchParams ?? new URLSearchParams(),
   };
 }
 
-/** How often Withings is asked. The sandbox has no limits of Withings' kind. */
+/** How often weighbridge polls. The sandbox does not have Withings' limits. */
 function readIntervals({ given, report, defaulted }: Settings, apiUrl: URL) {
   const pollMs = defaulted('POLL_INTERVAL');
   const reconcileIntervalMs = defaulted('RECONCILE_INTERVAL');
@@ -129,7 +129,7 @@ function readIntervals({ given, report, defaulted }: Settings, apiUrl: URL) {
       given('POLL_INTERVAL'),
       'expected 10m or more (Withings allows one poll per person in 10 minutes)',
     );
-  // Everything is asked for at the shorter of the two, where Withings cannot call.
+  // Without notifications, weighbridge fetches everything at the shorter of the two intervals.
   return { reconcileIntervalMs, pollIntervalMs: Math.min(pollMs, reconcileIntervalMs) };
 }
 
@@ -137,7 +137,7 @@ function readIntervals({ given, report, defaulted }: Settings, apiUrl: URL) {
 function readStatus({ isGiven, report, optional, defaulted, secret }: Settings) {
   const host = defaulted('STATUS_HOST');
   const port = defaulted('STATUS_PORT') || undefined;
-  /** The address of Home Assistant, which asks for a login itself. Without a password no other computer gets an answer. */
+  /** The address of Home Assistant, which has its own login. Without a password no other computer gets an answer. */
   const ingress = optional('STATUS_INGRESS');
   if (port !== undefined && ingress === undefined && !isGiven('STATUS_PASSWORD') && !isLoopback(host))
     report('STATUS_PASSWORD', undefined, 'required when STATUS_HOST is reachable from the network');
@@ -151,7 +151,7 @@ function readMqtt({ report, optional, defaulted, secret }: Settings) {
     password: secret('MQTT_PASSWORD'),
     /** The certificate of the broker's certificate authority, PEM. */
     caFile: optional('MQTT_CA_FILE'),
-    /** A certificate of weighbridge and its key, PEM, for a broker that asks for one. */
+    /** A certificate of weighbridge and its key, PEM, for a broker that requires one. */
     certFile: optional('MQTT_CERT_FILE'),
     keyFile: optional('MQTT_KEY_FILE'),
     /** The plain topic of every fresh weight. */
@@ -184,8 +184,8 @@ function findWarnings(env: Source, written: readonly string[], config: Config): 
 }
 
 /**
- * What a hook gets of the environment: where programs, their files and their words are found, and the sound of the person
- * who is logged in. No setting is among them.
+ * The part of the environment that a hook gets: for programs, their files, their language, and the sound of the
+ * logged-in person. It contains no setting.
  */
 const INHERITED =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|XDG_RUNTIME_DIR|DBUS_SESSION_BUS_ADDRESS|PULSE_SERVER)$/;
@@ -195,7 +195,7 @@ function inherited(env: Source): Readonly<Record<string, string>> {
   return Object.fromEntries(kept.map(([name, value = '']) => [name, value]));
 }
 
-/** Whether it is a setting that every set-up needs, and that is missing. */
+/** Whether a setting is missing that every set-up needs. */
 export function isForSetup({ name, got }: Problem): boolean {
   return got === undefined && ['WITHINGS_CLIENT_ID', 'WITHINGS_CLIENT_SECRET'].includes(name);
 }
@@ -207,7 +207,7 @@ export function describeProblem({ name, got, message }: Problem): Warning {
   return { message: `${name}: ${message}${instead}`, hint: hintFor(name) };
 }
 
-/** The problem, and on a line of its own the example, to be copied. */
+/** The problem, and on its own line the example, to be copied. */
 export function formatProblem(problem: Problem): string {
   const { message, hint = '' } = describeProblem(problem);
   return `${message}\n       ${hint}`;

@@ -3,10 +3,10 @@ import { parse } from 'dotenv';
 import { SettingError } from './readers.ts';
 
 /**
- * Sets settings in the text of a `.env`; one that is undefined becomes a comment. Everything else in it stays as it is:
- * order, comments, unknown lines.
+ * Sets settings in the text of a `.env`. An undefined one becomes a comment. Everything else stays unchanged: order,
+ * comments, unknown lines.
  *
- * @throws SettingError where dotenv would not read the settings back
+ * @throws SettingError if dotenv would not read the settings back
  */
 export function editDotenv(text: string, changes: Changes): string {
   return Object.entries(changes).reduce(
@@ -15,7 +15,7 @@ export function editDotenv(text: string, changes: Changes): string {
   );
 }
 
-/** The values of settings by their names; undefined: not set. */
+/** The values of settings by their names; undefined if not set. */
 export type Changes = Readonly<Record<string, string | undefined>>;
 
 function unset(text: string, name: string): string {
@@ -29,7 +29,7 @@ function unset(text: string, name: string): string {
 function setOne(text: string, name: string, value: string): string {
   const before = parse(text);
   const forms = [value, `'${value}'`, `"${value}"`, `\`${value}\``].map((form) => `${name}=${form}`);
-  // In place where that is one line, else at the end, where an assignment replaces those before it.
+  // A one-line setting changes in place. Otherwise the assignment goes to the end, where it replaces earlier ones.
   const isOneLine = !before[name]?.includes('\n');
   const candidates = [
     ...(isOneLine ? forms.map((form) => replaced(text, name, form)) : []),

@@ -3,7 +3,7 @@ import { BED_KINDS } from '../domain/bed.ts';
 import { APPLI_NAMES, type Appli, MEASURE_APPLIS } from '../domain/notification.ts';
 import { parseUserId, type UserId } from '../domain/token.ts';
 
-/** A value that is not what a setting takes; the message says what it takes. */
+/** A value that a setting does not accept. The message names the expected value. */
 export class SettingError extends Error {
   override readonly name = 'SettingError';
 }
@@ -40,7 +40,7 @@ const LONGEST_MS = 24 * 86_400_000;
 /**
  * `30m`, `6h`, `1d`, in milliseconds.
  *
- * @param least what is asked for, where a sandbox may have less
+ * @param least the documented minimum, if a sandbox may have less
  */
 export function duration(leastMs: number, least = `${leastMs / 1000}s`): Reader<number> {
   const message = `expected a duration such as 30m, 6h or 1d, from ${least} to ${LONGEST_MS / 86_400_000}d`;
@@ -70,10 +70,10 @@ export const url: Reader<URL> = (value) => {
   return parsed;
 };
 
-/** What Withings adds to it when a browser comes back from the consent page. */
+/** The parameters that Withings adds when a browser comes back from the consent page. */
 const TAKEN = ['code', 'state', 'error'];
 
-/** A URL whose own parameters can be told from those of a redirect. */
+/** A URL whose own parameters differ from those of a redirect. */
 export const callbackUrl: Reader<URL> = (value) => withoutTaken(url(value));
 
 function withoutTaken(parsed: URL): URL {
@@ -91,7 +91,7 @@ export const redirectUrl: Reader<URL> = (value) => {
 
 const BROKER_PROTOCOLS = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];
 
-/** Where an MQTT broker is: `mqtt://192.168.1.2`, `wss://broker.example.org/mqtt`. */
+/** The address of an MQTT broker: `mqtt://192.168.1.2`, `wss://broker.example.org/mqtt`. */
 export const brokerUrl: Reader<URL> = (value) => {
   const expected = 'expected mqtt://, mqtts://, ws:// or wss:// and a host name';
   const parsed = parseUrl(value, BROKER_PROTOCOLS, expected);
@@ -102,7 +102,7 @@ export const brokerUrl: Reader<URL> = (value) => {
   return parsed;
 };
 
-/** Whether nothing that is sent there leaves the machine. */
+/** Whether traffic to this host stays on the machine. */
 export function isLoopback(hostname: string): boolean {
   return /^(localhost|\[?::1\]?)$/.test(hostname) || (isIPv4(hostname) && hostname.startsWith('127.'));
 }
@@ -173,7 +173,7 @@ function kilograms(value: string): number {
   return number;
 }
 
-/** What bathroom scales weigh. */
+/** The range of bathroom scales. */
 const [LEAST_GOAL_KG, MOST_GOAL_KG] = [10, 400];
 
 /** A user id and a value for each person, comma-separated. */
@@ -199,7 +199,7 @@ export const scopes: Reader<readonly string[]> = (value) => {
   return [...new Set(names)];
 };
 
-/** What people call the categories that are of no use here. */
+/** The names of the categories that weighbridge does not use. */
 const USELESS_APPLIS: Readonly<Record<number, string>> = {
   16: 'activity',
   44: 'sleep',

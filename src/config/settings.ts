@@ -26,13 +26,13 @@ import {
 import { readSmallFile } from './small-file.ts';
 import { SECRET_NAMES, type SecretName, type Source } from './sources.ts';
 
-/** How the text of one setting is read, and an example that is accepted. */
+/** The reader of one setting, and a valid example. */
 interface Setting<T> {
   readonly read: Reader<T>;
   readonly example: string;
-  /** No message may repeat its value. */
+  /** If true, no message may repeat the value. */
   readonly isSecret?: boolean;
-  /** A URL of which messages may show the host, but not the rest. */
+  /** If true, messages may show only the host of the URL. */
   readonly showsHost?: boolean;
 }
 
@@ -93,7 +93,7 @@ const OPTIONAL = {
   HOOK_COMMAND: { read: commandLine, example: "append-csv.sh 'my weights.csv'", isSecret: true },
 } satisfies Table<unknown>;
 
-/** Every setting there is. `.env.example` explains the same ones; a test holds the two together. */
+/** All settings. `.env.example` explains the same ones, and a test compares both. */
 export const SETTINGS: Readonly<Record<string, Setting<unknown>>> = { ...DEFAULTED, ...OPTIONAL };
 
 /** The settings, and those that name the file of a secret. */
@@ -104,12 +104,12 @@ export const KNOWN: Readonly<Record<string, Setting<unknown>>> = {
   ),
 };
 
-/** Word processors and phones make them of straight ones. Around a value they would count as a part of it. */
+/** Word processors and phones replace straight quotes by these. Around a value they would become part of it. */
 const TYPOGRAPHIC_QUOTE = /^[“”„‟‘’‚‛«»]|[“”„‟‘’‚‛«»]$/;
 
 export const hintFor = (name: string) => `e.g. ${name}=${KNOWN[name]?.example ?? ''}`;
 
-/** A setting that is missing or wrong. `got` is masked where the value is secret. */
+/** A setting that is missing or wrong. `got` is masked if the value is secret. */
 export interface Problem {
   readonly name: string;
   readonly got: string | undefined;
@@ -138,7 +138,7 @@ export function openSettings(env: Source) {
   };
   const read = <T>(name: string, setting: Setting<T>, value: string | undefined): T | undefined => {
     if (value === undefined) return undefined;
-    // The documentation has … where a value must be filled in.
+    // The documentation has … in the place of a value to fill in.
     if (value.includes('…')) return report(name, value, 'still has the placeholder "…". Replace it with your value.');
     const [quote] = TYPOGRAPHIC_QUOTE.exec(value) ?? [];
     if (quote !== undefined)
@@ -159,7 +159,7 @@ export function openSettings(env: Source) {
     <Name extends keyof T & string>(name: Name): T[Name] =>
       read(name, table[name], given(name)) ?? table[name].read(table[name].example);
   const isGiven = (name: SecretName) => given(name) !== undefined || given(`${name}_FILE`) !== undefined;
-  /** In the setting itself, or in the file that another one names. */
+  /** The secret from the setting itself, or from the file that another setting names. */
   const secret = (name: SecretName): string | undefined => {
     const file = given(`${name}_FILE`);
     if (file === undefined) return read(name, OPTIONAL[name], given(name));

@@ -1,12 +1,12 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 
-/** Far more than any settings take. */
+/** Far more than any settings need. */
 const MOST_BYTES = 1024 * 1024;
 
 /**
- * Reads a small regular file, and nothing else: a FIFO may never end, and neither does `/dev/zero`.
+ * Reads only a small regular file: a FIFO may never end, and neither does `/dev/zero`.
  *
- * @throws Error that says what stands there
+ * @throws Error that names the kind of file
  */
 export function readSmallFile(path: string): string {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -4,16 +4,16 @@ import { errorCode } from '../domain/trouble.ts';
 import { ENV_CREDENTIAL } from '../systemd/paths.ts';
 import { readSmallFile } from './small-file.ts';
 
-/** Settings by their names, as one source has them. */
+/** The settings of one source, by name. */
 export type Source = Readonly<Record<string, string | undefined>>;
 
-/** Settings that may stand in a file of their own, which `NAME_FILE` names. */
+/** Settings that may be in their own file, which `NAME_FILE` names. */
 export const SECRET_NAMES = ['WITHINGS_CLIENT_SECRET', 'STATUS_PASSWORD', 'MQTT_PASSWORD'] as const;
 export type SecretName = (typeof SECRET_NAMES)[number];
 
 /**
- * Makes one source of several, the strongest first. A secret and the file that holds it are one setting: the one that
- * the stronger source has hides both of the weaker source.
+ * Makes one source of several, the strongest first. A secret and its file are one setting: either of them in a stronger
+ * source hides both in a weaker one.
  */
 export function mergeSources(...sources: readonly Source[]): Source {
   return sources.reduceRight((weaker, source) => {
@@ -24,7 +24,7 @@ export function mergeSources(...sources: readonly Source[]): Source {
   }, {});
 }
 
-/** A file of settings; empty where there is none. One that cannot be read is reported, and counts as empty. */
+/** Reads a file of settings. A missing file is empty. An unreadable one is reported, and counts as empty. */
 export function readDotenv(path: string, warn: (line: string) => void): Source {
   try {
     return parse(readSmallFile(path));
@@ -34,15 +34,15 @@ export function readDotenv(path: string, warn: (line: string) => void): Source {
   }
 }
 
-/** What stands in a directory of credentials: secrets, each in a file of its own, and a whole `.env`. */
+/** Reads a directory of credentials: secrets, each in its own file, and a whole `.env`. */
 export function readCredentials(directory: string | undefined, warn: (line: string) => void): readonly Source[] {
   if (directory === undefined || !existsSync(directory)) return [];
   return [secretCredentials(directory, readdirSync(directory)), readDotenv(`${directory}/${ENV_CREDENTIAL}`, warn)];
 }
 
 /**
- * What the credentials of systemd set, each a file that holds one secret: under the name of the setting, or under its
- * short name, such as `client_secret`.
+ * The settings from systemd's credentials. Each is a file with one secret, named by the setting, or by its short name,
+ * such as `client_secret`.
  *
  * @param names the files in `directory`
  */

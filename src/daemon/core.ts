@@ -48,14 +48,14 @@ export type WithingsConfig = Config & {
 };
 
 export type Core = ReturnType<typeof createCore>;
-/** What needs an address that Withings knows: for the browser after the consent, and for notifications. */
+/** The parts that need a registered callback URL: for the browser after the consent, and for notifications. */
 export type Callback = NonNullable<Core['callback']>;
 
 const ignore = () => undefined;
 const SILENT: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 /**
- * Makes the directories that are missing.
+ * Makes missing directories.
  *
  * @throws Trouble when one cannot be written
  */
@@ -63,14 +63,14 @@ export async function makeDirectories({ tokens, data }: Config['directories']): 
   for (const directory of [tokens, data, cursorsIn(data), peopleIn(data)]) await makeDirectory(directory);
 }
 
-/** Removes what a killed process left half-written. For the daemon alone: a command may be writing. */
+/** Removes half-written files of a killed process. Only the daemon may: a command may be writing. */
 export async function sweepDirectories({ tokens, data }: Config['directories']): Promise<void> {
   await sweepTokenFiles(tokens);
   for (const directory of [cursorsIn(data), peopleIn(data)]) await sweepTemporaryFiles(directory);
 }
 
 /**
- * Puts together what the daemon and the commands are made of. Nothing runs yet, and nothing is written.
+ * Assembles the parts of the daemon and the commands. Nothing runs yet, and nothing is written.
  *
  * @param options.signal ends everything that waits
  */
@@ -81,7 +81,7 @@ export function createCore(
 ) {
   const { directories, withings, people } = config;
   const { url: callbackUrl, redirectUrl } = config.callback;
-  // Every call that waits for its turn has a listener on it.
+  // Every call that waits for its turn has a listener on the signal.
   setMaxListeners(0, signal);
   const rateLimit = createRateLimit({ clock, signal });
   const client = createWithingsClient({ apiUrl: withings.apiUrl, ...withings.credentials, rateLimit, clock, signal });
@@ -90,12 +90,12 @@ export function createCore(
   const tokenPorts = { tokens, accesses, issuer: client, clock };
   const accessTokens = createAccessTokens({ ...tokenPorts, log });
   const withAccess = createWithAccess(accessTokens);
-  /** For what says nothing about the login, and about the measures, where it is refused. */
+  /** Makes calls whose refusal does not count against the login or the measures. */
   const withSideAccess = createWithAccess({ ...accessTokens, refuse: () => undefined });
   const files = createLastingFiles(log);
   const cursors = createCursorFiles(cursorsIn(directories.data), log, files);
   const personStates = createPersonStates({ people: createPersonFiles(peopleIn(directories.data), files), log });
-  // What is wrong with a file is reported where it is used.
+  // The user of a file reports its troubles.
   const storedStatus = { ...storedStatusPorts(directories, SILENT), people: { load: personStates.of } };
   const schedule = createSchedule({
     hasCallback: config.callback.url !== undefined,
@@ -128,7 +128,7 @@ export function createCore(
     const link = { ...login, consent, usedLinks };
     return {
       consent,
-      /** Undefined where Withings cannot call. */
+      /** Undefined if Withings cannot send notifications. */
       subscriptions,
       createLinker: (journal: Journal, host: LinkerHost) =>
         createLinker({ ...common, ...link, applis, subscriptions, journal, ...host }),
@@ -138,7 +138,7 @@ export function createCore(
   return {
     client,
     tokens,
-    /** The login with an access token that is good for a call now. */
+    /** The login with an access token that is valid for a call now. */
     obtainLogin: (userId: UserId) => obtainLogin(tokenPorts, userId, { urgent: true }),
     accessTokens,
     withAccess,
@@ -146,12 +146,12 @@ export function createCore(
     personStates,
     scales,
     schedule,
-    /** A person's status as the files hold it. */
+    /** A person's status from the files. */
     readStoredStatus: (userId: UserId) => readStoredStatus(storedStatus, userId),
-    /** Takes as long as reading the journal does. */
+    /** Takes as long as reading the journal. */
     openJournal: () =>
       openJournal(journalIn(directories.data), log, { files, review: createReview(config.hold), clock }),
-    /** Undefined where `APPLIS` asks for no bed. */
+    /** Undefined if `APPLIS` has no bed category. */
     async openBeds(): Promise<BedEvents | undefined> {
       if (!withings.applis.some((appli) => BED_KINDS.has(appli))) return undefined;
       const { openBedFile } = await import('../storage/bed-file.ts');

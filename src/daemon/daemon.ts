@@ -33,18 +33,18 @@ export type Daemon = Awaited<ReturnType<typeof startDaemon>>;
 export interface DaemonPorts {
   readonly signalGroup: SignalGroup;
   readonly files: OwnFiles;
-  /** Where the MQTT broker is now, where something else than the settings decides that. */
+  /** The current MQTT broker, unless the settings name it. */
   readonly askLogin?: AskLogin | undefined;
-  /** What is wrong with the set-up as far as it shows without the network, for the page. */
+  /** The problems of the set-up that show without the network, for the page. */
   readonly examine?: () => Promise<readonly Concern[]>;
   readonly clock?: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random?: () => number;
 }
 
 /**
- * Puts everything together and starts it: files, the collector, the listener, publishers. Disposing undoes
- * it: no new request, no new delivery, the step in hand is finished, nothing is begun.
+ * Assembles and starts everything: files, the collector, the listener, publishers. Disposing stops it: the current step
+ * finishes, and no new request or delivery begins.
  *
  * @throws Trouble when it cannot start: a directory that cannot be written, a port that is taken
  */
@@ -157,7 +157,7 @@ export async function startDaemon(
     privateAddress === undefined
       ? ''
       : `, status page http://${reachable(privateAddress.host)}:${privateAddress.port}/`;
-  // Before anything is fetched: what the journal has by then is old to a publisher that starts for the first time.
+  // This comes before any fetch: a publisher that starts for the first time skips what the journal already has.
   const ports = { journal, beds, linkedUsers, personStates, schedule, derive, random, signalGroup };
   const publishing = publishers.start(ports);
   log.info({
@@ -172,9 +172,9 @@ export async function startDaemon(
 
   return {
     publicAddress,
-    /** Undefined if the private port is off. */
+    /** Undefined if the status port is off. */
     privateAddress,
-    /** Loads what the start did not wait for: an update replaces the files of a running program. */
+    /** Loads the rest after the start: an update replaces the files of a running program. */
     async load(): Promise<void> {
       await Promise.all([loadAxios(), publishers.load(), statusPort?.load()]);
       log.debug({ event: 'loaded', text: 'all modules are loaded' });
@@ -183,10 +183,11 @@ export async function startDaemon(
     liveness,
     async [Symbol.asyncDispose](): Promise<void> {
       const closed = Promise.all([listener, statusPort].map((each) => each?.[Symbol.asyncDispose]()));
-      // The collector first: what the signal cuts off is then not a trouble.
+      // The collector stops first: then an aborted call does not count as trouble.
       const collected = collector[Symbol.asyncDispose]();
       stop.abort();
-      // Together with the rest, because a hook may take all the time there is. Later readings wait for the next start.
+      // The publishers stop with the rest, because a hook may take all the time. Later readings wait for the next
+      // start.
       const published = publishing[Symbol.asyncDispose]();
       await linker?.[Symbol.asyncDispose]();
       await collected;

@@ -22,10 +22,10 @@ import { createLastingFiles } from '../storage/lasting-files.ts';
 import { createOffsetFiles, createParkedFile, createRetainedFile } from '../storage/publisher-files.ts';
 import { parkedIn, publishersIn, retainedIn } from './data-directory.ts';
 
-/** What publishers and their outboxes need of the daemon. */
+/** The parts of the daemon that publishers and their outboxes need. */
 export interface PublishingPorts {
   readonly journal: OpenJournal;
-  /** Undefined where `APPLIS` asks for no bed. */
+  /** Undefined if `APPLIS` has no bed category. */
   readonly beds: BedEvents | undefined;
   readonly linkedUsers: LinkedUsers;
   readonly personStates: PersonStates;
@@ -40,27 +40,27 @@ interface Common {
   readonly log: Log;
 }
 
-/** What the MQTT publisher needs besides. */
+/** The further parts that the MQTT publisher needs. */
 interface BrokerPorts {
   readonly program: Program;
   readonly askLogin: AskLogin | undefined;
 }
 
-/** Makes a publisher that is configured. */
+/** Makes a configured publisher. */
 type Make = (ports: PublishingPorts & Common & { readonly troubles: PublisherTroubles }) => Publisher;
 
 interface Loaded {
   readonly name: string;
   readonly make: Make;
-  /** Loads what the publisher itself loads late. */
+  /** Loads what the publisher would load late. */
   readonly load?: () => Promise<unknown>;
-  /** The publisher and its outbox share them: a broker that is away is reported once. */
+  /** The publisher and its outbox share them, so that an unreachable broker is reported once. */
   readonly troubles: PublisherTroubles;
   outbox?: Outbox;
 }
 
 /**
- * Loads the publishers that are configured, and no others. None is started yet.
+ * Loads the configured publishers, and no others. None is started yet.
  *
  * @throws Trouble if their directory cannot be written
  */
@@ -74,8 +74,8 @@ export async function preparePublishing(config: Config, ports: Common & BrokerPo
   }
   return {
     /**
-     * Starts them, each behind an outbox of its own. Disposing ends them within some 7 s: a delivery in hand may finish,
-     * and no other is begun.
+     * Starts the publishers, each with its own outbox. Disposing ends them within some 7 s: the current delivery may
+     * finish, and no other begins.
      */
     start(started: PublishingPorts): AsyncDisposable {
       const files = createLastingFiles(log);
@@ -108,7 +108,7 @@ export async function preparePublishing(config: Config, ports: Common & BrokerPo
       return { [Symbol.asyncDispose]: async () => void (await Promise.all(stops.map((stop) => stop()))) };
     },
     load: async () => void (await Promise.all(publishers.map((each) => each.load?.()))),
-    /** What the status of each is made of, started or not. */
+    /** The sources of each publisher's status, started or not. */
     sources: (): readonly PublisherSource[] =>
       publishers.map(({ name, troubles, outbox }) => ({ name, troubles, behindBytes: outbox?.behindBytes })),
   };

@@ -21,7 +21,7 @@ import { reachable } from '../http/probe.ts';
 import { ASSETS, type Concern, PATHS, readRange, relative } from '../page/view.ts';
 import type { OpenJournal } from '../storage/journal/journal.ts';
 
-/** An address that is none, or not whole. */
+/** The redirect in an invalid or incomplete address. */
 const NOTHING: Redirect = { code: undefined, state: undefined, error: undefined };
 
 /** How long the page waits for the journal. */
@@ -31,14 +31,14 @@ export interface StatusPorts {
   readonly liveStatus: LiveStatus;
   readonly backfills: Pick<Backfills, 'begin' | 'newest'>;
   readonly journal: OpenJournal;
-  /** What is wrong with the set-up, as far as it shows without asking anyone. */
+  /** The problems of the set-up that show without any connection. */
   readonly examine: () => Promise<readonly Concern[]>;
   readonly version: string;
   /** The folder of the page's own files. */
   readonly pageFiles: URL;
   readonly consent: Consent | undefined;
   readonly stuck: () => string | undefined;
-  /** Gets what a browser brings back from the consent page. */
+  /** Gets the redirect of a browser from the consent page. */
   readonly onRedirect: (redirect: Redirect, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -51,7 +51,7 @@ export interface StatusPort extends Listener {
   readonly load: () => Promise<void>;
 }
 
-/** Where other computers at home find the page; undefined where it is for this one alone, or off. */
+/** The address of the page for other computers at home. Undefined if it is only for this one, or off. */
 export function pageUrlOf(
   { host, port }: Pick<Config['status'], 'host' | 'port'>,
   name = hostname(),
@@ -65,8 +65,8 @@ export function pageUrlOf(
 /**
  * Opens the port for the household: `/healthz` and the page.
  *
- * @returns undefined where it is turned off
- * @throws Trouble when the address cannot be had
+ * @returns undefined if it is turned off
+ * @throws Trouble if the address cannot be bound
  */
 export async function openStatusPort(config: Config, ports: StatusPorts): Promise<StatusPort | undefined> {
   const { host, port, ingress, password } = config.status;
@@ -132,7 +132,7 @@ function createPage(
         reconcileMs: reconcileIntervalMs,
         answersRedirect: callback.answersRedirect,
         offersLink,
-        // The app of Home Assistant opens another browser for it, which is not logged in there.
+        // Home Assistant's app opens the link in another browser, which is not logged in there.
         linkUrl: (isFramed && offersLink && request()?.href) || relative(PATHS.link),
         pastes: isFramed && pastes,
         backfill: backfills.newest(),
@@ -148,14 +148,14 @@ function createPage(
   };
 }
 
-/** Entries of other processes wait for a lock, and the page only for a moment: the rest comes live. */
+/** Reading other processes' entries waits for a lock. The page waits only for a moment, and the rest comes live. */
 async function lookBriefly({ look }: Pick<OpenJournal, 'look'>, clock: Pick<Clock, 'sleep'>): Promise<void> {
-  // The writer of the journal reports what is wrong with it.
+  // The writer of the journal reports its troubles.
   const looked = look().catch(() => undefined);
   await within(looked, JOURNAL_WAIT_MS, clock);
 }
 
-/** By name. A request never names a file. */
+/** The assets by name. A request never names a file. */
 async function readAssets(directory: URL): Promise<ReadonlyMap<string, Asset>> {
   const assets = ASSETS.map(async (name): Promise<[string, Asset]> => {
     const content = (name === 'page.css' ? LOOK : '') + (await readFile(new URL(name, directory), 'utf8'));

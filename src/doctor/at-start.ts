@@ -6,8 +6,8 @@ import type { Finding } from './finding.ts';
 import { checkHook } from './publishers.ts';
 
 /**
- * What is wrong with a set-up, as far as a few milliseconds without the network show. A directory that cannot be read
- * is not reported here, but when it is used.
+ * The problems of a set-up that a few milliseconds without the network show. An unreadable directory is reported at its
+ * use, not here.
  */
 export async function examineAtStart(config: Config): Promise<readonly Finding[]> {
   const { callback, directories, withings, hook, people } = config;

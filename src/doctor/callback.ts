@@ -8,11 +8,11 @@ import type { Certificate } from './network.ts';
 const LONGEST = 255;
 /** `URL` leaves the port empty if it is the scheme's own. */
 const PORTS: ReadonlySet<string> = new Set(['', '443', '80']);
-/** Names that routers and machines give each other; outside there is no DNS record of them. */
+/** Names that routers and machines give each other. Public DNS has no record of them. */
 const PRIVATE_NAMES = /\.(local|localdomain|localhost|lan|home|home\.arpa|internal|intranet|private|fritz\.box)$/;
 
 /**
- * What is wrong with a callback URL, as far as its text shows.
+ * The problems that the text of a callback URL shows.
  *
  * @param url a whole URL, https unless it is on this machine
  * @param options.sandbox the API is on this machine as well
@@ -57,7 +57,7 @@ const NEEDS_A_NAME =
   'Use an https URL with a domain name. A tunnel such as ngrok gives you both (see docs/exposing.md). Change CALLBACK_URL here and in the Withings dashboard.';
 
 /**
- * Subnets that lead nowhere from outside (IANA's special-purpose registries): private, shared by a provider's
+ * Subnets that cannot be reached from outside (IANA's special-purpose registries): private, shared by a provider's
  * customers, this machine, this link.
  */
 const PRIVATE_SUBNETS = [
@@ -78,7 +78,7 @@ function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIPv6(address) ? 'ipv6' : 'ipv4';
 }
 
-/** Looks up the host in the callback URL. `found` says whether there is an address to connect to. */
+/** Looks up the host in the callback URL. `found` is true if there is an address to connect to. */
 export async function checkDns(
   host: string,
   resolve: (host: string) => Promise<readonly string[]>,
@@ -101,7 +101,7 @@ function judgeAddresses(host: string, addresses: readonly string[]): Finding {
   return ok('dns', `${host} leads to ${list}`);
 }
 
-/** @param code as Node names the resolver's answer */
+/** @param code Node's code of the resolver's answer */
 function judgeFailure(host: string, code: string): Finding {
   if (code === 'ENOTFOUND' || code === 'ENODATA') {
     const remedy =
@@ -112,14 +112,14 @@ function judgeFailure(host: string, code: string): Finding {
   return broken('dns', `DNS does not answer for ${host} (${code})`, remedy);
 }
 
-/** Let's Encrypt renews a month ahead. With less left, the renewal has failed for weeks. */
+/** Let's Encrypt renews a month ahead. With less left, the renewal has been failing for weeks. */
 const SOON_MS = 14 * 86_400_000;
 
 const RENEW =
   'Renew the certificate with "sudo certbot renew", or check the log of the proxy that renews automatically.';
 const TRUSTED = "Get a certificate from Let's Encrypt (Caddy and certbot do that for you), or use a tunnel.";
 
-/** What OpenSSL's codes mean, and what helps. */
+/** The meanings of OpenSSL's codes, and their fixes. */
 const DISTRUST: Readonly<Record<string, readonly [meaning: string, remedy: string]>> = {
   CERT_NOT_YET_VALID: ['is not valid yet', 'Check the clocks of this computer and of the proxy.'],
   ERR_TLS_CERT_ALTNAME_INVALID: ['is for another name', 'Get a certificate for the name in CALLBACK_URL.'],
@@ -157,7 +157,7 @@ export function judgeCertificate({ validTo, distrust }: Certificate, now: Date):
 const TOO_SLOW_MS = 2_000;
 const SLOW_MS = 1_000;
 
-/** Judges the answer to a HEAD of the callback URL, sent as Withings sends it. */
+/** Judges the answer to a HEAD request to the callback URL, sent as Withings sends it. */
 export function judgeHead(probe: Probe, { url, port }: { readonly url: string; readonly port: number }): Finding {
   const { status, isOurs, location, ms, error } = probe;
   if (status === undefined) return judgeSilence(error ?? 'no answer');
@@ -180,14 +180,14 @@ export function judgeHead(probe: Probe, { url, port }: { readonly url: string; r
   return ok('callback', `weighbridge itself answers CALLBACK_URL with 200 in ${seconds} s`);
 }
 
-/** @param error as Node names it */
+/** @param error Node's code of the error */
 export function judgeSilence(error: string): Finding {
   const remedy =
     'Check that the tunnel is running, or that the router forwards port 443. Some routers cannot connect to themselves: then try from a phone without Wi-Fi.';
   return broken('callback', `nothing answers at CALLBACK_URL (${error})`, remedy);
 }
 
-/** Names the target without its path: the path may hold the secret. */
+/** Names the target without its path, which may contain the secret. */
 function judgeRedirect(status: number, location: string, url: string): Finding {
   const from = new URL(url);
   const to = URL.canParse(location, url) ? new URL(location, url) : undefined;

@@ -12,9 +12,9 @@ export interface StandInOptions extends Pick<PublicAppOptions, 'path' | 'query' 
 }
 
 /**
- * Answers the callback until it is disposed, unless the daemon does, so that the way in can be tried all the same.
+ * Answers the callback until it is disposed, so that the way in can be tried without a daemon.
  *
- * @returns as `answers` undefined if another program has the port, or the port cannot be opened
+ * @returns with `answers` undefined if another program has the port, or the port cannot be opened
  */
 export async function standIn(
   options: StandInOptions,

@@ -19,13 +19,13 @@ const TRIAL = '.doctor';
 
 const MEGABYTE = 1_000_000;
 const LITTLE_BYTES = 50 * MEGABYTE;
-/** The journal of a year is a megabyte; below this other programs decide when the disk is full. */
+/** The journal of a year is a megabyte. Below this limit, other programs decide when the disk is full. */
 const TOO_LITTLE_BYTES = 5 * MEGABYTE;
 
-/** What statfs(2) calls the file systems that live in memory: tmpfs, ramfs. */
+/** The numbers of statfs(2) for file systems in memory: tmpfs, ramfs. */
 const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 
-/** Everything that can be wrong with a directory. Writes a file into it and removes the file again. */
+/** Checks everything that can be wrong with a directory. Writes a file into it, and removes the file. */
 export async function checkDirectory(directory: Directory, files: FileSystem = nodeFiles): Promise<readonly Finding[]> {
   const { check, path } = directory;
   const misplaced = await findMisplaced(directory);
@@ -52,11 +52,11 @@ export async function checkDirectory(directory: Directory, files: FileSystem = n
 const OPEN_TO_OTHERS = 0o077;
 const WRITABLE_BY_OTHERS = 0o022;
 
-/** What is wrong with a directory, as far as it shows in a millisecond without writing anything. */
+/** The problems of a directory that show in a millisecond without writing anything. */
 export async function lookAtDirectory({ check, path }: Directory): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const { mode } = await stat(path);
-  // Others may see the names, and git makes directories so: each file is for its owner alone.
+  // Others may see the names, and git makes such directories. Each file is readable only by its owner.
   if ((mode & WRITABLE_BY_OTHERS) !== 0) {
     const octal = (mode & 0o777).toString(8).padStart(4, '0');
     const text = `${path} can be written by other users of this computer (mode ${octal})`;
@@ -80,8 +80,8 @@ export async function lookAtDirectory({ check, path }: Directory): Promise<reado
 }
 
 /**
- * The owner of a directory, if this is root and the owner is not: what root writes into it is out of its owner's reach,
- * a rotated login too. Undefined otherwise.
+ * The owner of a directory, if it is not root and we are. Undefined otherwise. The owner could not read files that root
+ * writes there, such as a rotated login.
  */
 export async function ownerBesideRoot(path: string): Promise<number | undefined> {
   const { uid } = await stat(path);
@@ -93,7 +93,7 @@ export function ofAnother(path: string, uid: number): string {
   return `${path} belongs to user ${uid}, who could not use files that root writes there`;
 }
 
-/** Not there, or not a directory. */
+/** Finds a missing directory, or something else at its path. */
 async function findMisplaced({ check, path }: Directory): Promise<Finding | undefined> {
   try {
     if ((await stat(path)).isDirectory()) return undefined;
@@ -121,7 +121,7 @@ async function canBeMade(path: string): Promise<boolean> {
   }
 }
 
-/** Writes as tokens and cursors are written: synced, renamed, the directory synced. Tokens are locked as well. */
+/** Writes a file like tokens and cursors: synced, renamed, the directory synced. Tokens are locked as well. */
 async function tryOut({ check, path }: Directory, files: FileSystem): Promise<void> {
   const trial = `${path}/${TRIAL}`;
   try {
@@ -157,8 +157,8 @@ async function lookAtFiles({ check, path }: Directory): Promise<readonly Finding
 const LONGEST_LOGIN_BYTES = 64 * 1024;
 
 /**
- * Files beside the logins that were meant as one: `Anna`, `1234.txt`. weighbridge takes a name that is a user id, and
- * leaves every other file alone.
+ * Files next to the logins that were meant as a login: `Anna`, `1234.txt`. weighbridge uses files named by a user id,
+ * and ignores all others.
  */
 export async function lookAtNames(
   { tokens, data }: { readonly tokens: string; readonly data: string },
@@ -183,7 +183,7 @@ export async function lookAtNames(
   );
 }
 
-/** By the name of the file, by the names of people, or by the answer of the token call in it. */
+/** Guesses from the name of the file, the names of people, or the token answer in the file. */
 async function guessUserId(path: string, name: string, names: People['names']): Promise<UserId | undefined> {
   const [start = ''] = name.split('.');
   const [named] = [...names].find(([, each]) => each.toLowerCase() === start.toLowerCase()) ?? [];
@@ -205,7 +205,7 @@ function inWords(bytes: number): string {
   return bytes < 1000 * MEGABYTE ? `${Math.floor(bytes / MEGABYTE)} MB` : `${Math.floor(bytes / (1000 * MEGABYTE))} GB`;
 }
 
-/** As a shell takes it for one word. */
+/** Quotes a text as one word of a shell. */
 function quoted(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -20,10 +20,10 @@ import type { Network } from './network.ts';
 import { checkBroker, checkHook } from './publishers.ts';
 import { checkClient, checkLogin, checkTokenFile, judgeSubscriptions } from './withings.ts';
 
-/** What a set-up stands in. */
+/** The surroundings of a set-up. */
 export interface World {
   readonly platform: Platform;
-  /** What systemd reports of the service; undefined if it is not installed. */
+  /** systemd's report about the service; undefined if it is not installed. */
   readonly service: ServiceState | undefined;
   readonly network: Network;
   readonly clock: Clock;
@@ -32,12 +32,12 @@ export interface World {
   readonly signal: AbortSignal;
 }
 
-/** What it takes to look at the way in. */
+/** The tools for checks of the way in. */
 type Way = Pick<World, 'network' | 'clock' | 'log'>;
 
 interface WayIn extends Way {
   readonly config: Config;
-  /** Whether one of these settings cannot be read, so that what depends on it cannot be looked at. */
+  /** Whether one of these settings is unreadable, so that checks that depend on it are impossible. */
   readonly isWrong: (...names: readonly string[]) => boolean;
 }
 
@@ -47,7 +47,7 @@ function wrongSettings({ problems }: Parsed): WayIn['isWrong'] {
   return (...names) => problems.some(({ name }) => names.includes(name));
 }
 
-/** Looks at everything a set-up can get wrong, one finding after the other, as each is found. */
+/** Checks everything in a set-up that can be wrong, and yields each finding at once. */
 export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Finding, void> {
   const config = parsed.readable;
   const isWrong = wrongSettings(parsed);
@@ -67,13 +67,13 @@ export async function* examine(parsed: Parsed, world: World): AsyncGenerator<Fin
   yield* examinePeople(setUp, core);
 }
 
-/** Whether Withings accepts the client and can reach this computer, beside the daemon in this process. */
+/** Whether Withings accepts the client and can reach this computer, while the daemon runs in this process. */
 export async function* examineReach(parsed: Parsed, world: World): AsyncGenerator<Finding, void> {
   yield* examineWithings({ ...world, config: parsed.readable, isWrong: wrongSettings(parsed) });
   for await (const finding of examineCallback(parsed, world)) if (finding.check !== 'daemon') yield finding;
 }
 
-/** Returns what it takes to ask Withings more; nothing if that would find nothing more. */
+/** Returns the tools for further calls to Withings, or nothing if they would find nothing more. */
 async function* examineWithings(setUp: SetUp): AsyncGenerator<Finding, Core | undefined> {
   const { config, isWrong, network, clock, log, signal } = setUp;
   const { apiUrl, credentials } = config.withings;
@@ -118,7 +118,7 @@ export async function* examineCallback(parsed: Parsed, world: Way): AsyncGenerat
   yield* examineAnswer(setUp, isThere ? url : undefined);
 }
 
-/** Name and certificate. Returns whether asking for more makes sense. */
+/** Checks name and certificate. Returns whether further checks make sense. */
 async function* examineWayIn({ network, clock }: WayIn, url: URL): AsyncGenerator<Finding, boolean> {
   const { hostname, protocol } = url;
   if (!isLoopback(hostname) && isIP(hostname.replace(/^\[|\]$/g, '')) === 0) {
@@ -137,7 +137,7 @@ async function* examineWayIn({ network, clock }: WayIn, url: URL): AsyncGenerato
   }
 }
 
-/** What answers: on this machine, and at the callback URL if it is given. */
+/** Checks the answer on this machine, and at the callback URL if it is given. */
 async function* examineAnswer(setUp: WayIn, url: string | undefined): AsyncGenerator<Finding, void> {
   const { config, network, clock, log, isWrong } = setUp;
   const { callback, listen, status, withings } = config;
@@ -191,7 +191,7 @@ async function* examinePerson(config: Config, core: Core, userId: UserId): Async
   const list = () => subscriptions.list(userId, { urgent: true });
   try {
     const subscribed = await list().catch((error) => {
-      // Withings refuses the same call within 10 s, from the daemon or from the doctor before. The next call waits.
+      // Withings refuses the same call within 10 s, after the daemon's or an earlier doctor's. The next call waits.
       if (asTrouble(error).code === 'same_arguments') return list();
       throw error;
     });

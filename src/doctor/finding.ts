@@ -1,9 +1,9 @@
 import { errorCode, type Trouble } from '../domain/trouble.ts';
 
-/** What a check has found: `warning` works today, `broken` does not. */
+/** The result of a check: `warning` works today, `broken` does not. */
 export type Mark = 'ok' | 'warning' | 'broken';
 
-/** What a finding is about. Stable, for scripts. */
+/** The subject of a finding. Stable, for scripts. */
 export type Check =
   | 'settings'
   | 'node'
@@ -22,7 +22,7 @@ export type Check =
   | 'login'
   | 'subscription';
 
-/** What a check has found, and what to do unless it is fine. Carries no secret of its own making. */
+/** The result of a check, and the remedy unless it is fine. A check adds no secret to it. */
 export interface Finding {
   readonly check: Check;
   readonly mark: Mark;
@@ -46,7 +46,7 @@ export function notChecked(check: Check, because: string): Finding {
   return warning(check, `skipped: ${because}`, 'Fix the problem above first.');
 }
 
-/** What a person can do now. The hints of these troubles say what the daemon does. */
+/** The person's remedies. The hints of these troubles describe what the daemon does. */
 const REMEDIES: Readonly<Record<string, string>> = {
   unreachable: 'Check the network connection and DNS: "curl -I https://wbsapi.withings.net" must print an answer.',
   bad_answer: 'Withings has a problem, or a proxy answered instead. Run doctor again later.',
@@ -54,7 +54,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 const THROTTLED = 'Run doctor again in a minute. If this stays, another program uses the same application.';
 
-/** What a failure means for a person who is looking for one. */
+/** The finding of a failure, for a person who looks for the cause. */
 export function findingOf(
   check: Check,
   { code, message, hint, recovery }: Pick<Trouble, 'code' | 'message' | 'recovery' | 'hint'>,
@@ -68,7 +68,7 @@ export function findingOf(
 /** How long a check waits for an answer from outside. */
 export const TIMEOUT_MS = 10_000;
 
-/** Why there was no answer. */
+/** The code of the reason why there was no answer. */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError' || error.name === 'AbortError') return `no answer in ${TIMEOUT_MS / 1000} s`;

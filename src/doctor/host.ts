@@ -4,7 +4,7 @@ import { isPlausible } from '../domain/clock.ts';
 import type { ServiceState } from '../systemd/control.ts';
 import { broken, type Finding, ok, warning } from './finding.ts';
 
-/** Everything that is wrong with the settings, one finding each. */
+/** All problems of the settings, one finding each. */
 export function judgeSettings({ problems, warnings }: Pick<Parsed, 'problems' | 'warnings'>): readonly Finding[] {
   const findings = [
     ...problems.map((problem) => {
@@ -22,9 +22,9 @@ export function judgeSettings({ problems, warnings }: Pick<Parsed, 'problems' | 
 export const OLDEST_NODE = '20.19.0';
 
 export interface Platform {
-  /** Of Node, with or without the v. */
+  /** The version of Node, with or without the v. */
   readonly version: string;
-  /** As `os.arch()` names it. */
+  /** The architecture, as in `os.arch()`. */
   readonly architecture: string;
 }
 
@@ -53,7 +53,7 @@ export async function checkFlock(program = 'flock'): Promise<Finding> {
   );
 }
 
-/** Whether the service runs, where it is installed. */
+/** Whether the service runs, if it is installed. */
 export function judgeService(state: ServiceState | undefined): readonly Finding[] {
   if (state === undefined || !state.isInstalled) return [];
   if (state.activity !== 'active') {
@@ -64,16 +64,14 @@ export function judgeService(state: ServiceState | undefined): readonly Finding[
   return [warning('service', 'running, but does not start at boot', 'Run "sudo systemctl enable weighbridge".')];
 }
 
-/** HTTP dates are whole seconds, and an answer takes its time. */
+/** HTTP dates are whole seconds, and an answer takes some time. */
 const WORTH_TELLING_MS = 60_000;
 /** Beyond this, signed calls and the end of an access token go wrong. */
 const TOO_FAR_MS = 5 * 60_000;
 
 const SET_CLOCK = 'Run "sudo timedatectl set-ntp true". Then "timedatectl" must show "System clock synchronized: yes".';
 
-/**
- * @param theirs what Withings' clock showed at the same moment; undefined if Withings could not be asked
- */
+/** @param theirs Withings' clock at the same moment; undefined without an answer */
 export function judgeClock(now: Date, theirs: Date | undefined): Finding {
   const said = `${now.toISOString().slice(0, 19)}Z`;
   if (theirs === undefined) {

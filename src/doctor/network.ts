@@ -7,16 +7,16 @@ import { type ConnectionOptions, connect } from 'node:tls';
 import { type Probe, type Prove, probeCallback } from '../http/probe.ts';
 import { TIMEOUT_MS } from './finding.ts';
 
-/** The certificate that a TLS server has shown. */
+/** The certificate of a TLS server. */
 export interface Certificate {
   readonly validTo: Date;
-  /** Why a client must not trust it, as OpenSSL and Node name it; undefined if a client may. */
+  /** The code of OpenSSL and Node why a client must not trust it. Undefined if a client may. */
   readonly distrust: string | undefined;
 }
 
-/** Everything that a check asks outside this program but Withings' API. Each fails with the code that Node gives. */
+/** All network access of checks, except Withings' API. Each fails with Node's code. */
 export interface Network {
-  /** The addresses that DNS has for a host. This machine's own list of names does not count. */
+  /** The addresses of a host in DNS, without this machine's own list of names. */
   resolve(host: string): Promise<readonly string[]>;
   certificateOf(url: URL): Promise<Certificate>;
   /** The `Date` header of a web server. */
@@ -52,9 +52,9 @@ export function openNetwork(signal: AbortSignal): Network {
 }
 
 /**
- * Completes the TLS handshake and sends nothing, for the server may not be trusted.
+ * Completes the TLS handshake and sends nothing, for the server may be untrusted.
  *
- * @param options other authorities than this machine's, another way to find the host
+ * @param options other authorities than this machine's, or another lookup of the host
  */
 export async function certificateOf(
   { hostname, port }: URL,
@@ -80,13 +80,13 @@ export async function certificateOf(
 }
 
 /**
- * A wrong clock makes every certificate look wrong, so the certificate is not checked here: nothing secret is sent, and
- * the answer is shown to a person and not used.
+ * A wrong clock makes every certificate look wrong, so the certificate is not checked here. No secret is sent, and the
+ * answer is only shown to a person.
  */
 async function timeAt(url: URL, signal: AbortSignal): Promise<Date | undefined> {
   const ask = url.protocol === 'https:' ? httpsRequest : httpRequest;
   const sent = ask(url, { method: 'HEAD', agent: false, rejectUnauthorized: false, signal }).end();
-  // What goes wrong after the head of the answer is of no interest.
+  // Errors after the head of the answer do not matter.
   sent.on('error', () => undefined);
   const [answer] = await once(sent, 'response');
   answer.resume();

@@ -30,7 +30,7 @@ export async function checkBroker(
   }
 }
 
-/** Whether the program of `HOOK_COMMAND` can be run: the path it is, or the first of that name in `PATH`. */
+/** Whether the program of `HOOK_COMMAND` can be run: by its path, or as the first of that name in `PATH`. */
 export async function checkHook({ command: [program = ''], environment }: HookConfig): Promise<Finding> {
   const directories = (environment['PATH'] ?? '').split(':').map((directory) => directory || '.');
   const paths = isPath(program) ? [program] : directories.map((directory) => `${directory}/${program}`);
@@ -46,7 +46,7 @@ export async function checkHook({ command: [program = ''], environment }: HookCo
   return broken('hook', `HOOK_COMMAND starts with ${program}, which ${where}`, remedy);
 }
 
-/** As execvp(3) sees it: a name without a slash is looked up in `PATH`, at every run anew. */
+/** The rule of execvp(3): a name without a slash is looked up in `PATH` at every run. */
 export function isPath(program: string): boolean {
   return program.includes('/');
 }

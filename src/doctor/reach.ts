@@ -6,15 +6,15 @@ import type { Finding } from './finding.ts';
 /** A tunnel may start later than weighbridge. */
 const AGAIN_MS = 600_000;
 
-/** What the network shows of a set-up, for a person without a terminal. */
+/** The network findings of a set-up, for a person without a terminal. */
 export interface Reach {
-  /** What is not fine, as it was last looked at. */
+  /** The findings of the last look that are not fine. */
   readonly findings: () => readonly Finding[];
   /** Resolves when everything is fine, or the signal aborts. */
   readonly ended: Promise<void>;
 }
 
-/** Looks at once, and again while something is not fine. Each finding is logged once. */
+/** Looks at once, and again while a finding is not fine. Each finding is logged once. */
 export function watchReach(ports: {
   readonly look: () => AsyncIterable<Finding>;
   readonly clock: Pick<Clock, 'sleep'>;

@@ -7,7 +7,7 @@ import { asTrouble } from '../domain/trouble.ts';
 import { broken, type Finding, findingOf, notChecked, ok, warning } from './finding.ts';
 
 /**
- * Whether Withings knows the client id and secret; no login is involved.
+ * Whether Withings accepts the client id and secret; no login is involved.
  *
  * @param check fails with a `Trouble`
  */
@@ -27,9 +27,9 @@ export async function checkClient(check: () => Promise<void>): Promise<Finding> 
 /**
  * Whether a person's login works: the token file can be read, and Withings accepts the token.
  *
- * @param name the person's, for people
- * @param applis what Withings shall call about
- * @param obtain an access token that is good for a call; fails with a `Trouble`
+ * @param name the person's name, for the text
+ * @param applis the categories of the wanted notifications
+ * @param obtain an access token that is valid for a call; fails with a `Trouble`
  */
 export async function checkLogin(
   name: string,
@@ -62,7 +62,7 @@ export async function checkLogin(
 /**
  * Whether a token file can be read, if the login cannot be used.
  *
- * @param because why it is not used
+ * @param because the reason why the login is not used
  */
 export async function checkTokenFile(name: string, load: () => Promise<unknown>, because: string): Promise<Finding> {
   try {
@@ -79,15 +79,15 @@ export function judgeSubscriptions(
   subscriptions: readonly Subscription[],
   wanted: {
     readonly userId: UserId;
-    /** The person's, for people. */
+    /** The person's name, for the text. */
     readonly name: string;
     readonly callbackUrl: string;
     readonly applis: readonly number[];
-    /** Why the daemon could not subscribe the last time it tried. */
+    /** Why the daemon could not subscribe at its last try. */
     readonly hitch: string | undefined;
-    /** `weighbridge unsubscribe` has been run for this person. */
+    /** `weighbridge unsubscribe` was run for this person. */
     readonly isLeft: boolean;
-    /** How often the daemon polls for this person; undefined where it does not. */
+    /** How often the daemon polls for this person; undefined if it does not. */
     readonly pollMs: number | undefined;
   },
 ): Finding {

@@ -6,26 +6,26 @@ export interface Clock {
   now(): Date;
   /** Milliseconds since some start. Never jumps; every wait and every age is measured with it. */
   elapsedMs(): number;
-  /** Resolves after `ms`, or at once when the signal aborts. It does not reject: the caller looks at the signal. */
+  /** Resolves after `ms`, or at once when the signal aborts. It does not reject: the caller checks the signal. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** What work returns; undefined where it takes longer than `ms`, and then it goes on. */
+/** The result of the work. Undefined if it takes longer than `ms`; the work continues. */
 export async function within<T>(work: Promise<T>, ms: number, clock: Pick<Clock, 'sleep'>): Promise<T | undefined> {
   const done = new AbortController();
   const late = clock.sleep(ms, done.signal).then(() => undefined);
   return await Promise.race([work, late]).finally(() => done.abort());
 }
 
-/** Whether `everyMs` is over since then, for what is done that often. A date in the future was written while the clock was wrong. */
+/** Whether `everyMs` has passed since then. A date in the future was written while the clock was wrong. */
 export function isPeriodOver(lastAt: Date | undefined, everyMs: number, now: Date): boolean {
   const agoMs = now.getTime() - (lastAt?.getTime() ?? 0);
   return agoMs < 0 || agoMs >= everyMs;
 }
 
 /**
- * A Raspberry Pi has no battery for its clock and may wake up in 1970. Before this date, which no running copy
- * of this program can see, the clock is wrong and neither TLS nor a query by date makes sense.
+ * A Raspberry Pi has no battery for its clock and may wake up in 1970. This date is before any copy of this program. A
+ * clock before it is wrong, and neither TLS nor a query by date makes sense.
  */
 const EARLIEST = Date.UTC(2026, 0, 1);
 
@@ -33,11 +33,11 @@ export function isPlausible(now: Date): boolean {
   return now.getTime() >= EARLIEST;
 }
 
-/** How often to look whether the clock has been set. */
+/** How often to check whether the clock was set. */
 const CLOCK_RETRY_MS = 30_000;
 
 /**
- * Call it before anything that goes by the date.
+ * Call it before any work that needs the date.
  *
  * @throws Trouble `clock_wrong`
  */
@@ -52,7 +52,7 @@ export function checkClock(clock: Clock): void {
   });
 }
 
-/** The zone of this machine, for which no table of zones has to be loaded: 10 ms and 3 MB at the first line of a log. */
+/** The zone of this machine, which needs no table of zones: that saves 10 ms and 3 MB at the first line of a log. */
 export const LOCAL_ZONE = 'local';
 
 /** `2026-01-31`, in the time zone of this computer. */
@@ -61,8 +61,8 @@ export function formatDay(date: Date): string {
 }
 
 /**
- * An ISO 8601 time to the second with the offset of `timeZone` (IANA, `+01:00` or `LOCAL_ZONE`), or of UTC where it is
- * not known.
+ * An ISO 8601 time to the second, with the offset of `timeZone` (IANA, `+01:00` or `LOCAL_ZONE`). An unknown zone
+ * counts as UTC.
  */
 export function formatTime(date: Date, timeZone: string | undefined): string {
   const seconds = Math.floor(date.getTime() / 1000) * 1000;
@@ -76,10 +76,10 @@ export function formatTime(date: Date, timeZone: string | undefined): string {
 
 const FIXED_OFFSET = /^([+-])([0-9]{2}):([0-9]{2})$/;
 
-/** In minutes. */
+/** The offset in minutes. */
 function offsetAt(epochMs: number, timeZone: string): number {
   if (timeZone === LOCAL_ZONE) return -new Date(epochMs).getTimezoneOffset();
-  // Intl of Node 20 does not know offsets as zones.
+  // Intl of Node 20 does not support offsets as zones.
   const [, sign, hours, minutes] = FIXED_OFFSET.exec(timeZone) ?? [];
   if (sign !== undefined) return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
   const parts = formatOf(timeZone)?.formatToParts(epochMs);
@@ -89,11 +89,11 @@ function offsetAt(epochMs: number, timeZone: string): number {
   return Math.round((local - epochMs) / 60_000);
 }
 
-/** A formatter takes 70 µs and 17 kB to make, and a household lives in one zone or two. */
+/** A formatter takes 70 µs and 17 kB to make, and a household uses one zone or two. */
 const MOST_FORMATS = 16;
 const formats = new Map<string, Intl.DateTimeFormat | undefined>();
 
-/** Undefined where the zone is not known. */
+/** Undefined if the zone is unknown. */
 function formatOf(timeZone: string): Intl.DateTimeFormat | undefined {
   if (!formats.has(timeZone)) {
     if (formats.size === MOST_FORMATS) formats.clear();

@@ -1,4 +1,4 @@
-/** 2100-01-01. Later seconds are milliseconds, a joke or an attempt. */
+/** 2100-01-01. Later seconds are milliseconds, a joke or an attack. */
 const LAST_SECOND = 4_102_444_800;
 
 /** Seconds since 1970, a number or its digits; undefined for anything else, and after 2099. */
@@ -14,7 +14,7 @@ export function parseTime(value: unknown): Date | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
-/** Whether this is `YYYY-MM-DD` and in the calendar. `Date` takes 2026-02-30 for 2 March. */
+/** Whether this is `YYYY-MM-DD` and a real date. `Date` reads 2026-02-30 as 2 March. */
 export function isDay(text: string): boolean {
   const midnight = /^\d{4}-\d\d-\d\d$/.test(text) ? parseTime(`${text}T00:00Z`) : undefined;
   return midnight?.toISOString().startsWith(text) === true;

@@ -8,20 +8,21 @@ import type { UserId } from './token.ts';
 import { trendNow } from './trend.ts';
 
 /**
- * What follows from a person's weights, height and goal. It is never journalled: what takes a weight back takes this
- * back. Weights are kilograms, as exact as the household reads them, so that every place has the same digits.
+ * The values derived from a person's weights, height and goal. They are never journalled, so a withdrawn weight
+ * withdraws them too. Weights are kilograms, as exact as the household reads them, so that every output has the same
+ * digits.
  */
 export interface Derived {
-  /** When the newest weight was taken; undefined where nothing is derived. */
+  /** When the newest weight was taken. Undefined if nothing is derived. */
   readonly takenAt: Date | undefined;
-  /** In metres. */
+  /** The height in metres. */
   readonly height: number | undefined;
   readonly bmi: number | undefined;
   readonly trend: number | undefined;
-  /** How much the trend rises in a week. There is one where there is a trend. */
+  /** The rise of the trend in a week. It exists whenever there is a trend. */
   readonly perWeek: number | undefined;
   readonly goal: number | undefined;
-  /** By how much the newest weight must change. */
+  /** The difference from the newest weight to the goal. */
   readonly toGoal: number | undefined;
 }
 
@@ -40,18 +41,18 @@ export interface Height {
   readonly takenAt: Date;
 }
 
-/** Of anyone who stands: what lies beyond is an error, and no body mass index comes of it. */
+/** Whether a standing person can have this height. Any other is an error, and gives no body mass index. */
 export function isHeight(metres: number): boolean {
   return metres >= 0.5 && metres <= 2.8;
 }
 
-/** Of a person, as things stand now. */
+/** Derives a person's current values. */
 export type Derive = (userId: UserId, person: { readonly height: Height | undefined }) => Derived;
 
 export function createDerive(ports: {
   readonly histories: Histories;
   readonly people: Pick<People, 'unit'>;
-  /** Kilograms. */
+  /** The goals in kilograms. */
   readonly goals: ReadonlyMap<UserId, number>;
   readonly clock: Pick<Clock, 'now'>;
 }): Derive {
@@ -76,20 +77,20 @@ export function derive(
     trend: trend && roundWeight(trend.value, unit, TREND_DIGITS),
     perWeek: trend && roundWeight(trend.perWeek, unit),
     goal,
-    // Of the weight as it is shown: the reader may check it.
+    // The displayed weight counts, so that the reader can check the difference.
     toGoal:
       goal === undefined ? undefined : roundWeight(roundWeight(goal, unit) - roundWeight(newest.value, unit), unit),
   };
 }
 
-/** What a scale shows is more exact than what a trend knows. */
+/** A trend is less exact than a scale's value. */
 const TREND_DIGITS = 1;
 
 function bmiOf(kilograms: number, metres: number): number {
   return decimal(Math.round(decimal(kilograms / metres ** 2, 1)), -1);
 }
 
-/** The body mass index as a quantity: each weight by the height that is known now. */
+/** The body mass index as a quantity: each weight with the current height. */
 export function withBmi(histories: Histories, height: number | undefined): Histories {
   const { quantitiesOf, valuesOf } = histories;
   if (height === undefined) return histories;
@@ -111,7 +112,7 @@ export function withBmi(histories: Histories, height: number | undefined): Histo
 
 const BMI = 'bmi';
 
-/** How it looks from outside: on MQTT, to a hook, in `users`. */
+/** The public form: on MQTT, for a hook, in `users`. */
 export function derivedFields({ bmi, trend, perWeek, goal, toGoal }: Derived) {
   return {
     [BMI]: bmi ?? null,
@@ -128,7 +129,7 @@ export function isDerived(key: string): boolean {
   return KEYS.has(key);
 }
 
-/** Those that there are, with the moment of the newest weight. */
+/** The defined values, with the moment of the newest weight. */
 export function derivedValues(derived: Derived): ReadonlyMap<string, Value> {
   const { takenAt } = derived;
   if (takenAt === undefined) return new Map();

@@ -1,7 +1,7 @@
 import { decimal, readMeasureKey } from './measure.ts';
 import type { Reading } from './reading.ts';
 
-/** How people want to read a weight. Data is always kilograms. */
+/** The units of displayed weights. Data is always kilograms. */
 export const WEIGHT_UNITS = ['kg', 'lb', 'st'] as const;
 export type WeightUnit = (typeof WEIGHT_UNITS)[number];
 
@@ -19,14 +19,14 @@ export function formatWeight(kilograms: number, unit: WeightUnit): string {
   return `${stones} st ${((tenths % tenthsPerStone) / 10).toFixed(1)} lb`;
 }
 
-/** `81.2 kg`, `179.0 lb`: what a trend is told with. */
+/** `81.2 kg`, `179.0 lb`: the form of a trend. */
 export function formatTrend(kilograms: number, unit: WeightUnit): string {
   return unit === 'kg' ? `${kilograms.toFixed(1)} kg` : formatWeight(kilograms, unit);
 }
 
 /**
- * Kilograms as exact as the household reads them: with so many decimals, or as the tenth of a pound that is nearest.
- * Whatever is shown of the result, in either unit, has the same digits everywhere.
+ * Kilograms as exact as the household reads them: with so many decimals, or as the nearest tenth of a pound. So the
+ * displayed result has the same digits everywhere, in either unit.
  */
 export function roundWeight(kilograms: number, unit: WeightUnit, digits = 2): number {
   const tenths = Math.round((kilograms / POUND) * 10);
@@ -34,7 +34,7 @@ export function roundWeight(kilograms: number, unit: WeightUnit, digits = 2): nu
     unit === 'kg'
       ? decimal(Math.round(decimal(kilograms, digits)), -digits)
       : Number(((tenths / 10) * POUND).toFixed(3));
-  // Not -0.
+  // This avoids -0.
   return rounded + 0;
 }
 
@@ -65,10 +65,10 @@ export function formatInterval(ms: number): string {
   return `${ms / unitMs} ${name}`;
 }
 
-/** Twice what a Body Scan sends. Withings once sending more must not fill the log. */
+/** Twice the measures of a Body Scan. If Withings ever sends more, that must not fill the log. */
 const MOST_LISTED = 100;
 
-/** `81.25 kg, fat_ratio 17.3 %`: everything a reading holds, for people. */
+/** `81.25 kg, fat_ratio 17.3 %`: all measures of a reading, for people. */
 export function listMeasures(reading: Reading, unit: WeightUnit): string {
   const all = Object.entries(reading.measures);
   const listed = all

@@ -7,14 +7,14 @@ export interface TimedValue {
   readonly value: number;
 }
 
-/** The values of a quantity, by time. An array is one; that of the journal is a view, good until the journal grows. */
+/** The values of a quantity, by time. An array is one. The journal's is a view, valid until the journal grows. */
 export interface Series extends Iterable<TimedValue> {
   readonly length: number;
-  /** As that of an array: a negative index counts from the end. */
+  /** Like an array's: a negative index counts from the end. */
   at(index: number): TimedValue | undefined;
 }
 
-/** A view of so many values. It makes each when it is asked for. */
+/** A view of so many values. It makes each one on demand. */
 export function createSeries(length: number, valueAt: (index: number) => TimedValue): Series {
   return {
     length,
@@ -29,19 +29,19 @@ export function createSeries(length: number, valueAt: (index: number) => TimedVa
 }
 
 /**
- * What has been measured of each person over time. Only what is surely theirs, and as each group's last line says; of
- * several values of one moment the last line counts last.
+ * The measurements of each person over time, from each group's last line. It contains only values that are surely
+ * theirs. Of several values of one moment, the last line comes last.
  */
 export interface Histories {
-  /** The quantities that the person has values of, by the keys of `measureKey`. */
+  /** The quantities with values of the person, by the keys of `measureKey`. */
   quantitiesOf(userId: UserId): readonly string[];
   valuesOf(userId: UserId, quantity: string): Series;
 }
 
-/** What stands where no value does. */
+/** A stand-in for a missing value. */
 const NOTHING: TimedValue = { takenMs: 0, value: 0 };
 
-/** The index of the first value that is not older. */
+/** The index of the first value at or after the moment. */
 export function firstFrom(values: Series, fromMs: number): number {
   let [from, to] = [0, values.length];
   while (from < to) {
@@ -52,10 +52,10 @@ export function firstFrom(values: Series, fromMs: number): number {
   return from;
 }
 
-/** A clock may be a day off, here or in the scale. A later value would squeeze a picture into a corner. */
+/** A clock may be a day off, here or in the scale. A later value would compress a picture. */
 const DAYS_AHEAD = 2;
 
-/** The histories without the values that are dated far in the future. */
+/** The histories without values dated far in the future. */
 export function believableOf({ quantitiesOf, valuesOf }: Histories, now: Date): Histories {
   const endMs = new Date(now.getFullYear(), now.getMonth(), now.getDate() + DAYS_AHEAD).getTime();
   return {

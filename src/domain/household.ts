@@ -1,7 +1,7 @@
 import type { WeightUnit } from './format.ts';
 import type { UserId } from './token.ts';
 
-/** How the household wants to be told of itself. */
+/** The household's names and unit. */
 export interface People {
   readonly names: ReadonlyMap<UserId, string>;
   readonly unit: WeightUnit;

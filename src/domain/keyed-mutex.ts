@@ -1,4 +1,4 @@
-/** Lets one piece of work at a time through for each key; the others wait in the order they came. */
+/** Runs one piece of work at a time for each key. Others wait in their order of arrival. */
 export type KeyedMutex = <T>(key: string, work: () => Promise<T>) => Promise<T>;
 
 /** Remembers each key, so the keys must be few: the people of a household. */

@@ -1,4 +1,4 @@
-/** Loads something when it is first asked for, and once. A load that has failed is retried when it is asked for again. */
+/** Loads something once, at its first use. A failed load is retried at the next use. */
 export function lazily<T>(load: () => Promise<T>): () => Promise<T> {
   let loading: Promise<T> | undefined;
   return () => {

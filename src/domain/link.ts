@@ -1,10 +1,10 @@
 import type { WeighIn } from './reading.ts';
 import type { UserId } from './token.ts';
 
-/** What came of a person's consent. */
+/** The outcome of a person's consent. */
 export type LinkOutcome = Linked | AlreadyLinked | LinkFailed;
 
-/** The link has linked a person before. Nothing has changed. */
+/** The link linked a person before. Nothing changed. */
 export interface AlreadyLinked {
   readonly kind: 'already';
   readonly userId: UserId;
@@ -13,19 +13,19 @@ export interface AlreadyLinked {
 export interface Linked {
   readonly kind: 'linked';
   readonly userId: UserId;
-  /** There was a login before, which this one replaces. */
+  /** Whether this login replaces an earlier one. */
   readonly again: boolean;
-  /** The way to link another person, where the person was already linked and did not need to link again. */
+  /** The link for another person, if this person was already linked and did not need to link again. */
   readonly switchLink: URL | undefined;
   readonly lastWeighIn: WeighIn | undefined;
   /**
-   * Whether Withings calls when there is a new weight; `later` where the person did not want that now, `polling` where
-   * Withings cannot call.
+   * Whether Withings sends notifications of new weights; `later` if the person did not want that now, `polling` if
+   * Withings cannot send them.
    */
   readonly subscribed: 'yes' | 'no' | 'later' | 'polling';
-  /** What did not work besides, in words. */
+  /** The further problems, in words. */
   readonly hitches: readonly string[];
-  /** A daemon is running, which tries again by itself and answers Withings' calls. */
+  /** A daemon is running, which retries automatically and answers notifications. */
   readonly isDaemon: boolean;
 }
 
@@ -39,36 +39,36 @@ export interface LinkFailed {
   readonly remedy: string;
 }
 
-/** What the browser brings back from the consent page. */
+/** The browser's redirect from the consent page. */
 export interface Redirect {
   readonly code: string | undefined;
   readonly state: string | undefined;
-  /** Withings' word for a consent that was not given. */
+  /** Withings' word for a missing consent. */
   readonly error: string | undefined;
 }
 
-/** What a state says that is signed with the client secret. */
+/** The content of a state, which is signed with the client secret. */
 export interface ConsentRequest {
-  /** Of this one link. */
+  /** The id of this link. */
   readonly id: string;
   readonly expiresAt: Date;
   readonly subscribe: boolean;
 }
 
-/** Makes consent links, and recognises the state of one. Two processes with the same settings recognise each other's. */
+/** Makes consent links, and recognises their states, also those of a process with the same settings. */
 export interface Consent {
-  /** @param options.demo Withings' own demo user instead of an account */
+  /** @param options.demo true for Withings' own demo user instead of an account */
   request(options: { readonly demo: boolean; readonly subscribe: boolean }): ConsentRequest & { readonly link: URL };
-  /** A link that logs the browser out at Withings, and then leads to a new consent link: for another account. */
+  /** A link for another account: it logs the browser out at Withings, and then leads to a new consent link. */
   switchAccount(options: { readonly subscribe: boolean }): URL;
   read(state: string): ConsentRequest | 'forged' | 'expired';
 }
 
-/** Which links have linked a person, beyond the life of this process. */
+/** The links that linked a person. It outlives this process. */
 export interface UsedLinks {
-  /** The person that this link has linked. */
+  /** The person that this link linked. */
   userOf(id: string): Promise<UserId | undefined>;
-  /** Notes whom the link links. Of two processes one wins; the other gets the person of the first. */
+  /** Notes the person of a link. Of two processes one wins; the other gets the first one's person. */
   claim(id: string, userId: UserId): Promise<'claimed' | UserId>;
   /** The person could not be linked after all. */
   release(id: string): Promise<void>;

@@ -10,5 +10,5 @@ export interface LogEntry {
   readonly [field: string]: unknown;
 }
 
-/** Where everything that happens is told, one line each. Implementations never throw and never print a secret. */
+/** The log, with one line for each event. Implementations never throw and never print a secret. */
 export type Log = Readonly<Record<LogLevel, (entry: LogEntry) => void>>;

@@ -1,73 +1,73 @@
 import type { Account, UserId } from './token.ts';
 
-/** What a device measured at one moment, as Withings groups it. One weigh-in is one to four of these. */
+/** One of Withings' groups: a device's measures at one moment. One weigh-in is one to four of these. */
 export interface MeasureGroup {
   readonly groupId: number;
-  /** Whose the group is and how Withings knows: see `ATTRIBUTIONS`. */
+  /** How sure Withings is of the group's person: see `ATTRIBUTIONS`. */
   readonly attribution: number;
   readonly takenAt: Date;
   readonly modifiedAt: Date;
   readonly deviceId: string | undefined;
-  /** The device's name as Withings spells it. */
+  /** The device's name in Withings' spelling. */
   readonly model: string | undefined;
-  /** IANA name of the zone the measurement was taken in. */
+  /** IANA name of the measurement's time zone. */
   readonly timeZone: string | undefined;
   readonly measures: readonly Measure[];
-  /** Some of its measures cannot be read, and are left out. */
+  /** Some of its measures are unreadable, and left out. */
   readonly isPartial?: boolean;
 }
 
 export interface Measure {
   readonly type: number;
-  /** In the unit of `MEASURE_TYPES`, exact to the digit. */
+  /** The value in the unit of `MEASURE_TYPES`, exact to the digit. */
   readonly value: number;
-  /** The part of the body, where the device tells them apart. */
+  /** The part of the body, if the device distinguishes them. */
   readonly position: number | undefined;
 }
 
-/** From one moment to another, both included. */
+/** The time from one moment to another, both included. */
 export interface TimeWindow {
   readonly start: Date;
   readonly end: Date;
 }
 
-/** Either what was measured within a window, or what was created or changed after a moment. */
+/** A query for the groups measured within a window, or for those created or changed after a moment. */
 export type MeasureQuery = { readonly window: TimeWindow } | { readonly since: Date };
 
-/** What Withings has for a query, or a part of that: as much as is good to hold at once. */
+/** Withings' answer to a query, or the part of it that memory holds at once. */
 export interface MeasureAnswer {
-  /** Withings' own clock when it answered the first page of this part, where it said so. */
+  /** Withings' clock at the first page of this part, if it sent one. */
   readonly updatedAt: Date | undefined;
   /** Oldest first; each group once. */
   readonly groups: readonly MeasureGroup[];
-  /** What could not be read, a group each. The rest of such a group is among the groups. */
+  /** The unreadable parts, one for each group. The rest of such a group is among the groups. */
   readonly unreadable: readonly Unreadable[];
-  /** Whether nothing follows at Withings. It says nothing about what is missing otherwise. */
+  /** Whether Withings has nothing after this. It does not exclude other gaps. */
   readonly complete: boolean;
   /** Withings sent the groups in the order of their changes, the oldest change first. */
   readonly ascends?: boolean;
   /**
-   * It came in several pages. A group that is changed or removed meanwhile moves those behind it up, and one of them can
-   * slip through between two pages.
+   * The answer came in several pages. A group that changes or disappears meanwhile moves the later ones up. One of them
+   * can be lost between two pages.
    */
   readonly isPaged?: boolean;
-  /** Where the next part begins; undefined in the last one. */
+  /** The start of the next part. Undefined in the last one. */
   readonly next?: number | undefined;
 }
 
-/** A group that could not be read, or not whole. */
+/** A group that could not be read, or only in part. */
 export interface Unreadable {
   /** The group as Withings sent it, as JSON. */
   readonly raw: string;
-  /** The first field that could not be read, and what is wrong with it. */
+  /** The first unreadable field, and its problem. */
   readonly what: string;
 }
 
-/** What could not be read, each group once, as Withings sent it. */
+/** The unreadable groups, each once, as Withings sent it. */
 export interface UnreadableStore {
-  /** Returns those that it did not hold before. */
+  /** Returns the new ones. */
   keep(userId: UserId, found: readonly Unreadable[]): Promise<readonly Unreadable[]>;
-  /** How many it holds of a person. */
+  /** The number of a person's groups. */
   countOf(userId: UserId): number;
 }
 
@@ -79,17 +79,16 @@ export interface MeasureRequest extends Account {
 /** Withings' measure service. */
 export interface MeasureSource {
   /**
-   * The pages of a query, up to some thousand groups. Fails as a whole: a page that is missing is never taken for an
-   * empty one.
+   * The pages of a query, up to some thousand groups. Fails as a whole: a missing page never counts as an empty one.
    *
-   * @param request.offset where to go on: the `next` of the part before, for the same query
+   * @param request.offset the start of the part: the `next` of the previous part, for the same query
    */
   getMeas(request: MeasureRequest): Promise<MeasureAnswer>;
 }
 
-/** Withings' measure service, asked for heights. */
+/** Withings' measure service, for heights. */
 export interface HeightSource {
-  /** The groups with a height, whenever it was measured or entered; the first part of them, if there are thousands. */
+  /** The groups with a height, measured or entered at any time. It is only the first part if there are thousands. */
   getHeights(account: Account): Promise<Pick<MeasureAnswer, 'groups' | 'unreadable' | 'complete'>>;
 }
 
@@ -101,7 +100,7 @@ interface MeasureType {
   readonly unit: string;
 }
 
-/** The measure types Withings documents or sends, by number. New ones appear without notice: see `measureKey`. */
+/** The measure types that Withings documents or sends, by number. New ones appear without notice: see `measureKey`. */
 export const MEASURE_TYPES: Readonly<Record<number, MeasureType>> = {
   1: { key: 'weight', unit: 'kg' },
   4: { key: 'height', unit: 'm' },
@@ -161,7 +160,7 @@ export function measureKey(measure: Pick<Measure, 'type' | 'position'>): string 
   return WHOLE_BODY.has(measure.position) ? key : `${key}_${measure.position}`;
 }
 
-/** Withings' numbers of the parts of the body (reference of `getmeas`, `position`); of them there are more. */
+/** Withings' numbers of the parts of the body (reference of `getmeas`, `position`); Withings has more than these. */
 const BODY_PARTS: Readonly<Record<string, string>> = {
   0: 'right wrist',
   1: 'left wrist',
@@ -178,11 +177,11 @@ const BODY_PARTS: Readonly<Record<string, string>> = {
   14: 'right hand',
 };
 
-/** What a key of `measureKey` is made of. */
+/** The parts of a key of `measureKey`. */
 export interface MeasureName {
-  /** Of the quantity: `segment_muscle_mass`; `type_999` where it has none. */
+  /** The name of the quantity: `segment_muscle_mass`, or `type_999` without a name. */
   readonly name: string;
-  /** `''` where it has none, or none is known. */
+  /** The unit, or `''` without a known one. */
   readonly unit: string;
   /** `left leg`, or `position 20`; undefined for the whole body. */
   readonly part: string | undefined;
@@ -196,7 +195,7 @@ export function readMeasureKey(key: string): MeasureName {
   return { name, unit, part: BODY_PARTS[position] ?? `position ${position}` };
 }
 
-/** What people call a quantity, where its key does not say it. */
+/** The usual names of quantities, if the key differs. */
 const NAMES: ReadonlyMap<string, string> = new Map([
   ['fat_ratio', 'Body fat'],
   ['fat_free_mass', 'Fat-free mass'],
@@ -219,7 +218,7 @@ export function nameQuantity(key: string): string {
   return part === undefined ? title : `${title}, ${part}`;
 }
 
-/** How sure Withings is about whose a group is. Groups without `announced` are journalled and not announced. */
+/** How sure Withings is of a group's person. Groups without `announced` are journalled but not announced. */
 export const ATTRIBUTIONS: Readonly<Record<number, { readonly meaning: string; readonly announced: boolean }>> = {
   0: { meaning: 'measured by the device', announced: true },
   1: { meaning: "ambiguous: may be another household member's", announced: false },

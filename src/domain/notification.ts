@@ -2,15 +2,15 @@ import { parseSeconds } from './dates.ts';
 import type { TimeWindow } from './measure.ts';
 import { parseUserId, type UserId } from './token.ts';
 
-/** What Withings says when something changed. Unsigned, so a hint at most, but for a bed: data is fetched. */
+/** Withings' notification of a change. It is unsigned, so only a hint to fetch data, except for a bed event. */
 export interface Notification {
   readonly userId: UserId;
   readonly appli: number;
-  /** When the measures were taken, where the category says so. */
+  /** When the measures were taken, if the category has that. */
   readonly window: TimeWindow | undefined;
-  /** What happened to a profile: `delete`, `unlink` or `update`. */
+  /** The change of a profile: `delete`, `unlink` or `update`. */
   readonly action: string | undefined;
-  /** When it happened, where the category has one moment in seconds. */
+  /** When it happened, if the category has one moment in seconds. */
   readonly at: Date | undefined;
   readonly deviceId: string | undefined;
 }
@@ -19,7 +19,7 @@ export interface Malformed {
   readonly malformed: string;
 }
 
-/** The notification categories this program knows what to do about, by Withings' numbers. */
+/** The notification categories that weighbridge handles, by Withings' numbers. */
 export const Appli = {
   weight: 1,
   temperature: 2,
@@ -32,7 +32,7 @@ export const Appli = {
 } as const;
 export type Appli = (typeof Appli)[keyof typeof Appli];
 
-/** What people call a category. */
+/** The usual name of a category. */
 export const APPLI_NAMES: Readonly<Record<number, string>> = {
   [Appli.weight]: 'weight',
   [Appli.temperature]: 'temperature',
@@ -44,7 +44,7 @@ export const APPLI_NAMES: Readonly<Record<number, string>> = {
   [Appli.heartRateVariability]: 'heart rate variability',
 };
 
-/** Those whose data getmeas returns. */
+/** The categories whose data getmeas returns. */
 export const MEASURE_APPLIS: ReadonlySet<number> = new Set([
   Appli.weight,
   Appli.temperature,
@@ -53,15 +53,15 @@ export const MEASURE_APPLIS: ReadonlySet<number> = new Set([
   Appli.heartRateVariability,
 ]);
 
-/** Withings' are 40 hexadecimal digits. */
+/** Withings' ids are 40 hexadecimal digits. */
 const LONGEST_DEVICE_ID = 64;
 
 /**
- * Reads the fields of a notification POST. Whom it is about and which category must be there; what else is odd costs
- * the window alone, because Withings drops a subscription whose notifications are refused for weeks. Unknown fields are
- * accepted, repeated ones are not: it is not known which one counts.
+ * Reads the fields of a notification POST. Person and category are required. Any other odd field costs only the window,
+ * because Withings drops a subscription whose notifications are refused for weeks. Unknown fields are accepted.
+ * Repeated ones are not, because it is unclear which one counts.
  *
- * @param fields the decoded form; a repeated field is an array there
+ * @param fields the decoded form; a repeated field is an array
  */
 export function parseNotification(fields: Readonly<Record<string, unknown>>): Notification | Malformed {
   for (const [name, value] of Object.entries(fields)) {
@@ -85,7 +85,7 @@ function parseWindow(startdate: unknown, enddate: unknown): TimeWindow | undefin
   return start === undefined || end === undefined || end < start ? undefined : { start, end };
 }
 
-/** A form that ends with a line end has it in the last of its fields. */
+/** A line end at the end of a form becomes part of the last field. */
 function withoutLineEnd(value: unknown): unknown {
   return typeof value === 'string' ? value.replace(/\r?\n$/, '') : value;
 }
@@ -98,7 +98,7 @@ function parseInteger(value: unknown): number | undefined {
   return typeof value === 'string' && /^[0-9]{1,12}$/.test(value) ? Number(value) : undefined;
 }
 
-/** A stranger's word, short and on one line, fit for a log. */
+/** A stranger's text, short and on one line, safe for a log. */
 export function printable(text: string, longest = 32): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, longest);
 }

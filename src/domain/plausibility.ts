@@ -3,14 +3,14 @@ import { counts, type HeldReason, type Reading, SAME_MOMENT_MS, weightOf } from 
 
 /** A scale's clock may be a little ahead of ours. */
 const AHEAD_MS = 5 * 60_000;
-/** No bathroom scale weighs as much: what is heavier is an error. */
+/** No bathroom scale weighs more: a heavier weight is an error. */
 const HEAVIEST_KG = 400;
 const DAY_MS = 24 * 3_600_000;
-/** Which weights a new one is compared with. */
+/** The age of the weights that a new one is compared with. */
 const RECENT_MS = 60 * DAY_MS;
-/** How soon a second weight like the first releases both. */
+/** The time within which a second, similar weight releases both. */
 const CONFIRM_MS = 7 * DAY_MS;
-/** How far two weights may be apart to be alike: what a person eats, drinks and wears within a week. */
+/** The greatest difference of similar weights: it covers food, drink and clothes within a week. */
 const ALIKE = 0.05;
 
 /** A weight and its group. */
@@ -18,7 +18,7 @@ export interface GroupWeight extends TimedValue {
   readonly groupId: number;
 }
 
-/** What the journal holds of one person around a moment, without the reading's own group. Bounds: `from <= t < to`. */
+/** A person's weights in the journal around a moment, without the reading's own group. Bounds: `from <= t < to`. */
 export interface Neighbours {
   /** The weights that count. */
   weights(fromMs: number, toMs: number): readonly GroupWeight[];
@@ -27,13 +27,13 @@ export interface Neighbours {
 }
 
 export interface HoldRules {
-  /** How far from every recent weight a new one may be, as a share of that weight; undefined for no limit. */
+  /** The greatest difference from every recent weight, as a share of that weight. Undefined for no limit. */
   readonly jumpShare: number | undefined;
 }
 
 export interface Assessment {
   readonly held: HeldReason | undefined;
-  /** The groups that are held no longer, because this reading confirms them. */
+  /** The groups that are no longer held, because this reading confirms them. */
   readonly released: readonly number[];
 }
 
@@ -42,7 +42,7 @@ const FINE: Assessment = { held: undefined, released: [] };
 /**
  * Whether a reading can be this person's.
  *
- * @param now the later one of our clock and Withings' own, so that a clock that is behind holds nothing
+ * @param now the later one of our clock and Withings', so that a late clock holds nothing
  */
 export function assess(
   reading: Reading,
@@ -67,7 +67,7 @@ export function assess(
   return { held: 'jump', released: [] };
 }
 
-/** Whether a date is further ahead than the clock of a scale may be. */
+/** Whether a date is further ahead than a scale's clock may be. */
 export function isAhead(date: Date, now: Date): boolean {
   return date.getTime() > now.getTime() + AHEAD_MS;
 }

@@ -3,135 +3,135 @@ import type { Reading } from './reading.ts';
 import type { UserId } from './token.ts';
 
 /**
- * What a delivery is about.
+ * The kind of a delivery.
  *
  * - `weigh_in`: a weight, delivered for the first time.
  * - `reading`: measures without a weight, delivered for the first time.
  * - `addition`: further measures of a weigh-in that was delivered before.
- * - `correction`: Withings has changed what was delivered before.
- * - `withdrawn`: a group that counted does not any more: it is taken back, or its new version is held.
- * - `held`: not delivered as this person's: held, or Withings is not sure.
+ * - `correction`: Withings changed a delivered reading.
+ * - `withdrawn`: a group no longer counts: it is taken back, or its new version is held.
+ * - `held`: the reading does not count as this person's: it is held, or Withings is not sure.
  */
 export type DeliveryKind = 'weigh_in' | 'reading' | 'addition' | 'correction' | 'withdrawn' | 'held';
 
 /** One weigh-in of the journal on its way out, in the journal's order. */
 export interface Delivery {
   readonly kind: DeliveryKind;
-  /** All parts of the weigh-in that one fetch has brought, as one. */
+  /** All parts of the weigh-in from one fetch, as one. */
   readonly reading: Reading;
-  /** The groups that it is made of, the one of `reading` first. */
+  /** The groups of the delivery, the one of `reading` first. */
   readonly groupIds: readonly number[];
   /** Kilograms: the same person's weight before this one in time. */
   readonly previousWeight: number | undefined;
-  /** An older line of the same group went before: Withings has changed it. */
+  /** There was an older line of the same group: Withings changed it. */
   readonly correction: boolean;
   /**
-   * Older than `ANNOUNCE_MAX_AGE` now, or a correction, or taken back, or held: states may change, nothing is announced.
+   * The reading is now older than `ANNOUNCE_MAX_AGE`, corrected, taken back or held: states may change, nothing is
+   * announced.
    */
   readonly late: boolean;
 }
 
 /**
- * Passes readings on. It is given one at a time, in order, at least once; the next follows when `deliver` has resolved.
- * History that a backfill has fetched is not passed on.
+ * Publishes readings. It gets one at a time, in order, at least once; the next follows when `deliver` has resolved. It
+ * does not get history from a backfill.
  */
 export interface Publisher extends AsyncDisposable {
-  /** Of its offset file: `mqtt`, `hook`. */
+  /** The name of its offset file: `mqtt`, `hook`. */
   readonly name: string;
-  /** What a stop leaves to the delivery in hand, of the 8 s that `main` gives the whole. */
+  /** The time of the current delivery at a stop, out of `main`'s 8 s for everything. */
   readonly stopMs: number;
   /**
-   * Resolves when the other side has it. What fails with a `Trouble` is retried with back-off, without end; a
-   * publisher that gives up on one delivery fails with the code `GIVEN_UP`: that is told, and the next follows. Where
-   * the other side cannot be reached it fails, and does not wait: only then is the trouble told, and a stop does not
-   * wait for it.
+   * Resolves when the other side has the delivery. A `Trouble` is retried with back-off, without end. A publisher that
+   * gives up on one delivery fails with the code `GIVEN_UP`: that is logged, and the next follows. If the other side is
+   * unreachable, it fails and does not wait: only then is the trouble logged, and a stop does not wait for it.
    *
-   * @param signal aborts when the time that a stop gives the delivery in hand is over
+   * @param signal aborts at the end of the current delivery's time at a stop
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<void>;
-  /** The same for bed events, which come beside the readings; missing where the publisher takes none. */
+  /** The same for bed events, which come in parallel to readings. Missing if the publisher accepts none. */
   deliverBed?(delivery: BedDelivery, signal: AbortSignal): Promise<void>;
 }
 
-/** Of the trouble that says that, and why, a publisher will not be given this delivery again. */
+/** The code of the trouble with which a publisher gives up on a delivery. Its text has the reason. */
 export const GIVEN_UP = 'given_up';
 
-/** Where a publisher leaves what it has given up on, for a person to look at. */
+/** Stores the deliveries that a publisher gave up on, for a person to read. */
 export interface Parking {
-  /** Of the file, for the person who looks. */
+  /** The path of the file, for that person. */
   readonly path: string;
-  /** Keeps one line of JSON, durably. */
+  /** Stores one line of JSON durably. */
   park(line: string): Promise<void>;
 }
 
-/** How far a publisher has come in the journal. */
+/** The offset of a publisher in the journal. */
 export interface OffsetStore {
   /** Undefined before the first delivery: then the publisher begins at the end of the journal. */
   load(publisher: string): Promise<JournalOffset | undefined>;
   save(publisher: string, offset: JournalOffset): Promise<void>;
 }
 
-/** An offset between two lines, and the file it belongs to. */
+/** An offset between two lines, and its file. */
 export interface JournalOffset {
   readonly bytes: number;
   readonly file: string;
-  /** By which the offset, or one before it, is found in a copy of the file; the newest first. */
+  /** The marks by which the offset, or an earlier one, is found in a copy of the file; the newest first. */
   readonly marks: readonly JournalMark[];
 }
 
-/** What stands before an offset that was passed. */
+/** The hash of the bytes before a passed offset. */
 export interface JournalMark {
   readonly bytes: number;
-  /** Of how many bytes before it this is the hash. */
+  /** The number of bytes in the hash. */
   readonly length: number;
   readonly hash: string;
 }
 
-/** What the journal knows about a reading that it holds. */
+/** The context of a reading in the journal. */
 export interface ReadingContext {
   /** Kilograms: the same person's weight before this one in time. */
   readonly previousWeight: number | undefined;
-  /** An older line of the same group went before. */
+  /** There was an older line of the same group. */
   readonly correction: boolean;
-  /** One of those counted as this person's. */
+  /** One of those older lines counted as this person's. */
   readonly countedBefore: boolean;
-  /** The line after the last one that counted: with it the group stopped counting. */
+  /** This is the line after the last one that counted: with it the group stopped counting. */
   readonly stopsCounting: boolean;
-  /** The last line of the group counts: it is neither held nor taken back by now. */
+  /** The last line of the group counts: it is neither held nor taken back. */
   readonly stillCounts: boolean;
   /** An older line has a weight of the same weigh-in, in another group. */
   readonly besideOlderWeight: boolean;
 }
 
-/** One reading of the journal, and the offset behind its line. */
+/** One reading of the journal, and the offset after its line. */
 export interface FeedLine {
   readonly reading: Reading;
-  /** A backfill has fetched it. */
+  /** A backfill fetched it. */
   readonly history: boolean;
-  /** Where its line begins, in bytes. */
+  /** The offset of its line, in bytes. */
   readonly at: number;
   readonly next: JournalOffset;
 }
 
-/** The journal as a publisher follows it, each from its own offset. What it gives is on the disk and never changes. */
+/** The journal as publishers follow it, each from its own offset. Its lines are on the disk and never change. */
 export interface JournalFeed {
-  /** Where the journal ends, as far as this process knows. */
+  /** The end of the part of the journal that this process has read. */
   end(): Omit<JournalOffset, 'marks'>;
-  /** The next lines, a page of them, after a look at what other processes have appended. */
+  /** The next page of lines, after a look at what other processes appended. */
   read(from: JournalOffset): Promise<JournalPage>;
   contextOf(line: Pick<FeedLine, 'reading' | 'at'>): ReadingContext;
-  /** Calls `wake` whenever this process has learnt of more, until it is disposed. */
+  /** Calls `wake` whenever this process reads new lines, until it is disposed. */
   onGrowth(wake: () => void): Disposable;
 }
 
 export interface JournalPage {
   /**
-   * Where it begins: at the offset that was asked for. In another file at the same offset, where the same stands before
-   * it; else at the newest offset before it of which that is true, or at the beginning.
+   * The start of the page: the given offset. In another file, the same offset if the bytes before it are the same.
+   * Otherwise the newest earlier offset with the same bytes, or the beginning.
    */
   readonly from: JournalOffset;
   readonly lines: readonly FeedLine[];
-  /** Where to go on: behind the last line, and behind what is not a reading after it. */
+  /** The start of the next page: after the last line, and after later lines that are not readings. */
   readonly next: JournalOffset;
 }
 
@@ -146,16 +146,16 @@ export interface LatestValues {
   of(userId: UserId): ReadonlyMap<string, Value>;
 }
 
-/** What a publisher has left with its broker, which keeps it until it is cleared. */
+/** The topics and values that the broker retains for a publisher until they are cleared. */
 export interface Retained {
   readonly topics: ReadonlySet<string>;
-  /** What stands on them: the person's value of each quantity. */
+  /** The values on the topics: a person's value of each quantity. */
   readonly values: ReadonlyMap<UserId, ReadonlyMap<string, Value>>;
 }
 
-/** Remembers it beyond the life of the process, so that the values of a person who is gone can be cleared. */
+/** Stores it beyond the life of the process, so that a removed person's values can be cleared. */
 export interface RetainedStore {
-  /** Empty where there is no file, or none that can be read. */
+  /** Empty without a readable file. */
   load(): Promise<Retained>;
   save(retained: Retained): Promise<void>;
 }

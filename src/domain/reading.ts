@@ -2,7 +2,7 @@ import { formatTime } from './clock.ts';
 import { AMBIGUOUS, ATTRIBUTIONS, type MeasureGroup, measureKey, type TimeWindow } from './measure.ts';
 import type { UserId } from './token.ts';
 
-/** One person's measure group, decoded: what is journalled, logged and published. Values are in SI units. */
+/** One person's decoded measure group, which is journalled, logged and published. Values are in SI units. */
 export interface Reading {
   readonly userId: UserId;
   readonly groupId: number;
@@ -13,13 +13,13 @@ export interface Reading {
   readonly ambiguous: boolean;
   readonly deviceId: string | undefined;
   readonly model: string | undefined;
-  /** IANA name of the zone it was taken in, or its offset (`+01:00`), which is all that the journal keeps of it. */
+  /** IANA name of its time zone, or the offset (`+01:00`), which is all that the journal stores of the zone. */
   readonly timeZone: string | undefined;
-  /** By the keys of `measureKey`. Where a group carries a key twice, the last one counts. */
+  /** The measures by the keys of `measureKey`. If a group has a key twice, the last one counts. */
   readonly measures: Readonly<Record<string, number>>;
-  /** Why it is held; undefined where it is not. */
+  /** Why it is held. Undefined if it is not. */
   readonly held?: HeldReason | undefined;
-  /** Why it is taken back; undefined where it is not. */
+  /** Why it is taken back. Undefined if it is not. */
   readonly withdrawn?: WithdrawnReason | undefined;
 }
 
@@ -37,9 +37,9 @@ export type HeldReason = (typeof HELD_REASONS)[number];
  * Why a group is taken back, after it counted as this person's.
  *
  * - `emptied`: its new version holds no measures.
- * - `ambiguous`: Withings is no longer sure whose it is, or that it is accurate (attributions 1 and 4).
+ * - `ambiguous`: Withings is no longer sure of its person or its accuracy (attributions 1 and 4).
  * - `moved`: another linked person has the same group now.
- * - `deleted`: Withings does not have it any more.
+ * - `deleted`: Withings no longer has it.
  * - `forgotten`: a person took it back by hand (`weighbridge forget`).
  */
 export const WITHDRAWN_REASONS = ['emptied', 'ambiguous', 'moved', 'deleted', 'forgotten'] as const;
@@ -57,7 +57,7 @@ export function toReading(userId: UserId, group: MeasureGroup): Reading {
   };
 }
 
-/** How a reading looks from outside, in the journal and to a hook. Times are seconds since 1970, as at Withings. */
+/** The public form of a reading, in the journal and for a hook. Times are seconds since 1970, as at Withings. */
 export function readingFields(reading: Reading): Readonly<Record<string, unknown>> {
   return {
     userid: reading.userId,
@@ -79,12 +79,12 @@ function toSeconds(date: Date): number {
   return Math.floor(date.getTime() / 1000);
 }
 
-/** Whether Withings is sure that the reading is this person's. An attribution that is not described yet is trusted. */
+/** Whether Withings is sure that the reading is this person's. An undocumented attribution is trusted. */
 export function isSure({ attribution }: Reading): boolean {
   return ATTRIBUTIONS[attribution]?.announced ?? true;
 }
 
-/** Whether the reading is told as this person's: Withings is sure, and it is neither held nor taken back. */
+/** Whether the reading counts as this person's: Withings is sure, and it is neither held nor taken back. */
 export function counts(reading: Reading): boolean {
   return isSure(reading) && reading.held === undefined && reading.withdrawn === undefined;
 }
@@ -100,27 +100,27 @@ export function combine(parts: readonly [Reading, ...Reading[]]): Reading {
   return { ...main, measures: Object.assign({}, ...parts.map((part) => part.measures), main.measures) };
 }
 
-/** Kilograms, where the reading has a weight. */
+/** The weight in kilograms, if the reading has one. */
 export function weightOf(reading: Reading): number | undefined {
   return reading.measures['weight'];
 }
 
-/** By how many kilograms it differs from the weight before, where both are known. */
+/** The difference in kilograms from the previous weight, if both are known. */
 export function weightChange(reading: Reading, previousWeight: number | undefined): number | undefined {
   const weight = weightOf(reading);
   if (weight === undefined || previousWeight === undefined) return undefined;
-  // Grams are the finest that scales weigh in, and 81.65 - 81.25 is 0.4000000000000057.
+  // Scales weigh in grams at the finest, and 81.65 - 81.25 is 0.4000000000000057.
   return Number((weight - previousWeight).toFixed(3));
 }
 
-/** A reading that has just become part of the journal, and what it follows there. */
+/** A reading that has just become part of the journal, and its context there. */
 export interface JournalEntry {
   readonly reading: Reading;
   /** The person's weight before this one in time, in kilograms. */
   readonly previousWeight: number | undefined;
-  /** What the same group said until now, where Withings has changed it. */
+  /** The previous state of the same group, if Withings changed it. */
   readonly replaces: { readonly weight: number | undefined; readonly counted: boolean } | undefined;
-  /** The same person has a weight of the same moment: this is another part of one weigh-in. */
+  /** The same person has a weight at the same moment: this is another part of one weigh-in. */
   readonly besideWeight: boolean;
 }
 
@@ -130,27 +130,27 @@ export interface JournalEntry {
  */
 export interface Journal {
   /**
-   * Adds what the journal does not hold yet, after a review (`domain/review.ts`). Returns all lines that it added. When
-   * it returns, they survive a power cut. When it fails, none of them was added, or the next call returns those that the
-   * failing disk took all the same.
+   * Adds the readings that the journal does not hold yet, after a review (`domain/review.ts`). Returns all lines that
+   * it added, which then survive a power cut. If it fails, none of them was added, or the next call returns those that
+   * the failing disk did store.
    *
-   * @param options.history they are of old, and their lines say so: no publisher is to have them. A line that takes
-   * back or holds what counted is not of old, and one that is written again stays what it was.
-   * @param options.updatedAt Withings' own clock when it sent them, where it said so
+   * @param options.history marks their lines as history, which no publisher gets. A line that takes back or holds a
+   * counted group is not history, and a rewritten line keeps its kind.
+   * @param options.updatedAt Withings' clock when it sent them, if known
    */
   append(readings: readonly Reading[], options?: AppendOptions): Promise<readonly JournalEntry[]>;
   /**
-   * Takes groups back: the last line of each is added once more, as withdrawn. What is held only with them goes the same
-   * way. What is taken back already stays so.
+   * Takes groups back: it adds the last line of each again, as withdrawn, and takes back groups that are held only with
+   * them. Groups already taken back stay so.
    */
   withdraw(userId: UserId, groupIds: readonly number[], reason: WithdrawnReason): Promise<readonly JournalEntry[]>;
-  /** Undefined where the journal has no such group. */
+  /** Undefined if the journal has no such group. */
   group(userId: UserId, groupId: number): GroupState | undefined;
   /** The groups within a window, both bounds included, that are not taken back, and those that were deleted. */
   groupsWithin(userId: UserId, window: TimeWindow): readonly GroupState[];
   /** The groups that are held, the oldest first. */
   heldOf(userId: UserId): readonly GroupState[];
-  /** When the newest of the user's readings was changed: where to go on when there is no cursor. */
+  /** When the user's newest reading was changed: the start of the next fetch without a cursor. */
   newestModification(userId: UserId): Date | undefined;
   /** The newest weight that is surely this user's. */
   lastWeighIn(userId: UserId): WeighIn | undefined;
@@ -161,7 +161,7 @@ export interface AppendOptions {
   readonly updatedAt?: Date | undefined;
 }
 
-/** What the journal's last line says of a group. */
+/** The state of a group in the journal's last line. */
 export interface GroupState {
   readonly groupId: number;
   readonly takenAt: Date;
@@ -176,9 +176,9 @@ export interface WeighIn {
   readonly takenAt: Date;
 }
 
-/** How far a user's readings have been fetched: Withings' own time of the last run that was processed whole. */
+/** How far a user's readings have been fetched: Withings' time of the last complete run. */
 export interface CursorStore {
-  /** Undefined when there is none. Where a broken file holds no time, a safe guess, which the log tells of. */
+  /** Undefined when there is none. For a broken file without a time it is a safe guess, which is logged. */
   load(userId: UserId): Promise<Date | undefined>;
   save(userId: UserId, cursor: Date): Promise<void>;
 }

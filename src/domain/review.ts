@@ -3,32 +3,32 @@ import { assess, type GroupWeight, type HoldRules, isAhead } from './plausibilit
 import { counts, type GroupState, type HeldReason, isSure, type Reading, SAME_MOMENT_MS, weightOf } from './reading.ts';
 import type { UserId } from './token.ts';
 
-/** No clock of a scale is further ahead: a date beyond it is wrong. */
+/** No scale's clock is further ahead: a later date is wrong. */
 const MOST_AHEAD_MS = 24 * 3_600_000;
 
-/** What the journal holds when new readings come in. */
+/** The content of the journal when new readings arrive. */
 export interface JournalView {
   group(userId: UserId, groupId: number): GroupState | undefined;
-  /** The other people at whom this group counts or is held. */
+  /** The other people for whom this group counts or is held. */
   otherOwners(userId: UserId, groupId: number): readonly UserId[];
   /** A person's weights that count, with `fromMs <= takenMs < toMs`. */
   weights(userId: UserId, fromMs: number, toMs: number): readonly GroupWeight[];
   heldOf(userId: UserId): readonly GroupState[];
   /** The groups within a window, both bounds included, that are not taken back, and those that were deleted. */
   groupsWithin(userId: UserId, window: TimeWindow): readonly GroupState[];
-  /** Gives other work a turn, now and then. */
+  /** Gives other work an occasional turn. */
   rest(): Promise<void>;
   /** The last line of a group that the journal holds. */
   lastLine(userId: UserId, groupId: number): Promise<Reading>;
 }
 
 /**
- * Decides what the lines of new readings say: whether they are held, and which other groups they take back or release.
- * The journal asks under its lock, and writes all lines of one decision at once.
+ * Decides the lines of new readings: whether they are held, and which other groups they take back or release. The
+ * journal calls it under its lock, and writes all lines of one decision at once.
  *
  * @param added readings of groups that the journal does not hold in this version, the oldest first
- * @param now the later one of our clock and Withings' own
- * @param userIds whose readings came in, new or not
+ * @param now the later one of our clock and Withings'
+ * @param userIds the people with readings, new or not
  * @returns the lines to write, in their order
  */
 export type Review = (
@@ -38,7 +38,7 @@ export type Review = (
   userIds: readonly UserId[],
 ) => Promise<readonly Reading[]>;
 
-/** Takes everything in as it came. */
+/** Adds everything unchanged. */
 export const NO_REVIEW: Review = async (added) => added;
 
 export function createReview(rules: HoldRules): Review {
@@ -56,13 +56,14 @@ export function createReview(rules: HoldRules): Review {
       return fresh.has(groupKey(line)) || line.held !== before?.held || line.withdrawn !== before?.withdrawn;
     };
     const lines = work.draft.lines().filter(isNews);
-    // A write that is torn behind the weight would leave them counting: the weight is not new when it comes again.
+    // These lines come first: if a write tears after the weight, they would keep counting, because the weight is not
+    // new the next time.
     const isFirst = (line: Reading) => line.held !== undefined && !fresh.has(groupKey(line));
     return [...lines.filter(isFirst), ...lines.filter((line) => !isFirst(line))];
   };
 }
 
-/** One decision, and the lines that it has come to so far. */
+/** One decision, and its lines so far. */
 interface Work {
   readonly view: JournalView;
   readonly rules: HoldRules;
@@ -70,11 +71,11 @@ interface Work {
   readonly draft: Draft;
 }
 
-/** The lines that are about to be written, one a group, in the order in which each group came first. */
+/** The lines to write, one for each group, in the order of the groups' first lines. */
 interface Draft {
   lines(): readonly Reading[];
   get(userId: UserId, groupId: number): Reading | undefined;
-  /** A line of the group that is there already gives way. */
+  /** Replaces an earlier line of the group. */
   put(line: Reading): void;
   /** A person's lines with `fromMs <= takenMs < toMs`. */
   between(userId: UserId, fromMs: number, toMs: number): readonly Reading[];
@@ -82,7 +83,7 @@ interface Draft {
 
 const DAY_MS = 24 * 3_600_000;
 
-/** Years of history come at once, so the lines are found by person and day. */
+/** Years of history arrive at once, so the lines are indexed by person and day. */
 function createDraft(): Draft {
   const byGroup = new Map<string, Reading>();
   const byDay = new Map<string, Map<string, Reading>>();
@@ -126,8 +127,8 @@ async function takeIn(reading: Reading, work: Work): Promise<void> {
 }
 
 /**
- * A scale whose clock is some hours ahead: when the date of a held reading has passed, it is taken in once more. One
- * that is dated far beyond its arrival stays held.
+ * For a scale whose clock is some hours ahead: when the date of a held reading has passed, the reading is reviewed
+ * again. One dated far beyond its arrival stays held.
  */
 async function letPassed(userId: UserId, work: Work): Promise<void> {
   for (const group of work.view.heldOf(userId)) {
@@ -138,12 +139,12 @@ async function letPassed(userId: UserId, work: Work): Promise<void> {
   }
 }
 
-/** Whether a reading that is held for its date may be held no longer. */
+/** Whether a reading that is held for its date is due for release. */
 export function isDue({ held, takenAt }: GroupState, now: Date): boolean {
   return held === 'future' && !isAhead(takenAt, now);
 }
 
-/** The heart rate of a weigh-in is no surer than its weight: what has no weight is held, and released, with it. */
+/** The heart rate is not surer than the weight: groups without a weight are held and released with it. */
 async function letFollow(userIds: readonly UserId[], work: Work): Promise<void> {
   const { view, draft } = work;
   const lines = draft.lines();
@@ -159,7 +160,7 @@ async function letFollow(userIds: readonly UserId[], work: Work): Promise<void> 
   }
 }
 
-/** Why a weight of the same moment is held, of those that the journal holds and those that are about to be written. */
+/** Why a weight at the same moment is held, in the journal or among the lines to write. */
 function heldBeside(
   { userId, takenAt }: Pick<Reading, 'userId' | 'takenAt'>,
   held: readonly GroupState[],
@@ -171,7 +172,7 @@ function heldBeside(
   return (linesAround(userId, takenAt, work).find(isHeld) ?? held.find(isLeft))?.held;
 }
 
-/** What counts already of a weigh-in is held with its weight. */
+/** Holds the counting groups of a weigh-in with its weight. */
 async function holdBeside({ userId, takenAt }: Reading, held: HeldReason, work: Work): Promise<void> {
   const { view, draft } = work;
   for (const group of view.groupsWithin(userId, momentOf(takenAt))) {
@@ -180,7 +181,7 @@ async function holdBeside({ userId, takenAt }: Reading, held: HeldReason, work: 
   }
 }
 
-/** What was held with a weight counts when no weight beside it is held any more, also where an older write was torn. */
+/** Releases groups that were held with a weight, once no weight at that moment is held, even after a torn write. */
 async function releaseBeside(userId: UserId, held: readonly GroupState[], work: Work): Promise<void> {
   const { view, draft } = work;
   for (const group of held) {
@@ -193,7 +194,7 @@ async function releaseBeside(userId: UserId, held: readonly GroupState[], work: 
   }
 }
 
-/** Whether a weight of the same moment counts. */
+/** Whether a weight at the same moment counts. */
 function hasWeightBeside(userId: UserId, takenAt: Date, work: Work): boolean {
   const { start, end } = momentOf(takenAt);
   const isOld = ({ groupId }: GroupWeight) => work.draft.get(userId, groupId) === undefined;
@@ -202,7 +203,7 @@ function hasWeightBeside(userId: UserId, takenAt: Date, work: Work): boolean {
   return known.some(isOld) || linesAround(userId, takenAt, work).some(isCounted);
 }
 
-/** The groups that are held only with these weights. When the weights are deleted or forgotten, they go the same way. */
+/** The groups that are held only with these weights. They are deleted or forgotten with the weights. */
 export function heldWith(
   view: Pick<JournalView, 'heldOf'>,
   userId: UserId,
@@ -226,18 +227,18 @@ function momentOf(takenAt: Date): TimeWindow {
   return { start: new Date(takenMs - SAME_MOMENT_MS), end: new Date(takenMs + SAME_MOMENT_MS) };
 }
 
-/** The lines of one moment that are about to be written. */
+/** The lines to write at one moment. */
 function linesAround(userId: UserId, takenAt: Date, { draft }: Work): readonly Reading[] {
   const { start, end } = momentOf(takenAt);
   return draft.between(userId, start.getTime(), end.getTime() + 1);
 }
 
-/** The last line of a group: as it is about to be written, or as the journal has it. */
+/** The last line of a group: among the lines to write, or in the journal. */
 async function lineOf(userId: UserId, groupId: number, { view, draft }: Work): Promise<Reading> {
   return draft.get(userId, groupId) ?? (await view.lastLine(userId, groupId));
 }
 
-/** A version that takes back what the one before it said. */
+/** A version that takes back the previous one. */
 function withdrawnByItself(reading: Reading, view: JournalView): Reading {
   const before = view.group(reading.userId, reading.groupId);
   if (Object.keys(reading.measures).length === 0) return { ...reading, withdrawn: 'emptied' };
@@ -255,7 +256,7 @@ async function takeOver(reading: Reading, { view, draft }: Work): Promise<Readin
   return reading;
 }
 
-/** What surrounds a reading in the journal and among the lines that are about to be written. */
+/** The neighbours of a reading in the journal and among the lines to write. */
 function neighboursOf({ userId, groupId }: Reading, { view, draft }: Work) {
   const isOther = (each: GroupWeight) => each.groupId !== groupId;
   const isOld = (each: GroupWeight) => isOther(each) && draft.get(userId, each.groupId) === undefined;

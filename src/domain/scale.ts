@@ -3,20 +3,20 @@ import type { Account, UserId } from './token.ts';
 export const BATTERIES = ['low', 'medium', 'high'] as const;
 export type Battery = (typeof BATTERIES)[number];
 
-/** A scale as Withings describes it to a person who uses it. */
+/** A scale, as Withings describes it for one of its users. */
 export interface Scale {
   /** Withings' `deviceid`, the same for everyone who uses the scale. It is a part of topics and ids. */
   readonly id: string;
-  /** As Withings names it. */
+  /** Withings' name of the model. */
   readonly model: string | undefined;
   readonly battery: Battery | undefined;
-  /** When it last sent something to Withings. */
+  /** When the scale last sent data to Withings. */
   readonly lastContact: Date | undefined;
-  /** When Withings described it so. */
+  /** The time of Withings' description. */
   readonly seenAt: Date;
 }
 
-/** Withings' user service, asked for the scales that have a person's account. */
+/** Withings' user service, for the scales of a person's account. */
 export interface ScaleSource {
   getScales(account: Account): Promise<readonly Omit<Scale, 'seenAt'>[]>;
 }
@@ -34,9 +34,9 @@ export function modelOf({ model }: Pick<Scale, 'model'>): string {
   return model ?? 'scale';
 }
 
-/** A scale, and who of the household uses it. */
+/** A scale, and its users in the household. */
 export interface HouseholdScale extends Scale {
-  /** By number; at least one. */
+  /** The users, sorted by number; at least one. */
   readonly userIds: readonly UserId[];
 }
 
@@ -45,7 +45,7 @@ interface WithScales {
   readonly scales: readonly Scale[];
 }
 
-/** Each scale once, as the newest answer describes it, by its id. */
+/** Each scale once, from the newest answer, sorted by id. */
 export function scalesOfHousehold(people: readonly WithScales[]): readonly HouseholdScale[] {
   const found = new Map<string, HouseholdScale>();
   for (const { userId, scales } of [...people].sort((one, other) => Number(one.userId) - Number(other.userId))) {
@@ -58,7 +58,7 @@ export function scalesOfHousehold(people: readonly WithScales[]): readonly House
   return [...found.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
 }
 
-/** What a person should know, and what does not keep anything from working. */
+/** A warning: everything still works. */
 export interface LowBattery {
   readonly code: 'battery_low';
   readonly text: string;

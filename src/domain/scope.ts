@@ -3,7 +3,7 @@ import { Appli } from './notification.ts';
 const METRICS = 'user.metrics';
 const SLEEP_EVENTS = 'user.sleepevents';
 
-/** The scope that Withings' developer guide asks for each category. */
+/** The scope that Withings' developer guide requires for each category. */
 const SCOPES: Readonly<Record<number, string>> = {
   [Appli.weight]: METRICS,
   [Appli.temperature]: METRICS,
@@ -15,15 +15,15 @@ const SCOPES: Readonly<Record<number, string>> = {
   [Appli.heartRateVariability]: METRICS,
 };
 
-/** What a login must be allowed for these categories. */
+/** The scopes that a login needs for these categories. */
 export function scopesOf(applis: readonly number[]): readonly string[] {
   return [...new Set(applis.flatMap((appli) => SCOPES[appli] ?? []))];
 }
 
 /**
- * What of that a person has not granted.
+ * The needed scopes that a person has not granted.
  *
- * @param granted as Withings lists it, comma-separated; nothing is missing where it is not known
+ * @param granted Withings' list, comma-separated; if it is unknown, nothing counts as missing
  */
 export function missingScopes(granted: string | undefined, applis: readonly number[]): readonly string[] {
   if (granted === undefined) return [];

@@ -1,19 +1,19 @@
-/** What must not be printed, shown or kept in a message, and how it is blanked out. */
+/** The secrets that must not be printed, shown or stored in a message, and their masking. */
 
 const MASKED = '***';
 
-/** Withings' tokens are 40 hexadecimal digits; what looks like one, or is labelled as one, is never printed. */
+/** Withings' tokens are 40 hexadecimal digits; text that looks like one, or is labelled as one, is never printed. */
 const LOOKS_SECRET =
   /(?<![0-9a-f])[0-9a-f]{32,}(?![0-9a-f])|(?<=\b(?:Bearer |(?:access_token|refresh_token|client_secret|code)=))[^\s"&]+/gi;
 
 /**
- * Blanks out these secrets, as they are and as a form or a URL would write them, and whatever looks like a token.
+ * Masks these secrets, plain or encoded for a form or a URL, and any text that looks like a token.
  *
- * @param secrets may be of any length: a short one is blanked out as well, also within a word
+ * @param secrets may have any length: short ones are masked as well, even within a word
  */
 export function createMask(secrets: readonly string[]): (text: string) => string {
   const forms = secrets.filter((secret) => secret !== '').flatMap((secret) => [secret, encoded(secret)]);
-  // One may begin with another.
+  // One secret may begin with another.
   const longestFirst = [...new Set(forms)].sort((one, other) => other.length - one.length).map(literal);
   const known = longestFirst.length === 0 ? undefined : new RegExp(longestFirst.join('|'), 'gi');
   return (text) => {
@@ -31,23 +31,23 @@ function literal(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
 
-/** What is shorter is easy to guess, and stands in many a text by chance. */
+/** A shorter text is easy to guess, and occurs in many texts by chance. */
 const SHORTEST_SECRET = 8;
-/** More letters or words than that are a passphrase, and no name of a route. */
+/** A longer text is a passphrase, not the name of a route. */
 const LONGEST_ROUTE = 19;
 const MOST_WORDS = 2;
 
 /**
- * What keeps strangers out of a callback URL: parts of its path and values of its parameters that are long, and made of
- * more than words.
+ * The parts of a callback URL that keep strangers out: parts of its path and values of its parameters that are long,
+ * and made of more than words.
  */
 export function secretParts(url: URL): readonly string[] {
   return partsOf(url).filter((part) => part.length >= SHORTEST_SECRET && !isWords(part));
 }
 
 /**
- * What must not be printed of a callback URL: its secret parts, and all of it behind the host unless that is words alone.
- * A word such as `weight` is no secret, and stands in texts that people want to read.
+ * The parts of a callback URL that must not be printed: its secret parts, and all of it after the host unless that is
+ * only words. A word such as `weight` is not a secret, and occurs in texts that people want to read.
  */
 export function secretsOfUrl(url: URL): readonly string[] {
   if (partsOf(url).every(isWords)) return [];

@@ -9,11 +9,11 @@ import type { UserId } from './token.ts';
 export interface Status {
   readonly startedAt: Date;
   readonly uptimeMs: number;
-  /** By user id. */
+  /** The people, sorted by user id. */
   readonly people: readonly PersonStatus[];
-  /** Those that are configured. */
+  /** The configured publishers. */
   readonly publishers: readonly PublisherStatus[];
-  /** Those that are not over, the oldest first. */
+  /** The current troubles, the oldest first. */
   readonly troubles: readonly TroubleStatus[];
 }
 
@@ -21,23 +21,23 @@ export interface PersonStatus {
   readonly userId: UserId;
   readonly name: string | undefined;
   readonly login: LoginState;
-  /** When Withings has called about this person, as far as this process knows. */
+  /** The last notification about this person that this process received. */
   readonly lastNotification: Moment | undefined;
-  /** When a fetch has worked. */
+  /** The last successful fetch. */
   readonly lastContact: Moment | undefined;
   readonly lastWeighIn: (WeighIn & { readonly agoMs: number }) | undefined;
   readonly derived: Derived;
-  /** What `recentlyHeld` leaves of the readings that are held, the oldest first. */
+  /** The held readings that `recentlyHeld` selects, the oldest first. */
   readonly held: readonly GroupState[];
-  /** How many measure groups of this person Withings sent that cannot be read. */
+  /** The number of unreadable measure groups of this person. */
   readonly unreadable: number;
   readonly subscription: SubscriptionStatus;
   readonly scales: readonly Scale[];
-  /** The newest bed event since the person was linked; undefined before it, and where `APPLIS` asks for none. */
+  /** The newest bed event since the person was linked; undefined before it, and if `APPLIS` has no bed category. */
   readonly bed?: BedEvent | undefined;
 }
 
-/** What was held longer ago is not shown. */
+/** Readings held longer ago are not shown. */
 const SHOW_HELD_MS = 30 * 24 * 3_600_000;
 
 /** The held readings of the last 30 days and of the future, the oldest first. */
@@ -47,101 +47,101 @@ export function recentlyHeld(held: readonly GroupState[], now: Date): readonly G
     .sort((one, other) => one.takenAt.getTime() - other.takenAt.getTime());
 }
 
-/** A time, and how long ago that was; never negative, even where the wall clock was set in between. */
+/** A time, and how long ago it was. The age is never negative, even if the wall clock was set in between. */
 export interface Moment {
   readonly at: Date;
   readonly agoMs: number;
 }
 
-/** Whether Withings takes a person's login. */
+/** Whether Withings accepts a person's login. */
 export type LoginState =
   | { readonly state: 'works' | 'not_tried' }
   | { readonly state: 'needs_login'; readonly since: Date | undefined; readonly reason: string }
-  /** The token file cannot be reached, which says nothing about the login. */
+  /** The token file cannot be reached, so the login is unknown. */
   | { readonly state: 'unknown'; readonly reason: string };
 
-/** Whether Withings calls about a person, or weighbridge polls. */
+/** Whether Withings sends notifications about a person, or weighbridge polls. */
 export interface SubscriptionStatus {
   /**
-   * `polling` where Withings cannot call: there is no callback URL, or Withings cannot reach it. `off` where the person
-   * does not want a subscription, `none` before the first look.
+   * `polling` if Withings cannot send notifications: there is no callback URL, or Withings cannot reach it. `off` if
+   * the person does not want a subscription, `none` before the first check.
    */
   readonly state: 'works' | 'lost' | 'none' | 'off' | 'polling';
-  /** The categories it calls about. */
+  /** The categories of the notifications. */
   readonly applis: readonly number[];
   readonly since: Date | undefined;
   readonly reason: string | undefined;
-  /** How often weighbridge polls; undefined where it does not. */
+  /** How often weighbridge polls. Undefined if it does not. */
   readonly pollMs?: number;
 }
 
-/** Whether readings get through to an MQTT broker, or to a hook. */
+/** Whether readings reach an MQTT broker, or a hook. */
 export interface PublisherStatus {
   /** `mqtt`, `hook` */
   readonly name: string;
-  /** `not_tried` while nothing is known yet: before the first connection is there, before a hook has run. */
+  /** `not_tried` before the first connection, or before the first run of a hook. */
   readonly state: 'works' | 'trouble' | 'not_tried';
-  /** Since when it works, or does not. */
+  /** The time since which it works, or does not. */
   readonly since: Date | undefined;
-  /** What is wrong and what to do about it. Stands among the troubles as well. */
+  /** The problem and the fix. It is among the troubles as well. */
   readonly problem: string | undefined;
-  /** When the other side was last seen to be there: it took a connection, or a reading. */
+  /** When the other side last accepted a connection or a reading. */
   readonly lastContact: Moment | undefined;
-  /** How much of the journal it still has before it; undefined until its offset is known. */
+  /** The undelivered part of the journal. Undefined until its offset is known. */
   readonly behindBytes: number | undefined;
 }
 
 export interface TroubleStatus {
-  /** Undefined where it concerns everyone. */
+  /** Undefined if it concerns everyone. */
   readonly userId: UserId | undefined;
   readonly code: string;
-  /** What is wrong and what to do about it. */
+  /** The problem and the fix. */
   readonly text: string;
   readonly since: Date;
-  /** It will not pass by itself, or has had its time to. */
+  /** The trouble will not pass without help, or has lasted too long. */
   readonly isLasting: boolean;
 }
 
-/** What of a person's status outlives a process. Written only when something of it changes. */
+/** The part of a person's status that outlives a process. It is written only when it changes. */
 export interface PersonState {
   readonly linkedAt: Date | undefined;
-  /** The consent link that led to the login: the process that printed it recognises it. */
+  /** The consent link of the login, by which the process that printed the link recognises it. */
   readonly linkedBy: string | undefined;
-  /** Undefined while the login works, or has not been tried. */
+  /** Undefined while the login works, or is untried. */
   readonly needsLogin: Hitch | undefined;
   readonly subscription: SubscriptionState | undefined;
-  /** `unsubscribe` was run, or a login without a subscription: Withings shall not call about this person. */
+  /** `unsubscribe` was run, or a login without a subscription: Withings must not notify about this person. */
   readonly leaveUnsubscribed: boolean;
-  /** When the last 90 days were compared with what Withings has. */
+  /** When the last 90 days were compared with Withings' groups. */
   readonly checkedAt: Date | undefined;
-  /** The newest one that Withings has sent. */
+  /** The newest height from Withings. */
   readonly height: Height | undefined;
-  /** When Withings was last asked for it. */
+  /** When the height was last fetched. */
   readonly heightAskedAt: Date | undefined;
-  /** As Withings described them last. */
+  /** The scales in Withings' last answer. */
   readonly scales: readonly Scale[];
-  /** When Withings was last asked for them. */
+  /** When the scales were last fetched. */
   readonly scalesAskedAt: Date | undefined;
-  /** What the login may, as Withings listed it last. */
+  /** The scope of the login, as Withings last listed it. */
   readonly scope: string | undefined;
 }
 
-/** What is wrong, in words, and since when. */
+/** A problem in words, and its start. */
 export interface Hitch {
   readonly since: Date;
   readonly reason: string;
 }
 
-/** The categories that Withings calls about, or why it does not. */
+/** The categories of Withings' notifications, or the reason why there are none. */
 export interface SubscriptionState {
   readonly applis: readonly number[];
   readonly hitch: (Hitch & { readonly code?: string }) | undefined;
 }
 
-/** Of the trouble that Withings cannot reach the callback URL. */
+/** The code of the trouble that Withings cannot reach the callback URL. */
 export const CALLBACK_UNREACHABLE = 'callback_unreachable';
 
-/** Whether weighbridge polls for a person, because Withings cannot call. */
+/** Whether weighbridge polls for a person, because Withings cannot send notifications. */
 export function isPolled({ subscription }: Pick<PersonState, 'subscription'>, hasCallback: boolean): boolean {
   return !hasCallback || subscription?.hitch?.code === CALLBACK_UNREACHABLE;
 }
@@ -153,7 +153,7 @@ export function describePolling(pollMs: number): string {
 
 /** One small file per person. */
 export interface PersonStore {
-  /** `NOTHING_KNOWN` of a person whose file is missing or cannot be read. */
+  /** `NOTHING_KNOWN` if the person's file is missing or unreadable. */
   load(userId: UserId): Promise<PersonState>;
   save(userId: UserId, state: PersonState): Promise<void>;
 }
@@ -172,12 +172,12 @@ export const NOTHING_KNOWN: PersonState = {
   scope: undefined,
 };
 
-/** Whether there is nothing that a person must do. A household without anyone linked yet is no failure. */
+/** Whether no person must do anything. A household without a linked person is not a failure. */
 export function isWell({ people, troubles }: Status): boolean {
   return people.every(isPersonWell) && !troubles.some(({ isLasting }) => isLasting);
 }
 
-/** Whether a person's login and subscription work, as far as it is known. */
+/** Whether a person's login and subscription work, as far as known. */
 export function isPersonWell({ login, subscription }: Pick<PersonStatus, 'login' | 'subscription'>): boolean {
   return login.state !== 'needs_login' && login.state !== 'unknown' && subscription.state !== 'lost';
 }

@@ -1,9 +1,9 @@
 import type { Account } from './token.ts';
 
-/** One category of one user, and where Withings says that there is news. */
+/** One category of one user, and the URL for its notifications. */
 export interface Subscription {
   readonly appli: number;
-  /** Exactly as it was given to Withings. */
+  /** The URL exactly as sent to Withings. */
   readonly callbackUrl: string;
   readonly comment: string | undefined;
 }
@@ -11,26 +11,26 @@ export interface Subscription {
 /** Withings' notify service. */
 export interface SubscriptionService {
   list(account: Account): Promise<readonly Subscription[]>;
-  /** Withings asks for the callback's head first and refuses what does not answer 200. */
+  /** Withings first sends a HEAD request to the callback, and refuses any answer but 200. */
   subscribe(account: Account, subscription: Subscription): Promise<void>;
   revoke(account: Account, subscription: Subscription): Promise<void>;
 }
 
-/** What marks a subscription as made by this program. */
+/** The mark of a subscription made by this program. */
 export const OUR_COMMENT = 'weighbridge';
 
-/** Whether a subscription leads to this very callback. Withings may keep the URL in another spelling of the same. */
+/** Whether a subscription leads to this very callback. Withings may store the URL in another spelling. */
 export function leadsTo({ callbackUrl }: Subscription, ours: URL): boolean {
   return URL.canParse(callbackUrl) && new URL(callbackUrl).href === ours.href;
 }
 
-/** The route that the documentation names; what stands behind it is a secret. */
+/** The documented route. The part after it is a secret. */
 const ROUTE = /^(.*\/withingsWebhook)\/[^/]+\/?$/;
 
 /**
- * Whether a subscription leads, or once led, to this callback: the same host and path. The secret may have been another
- * one, in the query or at the end of the path; there it takes our comment, or the documented route, to be sure.
- * Everything else belongs to another user of the same application, and is not touched.
+ * Whether a subscription leads, or once led, to this callback: the same host and path. The secret may differ, in the
+ * query or at the end of the path. In the path, our comment or the documented route must confirm it. All other
+ * subscriptions belong to another user of the same application, and are not touched.
  */
 export function isOurs({ callbackUrl, comment }: Subscription, ours: URL): boolean {
   if (!URL.canParse(callbackUrl)) return false;

@@ -1,8 +1,8 @@
 import type { Clock } from './clock.ts';
 
 /**
- * Says yes to the same key once in a period, and to a limited number of keys: a stranger who makes up names cannot fill
- * the log or the memory.
+ * Allows each key once in a period, and only a limited number of keys: a stranger with made-up names cannot fill the
+ * log or the memory.
  */
 export function createThrottle(clock: Clock, periodMs: number, most: number): (key: string) => boolean {
   const saidMs = new Map<string, number>();

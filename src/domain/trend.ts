@@ -8,25 +8,25 @@ export interface Point {
 }
 
 export interface TrendPoint extends Point {
-  /** How far a day usually lies from the trend: the standard deviation. Undefined where too few days tell. */
+  /** The usual distance of a day from the trend: the standard deviation. Undefined with too few days. */
   readonly spread: number | undefined;
-  /** How much the days around it rise in a width: the slope of the line that fits them best, not held back. */
+  /** The rise of the surrounding days in a width: the slope of the line that fits them best, without damping. */
   readonly slope: number | undefined;
 }
 
-/** How wide a day's influence is: after a week it has 61 % of its weight left, after two 14 %, after three none. */
+/** The width of a day's influence: after a week it has 61 % of its weight left, after two 14 %, after three none. */
 export const WEEK_MS = 7 * DAY_MS;
-/** Where nothing was measured for so long, the trend is unknown, and the line has a gap. */
+/** After so long without a measurement, the trend is unknown, and the line has a gap. */
 export const reachOf = (widthMs: number) => 3 * widthMs;
-/** Fewer days do not tell how much a person's weight goes up and down. */
+/** Fewer days do not show how much a person's weight varies. */
 const ENOUGH_DAYS = 5;
 
 /**
- * The trend: at each moment the straight line that fits best the days around it, the nearer the more (local linear
- * regression with a Gaussian kernel). It looks to both sides, so it does not lag behind as a running mean does. As few
- * days would tilt it wildly, the slope is held back as if by one more day without a slope.
+ * The trend: at each moment the straight line that best fits the days around it (local linear regression with a
+ * Gaussian kernel). Nearer days weigh more. It uses both sides, so it does not lag as a running mean does. A few days
+ * would tilt it wildly, so one virtual day without a slope damps it.
  *
- * @param days by time, at most one a day; beyond the moments as far as they reach
+ * @param days by time, at most one a day; also beyond the moments, as far as their influence reaches
  * @param moments by time
  */
 export function trendAt(days: readonly Point[], moments: readonly number[], widthMs = WEEK_MS): TrendPoint[] {
@@ -41,7 +41,7 @@ export function trendAt(days: readonly Point[], moments: readonly number[], widt
   return trend;
 }
 
-/** Distances count in widths, and values from the first one on, so that the sums keep their digits. */
+/** Distances count in widths, and values relative to the first, so that the sums keep their digits. */
 function fit(days: readonly Point[], first: number, atMs: number, widthMs: number): TrendPoint | undefined {
   const base = days[first]?.value ?? 0;
   let [count, weights, x, y, xx, xy, yy] = [0, 0, 0, 0, 0, 0, 0];
@@ -72,13 +72,13 @@ function fit(days: readonly Point[], first: number, atMs: number, widthMs: numbe
   };
 }
 
-/** A moment's day, week or month, as those of d3-time are. */
+/** A day, week or month, like d3-time's intervals. */
 export interface Interval {
   floor(date: Date): Date;
   offset(date: Date, step: number): Date;
 }
 
-/** In the time zone of this machine, which is the one of the household. */
+/** A day in the time zone of this machine, which is the household's. */
 const DAY: Interval = {
   floor(date) {
     const start = new Date(date);
@@ -103,9 +103,9 @@ export interface Bucket {
 }
 
 /**
- * By time, without empty buckets. One pass: a year of ten quantities has thousands of values.
+ * Returns the buckets by time, without empty ones. It makes one pass: a year of ten quantities has thousands of values.
  *
- * @param span both bounds belong to it
+ * @param span both bounds included
  */
 export function fillBuckets(
   values: Series,
@@ -121,7 +121,7 @@ export function fillBuckets(
     const bucket = buckets.at(-1);
     if (bucket !== undefined && takenMs < endMs) {
       bucket.count += 1;
-      // Step by step: a sum of times since 1970 would lose digits.
+      // It adds step by step, because a sum of times since 1970 would lose digits.
       bucket.atMs += (takenMs - bucket.atMs) / bucket.count;
       bucket.value += (value - bucket.value) / bucket.count;
     } else {
@@ -133,9 +133,9 @@ export function fillBuckets(
   return buckets;
 }
 
-/** A trend is known with so many days of the last three weeks. */
+/** The least number of days in the last three weeks for a trend. */
 const LEAST_DAYS = 3;
-/** And they reach back so far: from a Monday to the Sunday after it, at whatever hour. Less says nothing about a week. */
+/** The least time from the first to the last of them: a Monday to the next Sunday, at any hour. Less is not a week. */
 const LEAST_REACH_MS = 5.5 * DAY_MS;
 
 export interface TrendNow {
@@ -144,9 +144,9 @@ export interface TrendNow {
 }
 
 /**
- * The trend at the newest day that has a value, which is the last point of a chart that draws days.
+ * The trend at the newest day with a value, which is the last point of a chart with days.
  *
- * @returns undefined where there are not enough values
+ * @returns undefined without enough values
  */
 export function trendNow(values: Series): TrendNow | undefined {
   const newest = values.at(-1);
@@ -160,9 +160,9 @@ export function trendNow(values: Series): TrendNow | undefined {
 }
 
 /**
- * How much the trend has changed from a moment to the newest day.
+ * The change of the trend from a moment to the newest day.
  *
- * @returns undefined where the trend of now or of then is unknown: without a weigh-in within a week of the moment
+ * @returns undefined if the trend now or then is unknown: without a weigh-in within a week of the moment
  */
 export function trendChange(values: Series, sinceMs: number): number | undefined {
   const newestMs = values.at(-1)?.takenMs ?? Number.NEGATIVE_INFINITY;
@@ -174,7 +174,7 @@ export function trendChange(values: Series, sinceMs: number): number | undefined
   return then && now.value - then.value;
 }
 
-/** The start of the first day that the trend of this moment sees. */
+/** The start of the first day that affects the trend of this moment. */
 function daysBefore(atMs: number): number {
   return Number(DAY.offset(DAY.floor(new Date(atMs)), -(reachOf(WEEK_MS) / DAY_MS) - 1));
 }

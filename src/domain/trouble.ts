@@ -1,23 +1,23 @@
 /**
- * What can be done about a failure. Everything that decides on retrying decides by this, never by a class or a text.
+ * The possible reaction to a failure. All decisions on retrying use this, never a class or a text.
  *
- * - `retry`: it passes by itself; try again with back-off.
- * - `throttled`: asked too often; wait for `waitMs`.
+ * - `retry`: it passes without help; retry with back-off.
+ * - `throttled`: too many calls; wait for `waitMs`.
  * - `access`: the access token is refused; rotate once and replay once.
- * - `login`: the person must link again; trying hourly does no harm.
- * - `unlinked`: the person is not linked here any more; stop until they are.
- * - `settings`: the operator must change something; trying hourly does no harm.
- * - `defect`: we asked for something that does not exist; waiting does not repair it.
+ * - `login`: the person must link again; hourly retries do no harm.
+ * - `unlinked`: the person is no longer linked here; stop until they are.
+ * - `settings`: the operator must change something; hourly retries do no harm.
+ * - `defect`: we requested something that does not exist; waiting does not repair it.
  */
 export type Recovery = 'retry' | 'throttled' | 'access' | 'login' | 'unlinked' | 'settings' | 'defect';
 
-/** A failure that something can be done about: what happened, and what comes next. Never carries a secret. */
+/** A failure with a reaction: what happened, and what comes next. It never contains a secret. */
 export class Trouble extends Error {
   override readonly name = 'Trouble';
   /** Stable, for scripts: `token_refused`, `disk_full`… */
   readonly code: string;
   readonly recovery: Recovery;
-  /** What comes next, or what the reader should do, in whole sentences. */
+  /** The next step of weighbridge or of the reader, in whole sentences. */
   readonly hint: string | undefined;
   readonly waitMs: number | undefined;
 
@@ -38,12 +38,12 @@ export class Trouble extends Error {
   }
 }
 
-/** Whether it passes without anyone doing something. */
+/** Whether the trouble passes without help. */
 export function passes({ recovery }: Trouble): boolean {
   return recovery === 'retry' || recovery === 'throttled';
 }
 
-/** What happened, and what to do about it: `cannot reach … (ENOTFOUND). Check the network connection.` */
+/** What happened, and the fix: `cannot reach … (ENOTFOUND). Check the network connection.` */
 export function explain({ message, hint }: Pick<Trouble, 'message' | 'hint'>): string {
   if (hint === undefined) return message;
   return `${message}${/[.!?…]$/.test(message) ? '' : '.'} ${hint}`;
@@ -55,10 +55,10 @@ const STOPPING = new Trouble('weighbridge is stopping', {
   hint: 'weighbridge continues with this after the next start.',
 });
 
-/** What to do about a bug. */
+/** The hint for a bug. */
 export const REPORT = 'Please report it (see docs/troubleshooting.md).';
 
-/** What was thrown, as a trouble. Anything else than one is a programmer's mistake; it says where to look. */
+/** The thrown value as a trouble. Any other error is a programmer's mistake, and its text names the location. */
 export function asTrouble(error: unknown): Trouble {
   if (error instanceof Trouble) return error;
   if (error instanceof Error && error.name === 'AbortError') return STOPPING;
@@ -72,12 +72,12 @@ export function asTrouble(error: unknown): Trouble {
   });
 }
 
-/** The stable code of a system or library error, such as `ENOENT`; undefined where there is none. */
+/** The stable code of a system or library error, such as `ENOENT`; undefined without one. */
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
-/** What helps where nothing more can be opened, neither a file nor a connection, by the code of the error. */
+/** The fix if no more files or connections can be opened, by the code of the error. */
 export const TOO_MANY_OPEN: Readonly<Record<string, string>> = {
   EMFILE:
     'weighbridge reached its limit of open files and connections. Raise the limit (LimitNOFILE=1024 in the unit, or "ulimit -n 1024"), and restart weighbridge.',

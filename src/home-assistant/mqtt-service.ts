@@ -3,28 +3,28 @@ import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { errorCode, Trouble } from '../domain/trouble.ts';
 
-/** Home Assistant's Supervisor, and the token with which it knows this app. */
+/** Home Assistant's Supervisor, and the token of this app. */
 export interface Access {
-  /** Such as `http://supervisor`. */
+  /** For example `http://supervisor`. */
   readonly url: string;
   readonly token: string;
 }
 
-/** Where Home Assistant's MQTT broker is, and with what an app logs in there. */
+/** The address of Home Assistant's MQTT broker, and an app's login. */
 export interface BrokerLogin {
   readonly url: URL;
   readonly username: string | undefined;
   readonly password: string | undefined;
 }
 
-/** It answers from memory. */
+/** The Supervisor answers from memory. */
 const TIMEOUT_MS = 5_000;
 
 /**
- * Asks the Supervisor for the broker.
+ * Gets the broker from the Supervisor.
  *
  * @returns undefined if Home Assistant has none
- * @throws Trouble if there is no answer that can be read
+ * @throws Trouble if there is no readable answer
  */
 export async function askMqttService({ url, token }: Access): Promise<BrokerLogin | undefined> {
   const { status, body } = await get(new URL('/services/mqtt', url), token);

@@ -5,17 +5,17 @@ import { asTrouble, explain } from '../domain/trouble.ts';
 import { askMqttService, type BrokerLogin } from './mqtt-service.ts';
 import { readOptions } from './options.ts';
 
-/** What weighbridge finds in Home Assistant, where it is an app. */
+/** The settings that Home Assistant gives weighbridge as an app. */
 export interface HomeAssistant {
-  /** The options of the app, in the place of `.env`. */
+  /** The options of the app, instead of `.env`. */
   readonly options: Source;
-  /** Home Assistant's MQTT broker as settings, the weakest of all; empty where there is none, or another is set. */
+  /** Home Assistant's MQTT broker as settings, the weakest of all; empty without a broker, or if another is set. */
   readonly broker: Source;
-  /** Asks for the broker and its login as they are now; undefined where the settings name the broker. */
+  /** Gets the current broker and login. Undefined if the settings name the broker. */
   readonly askLogin: (() => Promise<Partial<BrokerLogin>>) | undefined;
 }
 
-/** The Supervisor is there before its apps. */
+/** The Supervisor starts before its apps, so the waits are short. */
 const BACKOFF = { firstMs: 1_000, longestMs: 4_000 };
 const RETRIES = 3;
 const NO_BROKER =
@@ -54,7 +54,7 @@ export async function openHomeAssistant(
     options,
     broker: { MQTT_URL: last.url?.href, MQTT_USERNAME: last.username, MQTT_PASSWORD: last.password },
     async askLogin() {
-      // Without an answer the login from before may still be right, and the broker decides.
+      // Without an answer the previous login may still be right, and the broker decides.
       last = (await ask().catch(() => undefined)) ?? last;
       return last;
     },

@@ -3,8 +3,8 @@ import type { Source } from '../config/sources.ts';
 import { errorCode } from '../domain/trouble.ts';
 
 /**
- * The options of the app, as settings: a list is comma-separated there. A file that cannot be read is reported, and counts
- * as empty.
+ * The options of the app, as settings. A list becomes comma-separated. An unreadable file is reported, and counts as
+ * empty.
  */
 export function readOptions(path: string, warn: (line: string) => void): Source {
   try {
@@ -12,7 +12,7 @@ export function readOptions(path: string, warn: (line: string) => void): Source 
     if (typeof options === 'object' && options !== null && !Array.isArray(options)) return toSettings(options);
     warn(`warning: cannot read the options in ${path}: they are not a JSON object`);
   } catch (error) {
-    // The message of a JSON error shows a part of the file, where secrets are.
+    // The message of a JSON error contains a part of the file, which has secrets.
     const why = error instanceof SyntaxError ? 'they are not JSON' : (errorCode(error) ?? error);
     warn(`warning: cannot read the options in ${path}: ${why}`);
   }
@@ -26,7 +26,7 @@ function toSettings(options: object): Source {
 function textOf(value: unknown): string | undefined {
   if (value === null || value === undefined) return undefined;
   if (Array.isArray(value)) return value.map(textOf).join(',');
-  // YAML takes on and off for these two.
+  // YAML reads `on` and `off` as these two.
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

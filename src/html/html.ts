@@ -1,4 +1,4 @@
-/** Text that is HTML already: `html` makes it, and a style sheet of ours is it. */
+/** Text that is already HTML: the result of `html`, or our style sheet. */
 export interface Html {
   readonly markup: string;
 }
@@ -7,7 +7,7 @@ type Piece = Html | string | number | false | undefined | readonly Piece[];
 
 /**
  * HTML with values in it. Names and models are data: whatever is not `Html` is escaped, so that it stays text between
- * tags and inside quoted attributes. `false` and `undefined` are nothing, a list is one after the other.
+ * tags and inside quoted attributes. `false` and `undefined` are nothing, and a list is joined.
  */
 export function html(strings: TemplateStringsArray, ...values: readonly Piece[]): Html {
   let markup = strings[0] ?? '';

@@ -1,4 +1,4 @@
-/** By day, and in the dark. */
+/** The colours in light and in dark mode. */
 const COLOURS = {
   paper: ['#faf6ef', '#191613'],
   card: ['#fffdf9', '#221e1a'],

@@ -3,7 +3,7 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Res
 import type { Log } from '../domain/log.ts';
 import { REPORT } from '../domain/trouble.ts';
 
-/** An app that reveals nothing about itself and takes each path exactly as it is. */
+/** An app that reveals nothing about itself and matches each path exactly. */
 export function createApp(): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -19,13 +19,13 @@ export function parametersOf({ url }: Pick<Request, 'url'>): URLSearchParams {
   return new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
 }
 
-/** Compares in a time that reveals neither where the two differ nor how long the secret is. */
+/** Compares in a time that reveals neither the first difference nor the length of the secret. */
 export function isSame(one: string, other: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(one), digest(other));
 }
 
-/** The rest of a refused request is not worth reading, so the connection is closed. */
+/** Closes the connection, because the rest of a refused request is not worth reading. */
 export function refuse(response: Response, status: number, reason?: string): void {
   response.status(status).set('connection', 'close');
   if (reason === undefined) response.end();
@@ -43,7 +43,7 @@ export function allowFrame(policy: string): string {
   return policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'");
 }
 
-/** For pages that can only be read. */
+/** Refuses all methods but GET and HEAD. */
 export function refuseMethod(_request: Request, response: Response): void {
   refuse(response.set('allow', 'GET, HEAD'), 405);
 }

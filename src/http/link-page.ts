@@ -9,7 +9,7 @@ import { type Html, html } from '../html/html.ts';
 import { LOOK } from '../html/look.ts';
 import { allowFrame, policyOf } from './answers.ts';
 
-/** Small enough to stand in the page: nothing else is loaded. */
+/** The style is small enough to be inline, so the page loads nothing else. */
 const STYLE: Html = {
   markup: `${LOOK}
 body { margin: 0; padding: 1rem 1.25rem 3rem; }
@@ -35,15 +35,15 @@ a { color: inherit; }
 };
 const POLICY = policyOf(`style-src 'sha256-${createHash('sha256').update(STYLE.markup).digest('base64')}'`);
 
-/** How often a browser that waits for Withings looks again. */
+/** How often a browser that waits for Withings reloads. */
 const LOOK_AGAIN_S = 3;
 
 const STATUS: Readonly<Record<string, number>> = { linked: 200, working: 202, failed: 400, already: 409 };
 
 /**
- * Answers the browser that comes back from the consent page. Its address holds the code, so it goes nowhere else.
+ * Answers the browser that comes back from the consent page. Its address contains the code, which must go nowhere else.
  *
- * @param isFramed it is shown in Home Assistant
+ * @param isFramed Home Assistant shows the page
  */
 export function sendOutcome(
   response: Response,
@@ -114,7 +114,7 @@ function drawWeighIn({ kilograms, takenAt }: WeighIn, { unit }: People): Html {
   return html`<strong>${formatWeight(kilograms, unit)}</strong>, <time datetime="${formatTime(takenAt, undefined)}">${formatMoment(takenAt)}</time>`;
 }
 
-/** In the zone of this machine, which is that of the household. */
+/** Formats in the time zone of this machine, which is the household's. */
 function formatMoment(date: Date): string {
   return new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeStyle: 'short' }).format(date);
 }
@@ -133,7 +133,7 @@ const NEXT = {
   later: { next: `${SOON} within a few hours.`, notifications: 'Off. “weighbridge subscribe” turns them on.' },
 } as const;
 
-/** Texts for terminals have straight quotes. */
+/** Replaces the straight quotes of terminal texts. */
 function curl(text: string): string {
   return text.replace(/"([^"]*)"/g, '“$1”');
 }

@@ -4,7 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 
-/** Withings sends a hundred bytes at once. A client that takes longer than this is not Withings. */
+/** Withings sends its hundred bytes at once. A slower client is not Withings. */
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 15_000;
@@ -12,9 +12,9 @@ const KEEP_ALIVE_MS = 5_000;
 const MOST_HEADER_BYTES = 8 * 1024;
 /** An answer takes milliseconds. At a stop, a connection that is still open after this is closed. */
 const STOP_GRACE_MS = 1_000;
-/** Withings needs a handful. More would cost memory. */
+/** Withings needs only a few. More would cost memory. */
 const MOST_CONNECTIONS = 256;
-/** Both ports together leave so many open files to the rest, which takes 21, and 33 with a weigh-in and its hook. */
+/** Both ports together leave so many open files to the rest. It needs 21, or 33 with a weigh-in and its hook. */
 const RESERVED_FILES = 48;
 const LEAST_CONNECTIONS = 4;
 /** How often Node looks for requests that take too long; its own default of 30 s would triple the limits above. */
@@ -34,8 +34,7 @@ export interface AddressSettings {
 }
 
 /**
- * Binds, with limits that a slow or silent client cannot hold the port beyond. Disposing stops accepting and
- * lets the requests that are being answered end.
+ * Binds the port, with limits against slow or silent clients. Disposing stops accepting and lets current requests end.
  *
  * @param address a port of 0 is any free one
  * @throws Trouble `port_taken`, `cannot_listen`
@@ -75,8 +74,8 @@ export async function listen(
 }
 
 /**
- * Lets through what an HTTP client sends: a path, and the next request after the answer to the one before. Many
- * requests in one packet would all be answered before another client is even accepted.
+ * Accepts only what an HTTP client sends: a path, and the next request after the previous answer. Many requests in one
+ * packet would all be answered before another client is even accepted.
  */
 function onlyOneByOne(app: RequestListener): RequestListener {
   const busy = new WeakSet<Socket>();
@@ -94,19 +93,19 @@ function onlyOneByOne(app: RequestListener): RequestListener {
   };
 }
 
-/** What this process may open, as Linux lists it; empty elsewhere. */
+/** The limits of this process, as Linux lists them; empty on other systems. */
 async function readLimits(): Promise<string> {
   return await readFile('/proc/self/limits', 'utf8').catch(() => '');
 }
 
-/** How many connections one of two ports may have open. Without a limit of the system it is our own. */
+/** How many connections one of two ports may have open. Without a system limit it is our own. */
 export function mostConnections(limits: string): number {
   const [, files = MOST_CONNECTIONS * 4] = /^Max open files +([0-9]+)/m.exec(limits) ?? [];
   const share = Math.floor((Number(files) - RESERVED_FILES) / 2);
   return Math.min(MOST_CONNECTIONS, Math.max(LEAST_CONNECTIONS, share));
 }
 
-/** A client that opens connections and sends nothing must not keep Withings out: the newest is always accepted. */
+/** A client with silent connections must not keep Withings out, so the newest is always accepted. */
 function closeTheOldest(server: Server, most: number): void {
   const open = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -119,7 +118,7 @@ function closeTheOldest(server: Server, most: number): void {
 
 async function bind(server: Server, address: Address, settings: AddressSettings): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    // Stays: an error while accepting later on (no file descriptors) passes by itself.
+    // This listener stays: a later accept error (no file descriptors) passes without help.
     server.on('error', (error: NodeJS.ErrnoException) => reject(listenTrouble(address, settings, error.code)));
     server.listen({ ...address }, resolve);
   });

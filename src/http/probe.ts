@@ -1,15 +1,15 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
-/** A request may ask with the one; the answer carries the other. */
+/** A request may carry a nonce; the answer then carries its proof. */
 export const NONCE_HEADER = 'weighbridge-nonce';
 export const PROOF_HEADER = 'weighbridge-proof';
-/** The same for the directory where the daemon keeps its logins, which it does not reveal. */
+/** The same for the daemon's login directory, which the daemon does not reveal. */
 export const DIRECTORY_HEADER = 'weighbridge-place';
 
-/** Makes of a nonce what only our daemon can make of it; with a directory, what only one with its logins there can. */
+/** Makes a proof from a nonce, as only our daemon can. With a directory, only a daemon with logins there can. */
 export type Prove = (nonce: string, directory?: string) => string;
 
-/** The caller chooses the nonce, so each proof has a purpose of its own: none may confirm a guess at the other. */
+/** The caller chooses the nonce, so each proof has its own purpose: none may confirm a guess at the other. */
 export function createProof(clientSecret: string): Prove {
   const sign = (...lines: readonly string[]) =>
     createHmac('sha256', clientSecret).update(lines.join('\n')).digest('hex');
@@ -22,25 +22,25 @@ export function createProof(clientSecret: string): Prove {
 /** Longer than Withings waits. */
 const TIMEOUT_MS = 10_000;
 
-/** What a HEAD request to a callback URL has met. */
+/** The result of a HEAD request to a callback URL. */
 export interface Probe {
-  /** Undefined where nothing answered. */
+  /** Undefined without an answer. */
   readonly status: number | undefined;
   /** The answer came from a daemon with our client secret, and not from a server in front of it. */
   readonly isOurs: boolean;
-  /** It is ours, and keeps its logins in the directory that was asked about. */
+  /** The daemon is ours, and keeps its logins in the given directory. */
   readonly isHere: boolean;
-  /** Where a redirect points. */
+  /** The target of a redirect. */
   readonly location: string | undefined;
   readonly ms: number;
-  /** Why nothing answered, as Node names it. */
+  /** Node's name of the error, if there was no answer. */
   readonly error: string | undefined;
 }
 
 /**
- * Asks for the head of a callback URL as Withings does, without following redirects.
+ * Sends a HEAD request to a callback URL, as Withings does, without following redirects.
  *
- * @param directory where the logins should be kept, as an absolute path
+ * @param directory the expected directory of the logins, as an absolute path
  * @param stop ends the waiting as well, as an error
  */
 export async function probeCallback(url: string, prove: Prove, directory = '', stop?: AbortSignal): Promise<Probe> {
@@ -64,7 +64,7 @@ export async function probeCallback(url: string, prove: Prove, directory = '', s
   }
 }
 
-/** The callback as it is reached on this machine, past every tunnel and proxy. */
+/** The callback's address on this machine, past every tunnel and proxy. */
 export function localCallbackUrl(address: {
   readonly host: string;
   readonly port: number;
@@ -75,7 +75,7 @@ export function localCallbackUrl(address: {
   return `http://${reachable(host)}:${port}${path}${query.size === 0 ? '' : `?${query}`}`;
 }
 
-/** Where to find what is bound to an address, as it stands in a URL. */
+/** The host of a URL that reaches a server bound to this address. */
 export function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';

@@ -16,19 +16,19 @@ import { list, sayWhen, sentence } from './words.ts';
 
 const URGENCIES = ['act', 'pass', 'note'] as const;
 
-/** Something that does not work, or that the household should know. */
+/** A problem, or a fact for the household. */
 export interface ActionNeeded {
-  /** `act` where a person must do something, `pass` where waiting helps as a rule, `note` where it works all the same. */
+  /** `act` if a person must do something, `pass` if waiting usually helps, `note` if everything works. */
   readonly urgency: (typeof URGENCIES)[number];
   readonly icon: IconName;
   readonly title: string | Html;
   readonly since?: Date | undefined;
   readonly text: string | Html;
-  /** Where the way out begins, if it is here. */
+  /** The first step of the solution, if the page offers it. */
   readonly remedy?: Html;
 }
 
-/** Everything that is wrong, each once, the most urgent first. */
+/** All problems, each once, the most urgent first. */
 export function actionsNeeded(view: PageView): ActionNeeded[] {
   const { status, concerns } = view;
   const { people, publishers, troubles } = status;
@@ -126,7 +126,7 @@ function actionForPublisher(publisher: PublisherStatus, troubles: readonly Troub
 
 const WAITING = ' Readings wait, and none is lost.';
 
-/** What an outage is, by its code. */
+/** The texts of outages, by code. */
 const OUTAGES: Readonly<Record<string, string>> = {
   unreachable: 'Withings cannot be reached',
   bad_answer: 'Withings answers with errors',
@@ -139,9 +139,9 @@ const OUTAGES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Each outage once, for everyone it concerns.
+ * Lists each outage once, for everyone that it concerns.
  *
- * @param troubles the oldest first, which tells since when it is
+ * @param troubles the oldest first, which gives the start of the outage
  */
 function actionsForOutages(troubles: readonly TroubleStatus[], people: readonly PersonStatus[]): ActionNeeded[] {
   const concerned = troubles.map((trouble) => {
@@ -173,7 +173,7 @@ function withoutName(text: string, { name, userId }: PersonStatus): string {
   return text.startsWith(about) ? text.slice(about.length) : text;
 }
 
-/** The same stands with a person or a publisher, in better words. */
+/** A person or a publisher shows the same trouble in better words. */
 function isToldOtherwise({ userId, text }: TroubleStatus, { people, publishers }: Status): boolean {
   if (publishers.some(({ state, problem }) => state === 'trouble' && problem === text)) return true;
   const person = people.find((each) => each.userId === userId);

@@ -7,14 +7,14 @@ import { drawLinkButton, nameOf } from './parts.ts';
 import { PATHS, type PageView, relative } from './view.ts';
 import { list, sayWhen, sentence, timeAgo } from './words.ts';
 
-/** What a line of the connection says, and the exact words of Withings or the system behind it. */
+/** The text of a connection line, and the exact words of Withings or the system. */
 interface Said {
   readonly text: string;
   readonly isBad?: boolean;
   readonly reason?: string | undefined;
 }
 
-/** The connection between Withings and weighbridge for a person: a line to be unfolded, open where it does not work. */
+/** The connection between Withings and weighbridge for a person: a line that unfolds, open if it does not work. */
 export function drawConnection(person: PersonStatus, view: PageView): Html {
   const { userId, login, subscription, lastNotification, lastContact, scales } = person;
   const { now } = view;

@@ -6,12 +6,12 @@ import { type Html, html } from '../html/html.ts';
 import { nameOf } from './parts.ts';
 import type { PageView } from './view.ts';
 
-/** How many are shown. A person with more of them has another problem than one weight. */
+/** The most that are shown. A person with more of them has another problem. */
 const MOST_SHOWN = 3;
 
 const minute = timeFormat('%-d %b %Y, %H:%M');
 
-/** What does not count: the newest held readings of a person with the way to take them back, and the unreadable ones. */
+/** The readings that do not count: a person's newest held ones, with how to take them back, and the unreadable ones. */
 export function drawHeld(person: PersonStatus, { unit }: Pick<PageView, 'unit'>): Html {
   const { held, unreadable } = person;
   const shown = held.slice(-MOST_SHOWN).reverse();

@@ -7,19 +7,19 @@ export function nameOf({ name, userId }: Pick<PersonStatus, 'name' | 'userId'>):
   return name ?? `User ${userId}`;
 }
 
-/** Of the person's part of the page. */
+/** The anchor of the person's part of the page. */
 export function anchorOf(userId: UserId): string {
   return `u${userId}`;
 }
 
-/** The way to Withings' consent page, or what is missing for it. */
+/** The button to Withings' consent page, or what is missing for it. */
 export function drawLinkButton(view: PageView, label: string | Html, kind: 'main' | 'quiet'): Html {
   const { answersRedirect, offersLink, linkUrl, pastes } = view;
   if (!offersLink)
     return kind === 'main'
       ? html`<p class="hint">Run <code>weighbridge login</code> on the computer that runs weighbridge.</p>`
       : html``;
-  // In a tab of its own: the way ends at a page to be closed.
+  // The link opens in a new tab, because it ends at a page to close.
   const button = html`<a class="button ${kind}" href="${linkUrl}" target="_blank" rel="noopener">${label}</a>`;
   if (answersRedirect) return button;
   if (pastes) return html`${button}${PASTE}`;
@@ -42,7 +42,7 @@ export const ON_THE_WAY: ReadonlySet<string> = new Set([
   'callback_unreachable',
 ]);
 
-/** What a person without a weigh-in waits for. */
+/** The reason why a person has no weigh-in. */
 export function sayNoWeighIns(person: PersonStatus, { troubles }: Status): string {
   const { userId, login, lastContact } = person;
   if (login.state === 'needs_login') return `${nameOf(person)} has to link again first.`;
@@ -52,7 +52,7 @@ export function sayNoWeighIns(person: PersonStatus, { troubles }: Status): strin
   return 'The link works. The first weigh-in appears here automatically.';
 }
 
-/** Drawn with a pen on 24 × 24. */
+/** The strokes of the icons, on 24 × 24. */
 const ICONS = {
   battery: 'M4 8h13v8H4V8M20 11v2M7 11v2',
   call: 'M6 17V11a6 6 0 0 1 12 0v6l1.5 1.5h-15L6 17M10 21h4M3 3l18 18',
@@ -64,7 +64,7 @@ const ICONS = {
 } as const;
 export type IconName = keyof typeof ICONS;
 
-/** It says nothing that does not stand next to it in words. */
+/** The text next to the icon has the same meaning. */
 export function drawIcon(name: IconName): Html {
   return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[name]}"/></svg>`;
 }

@@ -13,7 +13,7 @@ import { quantityOf, sayChange } from './quantity.ts';
 import { PATHS, type PageView, RANGE_NAMES, relative } from './view.ts';
 import { DAY_MS, sayDay, sayDayShortly, saySince, timeWhen } from './words.ts';
 
-/** One person: the last weight, how it goes, and the connection with Withings. */
+/** One person: the last weight, the trend, and the connection with Withings. */
 export function drawPerson(person: PersonStatus, everything: PageView): Html {
   const { userId } = person;
   const believable = believableOf(everything.histories, everything.now);
@@ -43,7 +43,7 @@ function drawCsvLink(person: PersonStatus): Html {
   return html`<a class="csv" href="${relative(PATHS.csv)}${person.userId}" download>${drawIcon('download')}CSV<span class="unseen"> of all weigh-ins of <bdi>${nameOf(person)}</bdi></span></a>`;
 }
 
-/** How far the fetch of past years has come that the page asked for. */
+/** The progress of the fetch of past years that the page started. */
 function drawBackfill({ userId }: PersonStatus, { backfill: run }: PageView): Html | false {
   if (run?.userId !== userId) return false;
   const bar = html`<progress value="${run.share.toFixed(3)}" aria-label="Past years"></progress>`;
@@ -73,7 +73,7 @@ function sayGoal({ goal, toGoal = 0 }: Derived, unit: WeightUnit): string | unde
   return `${sayChange(toGoal, unit)} to the goal of ${formatWeight(goal, unit)}`;
 }
 
-/** `−0.40 kg since the weigh-in before (yesterday)`: as the scale showed it. */
+/** `−0.40 kg since the weigh-in before (yesterday)`, by the values of the scale. */
 export function changeSincePrevious(weights: Series, unit: WeightUnit, now: Date): string | undefined {
   const [before, last] = [weights.at(-2), weights.at(-1)];
   if (before === undefined || last === undefined) return undefined;
@@ -82,7 +82,7 @@ export function changeSincePrevious(weights: Series, unit: WeightUnit, now: Date
   return `${/[1-9]/.test(change) ? change : 'No change'} since the previous weigh-in (${when})`;
 }
 
-/** How the trend has changed: the first two are the same in every range. */
+/** The changes of the trend. The first two are the same in every range. */
 function drawTiles(weights: Series, { unit, range, now }: PageView): Html {
   const { formatChange } = quantityOf('weight', unit);
   const newestMs = weights.at(-1)?.takenMs ?? 0;
@@ -102,5 +102,5 @@ function drawTiles(weights: Series, { unit, range, now }: PageView): Html {
 }
 
 const WEEK_MS = 7 * DAY_MS;
-/** What stands where no value does. */
+/** A stand-in for a missing value. */
 const NOTHING: TimedValue = { takenMs: 0, value: 0 };

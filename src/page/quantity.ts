@@ -1,32 +1,32 @@
 import { formatTrend, formatWeight, POUND, POUNDS_PER_STONE, tellChange, type WeightUnit } from '../domain/format.ts';
 import { nameQuantity, readMeasureKey } from '../domain/measure.ts';
 
-/** How a quantity is told and drawn in the household's unit. */
+/** How a quantity is written and drawn in the household's unit. */
 export interface Quantity {
   readonly key: string;
   readonly title: string;
-  /** What a value that is measured becomes on the scale of a picture. */
+  /** The factor from a measured value to the scale of a picture. */
   readonly scale: number;
-  /** How small the steps of that scale may be cut. Stones have fourteen pounds. */
+  /** How the steps of that scale are divided. Stones have fourteen pounds. */
   readonly steps: 'decimal' | 'stones';
-  /** The least that a picture shows from bottom to top, on that scale: noise shall not look like a storm. */
+  /** The least height of a picture, on that scale: noise must not look large. */
   readonly leastSpan: number;
-  /** `81.25`, `12 st 11.1 lb`: as it stands in a table whose head says the unit where it is not in the value. */
+  /** `81.25`, `12 st 11.1 lb`: as in a table whose head has the unit if the value does not. */
   readonly format: (value: number) => string;
-  /** What a scale shows is more exact than what a trend knows. */
+  /** A trend is less exact than a scale's value. */
   readonly formatTrend: (value: number) => string;
-  /** How much a trend has changed, with its sign and its unit. Per cent change by points. */
+  /** The change of a trend, with sign and unit. Percentages change by points. */
   readonly formatChange: (difference: number) => string;
-  /** What comes after each value: ` kg`, ` %`, or nothing. */
+  /** The text after each value: ` kg`, ` %`, or nothing. */
   readonly suffix: string;
-  /** What stands above an axis: `kg`, `%`, or nothing where each value says it. */
+  /** The text above an axis: `kg`, `%`, or nothing if each value has the unit. */
   readonly axisUnit: string;
 }
 
 const facts = (digits: number, leastSpan: number) => ({ digits, leastSpan });
 type Facts = ReturnType<typeof facts>;
 
-/** What a household looks at, the most important first. The first ones are shown at once, the others on demand. */
+/** A household's quantities, the most important first. The page shows the first ones at once, the others on demand. */
 const COMPOSITION: Readonly<Record<string, Facts>> = {
   fat_ratio: facts(1, 2),
   muscle_mass: facts(1, 2),
@@ -108,7 +108,7 @@ function weightIn(unit: WeightUnit): Quantity {
   };
 }
 
-/** `12 st 7`, where a tick of so many pounds stands. */
+/** `12 st 7`, the label of a tick of so many pounds. */
 export function formatStones(pounds: number): string {
   const stones = Math.floor(pounds / POUNDS_PER_STONE);
   const rest = pounds - stones * POUNDS_PER_STONE;

@@ -40,7 +40,7 @@ ${people.length === 0 ? drawGuide(view) : drawPeople(view)}
 interface Health {
   readonly tone: 'well' | 'pass' | 'act';
   readonly headline: string;
-  /** What is wrong stands in the page. Otherwise the pill unfolds to what there is to know. */
+  /** The page shows what is wrong. Otherwise the pill unfolds to the details. */
   readonly isOpen: boolean;
 }
 
@@ -60,7 +60,7 @@ function healthOf({ answersRedirect, status, reconcileMs }: PageView, actions: r
   return { ...well, headline: notes ? `OK, ${notes} ${notes === 1 ? 'note' : 'notes'}` : 'OK' };
 }
 
-/** The pill on top. */
+/** The pill at the top. */
 function drawHealth(view: PageView, { tone, headline, isOpen }: Health, actions: readonly ActionNeeded[]): Html {
   if (isOpen) return html`<a class="pill ${tone}" href="#actions">${headline}</a>`;
   return html`<details id="more-health"><summary class="pill ${tone}">${headline}</summary>
@@ -68,7 +68,7 @@ function drawHealth(view: PageView, { tone, headline, isOpen }: Health, actions:
 }
 
 function drawActions({ headline, tone }: Health, actions: readonly ActionNeeded[], now: Date): Html {
-  // A single action says it itself.
+  // A single action needs no headline.
   return html`<section id="actions" aria-label="${headline}">${actions.length > 1 && html`<h2 class="${tone}">${headline}</h2>`}
 ${drawList(actions, now)}</section>`;
 }
@@ -100,7 +100,7 @@ ${people.map((person) => drawPerson(person, view))}
 <section class="another">${(view.answersRedirect || view.pastes) && drawLinkButton(view, 'Add person', 'quiet')}</section>`;
 }
 
-/** On a phone the second person is a screen away. */
+/** Links to each person: on a phone the second person is a screen away. */
 function drawNames(people: readonly PersonStatus[]): Html {
   return html`<nav class="names" aria-label="People"><ul>${people.map(
     (person) => html`<li><a href="#${anchorOf(person.userId)}"><bdi>${nameOf(person)}</bdi></a></li>`,
@@ -116,7 +116,7 @@ function drawRanges(current: Range): Html {
 
 const DASHBOARD = 'https://developer.withings.com/dashboard';
 
-/** What to do before the first person is linked. */
+/** The guide before the first person is linked. */
 function drawGuide(view: PageView): Html {
   const { callbackUrl, pollMs } = view;
   const soon = callbackUrl === undefined ? `About ${formatInterval(pollMs)}` : 'A minute or two';

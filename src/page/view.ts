@@ -18,7 +18,7 @@ export function readRange(text: string | null): Range {
   return RANGES.find((range) => range === text) ?? 'quarter';
 }
 
-/** Everything that the page says, at one moment. */
+/** The content of the page at one moment. */
 export interface PageView {
   readonly now: Date;
   readonly version: string;
@@ -26,52 +26,52 @@ export interface PageView {
   readonly unit: WeightUnit;
   readonly status: Status;
   readonly histories: Histories;
-  /** What is wrong with the set-up, as far as it shows without asking anyone. */
+  /** The problems of the set-up that show without any connection. */
   readonly concerns: readonly Concern[];
-  /** What is registered with Withings, and where Withings calls; undefined where weighbridge polls. */
+  /** The URL that is registered with Withings, which gets the notifications. Undefined if weighbridge polls. */
   readonly callbackUrl: string | undefined;
-  /** How often weighbridge polls where Withings cannot call. */
+  /** How often weighbridge polls if Withings cannot send notifications. */
   readonly pollMs: number;
-  /** How often it checks everything, also where Withings calls. */
+  /** How often it fetches everything, even with notifications. */
   readonly reconcileMs: number;
   /** After the consent the browser comes back to weighbridge. */
   readonly answersRedirect: boolean;
   /** `STATUS_LINK`: people may link from here. */
   readonly offersLink: boolean;
-  /** Where a person links: `PATHS.link`, or Withings' consent page itself. */
+  /** The address for linking: `PATHS.link`, or Withings' consent page itself. */
   readonly linkUrl: string;
-  /** The page takes the address that the browser ended on, where it does not come back. */
+  /** The page takes the browser's final address, if the browser does not come back. */
   readonly pastes: boolean;
-  /** The newest fetch of past years that the page asked for. */
+  /** The newest fetch of past years that the page started. */
   readonly backfill: BackfillRun | undefined;
 }
 
 export interface Concern {
-  /** It does not work at all. */
+  /** This part of the set-up does not work at all. */
   readonly isBroken: boolean;
   readonly text: string;
   readonly remedy: string | undefined;
 }
 
-/** Where things are on the private port. */
+/** The paths of the status port. */
 export const PATHS = {
   page: '/',
   /** Redirects to Withings' consent page. */
   link: '/link',
-  /** Takes the address that the browser ended on. */
+  /** Takes the browser's final address. */
   pasted: '/pasted',
   /** Fetches the past years of a person, by POST: `/backfill/USERID`. */
   backfill: '/backfill/',
-  /** Tells by server-sent events that the page has changed. */
+  /** Sends server-sent events when the page changes. */
   changes: '/changes',
   /** Every weigh-in of a person, as CSV: `/csv/USERID`. */
   csv: '/csv/',
-  /** Of the style sheet, the script and the icon: `/assets/NAME`. */
+  /** The style sheet, the script and the icon: `/assets/NAME`. */
   assets: '/assets/',
 } as const;
 
-/** How the page refers to them: its address may be longer by what a proxy in front cuts off. */
+/** The path as the page writes it: the browser's address may have a prefix that a proxy removes. */
 export const relative = (path: string): string => `.${path}`;
 
-/** What the page loads besides itself. */
+/** The files that the page loads. */
 export const ASSETS = ['page.css', 'page.js', 'icon.svg'] as const;

@@ -6,10 +6,10 @@ import { type Html, html } from '../html/html.ts';
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
-/** A day as it mostly is. The days on which clocks change are an hour off. */
+/** A usual day. Days with a clock change differ by an hour. */
 export const DAY_MS = 24 * HOUR_MS;
 
-// d3 knows the English names and the time zone of this machine. Intl would cost a small machine more than the page.
+// d3 has the English names and the time zone of this machine. Intl would cost a small machine more time than the page.
 const time = timeFormat('%H:%M');
 const weekday = timeFormat('%A');
 const day = timeFormat('%-d %B');
@@ -17,13 +17,13 @@ const dayAndYear = timeFormat('%-d %B %Y');
 const shortDay = timeFormat('%-d %b');
 const shortMonth = timeFormat('%b %Y');
 
-/** `today 07:01`, `yesterday 22:10`, `Thursday 07:01`, `12 November 07:01`, with the year where it is another one. */
+/** `today 07:01`, `yesterday 22:10`, `Thursday 07:01`, `12 November 07:01`, with the year if it differs. */
 export function sayWhen(date: Date, now: Date): string {
   return `${sayDay(date, now)} ${time(date)}`;
 }
 
 export function sayDay(date: Date, now: Date): string {
-  // Rounded, because clocks may have changed in between. `timeDay.count` is wrong where a day has no midnight.
+  // Rounded, because clocks may have changed in between. `timeDay.count` is wrong if a day has no midnight.
   const days = Math.round((Number(timeDay.floor(now)) - Number(timeDay.floor(date))) / DAY_MS);
   if (days === 0) return 'today';
   if (days === 1) return 'yesterday';
@@ -31,12 +31,12 @@ export function sayDay(date: Date, now: Date): string {
   return isSameYear(date, now) ? day(date) : dayAndYear(date);
 }
 
-/** `21 Aug`, or `Nov 2025` in another year: where there is little room. */
+/** `21 Aug`, or `Nov 2025` in another year, for narrow spaces. */
 export function sayDayShortly(date: Date, now: Date): string {
   return isSameYear(date, now) ? shortDay(date) : shortMonth(date);
 }
 
-/** `today 05:30` where the day alone would not do: between weigh-ins of one day. */
+/** `today 05:30` if the day alone does not suffice: between weigh-ins of one day. */
 export function saySince(date: Date, now: Date): string {
   const said = sayDay(date, now);
   return said === 'today' ? sayWhen(date, now) : said;
@@ -46,7 +46,7 @@ function isSameYear(one: Date, other: Date): boolean {
   return one.getFullYear() === other.getFullYear();
 }
 
-/** `3 minutes ago`. The script in the browser says the same, so that it ages by itself. */
+/** `3 minutes ago`. The script in the browser writes the same, so that the text stays current. */
 export function sayAgo(agoMs: number): string {
   if (agoMs < MINUTE_MS) return 'just now';
   if (agoMs < HOUR_MS) return ago(agoMs / MINUTE_MS, 'minute');
@@ -67,7 +67,7 @@ export function timeAgo({ at, agoMs }: Moment): Html {
   return html`<time datetime="${at.toISOString()}" data-ages>${sayAgo(agoMs)}</time>`;
 }
 
-/** What begins with a word becomes a sentence; a path or the name of a setting stays as it is. */
+/** Capitalises a text that begins with a word. A path or the name of a setting stays unchanged. */
 export function sentence(text: string): string {
   const closed = /[.!?…]$/.test(text) ? text : `${text}.`;
   return /^[a-z]+ /.test(closed) ? closed.charAt(0).toUpperCase() + closed.slice(1) : closed;

@@ -3,7 +3,7 @@ import type { Log, LogEntry, LogFormat, LogLevel } from '../domain/log.ts';
 import { createMask } from '../domain/secrets.ts';
 
 const ORDER: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
-/** As syslog(3) counts, for journald. */
+/** The levels of syslog(3), for journald. */
 const PRIORITY: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
 const COLOURS: Readonly<Partial<Record<LogLevel, string>>> = { warn: '\u001b[33m', error: '\u001b[31m' };
 const PLAIN = '\u001b[0m';
@@ -14,12 +14,12 @@ export interface LoggerOptions {
   readonly clock: Pick<Clock, 'now'>;
   /** Takes one line without its newline. */
   readonly write: (line: string) => void;
-  /** What must never be printed, wherever it turns up. */
+  /** The texts that must never be printed. */
   readonly secrets: readonly string[];
   readonly colour: boolean;
   /** The lines go to journald, which takes a priority in front of each line and adds the time. */
   readonly isJournalled: boolean;
-  /** The zone of the times in the log. */
+  /** The time zone of the log. */
   readonly timeZone: string;
 }
 
@@ -33,7 +33,7 @@ export function createLogger(options: LoggerOptions): Log {
     const time = formatTime(clock.now(), timeZone);
     const priority = isJournalled ? `<${PRIORITY[level]}>` : '';
     if (format === 'json') {
-      // These are for programs to decide by, and hold no foreign text.
+      // Programs decide by these fields, which contain no foreign text.
       const head = JSON.stringify({ level, time, event }).slice(0, -1);
       return write(`${priority}${head},${toJson({ text, ...fields }, mask).slice(1)}`);
     }
@@ -50,7 +50,7 @@ export function createLogger(options: LoggerOptions): Log {
   };
 }
 
-/** Masks each text before it is escaped: afterwards a secret would no longer look like itself. */
+/** Masks each text before it is escaped: escaping would hide a secret from the mask. */
 function toJson(entry: object, mask: (text: string) => string): string {
   const printable = (_name: string, value: unknown) => {
     if (typeof value === 'string') return mask(value);

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../domain/clock.ts';
 
-/** Timers count to 2^31 ms; longer waits are looked at again. */
+/** Timers count to 2^31 ms; longer waits are split. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** Time as it passes. */
+/** The clock of this machine. */
 export const realClock: Clock = {
   now: () => new Date(),
   elapsedMs: () => performance.now(),

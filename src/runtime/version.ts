@@ -6,11 +6,11 @@ export interface OwnFiles {
   readonly manifest: URL;
   /** The folder of the style sheet, the script and the icon of the status page. */
   readonly page: URL;
-  /** The folder of the hooks that come along. */
+  /** The folder of the shipped hooks. */
   readonly hooks: URL;
 }
 
-/** What `package.json` alone states: the version, and where the source is. */
+/** The facts that only `package.json` has: the version, and the address of the source. */
 export function readManifest({ manifest }: Pick<OwnFiles, 'manifest'>): {
   readonly version: string;
   readonly repository: string;

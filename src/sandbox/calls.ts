@@ -13,7 +13,7 @@ export interface Call {
   readonly at: number;
 }
 
-/** What is sent in place of an answer: `hang` sends nothing, `drip` sends a letter at a time. */
+/** The text that replaces an answer: `hang` sends nothing, `drip` sends a letter at a time. */
 export type Fault = 'hang' | 'cut' | { readonly httpStatus?: number; readonly text: string; readonly drip?: boolean };
 
 /** Parameters come in the query or in a form, and the token in the header or as a parameter. */
@@ -25,7 +25,7 @@ export async function readCall(request: IncomingMessage, url: URL, at: number): 
   return { path: url.pathname, form, accessToken, at };
 }
 
-/** The fields of a POST with a form; none otherwise. Cuts the connection where more than `MOST_BYTES` come. */
+/** The fields of a POST with a form; none otherwise. Closes the connection if more than `MOST_BYTES` come. */
 export async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
   const isForm = /^application\/x-www-form-urlencoded\b/.test(request.headers['content-type'] ?? '');
   const sent = await readBody(request);
@@ -43,7 +43,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Returns whether there was a fault to send. */
+/** Returns whether it sent a fault. */
 export function misbehave(response: ServerResponse, fault: Fault | undefined): boolean {
   if (fault === undefined) return false;
   if (fault === 'cut') response.destroy();
@@ -55,7 +55,7 @@ export function misbehave(response: ServerResponse, fault: Fault | undefined): b
   return true;
 }
 
-/** A letter every so often, for as long as the caller listens. */
+/** Sends letter after letter, as long as the caller stays connected. */
 async function drip(response: ServerResponse, text: string): Promise<void> {
   for (const letter of text) {
     await delay(DRIP_MS);

@@ -10,11 +10,11 @@ const ANSWER = 'answer';
 const DENY = 'deny';
 
 /**
- * The consent page. It asks which person agrees. Where there are no people to ask, or where the link has `as=USERID`,
- * that person (or else user 1234) agrees at once.
+ * The consent page. It asks which person agrees. If the link has `as=USERID`, that person agrees at once. Without
+ * people to ask, user 1234 does.
  */
 export function createConsent(grants: Grants, client: Client, people: readonly Person[] | undefined) {
-  /** Why the browser is not sent back. */
+  /** The reason why the browser is not sent back. */
   const findFault = (query: URLSearchParams): string | undefined => {
     const { response_type, client_id, state, scope, redirect_uri = '' } = Object.fromEntries(query);
     const isComplete = response_type === 'code' && client_id === client.clientId && state && scope;
@@ -37,7 +37,7 @@ export function createConsent(grants: Grants, client: Client, people: readonly P
     };
     const agree = (userId: string) => comeBack('code', grants.authorize({ userId, redirectUri, scope }));
     if (people === undefined) return agree(as ?? '1234');
-    // A link on any site could have a person agree, whom the page would ask.
+    // Otherwise a link on any site could consent for a person without the page's question.
     const isCrossSite = request.headers['sec-fetch-site'] === 'cross-site';
     if (as !== undefined && isCrossSite) return sendJson(response, 403, { error: 'not from other sites' });
 

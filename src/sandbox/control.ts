@@ -12,7 +12,7 @@ import type { Left, TakenBack } from './take-back.ts';
 export const CONTROL_PATH = '/control';
 const SHOWN = 5;
 
-/** What the page plays with. */
+/** The services that the page controls. */
 export interface Played {
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -27,7 +27,7 @@ export interface Played {
   readonly unlink: (userId: string) => void;
 }
 
-/** Ways to fail; `lost` carries the call out and loses the answer, the others come in place of the call. */
+/** Ways to fail; `lost` does the call and loses the answer, the others replace the call. */
 const FAULTS = {
   'HTTP 500': { httpStatus: 500, text: '' },
   HTML: { httpStatus: 502, text: '<html><body><h1>Bad gateway</h1></body></html>' },
@@ -43,7 +43,7 @@ class Unusable extends Error {}
 
 type Action = (form: URLSearchParams) => unknown;
 
-/** Plays the scale, the user and the bad days of Withings: a page with forms, and the same as calls that answer JSON. */
+/** Plays the scale, the user and Withings' failures: a page with forms, and the same as calls that answer JSON. */
 export function createControl(people: readonly Person[], played: Played) {
   let failing: { readonly how: keyof typeof FAULTS; left: number } | undefined;
   let lateMs = 0;
@@ -103,7 +103,7 @@ export function createControl(people: readonly Person[], played: Played) {
     async beLate(): Promise<void> {
       if (lateMs > 0) await played.clock.sleep(lateMs, played.signal);
     },
-    /** The fault for a call, before it is carried out and afterwards. */
+    /** The fault for a call, before it is done and afterwards. */
     fault(isAnswered: boolean): Fault | undefined {
       if (failing === undefined || failing.left < 1 || (failing.how === 'lost') !== isAnswered) return undefined;
       failing.left -= 1;

@@ -2,7 +2,7 @@ import type { Battery } from '../domain/scale.ts';
 import { type Answer, done, NOT_IMPLEMENTED } from './limits.ts';
 import type { RawGroup } from './measures.ts';
 
-/** The user service: the scales that have measured a user, as far as their groups tell. */
+/** The user service: the scales of a user, from the user's groups. */
 export function createDevices(groupsOf: (userId: string) => readonly RawGroup[]) {
   const batteries = new Map<string, Battery>();
 
@@ -21,7 +21,7 @@ export function createDevices(groupsOf: (userId: string) => readonly RawGroup[])
     call(userId: string, form: URLSearchParams): Answer {
       return form.get('action') === 'getdevice' ? done({ devices: devicesOf(userId) }) : NOT_IMPLEMENTED;
     },
-    /** What the scales of a user report from now on. */
+    /** Sets the battery that a user's scales report from now on. */
     setBattery: (userId: string, battery: Battery): void => void batteries.set(userId, battery),
   };
 }

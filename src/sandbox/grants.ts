@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** Withings' developer guide, OAuth: how long each thing lives. */
+/** Withings' developer guide, OAuth: the lifetimes. */
 const ACCESS_MS = 3 * 3_600_000;
 const REFRESH_MS = 365 * 86_400_000;
 const OVERLAP_MS = 8 * 3_600_000;
@@ -10,11 +10,11 @@ export interface TokenPair {
   readonly userId: string;
   readonly accessToken: string;
   readonly refreshToken: string;
-  /** Separated by commas, as the consent was asked for it. */
+  /** The scopes of the consent request, separated by commas. */
   readonly scope: string;
 }
 
-/** What a code stands for. */
+/** The consent that a code represents. */
 export interface Consent {
   readonly userId: string;
   readonly redirectUri: string;
@@ -64,20 +64,22 @@ export function createGrants(now: () => number) {
     );
 
   return {
-    /** A code as the consent page hands it out: valid for half a minute, and once. */
+    /** A code as the consent page gives it: valid for half a minute, and once. */
     authorize(consent: Consent): string {
       const code = token();
       codes.set(code, { ...consent, diesAt: now() + CODE_MS });
       return code;
     },
-    /** Trades a code, for the client that the browser was sent back to. */
+    /** Exchanges a code, for the client that got the browser back. */
     exchange(code: string, redirectUri: string): TokenPair | 'other redirect_uri' | undefined {
       const found = codes.get(code);
       codes.delete(code);
       if (found === undefined || now() >= found.diesAt) return undefined;
       return found.redirectUri === redirectUri ? start(found.userId, found.scope) : 'other redirect_uri';
     },
-    /** A new pair for a refresh token that is alive. The one before lives for 8 hours, or until the new access token is used. */
+    /**
+     * A new pair for a valid refresh token. The old one is valid for 8 hours, or until the new access token is used.
+     */
     refresh(refreshToken: string): TokenPair | undefined {
       const login = find(refreshToken);
       if (login === undefined) return undefined;
@@ -93,17 +95,19 @@ export function createGrants(now: () => number) {
     },
     /** Whether a refresh with this token would work. Changes nothing. */
     accepts: (refreshToken: string): boolean => find(refreshToken) !== undefined,
-    /** For how much longer it would work, in milliseconds: a year for the newest, 8 hours at most for the one before. */
+    /**
+     * The rest of the token's lifetime in milliseconds: a year for the newest, at most 8 hours for the previous one.
+     */
     livesForMs(refreshToken: string): number {
       const login = find(refreshToken);
       if (login === undefined) return 0;
       return (login.refreshToken === refreshToken ? login.refreshDiesAt : (login.previous?.diesAt ?? 0)) - now();
     },
-    /** A pair as it is after the consent. */
+    /** The pair after the consent. */
     start,
-    /** A refresh token as it is after the consent. */
+    /** The refresh token after the consent. */
     link: (userId: string): string => start(userId).refreshToken,
-    /** The user takes the consent back. */
+    /** The user withdraws the consent. */
     unlink(userId: string): void {
       for (const login of logins) if (login.userId === userId) logins.delete(login);
     },

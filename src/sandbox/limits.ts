@@ -1,4 +1,4 @@
-/** The envelope of every answer; HTTP is 200 whatever it says. */
+/** The envelope of every answer; HTTP is always 200. */
 export interface Answer {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
@@ -15,16 +15,16 @@ export function refused(status: number, error: string): Answer {
 
 export const NOT_IMPLEMENTED = refused(2554, 'Not implemented');
 
-/** Bad input, and for good: HTTP's 503 means something else. */
+/** Bad input, for which a retry is useless: HTTP's 503 means something else. */
 export function invalidParams(what: string): Answer {
   return refused(503, `Invalid Params: ${what}`);
 }
 
-/** What Withings lets an application do. */
+/** Withings' limits for an application. */
 export interface Limits {
-  /** All users together. */
+  /** The limit for all users together. */
   readonly callsPerMinute: number;
-  /** The same call with the same arguments for the same account. */
+  /** The least time between two equal calls for the same account. */
   readonly sameArgumentsMs: number;
 }
 
@@ -32,7 +32,7 @@ export const WITHINGS_LIMITS: Limits = { callsPerMinute: 120, sameArgumentsMs: 1
 
 const MINUTE_MS = 60_000;
 
-/** Answers 601 to a call that Withings would refuse. Without a `call`, the same arguments may come again. */
+/** Answers 601 to a call that Withings would refuse. Without a `call`, the same arguments may be repeated. */
 export function createLimiter(
   limits: Limits,
   now: () => number,

@@ -1,6 +1,6 @@
 import { type Answer, done, invalidParams, NOT_IMPLEMENTED } from './limits.ts';
 
-/** A measure group as it goes over the wire. */
+/** A measure group in Withings' wire format. */
 export interface RawGroup {
   readonly grpid: number;
   readonly attrib: number;
@@ -23,11 +23,11 @@ export interface RawGroup {
 interface MeasuresOptions {
   readonly now: () => number;
   readonly pageSize: number;
-  /** Whether the bounds of a window are outside of it. Withings does not say. */
+  /** Whether the bounds of a window are outside of it. Withings does not document that. */
   readonly exclusive: boolean;
 }
 
-/** What the scales have measured, and the service that lists it. */
+/** The measures of the scales, and the service that lists them. */
 export function createMeasures({ now, pageSize, exclusive }: MeasuresOptions) {
   const users = new Map<string, Map<number, RawGroup>>();
   const groupsOf = (userId: string) => {
@@ -48,14 +48,14 @@ export function createMeasures({ now, pageSize, exclusive }: MeasuresOptions) {
       if (query === undefined) return invalidParams('numbers; and startdate and enddate, or lastupdate');
       const groups = select([...groupsOf(userId).values()], query, exclusive ? 1 : 0);
       const { offset = 0 } = query;
-      // Clients that others wrote rely on the last two fields.
+      // Other people's clients rely on the last two fields.
       const measuregrps = groups
         .slice(offset, offset + pageSize)
         .map((group) => ({ ...group, hash_deviceid: group.deviceid, comment: null }));
       const next = offset + pageSize;
       const body = { updatetime: Math.floor(now() / 1000), timezone: 'Europe/Vienna', measuregrps };
       if (groups.length <= pageSize) return done(body);
-      // Both spellings have been seen, and the last page has been seen with both keys.
+      // Withings was seen to use both spellings, and both keys on the last page.
       if (next < groups.length) return done({ ...body, more: offset === 0 ? 1 : true, offset: next });
       return done({ ...body, more: 0, offset: 0 });
     },
@@ -65,7 +65,7 @@ export function createMeasures({ now, pageSize, exclusive }: MeasuresOptions) {
 const NUMBERS = ['startdate', 'enddate', 'lastupdate', 'offset', 'category'] as const;
 type Query = { readonly [name in (typeof NUMBERS)[number]]?: number } & { readonly types: readonly number[] };
 
-/** Undefined where a number is none, or where a window is mixed with `lastupdate`. */
+/** Undefined if a number is invalid, or a window comes with `lastupdate`. */
 function readQuery(form: URLSearchParams): Query | undefined {
   const types = `${form.get('meastypes') ?? ''},${form.get('meastype') ?? ''}`.split(',').filter((each) => each !== '');
   const named = NUMBERS.flatMap((name): [string, string][] => (form.get(name) ? [[name, form.get(name) ?? '']] : []));
@@ -76,7 +76,7 @@ function readQuery(form: URLSearchParams): Query | undefined {
   return { ...query, types: types.map(Number) };
 }
 
-/** By date the newest comes first, by change the oldest. */
+/** Sorts by date with the newest first, or by change with the oldest first. */
 function select(groups: readonly RawGroup[], query: Query, margin: 0 | 1): RawGroup[] {
   const {
     startdate = Number.NEGATIVE_INFINITY,

@@ -2,19 +2,19 @@ import type { Grants, TokenPair } from './grants.ts';
 import { type Answer, done, invalidParams, NOT_IMPLEMENTED } from './limits.ts';
 import type { Client, Signatures } from './signatures.ts';
 
-/** The token service: trades codes and refresh tokens for pairs, and ends a login. */
+/** The token service: exchanges codes and refresh tokens for pairs, and ends a login. */
 export function createOAuth(options: {
   readonly grants: Grants;
   readonly client: Client;
   readonly signatures: Signatures;
-  /** Ends what the user has agreed to. */
+  /** Ends the user's consent. */
   readonly unlink: (userId: string) => void;
 }) {
   const { grants, client, signatures, unlink } = options;
 
   const requestToken = (form: URLSearchParams): Answer => {
     const { grant_type, code = '', redirect_uri = '', refresh_token = '' } = Object.fromEntries(form);
-    // The user id is a string on the code exchange and a number on a refresh: so it is at Withings.
+    // The user id is a string on the code exchange and a number on a refresh: as at Withings.
     if (grant_type === 'authorization_code') {
       const pair = grants.exchange(code, redirect_uri);
       if (pair === 'other redirect_uri') return invalidParams('invalid redirect_uri');
@@ -27,7 +27,7 @@ export function createOAuth(options: {
     return invalidParams('invalid grant_type');
   };
 
-  /** What is wrong with the secret and the signature. The secret alone does for tokens; the other calls must be signed. */
+  /** The fault of the secret or the signature. Token calls need only the secret; the other calls must be signed. */
   const findFault = (form: URLSearchParams): string | undefined => {
     const { action, client_id, client_secret } = Object.fromEntries(form);
     const isSigned = form.has('signature');

@@ -31,8 +31,8 @@ export function sendJson(response: ServerResponse, httpStatus: number, value: un
 }
 
 /**
- * A page on the internet can send forms to this machine, and can have its own name resolve to this machine.
- * Programs send no Origin, and name the sandbox by its address.
+ * A page on the internet can send forms to this machine, and make its own name resolve to it. Programs send no Origin,
+ * and use the sandbox's address.
  */
 export function isForeign({ headers }: IncomingMessage): boolean {
   const { host = '', origin } = headers;

@@ -23,7 +23,7 @@ import { type Client, createSignatures } from './signatures.ts';
 import { createSubscriptions } from './subscriptions.ts';
 import { type Left, type TakenBack, takenBack } from './take-back.ts';
 
-/** Page size is undocumented; small pages catch a client that does not turn them. */
+/** Page size is undocumented; small pages expose a client that reads only the first. */
 const PAGE_SIZE = 250;
 
 type Service = (userId: string, form: URLSearchParams) => Answer | Promise<Answer>;
@@ -38,24 +38,23 @@ export interface SandboxOptions {
   readonly pageSize?: number;
   /** Stricter than Withings: bounds of windows are exclusive, and the same call to /notify is refused as well. */
   readonly strict?: boolean;
-  /** Whom the consent page offers. With them there is a control page; without them everyone agrees at once. */
+  /** The people on the consent page. With people there is a control page; without them everyone agrees at once. */
   readonly people?: readonly Person[];
   /**
-   * Called for every call before it is carried out, without an answer, and afterwards, with the answer. The fault that
-   * it returns is sent in place of the answer.
+   * Runs for every call, first without an answer and afterwards with it. The fault that it returns replaces the answer.
    */
   readonly fault?: (call: Call, answer: Answer | undefined) => Fault | undefined;
-  /** Called for every call when it is answered. */
+  /** Runs for every answered call. */
   readonly onCall?: (call: Call, answer: Answer) => void;
 }
 
 export type Sandbox = Awaited<ReturnType<typeof startSandbox>>;
 
-/** A Withings on loopback: what clients of scales call, with the rules that the calls are subject to. */
+/** A Withings on loopback: the calls that clients of scales use, with Withings' rules. */
 export async function startSandbox(options: SandboxOptions) {
   const { clock, client, limits = WITHINGS_LIMITS, pageSize = PAGE_SIZE, strict = false, people } = options;
   const stop = new AbortController();
-  // Each notification that waits for its next try has a listener on it.
+  // Each notification that waits for its next try has a listener on the signal.
   setMaxListeners(0, stop.signal);
   const now = () => clock.now().getTime();
   const grants = createGrants(now);
@@ -64,7 +63,7 @@ export async function startSandbox(options: SandboxOptions) {
   const subscriptions = createSubscriptions({ clock, signal: stop.signal });
   const devices = createDevices(measures.of);
   const signatures = createSignatures(client, now);
-  /** The user takes the consent back. */
+  /** The user withdraws the consent. */
   const unlink = (userId: string) => {
     grants.unlink(userId);
     subscriptions.drop((each) => each.userId === userId);
@@ -97,9 +96,9 @@ export async function startSandbox(options: SandboxOptions) {
   };
 
   /**
-   * Stores groups without a notification, as if it had been lost.
+   * Stores groups without a notification, as if it were lost.
    *
-   * @param stored when the data has reached Withings, in seconds since 1970: now, unless it is history
+   * @param stored when the data reached Withings, in seconds since 1970: now, unless it is history
    */
   const store = (userId: string, weighIn: WeighIn, stored = Math.floor(now() / 1000)): readonly RawGroup[] => {
     const groups = weighInGroups(nextGroup, stored, weighIn);
@@ -170,7 +169,7 @@ export async function startSandbox(options: SandboxOptions) {
     store,
     takeBack,
     notify,
-    /** Ends all connections, those that wait for an answer included. */
+    /** Ends all connections, including those that wait for an answer. */
     hangUp: (): void => server.closeAllConnections(),
     async [Symbol.asyncDispose](): Promise<void> {
       stop.abort();

@@ -1,6 +1,6 @@
 import type { RawGroup } from './measures.ts';
 
-/** What the scale measures of a person. */
+/** One measurement of a person. */
 export interface WeighIn {
   readonly kilograms: number;
   /** Seconds since 1970. */
@@ -9,23 +9,23 @@ export interface WeighIn {
   readonly model?: string;
   /** IANA name of the zone that the scale is in. */
   readonly timezone?: string;
-  /** What a scale with electrodes and a pulse sensor measures besides; `unknown` on a scale without them. */
+  /** The further values of a scale with electrodes and a pulse sensor; `unknown` on a scale without them. */
   readonly body?: Body | 'unknown';
 }
 
 export interface Body {
-  /** In percent. */
+  /** The fat ratio in percent. */
   readonly fatRatio: number;
-  /** In beats per minute. */
+  /** The pulse in beats per minute. */
   readonly pulse: number;
 }
 
 /**
- * One weigh-in in two groups, as a Body+ with a pulse sensor sends them: the same moment, another `grpid`, and
- * each value in a power of ten of its own. A scale that measures the weight alone sends one group.
+ * One weigh-in in two groups, as a Body+ with a pulse sensor sends them: the same moment, another `grpid`, and each
+ * value with its own power of ten. A scale that measures the weight alone sends one group.
  *
  * @param grpid the first group's; the second has the next one
- * @param stored when the data has reached Withings, in seconds since 1970
+ * @param stored when the data reached Withings, in seconds since 1970
  */
 export function weighInGroups(grpid: number, stored: number, weighIn: WeighIn): RawGroup[] {
   const { kilograms, date, attrib = 0, model = 'Body+', timezone = 'Europe/Vienna' } = weighIn;

@@ -1,10 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { type Answer, done, invalidParams, NOT_IMPLEMENTED } from './limits.ts';
 
-/** Withings' developer guide: how long a nonce lives. */
+/** Withings' developer guide: the lifetime of a nonce. */
 const NONCE_MS = 30 * 60_000;
 
-/** The application that the sandbox knows. */
+/** The application that the sandbox accepts. */
 export interface Client {
   readonly clientId: string;
   readonly clientSecret: string;
@@ -12,7 +12,7 @@ export interface Client {
 
 export type Signatures = ReturnType<typeof createSignatures>;
 
-/** The signature service, and the check of what is signed with its nonces. */
+/** The signature service, and the check of signatures with its nonces. */
 export function createSignatures(client: Client, now: () => number) {
   const nonces = new Map<string, number>();
   /** The values in the alphabetical order of their names; no other parameter is signed. */
@@ -32,7 +32,7 @@ export function createSignatures(client: Client, now: () => number) {
       nonces.set(nonce, now() + NONCE_MS);
       return done({ nonce });
     },
-    /** Whether the signature of a call is right. Its nonce is good for one call. */
+    /** Whether the signature of a call is right. Its nonce is valid for one call. */
     accepts(form: URLSearchParams): boolean {
       const { action = '', nonce = '', signature } = Object.fromEntries(form);
       const diesAt = nonces.get(nonce) ?? 0;

@@ -5,7 +5,7 @@ import type { RawGroup } from './measures.ts';
 /** Withings' developer guide, notifications: two tries each at once, then after 10 s, 1 min, 1 h and 4 h. */
 const RETRIES_MS = [0, 10_000, 60_000, 3_600_000, 4 * 3_600_000];
 const TRIES_EACH = 2;
-/** How long it waits for an answer. */
+/** How long Withings waits for an answer. */
 const DEADLINE_MS = 2_000;
 const LONGEST_URL = 255;
 /** The `expires` of every subscription in a live list. */
@@ -25,7 +25,7 @@ export interface Subscription {
   readonly comment: string | null;
 }
 
-/** Who has subscribed to what, and the notifications. */
+/** The subscriptions and the notifications. */
 export function createSubscriptions(ports: { readonly clock: Clock; readonly signal: AbortSignal }) {
   const { clock, signal } = ports;
   let all: readonly Subscription[] = [];
@@ -57,7 +57,7 @@ export function createSubscriptions(ports: { readonly clock: Clock; readonly sig
     return done({});
   };
 
-  /** The last of those that are alike. */
+  /** The last of equal subscriptions. */
   const findLast = (userId: string, form: URLSearchParams) =>
     all.findLast(
       (each) =>
@@ -73,7 +73,7 @@ export function createSubscriptions(ports: { readonly clock: Clock; readonly sig
     return done({ appli, callbackurl, comment });
   };
 
-  /** Exactly one thing is changed. */
+  /** Changes exactly one field. */
   const update = async (userId: string, form: URLSearchParams) => {
     const found = findLast(userId, form);
     if (found === undefined) return refused(286, 'No such subscription was found');
@@ -110,7 +110,7 @@ export function createSubscriptions(ports: { readonly clock: Clock; readonly sig
 
   return {
     of: (userId: string): readonly Subscription[] => all.filter((each) => each.userId === userId),
-    /** Adds a subscription without a HEAD of the callback. */
+    /** Adds a subscription without a HEAD request to the callback. */
     put(subscription: Subscription): void {
       all = [...all, subscription];
     },

@@ -1,9 +1,9 @@
 import type { RawGroup } from './measures.ts';
 
-/** How Withings takes back what it said of a person. */
+/** How Withings takes back a group of a person. */
 export type TakenBack = 'emptied' | 'ambiguous' | 'deleted' | { readonly movedTo: string };
 
-/** What Withings has of the group afterwards, and at whom. */
+/** The rest of the group at Withings afterwards, and its user. */
 export interface Left {
   readonly userId: string;
   readonly group: RawGroup;
@@ -12,7 +12,7 @@ export interface Left {
 const AMBIGUOUS = 1;
 const CONFIRMED = 7;
 
-/** Undefined where Withings has nothing of the group afterwards. */
+/** Undefined if Withings has nothing of the group afterwards. */
 export function takenBack(userId: string, group: RawGroup, how: TakenBack, nowSeconds: number): Left | undefined {
   const changed = { ...group, modified: Math.max(nowSeconds, group.modified + 1) };
   if (how === 'deleted') return undefined;

@@ -23,10 +23,10 @@ import {
 } from './files.ts';
 import { parseFields, textOf } from './json.ts';
 
-/** Some thousand events: weeks of a household. Then the older half goes. */
+/** Holds some thousand events, which are weeks of a household. Beyond this size the older half goes. */
 const MOST_BYTES = 128 * 1024;
 
-/** The events of the file, in its order; what follows the last line end is torn. */
+/** The events of the file, in its order; the bytes after the last line end are a torn line. */
 export async function readBedFile(path: string, files: FileSystem = nodeFiles) {
   const text = (await readText(files, path)) ?? '';
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
@@ -35,7 +35,7 @@ export async function readBedFile(path: string, files: FileSystem = nodeFiles) {
   return { events, newest: newestOf(events), bytes: Buffer.byteLength(whole), isTorn: whole !== text };
 }
 
-/** Each person's newest event by its date; of two with one date, the one that came later. */
+/** Each person's newest event by date. Of two with one date, the later line wins. */
 function newestOf(events: readonly NumberedBedEvent[]): Map<UserId, NumberedBedEvent> {
   const newest = new Map<UserId, NumberedBedEvent>();
   for (const event of events)
@@ -44,8 +44,8 @@ function newestOf(events: readonly NumberedBedEvent[]): Map<UserId, NumberedBedE
 }
 
 /**
- * One line of JSON for each event, appended and synced. For one process: the daemon. While the file cannot be read,
- * there are no events, and none is appended.
+ * One line of JSON for each event, appended and synced. Only the daemon uses it. While the file cannot be read, it
+ * holds no events and appends none.
  *
  * @param path the file; its directory exists
  */
@@ -56,7 +56,7 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   let newest = new Map<UserId, NumberedBedEvent>();
   let keys = new Set<string>();
   let isLoaded = false;
-  /** How much of the file is lines that count. */
+  /** The bytes of the valid lines. */
   let bytes = 0;
 
   const take = (all: readonly NumberedBedEvent[]) => {
@@ -73,7 +73,7 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
     bytes = Buffer.byteLength(text);
   };
 
-  /** The newer half, and before it the newest event of each person who has none there. */
+  /** The newer half, preceded by the newest event of each person who has none in it. */
   const newerHalf = () => {
     const half = Math.floor(events.length / 2);
     return events.filter((event, index) => index >= half || newest.get(event.userId) === event);
@@ -82,9 +82,9 @@ export async function openBedFile(path: string, log: Log, files: FileSystem = no
   const write = async (all: readonly NumberedBedEvent[], line: string) => {
     await using handle = await files.open(path, 'a+', FILE_MODE);
     const { size } = await handle.stat();
-    // The file is gone, or another one is in its place.
+    // The file is gone, or another one has replaced it.
     if (size < bytes) return await rewrite(all);
-    // An append has failed halfway.
+    // An append failed halfway.
     if (size > bytes) await handle.truncate(bytes);
     await handle.appendFile(line);
     await handle.sync();
@@ -144,7 +144,7 @@ function encode({ number, userId, kind, at, deviceId }: NumberedBedEvent): strin
   return `${JSON.stringify(line)}\n`;
 }
 
-/** Undefined for a line that is no event. */
+/** Undefined if the line is not an event. */
 function decode(line: string): NumberedBedEvent | undefined {
   const { number, userid, kind, timestamp, deviceid } = parseFields(line);
   const [userId, at] = [parseUserId(userid), parseSeconds(timestamp)];
@@ -157,7 +157,7 @@ function isKind(value: unknown): value is BedKind {
 }
 
 /**
- * One small file per publisher, with the number of the last event that it has delivered.
+ * One small file per publisher, with the number of the last delivered event.
  *
  * @param directory where the files are; it exists
  */

@@ -1,32 +1,32 @@
 import { Trouble } from '../domain/trouble.ts';
 
-/** No disk that works takes this long for a small file; a card that wears out takes seconds. */
+/** A working disk never takes this long for a small file. A worn-out card takes seconds. */
 const READ_LIMIT_MS = 20_000;
 
 /** A file operation that has not ended. */
 export interface FileWait {
-  /** Such as `read tokens/1234`. */
+  /** For example `read tokens/1234`. */
   readonly doing: string;
   readonly ms: number;
 }
 
 /**
- * Knows which file operations have not ended. The kernel may never end one: a disk that is frozen, a network share
- * whose server is gone. Nothing can cancel it, and it keeps one of the few threads that Node has for files.
+ * Lists the file operations that have not ended. On a frozen disk, or a network share without its server, the kernel
+ * may never end one. Nothing can cancel it, and it keeps one of Node's few file threads.
  */
 export interface FileWatch {
-  /** Waits for as long as it takes: what is given up could still write later, over something newer. */
+  /** Waits for as long as it takes: an abandoned operation could later overwrite newer content. */
   track<T>(doing: string, work: () => Promise<T>): Promise<T>;
   /**
-   * Gives up after a while, because a read does no harm when it ends late. Until then the same read is refused at once,
-   * so that it never takes a second thread.
+   * Gives up after a while, because a late read does no harm. Until it ends, the same read is refused at once, so that
+   * it never takes a second thread.
    *
    * @throws Trouble `file_hangs`
    */
   read<T>(doing: string, work: () => Promise<T>): Promise<T>;
-  /** The operation that has been going on longest. */
+  /** The operation that has run longest. */
   longest(): FileWait | undefined;
-  /** The same, where no operation has ended since it began: the disk as a whole does not answer. */
+  /** The same, if no operation has ended since it began: the whole disk does not answer. */
   silent(): FileWait | undefined;
 }
 
@@ -82,5 +82,5 @@ function hangs(doing: string, limitMs: number): Trouble {
   });
 }
 
-/** Of this process: all its files share the threads. */
+/** One watch for the process, because all its files share the threads. */
 export const fileWatch = createFileWatch();

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { errorCode, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 import { fileWatch } from './file-watch.ts';
 
-/** The file operations that storage is made of; a parameter, so that a test can fail or die at any one of them. */
+/** The file operations that storage uses. They are a parameter, so that a test can fail or die at each of them. */
 export interface FileSystem {
   readonly open: typeof open;
   readonly readFile: (path: string) => Promise<Buffer>;
@@ -16,10 +16,10 @@ export interface FileSystem {
   readonly stat: typeof stat;
 }
 
-/** Far more than any file that is read as a whole: the largest one grows with the topics that a broker keeps. */
+/** Far more than any file that weighbridge reads whole. The largest one grows with the broker's retained topics. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
-/** As open(2) has them. Without O_NONBLOCK, opening a FIFO waits for its other end. */
+/** The flags of open(2). Without O_NONBLOCK, opening a FIFO waits for its other end. */
 const FLAGS: Readonly<Record<string, number>> = {
   r: constants.O_RDONLY,
   'r+': constants.O_RDWR,
@@ -30,7 +30,7 @@ const FLAGS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Opens a regular file or a directory, and nothing else: a FIFO may never end, and neither does `/dev/zero`.
+ * Opens only a regular file or a directory: a FIFO may never end, and neither does `/dev/zero`.
  *
  * @throws Trouble `not_a_file`
  */
@@ -71,13 +71,13 @@ async function readRegular(path: string): Promise<Buffer> {
 
 export const nodeFiles: FileSystem = { open: openRegular, readFile: readRegular, readdir, rename, rm, stat };
 
-/** Logins and health data: for the owner alone. */
+/** Logins and health data are for the owner alone. */
 export const FILE_MODE = 0o600;
 export const DIRECTORY_MODE = 0o700;
 /** The end of the name of an unfinished file. */
 const TEMPORARY = '.tmp';
 
-/** Does `work`. Where the file system refuses it, throws a `Trouble` that says what could not be done. */
+/** Does `work`. If the file system refuses, throws a `Trouble` that names what failed. */
 export async function attempt<T>(doing: string, work: () => Promise<T>): Promise<T> {
   try {
     return await fileWatch.track(doing, work);
@@ -86,7 +86,7 @@ export async function attempt<T>(doing: string, work: () => Promise<T>): Promise
   }
 }
 
-/** The same for what only reads, and gives up where the file system does not answer. */
+/** The same for a read. It gives up if the file system does not answer. */
 export async function attemptRead<T>(doing: string, work: () => Promise<T>): Promise<T> {
   try {
     return await fileWatch.read(doing, work);
@@ -95,7 +95,7 @@ export async function attemptRead<T>(doing: string, work: () => Promise<T>): Pro
   }
 }
 
-/** The same; undefined where a file is missing. */
+/** The same. Undefined if a file is missing. */
 export async function attemptIfThere<T>(doing: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await fileWatch.read(doing, work);
@@ -112,45 +112,45 @@ export function isMissing(error: unknown): boolean {
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Makes the directory where it is missing, 0700, and makes sure that it can be used. A directory that a clone or a
- * generous umask left open for others to write is closed, if it is ours.
+ * Makes a missing directory with mode 0700, and checks that it can be used. If others may write to our directory (after
+ * a clone, or by the umask), it is closed to them.
  */
 export async function makeDirectory(path: string): Promise<void> {
   await attempt(`write to the directory ${path}`, async () => {
     await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
     const { mode } = await stat(path);
-    // The owner alone may. `doctor` tells the others.
+    // Only the owner may do so. `doctor` reports the rest.
     if ((mode & WRITABLE_BY_OTHERS) !== 0) await chmod(path, DIRECTORY_MODE).catch(() => undefined);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   });
 }
 
-/** Undefined where there is no such file. */
+/** Undefined if the file does not exist. */
 export async function readText(files: FileSystem, path: string): Promise<string | undefined> {
   return (await attemptIfThere(`read ${path}`, () => files.readFile(path)))?.toString('utf8');
 }
 
-/** A small file that is written under another name first: what can go wrong with the disk goes wrong before `commit`. */
+/** A small file that is written under another name first, so that the disk fails before `commit`. */
 export interface Reservation extends AsyncDisposable {
   /**
-   * Replaces the target, whole or not at all. When it returns, a power cut cannot undo it.
+   * Replaces the whole target or nothing. After it returns, a power cut cannot undo it.
    *
-   * @param check runs when all is written, right before the target is replaced; it may throw
+   * @param check runs after all writes, right before the replacement; it may throw
    */
   commit(text?: string, check?: () => Promise<void>): Promise<void>;
-  /** Where `check` refused the target: keeps what is written as this file of the same directory. It takes no more room. */
+  /** If `check` refused the target: keeps the written file under this name in the directory, without more space. */
   keepAs(other: string): Promise<void>;
 }
 
-/** More than any token takes; one block on every file system. */
+/** More than any token needs. It is one block on every file system. */
 const ROOM = Buffer.alloc(2048, '\n');
 
 /**
- * Takes room for a file of up to 2048 bytes beside `target`, before anything irreversible happens. File systems that
- * never overwrite in place (btrfs, f2fs) may still refuse the commit.
+ * Reserves space for a file of up to 2048 bytes next to `target`, before anything irreversible happens. File systems
+ * that never overwrite in place (btrfs, f2fs) may still refuse the commit.
  *
- * @param options.content what `commit` puts into the target where it is not given another text
- * @param options.doing what a Trouble says could not be done
+ * @param options.content the text that `commit` writes if it gets no other
+ * @param options.doing the failed action, for a Trouble
  */
 export async function reserve(
   files: FileSystem,
@@ -192,28 +192,28 @@ export async function reserve(
 }
 
 async function overwrite(handle: FileHandle, bytes: Buffer): Promise<void> {
-  // The disk may take a part of the bytes and report how many.
+  // The disk may write only some of the bytes and report how many.
   for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
   await handle.truncate(bytes.length);
   await handle.sync();
 }
 
-/** Replaces a small file durably. Several processes may do so: each writes under a name of its own. */
+/** Replaces a small file durably. Several processes may do so, because each writes under its own name. */
 export async function replaceFile(files: FileSystem, target: string, content: string, doing?: string): Promise<void> {
   const temporary = `${target}.${randomBytes(4).toString('hex')}${TEMPORARY}`;
   await using file = await reserve(files, target, temporary, { content, ...(doing && { doing }) });
   await file.commit();
 }
 
-/** Removes what a killed process left half-written. Not for files that several processes write. */
+/** Removes the half-written files of a killed process. It is not for files that several processes write. */
 export async function sweepTemporaryFiles(directory: string, files: FileSystem = nodeFiles): Promise<void> {
   for (const name of await files.readdir(directory)) {
-    // One that cannot be removed is no reason not to start.
+    // A file that cannot be removed must not prevent the start.
     if (name.endsWith(TEMPORARY)) await files.rm(`${directory}/${name}`, { force: true }).catch(() => undefined);
   }
 }
 
-/** Without this a new name may be gone after a power cut although its file was synced. */
+/** Without this, a power cut may remove a new name although its file was synced. */
 export async function syncDirectory(files: FileSystem, path: string): Promise<void> {
   const handle = await files.open(path, constants.O_RDONLY);
   try {
@@ -227,7 +227,7 @@ export function parent(path: string): string {
   return path.slice(0, path.lastIndexOf('/')) || '/';
 }
 
-/** An error of the file system as a Trouble for the person who can repair it. Any other error comes back as it is. */
+/** An error of the file system as a Trouble for the person who can repair it. Any other error is returned unchanged. */
 export function storageTrouble(doing: string, error: unknown): unknown {
   const code = errorCode(error);
   if (error instanceof Trouble || code === undefined) return error;
@@ -239,19 +239,19 @@ export function storageTrouble(doing: string, error: unknown): unknown {
   });
 }
 
-/** The directory that an error is about: of the file, or the directory itself where the call was about one. */
+/** The directory of the failed call: the file's directory, or the directory itself. */
 function directoryOf(error: unknown): string {
   const { path = '.', syscall = '' } = error as NodeJS.ErrnoException;
   return resolve(['scandir', 'access'].includes(syscall) ? path : parent(path));
 }
 
-/** Whether weighbridge made the directory: not where it fails to make one in it, nor the folder it was started in. */
+/** Whether weighbridge made the directory. False if making a directory in it failed, and for the working directory. */
 function isOwn(error: unknown): boolean {
   const { syscall } = error as NodeJS.ErrnoException;
   return syscall !== 'mkdir' && !`${resolve('.')}/`.startsWith(`${directoryOf(error)}/`.replace('//', '/'));
 }
 
-/** The name of this user; the number where the user has no name. */
+/** The name of this user, or a stand-in for a user without a name. */
 function userName(): string {
   try {
     return userInfo().username;
@@ -293,7 +293,7 @@ const CAUSES: Readonly<Record<string, Cause>> = {
   EPERM: NO_PERMISSION,
 };
 
-/** A path as a word of a shell. */
+/** A path, quoted for a shell. */
 function quote(path: string): string {
   return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

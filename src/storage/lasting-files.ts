@@ -3,10 +3,7 @@ import { resolve } from 'node:path';
 import type { Log } from '../domain/log.ts';
 import { DIRECTORY_MODE, type FileSystem, isMissing, nodeFiles, parent } from './files.ts';
 
-/**
- * The files of a program that runs for months. Where the directory of a file that is written is gone, it is made anew,
- * and the log says so.
- */
+/** The files of a program that runs for months. If a directory is gone at a write, it is created again and logged. */
 export function createLastingFiles(log: Log, files: FileSystem = nodeFiles): FileSystem {
   const open: FileSystem['open'] = async (path, flags, mode) => {
     try {
@@ -15,8 +12,8 @@ export function createLastingFiles(log: Log, files: FileSystem = nodeFiles): Fil
       const isWritten = typeof flags === 'string' && /^[aw]/.test(flags);
       if (!isMissing(error) || !isWritten) throw error;
       const directory = parent(String(path));
-      // Node never ends to make a relative directory below a working directory that was removed (Node 20).
-      // Undefined where it is there: another one was faster.
+      // In a removed working directory, Node 20 never finishes making a relative directory, so the path is absolute.
+      // Undefined if the directory exists: another call was faster.
       const made = await mkdir(resolve(directory), { recursive: true, mode: DIRECTORY_MODE });
       if (made !== undefined) {
         const text = `the directory ${made} was removed while weighbridge was running. weighbridge created it again, but its files are lost.`;

@@ -12,20 +12,20 @@ import {
   syncDirectory,
 } from './files.ts';
 
-/** A link is good for a quarter of an hour. The rest is for a clock that is set back. */
+/** A link is valid for 15 minutes. The rest allows for a clock that is set back. */
 const KEPT_MS = 30 * 24 * 3_600_000;
 
-/** A file without a user id that is older than this is no longer written: the disk or the process failed. */
+/** No process still writes a file without a user id that is older than this: the disk or the process failed. */
 const WRITTEN_MS = 60_000;
 
 /**
- * One file for each link that was used, named by the id of the link: the user id and a newline. A link works again only
- * where its signed time says so, so files of the last month suffice.
+ * One file for each used link, named by the link's id. It holds the user id and a newline. A link's signed time limits
+ * its use, so the files of the last month suffice.
  *
- * @param directory made when missing
+ * @param directory created if missing
  */
 export function createLinkFiles(directory: string, files: FileSystem = nodeFiles): UsedLinks {
-  /** The id comes with our signature, and still never names a file outside of the directory. */
+  /** The id carries our signature. Even so, it never names a file outside the directory. */
   const pathOf = (id: string) => `${directory}/${Buffer.from(id).toString('hex')}`;
 
   const userOf = async (id: string) => parseUserId((await readText(files, pathOf(id)))?.trim());
@@ -38,7 +38,7 @@ export function createLinkFiles(directory: string, files: FileSystem = nodeFiles
     }
   };
 
-  /** Removes a file that says nothing, where no process can be writing it any more. */
+  /** Removes an empty file that no process can still be writing. */
   const dropBroken = async (id: string) => {
     const path = pathOf(id);
     const stats = await files.stat(path).catch(() => undefined);

@@ -4,17 +4,17 @@ import { type FileHandle, stat } from 'node:fs/promises';
 import { asTrouble, errorCode, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 import { attempt, FILE_MODE, openRegular } from './files.ts';
 
-/** Longer than any work under a lock, except a token call that Withings takes minutes for. Then the caller retries. */
+/** Longer than any work under a lock, except a token call that takes Withings minutes. Then the caller retries. */
 const LONGEST_WAIT_MS = 60_000;
 
 /** A link in the place of a lock file could lead root to any file. */
 const LOCK_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** The descriptor that flock(1) gets the file on. */
+/** The file descriptor that flock(1) gets. */
 const DESCRIPTOR = 3;
 
 export interface FileLock extends AsyncDisposable {
-  /** Whether the file in this place is still the one that is locked. A new file there lets another process in. */
+  /** Whether the path still names the locked file. A new file there lets another process in. */
   isHeld(): Promise<boolean>;
 }
 
@@ -22,9 +22,9 @@ export interface FileLock extends AsyncDisposable {
  * Takes an exclusive lock on a file between processes, as flock(1) does.
  *
  * This process has the file open, and flock(1) locks what is open. So the kernel keeps the lock until this process
- * closes the file or ends, however it ends, and after a power cut nothing is left of the lock.
+ * closes the file or ends in any way. A power cut leaves no lock behind.
  *
- * @param path made when missing; its content does not matter
+ * @param path created if missing; its content does not matter
  * @param signal ends the waiting, not the lock
  * @throws Trouble `lock_failed`, `lock_held`
  */
@@ -42,7 +42,7 @@ export async function lockFile(path: string, signal?: AbortSignal): Promise<File
       await close();
       throw error;
     }
-    // It was deleted meanwhile.
+    // Another process deleted the file meanwhile.
     await close();
   }
 }
@@ -58,12 +58,12 @@ async function openLock(path: string): Promise<FileHandle> {
 
 async function isInPlace(handle: FileHandle, path: string): Promise<boolean> {
   const there = await stat(path).catch(() => undefined);
-  // A network share may say so of a file that another computer has deleted.
+  // A network share may report this for a file that another computer deleted.
   const ours = await handle.stat().catch(() => undefined);
   return there !== undefined && there.ino === ours?.ino && there.dev === ours.dev;
 }
 
-/** Waits in a process of its own, which a signal to the process group does not reach. */
+/** Waits in a separate process, which a signal to the process group does not reach. */
 function flock({ fd }: FileHandle, path: string, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     let complaint = '';
@@ -81,7 +81,7 @@ function flock({ fd }: FileHandle, path: string, signal: AbortSignal | undefined
       if (failure === undefined) resolve();
       else reject(failure);
     };
-    // Without file descriptors to spare there is a child without pipes, which ends with an 'error'.
+    // Without free file descriptors, the child has no pipes and ends with an 'error'.
     child.stderr?.on('data', (chunk: Buffer) => {
       complaint += chunk.toString().slice(0, 200);
     });

@@ -7,7 +7,7 @@ import { type FileSystem, nodeFiles, readText, replaceFile } from './files.ts';
 import { type Fields, fieldsOf, isFields, parseFields, textOf } from './json.ts';
 
 /**
- * One file per user, JSON. Nothing in it is irreplaceable: a file that cannot be read counts as none.
+ * One file per user, JSON. Its content can be replaced, so an unreadable file counts as missing.
  *
  * @param directory where the files are; it exists
  */

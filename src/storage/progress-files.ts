@@ -8,7 +8,7 @@ import { attempt, attemptRead, type FileSystem, nodeFiles, readText, replaceFile
 import { parseFields } from './json.ts';
 import { lockFile } from './lock.ts';
 
-/** 9999-12-31: no cursor lies after it, whatever a broken disk holds. */
+/** 9999-12-31. No cursor is later, whatever a broken disk returns. */
 const LATEST_SECONDS = 253_402_300_799;
 const GUESS_MARGIN_MS = 7 * 24 * 3_600_000;
 
@@ -44,7 +44,7 @@ export function createCursorFiles(directory: string, log: Log, files: FileSystem
 const LOCK_WAIT_MS = 5_000;
 
 /**
- * One file per user, one line of JSON. It is there while a backfill runs, or was killed.
+ * One file per user, one line of JSON. It exists while a backfill runs, and after one was killed.
  *
  * @param directory where the files are; it exists
  */
@@ -56,7 +56,7 @@ export function createBackfillFiles(directory: string, files: FileSystem = nodeF
     remove: (userId) =>
       attempt(`clear the directory ${directory}`, async () => {
         for (const name of await files.readdir(directory)) {
-          // Beside the file itself, what a killed process left half-written.
+          // This covers the file, and what a killed process left half-written.
           if (name === userId || name.startsWith(`${userId}.`)) await files.rm(`${directory}/${name}`, { force: true });
         }
       }),

@@ -22,12 +22,12 @@ import {
 } from './files.ts';
 import { fieldsOf } from './json.ts';
 
-/** An offset that no journal has: the publisher begins with the first line. */
+/** No journal has this offset, so the publisher begins with the first line. */
 const NOWHERE: JournalOffset = { bytes: 0, file: '', marks: [] };
 
 /**
- * One file per publisher: the bytes of the journal that it has behind it, and which file they are of; under that a line
- * for each mark. A file without marks is read as well.
+ * One file per publisher: its offset in bytes and the identity of the journal, then a line for each mark. A file
+ * without marks is accepted.
  *
  * @param directory where the files are; it exists
  */
@@ -43,7 +43,7 @@ export function createOffsetFiles(directory: string, log: Log, files: FileSystem
       if (file !== undefined && rest.at(-1) === '') {
         return { bytes, file, marks: rest.flatMap(decodeMark).filter((mark) => mark.bytes <= bytes) };
       }
-      // Neither the end, which would skip what was not delivered yet, nor a guess.
+      // Do not use the end, which would skip undelivered lines, or a guess.
       const what = `${publisher}: ${pathOf(publisher)} is not an offset in the journal. Starting from the beginning of the journal.`;
       log.warn({ event: 'offset_unreadable', text: what, publisher });
       return NOWHERE;
@@ -59,7 +59,7 @@ function encodeMark({ bytes, length, hash }: JournalMark): string {
   return `${bytes} ${length} ${hash}`;
 }
 
-/** A broken line is left out: at worst more of a copy is delivered again. */
+/** Skips a broken line. At worst, weighbridge delivers more of a copied journal a second time. */
 function decodeMark(line: string): JournalMark[] {
   const [, bytes, length, hash] = /^([0-9]{1,15}) ([1-9][0-9]{0,2}) ([0-9a-f]{16})$/.exec(line) ?? [];
   const mark = hash && { bytes: Number(bytes), length: Number(length), hash };
@@ -67,7 +67,7 @@ function decodeMark(line: string): JournalMark[] {
 }
 
 /**
- * A file that only ever grows, one line of JSON for each thing that was parked.
+ * An append-only file with one line of JSON for each parked delivery.
  *
  * @param path the file; its directory exists
  */
@@ -79,7 +79,7 @@ export function createParkedFile(path: string, files: FileSystem = nodeFiles): P
         await using handle = await files.open(path, 'a+', FILE_MODE);
         const { size } = await handle.stat();
         const { buffer, bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
-        // A power cut, or a full disk, has left half a line.
+        // A power cut or a full disk left half a line.
         const isTorn = bytesRead > 0 && buffer.toString() !== '\n';
         await handle.appendFile(`${isTorn ? '\n' : ''}${line}\n`);
         await handle.sync();
@@ -89,7 +89,7 @@ export function createParkedFile(path: string, files: FileSystem = nodeFiles): P
 }
 
 /**
- * A small JSON file. What it costs to lose it is small as well: topics of people who are gone stay with the broker.
+ * A small JSON file. Losing it costs little: topics of people who are gone stay on the broker.
  *
  * @param path the file; its directory exists
  */

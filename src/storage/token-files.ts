@@ -27,9 +27,9 @@ import { type FileLock, lockFile } from './lock.ts';
 /**
  * One file per user, named by the user id: the refresh token and a newline, mode 0600.
  *
- * `.<userid>.lock` is the file that processes lock. It tells which token was sent to Withings last (as the start of its
- * SHA-256) and when. `.<userid>.spare` is a token that came too late for the token file. `.<userid>.<random>.tmp` is the
- * next token file while it is being written.
+ * `.<userid>.lock` is the file that processes lock. It holds when the last token was sent to Withings, and the start of
+ * that token's SHA-256. `.<userid>.spare` is a token that came too late for the token file. `.<userid>.<random>.tmp` is
+ * the next token file while it is being written.
  *
  * @param directory where the files are; it exists
  */
@@ -74,7 +74,7 @@ async function reserveToken(
   await sweepUser(files, directory, userId);
   const triedMsAgo = current && (await attemptRead(`read ${lockedPath}`, () => readTry(files, lockedPath, current)));
   const spare = current && (await loadSpare(files, sparePath));
-  // A name of its own: a process that has lost its lock shall not write into the file of another one.
+  // The name is unique, so that a process that lost its lock does not write into another's file.
   const room = await reserve(files, path, `${directory}/.${userId}.${randomBytes(4).toString('hex')}.tmp`);
   const dropSpare = () => attempt(`remove ${sparePath}`, () => files.rm(sparePath, { force: true }));
   return {
@@ -82,16 +82,16 @@ async function reserveToken(
     spare: spare === current ? undefined : spare,
     sending: async () => current && (await writeTry(files, lockedPath, current)),
     async save(token) {
-      // Another process may rotate the same login now. Its answer is stored first, and found below.
+      // Another process may rotate the same login now. It stores its answer first, and the check below finds it.
       await using _again = (await lock.isHeld()) ? undefined : await lockAgain(lockedPath);
       try {
         await room.commit(`${token}\n`, async () => {
           if (current !== undefined) await checkUnchanged(files, path, current);
         });
       } catch (error) {
-        // Of two answers to one token only the later one may be good. Nothing is kept of a login that was removed.
+        // Of two answers to one token, only the later may be valid. Nothing is kept of a removed login.
         const isReplaced = error instanceof Trouble && error.code === 'login_changed';
-        // The process that held the lock meanwhile may have removed what was written here.
+        // The process that held the lock meanwhile may have removed the file written here.
         if (isReplaced && (await loadToken(files, path).catch(() => token)) !== undefined)
           await room.keepAs(sparePath).catch(() => replaceFile(files, sparePath, `${token}\n`));
         throw error;
@@ -110,12 +110,12 @@ async function loadSpare(files: FileSystem, path: string): Promise<RefreshToken 
   });
 }
 
-/** Where the lock cannot be had, the other process still holds its own: what it stores is newer than the current token. */
+/** If this fails, the other process still holds the lock, and stores a token newer than the current one. */
 async function lockAgain(path: string): Promise<AsyncDisposable | undefined> {
   return await lockFile(path).catch(() => undefined);
 }
 
-/** A token and what surrounds it in the answer of a token call take some hundred bytes. */
+/** A token takes some hundred bytes, together with the rest of the token answer. */
 const LONGEST_BYTES = 64 * 1024;
 
 async function loadToken(files: FileSystem, path: string): Promise<RefreshToken | undefined> {
@@ -130,8 +130,8 @@ async function loadToken(files: FileSystem, path: string): Promise<RefreshToken 
 }
 
 /**
- * While Withings answers, a person may put a new token into the file, or another process that lost the lock may save one.
- * What is in the file then is newer, and wins.
+ * While Withings answers, a person or a process that lost the lock may write a token into the file. That token is
+ * newer, and wins.
  *
  * @throws Trouble `login_changed`
  */
@@ -147,8 +147,8 @@ async function checkUnchanged(files: FileSystem, path: string, sent: RefreshToke
 }
 
 /**
- * One file per user beside the token file, `.<userid>.access`, for the owner alone: the access token, and which refresh
- * token it came with. So an access token from before a crash does not count as the newest.
+ * One file per user next to the token file, `.<userid>.access`, for the owner alone. It holds the access token and
+ * identifies its refresh token. So an access token from before a crash does not count as the newest.
  *
  * @param directory where the token files are; it exists
  */
@@ -172,14 +172,14 @@ export function createAccessFiles(directory: string, files: FileSystem = nodeFil
         expires_at: Math.floor(expiresAt.getTime() / 1000),
         scope,
       };
-      // Another login may be there by now, with an access file of its own.
+      // By now there may be another login, with its own access file.
       if ((await loadToken(files, `${directory}/${userId}`)) !== refreshToken) return;
       await replaceFile(files, pathOf(userId), `${JSON.stringify(fields)}\n`);
     },
   };
 }
 
-/** When the user's token file was written; undefined where it is not known. */
+/** When the user's token file was written; undefined if unknown. */
 export async function tokenWritten(
   directory: string,
   userId: UserId,
@@ -196,7 +196,7 @@ export async function tokenWritten(
 /** How long a start waits for another process that holds a lock. */
 const SWEEP_WAIT_MS = 1_000;
 
-/** Removes what a killed process left half-written, except where another process holds the lock. */
+/** Removes the half-written files of a killed process, unless another process holds the lock. */
 export async function sweepTokenFiles(directory: string, files: FileSystem = nodeFiles): Promise<void> {
   const names = await attemptRead(`read the directory ${directory}`, () => files.readdir(directory));
   for (const userId of new Set(names.map(ownerOfTemporary))) {
@@ -210,23 +210,23 @@ export async function sweepTokenFiles(directory: string, files: FileSystem = nod
   }
 }
 
-/** It needs the user's lock. */
+/** Call it under the user's lock. */
 async function sweepUser(files: FileSystem, directory: string, userId: UserId): Promise<void> {
   const names = await attemptRead(`read the directory ${directory}`, () => files.readdir(directory));
-  // What cannot be removed takes room, and harms no rotation.
+  // A file that cannot be removed takes space, but harms no rotation.
   for (const name of names)
     if (ownerOfTemporary(name) === userId)
       await files.rm(`${directory}/${name}`, { force: true }).catch(() => undefined);
 }
 
-/** Whose file it is that was not finished: `.<userid>.tmp`, and those with a name in between. */
+/** The owner of an unfinished file: `.<userid>.tmp`, or one with a name in between. */
 function ownerOfTemporary(name: string): UserId | undefined {
   return parseUserId(/^\.([0-9]+)\.(\w+\.){0,2}tmp$/.exec(name)?.[1]);
 }
 
 /**
- * Takes a token file in any form a person may have given it: the last line counts, and it may be the JSON that
- * Withings' token call answered, whole or just its body, on one line or many.
+ * Reads a token file in any form that a person may have given it. The last line counts. It may also be Withings' JSON
+ * answer to the token call: whole or just its body, on one line or many.
  */
 export function readToken(text: string): RefreshToken | undefined {
   const lines = text
@@ -238,7 +238,7 @@ export function readToken(text: string): RefreshToken | undefined {
     const token = tokenInJson(lines.slice(from).join('\n'));
     if (token !== undefined) return token;
   }
-  // After `curl … > tokens/1234` there is no newline for `echo … >>` to begin behind.
+  // `curl … > tokens/1234` writes no final newline, so `echo … >>` continues the same line.
   return parseRefreshToken(lines.at(-1)?.replace(/^.*\}/s, '').trim());
 }
 
@@ -257,10 +257,10 @@ function unreadable(path: string, what: string): Trouble {
   return new Trouble(`the token file ${path} ${what}`, { code: 'token_unreadable', recovery: 'login', hint });
 }
 
-/** How long ago this token was sent, if it was sent last: the lock file has its fingerprint and the time. */
+/** How long ago this token was sent, if it was the last. The lock file has its fingerprint and the time. */
 async function readTry(files: FileSystem, path: string, token: RefreshToken): Promise<number | undefined> {
   const text = (await files.readFile(path)).toString('latin1');
-  // Files know fractions of a millisecond, the clock does not.
+  // File times have fractions of a millisecond, the clock does not.
   const agoMs = Date.now() - Math.floor((await files.stat(path)).mtimeMs);
   return text === fingerprint(token) && agoMs >= 0 ? agoMs : undefined;
 }

@@ -5,21 +5,21 @@ import { parseUserId, type UserId } from '../domain/token.ts';
 import { attempt, FILE_MODE, type FileSystem, nodeFiles, readText } from './files.ts';
 import { parseFields, textOf } from './json.ts';
 
-/** The file does not grow beyond this. What comes then is counted, and not kept. */
+/** The file does not grow beyond this. Later groups are counted but not stored. */
 const MOST_BYTES = 1024 * 1024;
-/** How many contents are remembered: far more than fit into the file. */
+/** Limit of remembered hashes, far more than fit into the file. */
 const MOST_KNOWN = 10_000;
 
 /**
- * One line of JSON for each group that could not be read, with the group as Withings sent it. A person can send
- * the file with a report. Where it cannot be read or written, the log says so and weighbridge goes on.
+ * One line of JSON for each group that could not be read, with the group as Withings sent it. A person can send the
+ * file with a report. If it cannot be read or written, weighbridge logs that and goes on.
  */
 export async function openUnreadableFile(
   path: string,
   log: Log,
   files: FileSystem = nodeFiles,
 ): Promise<UnreadableStore> {
-  /** The content of each, by hash, and whose it is. */
+  /** The hash of each group's content, and its owner. */
   const known = new Map<string, UserId>();
   let bytes = 0;
 

@@ -3,7 +3,7 @@ import { SERVICE_NAME } from './paths.ts';
 
 /** How a program ended. */
 export interface Ran {
-  /** Undefined where a signal ended it, or where there is no such program. */
+  /** Undefined if a signal ended it, or the program does not exist. */
   readonly code: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
@@ -23,25 +23,25 @@ export const runProgram: RunProgram = (program, args) =>
     child.stdin?.end();
   });
 
-/** The version of systemd, where it is there. */
+/** The version of systemd, if installed. */
 export async function systemdVersion(run: RunProgram): Promise<number | undefined> {
   const { stdout } = await run('systemctl', ['--version']);
   const [, version] = /^systemd ([0-9]+)/.exec(stdout) ?? [];
   return version === undefined ? undefined : Number(version);
 }
 
-/** What systemd reports about the service. */
+/** systemd's report about the service. */
 export interface ServiceState {
   readonly isInstalled: boolean;
   readonly startsAtBoot: boolean;
   /** `active`, `activating`, `inactive`, `failed`… */
   readonly activity: string;
-  /** Of the activity, as systemd writes it. */
+  /** The start of the activity, in systemd's format. */
   readonly since: string;
   readonly pid: string;
   /** The last status that weighbridge sent. */
   readonly status: string;
-  /** Of the last process that ended. */
+  /** The exit code of the last process that ended. */
   readonly exitCode: number;
   /** Why that process ended: `success`, `exit-code`, `watchdog`… */
   readonly result: string;
@@ -49,7 +49,7 @@ export interface ServiceState {
   readonly dropIns: readonly string[];
 }
 
-/** Undefined where there is no systemd. */
+/** Undefined without systemd. */
 export async function askService(run: RunProgram): Promise<ServiceState | undefined> {
   const { code, stdout } = await run('systemctl', ['show', `${SERVICE_NAME}.service`]);
   if (code !== 0) return undefined;
@@ -69,7 +69,7 @@ export async function askService(run: RunProgram): Promise<ServiceState | undefi
   };
 }
 
-/** The last lines of the log; none where this user may not read it. */
+/** The last lines of the log; none if this user may not read it. */
 export async function lastLines(run: RunProgram): Promise<readonly string[]> {
   const args = ['--unit', SERVICE_NAME, '--lines', '10', '--no-pager', '--quiet', '--output', 'short-iso'];
   const { stdout } = await run('journalctl', args);

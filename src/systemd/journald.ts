@@ -7,7 +7,7 @@ export function goesToJournald({ JOURNAL_STREAM: stream }: NodeJS.ProcessEnv, de
   return stream === `${dev}:${ino}`;
 }
 
-/** As journald reads it: each line with its priority in front, sd-daemon(3). */
+/** The text for journald, with the priority in front of each line: sd-daemon(3). */
 export function withPriority(text: string): string {
   return text.replace(/^(error:|warning:)?/gm, (word) => `<${word === '' ? 6 : word === 'error:' ? 3 : 4}>${word}`);
 }

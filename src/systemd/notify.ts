@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 /** Sends systemd a message of lines such as `READY=1`, as sd_notify(3) does. */
 export type Notify = (lines: readonly string[]) => Promise<void>;
 
-/** What systemd sets for the process that it supervises. */
+/** The variables that systemd sets for its service process. */
 export type NotifyVariables = Readonly<Record<string, string | undefined>>;
 
 /** The name of the open socket in the unit (`OpenFile=`), and where passed descriptors begin: sd_listen_fds(3). */
@@ -14,8 +14,8 @@ const SOCKET_NAME = 'notify';
 const FIRST_DESCRIPTOR = 3;
 
 /**
- * Node cannot open a datagram socket in the file system. systemd 253 and later passes one that is connected already:
- * a message is a write. Otherwise systemd-notify(1) runs for each message.
+ * Node cannot open a datagram socket in the file system. systemd 253 and later passes a connected one: a message is a
+ * write. Otherwise systemd-notify(1) runs for each message.
  */
 export function createNotify(variables: NotifyVariables, pid: number): Notify {
   const descriptor = passedSocket(variables, pid);

@@ -1,4 +1,4 @@
-/** Where the files of the service are. */
+/** The paths of the service's files. */
 export interface ServicePaths {
   readonly unit: string;
   /** The directory of `env` and of all other credentials. */
@@ -14,7 +14,7 @@ export const SERVICE_NAME = 'weighbridge';
 /** The name of the credential that is a whole `.env` file. */
 export const ENV_CREDENTIAL = 'env';
 
-/** @param root put in front of each path, for the files of another machine */
+/** @param root a prefix of each path, for the files of another machine */
 export function servicePaths(root: string): ServicePaths {
   const settings = `${root}/etc/weighbridge`;
   return {

@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto';
 import { ENV_CREDENTIAL, ENVIRONMENT_IN_STATE, SERVICE, SERVICE_NAME } from './paths.ts';
 
-/** systemd passes an open socket since this version, */
+/** systemd passes an open socket since this version. */
 const PASSES_SOCKETS = 253;
-/** and waits longer from restart to restart since this one. */
+/** systemd waits longer from restart to restart since this version. */
 const BACKS_OFF = 254;
 
 export interface UnitOptions {
-  /** Node, and the script that it runs. */
+  /** Node, and its script. */
   readonly program: { readonly node: string; readonly script: string };
-  /** The number that `systemctl --version` begins with. */
+  /** The version number of `systemctl --version`. */
   readonly systemd: number;
 }
 
-/** The unit of the service, as this version of systemd understands it. */
+/** The unit of the service, for this version of systemd. */
 export function writeUnit({ program, systemd }: UnitOptions): string {
   const environment = Object.entries(ENVIRONMENT_IN_STATE).map(([name, value]) => `${name}=${value}`);
   const notify =
@@ -104,12 +104,12 @@ function quote(path: string): string {
 
 const SEAL = /# Written by "weighbridge service install"(?: (\S+))?; sha256 ([0-9a-f]{64})\n$/;
 
-/** Adds a line that tells later which version wrote the unit, and whether it was changed. */
+/** Adds a line that shows later which version wrote the unit, and whether it was changed. */
 export function seal(unit: string, version: string): string {
   return `${unit}# Written by "weighbridge service install" ${version}; sha256 ${digestOf(unit)}\n`;
 }
 
-/** The version that wrote the unit, where the unit is as a version of weighbridge wrote it. */
+/** The version that wrote the unit, if the unit is unchanged since. */
 export function readSeal(text: string): { readonly version: string | undefined } | undefined {
   const found = SEAL.exec(text);
   const isUnchanged = found !== null && found[2] === digestOf(text.slice(0, found.index));

@@ -4,7 +4,7 @@ import type { Consent, ConsentRequest } from '../domain/link.ts';
 
 /** Time to log in at Withings and to find the password for it. */
 const LIFETIME_MS = 15 * 60_000;
-/** Two processes, or a clock that is set meanwhile. */
+/** The clocks of two processes may differ, or a clock may be set meanwhile. */
 const CLOCK_SLACK_MS = 5 * 60_000;
 /** 128 bits cannot be guessed within the lifetime. */
 const SIGNATURE_BYTES = 16;
@@ -12,8 +12,8 @@ const ID_BYTES = 9;
 const PURPOSE = 'weighbridge consent state 1';
 
 /**
- * The consent page and its state. The state is signed with the client secret, so every process that knows the secret
- * can tell whether this household asked for a consent. The caller makes sure that each state is used once.
+ * The consent page and its state. The client secret signs the state. So every process with the secret can verify that
+ * this household requested a consent. The caller ensures that each state is used once.
  *
  * @param options.redirectUri the callback URL exactly as registered with Withings
  */

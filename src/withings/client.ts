@@ -24,12 +24,12 @@ import {
   parseTokenSet,
 } from './wire.ts';
 
-/** Long: an answer that we stop waiting for may carry the new login. Token calls of two minutes have been seen. */
+/** The limit is long, because an abandoned answer may carry the new login. Token calls took up to two minutes. */
 const TOKEN_TIMEOUT_MS = 180_000;
 const DATA_TIMEOUT_MS = 60_000;
-/** Years of several weigh-ins a day. More means that the paging goes round in circles. */
+/** Enough for years of several weigh-ins a day. More means that the paging is endless. */
 const MOST_PAGES = 500;
-/** A part of an answer ends behind the page that brings it to so much: some ten pages of Withings'. */
+/** A part of an answer ends after the page that brings it to this size: some ten pages of Withings'. */
 const PART_GROUPS = 3_000;
 const PART_LETTERS = 4 * 1024 * 1024;
 
@@ -43,7 +43,7 @@ export interface WithingsClient extends TokenIssuer, MeasureSource, HeightSource
   checkCredentials(): Promise<void>;
 }
 
-/** Withings' public API. What fails is a `Trouble`; see `transport.ts`. */
+/** Withings' public API. Every failure is a `Trouble`; see `transport.ts`. */
 export function createWithingsClient(options: WithingsClientOptions): WithingsClient {
   const { clientId, clientSecret, clock } = options;
   const post = createTransport(options);
@@ -59,7 +59,7 @@ export function createWithingsClient(options: WithingsClientOptions): WithingsCl
   const notify = (account: Account, form: Readonly<Record<string, string | number>>) =>
     post({ endpoint: '/notify', form, urgent: account.urgent, timeoutMs: DATA_TIMEOUT_MS, account });
 
-  /** The pages of one query: the same parameters each time, and the offset that the page before has named. */
+  /** The pages of one query: the same parameters each time, and the offset that the previous page named. */
   async function* pages(account: Account, query: Form, begin: number, onLength: (letters: number) => void) {
     const endpoint = '/measure';
     const form = { action: 'getmeas', category: 1, ...query };

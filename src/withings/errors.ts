@@ -1,17 +1,17 @@
 import { SAME_CALL_MS } from '../domain/retry.ts';
 import { REPORT, type Recovery, TOO_MANY_OPEN, Trouble } from '../domain/trouble.ts';
 
-/** What Withings wrote into the envelope of a failure. */
+/** The envelope of Withings' failure. */
 export interface Refusal {
   readonly status: number;
-  /** Without secrets: it is shown and kept. */
+  /** The text without secrets, because it is shown and stored. */
   readonly error: string;
   readonly waitSeconds: number | undefined;
-  /** What a token was asked for with, on the token endpoint. */
+  /** The grant of a call to the token endpoint. */
   readonly grant?: string | undefined;
 }
 
-/** The grant of OAuth that trades a code for a login, and the one that renews a login. */
+/** The OAuth grant that exchanges a code for a login, and the one that renews a login. */
 export const CODE_GRANT = 'authorization_code';
 export const REFRESH_GRANT = 'refresh_token';
 
@@ -20,14 +20,14 @@ export type Endpoint = '/v2/oauth2' | '/v2/signature' | '/v2/user' | '/measure' 
 interface Meaning {
   readonly code: string;
   readonly recovery: Recovery;
-  /** In words, unless Withings' own suffice. */
+  /** The meaning in words, unless Withings' own suffice. */
   readonly means?: string;
   readonly hint?: string;
   readonly waitMs?: number;
 }
 
 interface Row extends Meaning {
-  /** Any endpoint, any grant, any status, any text if not given. */
+  /** A missing field matches any endpoint, grant, status or text. */
   readonly on?: Endpoint;
   readonly grant?: string;
   readonly status?: ReadonlySet<number>;
@@ -40,13 +40,13 @@ const INVALID_PARAMETERS = numbers(
   `201-213, 216-218, 220-221, 223, 225, 227-230, 234-236, 238, 240-252, 254, 260-267, 271-272, 275-276, 283-288,
    290, 293-295, 297, 300-304, 321, 323-353, 380-382, 400, 501-511, 523, 532, 2554, 3017-3019`,
 );
-/** On the token endpoint: what was traded in is not accepted. */
+/** On the token endpoint: Withings does not accept the code or token. */
 const LOGIN_REFUSED = new Set([...AUTHENTICATION, ...INVALID_PARAMETERS]);
 const THROTTLED = numbers('601');
 
-/** Without `wait_seconds`, the pause after which calls have been seen to work again. */
+/** The pause without `wait_seconds`, after which calls were seen to work again. */
 const THROTTLE_MS = 60_000;
-/** Whatever Withings says: a retry at once would only be refused again, and an hour is enough. */
+/** The limits of Withings' pause: Withings would refuse an immediate retry, and an hour is enough. */
 const SHORTEST_THROTTLE_MS = SAME_CALL_MS;
 const LONGEST_THROTTLE_MS = 3_600_000;
 
@@ -70,9 +70,9 @@ const CODE_REFUSED: Meaning = {
 const ACCESS_REFUSED: Meaning = { code: 'access_refused', recovery: 'access' };
 
 /**
- * The first row that fits counts. Numbers of one family can mean different things on different services: on the token
- * endpoint 503 is not "service unavailable" but bad input. Withings' text says whether that is the client; what else is
- * refused there is what the grant brings, in whatever words.
+ * The first matching row counts. Numbers of one family can mean different things on different services: on the token
+ * endpoint 503 is not "service unavailable" but bad input. Withings' text shows whether the client is refused. Any
+ * other text there means that the grant's code or token is refused.
  */
 const MEANINGS: readonly Row[] = [
   { status: THROTTLED, text: /^same arguments/i, code: 'same_arguments', recovery: 'throttled', waitMs: SAME_CALL_MS },
@@ -129,7 +129,7 @@ const PASSING_FAULT: Meaning = {
   hint: 'weighbridge retries automatically.',
 };
 
-/** What a non-zero status means and what helps. Unknown numbers are taken for a passing fault. */
+/** The meaning of a non-zero status, and the fix. Unknown numbers count as a passing fault. */
 export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant }: Refusal): Trouble {
   const fits = ({ on = endpoint, grant: of = grant, status: statuses, text }: Row) =>
     on === endpoint && of === grant && statuses?.has(status) !== false && text?.test(error) !== false;
@@ -143,13 +143,13 @@ export function classify(endpoint: Endpoint, { status, error, waitSeconds, grant
   return new Trouble(said, { code, recovery, waitMs: askedMs, hint: `Waiting ${Math.ceil(askedMs / 1000)} s.` });
 }
 
-/** The front end in place of the API: an HTTP error, HTML, half an answer. */
+/** The front end answered instead of the API: an HTTP error, HTML, half an answer. */
 export function badAnswer(endpoint: Endpoint, what: string): Trouble {
   const hint = 'weighbridge retries automatically.';
   return new Trouble(`Withings answered ${what} on ${endpoint}`, { code: 'bad_answer', recovery: 'retry', hint });
 }
 
-/** No answer at all. */
+/** Withings did not answer at all. */
 export function unreachable(host: string, code: string): Trouble {
   return new Trouble(`cannot reach ${host} (${code})`, { code: 'unreachable', recovery: 'retry', hint: hintFor(code) });
 }

@@ -4,27 +4,27 @@ import { Trouble } from '../domain/trouble.ts';
 
 /** Withings: 120 calls a minute for all users of an application together (developer guide, rate limits). */
 const CALLS_PER_MINUTE = 120;
-/** What background work may use of them, so that a person who has just stepped on the scale never queues behind it. */
+/** The share of background work, so that a person who has just stepped on the scale never queues behind it. */
 const BACKGROUND_CALLS_PER_MINUTE = 90;
-/** A minute, and two seconds more: Withings counts what arrives, and a call may overtake another on its way. */
+/** A minute, and two seconds more: Withings counts calls at arrival, and one may overtake another on its way. */
 const WINDOW_MS = 62_000;
 
-/** Says when the next call to Withings may go out. */
+/** Decides when the next call to Withings may start. */
 export interface RateLimit {
   /**
-   * Waits until the call may be made, and counts it. Rejects when the program stops first, and with a `Trouble`
-   * when Withings has had enough: the caller may hold a lock, and that pause can be long.
+   * Waits until the call may be made, and counts it. Rejects when the program stops first, and with a `Trouble` when
+   * Withings throttles: the caller may hold a lock, and that pause can be long.
    *
    * @param call.key the same for calls with the same arguments
    * @param call.urgent a person is waiting for it
    */
   turn(call: { readonly key: string; readonly urgent: boolean }): Promise<void>;
-  /** Withings has had enough: no call is made for so long. */
+  /** Withings throttles: no call starts for so long. */
   pause(ms: number): void;
 }
 
 export function createRateLimit({ clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }): RateLimit {
-  /** When each call of the last window went out, oldest first. */
+  /** The start of each call in the last window, oldest first. */
   const calls: { readonly at: number; readonly key: string }[] = [];
   let pausedUntil = 0;
 

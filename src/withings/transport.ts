@@ -11,24 +11,24 @@ import { type Envelope, parseEnvelope, parseWaitSeconds, WireError } from './wir
 
 /** A page of measures is some hundred kilobytes. */
 const MOST_BYTES = 8 * 1024 * 1024;
-/** Of Withings' words about a failure. */
+/** The most letters of Withings' error text. */
 const MOST_ERROR_LETTERS = 200;
-/** The fields of a call that Withings' words about a failure must not repeat, and those that are a callback URL. */
+/** The fields of a call that Withings' error text must not repeat, and those that are a callback URL. */
 const SECRET_FIELDS = ['refresh_token', 'code', 'callbackurl', 'redirect_uri'];
 const URL_FIELDS = ['callbackurl', 'redirect_uri'];
 
 export interface TransportOptions {
   readonly apiUrl: URL;
-  /** What Withings' words about a failure must not repeat. */
+  /** Withings' error text must not repeat it. */
   readonly clientSecret: string;
-  /** Waited for before every call; paused when Withings throttles. */
+  /** Every call waits for its turn here. A throttled call pauses it. */
   readonly rateLimit: {
     turn(call: { readonly key: string; readonly urgent: boolean }): Promise<void>;
     pause(ms: number): void;
   };
-  /** Measures how long an answer may take. */
+  /** The clock for the time limit of an answer. */
   readonly clock: Pick<Clock, 'sleep'>;
-  /** Ends waiting for a turn when it aborts, and every call that does not carry a login. */
+  /** When it aborts, it ends the waiting for a turn, and every call whose answer is not a login. */
   readonly signal: AbortSignal;
 }
 
@@ -37,22 +37,22 @@ export interface Call {
   readonly form: Readonly<Record<string, string | number>>;
   readonly urgent: boolean;
   readonly timeoutMs: number;
-  /** Its answer is a login: the program's end does not cut it off. */
+  /** The answer is a login: the program's end does not abort the call. */
   readonly bringsLogin?: boolean;
   readonly sending?: (() => Promise<void>) | undefined;
-  /** Told how long the answer is. */
+  /** Gets the length of the answer. */
   readonly onLength?: ((letters: number) => void) | undefined;
-  /** The person's, for a call that carries an access token. */
+  /** The person's account, for a call with an access token. */
   readonly account?: Account;
 }
 
-/** Sends one call and returns the body of its answer; anything but status 0 is thrown. */
+/** Sends one call and returns the body of its answer. Throws unless the status is 0. */
 export type Transport = (call: Call) => Promise<unknown>;
 
 /**
  * Form-encoded POSTs to Withings' public API. Every failure leaves as a `Trouble` without a cause: an axios error
- * prints the form and the Authorization header, and both are secret. A call that the program's end cuts off rejects
- * with the signal's reason.
+ * prints the form and the Authorization header, and both are secret. A call that the program's end aborts rejects with
+ * the signal's reason.
  */
 export function createTransport(options: TransportOptions): Transport {
   const { apiUrl, clientSecret, rateLimit, clock, signal } = options;
@@ -109,7 +109,9 @@ export function createTransport(options: TransportOptions): Transport {
   return post;
 }
 
-/** The package and TLS take 25 and 10 ms. The daemon loads it when its port is open, a command with its first call. */
+/**
+ * The package and TLS load in 25 and 10 ms. The daemon loads them after opening its port, a command at its first call.
+ */
 export async function loadAxios(): Promise<AxiosStatic> {
   const { default: axios } = await import('axios');
   return axios;
@@ -119,7 +121,7 @@ async function openHttp(): Promise<AxiosInstance> {
   const axios = await loadAxios();
   const { Agent: HttpsAgent } = await import('node:https');
   return axios.create({
-    // Calls are hours apart. A connection kept open for so long fails when it is used again.
+    // Calls are hours apart. A connection kept open for so long fails at its next use.
     httpAgent: new HttpAgent({ keepAlive: false }),
     httpsAgent: new HttpsAgent({ keepAlive: false }),
     adapter: 'http',
@@ -132,7 +134,7 @@ async function openHttp(): Promise<AxiosInstance> {
   });
 }
 
-/** HTTP errors come from the front end. Two of them mean what a status of the API means. */
+/** HTTP errors come from the front end. Two of them mean the same as a status of the API. */
 function read(endpoint: Endpoint, { status, headers, data }: AxiosResponse<string>): Envelope {
   if (status === 429) return { status: 601, error: 'HTTP 429', body: { wait_seconds: Number(headers['retry-after']) } };
   if (status === 401) return { status: 401, error: 'HTTP 401', body: undefined };
@@ -140,7 +142,7 @@ function read(endpoint: Endpoint, { status, headers, data }: AxiosResponse<strin
   return judged(endpoint, () => parseEnvelope(data));
 }
 
-/** Runs a parser; what it finds wrong is a bad answer of Withings'. */
+/** Runs a parser. Its error becomes the trouble of a bad answer. */
 export function judged<T>(endpoint: Endpoint, parse: () => T): T {
   try {
     return parse();
@@ -149,7 +151,7 @@ export function judged<T>(endpoint: Endpoint, parse: () => T): T {
   }
 }
 
-/** A careless server repeats what it was sent, or a part of it. */
+/** A careless server may repeat all or part of a request. */
 function secretsIn(form: Call['form']): readonly string[] {
   const valuesOf = (names: readonly string[]) => names.map((name) => String(form[name] ?? ''));
   const urls = valuesOf(URL_FIELDS).filter((value) => URL.canParse(value));

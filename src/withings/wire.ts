@@ -4,12 +4,12 @@ import { parseBattery, parseScaleId, type Scale } from '../domain/scale.ts';
 import type { Subscription } from '../domain/subscription.ts';
 import { parseAccessToken, parseRefreshToken, parseUserId, type TokenSet, type UserId } from '../domain/token.ts';
 
-/** A field that is not what it should be; the message names it. */
+/** A field with a wrong value; the message names it. */
 export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
-/** Every answer's outer shape. Success is status 0 and nothing else. */
+/** The outer shape of every answer. Only status 0 is success. */
 export interface Envelope {
   readonly status: number;
   readonly error: string;
@@ -20,13 +20,13 @@ export interface MeasurePage {
   readonly updatedAt: Date | undefined;
   readonly groups: readonly MeasureGroup[];
   readonly nextOffset: number | undefined;
-  /** Withings has another page, and did not say where it begins. */
+  /** Withings has another page, but sent no offset for it. */
   readonly isCutOff: boolean;
-  /** The groups that cannot be read, or not whole. */
+  /** The groups that cannot be read, or only in part. */
   readonly unreadable: readonly Unreadable[];
 }
 
-/** Withings: three hours. It has never been seen to say anything else. */
+/** Withings' value is three hours. No other was ever seen. */
 const DEFAULT_EXPIRES_S = 10_800;
 /** Goals have the category 2. */
 const REAL_MEASURES = 1;
@@ -46,7 +46,7 @@ export function parseEnvelope(text: string): Envelope {
   };
 }
 
-/** The pause that a 601 asks for, where it says so. */
+/** The pause that a 601 names, if any. */
 export function parseWaitSeconds(body: unknown): number | undefined {
   const seconds = isRecord(body) ? body['wait_seconds'] : undefined;
   return typeof seconds === 'number' && seconds > 0 ? seconds : undefined;
@@ -64,7 +64,7 @@ export function parseTokenSet(body: unknown): TokenSet {
   return { userId, accessToken, refreshToken, expiresInMs: expiresInS * 1000, scope: text(fields['scope']) };
 }
 
-/** The answer to a code, which also says who has consented. */
+/** The answer to a code, which also has the user who consented. */
 export function parseGrant(body: unknown): TokenSet & { readonly userId: UserId } {
   const { userId, ...tokens } = parseTokenSet(body);
   if (userId === undefined) throw new WireError('body.userid is not a user id');
@@ -88,7 +88,7 @@ export function parseNonce(body: unknown): string {
   return nonce;
 }
 
-/** The scales among the devices. A device that cannot be read is left out, and so is what cannot be read of one. */
+/** The scales among the devices. Omits unreadable devices, and unreadable fields of a device. */
 export function parseScales(body: unknown): readonly Omit<Scale, 'seenAt'>[] {
   return array(object(body, 'body')['devices'], 'body.devices').flatMap((value) => {
     if (!isRecord(value) || value['type'] !== 'Scale') return [];
@@ -118,12 +118,12 @@ export function parseMeasurePage(body: unknown): MeasurePage {
   return { updatedAt, groups, nextOffset, isCutOff: hasMore && nextOffset === undefined, unreadable };
 }
 
-/** 0 and 1 here, true and false on sister services; absent when there is one page. A text has been seen as well. */
+/** 0 and 1 here, true and false on sister services; absent if there is one page. A text was seen as well. */
 function isTruthy(more: unknown): boolean {
   return more === 'false' || more === '0' ? false : Boolean(more);
 }
 
-/** Undefined where a field cannot be read; `problems` then says which. */
+/** Undefined if a field cannot be read; `problems` then names it. */
 function attempt<T>(problems: string[], parse: () => T): T | undefined {
   try {
     return parse();
@@ -134,7 +134,7 @@ function attempt<T>(problems: string[], parse: () => T): T | undefined {
   }
 }
 
-/** @param problems takes what is wrong with the measures that cannot be read; the others are kept */
+/** @param problems collects the problems of unreadable measures; the others are kept */
 function parseGroup(
   value: unknown,
   path: string,
@@ -159,7 +159,7 @@ function parseGroup(
     return parsed === undefined ? [] : [parsed];
   });
   if (problems.length === 0) return { ...group, measures };
-  // Without any measure it would look as if Withings had emptied the group.
+  // A group without any measure would look as if Withings emptied it.
   return measures.length === 0 ? undefined : { ...group, measures, isPartial: true };
 }
 
@@ -175,7 +175,7 @@ function parseMeasure(value: unknown, path: string): Measure {
   };
 }
 
-/** A device without a name goes by its number. */
+/** The model number of a device without a name. */
 function modelNumber(id: unknown): string | undefined {
   return typeof id === 'number' ? `model_${id}` : undefined;
 }
@@ -201,7 +201,7 @@ function finite(value: unknown, path: string): number {
   return number;
 }
 
-/** Some integers have been documented as strings, so both are read. */
+/** Some integers are documented as strings, so it reads both. */
 function integer(value: unknown, path: string): number {
   const number = typeof value === 'string' && /^-?[0-9]+$/.test(value) ? Number(value) : value;
   if (typeof number !== 'number' || !Number.isSafeInteger(number)) throw new WireError(`${path} is not an integer`);

@@ -15,15 +15,15 @@ import {
 } from '../../domain/reading.ts';
 import type { UserId } from '../../domain/token.ts';
 
-/** What one line of the log is about: the parts of one weigh-in that one append has brought; one at least. */
+/** The content of one log line: the parts of one weigh-in from one append, at least one. */
 type Told = readonly [JournalEntry, ...JournalEntry[]];
 
-/** Tells of what the journal has just taken in: one line for a weigh-in, however many groups it came in. */
+/** Logs what the journal has just added: one line for a weigh-in, however many groups it has. */
 export function createAnnouncer(ports: {
   readonly log: Log;
   readonly clock: Clock;
   readonly people: People;
-  /** A reading of this person that is older than this when it arrives is marked as late. */
+  /** A reading of this person that arrives older than this is marked as late. */
   readonly maxAgeMs: (userId: UserId) => number;
 }): (entries: readonly JournalEntry[]) => void {
   const { log, clock, people, maxAgeMs } = ports;
@@ -57,7 +57,7 @@ export function createAnnouncer(ports: {
   };
 }
 
-/** What counts of one weigh-in is one line; so is what is taken back or held of it for the same reason. */
+/** The counting groups of one weigh-in share one line. So do those taken back or held for the same reason. */
 function putTogether(entries: readonly JournalEntry[]): readonly Told[] {
   const lines: Told[] = [];
   for (const entry of entries) {
@@ -78,7 +78,7 @@ interface Words {
   readonly level: 'info' | 'debug';
   readonly event: 'reading' | 'addition' | 'corrected' | 'held' | 'withdrawn';
   readonly what: string;
-  /** Stands at the end of the line. */
+  /** The text at the end of the line. */
   readonly why?: string | undefined;
   readonly reason?: HeldReason | WithdrawnReason;
 }
@@ -101,7 +101,7 @@ function describe(main: JournalEntry, told: Told, people: People): Words {
   return { level: 'info', event: 'reading', what: `${formatWeight(weight, unit)}${change}` };
 }
 
-/** What has no weight: a measurement of its own, a part of a weigh-in that was told before, or what is left of one. */
+/** Describes groups without a weight: a separate measurement, a later part of a logged weigh-in, or the rest of one. */
 function describeOther({ reading }: JournalEntry, told: Told, { unit }: People): Words {
   const before = told.find(({ replaces }) => replaces?.counted && replaces.weight !== undefined)?.replaces;
   if (before?.weight !== undefined) {
@@ -115,12 +115,12 @@ function describeOther({ reading }: JournalEntry, told: Told, { unit }: People):
 }
 
 function describeWithdrawn({ reading }: JournalEntry, reason: WithdrawnReason, told: Told, { unit }: People): Words {
-  // An emptied group says no longer what it said.
+  // An emptied group no longer has its old weight.
   const before = told.map(({ replaces }) => replaces?.weight).find((weight) => weight !== undefined);
   const weight = weightOf(reading) ?? before;
   const measures = weight === undefined ? listMeasures(reading, unit) : formatWeight(weight, unit);
   const what = `withdrawn${measures === '' ? '' : ` ${measures}`}`;
-  // What never counted was never told, unless it was held.
+  // A reading that never counted was never logged, unless it was held.
   const isNews = told.some(({ replaces }) => replaces?.counted) || !BY_ITS_VERSION.has(reason);
   return { level: isNews ? 'info' : 'debug', event: 'withdrawn', what, why: whyWithdrawn(reading, reason), reason };
 }
@@ -182,12 +182,12 @@ function source(reading: Reading): string[] {
   return reading.attribution === MANUAL ? ['entered by hand'] : [];
 }
 
-/** More than Withings has ever added. The numbers beyond are kept as well, and not reported. */
+/** More than Withings ever added. The journal keeps further numbers as well, but the log does not report them. */
 const MOST_UNKNOWN = 200;
-/** So many of them are named in one line. */
+/** The most numbers that one line names. */
 const MOST_NAMED = 5;
 
-/** Withings adds numbers without notice. The journal keeps each one as it came; a line reports what is new in a reading. */
+/** Withings adds numbers without notice. The journal keeps each one. A log line reports the new ones. */
 function createUnknownReporter(log: Log): (reading: Reading) => void {
   const told = new Set<string>();
   return (reading) => {

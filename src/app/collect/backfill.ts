@@ -19,49 +19,49 @@ import { readingsOf } from './readings.ts';
 
 const DAY_MS = 24 * 3_600_000;
 /**
- * What is asked for and journalled in one step. Three months of several weigh-ins a day are a few pages, little to
- * hold and little to repeat after a kill; and the years before the person had a scale cost four calls each.
+ * The window of one step. Three months of several weigh-ins a day are a few pages, which cost little memory and little
+ * work after a kill. The years before the person had a scale cost four calls each.
  */
 const WINDOW_MS = 90 * DAY_MS;
 /**
- * What is younger is news, and belongs to the daemon: it fetches it at start, from its cursor or a day back, and
- * announces it. What is in the journal already is not announced.
+ * Newer groups belong to the daemon, which fetches and announces them at start, from its cursor or a day back. It does
+ * not announce what the journal already has.
  */
 const FRESH_MS = DAY_MS;
 
-/** Withings was founded in June 2008, and its first scale was sold from 2009 on: no scale has measured anything before. */
+/** Withings was founded in June 2008, and sold its first scale in 2009: no scale measured anything earlier. */
 export const BEFORE_THE_FIRST_SCALE = new Date('2009-01-01T00:00:00Z');
 
-/** How far a run has come, and what it has found on the way; `next` moves from `begin` to `end`. */
+/** The progress and the result of a run; `next` moves from `begin` to `end`. */
 export interface BackfillState {
   readonly since: Date;
-  /** `since`, or where the run before it was killed. */
+  /** `since`, or the window at which the previous run was killed. */
   readonly begin: Date;
-  /** Up to here history is fetched: what was asked for, but for what is fresh. */
+  /** The end of the history to fetch: the requested range without its fresh part. */
   readonly end: Date;
   readonly next: Date;
-  /** How many groups Withings has, of those the journal is to have. */
+  /** How many groups Withings has that belong in the journal. */
   readonly groups: number;
-  /** How many of them the journal did not have, or had otherwise. */
+  /** How many of them the journal did not have, or had in another version. */
   readonly added: number;
-  /** When the first and the last of them were measured. */
+  /** When the first and the last of these groups were measured. */
   readonly first: Date | undefined;
   readonly last: Date | undefined;
-  /** How many were left to the daemon, because they were changed a short while ago. */
+  /** How many were left to the daemon, because they changed a short while ago. */
   readonly fresh: number;
-  /** How many groups cannot be read, or not whole. */
+  /** How many groups cannot be read, or only in part. */
   readonly unreadable: number;
 }
 
 const NOTHING_FOUND = { groups: 0, added: 0, first: undefined, last: undefined, fresh: 0, unreadable: 0 };
 
-/** Told of what happens while it happens. */
+/** Receives the progress of a run. */
 export interface BackfillWatch {
-  /** It begins, goes on where it was killed, or has finished a step. */
+  /** The run begins, continues after a kill, or finished a step. */
   progress(state: BackfillState): void;
-  /** It tries again after `waitMs`. */
+  /** The run retries after `waitMs`. */
   waiting(trouble: Trouble, waitMs: number): void;
-  /** Withings sent a group that cannot be read: `what` is wrong with it. The rest is in the journal. */
+  /** Withings sent an unreadable group, with the problem `what`. The rest is in the journal. */
   unreadable(window: TimeWindow, what: string): void;
 }
 
@@ -72,18 +72,17 @@ export interface BackfillPorts {
   readonly store: BackfillStore;
   readonly unreadable: Pick<UnreadableStore, 'keep'>;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly watch: BackfillWatch;
   readonly signal: AbortSignal;
 }
 
 /**
- * Fetches a person's history into the journal, oldest first, and announces none of it. Trouble that passes is waited
- * for. One runs at a time. Killed at any moment, it goes on with the window it was at when it is asked for the same range
- * again.
+ * Fetches a person's history into the journal, oldest first, and announces none of it. It waits for trouble that
+ * passes. One runs at a time. After a kill, a backfill of the same range continues with the interrupted window.
  *
- * @throws Trouble that waiting does not repair; the reason of the signal when it is told to stop, after the step in hand
+ * @throws Trouble that waiting does not repair; the reason of the signal when it aborts, after the current step
  */
 export async function backfill(ports: BackfillPorts, userId: UserId, range: BackfillRange): Promise<BackfillState> {
   const { withAccess, measures, journal, store, clock, random, watch, signal } = ports;
@@ -107,11 +106,11 @@ export async function backfill(ports: BackfillPorts, userId: UserId, range: Back
     );
   };
 
-  /** Journals a part of what a window holds. */
+  /** Journals a part of a window. */
   const take = async (state: BackfillState, window: TimeWindow, answer: MeasureAnswer): Promise<BackfillState> => {
     // The query has margins; a group on the edge belongs to one window.
     const groups = answer.groups.filter(({ takenAt }) => takenAt >= window.start && takenAt < window.end);
-    // By the earlier clock: with ours ahead of Withings', news would look old.
+    // The earlier clock counts: with ours ahead of Withings', news would look old.
     const nowMs = Math.min(clock.now().getTime(), answer.updatedAt?.getTime() ?? Number.POSITIVE_INFINITY);
     const settled = groups.filter((group) => changedMs(group) <= nowMs - FRESH_MS);
     const readings = readingsOf(userId, settled, journal);
@@ -161,7 +160,7 @@ export async function backfill(ports: BackfillPorts, userId: UserId, range: Back
   return state;
 }
 
-/** How much of the time is fetched, between 0 and 1. */
+/** The fetched share of the time, between 0 and 1. */
 export function shareOf({ since, next, end }: BackfillState): number {
   return Math.min((next.getTime() - since.getTime()) / (end.getTime() - since.getTime()), 1);
 }
@@ -170,7 +169,7 @@ export function describeProgress({ next, groups, added }: BackfillState): string
   return `up to ${formatDay(next)}: ${groups} measure groups, ${added} new`;
 }
 
-/** What a run has brought. */
+/** The result of a run, in words. */
 export function describeResult({ begin, end, groups, added, first, last }: BackfillState): string {
   if (begin >= end) return 'nothing to fetch';
   if (first === undefined || last === undefined)
@@ -179,7 +178,7 @@ export function describeResult({ begin, end, groups, added, first, last }: Backf
 }
 
 export function describeWait(trouble: Trouble, waitMs: number): string {
-  // The hint of a throttled call is how long it waits.
+  // A throttled call's hint is only its waiting time.
   const what = trouble.recovery === 'throttled' ? trouble.message : explain(trouble);
   return explain({ message: what, hint: `Next try in ${Math.ceil(waitMs / 1000)} s.` });
 }

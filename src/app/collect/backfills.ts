@@ -16,15 +16,15 @@ import {
 
 const EVERYTHING: BackfillRange = { since: BEFORE_THE_FIRST_SCALE, until: undefined };
 
-/** The backfills that the page asks for, one at a time. */
+/** The backfills that the page starts, one at a time. */
 export interface Backfills extends AsyncDisposable {
   /** Fetches all past years of a person, unless a run is going on. */
   begin(userId: UserId): void;
-  /** The newest run since the start, as it stands. */
+  /** The current state of the newest run since the start. */
   newest(): BackfillRun | undefined;
 }
 
-/** @param ports.signal ends a run after the step in hand; the next one of this person goes on there */
+/** @param ports.signal ends a run after the current step; the person's next run continues there */
 export function createBackfills(ports: {
   readonly backfill: (watch: BackfillWatch, userId: UserId, range: BackfillRange) => Promise<BackfillState>;
   readonly people: People;

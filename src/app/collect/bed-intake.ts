@@ -11,16 +11,16 @@ import { asTrouble, explain, passes, type Trouble } from '../../domain/trouble.t
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-/** Withings notifies within 2 minutes mostly, and tries twice more in the next 12. An hour later it is no news. */
+/** Withings notifies within 2 minutes mostly, and tries twice more in the next 12. An hour later it is not news. */
 const LONGEST_AGO_MS = 10 * MINUTE_MS;
-/** Clocks differ. A date far ahead would hide what happens until then. */
+/** Clocks differ. A date far ahead would hide all events until then. */
 const LONGEST_AHEAD_MS = 2 * MINUTE_MS;
-/** A restless night has a few an hour. */
+/** A restless night has a few events an hour. */
 const MOST_AN_HOUR = 20;
 const BACKOFF = { firstMs: 1_000, longestMs: 10 * MINUTE_MS };
 
 /**
- * Keeps a notification about a linked person, if it can be news. The log names its caller, and nothing else uses it.
+ * Keeps a notification about a linked person, if it can be news. Only the log uses the caller.
  *
  * @returns true if weighbridge is done with it; false if Withings must send it again
  */
@@ -28,16 +28,16 @@ export type BedIntake = (notification: Notification, caller: string) => Promise<
 
 /**
  * Keeps who is in bed. Nothing signs these notifications and nothing can be fetched to compare them with. So one counts
- * only with a secret in the callback URL, with a date of now, once, and a few times an hour.
+ * only with a secret in the callback URL and a current date, once, and few count an hour.
  *
- * @param ports.hasSecret a caller must know something that a stranger cannot guess
+ * @param ports.hasSecret the callback URL contains a secret that a stranger cannot guess
  */
 export function createBedIntake(ports: {
   readonly beds: BedEvents;
   readonly hasSecret: boolean;
   readonly people: People;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -45,12 +45,12 @@ export function createBedIntake(ports: {
   const { beds, hasSecret, people, clock, random, log, signal } = ports;
   const inTurn = createKeyedMutex();
   const throttle = createThrottle(clock, HOUR_MS, Number.POSITIVE_INFINITY);
-  /** When the events of the last hour came. */
+  /** The arrival times of the last hour's events. */
   const taken = new Map<UserId, readonly number[]>();
-  /** Each person's newest event on its way to the disk, and whether it arrives there. */
+  /** Each person's newest event on its way to the disk, and whether it arrives. */
   const pending = new Map<UserId, { readonly event: BedEvent; readonly kept: Promise<boolean> }>();
 
-  /** @returns true: sent again it would count as little */
+  /** @returns true: a repeated notification would not count either */
   const refuse = (userId: UserId, why: string, caller: string): true => {
     if (!throttle(`${userId} ${why}`)) return true;
     const text = `${nameOf(userId, people)}: ignored a bed notification: ${why} (from ${caller})`;
@@ -66,7 +66,7 @@ export function createBedIntake(ports: {
     return isFull;
   };
 
-  /** On a disk that stays full only each person's newest event waits for room. */
+  /** While the disk stays full, only each person's newest event waits for space. */
   const keep = async (event: BedEvent) => {
     const { userId } = event;
     let reported = '';
@@ -85,7 +85,7 @@ export function createBedIntake(ports: {
     log.info({ event: event.kind, text: what, userid: userId, date: formatTime(event.at, LOCAL_ZONE) });
   };
 
-  /** What it says happened; or why it cannot be news. */
+  /** The event in the notification, or why it cannot be news. */
   const judge = ({ userId, appli, at, deviceId }: Notification): BedEvent | string => {
     const kind = BED_KINDS.get(appli);
     if (!hasSecret) return 'the callback URL has no secret, so anyone can send it';

@@ -15,62 +15,62 @@ import { createQueries } from './queries.ts';
 import { readingsOf } from './readings.ts';
 
 const DAY_MS = 24 * 3_600_000;
-/** A person who has just been linked sees their last weigh-in; years of history do not pour out. */
+/** A newly linked person sees their last weigh-in, not years of history. */
 const FIRST_LOOK_MS = DAY_MS;
-/** How often the groups of the last days are compared with what Withings has, and of how many days. */
+/** How often weighbridge compares recent groups with Withings' groups. */
 const CHECK_EVERY_MS = 7 * DAY_MS;
 const CHECKED_MS = 90 * DAY_MS;
-/** When a check that failed is due again. */
+/** The delay until a failed check is due. */
 const RETRY_CHECK_MS = DAY_MS;
 
-/** What a fetch has brought. */
+/** The result of a fetch. */
 export interface Collected {
-  /** When the groups were taken that Withings has. */
+  /** When the groups that Withings has were taken. */
   readonly taken: readonly Date[];
-  /** How many lines the journal took. */
+  /** How many lines the journal added. */
   readonly added: number;
-  /** When the groups were taken that this answer lacks and the journal has: another answer must lack them as well. */
+  /** When the groups were taken that the journal has and this answer lacks. A second answer must lack them as well. */
   readonly missing: readonly Date[];
-  /** When the groups were taken that are withdrawn now, because two answers lacked them. */
+  /** When the groups were taken that are now withdrawn, because two answers lacked them. */
   readonly withdrawn: readonly Date[];
-  /** Withings has more: what has changed since the cursor is to be asked for. */
+  /** Withings has more: fetch the changes since the cursor. */
   readonly hasMore: boolean;
 }
 
-/** Fetches one person's measures into the journal. Each call either holds everything it asked for, or fails. */
+/** Fetches one person's measures into the journal. Each call either returns all of its range, or fails. */
 export interface Collect {
-  /** Makes sure of an access token, which may take a while; what is asked for meanwhile can still be joined. */
+  /** Gets an access token, which may take a while. Later requests can still join meanwhile. */
   prepare(userId: UserId, options: { readonly urgent: boolean }): Promise<void>;
-  /** What was measured within a window. Finds what Withings has deleted there. */
+  /** Fetches the groups measured within a window. Finds the groups that Withings deleted there. */
   window(userId: UserId, window: TimeWindow, options: { readonly urgent: boolean }): Promise<Collected>;
-  /** What has changed since the last time this was done, and moves the cursor. */
+  /** Fetches the changes since the previous run, and moves the cursor. */
   since(userId: UserId, options: { readonly urgent: boolean }): Promise<Collected>;
   /**
-   * A notification named these windows, and `since` answered it, which does not say what is missing. The check is due
+   * A notification named these windows, and `since` answered it, which does not show missing groups. The check is due
    * at the next reconcile if the journal has groups there.
    */
   suspect(userId: UserId, windows: readonly TimeWindow[]): Promise<void>;
-  /** Whether `check` is due: once a week, where the journal has anything of the last 90 days. */
+  /** Whether `check` is due: once a week, if the journal has anything of the last 90 days. */
   isCheckDue(userId: UserId): Promise<boolean>;
   /**
-   * Finds what Withings has deleted in the last 90 days, and asks for the height. Costs a call each, and where something
-   * is missing, another one at least a minute later. Never fails: a later reconcile checks again.
+   * Finds what Withings deleted in the last 90 days, and fetches the height. Each costs a call. If a group is missing,
+   * a second call follows at least a minute later. Never fails: a later reconcile checks again.
    */
   check(userId: UserId): Promise<void>;
   /** The people for whom the second of these calls is due. */
   awaitCheck(): readonly UserId[];
 }
 
-/** What is kept of an answer when its groups are in the journal. */
+/** The part of an answer that stays in memory after its groups are in the journal. */
 interface Kept extends Pick<Collected, 'taken' | 'added'> {
-  /** Where the next part would begin; undefined where there is none. */
+  /** The start of the next part, or undefined without one. */
   readonly next: number | undefined;
   readonly complete: boolean;
-  /** It came in several pages, and a group may have slipped through between two of them. */
+  /** The answer came in several pages, and a group may be lost between two of them. */
   readonly isPaged: boolean;
   /** Withings sent the oldest changes first, from the first part to the last. */
   readonly isOrdered: boolean;
-  /** When the newest change was made. */
+  /** The time of the newest change. */
   readonly newestMs: number;
 }
 
@@ -94,18 +94,18 @@ export function createCollect(ports: {
   const deletions = createDeletions({ journal, clock });
   /** When the second call of a check is due, by `clock.elapsedMs()`. */
   const secondCheckMs = new Map<UserId, number>();
-  /** The people whose last answer came in pages, and did not move the cursor. */
+  /** The people whose last answer came in pages and did not move the cursor. */
   const readInPages = new Set<UserId>();
 
-  /** A day back, or further where the journal ends earlier. */
+  /** One day ago, or earlier if the journal ends earlier. */
   const firstLook = (userId: UserId, now: Date) => {
     const dayBefore = now.getTime() - FIRST_LOOK_MS;
     return new Date(Math.min(dayBefore, journal.newestModification(userId)?.getTime() ?? dayBefore));
   };
 
   /**
-   * The cursor. Where there is none, the first look becomes the cursor before anything else is journalled: a newer group
-   * would hide what was missed before it. Undefined for a person of whom the journal has nothing.
+   * The cursor. Without one, the first look becomes the cursor before anything else is journalled: a newer group would
+   * hide earlier missed ones. Undefined for a person of whom the journal has nothing.
    */
   const loadCursor = async (userId: UserId): Promise<Date | undefined> => {
     const cursor = await cursors.load(userId);
@@ -120,7 +120,7 @@ export function createCollect(ports: {
       withAccess(userId, { urgent }, (account) => measures.getMeas({ ...account, query: queryOf(), offset })),
     );
 
-  /** Journals a part of an answer. Returns how many lines the journal took. */
+  /** Journals a part of an answer. Returns how many lines the journal added. */
   const keep = async (userId: UserId, answer: MeasureAnswer): Promise<number> => {
     const { updatedAt } = answer;
     const readings = readingsOf(userId, answer.groups, journal);
@@ -139,7 +139,7 @@ export function createCollect(ports: {
     return entries.length;
   };
 
-  /** Journals an answer, each part before the next is asked for. */
+  /** Journals an answer, each part before the call for the next. */
   const keepAll = async (userId: UserId, { parts }: PartedAnswer): Promise<Kept> => {
     const taken: Date[] = [];
     const whole = { added: 0, complete: false, isPaged: false, isOrdered: true, newestMs: 0 };
@@ -157,14 +157,14 @@ export function createCollect(ports: {
     return { ...whole, taken, next };
   };
 
-  /** The same; fails where Withings has more than is asked for at a time. */
+  /** The same. Fails if Withings has more than weighbridge fetches at a time. */
   const keepWhole = async (userId: UserId, fetched: PartedAnswer): Promise<Kept> => {
     const kept = await keepAll(userId, fetched);
     if (kept.next !== undefined) throw brokenOff(kept.next);
     return kept;
   };
 
-  /** An answer in pages counts when the next reconcile gets it again, and it brings nothing new. */
+  /** An answer in pages counts once the next reconcile repeats it without anything new. */
   const isSettled = (userId: UserId, { isPaged, next, added }: Kept): boolean => {
     const isSecond = readInPages.delete(userId);
     if (!isPaged || next !== undefined || (isSecond && added === 0)) return true;
@@ -233,7 +233,7 @@ export function createCollect(ports: {
       const fetched = await fetch(userId, urgent, () => queries.window(window));
       const { taken, added, complete } = await keepWhole(userId, fetched);
       const { missing, withdrawn } = await compare(userId, expected, fetched.first);
-      // Also where this process is killed before the second answer: the check at the next start looks again.
+      // This also covers a kill before the second answer: the check at the next start repeats the comparison.
       if (missing.length > 0) await makeCheckDue(userId);
       return { taken, added: added + withdrawn.length, missing, withdrawn, hasMore: !complete };
     },
@@ -243,17 +243,17 @@ export function createCollect(ports: {
       const cursor = await loadCursor(userId);
       const from = cursor ?? firstLook(userId, clock.now());
       let fetched = await changedSince(from);
-      // Withings' own clock is behind what we asked for: our clock, or the cursor, is wrong.
+      // Withings' clock is behind the query's start: our clock or the cursor is wrong.
       const updatedAt = plausible(fetched.first.updatedAt);
       if (updatedAt !== undefined && updatedAt < from) fetched = await changedSince(firstLook(userId, updatedAt));
       const kept = await keepAll(userId, fetched);
       const hasMore = kept.next !== undefined;
       const collected = { taken: kept.taken, added: kept.added, missing: [], withdrawn: [], hasMore };
       if (!isSettled(userId, kept)) return collected;
-      // Never ahead of either clock: too early costs a few groups asked for again, too late loses them.
+      // The cursor is never ahead of either clock: too early repeats a few groups, too late loses them.
       const answeredMs = plausible(fetched.first.updatedAt)?.getTime() ?? 0;
       const next = Math.min(answeredMs, clock.now().getTime(), readUpTo(kept));
-      // Otherwise the same would come again and again.
+      // Otherwise the same answer would come again and again.
       if (!kept.complete && next <= from.getTime()) throw brokenOff(kept.next);
       if (next > 0 && next !== cursor?.getTime()) await cursors.save(userId, new Date(next));
       return collected;
@@ -267,7 +267,7 @@ export function createCollect(ports: {
     async isCheckDue(userId) {
       const secondMs = secondCheckMs.get(userId);
       if (secondMs !== undefined) return secondMs <= clock.elapsedMs();
-      // Deleted groups as well: what Withings did not share for a while comes back.
+      // Deleted groups count as well: Withings may share them again.
       if (journal.groupsWithin(userId, lastDays()).length === 0) return false;
       const person = await personStates.of(userId);
       return isLookDue(person) || heights.isDue(person);
@@ -293,8 +293,8 @@ function plausible(updatedAt: Date | undefined): Date | undefined {
 }
 
 /**
- * Where an answer breaks off and Withings sent the oldest changes first, it holds what was changed up to its newest one.
- * In another order it says nothing.
+ * If a broken-off answer has the oldest changes first, it is complete up to its newest change. In another order it
+ * proves nothing.
  */
 function readUpTo({ complete, isOrdered, newestMs }: Kept): number {
   if (complete) return Number.POSITIVE_INFINITY;

@@ -10,44 +10,44 @@ import { createFetchQueue, type FetchQueue, type Request, type TakenRequest } fr
 import { isWithin, union } from './queries.ts';
 import type { Scales } from './scales.ts';
 
-/** Attempts at a time. Background work has a limit of its own, so that a person on the scale never waits behind it. */
+/** The most urgent attempts at a time. Background work has its own limit, so a person on the scale never waits. */
 const MOST_URGENT = 4;
 const MOST_BACKGROUND = 2;
-/** How many windows of different days are asked for one by one. */
+/** The most windows of different days that are fetched one by one. */
 const MOST_WINDOWS = 2;
-/** A window wider than this is no weigh-in; the cursor finds what it can be about, and it costs one page. */
+/** A wider window is not a weigh-in. The cursor finds the changes in it at the cost of one page. */
 const WIDEST_WINDOW_MS = 24 * 3_600_000;
 
 const NOTHING: Collected = { taken: [], added: 0, missing: [], withdrawn: [], hasMore: false };
 
-/** Works off one queue per person, at most one fetch at a time in each, and retries for as long as it takes. */
+/** Works off one queue per person, with one fetch at a time in each. Retries for as long as it takes. */
 export interface Collector extends AsyncDisposable {
-  /** There may be something to fetch; without a window, everything since the cursor is asked for. */
+  /** There may be something to fetch. Without a window, it fetches everything since the cursor. */
   notify(userId: UserId, window: TimeWindow | undefined): void;
   /**
-   * Asks for everything since the cursor. Resolves after one attempt, successful or not, or at once where it is not
-   * time for one.
+   * Fetches everything since the cursor. Resolves after one attempt, successful or not, or at once if no attempt is
+   * due.
    *
-   * @param options.urgent a person waits for it; otherwise it is background work
+   * @param options.urgent a person waits for the result; otherwise it is background work
    */
   reconcile(userId: UserId, options?: { readonly urgent: boolean }): Promise<void>;
   /** The people who must link again before anything can be fetched. */
   needLogin(): UserId[];
-  /** The people of whom something was missing: they are to be reconciled again. */
+  /** The people with a missing group, who are due for another reconcile. */
   awaitCheck(): readonly UserId[];
-  /** How long the oldest attempt has been going on; 0 where there is none. */
+  /** The age of the oldest running attempt, or 0 without one. */
   oldestAttemptMs(): number;
 }
 
-/** A queue with the loop that works it off. */
+/** A queue with its loop. */
 interface Worker {
   readonly queue: FetchQueue;
   working: Promise<void> | undefined;
   /** Wakes the loop while it waits for a time. */
   alarm: AbortController | undefined;
-  /** Lets an attempt that waits behind the background's begin among the urgent ones. */
+  /** Moves an attempt that waits in the background to the urgent ones. */
   hurry: (() => void) | undefined;
-  /** Told at the end of the next attempt. */
+  /** Called at the end of the next attempt. */
   waiters: (() => void)[];
 }
 
@@ -55,7 +55,7 @@ export function createCollector(ports: {
   readonly collect: Collect;
   readonly scales: Scales;
   readonly troubles: Pick<Troubles, 'report' | 'over'>;
-  /** Told whenever a fetch has worked. */
+  /** Called after each successful fetch. */
   readonly onContact?: (userId: UserId) => void;
   readonly clock: Clock;
   readonly random: () => number;
@@ -63,7 +63,7 @@ export function createCollector(ports: {
 }): Collector {
   const { collect, scales, troubles, onContact = () => undefined, clock, random, log } = ports;
   const workers = new Map<UserId, Worker>();
-  /** When the attempts that are going on began, in this order. */
+  /** The running attempts, in the order of their starts. */
   const attempts = new Set<{ readonly startedMs: number }>();
   const urgentLimit = pLimit(MOST_URGENT);
   const backgroundLimit = pLimit(MOST_BACKGROUND);
@@ -90,7 +90,7 @@ export function createCollector(ports: {
     const untilDueMs = () => worker.queue.dueMs(clock.elapsedMs()) - clock.elapsedMs();
     for (let waitMs = untilDueMs(); waitMs < Number.POSITIVE_INFINITY && !stopping; waitMs = untilDueMs())
       await (waitMs > 0 ? sleep(worker, waitMs) : attemptInTurn(worker));
-    // Here and not a tick later: a request in between would find no loop at work.
+    // This must not happen a tick later: a request in between would find no running loop.
     worker.working = undefined;
   };
 
@@ -100,7 +100,7 @@ export function createCollector(ports: {
     worker.alarm = undefined;
   };
 
-  /** Makes an attempt when one of the limits lets it. */
+  /** Makes an attempt when one of the limits allows it. */
   const attemptInTurn = (worker: Worker) =>
     new Promise<void>((resolve) => {
       let hasBegun = false;
@@ -128,7 +128,7 @@ export function createCollector(ports: {
     let request: TakenRequest | undefined;
     try {
       checkClock(clock);
-      // Before it is settled what the fetch is about: what is asked for meanwhile joins it.
+      // This comes before `take`, so that later requests can still join the fetch.
       await collect.prepare(userId, { urgent: queue.isUrgent() });
       request = queue.take();
       const isBackground = request.since && !request.urgent;
@@ -139,14 +139,14 @@ export function createCollector(ports: {
       if (isBackground) await lookFurther(userId, isCheckDue);
     } catch (error) {
       if (!stopping) fail(queue, request ?? queue.take(), asTrouble(error));
-      // A failed attempt has taken with it what was asked for meanwhile, and may be the last for an hour.
+      // A failed attempt included the requests that arrived meanwhile, and may be the last for an hour.
       served.push(...waiters.splice(0));
     }
     attempts.delete(started);
     for (const resolve of served) resolve();
   };
 
-  /** What goes along with a reconcile. Never fails. */
+  /** Does the extra work of a reconcile. Never fails. */
   const lookFurther = async (userId: UserId, isCheckDue: boolean) => {
     if (isCheckDue) await collect.check(userId);
     if (!stopping) await scales.follow(userId);
@@ -156,7 +156,7 @@ export function createCollector(ports: {
     const { userId } = queue;
     const startedMs = clock.elapsedMs();
     const { taken, added, missing, withdrawn, hasMore } = await fetch(userId, request);
-    // What is missing once is looked for again, like what is not there yet.
+    // A group that is missing once needs a second look, like a group that has not arrived yet.
     const isOpen = (window: TimeWindow) => {
       const has = (takenAt: Date) => isWithin(window, takenAt);
       return missing.some(has) || !(taken.some(has) || withdrawn.some(has));
@@ -170,9 +170,9 @@ export function createCollector(ports: {
 
   const fetch = async (userId: UserId, { windows, since, urgent, isRetry }: TakenRequest): Promise<Collected> => {
     const narrow = togetherByDay(windows);
-    // Windows of many days may be a stranger's: the cursor finds what is new in them, and costs one page.
+    // Windows of many days may come from a stranger. The cursor finds any changes in them at the cost of one page.
     const isFew = narrow.length > 0 && narrow.length <= MOST_WINDOWS && narrow.every(isNarrow);
-    // After trouble the windows go first: a trouble with the rest must not keep back a fresh weigh-in.
+    // After trouble the windows go first: trouble with the rest must not delay a fresh weigh-in.
     const own = isFew && (!since || isRetry) ? narrow : [];
     let all = NOTHING;
     for (const window of own) all = join(all, await collect.window(userId, window, { urgent }));
@@ -225,7 +225,7 @@ function isNarrow({ start, end }: TimeWindow): boolean {
   return end.getTime() - start.getTime() <= WIDEST_WINDOW_MS;
 }
 
-/** Windows that are one narrow window together become one. */
+/** Joins windows that together are one narrow window. */
 function togetherByDay(windows: readonly TimeWindow[]): readonly TimeWindow[] {
   const sorted = [...windows].sort((one, other) => one.start.getTime() - other.start.getTime());
   const joined: TimeWindow[] = [];

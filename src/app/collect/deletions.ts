@@ -3,33 +3,33 @@ import type { MeasureAnswer, TimeWindow } from '../../domain/measure.ts';
 import type { GroupState, Journal, JournalEntry } from '../../domain/reading.ts';
 import type { UserId } from '../../domain/token.ts';
 
-/** How far apart two answers are that lack a group. */
+/** The least time between two answers that lack a group. */
 export const APART_MS = 60_000;
 /** More missing groups than this, and more than half of all: Withings shares nothing at the moment. */
 const MOST_MISSING = 2;
 
-/** What an answer for a window lacks of what the journal has there. */
+/** The journal's groups in a window that an answer lacks. */
 export interface Comparison {
-  /** Missing for the first time, or less than a minute after that: the window is to be asked for again. */
+  /** The groups missing for the first time, or less than a minute later. The window needs another query. */
   readonly suspects: readonly GroupState[];
-  /** What the journal took back. */
+  /** The groups that the journal took back. */
   readonly withdrawn: readonly JournalEntry[];
 }
 
-/** Finds the groups that Withings has deleted. Two complete answers, at least a minute apart, must lack a group. */
+/** Finds the groups that Withings deleted. Two complete answers, at least a minute apart, must lack a group. */
 export interface Deletions {
-  /** What the journal has within a window. Call it before the question is sent. */
+  /** The journal's groups within a window. Call it before the query is sent. */
   expect(userId: UserId, window: TimeWindow): Expected;
-  /** These groups are there. */
+  /** Notes that Withings has these groups. */
   seen(userId: UserId, answer: MeasureAnswer): void;
   compare(userId: UserId, expected: Expected, answer: MeasureAnswer): Promise<Comparison>;
-  /** Whether so much is missing that it looks like sharing that is paused. */
+  /** Whether so much is missing that sharing looks paused. */
   isDoubtful(expected: Expected, answer: MeasureAnswer): boolean;
 }
 
 export interface Expected {
   readonly groups: readonly GroupState[];
-  /** By `clock.elapsedMs()`. */
+  /** When the query was sent, by `clock.elapsedMs()`. */
   readonly askedMs: number;
 }
 
@@ -40,7 +40,7 @@ export function createDeletions({
   readonly journal: Pick<Journal, 'groupsWithin' | 'withdraw'>;
   readonly clock: Clock;
 }): Deletions {
-  /** When each group was missing first, by `clock.elapsedMs()`. */
+  /** When each group was first missing, by `clock.elapsedMs()`. */
   const missingSinceMs = new Map<UserId, Map<number, number>>();
 
   return {
@@ -76,12 +76,12 @@ export function createDeletions({
   };
 }
 
-/** A part of an answer says nothing about what is missing, nor does the first of several. */
+/** A partial answer proves nothing about missing groups, nor does the first of several parts. */
 function isEvidence(answer: MeasureAnswer): boolean {
   return answer.complete && answer.unreadable.length === 0 && !changedMeanwhile(answer);
 }
 
-/** Whether one of those behind a changed group may have slipped through between two pages. */
+/** Whether a group after a changed one may be lost between two pages. */
 function changedMeanwhile({ groups, updatedAt }: MeasureAnswer): boolean {
   return updatedAt !== undefined && groups.some(({ modifiedAt }) => modifiedAt >= updatedAt);
 }

@@ -4,65 +4,65 @@ import type { UserId } from '../../domain/token.ts';
 import type { Trouble } from '../../domain/trouble.ts';
 import { covers, union } from './queries.ts';
 
-/** Data may reach Withings' database after the notification: when to look again at a window that was empty. */
+/** When to retry an empty window: data may reach Withings' database after the notification. */
 const EMPTY_RETRIES_MS = [15_000, 60_000, 300_000];
-/** When to look a last time. */
+/** When to try a last time. */
 const LAST_CHANCE_MS = 600_000;
-/** The distance between fetches, by how many in a row have brought nothing new: a flood of rumours costs ever less. */
+/** The distance between fetches, by how many in a row brought nothing new. So false notifications cost ever less. */
 const SPACINGS_MS = [SAME_CALL_MS, 60_000, 300_000, 600_000];
-/** How many moments are remembered one by one. */
+/** The most windows that are remembered one by one. */
 const MOST_WINDOWS = 8;
-/** After so long without a fetch, what went before does not count. */
+/** After so long without a fetch, earlier fetches do not count. */
 const QUIET_MS = 900_000;
-/** How many windows may be fetched without that distance, where each asks for something else. */
+/** How many different windows may be fetched without that distance. */
 const AT_ONCE = 2;
 
-/** What one person's fetches are about. */
+/** The content of one person's fetches. */
 export interface Request {
-  /** When something was measured, by what the notifications say. */
+  /** The times of measurement in the notifications. */
   readonly windows: readonly TimeWindow[];
-  /** Everything that has changed since the cursor. */
+  /** Whether to fetch everything since the cursor. */
   readonly since: boolean;
-  /** The person has just stepped on the scale. */
+  /** Whether the person has just stepped on the scale. */
   readonly urgent: boolean;
 }
 
 export interface TakenRequest extends Request {
-  /** The fetch before this one failed. */
+  /** Whether the previous fetch failed. */
   readonly isRetry: boolean;
 }
 
-/** What came of a fetch that worked. */
+/** The result of a successful fetch. */
 export interface Outcome {
   readonly startedMs: number;
   readonly nowMs: number;
-  /** The windows in which there was nothing. */
+  /** The windows without any group. */
   readonly empty: readonly TimeWindow[];
-  /** Something was new to the journal. */
+  /** Whether anything was new to the journal. */
   readonly fruitful: boolean;
 }
 
 /**
- * What one person waits for, and when it may be fetched: coalesces, spaces, backs off. Knows no clock; every time
- * is `clock.elapsedMs()` as the caller reads it.
+ * The requests of one person, and when the fetch may start: coalesces, spaces, backs off. It has no clock; every time
+ * is the caller's `clock.elapsedMs()`.
  */
 export interface FetchQueue {
   readonly userId: UserId;
-  /** The next attempt is due then; never, when nothing is asked for. */
+  /** When the next attempt is due: never without a request. */
   dueMs(nowMs: number): number;
   isUrgent(): boolean;
   needsLogin(): boolean;
-  /** Something new is asked for. */
+  /** Adds a request. */
   ask(request: Request, nowMs: number): void;
-  /** Lets the next attempt be made at once, where waiting was for a login. */
+  /** Lets the next attempt start at once, if it waited for a login. */
   forgetLogin(): void;
-  /** Hands over all that is asked for. Whatever comes after is a new request: this fetch may be too early to see it. */
+  /** Returns all requests as one. Later requests are new, because this fetch may be too early for them. */
   take(): TakenRequest;
   /** The fetch worked. Returns false when it gives up on windows that stay empty. */
   done(request: TakenRequest, outcome: Outcome): boolean;
-  /** The fetch failed; what it was about is asked for again, as everything since the cursor. */
+  /** The fetch failed. Its request becomes one for everything since the cursor. */
   failed(request: TakenRequest, trouble: Trouble, at: { readonly nowMs: number; readonly random: number }): void;
-  /** The fetch failed, and there is no use in another. */
+  /** The fetch failed, and a retry is useless. */
   drop(): void;
 }
 
@@ -70,17 +70,17 @@ export function createFetchQueue(userId: UserId): FetchQueue {
   let windows: readonly TimeWindow[] = [];
   let since = false;
   let urgent = false;
-  /** Something of it is new since the last attempt. */
+  /** Part of the request is new since the last attempt. */
   let asked = false;
-  /** When to try again what has been tried, and before when not even a new request is tried. */
+  /** When to retry, and the time before which even a new request must wait. */
   let retryAtMs = Number.POSITIVE_INFINITY;
   let notBeforeMs = 0;
 
-  /** The request that is being fetched, and whether more was asked for meanwhile. */
+  /** The current request, and whether another arrived meanwhile. */
   let running: TakenRequest | undefined;
   let overtaken = false;
 
-  /** Everything since the cursor has been fetched: what was missed while no daemon ran is there. */
+  /** Everything since the cursor was fetched, including what was missed while no daemon ran. */
   let caughtUp = false;
   let lastFetchMs = Number.NEGATIVE_INFINITY;
   let lastWindows: readonly TimeWindow[] = [];
@@ -92,8 +92,8 @@ export function createFetchQueue(userId: UserId): FetchQueue {
   let login = true;
 
   /**
-   * A burst of any size is one fetch at once and one 12 s later, because a weigh-in is stored in several groups.
-   * What is about another moment does not wait, once; nor does the first look at what was missed.
+   * A burst of any size is one fetch at once and one 12 s later: a weigh-in is stored in several groups. A request
+   * about another moment skips the wait once, and so does the first fetch of missed groups.
    */
   const earliestMs = (nowMs: number) => {
     if (since && !caughtUp) return nowMs;
@@ -119,7 +119,7 @@ export function createFetchQueue(userId: UserId): FetchQueue {
         emptyAnswers = 0;
       }
       overtaken ||= request.windows.length > 0 && running !== undefined && areCovered(request.windows, running.windows);
-      // New rumours begin with short waits, but not once they have proved to be nothing time and again.
+      // New windows begin with short waits, unless earlier ones were empty again and again.
       const isNew = !areCovered(request.windows, [...windows, ...lastWindows]);
       if (isNew && fruitless < SPACINGS_MS.length) emptyAnswers = 0;
       since ||= request.since;
@@ -156,7 +156,7 @@ export function createFetchQueue(userId: UserId): FetchQueue {
       }
       const delayMs = EMPTY_RETRIES_MS[emptyAnswers];
       emptyAnswers += 1;
-      // After a flood of rumours patience is used up, but each of them is looked at once more.
+      // After a flood of false notifications no retries are left, but each window gets one more look.
       const again = delayMs === undefined ? empty.filter((window) => !areCovered([window], lastChances)) : empty;
       lastChances = delayMs === undefined ? again : [];
       if (again.length === 0) return false;
@@ -166,14 +166,14 @@ export function createFetchQueue(userId: UserId): FetchQueue {
     },
     failed(request, trouble, { nowMs, random }) {
       running = undefined;
-      // Waiting for a known time says nothing about how long the next trouble lasts.
+      // A wait of known length does not predict the length of the next trouble.
       if (trouble.waitMs === undefined) failures += 1;
       login = trouble.recovery !== 'login';
       since = true;
       urgent ||= request.urgent;
       windows = merge(windows, request.windows);
       retryAtMs = nowMs + retryDelayMs(trouble, failures, random);
-      // A notification is a sign of life and brings the next try forward, but not where that cannot help.
+      // A notification is a sign of life and brings the retry forward, unless that cannot help.
       const isHopeful = trouble.recovery === 'retry' && trouble.waitMs === undefined;
       notBeforeMs = isHopeful ? Math.min(retryAtMs, nowMs + SAME_CALL_MS) : retryAtMs;
     },
@@ -187,7 +187,7 @@ function areCovered(inner: readonly TimeWindow[], outer: readonly TimeWindow[]):
   return inner.every((one) => outer.some((other) => covers(other, one)));
 }
 
-/** Adds what is not covered yet. What is too much to remember one by one becomes one. */
+/** Adds windows that are not covered yet. Too many windows become one. */
 function merge(known: readonly TimeWindow[], added: readonly TimeWindow[]): readonly TimeWindow[] {
   const all = [...known];
   for (const window of added) if (!areCovered([window], all)) all.push(window);

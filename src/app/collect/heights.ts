@@ -9,7 +9,7 @@ import type { PersonStates } from '../status/person-states.ts';
 import type { WithAccess } from '../tokens/access-tokens.ts';
 
 const DAY_MS = 24 * 3_600_000;
-/** How often Withings is asked for a height. One that is entered meanwhile comes with the usual answers. */
+/** How often weighbridge fetches the height. A newly entered one comes with the usual answers. */
 const ASK_EVERY_MS = 7 * DAY_MS;
 const RETRY_MS = DAY_MS;
 
@@ -18,11 +18,13 @@ export interface Heights {
   /** Takes the height from the groups of any answer. */
   learn(userId: UserId, groups: readonly MeasureGroup[]): Promise<void>;
   isDue(person: Pick<PersonState, 'heightAskedAt'>): boolean;
-  /** Costs one call. A height that is no longer among those of the answer goes. Never fails: without a height there is no body mass index, and that is all. */
+  /**
+   * Costs one call. Removes a height that is gone. Never fails: without a height only the body mass index is missing.
+   */
   ask(userId: UserId): Promise<void>;
 }
 
-/** @param ports.withAccess one for which a refusal says nothing about the login */
+/** @param ports.withAccess makes calls whose refusal does not count against the login */
 export function createHeights(ports: {
   readonly withAccess: WithAccess;
   readonly source: HeightSource;
@@ -66,7 +68,7 @@ export function createHeights(ports: {
   };
 }
 
-/** Also one that was entered when the account was made, which is where most people entered theirs. */
+/** Also accepts a height entered when the account was made, as most people did. */
 function newestIn(groups: readonly MeasureGroup[]): Height | undefined {
   let newest: Height | undefined;
   for (const { attribution, takenAt, measures } of groups) {

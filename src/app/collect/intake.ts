@@ -9,12 +9,12 @@ import type { BedIntake } from './bed-intake.ts';
 import type { Collector } from './collector.ts';
 
 const HOUR_MS = 3_600_000;
-/** How many users that are not linked, and how many categories without a use, are told of in an hour. */
+/** The most unlinked users, and the most unused categories, that are logged in an hour. */
 const MOST_UNKNOWN = 50;
 const MOST_UNUSED = 20;
 
 /**
- * Decides what a notification is worth. Nothing here trusts it, nor its caller, whom only the log names.
+ * Decides what to do with a notification. Nothing here trusts it or its caller, whom only the log names.
  *
  * @returns true if weighbridge is done with it; false if Withings must send it again
  */
@@ -24,13 +24,13 @@ export function createIntake(ports: {
   readonly linkedUsers: LinkedUsers;
   readonly accessTokens: AccessTokens;
   readonly collector: Collector;
-  /** Undefined where `APPLIS` asks for no bed. */
+  /** Undefined if `APPLIS` has no bed category. */
   readonly bed?: BedIntake | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }): Intake {
   const { linkedUsers, accessTokens, collector, bed, clock, log } = ports;
-  // Of their own, so that a stranger who makes up users cannot use up the others.
+  // A separate throttle, so that a stranger with made-up users cannot use up the others.
   const throttleUnknown = createThrottle(clock, HOUR_MS, MOST_UNKNOWN);
   const throttleUnused = createThrottle(clock, HOUR_MS, MOST_UNUSED);
   const throttleUnlinked = createThrottle(clock, HOUR_MS, Number.POSITIVE_INFINITY);

@@ -1,23 +1,23 @@
 import type { MeasureAnswer, MeasureQuery } from '../../domain/measure.ts';
 import { Trouble } from '../../domain/trouble.ts';
 
-/** Some hundred thousand groups: more than a person has. Behind that Withings may go on without end. */
+/** Some hundred thousand groups, more than a person has. Beyond that Withings may go on without end. */
 const MOST_PARTS = 40;
 
-/** An answer of which the first part is there. */
+/** An answer whose first part is there. */
 export interface PartedAnswer {
   readonly first: MeasureAnswer;
   /**
-   * All parts, the first one included. The next one is asked for when the caller is done with the one before, so that
-   * two are never held at once. Where the last of them has a `next`, there is more than weighbridge asks for at a time.
+   * All parts, including the first. The next part is fetched after the caller is done with the previous one, so that
+   * memory never holds two. If the last one has a `next`, there is more than weighbridge fetches at a time.
    */
   parts(): AsyncGenerator<MeasureAnswer>;
 }
 
 /**
- * Asks for the first part, and later for the others by the same query.
+ * Fetches the first part, and later the others by the same query.
  *
- * @param ask may call twice, and takes the query anew for each call: Withings refuses the same arguments
+ * @param ask may call twice, and makes a new query for each call: Withings refuses the same arguments
  */
 export async function askInParts(
   makeQuery: () => MeasureQuery,
@@ -45,7 +45,7 @@ export async function askInParts(
 /**
  * The trouble with an answer that is not whole.
  *
- * @param next of its last part
+ * @param next the `next` of its last part
  */
 export function brokenOff(next: number | undefined): Trouble {
   const [code, what] =

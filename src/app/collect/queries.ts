@@ -1,12 +1,12 @@
 import type { Clock } from '../../domain/clock.ts';
 import type { MeasureQuery, TimeWindow } from '../../domain/measure.ts';
 
-/** Withings does not say whether the bounds of a query belong to it. */
+/** Withings does not document whether a query includes its bounds. */
 const EDGE_MS = 1_000;
-/** Groups may show up a while after their time of change; clients in the field use two hours. */
+/** Groups may show up a while after their time of change; other clients use two hours. */
 const OVERLAP_MS = 2 * 3_600_000;
 
-/** Two windows in one. */
+/** One window around both. */
 export function union(one: TimeWindow | undefined, other: TimeWindow): TimeWindow {
   if (one === undefined) return other;
   const start = Math.min(one.start.getTime(), other.start.getTime());
@@ -28,15 +28,14 @@ export interface Queries {
 }
 
 /**
- * Makes queries whose margins breathe: no two within 12 s have the same arguments, not even when the first
- * was sent by a process that was killed since. Withings answers 601 to the same arguments within 10 s.
- * The margin is taken from the clock in steps of 20 ms, far less than a process needs to start, and comes
- * round after 700 of them.
+ * Makes queries whose margins vary: no two within 12 s have the same arguments, even if a killed process sent the
+ * first. Withings answers 601 to the same arguments within 10 s. The margin follows the clock in steps of 20 ms, far
+ * less than a process needs to start. It repeats after 700 steps.
  */
 export function createQueries(clock: Clock): Queries {
   const steps = 700;
   const stepMs = 20;
-  // Taken once, so that a clock that is set meanwhile does not turn the margin back.
+  // Read once, so that setting the clock does not turn the margin back.
   const startMs = clock.now().getTime() - clock.elapsedMs();
   let last = 0;
   const breath = () => {

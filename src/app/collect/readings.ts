@@ -3,8 +3,8 @@ import { isSure, type Journal, type Reading, toReading } from '../../domain/read
 import type { UserId } from '../../domain/token.ts';
 
 /**
- * The readings of an answer that the journal is to have. A version that was read in part does not replace an older one
- * that was read whole, unless Withings is no longer sure whose it is.
+ * The readings of an answer that belong in the journal. A partly read version replaces a fully read older one only if
+ * Withings is no longer sure of the person.
  */
 export function readingsOf(
   userId: UserId,

@@ -9,30 +9,30 @@ import { dropUnlinked, type LinkedUsers } from '../tokens/linked-users.ts';
 import type { Collector } from './collector.ts';
 import type { Schedule } from './schedule.ts';
 
-/** How often to look for people who were linked by hand, at least. */
+/** The longest time between two looks for people who were linked by hand. */
 const LOOK_MS = 60_000;
-/** And at most. */
+/** The shortest time between two such looks. */
 const LEAST_LOOK_MS = 1_000;
-/** How many people are checked at the same time; the rate limit is what really sets the speed. */
+/** How many people are checked at the same time. The rate limit sets the real speed. */
 const AT_ONCE = 2;
-/** Those who are due together are spread over this share of the interval, and over a minute at most. */
+/** People who are due together are spread over this share of the interval, at most over a minute. */
 const SPREAD = { share: 0.1, mostMs: 60_000 };
 
-/** When a person's turn ended, and how much later than the interval the next one comes. */
+/** The end of a person's turn, and how much later than the interval the next one comes. */
 interface Turn {
   readonly endedMs: number;
   readonly laterMs: number;
 }
 
 /**
- * Asks for everything since each person's cursor: at start, when a person is added or linked again,
- * and every interval even when webhooks work. Runs until the signal aborts.
+ * Fetches everything since each person's cursor: at start, when a person is added or linked again, and every interval,
+ * even when notifications work. Runs until the signal aborts.
  */
 export async function reconcileForever(ports: {
   readonly linkedUsers: LinkedUsers;
   readonly accessTokens: AccessTokens;
   readonly collector: Collector;
-  /** Told of each round. */
+  /** Called in each round. */
   readonly onRound: () => void;
   readonly schedule: Pick<Schedule, 'isPolled' | 'intervalMs' | 'pollMs'>;
   readonly people: People;
@@ -44,7 +44,7 @@ export async function reconcileForever(ports: {
   const lastTurns = new Map<UserId, Turn>();
   const polled = new Map<UserId, boolean>();
   const limit = pLimit(AT_ONCE);
-  /** Of each person whose turn has not come yet, or is now. */
+  /** The turn of each person, waiting or running. */
   const turns = new Map<UserId, Promise<void>>();
 
   const reconcile = async (userId: UserId, share: number) => {
@@ -70,14 +70,14 @@ export async function reconcileForever(ports: {
     log.info({ event: 'polling', text: `${nameOf(userId, ports.people)}: ${text}`, userid: userId, polling: isPolled });
   };
 
-  /** Those whose turn it is, and how long the others have to wait. */
+  /** The people whose turn it is, and how long the others wait. */
   const look = async () => {
     const users = await linkedUsers.refresh();
     for (const each of [lastTurns, polled]) dropUnlinked(each, linkedUsers);
     users.forEach(logChange);
     const nowMs = clock.elapsedMs();
     const refused = collector.needLogin();
-    // The collector itself tries a refused login, once an hour.
+    // The collector itself retries a refused login once an hour.
     const isLeft = (userId: UserId) => refused.includes(userId) && lastTurns.has(userId);
     const expected = users.filter((userId) => !turns.has(userId) && !isLeft(userId));
     const due = expected.filter((userId) => dueMs(userId) <= nowMs);

@@ -12,8 +12,8 @@ const ASK_EVERY_MS = 24 * 3_600_000;
 /** Keeps the scales of each person, with their batteries. */
 export interface Scales {
   /**
-   * Asks Withings where a day has gone by since it was asked about this person. Call it after a fetch that worked. Never
-   * fails, and a refusal says nothing about the login: without an answer the scales stay as they are known.
+   * Fetches a person's scales once a day. Call it after a successful fetch. Never fails, and a refusal does not count
+   * against the login: without an answer the stored scales stay.
    */
   follow(userId: UserId): Promise<void>;
 }
@@ -22,14 +22,14 @@ export function createScales(ports: {
   readonly accessTokens: Pick<AccessTokens, 'get'>;
   readonly source: ScaleSource;
   readonly personStates: Pick<PersonStates, 'of' | 'change'>;
-  /** Everyone who is linked. */
+  /** All linked people. */
   readonly household: () => Promise<readonly UserId[]>;
   readonly people: People;
   readonly clock: Clock;
   readonly log: Log;
 }): Scales {
   const { accessTokens, source, personStates, household, people, clock, log } = ports;
-  /** Two people with one scale: the second sees what the first has told. */
+  /** For two people with one scale, the second sees what the first logged. */
   const inTurn = createKeyedMutex();
 
   const isToldOf = async ({ id }: Scale) => {
@@ -65,9 +65,9 @@ export function createScales(ports: {
       try {
         const { scalesAskedAt } = await personStates.of(userId);
         if (!isPeriodOver(scalesAskedAt, ASK_EVERY_MS, clock.now())) return;
-        // Before the call: a process that is killed on the way asks no second time.
+        // This comes before the call: a process killed on the way does not call a second time.
         await personStates.change(userId, (state) => ({ ...state, scalesAskedAt: clock.now() }));
-        // The fetch before has shown that the token is good. A refusal is about this call, and a new token would not help.
+        // The previous fetch proved the token. A refusal is about this call, and a new token would not help.
         const accessToken = await accessTokens.get(userId, { urgent: false });
         const found = await source.getScales({ userId, accessToken, urgent: false });
         await inTurn('scales', () => learn(userId, found));

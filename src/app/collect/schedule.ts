@@ -2,21 +2,21 @@ import { isPolled, NOTHING_KNOWN, type PersonState } from '../../domain/status.t
 import type { UserId } from '../../domain/token.ts';
 
 /**
- * A little more than `POLL_INTERVAL`: by Withings' clock no two polls are closer than 10 minutes, and a day has at most
- * 141 polls and 8 token refreshes.
+ * A little more than `POLL_INTERVAL`: no two polls are closer than 10 minutes by Withings' clock. A day has at most 141
+ * polls and 8 token refreshes.
  */
 const MARGIN = 1.025;
-/** What a weigh-in may be older than the interval: Withings takes some 2 minutes, and one call may fail. */
+/** How much older than the interval a weigh-in may be: Withings takes some 2 minutes, and one call may fail. */
 const SLACK_MS = 5 * 60_000;
 
-/** How often weighbridge asks for a person's weigh-ins, and how old a fresh one may be. */
+/** How often weighbridge fetches a person's weigh-ins, and how old a fresh one may be. */
 export interface Schedule {
   /** How often it polls. */
   readonly pollMs: number;
   readonly hasCallback: boolean;
   isPolled(userId: UserId): boolean;
   intervalMs(userId: UserId): number;
-  /** A weigh-in older than this is late: `ANNOUNCE_MAX_AGE`, or what was measured since the poll before. */
+  /** A weigh-in older than this is late. It is `ANNOUNCE_MAX_AGE`, or the time since the previous poll. */
   maxAgeMs(userId: UserId): number;
 }
 

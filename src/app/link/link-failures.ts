@@ -1,7 +1,7 @@
 import type { LinkFailed } from '../../domain/link.ts';
 import type { Trouble } from '../../domain/trouble.ts';
 
-/** Why linking has failed, for the person in front of the browser: they may be without a terminal. */
+/** Why linking failed, for the person at the browser, who may have no terminal. */
 
 const AGAIN = 'Ask for a new link: "Add person" on the status page, or "weighbridge login".';
 const OPEN_AGAIN = 'Open the link again.';
@@ -11,7 +11,7 @@ function failed(code: string, title: string, problem: string, remedy: string = A
   return { kind: 'failed', code, title, problem, remedy };
 }
 
-/** Withings' own word for it; a stranger can put any word into the address. */
+/** Withings' own word for the failure. A stranger can put any word into the address. */
 export function refused(error: string): LinkFailed {
   const word = error.replace(/[^\w -]/g, '').slice(0, 40);
   return failed(
@@ -49,9 +49,9 @@ export const CODE_USED = failed(
 );
 
 /**
- * A trouble with Withings or the disk, for the person in front of the browser.
+ * A trouble with Withings or the disk, for the person at the browser.
  *
- * @param redirectSetting which setting the browser came back by
+ * @param redirectSetting the setting whose URL the browser came back to
  */
 export function translate(
   { code, message, hint }: Trouble,

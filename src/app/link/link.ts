@@ -31,38 +31,37 @@ import {
 } from './link-failures.ts';
 
 const DAY_MS = 24 * 3_600_000;
-/** Where to look for the last weigh-in of a person who has not been on the scale lately. */
+/** How many days back to look for the last weigh-in of a person who was not on the scale lately. */
 const LOOK_BACK_DAYS = [30, 400];
-/** One link may need a second try, for a code is good for 30 s; more tries than this are no person's. */
+/** One link may need a second try, for a code is valid for 30 s. A person does not try more often than this. */
 const MOST_CODES = 10;
 
 /** Turns consents into logins. */
 export interface Linker extends AsyncDisposable {
   /**
-   * Takes what the browser brings back: the code is exchanged at once and never twice. The same code brought again
-   * gets the same outcome.
+   * Takes the browser's redirect: exchanges the code at once and never twice. The same code gets the same outcome.
    *
    * @param patience ends the waiting with `working`, not the work
    */
   link(redirect: Redirect, patience: Promise<void>): Promise<LinkOutcome | 'working'>;
 }
 
-/** The process that it works in. */
+/** The process around the linker. */
 export interface LinkerHost {
-  /** Fetches what is new into the journal. */
+  /** Fetches new groups into the journal. */
   readonly fetch: (userId: UserId) => Promise<void>;
   /** The subscription did not work at once. */
   readonly onHitch?: (userId: UserId) => void;
-  /** Told of every outcome with the id of the link, also where the browser does not wait for it any more. */
+  /** Called with every outcome and the id of the link, even if the browser no longer waits for it. */
   readonly onOutcome?: (id: string, outcome: LinkOutcome) => void;
   readonly isDaemon: boolean;
 }
 
-/** What has become of one link. */
+/** The state of one link. */
 interface Consented {
   readonly expiresAt: Date;
   readonly codes: Set<string>;
-  /** The newest code, and what came of it, as soon as something has. */
+  /** The newest code, and its outcome once there is one. */
   attempt: { readonly code: string; readonly work: Promise<LinkOutcome>; outcome: LinkOutcome | undefined } | undefined;
   /** The browser has shown the outcome. */
   isTold: boolean;
@@ -70,15 +69,15 @@ interface Consented {
 
 export interface LinkerPorts extends LinkerHost {
   readonly consent: Consent;
-  /** Where the browser comes back to, exactly as the consent link names it. */
+  /** The redirect URL, exactly as in the consent link. */
   readonly redirectUri: string;
   readonly usedLinks: UsedLinks;
   readonly issuer: Pick<TokenIssuer, 'exchange'>;
   readonly tokens: Pick<TokenStore, 'load'>;
   readonly accessTokens: AccessTokens;
-  /** Undefined where Withings cannot call: weighbridge polls. */
+  /** Undefined if Withings cannot send notifications: weighbridge polls. */
   readonly subscriptions: Pick<Subscriptions, 'repair' | 'leave'> | undefined;
-  /** What Withings shall call about, so that a scope that was not granted is reported. */
+  /** The categories of the wanted notifications, so that a missing scope is reported. */
   readonly applis: readonly number[];
   readonly withAccess: WithAccess;
   readonly measures: MeasureSource;
@@ -110,12 +109,12 @@ export function createLinker(ports: LinkerPorts): Linker {
     try {
       const login = await ports.issuer.exchange(code, ports.redirectUri);
       const { userId } = login;
-      // Before the login counts: a link that has linked a person links no other one, also after a power cut.
+      // This comes before the login counts: a used link links no other person, even after a power cut.
       const claimed = await usedLinks.claim(request.id, userId);
       if (claimed !== 'claimed') return { kind: 'already', userId: claimed };
       const again = (await ports.tokens.load(userId).catch(() => undefined)) !== undefined;
       await ports.accessTokens.adopt(login).catch(async (error) => {
-        // A disk may fail after the login is stored.
+        // The disk may fail after the login is stored.
         const stored = await ports.tokens.load(userId).catch(() => login.refreshToken);
         if (stored !== login.refreshToken) await usedLinks.release(request.id);
         throw error;
@@ -139,7 +138,7 @@ export function createLinker(ports: LinkerPorts): Linker {
     }
   };
 
-  /** The login is safe; what goes wrong from here on costs nothing. */
+  /** The login is stored. Trouble from here on costs nothing. */
   const welcome = async (userId: UserId, subscribe: boolean): Promise<Omit<Linked, 'again' | 'switchLink'>> => {
     const hitches: string[] = [];
     const attempt = async (work: () => Promise<void>) => {
@@ -169,7 +168,7 @@ export function createLinker(ports: LinkerPorts): Linker {
     return { kind: 'linked', userId, lastWeighIn, hitches, subscribed, isDaemon: ports.isDaemon };
   };
 
-  /** Shown and not journalled: a person who has just been linked is not told their history. */
+  /** This weigh-in is shown but not journalled: a new link does not announce the person's history. */
   const lookBack = async (userId: UserId): Promise<WeighIn | undefined> => {
     for (const days of LOOK_BACK_DAYS) {
       const end = clock.now();
@@ -201,7 +200,7 @@ export function createLinker(ports: LinkerPorts): Linker {
     });
   };
 
-  /** What has become of the link that the browser comes back from, with work begun for this code where it may be. */
+  /** The state of the browser's link. Starts the work for this code if allowed. */
   const enter = (code: string, request: ConsentRequest): Consented | LinkOutcome | 'working' => {
     const known = remember(request);
     const { attempt } = known;
@@ -210,7 +209,7 @@ export function createLinker(ports: LinkerPorts): Linker {
       return { kind: 'already', userId: attempt.outcome.userId };
     }
     if (isSame) return known;
-    // Another code of the same link has to wait for what comes of the first.
+    // Another code of the same link waits for the outcome of the first.
     if (attempt !== undefined && attempt.outcome === undefined) return 'working';
     if (known.codes.has(code)) return CODE_USED;
     if (known.codes.size >= MOST_CODES) return STATE_EXPIRED;
@@ -223,7 +222,7 @@ export function createLinker(ports: LinkerPorts): Linker {
       const userId = await usedLinks.userOf(request.id);
       const { attempt } = consented.get(request.id) ?? {};
       const isOurs = attempt !== undefined && (attempt.outcome === undefined || attempt.outcome.kind === 'linked');
-      // Otherwise another process has linked the person, or this one before a restart.
+      // Otherwise another process linked the person, or this one did before a restart.
       return userId === undefined || isOurs ? enter(code, request) : { kind: 'already' as const, userId };
     } catch (error) {
       return explainFailure(error);
@@ -255,7 +254,7 @@ function isWeighIn(reading: Parameters<typeof weightOf>[0]): boolean {
   return weightOf(reading) !== undefined && counts(reading);
 }
 
-/** The code, and the request that it answers; or why it answers none. */
+/** The code and its request, or the reason why there is none. */
 function readRedirect(
   { code, state, error }: Redirect,
   consent: Consent,

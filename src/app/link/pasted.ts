@@ -1,14 +1,14 @@
 import type { Redirect } from '../../domain/link.ts';
 
-/** White space and quotes, also those of a word processor: no address has one of them. */
+/** White space and quotes, also those of a word processor. No address contains them. */
 const NEVER_IN_ADDRESS = /[\s"'`<>‘’“”„‚«»]/g;
 
-/** Without what a copy may bring along. */
+/** The text without what copying may add. */
 export function cleanPasted(text: string): string {
   return text.replace(NEVER_IN_ADDRESS, '');
 }
 
-/** What is in the address that a browser ended on; undefined as long as it has no end that Withings gives it. */
+/** The redirect in the browser's final address. Undefined without the parameters that Withings adds. */
 export function readPasted(address: string): Redirect | undefined {
   if (!URL.canParse(address)) return undefined;
   const { searchParams } = new URL(address);

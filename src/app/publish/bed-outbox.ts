@@ -7,8 +7,8 @@ import type { PublisherTroubles } from '../status/troubles.ts';
 import { createPersist } from './persist.ts';
 
 /**
- * Gives a publisher each bed event: in order, at least once, retrying for as long as it takes. Without an offset it
- * begins with what comes from now on. It sleeps until there is an event.
+ * Delivers each bed event to a publisher: in order, at least once, retrying for as long as it takes. Without an offset
+ * it begins with new events. It sleeps until there is an event.
  */
 export function startBedOutbox(ports: {
   readonly publisher: {
@@ -21,25 +21,25 @@ export function startBedOutbox(ports: {
   readonly troubles: Pick<PublisherTroubles, 'report' | 'over' | 'contacted'>;
   readonly maxAgeMs: number;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly log: Log;
 }): AsyncDisposable {
   const { publisher, beds, offsets, troubles, maxAgeMs, clock, random, log } = ports;
   const { name } = publisher;
   const stopping = new AbortController();
-  /** Ends the delivery in hand. */
+  /** Ends the current delivery. */
   const cutting = new AbortController();
   let wake: () => void = () => undefined;
 
   const persist = createPersist({ troubles, clock, random, signal: stopping.signal });
 
-  /** Saved before anything is delivered: a kill must not pass over what comes meanwhile. */
+  /** The offset is saved before any delivery: after a kill, no event may be skipped. */
   const begin = () =>
     persist(async () => {
       const lastAtStart = await beds.load();
       const known = await offsets.load(name);
-      // A file that was removed begins to count anew.
+      // After the file was removed, numbers start over.
       if (known !== undefined && known <= lastAtStart) return known;
       await offsets.save(name, lastAtStart);
       return lastAtStart;

@@ -1,12 +1,10 @@
 import type { Delivery, DeliveryKind, FeedLine, JournalFeed } from '../../domain/publisher.ts';
 import { combine, counts, isSameWeighIn, type Reading, weightOf } from '../../domain/reading.ts';
 
-/** Lines that follow each other in the journal and are delivered together; one at least. */
+/** Successive lines of the journal that are delivered together, at least one. */
 export type Run = readonly [FeedLine, ...FeedLine[]];
 
-/**
- * Puts the parts of each weigh-in together. History is a run of its own, and so is each line that is taken back or held.
- */
+/** Groups the parts of each weigh-in. History is a separate run, and so is each line that is taken back or held. */
 export function runsOf(lines: readonly FeedLine[]): readonly Run[] {
   const runs: Run[] = [];
   for (const line of lines) {
@@ -24,17 +22,17 @@ function isOrdinary({ reading, history }: FeedLine): boolean {
 }
 
 /**
- * What a run says now.
+ * The delivery of a run in its current state.
  *
  * @param isOld whether a reading is too old to be announced
- * @returns undefined where there is nothing to deliver: history, what does not count any more, or was taken back before
+ * @returns undefined for a run without a delivery: history, lines that no longer count, or were taken back before
  */
 export function describeRun(
   run: Run,
   { contextOf, isOld }: Pick<JournalFeed, 'contextOf'> & { readonly isOld: (reading: Reading) => boolean },
 ): Delivery | undefined {
   if (run[0].history) return undefined;
-  // What stands in the run itself is new: "before" is before the run.
+  // The lines of the run are new: "before" means before the run.
   const { at } = run[0];
   const known = latestVersions(run).map((reading) => ({ reading, ...contextOf({ reading, at }) }));
   const [first, ...others] = known.filter((part) => part.stillCounts === counts(part.reading));
@@ -54,17 +52,17 @@ export function describeRun(
   };
 }
 
-/** A version that Withings has changed meanwhile is passed over. */
+/** Skips a version that Withings changed meanwhile. */
 function latestVersions(run: Run): readonly Reading[] {
   return [...new Map(run.map(({ reading }) => [reading.groupId, reading])).values()];
 }
 
 type Part = Pick<FeedLine, 'reading'> & ReturnType<JournalFeed['contextOf']>;
 
-/** Undefined for what does not count, and did not before: it never counted, or it was taken back by an older line. */
+/** Undefined if the run does not count and did not before: it never counted, or an older line took it back. */
 function kindOf(main: Part, parts: readonly Part[]): DeliveryKind | undefined {
   if (!counts(main.reading)) {
-    // A weight that counted does not any more: for those who heard of it, it is taken back.
+    // A delivered weight no longer counts, so it is taken back.
     if (main.stopsCounting) return 'withdrawn';
     return main.countedBefore || main.reading.withdrawn !== undefined ? undefined : 'held';
   }

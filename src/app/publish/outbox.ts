@@ -15,24 +15,24 @@ import type { PublisherTroubles } from '../status/troubles.ts';
 import { describeRun, type Run, runsOf } from './deliveries.ts';
 import { createPersist } from './persist.ts';
 
-/** How soon what another process has appended (a backfill, a login) is found; what this one appends is known at once. */
+/** How soon the outbox finds another process's lines (a backfill, a login). It gets this process's lines at once. */
 const LOOK_MS = 30_000;
-/** Behind by more than this, some 200 lines, the offset is saved once in `SAVE_EVERY_MS` and not after each delivery. */
+/** If more is undelivered, some 200 lines, the offset is saved once in `SAVE_EVERY_MS`, not after each delivery. */
 const FAR_BEHIND_BYTES = 64 * 1024;
 const SAVE_EVERY_MS = 1_000;
-/** A delivery that only ever meets a defect of ours must not hold up the others, nor get lost in an outage. */
+/** A delivery that always meets our own defect must not block the others, or get lost in an outage. */
 const GIVE_UP_MS = 24 * 3_600_000;
 
 export interface Outbox extends AsyncDisposable {
-  /** How much of the journal has not been delivered, as far as this process knows; undefined until the offset is known. */
+  /** The undelivered bytes of the journal that this process has read. Undefined until the offset is read. */
   readonly behindBytes: number | undefined;
 }
 
 /**
- * Follows the journal from the offset where it left off, and gives its publisher one reading after the other: in order,
- * at least once, retrying for as long as it takes. Without an offset it begins at the end of the journal as it is now.
+ * Follows the journal from its saved offset, and delivers one reading after the other: in order, at least once,
+ * retrying for as long as it takes. Without an offset it begins at the current end of the journal.
  *
- * It ends when it is disposed: nothing new is begun, and the delivery in hand has a few seconds to finish.
+ * Disposing ends it: nothing new begins, and the current delivery has a few seconds to finish.
  */
 export function startOutbox(ports: {
   readonly publisher: Publisher;
@@ -40,7 +40,7 @@ export function startOutbox(ports: {
   readonly offsets: OffsetStore;
   readonly troubles: PublisherTroubles;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly log: Log;
   /** How old a fresh reading of this person may be. */
@@ -50,13 +50,13 @@ export function startOutbox(ports: {
   const { name } = publisher;
   const endAtStart = { ...feed.end(), marks: [] };
   const stopping = new AbortController();
-  /** Ends the delivery in hand. */
+  /** Ends the current delivery. */
   const cutting = new AbortController();
-  /** The troubles of deliveries that are not over: one that was given up on did not end them. */
+  /** The current troubles of deliveries. Giving up on a delivery does not end its troubles. */
   const failing = new Set<string>();
   let alarm: AbortController | undefined;
   let hasGrown = false;
-  /** The offset behind what has been delivered, or passed over. */
+  /** The offset after the delivered or skipped lines. */
   let reached: JournalOffset | undefined;
   let isUnsaved = false;
   let savedMs = Number.NEGATIVE_INFINITY;
@@ -69,7 +69,7 @@ export function startOutbox(ports: {
     savedMs = clock.elapsedMs();
   };
 
-  /** Where to begin. It is saved before anything is delivered: a kill must not pass over what comes meanwhile. */
+  /** The first offset. It is saved before any delivery: after a kill, no line may be skipped. */
   const begin = () =>
     persist(async () => {
       const known = await offsets.load(name);
@@ -82,7 +82,7 @@ export function startOutbox(ports: {
     return now.getTime() - takenAt.getTime() > maxAgeMs(userId) || !isPlausible(now);
   };
 
-  /** Age and context are those of each try. */
+  /** Each try computes age and context anew. */
   const deliver = async (run: Run) => {
     const startedMs = clock.elapsedMs();
     const isGivenUp = ({ code, recovery }: Trouble) =>
@@ -97,7 +97,7 @@ export function startOutbox(ports: {
       await persist(attempt, failing, isGivenUp);
     } catch (error) {
       const trouble = asTrouble(error);
-      // What a stop has cut off fails for no reason of its own.
+      // A delivery that a stop cut off has no failure of its own.
       if (cutting.signal.aborted || !isGivenUp(trouble)) throw error;
       const [{ reading }] = run;
       const text = `skipped weigh-in ${reading.groupId} after repeated errors: ${explain(trouble)}`;
@@ -105,7 +105,7 @@ export function startOutbox(ports: {
     }
   };
 
-  /** Delivers the lines of one page, and returns the offset behind them. */
+  /** Delivers the lines of one page, and returns the offset after them. */
   const turnPage = async (from: JournalOffset): Promise<JournalOffset> => {
     const page = await persist(() => feed.read(from));
     if (page.from !== from) isUnsaved = true;
@@ -123,7 +123,7 @@ export function startOutbox(ports: {
     return end;
   };
 
-  /** A weigh-in may go on behind the page. Its run is left to the next page, unless it is all there is. */
+  /** A weigh-in may continue after the page. Its run is left to the next page, unless it is the only one. */
   const wholeRuns = (page: JournalPage): { readonly runs: readonly Run[]; readonly next: JournalOffset } => {
     const runs = runsOf(page.lines);
     const before = runs.at(-2)?.at(-1);
@@ -173,7 +173,7 @@ export function startOutbox(ports: {
     } catch (error) {
       if (!stopping.signal.aborted) throw error;
     }
-    // Where even this fails, a few are delivered again.
+    // If even this fails, a few are delivered a second time.
     if (isUnsaved && reached !== undefined) await save(reached).catch(() => undefined);
   };
 

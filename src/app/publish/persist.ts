@@ -3,15 +3,15 @@ import { retry } from '../../domain/retry.ts';
 import type { Trouble } from '../../domain/trouble.ts';
 import type { PublisherTroubles } from '../status/troubles.ts';
 
-/** A broker that restarts is back within seconds; one that is away for days is asked every ten minutes. */
+/** A restarting broker is back within seconds. weighbridge retries one that is away for days every ten minutes. */
 const BACKOFF = { firstMs: 1_000, longestMs: 600_000 };
 
 /**
- * Retries work for as long as it takes, and reports what it meets.
+ * Retries work for as long as it takes, and reports its troubles.
  *
  * @param met the codes of the troubles that are over when the work is done
- * @param isGivenUp which troubles end the retries
- * @throws what is given up on; the reason of the signal
+ * @param isGivenUp the troubles that end the retries
+ * @throws the trouble that ends the retries; the reason of the signal
  */
 export type Persist = <T>(
   work: () => Promise<T>,
@@ -22,7 +22,7 @@ export type Persist = <T>(
 export function createPersist(ports: {
   readonly troubles: Pick<PublisherTroubles, 'report' | 'over'>;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly signal: AbortSignal;
 }): Persist {

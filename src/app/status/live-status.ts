@@ -23,43 +23,43 @@ import { dropUnlinked, type LinkedUsers } from '../tokens/linked-users.ts';
 import { describeSubscription, type StoredStatus } from './stored-status.ts';
 import type { CurrentTrouble, PublisherTroubles, Troubles } from './troubles.ts';
 
-/** For so long the list of who is linked is taken as it was. */
+/** How long the list of linked people is reused. */
 const LOOK_AGAIN_MS = 5_000;
-/** And for so long a look waits for the files. A disk that hangs shall not keep anyone from asking. */
+/** How long a look waits for the files. A hanging disk must not block a status request. */
 const LOOK_WAIT_MS = 5_000;
-/** How many people's files are read at the same time. */
+/** The most people whose files are read at the same time. */
 const AT_ONCE = 16;
-/** What may pass by itself is a reason for alarm after this; by then it was tried five times. */
+/** Trouble that may pass counts as lasting after this. By then there were five tries. */
 const LASTING_MS = 15 * 60_000;
-/** Longer without contact than so many intervals, and a person should look. */
+/** After so many intervals without contact, a person should look. */
 const SILENT_INTERVALS = 2;
-/** But not after a short outage, where the interval is short. */
+/** The least silence to report: with a short interval, a short outage does not count. */
 const SILENT_MS = 3_600_000;
 
 /**
- * What the daemon knows of each person now. A person's files are read when they are seen first, and again where a login
- * was refused in an earlier life, for it may have been replaced; what happens since then is told here and remembered.
+ * The current state of each person in the daemon. It reads a person's files at first sight. It reads them again if an
+ * earlier process noted a refused login, which may be replaced. Later events are reported here and remembered.
  */
 export interface LiveStatus {
-  /** Withings has sent a notification about a user, linked or not. */
+  /** Withings sent a notification about a user, linked or not. */
   notified(userId: UserId): void;
-  /** A fetch has worked. */
+  /** A fetch succeeded. */
   contacted(userId: UserId): void;
   look(): Promise<Status>;
-  /** Calls `wake` at each of those, until it is disposed. */
+  /** Calls `wake` at each of these events, until it is disposed. */
   onChange(wake: () => void): Disposable;
 }
 
-/** A publisher as its outbox and its troubles know it. */
+/** A publisher's state, from its outbox and its troubles. */
 export interface PublisherSource {
   readonly name: string;
   readonly troubles: Pick<PublisherTroubles, 'current' | 'contact'>;
-  /** Undefined until its offset in the journal is known. */
+  /** Undefined until its offset in the journal is read. */
   readonly behindBytes: number | undefined;
 }
 
 interface Seen {
-  /** When first, by `clock.elapsedMs()`. */
+  /** The time of the first look, by `clock.elapsedMs()`. */
   readonly sinceMs: number;
   readonly stored: StoredStatus;
 }
@@ -67,15 +67,15 @@ interface Seen {
 export function createLiveStatus(ports: {
   readonly linkedUsers: LinkedUsers;
   readonly readStoredStatus: (userId: UserId) => Promise<StoredStatus>;
-  /** A person's state as this process has last read or changed it. */
+  /** A person's state as this process last read or changed it. */
   readonly remembered: (userId: UserId) => PersonState | undefined;
   readonly troubles: readonly Pick<Troubles, 'current'>[];
-  /** Those that are configured. */
+  /** The configured publishers. */
   readonly publishers: () => readonly PublisherSource[];
   readonly journal: Pick<Journal, 'lastWeighIn' | 'heldOf'>;
   readonly unreadable: Pick<UnreadableStore, 'countOf'>;
   readonly derive: Derive;
-  /** Undefined where `APPLIS` asks for no bed. */
+  /** Undefined if `APPLIS` has no bed category. */
   readonly beds?: Pick<BedEvents, 'newest'> | undefined;
   readonly people: People;
   readonly schedule: Pick<Schedule, 'isPolled' | 'intervalMs' | 'hasCallback' | 'pollMs'>;
@@ -85,7 +85,7 @@ export function createLiveStatus(ports: {
     ports;
   const startedMs = clock.elapsedMs();
   const fileLimit = pLimit(AT_ONCE);
-  /** Times by `clock.elapsedMs()`, of those who are linked. */
+  /** The last notification of each linked person, by `clock.elapsedMs()`. */
   const notifiedMs = new Map<UserId, number>();
   const contactedMs = new Map<UserId, number>();
   let seen: ReadonlyMap<UserId, Seen> = new Map();
@@ -100,7 +100,7 @@ export function createLiveStatus(ports: {
   const isSure = (userId: UserId, { login }: StoredStatus) =>
     login.state === 'works' || login.state === 'not_tried' || contactedMs.has(userId);
 
-  /** Who is linked, with what their files say where that is not known better. */
+  /** The linked people, with the content of their files unless memory is newer. */
   const see = async (): Promise<ReadonlyMap<UserId, Seen>> => {
     const users = [...(await linkedUsers.refresh())].sort((one, other) => Number(one) - Number(other));
     const found = await fileLimit.map(users, async (userId): Promise<[UserId, Seen]> => {
@@ -135,7 +135,7 @@ export function createLiveStatus(ports: {
   const momentOf = (atMs: number | undefined) => (atMs === undefined ? undefined : ago(clock.elapsedMs() - atMs));
   const ageMs = (at: Date) => Math.max(0, clock.now().getTime() - at.getTime());
 
-  /** What this process has seen happen goes before what the files say. */
+  /** Events in this process outweigh the files. */
   const loginOf = (userId: UserId, { needsLogin }: PersonState, isRefused: boolean): LoginState | undefined => {
     if (needsLogin !== undefined && isRefused) return { state: 'needs_login', ...needsLogin };
     return needsLogin === undefined && contactedMs.has(userId) ? { state: 'works' } : undefined;
@@ -161,7 +161,7 @@ export function createLiveStatus(ports: {
     };
   };
 
-  /** For any reason, and also where no trouble was noticed. */
+  /** The silence counts for any reason, even without a known trouble. */
   const silenceOf = ({ userId, login, lastContact }: PersonStatus): TroubleStatus[] => {
     const { at: since, agoMs } = lastContact ?? ago(clock.elapsedMs() - (seen.get(userId)?.sinceMs ?? startedMs));
     const limitMs = Math.max(SILENT_INTERVALS * schedule.intervalMs(userId), schedule.isPolled(userId) ? SILENT_MS : 0);
@@ -193,13 +193,13 @@ export function createLiveStatus(ports: {
     };
   };
 
-  /** A person who has linked again does not need to, also before a fetch has shown it. */
+  /** A person who linked again need not do so, even before a fetch proves it. */
   const isRepaired = (userId: UserId, each: CurrentTrouble): boolean => {
     const linkedAt = remembered(userId)?.linkedAt;
     return isAboutLogin(each) && linkedAt !== undefined && linkedAt > ago(clock.elapsedMs() - each.sinceMs).at;
   };
 
-  /** Those of people who are there, and each once: fetches and subscriptions may both have noticed. */
+  /** The troubles of linked people, each once: fetches and subscriptions may both report one. */
   const troublesOf = (current: readonly CurrentTrouble[]): CurrentTrouble[] => {
     const found = new Map<string, CurrentTrouble>();
     for (const each of current) {

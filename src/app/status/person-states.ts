@@ -3,31 +3,31 @@ import type { Log } from '../../domain/log.ts';
 import type { PersonState, PersonStore } from '../../domain/status.ts';
 import type { UserId } from '../../domain/token.ts';
 
-/** What is known of each person beyond the life of this process. */
+/** The state of each person that outlives this process. */
 export interface PersonStates {
   of(userId: UserId): Promise<PersonState>;
-  /** The state as this process has last read or changed it, without touching the disk. */
+  /** The state as this process last read or changed it, without disk access. */
   remembered(userId: UserId): PersonState | undefined;
   /**
-   * Writes nothing where nothing has changed. Where the disk does not take the state, that is logged once, and
-   * this process goes on with the state until the file says something else.
+   * Writes nothing if nothing changed. If the disk does not take the state, that is logged once. This process then
+   * keeps the state until the file differs.
    */
   change(userId: UserId, change: (before: PersonState) => PersonState): Promise<void>;
 }
 
 export function createPersonStates({ people, log }: { readonly people: PersonStore; readonly log: Log }): PersonStates {
   const known = new Map<UserId, PersonState>();
-  // Otherwise a read that runs beside a change would remember what was there before.
+  // Otherwise a read during a change would remember the old state.
   const inTurn = createKeyedMutex();
 
-  /** What could not be saved, and what the file said then. */
+  /** The unsaved states, each with the content of the file at that time. */
   const unsaved = new Map<UserId, { readonly state: PersonState; readonly stored: string }>();
 
   const read = async (userId: UserId) => {
     const loaded = await people.load(userId);
     const stored = JSON.stringify(loaded);
     const waiting = unsaved.get(userId);
-    // Another process has written meanwhile.
+    // Another process wrote meanwhile.
     if (waiting?.stored !== stored) unsaved.delete(userId);
     const state = unsaved.get(userId)?.state ?? loaded;
     known.set(userId, state);

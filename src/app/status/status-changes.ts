@@ -3,26 +3,26 @@ import type { JournalFeed } from '../../domain/publisher.ts';
 import type { Status } from '../../domain/status.ts';
 import type { LiveStatus } from './live-status.ts';
 
-/** How often to look for what changes without a sign: a file, a trouble, what another process does. */
+/** How often to look for silent changes: a file, a trouble, the work of another process. */
 const LOOK_MS = 5_000;
-/** One weigh-in is up to four groups; they are told of together. */
+/** One weigh-in is up to four groups, which are sent together. */
 const SETTLE_MS = 200;
 /**
- * What differs from look to look without meaning anything: ages, times that are calculated from them, and the texts of
- * troubles, which have such times in them. The code says which trouble it is.
+ * Fields that differ from look to look without a meaning: ages, times calculated from them, and the texts of troubles,
+ * which contain such times. The code identifies the trouble.
  */
 const FLOWING: ReadonlySet<string> = new Set(['agoMs', 'uptimeMs', 'at', 'since', 'startedAt', 'text']);
 
-/** Tells those who watch when what there is to see has changed. Without watchers it does nothing. */
+/** Notifies watchers when the status or the page changes. Without watchers it does nothing. */
 export interface StatusChanges {
   watch(onChange: () => void): Disposable;
 }
 
-/** @param ports.lookForMore takes in what other processes have appended to the journal */
+/** @param ports.lookForMore reads what other processes appended to the journal */
 export function createStatusChanges(ports: {
   readonly liveStatus: Pick<LiveStatus, 'look' | 'onChange'>;
   readonly lookForMore: () => Promise<void>;
-  /** What else there is to see, as something to be compared. */
+  /** The rest of the page, as a comparable value. */
   readonly examine: () => Promise<unknown>;
   readonly feed: Pick<JournalFeed, 'onGrowth'>;
   readonly clock: Clock;
@@ -34,13 +34,13 @@ export function createStatusChanges(ports: {
   let isLooking = false;
   let known: string | undefined;
 
-  // What cannot be examined is told of where the page is drawn.
+  // The page itself reports what cannot be examined.
   const see = async () => fingerprint(await liveStatus.look()) + JSON.stringify(await examine().catch(() => undefined));
 
   const settle = async () => {
     isSettling = true;
     await clock.sleep(SETTLE_MS, signal);
-    // What is told of now is no news at the next look.
+    // A change that is sent now is not news at the next look.
     known = await see();
     isSettling = false;
     for (const onChange of watchers) onChange();
@@ -59,7 +59,7 @@ export function createStatusChanges(ports: {
       if (known !== undefined && found !== known) tell();
       known = found;
       await clock.sleep(LOOK_MS, signal);
-      // What is wrong with the journal is told of where it is written to.
+      // Writing to the journal reports its troubles.
       await lookForMore().catch(() => undefined);
     }
     isLooking = false;

@@ -9,11 +9,11 @@ import {
 import type { AccessStore, TokenStore, UserId } from '../../domain/token.ts';
 import { asTrouble } from '../../domain/trouble.ts';
 
-/** What the files say of one person, whether a daemon is running or not. */
+/** One person's status from the files, with or without a running daemon. */
 export interface StoredStatus {
   readonly person: PersonState;
   readonly login: LoginState;
-  /** By the cursor: when everything was fetched last. */
+  /** When everything was last fetched, by the cursor. */
   readonly lastContact: Date | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface StoredStatusPorts {
   readonly loginWritten: (userId: UserId) => Promise<Date | undefined>;
 }
 
-/** Reads and writes nothing; what cannot be read counts as not known. */
+/** Reads, but never writes. An unreadable file counts as unknown. */
 export async function readStoredStatus(ports: StoredStatusPorts, userId: UserId): Promise<StoredStatus> {
   const person = await ports.people.load(userId);
   const lastContact = await ports.cursors.load(userId).catch(() => undefined);
@@ -34,8 +34,8 @@ export async function readStoredStatus(ports: StoredStatusPorts, userId: UserId)
 }
 
 /**
- * A stored login that an access token came with is one that Withings has handed out. Any other was put there by a
- * person and has not been tried, also where the one before it was refused.
+ * A stored login with an access token came from Withings. Any other was put there by a person and is untried, even if
+ * the one before it was refused.
  */
 async function readLogin(ports: StoredStatusPorts, userId: UserId, { needsLogin }: PersonState): Promise<LoginState> {
   try {

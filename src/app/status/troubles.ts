@@ -5,17 +5,17 @@ import type { UserId } from '../../domain/token.ts';
 import { explain, passes, type Trouble } from '../../domain/trouble.ts';
 import type { PersonStates } from './person-states.ts';
 
-/** A trouble that lasts is told again after this time: never silent, never a flood. */
+/** A lasting trouble is logged again after this time: never silent, never a flood. */
 const REMIND_MS = 6 * 3_600_000;
 
 /** A trouble that is not over. */
 export interface CurrentTrouble {
-  /** Undefined where it concerns everyone. */
+  /** Undefined if it concerns everyone. */
   readonly userId: UserId | undefined;
   readonly trouble: Trouble;
-  /** As it is told. */
+  /** The text of the log line. */
   readonly text: string;
-  /** By `clock.elapsedMs()`. */
+  /** When the trouble began, by `clock.elapsedMs()`. */
   readonly sinceMs: number;
 }
 
@@ -30,7 +30,7 @@ interface Ports {
   readonly log: Log;
 }
 
-/** Tells each trouble once, reminds of it while it lasts, and says when it is over. A trouble is known by its key. */
+/** Logs each trouble once, reminds of it while it lasts, and logs its end. The key identifies a trouble. */
 function createTold({ clock, log }: Ports) {
   const told = new Map<string, Told>();
   return {
@@ -65,7 +65,7 @@ function createTold({ clock, log }: Ports) {
   };
 }
 
-/** What works again, by the code of the trouble. */
+/** The recovery messages, by the code of the trouble. */
 const RECOVERED: Readonly<Record<string, string>> = {
   unreachable: 'Withings can be reached',
   bad_answer: 'Withings answers',
@@ -91,9 +91,9 @@ function recovered({ code, recovery }: Trouble, about: string): string {
 /** The troubles of fetching for people, or of their subscriptions. */
 export interface Troubles {
   report(userId: UserId, trouble: Trouble): void;
-  /** Everything this user's weigh-ins need has just worked. */
+  /** Everything that this user's weigh-ins need has just worked. */
   over(userId: UserId): void;
-  /** Those that are not over, in the order in which they began. */
+  /** The current troubles, in the order in which they began. */
   current(): readonly CurrentTrouble[];
 }
 
@@ -103,7 +103,7 @@ export function createTroubles({
   ...ports
 }: Ports & {
   readonly people: People;
-  /** Where a login that does not work any more is noted, beyond the life of this process. */
+  /** Keeps the note of a login that no longer works after this process ends. */
   readonly personStates?: Pick<PersonStates, 'change'>;
 }): Troubles {
   const told = createTold(ports);
@@ -140,7 +140,7 @@ const EVERYONES: ReadonlySet<string> = new Set([
   'read_only',
 ]);
 
-/** An outage or a full disk concerns everyone and need not be told for each person; a login is one person's. */
+/** An outage or a full disk concerns everyone and is not logged for each person. A login concerns one person. */
 export function concernsEveryone({ code }: Trouble): boolean {
   return EVERYONES.has(code);
 }
@@ -149,16 +149,16 @@ function keyOf(userId: UserId, trouble: Trouble): string {
   return concernsEveryone(trouble) ? trouble.code : `${trouble.code} ${userId}`;
 }
 
-/** A publisher's troubles, which concern everyone, and whether its other side is there. */
+/** A publisher's troubles, which concern everyone, and whether its other side is reachable. */
 export interface PublisherTroubles {
   report(trouble: Trouble): void;
-  /** The troubles of these codes. */
+  /** The troubles with these codes are over. */
   over(codes: ReadonlySet<string>): void;
-  /** The other side is there: it has taken a connection, or a reading. */
+  /** The other side accepted a connection or a reading. */
   contacted(): void;
-  /** Those that are not over, in the order in which they began. */
+  /** The current troubles, in the order in which they began. */
   current(): readonly CurrentTrouble[];
-  /** When the other side was last there, and since when it is without a trouble in between; by `clock.elapsedMs()`. */
+  /** When the other side last responded, and since when without trouble, by `clock.elapsedMs()`. */
   readonly contact: { readonly lastMs: number; readonly sinceMs: number } | undefined;
 }
 

@@ -4,30 +4,30 @@ import { isPersonWell, type Status } from '../../domain/status.ts';
 
 /** The round over all people comes every minute. */
 const ROUND_LIMIT_MS = 10 * 60_000;
-/** Every call has a time limit and a turn; no attempt takes anything like it. */
+/** Every call has a time limit and a turn, so every attempt is far shorter. */
 const ATTEMPT_LIMIT_MS = 60 * 60_000;
-/** A card that is wearing out takes seconds. */
+/** A worn-out card takes seconds. */
 const FILES_LIMIT_MS = 3 * 60_000;
-/** How long a file operation may take without a line in the log, and how often to look. */
+/** How long a file operation may take without a line in the log, and how often to check. */
 const HANG_MS = 30_000;
 const HANG_LOOK_MS = 10_000;
-/** How often to report the status where systemd expects no sign of life. */
+/** How often to report the status if systemd expects no sign of life. */
 const STATUS_MS = 60_000;
 
-/** Whether the work goes on: not whether it succeeds, but whether it would be done. */
+/** Whether the work goes on, regardless of success. */
 export interface Liveness {
   /** Another round over all people begins. */
   beat(): void;
-  /** What has come to a standstill, in words; undefined while nothing has. */
+  /** The stuck work, in words. Undefined while all work goes on. */
   stuck(): string | undefined;
 }
 
-/** A file operation that has not ended: what it does, and for how long. */
+/** A running file operation: what it does, and for how long. */
 type FileWait = { readonly doing: string; readonly ms: number } | undefined;
 
 /**
- * @param oldestAttemptMs how long the oldest attempt to fetch has been going on
- * @param silentFiles what hangs where no file operation ends any more
+ * @param oldestAttemptMs the age of the oldest running fetch attempt
+ * @param silentFiles the hanging operation, if no file operation ends any more
  */
 export function createLiveness(
   clock: Clock,
@@ -52,7 +52,7 @@ export function createLiveness(
   };
 }
 
-/** Logs a file operation that hangs, once, and its end. The caller that waits for it cannot. */
+/** Logs a hanging file operation once, and its end. The waiting caller cannot. */
 export async function reportHangs(ports: {
   readonly longest: () => FileWait;
   readonly clock: Clock;
@@ -77,11 +77,11 @@ export async function reportHangs(ports: {
 
 /**
  * Reports to systemd that this process is ready, that it is alive, its status, and when it stops. The event loop itself
- * gives the sign of life, and only while the work goes on: at a standstill systemd ends the process and starts another.
+ * sends the sign of life, and only while the work goes on. At a standstill systemd restarts the process.
  */
 export async function reportToSystemd(ports: {
   readonly notify: (lines: readonly string[]) => Promise<void>;
-  /** How long systemd waits for a sign of life; undefined where it does not. */
+  /** How long systemd waits for a sign of life. Undefined if it does not wait. */
   readonly watchdogMs: number | undefined;
   readonly liveness: Pick<Liveness, 'stuck'>;
   readonly look: () => Promise<Status>;
@@ -125,14 +125,14 @@ export async function reportToSystemd(ports: {
   await notify('READY=1');
   while (!signal.aborted) {
     if (watchdogMs !== undefined) await showLife();
-    // Not waited for: it reads files, and a slow card is no standstill.
+    // Do not wait for it: it reads files, and a slow card is not a standstill.
     void tellStatus();
     await clock.sleep(watchdogMs === undefined ? STATUS_MS : watchdogMs / 2, signal);
   }
   await notify('STOPPING=1', 'STATUS=stopping');
 }
 
-/** For every user of this machine, who may ask systemd: neither names nor weights. */
+/** Every user of this machine can read it through systemd, so it has no names or weights. */
 export function describe({ people, troubles }: Pick<Status, 'people' | 'troubles'>, timeZone: string): string {
   if (people.length === 0) return 'no person is linked yet (run "weighbridge login")';
   const parts = [people.length === 1 ? '1 person linked' : `${people.length} people linked`];

@@ -9,32 +9,32 @@ import { SCOPE_MISSING, type Subscriptions } from './subscriptions.ts';
 
 /** How often to look whose turn it is. */
 const LOOK_MS = 30_000;
-/** A trouble that concerns everyone is told of by the fetches, unless it lasts here. */
+/** The fetches log a trouble that concerns everyone, unless it lasts here. */
 const PATIENT_FAILURES = 3;
 
-/** When a person's turn is, and how often it has failed in a row. */
+/** The time of a person's turn, and how often it failed in a row. */
 interface Plan {
   readonly dueMs: number;
   readonly failures: number;
 }
 
-/** Sees to it that Withings sends notifications. */
+/** Ensures that Withings sends notifications. */
 export interface Keeper {
   /** Checks each person's subscriptions until the signal aborts. */
   run(): Promise<void>;
-  /** The person has linked: their turn is now, not in hours. */
+  /** The person linked: their turn is now, not in hours. */
   soon(userId: UserId): void;
 }
 
 /**
- * At start, when a person is added or can be asked about again, and every interval, for Withings drops subscriptions
- * without a word. What fails is retried without end.
+ * Checks at start, when a person is added or has linked again, and every interval, for Withings silently drops
+ * subscriptions. Failures are retried without end.
  */
 export function createKeeper(ports: {
   readonly subscriptions: Pick<Subscriptions, 'keep'>;
   readonly linkedUsers: LinkedUsers;
   readonly collector: Pick<Collector, 'needLogin'>;
-  /** Of the subscriptions alone: what is over for the fetches may last here. */
+  /** The troubles of the subscriptions only: one that is over for the fetches may last here. */
   readonly troubles: Pick<Troubles, 'report' | 'over'>;
   readonly intervalMs: number;
   readonly clock: Clock;
@@ -63,7 +63,7 @@ export function createKeeper(ports: {
     for (const userId of users) {
       if (signal.aborted) return;
       const { dueMs, failures } = plans.get(userId) ?? { dueMs: 0, failures: 0 };
-      // A person who must link again is not asked about, and first of all when they have.
+      // A person who must link again has no turn, and is first after linking.
       if (collector.needLogin().includes(userId)) plans.delete(userId);
       else if (dueMs <= clock.elapsedMs()) plans.set(userId, await keep(userId, failures));
     }
@@ -71,10 +71,10 @@ export function createKeeper(ports: {
 
   return {
     async run() {
-      // The process before this one may have asked right before it ended.
+      // The previous process may have called right before it ended.
       await clock.sleep(SAME_CALL_MS, signal);
       while (!signal.aborted) {
-        // A directory that cannot be read is told of by the reconcile.
+        // The reconcile reports an unreadable directory.
         if (isPlausible(clock.now())) await look().catch(() => undefined);
         await clock.sleep(LOOK_MS, signal);
       }

@@ -16,27 +16,27 @@ import { asTrouble, Trouble } from '../../domain/trouble.ts';
 import type { PersonStates } from '../status/person-states.ts';
 import type { WithAccess } from '../tokens/access-tokens.ts';
 
-/** Withings asks for the callback's head on each subscribe, and rapid ones fail more often: clients in the field wait 5 s. */
+/** Withings sends a HEAD request on each subscribe, and rapid ones fail more often: other clients wait 5 s. */
 const BETWEEN_SUBSCRIBES_MS = 5_000;
 const BETWEEN_REVOKES_MS = 1_000;
-/** Of the trouble that the person has not granted what a category needs. */
+/** The code of the trouble that the person did not grant the scope of a category. */
 export const SCOPE_MISSING = 'scope_missing';
-/** In one round; the next one goes on. All categories under several old URLs are fewer. */
+/** The most removals in one round; the next round continues. All categories under several old URLs are fewer. */
 const MOST_REVOKES = 50;
 
 type Urgency = { readonly urgent: boolean };
 
-/** What Withings sends this daemon notifications about. Every call here may fail with a `Trouble`. */
+/** This daemon's subscriptions at Withings. Every call here may fail with a `Trouble`. */
 export interface Subscriptions {
   list(userId: UserId, options: Urgency): Promise<readonly Subscription[]>;
   /**
-   * Adds what is missing, and then removes what led here once and does not any more. Subscriptions that are not ours
-   * are not touched.
+   * Adds missing subscriptions, and then removes those with an old URL of ours. It does not touch subscriptions that
+   * are not ours.
    */
   repair(userId: UserId, options: Urgency): Promise<void>;
   /** The same in the background, unless the person's subscriptions were removed or never wanted. */
   keep(userId: UserId): Promise<void>;
-  /** Removes ours, and no others, until `repair`; of very many only the first. Resolves with how many are removed and left. */
+  /** Removes only ours, until `repair`; of very many only the first. Resolves with how many are removed and left. */
   remove(userId: UserId, options: Urgency): Promise<{ readonly removed: number; readonly left: number }>;
   /** Leaves everything as it is, until `repair`. */
   leave(userId: UserId): Promise<void>;
@@ -45,10 +45,10 @@ export interface Subscriptions {
 export function createSubscriptions(ports: {
   readonly service: SubscriptionService;
   readonly withAccess: WithAccess;
-  /** What the login in use may, where this process knows. */
+  /** The scope of the current login, if this process has it. */
   readonly scopeOf: (userId: UserId) => string | undefined;
   readonly personStates: PersonStates;
-  /** The callback URL, exactly as Withings gets it. */
+  /** The callback URL, exactly as sent to Withings. */
   readonly callbackUrl: string;
   readonly applis: readonly number[];
   readonly people: People;
@@ -68,7 +68,7 @@ export function createSubscriptions(ports: {
     signal.throwIfAborted();
   };
 
-  /** Adds each, although one may be refused. Returns those that are there now, and what went wrong first. */
+  /** Adds each one, even if another is refused. Returns the active ones and the first failure. */
   const add = async (userId: UserId, options: Urgency, missing: readonly number[]) => {
     const added: number[] = [];
     let failure: Trouble | undefined;
@@ -94,7 +94,7 @@ export function createSubscriptions(ports: {
     return { added, failure };
   };
 
-  /** Removes the first of these, each once however often Withings lists it. */
+  /** Removes the first of these, each once, even if Withings lists it twice. */
   const revoke = async (userId: UserId, options: Urgency, unwanted: readonly Subscription[]) => {
     const each = [...new Map(unwanted.map((one) => [`${one.appli} ${one.callbackUrl}`, one])).values()];
     const first = each.slice(0, MOST_REVOKES);
@@ -123,7 +123,7 @@ export function createSubscriptions(ports: {
     const { added, failure } = await add(userId, options, missing);
     const active = applis.filter((appli) => working.has(appli) || added.includes(appli));
     await note(userId, active, failure);
-    // One that leads here no more goes when its category has another, or is wanted no more.
+    // A subscription with an old URL is removed when its category has a new one, or is no longer wanted.
     const isReplaced = ({ appli }: Subscription) => active.includes(appli) || !applis.includes(appli);
     const outdated = present.filter((each) => !wanted.has(each) && isReplaced(each) && isOurs(each, ours));
     await revoke(userId, options, outdated);
@@ -159,7 +159,7 @@ export function nameAppli(appli: number): string {
   return name === undefined ? `category ${appli}` : `${name} (${appli})`;
 }
 
-/** Withings refuses the subscription in words that say nothing about the reason. */
+/** Withings' refusal does not name the reason. */
 function scopeMissing(lacking: readonly string[]): Trouble {
   const { message, hint } = lackOf(lacking);
   return new Trouble(message, { code: SCOPE_MISSING, recovery: 'login', hint });

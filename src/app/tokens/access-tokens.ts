@@ -3,27 +3,27 @@ import type { AccessToken, Account, RefreshToken, UserId } from '../../domain/to
 import { Trouble } from '../../domain/trouble.ts';
 import { type Login, MARGIN_MS, obtainLogin, storeLogin, type TokenPorts } from './rotate-token.ts';
 
-/** Access tokens: asked of the memory first, then of what the processes share, then of Withings. */
+/** Access tokens, from memory first, then from the file that processes share, then from Withings. */
 export interface AccessTokens {
-  /** A token that is good for a call now; rotates when there is none, and once where several ask at the same time. */
+  /** A token that is valid for a call now. Rotates when there is none, and once for several simultaneous requests. */
   get(userId: UserId, options: { readonly urgent: boolean }): Promise<AccessToken>;
-  /** Withings refuses this token, or may refuse the one that is held. */
+  /** Withings refuses this token, or may refuse the current one. */
   forget(userId: UserId, refused?: AccessToken): void;
-  /** A call with this token has worked. */
+  /** A call with this token succeeded. */
   accept(userId: UserId, token: AccessToken): void;
-  /** Whether this token has just been rotated for, and no call has worked with it: another would be no better. */
+  /** Whether this token is fresh from a rotation and no call with it succeeded: another would not be better. */
   isFresh(userId: UserId, token: AccessToken): boolean;
-  /** Withings refuses every token that comes of the stored login. It is not rotated again within an hour. */
+  /** Withings refuses every token of the stored login. It is not rotated again within an hour. */
   refuse(userId: UserId): void;
-  /** Whether the stored login is another one than Withings refused last: the person has linked again. */
+  /** Whether the stored login differs from the one that Withings refused last: the person linked again. */
   hasOtherLogin(userId: UserId): Promise<boolean>;
-  /** What the login in use may, as Withings listed it; undefined before the first call. */
+  /** The scope of the current login, as Withings listed it. Undefined before the first call. */
   scopeOf(userId: UserId): string | undefined;
   /** Stores a login that the person has just consented to, instead of any before it. */
   adopt(login: Login): Promise<void>;
 }
 
-/** As long as the collector waits after a trouble that waiting does not repair. */
+/** The collector's wait after a trouble that waiting does not repair. */
 const REFUSED_MS = 3_600_000;
 
 export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): AccessTokens {
@@ -34,7 +34,7 @@ export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): A
   const refusedAccesses = new Map<UserId, AccessToken>();
   const fresh = new Map<UserId, AccessToken>();
   const scopes = new Map<UserId, string>();
-  /** When each login was refused whose fresh access token does not help. */
+  /** When each login was refused although its access token was fresh. */
   const uselessSinceMs = new Map<UserId, number>();
 
   const hold = (userId: UserId, { accessToken, expiresInMs, scope }: Login, startedMs: number) => {
@@ -45,7 +45,7 @@ export function createAccessTokens(ports: TokenPorts & { readonly log: Log }): A
     uselessSinceMs.delete(userId);
   };
 
-  /** Before a rotation that would be in vain; the hourly attempt, and another login, are worth one. */
+  /** Prevents a rotation that would be in vain. The hourly attempt and another login are worth one. */
   const checkUse = async (userId: UserId) => {
     const sinceMs = uselessSinceMs.get(userId) ?? Number.NEGATIVE_INFINITY;
     const isTooSoon = clock.elapsedMs() - sinceMs < REFUSED_MS;
@@ -116,8 +116,8 @@ export type WithAccess = <T>(
 ) => Promise<T>;
 
 /**
- * One refresh, one replay: the access token may be refused although it should be good. That a token is refused for
- * which the login has just been rotated is about the login: nothing is gained by another rotation.
+ * Refreshes once and replays once: Withings may refuse an access token that should be valid. If it refuses a freshly
+ * rotated token, the login is the problem, and another rotation does not help.
  */
 export function createWithAccess(accessTokens: AccessTokens): WithAccess {
   return async (userId, { urgent }, call) => {

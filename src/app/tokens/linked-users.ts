@@ -1,13 +1,13 @@
 import type { Clock } from '../../domain/clock.ts';
 import type { TokenStore, UserId } from '../../domain/token.ts';
 
-/** Reading the tokens directory is cheap, but a stranger who posts user ids all day shall not cause thousands of reads. */
+/** Reading the tokens directory is cheap. Still, a stranger who posts user ids must not cause thousands of reads. */
 const LOOK_AGAIN_MS = 1_000;
 
-/** Who has a refresh token, known without touching the disk; people are added while the program runs. */
+/** The people with a refresh token, without disk access. People are added while the program runs. */
 export interface LinkedUsers {
   has(userId: UserId): boolean;
-  /** Reads the tokens directory again, once a second at most; those who ask meanwhile wait for the same look. */
+  /** Reads the tokens directory again, once a second at most; simultaneous requests wait for the same read. */
   refresh(): Promise<readonly UserId[]>;
 }
 
@@ -43,7 +43,7 @@ export function createLinkedUsers({
   };
 }
 
-/** Drops what is kept of people who are not linked any more. */
+/** Drops the entries of people who are no longer linked. */
 export function dropUnlinked(kept: Map<UserId, unknown>, { has }: Pick<LinkedUsers, 'has'>): void {
   for (const userId of kept.keys()) if (!has(userId)) kept.delete(userId);
 }

@@ -13,13 +13,13 @@ import type {
 } from '../../domain/token.ts';
 import { Trouble } from '../../domain/trouble.ts';
 
-/** A token that ends this soon is not worth a call that may take as long. */
+/** A token that expires this soon may expire during a call. */
 export const MARGIN_MS = 120_000;
-/** What was issued later than this from now was noted while the clock was wrong, and so was its end. */
+/** A token issued further in the future was stored while the clock was wrong, so its expiry is wrong too. */
 const CLOCK_SLACK_MS = 60_000;
 /**
- * A rotation by another process takes as long as Withings does: minutes have been seen. A person who has just consented
- * cannot do so again at once, so waiting for the lock is better than giving up. The lock itself waits a minute.
+ * A rotation by another process takes as long as Withings does: minutes were observed. A person cannot repeat a consent
+ * at once, so waiting for the lock is better than giving up. The lock itself waits a minute.
  */
 const LOCK_RETRIES = { most: 3, backoff: { firstMs: 0, longestMs: 0 } };
 
@@ -33,14 +33,14 @@ export interface TokenPorts {
 /** A stored login, and an access token that came with it. */
 export type Login = TokenSet & { readonly userId: UserId };
 
-/** A login to use now, and whether it had to be rotated for that. */
+/** A login to use now, and whether it was rotated for that. */
 export type Obtained = Login & { readonly rotated: boolean };
 
 /**
- * A login whose access token is good for a call now. What another process on this machine has obtained is shared;
- * otherwise it is rotated, and once only, however many processes ask.
+ * A login whose access token is valid for a call now. It shares the token of another process on this machine. Otherwise
+ * it rotates, and only once, however many processes need a token.
  *
- * @param options.refused an access token that Withings has refused
+ * @param options.refused an access token that Withings refused
  * @throws Trouble `not_linked`, `foreign_login`, and those of the store and of Withings
  */
 export async function obtainLogin(
@@ -62,9 +62,9 @@ export async function obtainLogin(
 }
 
 /**
- * The token rule. Withings keeps the previous refresh token alive for 8 hours, or until the new access token is
- * first used. So: make room → refresh → save durably → and only then use the new access token.
- * Killed between any two of these steps, the file holds a token that Withings accepts.
+ * The token rule. Withings accepts the previous refresh token for 8 hours, or until the new access token is first used.
+ * So: reserve space → refresh → save durably → and only then use the new access token. Killed between any two of these
+ * steps, the file holds a token that Withings accepts.
  */
 async function rotate(
   { tokens, accesses, issuer, clock }: TokenPorts,
@@ -73,7 +73,7 @@ async function rotate(
 ): Promise<Login> {
   await using slot = await lock.reserve(current);
   if (slot.triedMsAgo !== undefined) await clock.sleep(SAME_CALL_MS - slot.triedMsAgo);
-  // No abort beyond this point: what Withings answers now is the login.
+  // No abort beyond this point: Withings' answer is now the login.
   const next = await issuer.refresh(current, { urgent, sending: () => slot.sending() }).catch(async (error) => {
     const stored = await tokens.load(userId).catch(() => undefined);
     if (isRefused(error) && stored !== undefined && stored !== current) throw loginChanged(userId);
@@ -86,7 +86,7 @@ async function rotate(
   return login;
 }
 
-/** What came too late for the token file may be the login that Withings still accepts. */
+/** A token that came too late for the token file may be the one that Withings still accepts. */
 async function refreshSpare(
   issuer: TokenIssuer,
   { spare, dropSpare }: TokenReservation,
@@ -116,7 +116,7 @@ export async function storeLogin(ports: Omit<TokenPorts, 'issuer'>, login: Login
   await share(ports, login);
 }
 
-/** Where this fails the other processes rotate for themselves. */
+/** If this fails, the other processes rotate for themselves. */
 async function share({ accesses, clock }: Pick<TokenPorts, 'accesses' | 'clock'>, login: Login): Promise<void> {
   const { userId, refreshToken, accessToken, expiresInMs, scope } = login;
   const now = clock.now();
@@ -148,7 +148,7 @@ function notLinked(userId: UserId): Trouble {
   });
 }
 
-/** The refusal says nothing about the token that is there by now. */
+/** The refusal is not about the token that is now in the file. */
 function loginChanged(userId: UserId): Trouble {
   return new Trouble(`the login of user ${userId} changed during a rotation`, {
     code: 'login_changed',

@@ -13,15 +13,15 @@ import { findDaemon } from './find-daemon.ts';
 import { type LinkedPerson, type Linking, openLinker } from './linking.ts';
 import { describeSwitch, sayOutcome } from './words.ts';
 
-/** How often to look whether a running daemon has linked the person, and whether it is still there. */
+/** How often to check whether a running daemon has linked the person, and still runs. */
 const LOOK_MS = 1_000;
-/** For how many looks to wait for a browser that was told to come back after 3 s. */
+/** The number of checks to wait for a browser that reloads after 3 s. */
 const MOST_LOOKS = 15;
 
 /**
  * Serves the callback, or leaves that to a running daemon or another login. These may start and stop meanwhile.
  *
- * @returns undefined where the patience ended first
+ * @returns undefined if the patience ended first
  */
 export async function linkByBrowser(linking: Linking): Promise<LinkedPerson | undefined> {
   const announce = createAnnounce(linking);
@@ -35,7 +35,7 @@ export async function linkByBrowser(linking: Linking): Promise<LinkedPerson | un
 
 type Announce = (answering: 'daemon' | 'login') => Promise<void>;
 
-/** Shows the link as soon as the browser gets an answer, and says who gives it. */
+/** Shows the link as soon as the browser gets an answer, and prints which process answers. */
 function createAnnounce({ shell, show }: Linking): Announce {
   let before: 'daemon' | 'login' | undefined;
   return async (answering) => {
@@ -48,7 +48,7 @@ function createAnnounce({ shell, show }: Linking): Announce {
   };
 }
 
-/** A daemon is running and answers the browser: waits for what it notes, for as long as it runs. */
+/** A running daemon answers the browser: waits for its note, as long as it runs. */
 async function besideDaemon(linking: Linking, announce: Announce): Promise<LinkedPerson | undefined> {
   const { shell, core, config, callback, subscribe, id, patience } = linking;
   const working = await listWorking(core);
@@ -67,7 +67,7 @@ async function besideDaemon(linking: Linking, announce: Announce): Promise<Linke
   return undefined;
 }
 
-/** No daemon is running: this process answers the browser, until the person who has this link is linked. */
+/** Without a daemon, this process answers the browser until the person with this link is linked. */
 async function withoutDaemon(linking: Linking, announce: Announce): Promise<LinkedPerson | undefined> {
   const { shell, config, id, patience, log } = linking;
   const done = new AbortController();
@@ -103,13 +103,13 @@ async function withoutDaemon(linking: Linking, announce: Announce): Promise<Link
   await announce('login');
   const end = AbortSignal.any([patience, done.signal]);
   if (!end.aborted) await once(end, 'abort');
-  // A browser that was told to come back gets an answer.
+  // A browser that will reload gets an answer.
   for (let looks = 0; isAwaited && looks < MOST_LOOKS && !shell.signal.aborted; looks += 1)
     await realClock.sleep(LOOK_MS, shell.signal);
   return linked;
 }
 
-/** @returns undefined where a daemon or another login was the first to listen */
+/** @returns undefined if a daemon or another login listened first */
 async function listenAlone(app: Parameters<typeof listen>[0], linking: Linking) {
   try {
     return await listen(app, linking.config.listen);
@@ -120,7 +120,7 @@ async function listenAlone(app: Parameters<typeof listen>[0], linking: Linking) 
   }
 }
 
-/** @throws Trouble where the daemon that is running has other logins */
+/** @throws Trouble if the running daemon has other logins */
 async function isDaemonHere({ config, patience }: Linking): Promise<boolean> {
   const found = await findDaemon(config, patience);
   if (found !== 'elsewhere') return found === 'here';
@@ -132,7 +132,7 @@ async function isDaemonHere({ config, patience }: Linking): Promise<boolean> {
   });
 }
 
-/** Who is linked and does not need to link again. */
+/** The linked people who need not link again. */
 async function listWorking({ tokens, personStates }: Core): Promise<ReadonlySet<UserId>> {
   const working = new Set<UserId>();
   for (const userId of await tokens.list())
@@ -140,7 +140,7 @@ async function listWorking({ tokens, personStates }: Core): Promise<ReadonlySet<
   return working;
 }
 
-/** The person that this link has linked, if any. */
+/** The person that this link linked, if any. */
 async function linkedBy(core: Core, id: string): Promise<UserId | undefined> {
   for (const userId of await core.tokens.list())
     if ((await core.personStates.of(userId)).linkedBy === id) return userId;

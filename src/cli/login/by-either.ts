@@ -3,9 +3,9 @@ import { linkByHand } from './by-hand.ts';
 import type { LinkedPerson, Linking } from './linking.ts';
 
 /**
- * Takes the browser that comes back, or the address that the person pastes.
+ * Takes the browser's redirect, or the address that the person pastes.
  *
- * @returns undefined where the patience ended first
+ * @returns undefined if the patience ended first
  */
 export async function linkByEither(linking: Linking): Promise<LinkedPerson | undefined> {
   const done = new AbortController();
@@ -20,7 +20,7 @@ export async function linkByEither(linking: Linking): Promise<LinkedPerson | und
     linkByHand({ ...linking, patience, show: () => shown }),
   ];
   try {
-    // The end of the input is no reason not to wait for the browser.
+    // After the end of the input, it still waits for the browser.
     const ended = ways.map(async (way) => {
       const linked = await way;
       if (linked !== undefined) done.abort();

@@ -4,9 +4,9 @@ import { createPasted } from './pasted.ts';
 import { sayOutcome } from './words.ts';
 
 /**
- * The browser ends on an address that it cannot open; the person copies it.
+ * The browser ends on an address that it cannot open, and the person copies the address.
  *
- * @returns undefined where nothing more comes in
+ * @returns undefined at the end of the input
  */
 export async function linkByHand(linking: Linking): Promise<LinkedPerson | undefined> {
   const { shell, config, callback, patience, isDaemon } = linking;
@@ -23,7 +23,7 @@ export async function linkByHand(linking: Linking): Promise<LinkedPerson | undef
     sayOutcome(shell, outcome, config.people);
     if (outcome.kind === 'already') return { userId: outcome.userId, again: true, isDaemon };
     if (outcome.kind === 'linked') return { ...outcome, isDaemon };
-    // The rest of an address may follow; after an attempt a new one must.
+    // The rest of an address may follow. After an attempt, the next line must begin a new one.
     if (outcome !== NOT_WHOLE) pasted.clear();
   }
   return undefined;

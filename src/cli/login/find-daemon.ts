@@ -3,9 +3,9 @@ import type { Config } from '../../config/config.ts';
 import { createProof, localCallbackUrl, probeCallback } from '../../http/probe.ts';
 
 /**
- * Whether a daemon with our client secret listens on our port, or a login that stands in for it.
+ * Whether a daemon with our client secret, or a login in its place, listens on our port.
  *
- * @returns whether it has our logins, or keeps others elsewhere; undefined where there is none
+ * @returns whether it has our logins, or others elsewhere; undefined without one
  */
 export async function findDaemon(
   { listen, callback, directories, withings }: Config,

@@ -4,10 +4,10 @@ import type { Log } from '../../domain/log.ts';
 import type { UserId } from '../../domain/token.ts';
 import type { Shell } from '../shell.ts';
 
-/** Who brings the address that the browser ends on: the browser, the person at the keyboard, or whichever comes first. */
+/** The source of the redirected address: the browser, the person at the keyboard, or the first of both. */
 export type Bringer = 'browser' | 'hand' | 'either';
 
-/** What linking one person works with. */
+/** The tools for linking one person. */
 export interface Linking {
   readonly shell: Shell;
   readonly config: WithingsConfig;
@@ -16,16 +16,16 @@ export interface Linking {
   readonly subscribe: boolean;
   readonly log: Log;
   readonly by: Bringer;
-  /** A daemon is running here, which goes on with a person who is linked by hand. */
+  /** A daemon is running here. It continues with a person who is linked by hand. */
   readonly isDaemon: boolean;
-  /** Of the consent link that is shown. */
+  /** The id of the displayed consent link. */
   readonly id: string;
   readonly show: () => Promise<void>;
-  /** Aborts when the link is too old, or the program is asked to stop. */
+  /** Aborts when the link is too old, or the program stops. */
   readonly patience: AbortSignal;
 }
 
-/** What is known of a person who has just been linked; a daemon that answers the browser keeps the outcome to itself. */
+/** The facts about a newly linked person. A daemon that answers the browser does not pass on the outcome. */
 export type LinkedPerson = { readonly userId: UserId } & Partial<Linked>;
 
 export async function openLinker(

@@ -12,14 +12,14 @@ import { sayNext, sayWithoutRedirect } from './words.ts';
 const LINK = { browser: linkByBrowser, hand: linkByHand, either: linkByEither };
 
 export interface LoginOptions {
-  /** Withings' own demo account in place of a person's. */
+  /** Withings' own demo account instead of a person's. */
   readonly demoUser?: boolean;
-  /** The redirected address is typed in here, because the browser cannot come back by itself. */
+  /** The person pastes the redirected address, because the browser cannot come back. */
   readonly paste?: boolean;
   readonly subscribe: boolean;
 }
 
-/** Links one person: prints the consent link, and takes care of what comes back. */
+/** Links one person: prints the consent link, and handles the redirect. */
 export async function login(shell: Shell, options: LoginOptions): Promise<ExitCode> {
   const { paste, ...others } = options;
   const linked = await linkPerson(shell, { ...others, by: paste ? 'hand' : 'browser' });
@@ -32,7 +32,7 @@ export interface LinkOptions extends Pick<LoginOptions, 'demoUser' | 'subscribe'
   readonly by: Bringer;
 }
 
-/** @returns undefined where no person was linked; why has been said */
+/** @returns undefined if no person was linked; the reason is printed */
 export async function linkPerson(shell: Shell, options: LinkOptions): Promise<LinkedPerson | undefined> {
   const { config, core, log } = openCommand(shell);
   const { callback } = core;
@@ -45,7 +45,7 @@ export async function linkPerson(shell: Shell, options: LinkOptions): Promise<Li
   const { link, id, expiresAt } = callback.consent.request({ demo: demoUser, subscribe });
   const waitMs = expiresAt.getTime() - realClock.now().getTime();
   const patience = AbortSignal.any([shell.signal, AbortSignal.timeout(waitMs)]);
-  // A phone opens no page on this computer, and what it shows cannot be pasted here.
+  // A phone cannot open a page on this computer, and its address cannot be pasted here.
   const isForPhone = by === 'browser' && config.callback.url !== undefined;
   const show = () => showLink(shell, link, { isForPhone });
   const isDaemon = by !== 'browser' && (await findDaemon(config, patience)) === 'here';

@@ -1,14 +1,11 @@
 import { cleanPasted, readPasted } from '../../app/link/pasted.ts';
 import type { Redirect } from '../../domain/link.ts';
 
-/**
- * Puts pasted lines together to the address that the browser ended on. A line that begins another address replaces
- * what came before.
- */
+/** Joins pasted lines to the browser's final address. A line that begins another address replaces the earlier lines. */
 export function createPasted() {
   let text = '';
   return {
-    /** @returns undefined as long as the address has no end that Withings gives it */
+    /** @returns undefined until the address has the parameters that Withings adds */
     add(line: string): Redirect | undefined {
       text += cleanPasted(line);
       text = text.slice(Math.max(text.lastIndexOf('http://'), text.lastIndexOf('https://'), 0));

@@ -1,12 +1,12 @@
 import { renderUnicodeCompact } from 'uqr';
 
-/** What a camera needs around the code is 4 modules; 2 are enough for those of phones. */
+/** The standard border is 4 modules; 2 are enough for phone cameras. */
 const BORDER = 2;
 /** White on black, whatever colours the terminal has. */
 const WHITE_ON_BLACK = '\u001b[97;40m';
 const PLAIN = '\u001b[0m';
 
-/** Two modules in a character. Undefined where the terminal is too narrow for it. */
+/** Draws two modules in a character. Undefined if the terminal is too narrow. */
 export function drawQrCode(text: string, { columns, colour }: { readonly columns: number; readonly colour: boolean }) {
   const lines = renderUnicodeCompact(text, { border: BORDER }).split('\n');
   if ((lines[0]?.length ?? 0) > columns) return undefined;

@@ -1,6 +1,6 @@
 import type { Shell } from '../shell.ts';
 
-/** The consent link as text, to be copied, and for a phone as a QR code on a terminal. */
+/** Shows the consent link as text to copy, and on a terminal as a QR code for a phone. */
 export async function showLink(
   { say, print, terminal, env }: Shell,
   link: URL,
@@ -11,7 +11,7 @@ export async function showLink(
   print(link.href);
   say('');
   if (terminal === undefined || !isForPhone) return;
-  // Loaded only where it is seen.
+  // The module is loaded only if the code is shown.
   const { drawQrCode } = await import('./qr-code.ts');
   const code = drawQrCode(link.href, { columns: terminal.columns ?? 0, colour: !env['NO_COLOR'] });
   if (code === undefined) return;

@@ -26,7 +26,7 @@ export function describeWeighIn({ kilograms, takenAt }: WeighIn, { unit }: Peopl
   return `Last weigh-in: ${formatWeight(kilograms, unit)}, ${formatTime(takenAt, undefined)}`;
 }
 
-/** The browser was still logged in at Withings, perhaps as the wrong person. The link stands alone, to be copied. */
+/** The browser was still logged in at Withings, perhaps as the wrong person. The link has its own line for copying. */
 export function describeSwitch(userId: UserId, people: People, link: URL): string {
   const name = people.names.get(userId) ?? nameOf(userId, people);
   return `${name} was already linked. To link another person, log out at Withings first, or use a private window.
@@ -40,7 +40,7 @@ export function sayNext(shell: Shell, { userId, again, isDaemon }: LinkedPerson)
   if (!again) shell.say(`To fetch the weigh-ins of all past years, run "weighbridge backfill ${userId}".`);
 }
 
-/** Why no person was linked. A stop by the person is no error. */
+/** Why no person was linked. A stop by the person is not an error. */
 export function sayWithoutRedirect({ say, signal }: Shell, by: Bringer): void {
   if (signal.aborted) say('Stopped. No person was linked.');
   else if (by === 'hand') say('error: the input ended, and no person was linked');

@@ -9,7 +9,7 @@ import type { InstalledUnit, Machine } from './steps.ts';
 /** The directories that the sandbox of the unit hides. */
 const HIDDEN = ['/home', '/root', '/run/user', '/tmp', '/var/tmp'];
 
-/** The problems of the settings, and those that they would have inside of the service. */
+/** The problems of the settings, and those that they would have inside the service. */
 export function faults({ problems, readable }: Parsed): readonly string[] {
   const { hook, mqtt } = readable;
   const [program = '', ...args] = hook?.command ?? [];
@@ -38,7 +38,7 @@ function isHidden(path: string): boolean {
   return HIDDEN.some((directory) => path === directory || path.startsWith(`${directory}/`));
 }
 
-/** The service has a user and a view of its own: every user must be able to read the programs. */
+/** The service has its own user and view of the files, so every user must have access to the programs. */
 export async function hiddenProgram({ program }: Shell): Promise<readonly string[]> {
   const found: string[] = [];
   for (const [what, path] of Object.entries({ Node: program.node, weighbridge: program.script })) {
@@ -80,7 +80,7 @@ export function downgrade(own: string, unit: InstalledUnit | undefined): readonl
   ];
 }
 
-/** As semver orders them: 0.9.0, 0.10.0-rc.1, 0.10.0. */
+/** Compares in the order of semver: 0.9.0, 0.10.0-rc.1, 0.10.0. */
 function isOlder(one: string, other: string): boolean {
   const [version = '', stage] = split(one);
   const [otherVersion = '', otherStage] = split(other);
@@ -99,7 +99,7 @@ export async function isRunning(config: Config): Promise<boolean> {
   return (await probeCallback(url, createProof(credentials.clientSecret))).isOurs;
 }
 
-/** A line of a crontab that runs weighbridge, in a folder of any name too. A comment does not count. */
+/** A line of a crontab that runs weighbridge, in a folder of any name. A comment does not count. */
 const CRON_LINE = /^\s*[^#\s].*(weighbridge|dist\/(bundle|src)\/main\.js)/;
 
 /** A set-up that began with cron has a line that would start a second weighbridge. */

@@ -15,8 +15,8 @@ import { showService } from './status.ts';
 import { carryOut, type InstalledUnit, type Machine, readUnit, type Step, systemctl, THIS_MACHINE } from './steps.ts';
 
 /**
- * Makes a systemd service of the set-up in this folder: settings, logins and measurements move to the directories of the
- * service. Where they are there already, only the unit is updated. It can be called any number of times.
+ * Makes a systemd service of the set-up in this folder: settings, logins and measurements move to the directories of
+ * the service. If they are already there, only the unit is updated. The command can run any number of times.
  */
 export async function installService(
   shell: Shell,
@@ -44,7 +44,7 @@ export async function installService(
 
 export interface InstallOptions {
   readonly dryRun?: boolean;
-  /** Also where the service was set up by a newer version. */
+  /** Replaces the unit even if a newer version installed it. */
   readonly force?: boolean;
 }
 
@@ -52,9 +52,9 @@ interface Plan {
   readonly unit: string;
   /** The version of this program. */
   readonly version: string;
-  /** The unit that is there already. */
+  /** The existing unit. */
   readonly before: InstalledUnit | undefined;
-  /** Why nothing may be done. A dry run goes on all the same. */
+  /** The reasons not to change anything. A dry run continues in spite of them. */
   readonly obstacles: readonly Obstacle[];
   readonly notes: readonly string[];
   readonly steps: readonly Step[];
@@ -92,7 +92,7 @@ async function planInstall(shell: Shell, machine: Machine, { force }: InstallOpt
   const steps: readonly Step[] = [
     ...(state?.isInstalled && moves.steps.length > 0 ? [stop] : []),
     ...moves.steps,
-    // After the moves: the settings say where the files are, also where a move was cut off.
+    // This comes after the moves: the settings name the directories of the files, even after an interrupted move.
     ...(source === paths.env ? [] : [moveSettings(source, paths.env)]),
     { text: `write ${paths.unit}`, run: () => writePublic(paths.unit, unit) },
     { text: 'reload systemd', run: () => systemctl(run, 'daemon-reload') },
@@ -118,7 +118,7 @@ const NO_SETTINGS =
   'this folder has no settings. Run "weighbridge setup", or write the file .env (see docs/getting-started.md).';
 const RUNNING = 'weighbridge is already running here. Stop it first: two must not use the same login.';
 
-/** The service keeps its settings. Those of the folder may be newer. */
+/** The service keeps its settings, although the folder's may be newer. */
 function otherSettings(shell: Shell, { paths, folder }: Machine, source: string): readonly string[] {
   if (source !== paths.env) return [];
   const path = resolve(folder, '.env');
@@ -131,13 +131,13 @@ function otherSettings(shell: Shell, { paths, folder }: Machine, source: string)
 }
 
 interface ServiceSettings {
-  /** The file they are in. */
+  /** The file of the settings. */
   readonly source: string;
-  /** Undefined where this user may not read them. */
+  /** Undefined if this user may not read them. */
   readonly parsed: Parsed | undefined;
 }
 
-/** The settings of the service where it has some; otherwise those of this folder. */
+/** The settings of the service if it has any; otherwise those of this folder. */
 async function readServiceSettings(shell: Shell, { paths, folder }: Machine): Promise<ServiceSettings | undefined> {
   const names: readonly string[] = await readdir(paths.settings).catch(() => []);
   const source = names.includes(ENV_CREDENTIAL) ? paths.env : resolve(folder, '.env');

@@ -23,12 +23,12 @@ interface Move {
   readonly to: string;
 }
 
-/** The end of the name of what is copied from another file system, until the original is gone. */
+/** The end of the name of a copy from another file system, until the original is gone. */
 const COPY = '.copy';
 
 /**
- * Which logins and measurements of the folder go to the service, which must not run meanwhile. The files that the
- * service has already stay as they are: two histories are not mixed, nor two logins of one person.
+ * Lists the folder's logins and measurements that move to the service, which must not run meanwhile. The service's own
+ * files stay unchanged: two histories are not mixed, nor two logins of one person.
  */
 export async function planMoves(
   shell: Shell,
@@ -67,13 +67,13 @@ export async function planMoves(
 }
 
 /**
- * Gives the directories of the service to root, from the top down. From then on no process of the service's user can put
- * a link into them, and what is checked here stays so. At its next start systemd finds that the owner is another one,
- * and gives everything below to the service's user without following links.
+ * Gives the directories of the service to root, from the top down. Then no process of the service's user can put a link
+ * into them, and the checks here stay valid. At its next start systemd finds another owner, and gives everything below
+ * to the service's user without following links.
  */
 async function takeOver(state: string, path: string, root: number): Promise<void> {
   await mkdir(state, { recursive: true, mode: 0o700 });
-  // systemd's own link leads here, and root alone can change that one.
+  // systemd's own link leads here, and only root can change that link.
   await own(state, root);
   await mkdir(path, { recursive: true, mode: 0o700 });
   if (!(await lstat(path)).isDirectory()) throw new Error(`${path} is a link. It must be a directory.`);
@@ -86,13 +86,13 @@ async function own(path: string, root: number): Promise<void> {
 }
 
 /**
- * Says where the files of a move come from. While it is there, a move that was cut off goes on. It lies beside the
- * settings, where root alone writes: systemd gives what is in the directory of the service to the service's user.
+ * A file that names the source of a move. While it exists, an interrupted move continues. It is next to the settings,
+ * where only root writes: systemd gives the content of the service's directory to the service's user.
  */
 function createMark(settings: string, name: string) {
   const path = `${settings}/.moving-${name}`;
   return {
-    /** Undefined as well for a user who may only look, with --dry-run. */
+    /** It is also undefined for a user who may only look, with --dry-run. */
     read: async () => await readFile(path, 'utf8').catch(() => undefined),
     async put(from: string, to: string) {
       if ((await contents(to)).length > 0) throw new Error(`another program writes files to ${to}. Stop that program.`);
@@ -106,12 +106,12 @@ function createMark(settings: string, name: string) {
   };
 }
 
-/** The answer of Withings to the process that has the lock, and a little more. */
+/** Longer than Withings' answer to the process that has the lock. */
 const LOCK_WAIT_MS = 60_000;
 
 /**
- * Moves logins, each under its lock: a process that rotates one finishes first, and finds none the next time. There are
- * never two copies at work, because of two copies of a refresh token only one stays valid.
+ * Moves logins, each under its lock: a process that rotates one finishes first, and finds none the next time. Two
+ * copies are never in use, because only one copy of a refresh token stays valid.
  */
 async function moveLogins(move: Move): Promise<void> {
   for (const userId of await createTokenFiles(move.from).list()) {
@@ -126,7 +126,7 @@ async function moveAll(move: Move): Promise<void> {
   for (const name of await contents(move.from)) await moveEntry(name, move);
 }
 
-/** Moves a file, or a directory file by file. What is there already stays, and fails the move. */
+/** Moves a file, or a directory file by file. An existing target stays, and fails the move. */
 async function moveEntry(name: string, move: Move): Promise<void> {
   const [source, target] = [`${move.from}/${name}`, `${move.to}/${name}`];
   const stats = await found(source);
@@ -137,7 +137,7 @@ async function moveEntry(name: string, move: Move): Promise<void> {
     await rename(source, target);
   } catch (error) {
     if (errorCode(error) !== 'EXDEV') throw error;
-    // Another file system: what is removed here is safely there, under a name that the service does not use.
+    // On another file system, the copy is complete before the original goes. The service does not use the copy's name.
     await rm(`${target}${COPY}`, { force: true });
     await copy(source, `${target}${COPY}`);
     await syncDirectory(nodeFiles, move.to);
@@ -158,7 +158,7 @@ async function moveDirectory(move: Move): Promise<void> {
   await syncDirectory(nodeFiles, parent(move.from));
 }
 
-/** A copy whose original is gone was cut off before it got its name. Any other copy is made again. */
+/** A copy without its original was interrupted before it got its name. Any other copy is made again. */
 async function finishCopies({ from, to }: Move): Promise<void> {
   for (const copied of await contents(to)) {
     if (!copied.endsWith(COPY)) continue;
@@ -173,7 +173,7 @@ async function copy(from: string, to: string): Promise<void> {
   if ((await lstat(from)).isSymbolicLink()) throw new Error(`${from} is a link. Replace it with the file itself.`);
   await using source = await openRegular(from, constants.O_RDONLY | constants.O_NOFOLLOW);
   await using target = await open(to, 'wx', FILE_MODE);
-  // Streams would close the files.
+  // A loop copies, because streams would close the files.
   const buffer = Buffer.alloc(1024 * 1024);
   for (;;) {
     const { bytesRead } = await source.read(buffer, 0, buffer.length);
@@ -189,7 +189,7 @@ async function found(path: string): Promise<Stats | undefined> {
   return await attemptIfThere(`read ${path}`, () => lstat(path));
 }
 
-/** The names in a directory, without `.gitignore`, which belongs to the program; none where there is no directory. */
+/** The names in a directory, without `.gitignore`, which belongs to the program; none without the directory. */
 async function contents(path: string): Promise<readonly string[]> {
   const names = await readdir(path).catch(() => []);
   return names.filter((name) => name !== '.gitignore');

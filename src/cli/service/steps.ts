@@ -5,7 +5,7 @@ import { SERVICE, type ServicePaths } from '../../systemd/paths.ts';
 import { readSeal } from '../../systemd/unit.ts';
 import { ExitCode, type Shell } from '../shell.ts';
 
-/** What the service commands work on; a parameter, so that a test has a machine of its own. */
+/** The machine of the service commands. It is a parameter, so that a test has its own machine. */
 export interface Machine {
   readonly paths: ServicePaths;
   readonly run: RunProgram;
@@ -53,13 +53,13 @@ export async function systemctl(run: RunProgram, ...args: readonly string[]): Pr
 }
 
 export interface InstalledUnit {
-  /** Whether the unit is as weighbridge wrote it. */
+  /** Whether the unit is unchanged since weighbridge wrote it. */
   readonly isUnchanged: boolean;
-  /** Of the weighbridge that wrote it, where that is known. */
+  /** The version of the weighbridge that wrote it, if known. */
   readonly version: string | undefined;
 }
 
-/** Undefined where there is none. */
+/** Undefined without a unit. */
 export async function readUnit({ paths: { unit } }: Machine): Promise<InstalledUnit | undefined> {
   return await attemptIfThere(`read ${unit}`, async () => {
     const written = readSeal(await readFile(unit, 'utf8'));

@@ -13,7 +13,7 @@ type Known = { readonly [Name in keyof Credentials]: string | undefined };
 const NOTHING_KNOWN: Known = { clientId: undefined, clientSecret: undefined };
 
 /**
- * The client id and secret, as soon as Withings accepts them.
+ * Gets the client id and secret, as soon as Withings accepts them.
  *
  * @param isNewUrl the dashboard does not have the callback URL yet
  */
@@ -63,7 +63,7 @@ function checkWord(name: string): Check {
   return (text) => (/\s/.test(text) ? 'Remove the space.' : check(text));
 }
 
-/** A signed call for a nonce, which involves no login. */
+/** The failure of a signed call for a nonce, which involves no login. */
 async function failureOf(session: Session, credentials: Credentials): Promise<Trouble | undefined> {
   const config = session.config();
   const shell = session.shell();
@@ -77,7 +77,7 @@ function sayEntries(session: Session, isNewClient: boolean, isNewUrl: boolean): 
   else if (isNewUrl) sayUrlToEnter(session);
 }
 
-/** Each field of the form, in its order. The callback URL stands alone, to be copied. */
+/** Prints each field of the form, in its order. The callback URL has its own line, to be copied. */
 function sayWhatToEnter(session: Session): void {
   for (const line of [
     '',
@@ -93,7 +93,7 @@ function sayWhatToEnter(session: Session): void {
     session.say(line);
 }
 
-/** What the dashboard must have from now on. The URL stands alone, to be copied. */
+/** Prints the URL that the dashboard needs from now on. The URL has its own line, to be copied. */
 export function sayUrlToEnter(session: Session): void {
   session.say('Enter this callback URL in the dashboard (https://developer.withings.com/dashboard):');
   session.say(urlOf(session));

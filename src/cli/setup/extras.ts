@@ -19,7 +19,7 @@ export async function listLinked(session: Session): Promise<readonly UserId[]> {
     .catch(() => []);
 }
 
-/** Who must link again, because `APPLIS` needs more than they have granted. */
+/** Prints who must link again, because `APPLIS` needs more scopes than granted. */
 export async function sayMissingScopes(session: Session): Promise<void> {
   const { directories, withings, people } = session.config();
   const states = createPersonFiles(peopleIn(directories.data));
@@ -30,7 +30,7 @@ export async function sayMissingScopes(session: Session): Promise<void> {
   }
 }
 
-/** Names for all who have none; an option names the person who was just linked. */
+/** Gets names for all people without one. An option names the person who was just linked. */
 export async function takeNames(session: Session, linked: UserId | undefined): Promise<void> {
   const { options, questions } = session;
   for (const userId of await listLinked(session)) {
@@ -50,7 +50,7 @@ export async function takeNames(session: Session, linked: UserId | undefined): P
   }
 }
 
-/** A broker that accepts what weighbridge publishes. */
+/** Gets a broker that accepts weighbridge's messages. */
 export async function takeBroker(session: Session): Promise<void> {
   const { options, questions } = session;
   if (options.mqtt === false || (options.mqtt === undefined && session.setting('MQTT_URL') !== undefined)) return;
@@ -89,7 +89,7 @@ async function acceptsMessages(session: Session, changes: Readonly<Record<string
   return findings.every(({ mark }) => mark !== 'broken');
 }
 
-/** The weigh-ins of all past years: of the person who was just linked, or of everyone. */
+/** Fetches the weigh-ins of all past years, for the person who was just linked, or for everyone. */
 export async function fetchHistory(session: Session, linked: UserId | undefined): Promise<ExitCode> {
   const people = linked === undefined ? await listLinked(session) : [linked];
   const { names } = session.config().people;
@@ -104,7 +104,7 @@ export async function fetchHistory(session: Session, linked: UserId | undefined)
   return ExitCode.done;
 }
 
-/** What runs weighbridge from now on. */
+/** Offers a way to run weighbridge from now on. */
 export async function offerService(session: Session): Promise<ExitCode> {
   const { options, questions, say } = session;
   const shell = session.shell();

@@ -4,7 +4,7 @@ import { realClock } from '../../runtime/real-clock.ts';
 import type { Shell } from '../shell.ts';
 import { Stopped } from './stopped.ts';
 
-/** What is wrong with an answer, for the person to answer again; undefined where it is fine. */
+/** The problem of an answer, so that the person answers again. Undefined if the answer is fine. */
 export type Check = (answer: string) => string | undefined;
 
 export interface Choice<T> {
@@ -12,7 +12,7 @@ export interface Choice<T> {
   readonly name: string;
 }
 
-/** Asks on a terminal. Each question ends the command where the person presses Ctrl-C. */
+/** Asks on a terminal. Each question ends the command if the person presses Ctrl-C. */
 export type Questions = ReturnType<typeof openQuestions>;
 
 export function openQuestions({
@@ -32,7 +32,7 @@ export function openQuestions({
       await untilQuiet();
     }
   };
-  /** A question draws its answer anew at each key, which takes minutes for a whole book. */
+  /** A question redraws its answer at each key, which takes minutes for a very long paste. */
   const askOnce = async <T>(question: (context: object) => Promise<T>): Promise<T | typeof TOO_LONG> => {
     const end = new AbortController();
     let length = 0;
@@ -40,14 +40,14 @@ export function openQuestions({
       length += keys.length;
       if (length <= MOST_CHARACTERS) return;
       end.abort();
-      // Otherwise it still works through each key of this chunk.
+      // Otherwise it would still process each key of this chunk.
       keyboard.removeAllListeners('keypress');
     };
     const onKey = (_text: unknown, key: { readonly ctrl?: boolean; readonly name?: string }) => {
       if (key.ctrl && key.name === 'd') end.abort();
     };
     keyboard.on('keypress', onKey);
-    // Before the question gets the keys.
+    // This listener must get the keys before the question.
     keyboard.prependListener('data', onData);
     try {
       return await question({
@@ -64,7 +64,7 @@ export function openQuestions({
       keyboard.off('data', onData);
     }
   };
-  /** The rest of what was pasted is no answer. */
+  /** The rest of a pasted text is not an answer. */
   const untilQuiet = async () => {
     let isQuiet = false;
     const onData = () => {
@@ -93,7 +93,7 @@ export function openQuestions({
   };
 }
 
-/** Far more than any answer has. */
+/** Far more than any answer needs. */
 const MOST_CHARACTERS = 2_000;
 const TOO_LONG = Symbol('too long');
 const QUIET_MS = 200;

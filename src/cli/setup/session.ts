@@ -18,12 +18,12 @@ export interface SetupOptions {
   readonly redirectUrl?: string;
   readonly clientId?: string;
   readonly clientSecret?: string;
-  /** False: the callback URL is not tried. */
+  /** False if the callback URL must not be tried. */
   readonly try: boolean;
   readonly link?: boolean;
   readonly paste?: boolean;
   readonly name?: string;
-  /** The URL of a broker; false: none. */
+  /** The URL of a broker, or false for none. */
   readonly mqtt?: string | false;
   readonly mqttUsername?: string;
   readonly mqttPassword?: string;
@@ -37,7 +37,7 @@ export type Session = Awaited<ReturnType<typeof openSession>>;
 export async function openSession(shell: Shell, options: SetupOptions) {
   const { keyboard, terminal, signal, say } = shell;
   const ask = keyboard && terminal && { keyboard, terminal, signal, say };
-  // Loaded only where it is seen.
+  // The module is loaded only if it asks.
   const questions: Questions | undefined = ask && (await import('./questions.ts')).openQuestions(ask);
   const path = await realpath('.env').catch(() => resolve('.env'));
   const env: Record<string, string | undefined> = { ...shell.env };
@@ -46,15 +46,15 @@ export async function openSession(shell: Shell, options: SetupOptions) {
     options,
     questions,
     say,
-    /** The process, with the settings as they are by now. */
+    /** The shell, with the current settings. */
     shell: (): Shell => ({ ...shell, env }),
     setting: (name: string) => env[name]?.trim() || undefined,
     config: (): Config => readAll(env),
-    /** What the settings would be with these as well. */
+    /** The settings with these changes. */
     trial: (changes: Readonly<Record<string, string>>): Config => readAll({ ...env, ...changes }),
     /** Whether anything was stored. */
     isChanged: () => isChanged,
-    /** A setting that is undefined is removed. */
+    /** An undefined setting is removed. */
     async save(changes: Changes): Promise<void> {
       const text = (await readText(nodeFiles, path)) ?? '';
       await replaceFile(nodeFiles, path, edited(text, changes));
@@ -82,13 +82,13 @@ function readAll(env: Readonly<Record<string, string | undefined>>): Config {
   );
 }
 
-/** What the doctor found, as `weighbridge doctor` prints it. */
+/** Prints a finding as `weighbridge doctor` does. */
 export function sayFinding({ say }: Session, config: Config, finding: Finding): void {
   const mask = createMask(secretsIn(config));
   for (const line of describeFinding(finding, { mask, colour: false })) say(line);
 }
 
-/** The answer that an option gives, or the person; without the quotes that were copied with it. */
+/** The answer from an option or the person, without copied quotes. */
 export async function answer(
   { questions }: Session,
   option: string,
@@ -110,7 +110,7 @@ function withoutQuotes(text: string): string {
   return text.trim().replace(QUOTES_AROUND, '').trim();
 }
 
-/** Of a setting as it would be read from `.env`. */
+/** Checks a setting as it would be read from `.env`. */
 export function checkSetting(name: string, toValue: (text: string) => string = (text) => text): Check {
   return (text) => {
     const { problems } = parseConfig({ [name]: toValue(text) }, 'files');

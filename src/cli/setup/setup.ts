@@ -13,8 +13,8 @@ import { Stopped } from './stopped.ts';
 import { chooseWayIn, tryWayIn } from './way-in.ts';
 
 /**
- * Asks for everything that weighbridge needs, checks each answer at once and stores it in `.env`. What is there already
- * is not asked again, so a stopped set-up goes on where it was.
+ * Asks for all settings, checks each answer at once and stores it in `.env`. It does not repeat answered questions, so
+ * a stopped set-up continues where it was.
  */
 export async function setUp(shell: Shell, options: SetupOptions): Promise<ExitCode> {
   try {
@@ -30,7 +30,7 @@ async function takeAll(shell: Shell, options: SetupOptions): Promise<ExitCode> {
   const isLeft = existsSync(SERVICE.unit) && !existsSync('.env');
   if (shell.service !== undefined || isLeft) throw new ExitError(ExitCode.failed, SERVICE_IS_HERE);
   const session = await openSession(shell, options);
-  // By its settings, which may change now.
+  // This uses the settings of that daemon, which may change now.
   const wasRunning = (await findDaemon(session.config(), shell.signal)) === 'here';
   if (session.questions === undefined) demandOptions(session);
   else shell.say('Press Ctrl-C to stop at any question. The next "weighbridge setup" continues there.');
@@ -52,7 +52,7 @@ async function takeAll(shell: Shell, options: SetupOptions): Promise<ExitCode> {
 const SERVICE_IS_HERE = `weighbridge runs here as a service, with its settings in /etc/weighbridge/env.
 Change them there, then run "sudo systemctl restart weighbridge". To link another person, run "sudo weighbridge login".`;
 
-/** Without a terminal every answer that has no default must be an option. */
+/** Without a terminal, every answer without a default must be an option. */
 function demandOptions({ options, setting, config, shell }: Session): void {
   const { way, hostName, redirectUrl, clientId, clientSecret } = options;
   const hasWay = [way, hostName, redirectUrl, setting('CALLBACK_URL'), setting('REDIRECT_URL')].some(isGiven);
@@ -77,7 +77,7 @@ function isGiven(value: string | undefined): boolean {
   return value !== undefined;
 }
 
-/** The first person, or another one where the person at the keyboard wants that. */
+/** Links the first person, or another one if the person at the keyboard wants that. */
 async function link(session: Session, isReachable: boolean): Promise<LinkedPerson | undefined | 'failed'> {
   const { options, questions, say } = session;
   const { length } = await listLinked(session);
@@ -86,13 +86,13 @@ async function link(session: Session, isReachable: boolean): Promise<LinkedPerso
   const isWanted = options.link ?? (length === 0 || ((await questions?.confirm(message, false)) ?? false));
   if (!isWanted) return undefined;
   say('');
-  // Only a browser on this computer comes back where Withings cannot.
+  // If Withings cannot reach this computer, only a browser on it comes back.
   const comesBack = isReachable && session.setting('CALLBACK_URL') !== undefined;
   const by = options.paste ? 'hand' : comesBack ? 'browser' : 'either';
   return (await linkPerson(session.shell(), { subscribe: true, by })) ?? 'failed';
 }
 
-/** The last thing to read is what all of this was for. */
+/** Prints the result of the set-up at the end. */
 function sayLinked({ config, say }: Session, { userId, lastWeighIn }: LinkedPerson): void {
   const { people } = config();
   const weighIn = lastWeighIn && ` ${describeWeighIn(lastWeighIn, people)}`;

@@ -14,9 +14,9 @@ import { answer, checkSetting, type Session, sayFinding } from './session.ts';
 /** How Withings reaches this computer. */
 interface Way {
   readonly name: string;
-  /** What runs on this computer next to weighbridge, and is all that weighbridge needs to answer. */
+  /** Whether the way in runs on this computer, so that weighbridge needs nothing else to answer. */
   readonly isHere: boolean;
-  /** What to do, once there is a host name; the guide has the recipes. */
+  /** The next steps after the host name; the guide has the recipes. */
   readonly start: (at: { readonly host: string; readonly port: number; readonly guide: string }) => string;
 }
 
@@ -50,12 +50,12 @@ export const WAYS: Readonly<Record<string, Way>> = {
 const NONE = 'none';
 export const WAY_NAMES: readonly string[] = [...Object.keys(WAYS), NONE];
 
-/** The part of the path that the recipes in deploy/ pass on. */
+/** The part of the path that the recipes in deploy/ forward. */
 const ROUTE = '/withingsWebhook';
 const SECRET_BYTES = 16;
 
 /**
- * Makes the callback URL, or the redirect URL where Withings cannot reach this computer, unless there is one.
+ * Makes the callback URL, or the redirect URL if Withings cannot reach this computer, unless one exists.
  *
  * @returns whether it is new
  */
@@ -101,7 +101,7 @@ async function makeCallbackUrl(session: Session, way: Way): Promise<void> {
   say(`Now forward ${host} to port ${port} of this computer: ${way.start({ host, port, guide })}.`);
 }
 
-/** Why Withings cannot reach a host, as far as its name shows. */
+/** The reason in its name why Withings cannot reach a host. */
 function problemOf(text: string, sandbox: boolean): string | undefined {
   if (text === '') return 'expected a host name, e.g. NAME.ngrok-free.app';
   if (/\s/.test(text)) return 'Remove the space.';
@@ -112,7 +112,7 @@ function problemOf(text: string, sandbox: boolean): string | undefined {
   return fault && `${fault.what}. A tunnel such as ngrok gives you a public name and port 443.`;
 }
 
-/** People paste a host name, or what stands in the address bar of a browser. Undefined: neither of them. */
+/** The origin of a pasted host name, or of a browser's address. Undefined for any other text. */
 function originOf(text: string): string | undefined {
   const [, scheme = 'https', rest = ''] = /^(?:(https?):\/*)?(.*)$/i.exec(text) ?? [];
   const url = `${scheme}://${rest}`;
@@ -144,7 +144,7 @@ async function takeRedirectUrl(session: Session): Promise<void> {
 export async function tryWayIn(session: Session): Promise<boolean> {
   const { questions, say, options } = session;
   if (!options.try) return true;
-  // Without a callback URL there is nothing to try.
+  // It cannot try anything without a callback URL.
   while (session.setting('CALLBACK_URL') !== undefined) {
     say('Trying the callback URL, as Withings does …');
     if (await isReachable(session)) return true;
@@ -159,7 +159,7 @@ export async function tryWayIn(session: Session): Promise<boolean> {
     ]);
     if (choice === 'on') return false;
     if (choice === 'again') continue;
-    // The options have been answered; what they say does not work.
+    // The options were used, and their URL does not work.
     await makeUrl({ ...session, options: { try: true } });
     sayUrlToEnter(session);
   }
@@ -175,7 +175,7 @@ async function isReachable(session: Session): Promise<boolean> {
   let isFine = true;
   for await (const finding of examineCallback(parsed, world)) {
     shell.signal.throwIfAborted();
-    // This command stands in for a daemon, as it will for the link.
+    // This command replaces a daemon, as it will for the link.
     if (finding.check === 'daemon' && finding.mark === 'warning') continue;
     if (finding.mark === 'broken') isFine = false;
     sayFinding(session, config, finding);

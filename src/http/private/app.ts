@@ -9,11 +9,11 @@ import { createPageRoutes, type PageRoutesOptions } from './page-routes.ts';
 export interface PrivateAppOptions extends PrivateGateOptions, PageRoutesOptions {
   readonly version: string;
   readonly look: () => Promise<Status>;
-  /** What has come to a standstill, so that only a restart helps; undefined while nothing has. */
+  /** The work that is stuck until a restart. Undefined while all work goes on. */
   readonly stuck: () => string | undefined;
 }
 
-/** Health data of a household: not for a cache, a frame, another site's page, or a guess at what it might be. */
+/** The port serves a household's health data. So it forbids caches, frames, other sites' pages and content sniffing. */
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -22,7 +22,7 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-/** The port for the household itself: the status, as JSON and as a page. */
+/** The status port: the status as JSON and as a page. */
 export function createPrivateApp(options: PrivateAppOptions): Express {
   const { version, look, stuck, log } = options;
   const app = createApp();
@@ -32,7 +32,8 @@ export function createPrivateApp(options: PrivateAppOptions): Express {
   });
   app.use(createPrivateGate(options));
   app.get('/healthz', async (request, response) => {
-    // For what restarts weighbridge when the answer is not 200: a restart links no person, and repairs no broker.
+    // This answer is for a program that restarts weighbridge if it is not 200. A restart links no person and repairs no
+    // broker.
     if (parametersOf(request).has('live')) {
       const standstill = stuck();
       response.status(standstill === undefined ? 200 : 503).type('text/plain');

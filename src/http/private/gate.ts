@@ -7,33 +7,33 @@ import { createThrottle } from '../../domain/throttle.ts';
 import { isSame, refuse } from '../answers.ts';
 
 const MINUTE_MS = 60_000;
-/** A household that mistypes needs a few. At ten a minute a password of four random words lasts for ages. */
+/** Typing errors of a household need a few. At ten a minute, a password of four random words is safe. */
 const MOST_A_MINUTE = 10;
 const HOUR_MS = 60 * MINUTE_MS;
-/** More than typing errors: a program that stays below the limit. */
+/** More than typing errors: it must be a program that stays below the limit. */
 const MANY_AN_HOUR = 30;
 
 const BY_ADDRESS = 'Open this page by IP address or as localhost, e.g. http://127.0.0.1:3001/\n';
-/** A stranger's page need not read the name here. */
+/** The text omits the name, because a stranger's page could read it. */
 const BY_NAME = 'Open this page by IP address, as localhost, or by the name of this computer.\n';
 const CLOSED = 'Set STATUS_PASSWORD to open this port to other computers.\n';
 const GUESSED = 'repeated wrong passwords on the status port. Sign-in is blocked for up to a minute.';
 
 export interface PrivateGateOptions {
-  /** Names of this machine under which the port may be asked, besides addresses and `localhost`. */
+  /** The accepted names of this machine, besides addresses and `localhost`. */
   readonly names: readonly string[];
   readonly password: string | undefined;
-  /** The address that needs neither the password nor our name, because Home Assistant there has asked for a login. */
+  /** The address that needs neither the password nor our name, because Home Assistant there requires a login. */
   readonly ingress: string | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /**
- * Lets through who may see the private port. Everyone else learns nothing, not even what there is.
+ * Admits requests that may see the status port. Others learn nothing, not even what the port offers.
  *
- * Wrong passwords are counted from everywhere together: an address costs nothing in a LAN with IPv6, and behind a proxy
- * there is but one. While the limit lasts the right one is refused as well, otherwise it would not be a limit.
+ * Wrong passwords count together for all addresses: IPv6 addresses are free in a LAN, and behind a proxy there is only
+ * one. While the limit lasts, the right password is refused as well, or there would be no limit.
  */
 export function createPrivateGate({ names, password, ingress, clock, log }: PrivateGateOptions): RequestHandler {
   const minute = createCount(clock, MINUTE_MS, MOST_A_MINUTE);
@@ -77,12 +77,12 @@ export function createPrivateGate({ names, password, ingress, clock, log }: Priv
   };
 }
 
-/** Whether it came through Home Assistant. */
+/** Whether the request came through Home Assistant. */
 export function isByIngress(response: Response): boolean {
   return response.locals['isIngress'] === true;
 }
 
-/** The address at the other end of the connection. Headers are not believed. */
+/** The address at the other end of the connection, regardless of headers. */
 function callerOf({ socket }: Request): string | undefined {
   return socket.remoteAddress?.replace(/^::ffff:(?=[0-9.]+$)/, '');
 }
@@ -92,8 +92,8 @@ function isLoopback(address: string | undefined): boolean {
 }
 
 /**
- * Counts different passwords, up to so many, within a time that begins with the first of them. The same password again
- * is not another guess: a monitor with an old one shuts out no one.
+ * Counts different passwords up to a limit, within a time that begins with the first. A repeated password is not
+ * another guess, so a monitor with an old one does not block others.
  */
 function createCount({ elapsedMs }: Clock, lengthMs: number, most: number) {
   const passwords = new Set<string>();
@@ -103,12 +103,12 @@ function createCount({ elapsedMs }: Clock, lengthMs: number, most: number) {
   };
 
   return {
-    /** How long it stays full; 0 while there is room for a guess. */
+    /** How long the count stays full, or 0 if it is not full. */
     fullForMs(): number {
       startOver();
       return passwords.size < most ? 0 : endMs - elapsedMs();
     },
-    /** Returns true when this password has made it full. */
+    /** Returns true if this password filled the count. */
     add(password: string): boolean {
       startOver();
       if (passwords.size === 0) endMs = elapsedMs() + lengthMs;
@@ -120,8 +120,8 @@ function createCount({ elapsedMs }: Clock, lengthMs: number, most: number) {
 }
 
 /**
- * A page on the internet can have its own name resolve to this machine, and then ask here as if this were its own
- * server (DNS rebinding). An address cannot be made to do that.
+ * A page on the internet can make its own name resolve to this machine. It can then send requests here as to its own
+ * server (DNS rebinding). That does not work with an address.
  */
 function isOwnName(host: string | undefined, names: readonly string[]): boolean {
   const [, bracketed, plain = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?$/.exec(host ?? '') ?? [];
@@ -131,8 +131,8 @@ function isOwnName(host: string | undefined, names: readonly string[]): boolean 
 }
 
 /**
- * Another site may lead a browser here by a link, and learns nothing by that; it may not load, embed or ask anything.
- * What is more than reading is for our own page, and for programs that are no browser.
+ * Another site may link here, and learns nothing by that. It may not load, embed or request anything. Writing is only
+ * for our own page, and for programs other than browsers.
  */
 function isForeign({ method, headers }: Request): boolean {
   const site = headers['sec-fetch-site'];
@@ -147,7 +147,7 @@ function isOtherOrigin({ origin, host }: IncomingHttpHeaders): boolean {
   return !URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase();
 }
 
-/** The password of HTTP Basic (RFC 7617); undefined where there is none. */
+/** The password of HTTP Basic (RFC 7617); undefined without one. */
 function readPassword(authorization: string | undefined): string | undefined {
   const [, encoded] = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(authorization ?? '') ?? [];
   if (encoded === undefined) return undefined;

@@ -12,7 +12,7 @@ import {
   type Status,
 } from '../../domain/status.ts';
 
-/** What `/healthz` answers. Names and units are part of the contract; what is not known is null. */
+/** The answer of `/healthz`. Names and units are part of the contract; unknown values are null. */
 export function encodeHealthz(status: Status, version: string) {
   const { startedAt, uptimeMs, people, publishers, troubles } = status;
   return {
@@ -27,7 +27,7 @@ export function encodeHealthz(status: Status, version: string) {
   };
 }
 
-/** One of `users`, also as `weighbridge users --json` prints them. Weights are kilograms. */
+/** An entry of `users`, also printed by `weighbridge users --json`. Weights are kilograms. */
 export function encodePerson(person: PersonStatus) {
   const { login, lastContact, lastWeighIn, held, unreadable, subscription, scales, bed } = person;
   const { state, applis, since, reason, pollMs } = subscription;
@@ -65,12 +65,12 @@ function encodeScale({ id, model, battery, lastContact }: Scale) {
   return { deviceid: id, model: model ?? null, battery: battery ?? null, last_contact };
 }
 
-/** Nothing that turns the status into `trouble`. */
+/** A warning does not turn the status into `trouble`. */
 function encodeWarning({ code, text, scale }: LowBattery) {
   return { code, text, deviceid: scale.id, userids: scale.userIds };
 }
 
-/** Left out before the first bed event. */
+/** The field is omitted before the first bed event. */
 function encodeBed(bed: BedEvent | undefined) {
   return bed && { in_bed: bed.kind === 'in_bed', since: time(bed.at) };
 }

@@ -5,15 +5,16 @@ import type { Clock } from '../../domain/clock.ts';
 const HEARTBEAT_MS = 10_000;
 /** When a browser retries. */
 const RETRY_MS = 3_000;
-/** A page that is looked at takes one. Beyond, the oldest is closed, so that a new page always works. */
+/** A visible page needs one. Beyond the limit the oldest is closed, so that a new page always works. */
 const MOST_WATCHERS = 32;
-/** A browser that does not read what is sent does not watch. */
+/** A browser that reads nothing does not watch. */
 const MOST_UNREAD_BYTES = 4_096;
 
 /**
- * Server-sent events: `change`, after which a browser fetches the page, and `beat`, which shows that the daemon is there.
+ * Server-sent events: `change`, after which a browser fetches the page, and `beat`, which shows that the daemon is
+ * alive.
  *
- * @param options.signal ends them all
+ * @param options.signal ends all of them
  */
 export function createLive(options: {
   readonly watch: (onChange: () => void) => Disposable;
@@ -48,7 +49,7 @@ export function createLive(options: {
     using _watching = watch(() => send('event: change\ndata: page\n\n'));
     while (!ended.signal.aborted) {
       await clock.sleep(HEARTBEAT_MS, ended.signal);
-      // By an event, which the page hears, and not by a comment: a daemon that was unplugged closes no connection.
+      // This is an event, which the page receives, not a comment: an unplugged daemon closes no connection.
       if (!ended.signal.aborted) send('event: beat\ndata: alive\n\n');
     }
   };

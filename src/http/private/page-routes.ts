@@ -8,25 +8,25 @@ import { sendOutcome } from '../link-page.ts';
 import { isByIngress } from './gate.ts';
 import { createLive } from './live.ts';
 
-/** The page, as this port serves it. */
+/** The page that this port serves. */
 export interface Page {
   /**
    * The whole document, for the parameters of the address.
    *
-   * @param isFramed it is shown in Home Assistant
+   * @param isFramed Home Assistant shows the page
    */
   draw(parameters: URLSearchParams, isFramed: boolean): Promise<string>;
-  /** Undefined where no file has this name. */
+  /** Undefined if no file has this name. */
   asset(name: string): Promise<Asset | undefined>;
-  /** Every weigh-in of a person as CSV, in pieces; undefined where there is no such person. */
+  /** Every weigh-in of a person as CSV, in pieces; undefined if the person does not exist. */
   csv(userId: string): Promise<AsyncIterable<string> | undefined>;
-  /** Calls back whenever the page may have changed. */
+  /** Calls `onChange` whenever the page may have changed. */
   watch(onChange: () => void): Disposable;
-  /** Withings' consent page; undefined where the browser could not come back from it. Without this the page links no person. */
+  /** Withings' consent page. Undefined if the browser could not come back: then the page links no person. */
   readonly link: (() => URL | undefined) | undefined;
-  /** Links by the address that the browser ended on, where it does not come back. Undefined where the page has no form for it. */
+  /** Links by the final address of a browser that does not come back. Undefined if the page has no form for it. */
   readonly linkPasted: ((address: string, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>) | undefined;
-  /** Fetches past years of a person; false where there is no such person. Undefined where the page has no button for it. */
+  /** Fetches past years of a person. False if the person does not exist. Undefined if the page has no button for it. */
   readonly backfill: ((userId: string) => Promise<boolean>) | undefined;
   readonly people: People;
 }
@@ -41,22 +41,22 @@ export interface PageRoutesOptions {
 /** A file that the page loads. */
 export interface Asset {
   readonly content: string;
-  /** Of its content, so that a browser may always keep it under an address that has it. */
+  /** The hash of the content. A browser may always keep a file whose address contains it. */
   readonly hash: string;
 }
 
-/** What the page loads comes from here, and nothing in it runs that is not a file of ours. */
+/** The page loads only from this port, and runs only our files. */
 export const PAGE_POLICY = policyOf(
   ...["script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"],
 ).replace("form-action 'none'", "form-action 'self'");
 
 const FRAMED_POLICY = allowFrame(PAGE_POLICY);
-/** Well below what proxies and this port's own limits allow an answer. */
+/** Well below the time limits of proxies and of this port. */
 const DEADLINE_MS = 8_000;
 
 const ALWAYS = 'public, max-age=31536000, immutable';
 
-/** All but POST is read-only, so it is harmless when another site makes a browser ask. */
+/** All methods but POST only read, so a request that another site causes is harmless. */
 export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Router {
   const routes = Router({ caseSensitive: true, strict: true });
   routes.get('/', async (request, response) => {
@@ -64,7 +64,7 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
     const document = await page.draw(parametersOf(request), isFramed);
     response
       .set('content-security-policy', isFramed ? FRAMED_POLICY : PAGE_POLICY)
-      // Without a referrer to this port the browser would not say either that a form of this page was sent.
+      // Without a referrer to this port, the browser would not identify a form of this page either.
       .set('referrer-policy', 'same-origin')
       .type('html')
       .send(document);
@@ -106,7 +106,7 @@ export function createPageRoutes({ page, clock, signal }: PageRoutesOptions): Ro
     if (csv === undefined) return next('router');
     response.type('csv').attachment(`weighbridge-${userid}.csv`);
     if (request.method === 'HEAD') return void response.end();
-    // A reader who has gone away needs no answer. One who is there sees that the file is cut off.
+    // A reader who has left needs no answer. Another reader sees that the file is cut off.
     await pipeline(csv, response, { signal }).catch((error) => {
       if (!response.destroyed) response.destroy(error);
     });

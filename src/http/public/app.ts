@@ -18,22 +18,22 @@ const MOST_BODY_BYTES = 4096;
 const NOT_A_FORM = 'send a form (application/x-www-form-urlencoded, not compressed)';
 
 export interface PublicAppOptions {
-  /** The route, as it arrives here. */
+  /** The path of requests when they arrive here. */
   readonly path: string;
   /** The parameters of the callback URL, which every request must bring. */
   readonly query: URLSearchParams;
-  /** Express' `trust proxy`: whose word about a client's address counts. */
+  /** Express' `trust proxy`: which proxies may state a client's address. */
   readonly trustProxy: boolean | number | string;
   /**
-   * Gets every well-formed notification, and the address that sent it, after the answer. Gets one about a bed before the
-   * answer, and returns false if Withings must send it again.
+   * Gets every well-formed notification and its sender's address, after the answer. For a bed it gets the notification
+   * before the answer, and returns false if Withings must send it again.
    */
   readonly onNotification: (notification: Notification, caller: string) => Promise<boolean>;
-  /** Gets what a browser brings back from the consent page. Waits for the outcome until `deadline` resolves. */
+  /** Gets the redirect of a browser from the consent page. Waits for the outcome until `deadline` resolves. */
   readonly onRedirect: (redirect: Redirect, deadline: Promise<void>) => Promise<LinkOutcome | 'working'>;
-  /** Proves to a caller who knows the secret in the URL that this is the daemon, and not another server. */
+  /** Proves to a caller with the secret of the URL that this is the daemon, and not another server. */
   readonly prove: Prove;
-  /** Where the logins are kept, as an absolute path. */
+  /** The directory of the logins, as an absolute path. */
   readonly directory: string;
   readonly people: People;
   readonly clock: Pick<Clock, 'sleep'>;
@@ -43,15 +43,15 @@ export interface PublicAppOptions {
 /** How browsers mark the fetch of a page that the user has not opened yet. */
 const PREFETCH_HEADERS = ['sec-purpose', 'purpose', 'x-purpose', 'x-moz'];
 
-/** Well below what proxies and this port's own limits allow an answer. */
+/** Well below the time limits of proxies and of this port. */
 const DEADLINE_MS = 8_000;
 /** Withings waits 2 s for the answer to a notification (developer guide, notifications). */
 const BED_DEADLINE_MS = 1_500;
 
 /**
- * The port that faces the internet. Everything but the callback path is 404, and nothing it is sent is trusted. A
- * notification is answered before anything is done, but for one about a bed: there is nothing to fetch of it later, so
- * the answer says whether it is kept.
+ * The port that faces the internet. Everything but the callback path is 404, and it trusts nothing that it receives. It
+ * answers a notification before any work. A bed notification is different: nothing can be fetched later, so the answer
+ * depends on whether it is stored.
  */
 export function createPublicApp(options: PublicAppOptions): Express {
   const { path, query, trustProxy, onNotification, onRedirect, prove, directory, people, clock, log } = options;
@@ -70,7 +70,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
     if (method === 'POST') next();
     else if (response.locals['gate'] === 'missing') refuse(response, 404);
     else if (method === 'GET' && isRedirect(parametersOf(request))) next();
-    // Withings probes with HEAD before it stores a subscription, and takes 204 and 405 for unreachable.
+    // Withings probes with HEAD before it stores a subscription, and treats 204 and 405 as unreachable.
     else if (method === 'HEAD' || method === 'GET') {
       const nonce = request.get(NONCE_HEADER);
       if (nonce !== undefined) {
@@ -82,7 +82,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
   });
 
   app.get('/{*any}', async (request, response) => {
-    // What is fetched beforehand must not use up a code that is good for one use.
+    // A prefetch must not use up a code that is valid for one use.
     if (PREFETCH_HEADERS.some((name) => request.get(name) !== undefined)) {
       response.status(503).set('cache-control', 'no-store').end();
       return;
@@ -96,7 +96,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
     sendOutcome(response, outcome, people);
   });
 
-  // As bytes: what a notification consists of is ASCII, and the same in every charset that it may name.
+  // The body is read as bytes: a notification is ASCII, and the same in every charset that it may name.
   app.use(express.raw({ type: isForm, inflate: false, limit: MOST_BODY_BYTES }));
 
   app.post('/{*any}', async (request, response) => {
@@ -119,7 +119,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
 
   app.use(
     answerErrors(log, (response, status) => {
-      // A stranger who has not shown the secret learns nothing.
+      // A stranger without the secret learns nothing.
       if (response.locals['gate'] !== 'right') refuse(response, 404);
       else if (status >= 500) refuse(response, status, '');
       else refuse(response, REASONS[status] === undefined ? 400 : status, REASONS[status] ?? '');
@@ -128,9 +128,9 @@ export function createPublicApp(options: PublicAppOptions): Express {
   return app;
 }
 
-/** The address of who is calling, as far as `trust proxy` believes it. Nothing is decided by it. */
+/** The caller's address, as `trust proxy` allows. No decision depends on it. */
 function callerOf({ ip, socket }: Request): string {
-  // A proxy may pass on anything, and this is going to be read in a log.
+  // A proxy may forward anything, and people read this in a log.
   const address = ip !== undefined && isIP(ip) !== 0 ? ip : (socket.remoteAddress ?? 'somebody');
   return address.replace(/^::ffff:(?=[0-9.]+$)/, '');
 }
@@ -140,7 +140,7 @@ function isRedirect(parameters: URLSearchParams): boolean {
   return parameters.has('code') || parameters.has('error');
 }
 
-/** Also when there is no body, which `request.is` would deny. What has no type is taken for a form. */
+/** True also without a body, unlike `request.is`. A request without a type counts as a form. */
 function isForm({ headers }: IncomingMessage): boolean {
   return /^(application\/x-www-form-urlencoded *(;|$)|$)/i.test(headers['content-type'] ?? '');
 }

@@ -1,19 +1,19 @@
 import { isSame } from '../answers.ts';
 
-/** The path and the query of the callback URL: a caller who does not know both meets a server that has neither. */
+/** Checks the path and the query of the callback URL. A caller without both sees a server that has neither. */
 export interface CallbackGate {
-  /** Whether this is the path. */
+  /** Whether this is the path of the callback URL. */
   isPath(path: string): boolean;
   /**
-   * Whether every parameter of the callback URL has come back with its value.
-   * `missing` means that one was not there at all, so it may still come in the form: Withings' documentation
-   * lists the callback's own parameters among the fields of a notification.
+   * Whether every parameter of the callback URL came back with its value. `missing` means that one is absent, so it may
+   * still come in the form: Withings' documentation lists the callback's own parameters among the fields of a
+   * notification.
    */
   check(parameters: URLSearchParams): 'right' | 'wrong' | 'missing';
 }
 
 /**
- * @param path the route, as it arrives here
+ * @param path the path of requests when they arrive here
  * @param query the parameters of the callback URL
  */
 export function createCallbackGate(path: string, query: URLSearchParams): CallbackGate {

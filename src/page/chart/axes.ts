@@ -6,30 +6,30 @@ import { DAY_MS } from '../words.ts';
 import type { Span } from './course.ts';
 
 export interface Tick {
-  /** From 0 at the start of the axis to 1 at its end. */
+  /** The position from 0 at the start of the axis to 1 at its end. */
   readonly position: number;
   readonly label: string;
   /** A second line: the year below a month. */
   readonly below?: string | undefined;
 }
 
-/** From bottom to top, in the unit that is shown. */
+/** The axis from bottom to top, in the displayed unit. */
 export interface ValueAxis {
   readonly low: number;
   readonly high: number;
   readonly ticks: readonly Tick[];
 }
 
-/** So much of the height is left free above and below. */
+/** The share of the height that stays free above and below. */
 const MARGIN = 0.08;
 const STONE_STEPS = [280, 140, 70, 28, 14, 7, 2, 1] as const;
-/** A step of stones is cut so often at least: between two steps of theirs is a factor of up to 3.5. */
+/** The least number of steps for stones, whose successive steps differ by a factor of up to 3.5. */
 const LEAST_STONE_STEPS = 2.5;
 
 /**
- * @param lowest, highest values that must fit, as they were measured
- * @param ticks about how many; d3 may give half as many again
- * @param ticks.least the axis is made longer where there would be fewer
+ * @param lowest, highest values that must fit, as measured
+ * @param ticks the approximate number; d3 may return half as many again
+ * @param ticks.least the axis is extended if there would be fewer
  */
 export function valueAxis(
   quantity: Quantity,
@@ -60,12 +60,12 @@ export function valueAxis(
   return { low, high, ticks: marked };
 }
 
-/** How many multiples of the step there are. */
+/** The number of multiples of the step. */
 function countOf(low: number, high: number, step: number): number {
   return Math.floor(high / step) - Math.ceil(low / step) + 1;
 }
 
-/** As many labels stand side by side on a phone. */
+/** The most labels that fit side by side on a phone. */
 const MOST = 7;
 
 const stepOf = (interval: CountableTimeInterval, days: number, count: number, format: string) => {
@@ -79,7 +79,7 @@ const STEPS = [
 const COARSEST = stepOf(timeYear, 365.2, 25, '%Y');
 const yearLabel = timeFormat('%Y');
 
-/** Where weeks, months or years begin, in the time zone of this machine. The first month and each January have a year. */
+/** The starts of weeks, months or years, in this machine's time zone. The first month and each January have a year. */
 export function timeTicks({ fromMs, toMs }: Span): Tick[] {
   const most = (toMs - fromMs) / DAY_MS / (MOST - 0.5);
   const { ticks, days, label } = STEPS.find((step) => step.days >= most) ?? COARSEST;

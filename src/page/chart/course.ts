@@ -4,17 +4,17 @@ import { type Bucket, fillBuckets, reachOf, type TrendPoint, trendAt, WEEK_MS } 
 import type { Range } from '../view.ts';
 import { DAY_MS } from '../words.ts';
 
-/** From one moment to another: what a picture shows. */
+/** The time that a picture shows. */
 export interface Span {
   readonly fromMs: number;
   readonly toMs: number;
 }
 
 const MONTHS: Readonly<Record<Exclude<Range, 'all'>, number>> = { month: 1, quarter: 3, year: 12 };
-/** A single weigh-in shall not fill the whole width. */
+/** A single weigh-in must not fill the whole width. */
 const LEAST_MS = 28 * DAY_MS;
 
-/** @param series each by time; a clock that is a little wrong may have taken values later than now */
+/** @param series each sorted by time; a slightly wrong clock may give values later than now */
 export function spanOf(range: Range, now: Date, series: readonly Series[]): Span {
   const nowMs = now.getTime();
   const toMs = Math.max(nowMs, ...series.map((values) => values.at(-1)?.takenMs ?? nowMs));
@@ -23,7 +23,7 @@ export function spanOf(range: Range, now: Date, series: readonly Series[]): Span
   return { fromMs: Number(timeDay.floor(new Date(Math.min(firstMs, toMs - LEAST_MS)))), toMs };
 }
 
-/** The same day so many months before, or the last day of that month. */
+/** The same day `count` months earlier, or the last day of that month. */
 export function monthsBefore(atMs: number, count: number): number {
   const date = new Date(atMs);
   const [year, month] = [date.getFullYear(), date.getMonth() - count];
@@ -31,21 +31,21 @@ export function monthsBefore(atMs: number, count: number): number {
   return new Date(year, month, Math.min(date.getDate(), lastDay)).getTime();
 }
 
-/** What stands where no value does. */
+/** A stand-in for a missing value. */
 const NOTHING: TimedValue = { takenMs: 0, value: 0 };
 
-/** In the time zone of this machine, which is the one of the household. */
+/** d3's intervals, in the time zone of this machine, which is the household's. */
 export const INTERVALS = { day: timeDay, week: timeMonday, month: timeMonth } as const;
 export type BucketUnit = keyof typeof INTERVALS;
 
-/** As fine as so many points allow. */
+/** The finest unit that needs at most so many points. */
 export function bucketUnit({ fromMs, toMs }: Span, mostPoints: number): BucketUnit {
   const days = (toMs - fromMs) / DAY_MS;
   if (days <= mostPoints) return 'day';
   return days <= 7 * mostPoints ? 'week' : 'month';
 }
 
-/** What a picture is made of: the points, and the trend at each of them. */
+/** The content of a picture: the points, and the trend at each of them. */
 export interface Course {
   readonly span: Span;
   readonly unit: BucketUnit;
@@ -55,7 +55,7 @@ export interface Course {
   readonly resumedMs: ReadonlySet<number>;
 }
 
-/** @param values all there are: values before the span bend the trend at its start */
+/** @param values all values: those before the span affect the trend at its start */
 export function courseOf(values: Series, span: Span, mostPoints: number): Course {
   const unit = bucketUnit(span, mostPoints);
   const widthMs = unit === 'month' ? 30.4 * DAY_MS : WEEK_MS;
@@ -63,7 +63,7 @@ export function courseOf(values: Series, span: Span, mostPoints: number): Course
   const days = fillBuckets(values, { fromMs: span.fromMs - gapMs, toMs: span.toMs });
   const points = fillBuckets(values, span, INTERVALS[unit]);
   const moments = points.map(({ atMs }) => atMs);
-  // Between the weigh-ins, not between the points: the middles of weeks lie further apart than their ends.
+  // This compares weigh-ins, not points: the middles of weeks are further apart than their ends.
   const isResumed = ({ startMs }: Bucket) => {
     const at = firstFrom(values, startMs);
     const before = at === 0 ? NOTHING : (values.at(at - 1) ?? NOTHING);

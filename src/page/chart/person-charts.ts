@@ -13,10 +13,10 @@ import { type Course, courseOf, type Span, spanOf } from './course.ts';
 import { drawPlot, pathsOf } from './plot.ts';
 import { AVERAGES, drawTable, nameRow, type Row } from './table.ts';
 
-/** More points than a screen has room for show nothing more. */
+/** More points than fit on a screen show nothing more. */
 const MOST_POINTS = 400;
 const TICKS = { about: 5, least: 4 };
-/** A picture a third as wide shows how it goes, and not each day. */
+/** A picture a third as wide shows the trend, not each day. */
 const MOST_SMALL_POINTS = 60;
 const SMALL_TICKS = { about: 3, least: 2 };
 
@@ -25,9 +25,9 @@ interface Measured {
   readonly values: Series;
 }
 
-/** What the charts of a person share. */
+/** The common data of a person's charts. */
 interface Frame {
-  /** Whose. */
+  /** The name of the person. */
   readonly name: string;
   readonly span: Span;
   readonly now: Date;
@@ -58,7 +58,7 @@ ${small && html`<details class="composition" id="comp${userId}"><summary>Body co
 ${more && html`<details class="more" id="more${userId}"><summary>More measurements</summary>${more}</details>`}`;
 }
 
-/** The weight over time, big, with its trend and a table; undefined where this time has none. */
+/** The large chart of the weight, with its trend and a table. Undefined without a weight in this time. */
 function drawWeightChart(
   id: string,
   { quantity, values }: Measured,
@@ -119,7 +119,7 @@ function sayTrend({ trend, perWeek = 0 }: Derived, quantity: Quantity, unit: Wei
   return { value, rate: `${sayChange(perWeek, unit)} per week` };
 }
 
-/** Whether a goal may be in the picture: one far away would press everything else flat. */
+/** Whether the goal may be in the picture: a distant one would flatten everything else. */
 function isNear(goal: number | undefined, lowest: number, highest: number, { leastSpan, scale }: Quantity): boolean {
   const room = Math.max(highest - lowest, leastSpan / scale);
   return goal !== undefined && goal > lowest - room && goal < highest + room;
@@ -176,7 +176,7 @@ function drawSmall(id: string, { quantity, values, course }: Drawn, column: numb
   const [lowest = 0, highest = 0] = extent(points, ({ value }) => value);
   const axis = valueAxis(quantity, lowest, highest, SMALL_TICKS);
   const tell = (value = 0) => quantity.format(value) + quantity.suffix;
-  // As it was measured last, which a mean of the week is not.
+  // The last measured value, which differs from a mean of the week.
   const newest = tell(values.at(-1)?.value);
   return html`<figure class="chart">
 <figcaption><h4>${quantity.title}</h4>${drawReadout(newest, changeOf(course, quantity, now))}</figcaption>
@@ -198,7 +198,7 @@ ${drawPlot({
 </figure>`;
 }
 
-/** A row for each day, week or month that has a value of anything. */
+/** A row for each day, week or month with any value. */
 function rowsOf(drawn: readonly Drawn[]): Row[] {
   const rows = new Map<number, Row & { cells: string[] }>();
   for (const [column, { quantity, course }] of drawn.entries()) {

@@ -6,33 +6,33 @@ import { DAY_MS } from '../words.ts';
 import type { Tick, ValueAxis } from './axes.ts';
 import type { Course } from './course.ts';
 
-/** The picture is drawn on a square of so many units, which the browser stretches to whatever room there is. */
+/** The side of the drawn square, in units. The browser stretches the square to the available space. */
 const SIDE = 1000;
 
 export interface Plot {
-  /** Of the scrubber. */
+  /** The id of the scrubber. */
   readonly id: string;
   /** The picture in a sentence. */
   readonly description: string;
-  /** What the scrubber steps through. */
+  /** The name of the scrubber's steps. */
   readonly label: string;
   readonly quantity: Quantity;
   readonly course: Course;
   readonly axis: ValueAxis;
   readonly paths: Paths;
-  /** Where times begin, or the two ends where there is no room for more. */
+  /** The starts of times, or only the two ends in a narrow picture. */
   readonly timeTicks: readonly Tick[];
-  /** A line across, of what the person wants to reach. */
+  /** A horizontal line at the person's goal. */
   readonly goal?: Tick | undefined;
-  /** Which table holds the values. */
+  /** The id of the table with the values. */
   readonly table: string;
-  /** Its columns of the values, and of the trend and the number of weigh-ins, if there are such columns. */
+  /** The table's columns of the values, and of the trend and the number of weigh-ins, if it has them. */
   readonly columns: { readonly value: number; readonly trend?: number; readonly count?: number };
 }
 
 /**
- * The picture has no size of its own. Labels and lines are placed in per cent, so that they keep their size on a phone;
- * only the square with the curves is stretched, and there strokes keep their width.
+ * The picture has no fixed size. Labels and lines are placed in per cent, so that they keep their size on a phone. Only
+ * the square with the curves is stretched, and its strokes keep their width.
  */
 export function drawPlot(plot: Plot): Html {
   const { id, description, label, quantity, course, axis, paths, timeTicks, goal, table, columns } = plot;
@@ -77,12 +77,12 @@ function percent(position: number): string {
 }
 
 export interface Paths {
-  /** A line without length for each point: with round caps it is a dot, whatever the square is stretched to. */
+  /** A line without length for each point: with round caps it is a dot, however the square is stretched. */
   readonly dots: string;
   readonly trend: string;
-  /** The end of the trend, which the next weigh-ins still move. */
+  /** The end of the trend, which the next weigh-ins will still change. */
   readonly tail: string;
-  /** Around the trend, as far as days usually lie from it. */
+  /** The band around the trend, as wide as the usual distance of days from it. */
   readonly band: string;
 }
 
@@ -116,10 +116,10 @@ export function pathsOf({ span, points, trend, resumedMs }: Course, axis: ValueA
   };
 }
 
-/** The trend looks to both sides, and at its end there is but one. */
+/** The trend uses values on both sides, and at its end there is only one side. */
 const UNSETTLED_MS = 5 * DAY_MS;
 
-/** The parts of a line, which ends and begins anew between some points. */
+/** The parts of a line that is broken between some points. */
 function split(points: readonly TrendPoint[], isBetween: (before: TrendPoint, point: TrendPoint) => boolean) {
   let part = 0;
   const parts = group(points, (point, at) => {

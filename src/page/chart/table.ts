@@ -10,7 +10,7 @@ const NAMES = {
   month: { head: timeFormat('%B'), group: timeFormat('%Y') },
 } as const;
 
-/** What a row stands for, in two parts, of which neighbours share the second: `Thu 12`, `November 2026`. */
+/** The name of a row in two parts. Neighbours share the second: `Thu 12`, `November 2026`. */
 export interface RowName {
   readonly head: string;
   readonly group: string;
@@ -27,10 +27,10 @@ export interface Row {
   readonly cells: readonly string[];
 }
 
-/** What the rows of a table are, where several values may make one. */
+/** The name of rows that combine several values. */
 export const AVERAGES = { day: 'daily averages', week: 'weekly averages', month: 'monthly averages' } as const;
 
-/** The picture as text: for readers who cannot see it, and for the script, which has no other source. */
+/** The picture as text, for readers who cannot see it, and for the script, which has no other source. */
 export function drawTable(options: {
   readonly id: string;
   /** `Weight as table` */
@@ -53,7 +53,7 @@ ${newestFirst.map(([name, members]) => drawGroup(name, members, heads.length))}<
 </details>`;
 }
 
-/** Without the end tags that HTML can do without: there are hundreds of these rows. */
+/** Omits the optional end tags of HTML, because there are hundreds of these rows. */
 function drawGroup(group: string, rows: readonly Row[], columns: number): Html {
   return html`<tbody><tr><th colspan="${columns}" scope="rowgroup">${group}
 ${rows.map(({ name, cells }) => html`<tr><th>${name.head}${cells.map((cell) => html`<td>${cell}`)}\n`)}</tbody>`;

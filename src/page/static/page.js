@@ -1,14 +1,14 @@
 // @ts-check
-// Makes the page live: follows what happens, changes the range without a reload, tells each point's value.
-// Without it everything is there all the same.
+// Makes the page live: follows changes, changes the range without a reload, shows each point's value.
+// The page is complete without this script.
 
 const LEAST_WAIT_MS = 2000;
 const MOST_WAIT_MS = 60_000;
 const TICK_MS = 20_000;
-/** The daemon says every ten seconds that it is there. One that was unplugged closes nothing. */
+/** The daemon sends a beat every ten seconds. An unplugged one closes no connection. */
 const SILENT_MS = 25_000;
 const TIMEOUT_MS = 15_000;
-/** `today` is yesterday tomorrow, the pictures end now, and a link to Withings is good for 15 minutes. */
+/** `today` is yesterday tomorrow, the pictures end now, and a link to Withings is valid for 15 minutes. */
 const STALE_MS = 600_000;
 
 /** @type {(selector: string, root?: ParentNode) => HTMLElement[]} */
@@ -25,17 +25,17 @@ const announce = (text) => {
 };
 
 const main = byId('page');
-/** How far this clock is from the one that all times on the page go by. */
+/** The difference between this clock and the daemon's, which all times on the page use. */
 let skewMs = 0;
 let freshMs = 0;
 /** @type {AbortController | undefined} */
 let asking;
 
-/** Fetches the page and takes over what has changed; whatever stays the same keeps its focus and its place. */
+/** Fetches the page and applies the changes. Unchanged elements keep their focus and their position. */
 async function refresh() {
   const next = new DOMParser().parseFromString(await ask(), 'text/html');
   const [nextMain, nextHealth] = ['page', 'health'].map((id) => next.getElementById(id));
-  // Another version has other files. Where loading them did not help, it would not the next time.
+  // Another version has other files. If loading them did not help, it will not help the next time.
   const files = filesOf(next);
   if (files !== filesOf(document) && history.state !== files) {
     history.replaceState(files, '');
@@ -66,7 +66,7 @@ async function ask() {
   }
 }
 
-/** Only ours: browsers and their extensions put their own into a page. @type {(page: Document) => string} */
+/** Lists only our files: browsers and their extensions add their own to a page. @type {(page: Document) => string} */
 const filesOf = (page) =>
   all('[href^="./assets/"], [src^="./assets/"]', page)
     .map((each) => each.getAttribute('href') ?? each.getAttribute('src'))
@@ -84,7 +84,7 @@ function tellNews(person) {
   setTimeout(() => person.classList.remove('news'), 5000);
 }
 
-/** Makes one element like another one. @type {(old: Element, next: Element) => void} */
+/** Makes one element equal to another. @type {(old: Element, next: Element) => void} */
 function morph(old, next) {
   if (old.isEqualNode(next)) return;
   for (const name of old.getAttributeNames()) if (!next.hasAttribute(name)) old.removeAttribute(name);
@@ -112,12 +112,12 @@ let timer = 0;
 let silence = 0;
 let lostAt = '';
 
-/** A browser has six connections for a server, so only a page that is looked at holds one. */
+/** A browser has six connections for a server, so only a visible page holds one. */
 function follow() {
   leave();
   if (document.hidden) return;
   source = new EventSource('./changes');
-  // The page has not heard of what happened before it was open.
+  // The page has not received events from before the connection.
   source.onopen = update;
   source.addEventListener('change', update);
   for (const type of ['open', 'change', 'beat']) source.addEventListener(type, hear);
@@ -147,7 +147,7 @@ async function update() {
   }
 }
 
-/** A browser would not try everything again by itself, and never less and less often. */
+/** A browser does not retry after every error, and never backs off. */
 function lose() {
   leave();
   lostAt ||= new Date().toTimeString().slice(0, 5);
@@ -164,7 +164,7 @@ function say(text) {
 
 // Times
 
-/** As `sayAgo` in words.ts. @type {(ms: number) => string} */
+/** The same as `sayAgo` in words.ts. @type {(ms: number) => string} */
 function sayAgo(ms) {
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 1) return 'just now';
@@ -187,7 +187,11 @@ function tick() {
 /** @type {WeakMap<Element, Scrubber>} */
 const scrubbers = new WeakMap();
 
-/** Where the points are is read from the picture, what they say from the table. @type {(plot: HTMLElement) => Point[]} */
+/**
+ * Reads the positions of the points from the picture, and their texts from the table.
+ *
+ * @type {(plot: HTMLElement) => Point[]}
+ */
 function pointsOf({ dataset: { table = '', value, trend, count, suffix = '' }, children }) {
   const bodies = all(`#${table} tbody`);
   const rows = bodies.flatMap((body) => {
@@ -240,7 +244,7 @@ function scrubberOf(plot) {
       if (!tip || !value || !rest) return;
       value.textContent = point.value;
       rest.textContent = point.rest;
-      // Beside the point, and never beyond the sides of the picture.
+      // The text is next to the point, and never beyond the sides of the picture.
       const below = point.y < 45;
       Object.assign(tip.style, { left: `${point.x}%`, top: `${point.y}%` });
       tip.style.transform = `translate(-${point.x}%, ${below ? '0.9rem' : 'calc(-100% - 0.9rem)'})`;
@@ -252,12 +256,12 @@ function scrubberOf(plot) {
   };
 }
 
-/** What is of use with this script only. @type {(page: ParentNode) => void} */
+/** Shows the elements that need this script. @type {(page: ParentNode) => void} */
 const uncover = (page) => {
   for (const each of all('.plot input, [data-copies]', page)) each.hidden = false;
 };
 
-/** What the script knows of the page as it is now. */
+/** Prepares the current page for the script. */
 function enhance() {
   freshMs = Date.now();
   skewMs = freshMs - Number(main.dataset.now);
@@ -265,7 +269,7 @@ function enhance() {
     const before = scrubbers.get(plot);
     const scrubber = scrubberOf(plot);
     scrubbers.set(plot, scrubber);
-    // The same day, though it may be another point by now.
+    // The same day, though it may now be another point.
     const day = before?.points[Number(scrubber.input.value)]?.name;
     const at = scrubber.points.findIndex(({ name }) => name === day);
     if (document.activeElement === scrubber.input) scrubber.show(at === -1 ? scrubber.points.length - 1 : at);
@@ -290,14 +294,14 @@ for (const type of ['pointerdown', 'pointermove', 'pointerout', 'focusin', 'focu
     if (!scrubber) return;
     const isPointer = event instanceof PointerEvent;
     if (type === 'focusout') setTimeout(scrubber.rest);
-    // A finger that is lifted leaves the value to be read.
+    // Lifting a finger leaves the value visible.
     else if (type === 'pointerout') isPointer && event.pointerType === 'mouse' && scrubber.rest();
     else if (isPointer) point(event, plot, scrubber);
     else scrubber.show(Number(scrubber.input.value));
   });
 }
 
-// Pressing on a picture would take the focus away again from its scrubber.
+// Pressing on a picture would take the focus from its scrubber.
 document.addEventListener('mousedown', (event) => within(event, '.plot') && event.preventDefault());
 
 document.addEventListener('click', async (event) => {
@@ -310,7 +314,7 @@ document.addEventListener('click', async (event) => {
     if (link.hasAttribute('aria-current')) announce(`${link.textContent} is shown`);
     else if (lostAt) announce(`${link.textContent} will be shown when the connection is back`);
   } else if (copies) {
-    // A page that comes neither from localhost nor over TLS has no clipboard but the old one.
+    // A page that comes neither from localhost nor over TLS has only the old clipboard API.
     getSelection()?.selectAllChildren(byId(copies.dataset.copies ?? ''));
     copies.textContent = document.execCommand('copy') ? 'Copied' : 'Press Ctrl+C to copy';
     announce(copies.textContent);

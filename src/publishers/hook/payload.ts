@@ -7,9 +7,9 @@ import type { Delivery } from '../../domain/publisher.ts';
 import { type Reading, readingFields, weightChange, weightOf } from '../../domain/reading.ts';
 
 /**
- * What a hook gets on its standard input, one line of JSON: the line of the journal, and what belongs to it.
+ * The standard input of a hook, one line of JSON: the line of the journal, and its context.
  *
- * @param derived as things stand now, which is not as they stood when an older reading was taken
+ * @param derived the current values, which differ from those at the time of an older reading
  */
 export function toJson(delivery: Delivery, people: People, derived: Derived): string {
   const { kind, reading, groupIds, previousWeight, late, correction } = delivery;
@@ -30,7 +30,7 @@ export function toJson(delivery: Delivery, people: People, derived: Derived): st
   });
 }
 
-/** The main fields as environment variables; unknown ones are not set. */
+/** The main fields as environment variables. Unknown ones are not set. */
 export function toVariables(delivery: Delivery, people: People, derived: Derived): Readonly<Record<string, string>> {
   const { kind, reading, late } = delivery;
   return known({
@@ -90,7 +90,7 @@ function tellBed(event: BedDelivery['event'], { names }: People): string {
   return `${names.get(event.userId) ?? event.userId} is ${describeBed(event)}`;
 }
 
-/** The weight that is this person's now, or would be if it were not held. */
+/** The person's current weight, or the held one. */
 function weightIn({ kind, reading }: Delivery): number | undefined {
   return kind === 'withdrawn' ? undefined : weightOf(reading);
 }
@@ -99,7 +99,7 @@ function changeIn({ kind, reading, previousWeight }: Delivery): number | undefin
   return kind === 'withdrawn' ? undefined : weightChange(reading, previousWeight);
 }
 
-/** A reading that is not held itself is one of which Withings is not sure. */
+/** If the reading itself is not held, Withings is not sure of the person. */
 function heldReason({ held }: Reading): string {
   return held ?? 'ambiguous';
 }

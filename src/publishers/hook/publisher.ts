@@ -12,23 +12,23 @@ import { type End, runProgram, type SignalGroup } from './run.ts';
 
 /** Speaking a sentence or calling a server takes seconds; a program that takes longer hangs. */
 const TIME_LIMIT_MS = 30_000;
-/** Time for a sentence that is being spoken. */
+/** Time for a spoken sentence to end. */
 const STOP_MS = 5_000;
 const MINUTE_MS = 60_000;
-/** Until the next try after each failure. In all well below the hour after which the readings behind it are late. */
+/** The waits after each failure. Their sum is well below the hour after which the next readings are late. */
 const WAITS_MS = [10_000, MINUTE_MS, 5 * MINUTE_MS];
 /** After a reading was parked, the program is broken: the next readings wait less. */
 const BROKEN_WAITS_MS = [10_000];
-/** The program is not there, or may not be run: not a fault of the reading, which waits until that is fixed. */
+/** The program is missing, or may not be run. That is not a fault of the reading, which waits until it is fixed. */
 const NOT_RUNNABLE = new Set(['ENOENT', 'EACCES', 'ENOTDIR', 'ENOEXEC', 'ELOOP', 'EPERM']);
-/** The machine has no room for another process. */
+/** The machine has no resources for another process. */
 const OVERLOADED = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 
 export interface HookOptions {
   readonly command: readonly string[];
-  /** What the program gets of the daemon's environment. */
+  /** The part of the daemon's environment that the program gets. */
   readonly environment: Readonly<Record<string, string>>;
-  /** `HOOK_HELD`: it runs for what is held as well. */
+  /** `HOOK_HELD`: it runs for held readings as well. */
   readonly hearsHeld: boolean;
   /** `HOOK_BED`: it runs for bed events as well. */
   readonly hearsBed: boolean;
@@ -40,19 +40,19 @@ export interface HookOptions {
   readonly log: Log;
 }
 
-/** What the program is run for: a reading, or a bed event. */
+/** The reason to run the program: a reading, or a bed event. */
 interface Occasion {
-  /** The same at each try. */
+  /** A key that is the same for each try. */
   readonly key: string;
-  /** For people. */
+  /** The text for people. */
   readonly what: string;
   readonly json: string;
   readonly variables: Readonly<Record<string, string>>;
-  /** Of the log's lines about it. */
+  /** The fields of its log lines. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** What was in hand last, and how often the program has failed with it. */
+/** The last delivery, and how often the program failed with it. */
 interface Tried {
   key: string;
   failures: number;
@@ -79,7 +79,7 @@ export function createHook({
   const mutex = createKeyedMutex();
   let waits = WAITS_MS;
 
-  /** Returns what was wrong, if anything. */
+  /** Returns the problem, if any. */
   const run = async ({ json, variables, fields }: Occasion, signal: AbortSignal): Promise<string | undefined> => {
     const print = (level: 'info' | 'warn') => (line: string) =>
       log[level]({ event: 'hook', text: `hook: ${line}`, ...fields });
@@ -103,13 +103,13 @@ export function createHook({
 
   const attempt = async (occasion: Occasion, tried: Tried, signal: AbortSignal) => {
     if (occasion.key !== tried.key) Object.assign(tried, { key: occasion.key, failures: 0 });
-    // Readings and bed events come side by side, and the program runs once at a time.
+    // Readings and bed events come in parallel, but the program runs once at a time.
     const problem = await mutex(program, () => run(occasion, signal));
     if (problem === undefined) {
       waits = WAITS_MS;
       return;
     }
-    // It was the stop that ended it.
+    // The stop ended it.
     signal.throwIfAborted();
     const what = `${program} ${problem}, with ${occasion.what}`;
     const waitMs = waits[tried.failures];
@@ -163,7 +163,7 @@ function complaint({ code, signal, timedOut }: End): string | undefined {
   return code === null ? `was stopped by ${signal}` : `ended with exit code ${code}`;
 }
 
-/** @throws Trouble if the reading has nothing to do with it */
+/** @throws Trouble if the error is not about the reading */
 function refusal(program: string, error: unknown): string {
   const code = errorCode(error) ?? String(error);
   const message = `cannot run ${program} (${code})`;

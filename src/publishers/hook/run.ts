@@ -3,21 +3,21 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../domain/clock.ts';
 
-/** From SIGTERM to SIGKILL. With the time that a stop gives (5 s) less than the 8 s of `main`. */
+/** The time from SIGTERM to SIGKILL. Together with a stop's 5 s it is less than the 8 s of `main`. */
 const KILL_AFTER_MS = 2_000;
-/** What a program has left running may hold its output open; after the program's end it is read for so long. */
+/** A child process may hold the program's output open. So long is it read after the program's end. */
 const LISTEN_MS = 500;
-/** What a hook prints is for a person who reads the log; so much of it is kept per run. */
+/** A hook prints for a person who reads the log. So many lines are kept per run. */
 const MOST_LINES = 100;
 const LONGEST_LINE = 500;
 
-/** Sends a signal to a process group; a group that is gone is fine. */
+/** Sends a signal to a process group; a missing group is fine. */
 export type SignalGroup = (pid: number, signal: 'SIGTERM' | 'SIGKILL') => void;
 
 export interface Run {
   readonly program: string;
   readonly args: readonly string[];
-  /** All of its environment. */
+  /** The program's whole environment. */
   readonly environment: Readonly<Record<string, string>>;
   readonly input: string;
   readonly timeLimitMs: number;
@@ -25,19 +25,19 @@ export interface Run {
   readonly onError: (line: string) => void;
 }
 
-/** How a program ended that was started. */
+/** How a started program ended. */
 export interface End {
   /** Null if a signal ended it. */
   readonly code: number | null;
   readonly signal: string | null;
   readonly timedOut: boolean;
-  /** How many lines it printed that were too many. */
+  /** The number of its lines beyond the limit. */
   readonly omittedLines: number;
 }
 
 /**
- * Runs a program to its end, without a shell, in a process group of its own: what it has started is ended with it when
- * its time is over, or `signal` aborts.
+ * Runs a program to its end, without a shell, in its own process group. At the time limit, or when `signal` aborts, the
+ * whole group is ended.
  *
  * @throws the system's error if it cannot be started
  */
@@ -50,7 +50,7 @@ export async function runProgram(
   const exited = once(child, 'exit');
   const { pid } = child;
   if (pid === undefined) throw await exited.catch((error: unknown) => error);
-  // It may end, or close its input, without having read it.
+  // The program may end, or close its input, without reading it.
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   let lines = 0;
@@ -70,7 +70,7 @@ export async function runProgram(
     timedOut = !signal.aborted;
     signalGroup(pid, 'SIGTERM');
     await clock.sleep(KILL_AFTER_MS, over.signal);
-    // Also if it has ended in time: what it has started may not have.
+    // This happens even after a program that ended in time: its child processes may not have ended.
     signalGroup(pid, 'SIGKILL');
   };
   const enforced = enforceLimit();
@@ -81,7 +81,7 @@ export async function runProgram(
   return { code, signal: endedBy, timedOut, omittedLines: Math.max(0, lines - MOST_LINES) };
 }
 
-/** Reads a stream to its end, whatever comes: a hook must never wait for its reader. Empty lines are left out. */
+/** Reads a stream to its end: a hook must never wait for its reader. Omits empty lines. */
 function readLines(stream: Readable, onLine: (line: string) => void): void {
   let rest = '';
   const take = (line: string) => {
@@ -91,7 +91,7 @@ function readLines(stream: Readable, onLine: (line: string) => void): void {
   stream.setEncoding('utf8');
   stream.on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n');
-    // One letter more than is kept shows that there was more.
+    // One letter beyond the limit shows that there was more.
     rest = (lines.pop() ?? '').slice(0, LONGEST_LINE + 1);
     for (const line of lines) take(line);
   });

@@ -28,13 +28,13 @@ export interface BoardPorts {
   readonly program: Program;
   readonly linkedUsers: () => Promise<readonly UserId[]>;
   readonly stateOf: (userId: UserId) => Promise<PersonState>;
-  /** How often weighbridge polls where Withings cannot call, and whether there is a callback URL. */
+  /** How often weighbridge polls without notifications, and whether there is a callback URL. */
   readonly pollMs: number;
   readonly hasCallback: boolean;
   readonly latest: LatestValues;
-  /** The values that follow from the journal's: `domain/derived.ts`. */
+  /** The values derived from the journal's: `domain/derived.ts`. */
   readonly derived: (userId: UserId) => Promise<ReadonlyMap<string, Value>>;
-  /** Undefined where `APPLIS` asks for no bed. */
+  /** Undefined if `APPLIS` has no bed category. */
   readonly beds?: Pick<BedEvents, 'newest' | 'load'> | undefined;
   readonly store: RetainedStore;
   readonly troubles: LinkTroubles;
@@ -45,22 +45,22 @@ export interface BoardPorts {
 export function createBoard(ports: BoardPorts) {
   const { topics, discoveryPrefix, people, program, linkedUsers, stateOf, latest, beds, store } = ports;
   const { troubles, clock } = ports;
-  /** The people on the board, with the status that was last published on this connection. */
+  /** The people on the board, with the last status published on this connection. */
   const shown = new Map<UserId, string>();
   const values = new Map<UserId, Map<string, Value>>();
-  /** As they were last read, of those who are linked. */
+  /** The last read states of linked people. */
   const states = new Map<UserId, PersonState>();
-  /** What was last published about scales on this connection, by topic. */
+  /** The last messages about scales on this connection, by topic. */
   const shownOfScales = new Map<string, string>();
-  /** Every topic that may be retained. What is on its way counts: it may have arrived. */
+  /** Every topic that may be retained. A message on its way counts, because it may have arrived. */
   let retained: ReadonlySet<string> = new Set();
   let isOpen = false;
   let saved = '';
-  /** Who was linked when that could last be read. */
+  /** The linked people at the last successful read. */
   let linked: readonly UserId[] | undefined;
   /** The topics of the values that the journal lacked at the last `follow`. */
   let missing: ReadonlySet<string> = new Set();
-  /** Until the bed events are read, what the broker has of them stays. */
+  /** Until the bed events are read, the broker keeps its old ones. */
   let areBedsRead = beds === undefined;
   /** When each person's discovery message was last published, on this connection. */
   const introducedMs = new Map<UserId, number>();
@@ -80,9 +80,9 @@ export function createBoard(ports: BoardPorts) {
   ];
 
   /**
-   * Does what the rest does not depend on; a failure is reported and no more.
+   * Does independent work. A failure is only reported.
    *
-   * @param code of the trouble, which is over when it works
+   * @param code of the trouble, which is over when the work succeeds
    */
   const attempt = async (code: string, work: () => Promise<void>) => {
     try {
@@ -95,7 +95,7 @@ export function createBoard(ports: BoardPorts) {
     }
   };
 
-  /** Saves the topics and values, if they have changed, before the broker gets them. */
+  /** Saves changed topics and values before the broker gets them. */
   const remember = async (...added: readonly string[]) => {
     retained = new Set([...retained, ...added]);
     const text = JSON.stringify([...retained, ...[...values].map(([id, each]) => [id, ...each])]);
@@ -106,7 +106,7 @@ export function createBoard(ports: BoardPorts) {
     });
   };
 
-  /** If that cannot be read now: those who were linked when it could, if need be before a restart. */
+  /** The linked people. If the list cannot be read, the last one that could, even from before a restart. */
   const whoIsLinked = async () => {
     await attempt('mqtt_people', async () => {
       linked = await linkedUsers();
@@ -117,7 +117,7 @@ export function createBoard(ports: BoardPorts) {
   const post = (connection: Connection, topic: string, payload: string) =>
     speaker.say(connection, { topic, payload, retain: true });
 
-  /** The quantities that were taken back, and may still be retained. */
+  /** The quantities that were taken back but may still be retained. */
   const goneOf = (userId: UserId) => {
     const known = valuesOf(userId);
     const above = topics.value(userId, '');
@@ -129,7 +129,7 @@ export function createBoard(ports: BoardPorts) {
     if (!retained.has(topics.inBed(userId))) return undefined;
     return areBedsRead ? 'gone' : 'known';
   };
-  /** The person has linked again, and the broker still keeps the bed of before. */
+  /** The person linked again, and the broker still has the old bed. */
   const hasOldBed = (userId: UserId) => bedOf(userId) === 'gone' && !speaker.isRefused(topics.inBed(userId));
   const postDevice = async (connection: Connection, userId: UserId) => {
     const quantities = [...valuesOf(userId).keys()].sort();
@@ -143,10 +143,10 @@ export function createBoard(ports: BoardPorts) {
     const value = values.get(userId)?.get(key);
     if (value !== undefined) await post(connection, topics.value(userId, key), valuePayload(value));
   };
-  /** What Home Assistant is told about each scale, and its values, by topic; the device first. */
+  /** The messages for Home Assistant about each scale and its values, by topic; the device first. */
   const messagesOfScales = (): ReadonlyMap<string, string> => {
     const scales = scalesOfHousehold([...states].map(([userId, { scales }]) => ({ userId, scales })));
-    // A device needs something to show.
+    // A device needs at least one value.
     const shownScales = scales.filter(({ battery, lastContact }) => (battery ?? lastContact) !== undefined);
     const messages = shownScales.flatMap((scale) => [
       [scaleDeviceTopic(discoveryPrefix, scale.id, topics), scaleDevicePayload(scale, { topics, program })] as const,
@@ -203,13 +203,13 @@ export function createBoard(ports: BoardPorts) {
     for (const userId of changed) await postDevice(connection, userId);
     for (const topic of [...gone.filter(isDevice), ...gone.filter((each) => !isDevice(each))])
       await post(connection, topic, '');
-    // What the broker does not let us clear is still retained; the next connection tries again.
+    // A topic that the broker does not let us clear is still retained. The next connection retries.
     retained = new Set([...retained].filter((topic) => wanted.has(topic) || speaker.isRefused(topic)));
     await remember();
     for (const userId of changed) await postDevice(connection, userId);
   };
 
-  /** Sets values and publishes them; the device first where there is a quantity more. */
+  /** Sets values and publishes them; the device first if there is a new quantity. */
   const set = async (connection: Connection, userId: UserId, changes: ReadonlyMap<string, Value>) => {
     const known = valuesOf(userId);
     const isNew = [...changes.keys()].some((key) => !known.has(key));
@@ -222,7 +222,7 @@ export function createBoard(ports: BoardPorts) {
     await remember();
   };
 
-  /** Shows a person who is linked and not on the board yet. False for a person who is not linked. */
+  /** Adds a linked person to the board. False for a person who is not linked. */
   const join = async (connection: Connection, userId: UserId): Promise<boolean> => {
     if (shown.has(userId)) return true;
     if (!(await whoIsLinked()).includes(userId)) return false;
@@ -252,8 +252,8 @@ export function createBoard(ports: BoardPorts) {
   return {
     say: speaker.say,
     /**
-     * Reads what the process before has left, once. For a person it did not know, values begin with those of the journal
-     * now. Later ones are published when they are delivered, so that subscribers see them in order.
+     * Reads the previous process's file, once. A person who is not in it starts with the journal's current values.
+     * Later ones are published at their delivery, so that subscribers see them in order.
      */
     async open(): Promise<void> {
       if (isOpen) return;
@@ -268,7 +268,7 @@ export function createBoard(ports: BoardPorts) {
     },
     /** When the person's discovery message was last published on this connection; undefined for a person who is not on the board. */
     introducedMs: (userId: UserId): number | undefined => introducedMs.get(userId),
-    /** Publishes everything again, for a broker that has nothing, and clears what is not needed any more. */
+    /** Publishes everything again, for a broker that has nothing, and clears topics that are no longer needed. */
     async fill(connection: Connection): Promise<void> {
       shown.clear();
       introducedMs.clear();
@@ -288,14 +288,16 @@ export function createBoard(ports: BoardPorts) {
       keepOnly(shownOfScales, (topic) => !isDevice(topic));
       await postScales(connection);
     },
-    /** Publishes a reading's values that are not older than those there, and what is derived now. False for a person who is not linked. */
+    /**
+     * Publishes a reading's values unless the board has newer ones, and the derived ones. False for an unlinked person.
+     */
     async put(connection: Connection, { userId, takenAt, measures }: Reading): Promise<boolean> {
       if (!(await join(connection, userId))) return false;
       const known = valuesOf(userId);
       const isNews = ([key, value]: readonly [string, number]) => {
         const before = known.get(key);
         if (before === undefined || before.takenAt < takenAt) return isQuantity(key);
-        // Published once more it would be one more weigh-in to Home Assistant.
+        // A repeated message would be another weigh-in to Home Assistant.
         return before.takenAt.getTime() === takenAt.getTime() && before.value !== value;
       };
       const changes = Object.entries(measures)
@@ -307,7 +309,7 @@ export function createBoard(ports: BoardPorts) {
       await drop(connection, userId, [...known.keys()].filter(isOver));
       return true;
     },
-    /** Publishes who is in bed now; the device first where the bed is new. False for a person who is not linked. */
+    /** Publishes whether the person is in bed; the device first if the bed is new. False for an unlinked person. */
     async putBed(connection: Connection, userId: UserId): Promise<boolean> {
       if (!shown.has(userId)) return await join(connection, userId);
       if (!retained.has(topics.inBed(userId))) {
@@ -318,7 +320,7 @@ export function createBoard(ports: BoardPorts) {
       return true;
     },
     /**
-     * Sets a person's values to exactly the newest ones of the journal: for what was changed or taken back. False for a
+     * Sets a person's values to exactly the newest ones of the journal: after a change or a withdrawal. False for a
      * person who is not linked.
      */
     async match(connection: Connection, userId: UserId): Promise<boolean> {
@@ -333,7 +335,7 @@ export function createBoard(ports: BoardPorts) {
       for (const userId of shown.keys()) {
         for (const key of await align(connection, userId)) {
           const topic = topics.value(userId, key);
-          // A journal that is read anew lacks everything for a moment.
+          // While the journal is read anew, it lacks everything for a moment.
           if (missing.has(topic)) hasLess = valuesOf(userId).delete(key);
           else absent.add(topic);
         }
@@ -341,7 +343,7 @@ export function createBoard(ports: BoardPorts) {
       missing = absent;
       if (hasLess) await clear(connection, [...values.keys()]);
     },
-    /** Publishes who has come, each person's status and the scales, and clears who and what has gone. */
+    /** Publishes new people, each person's status and the scales, and clears people and scales that are gone. */
     async look(connection: Connection): Promise<void> {
       await speaker.retry(connection);
       const staying = await whoIsLinked();
@@ -365,7 +367,7 @@ function keepOnly<Key>(known: Map<Key, unknown>, isKept: (key: Key) => boolean):
   for (const key of known.keys()) if (!isKept(key)) known.delete(key);
 }
 
-/** What of the values is not so on the board. */
+/** The values that differ from the board. */
 function differing(values: ReadonlyMap<string, Value>, known: ReadonlyMap<string, Value>) {
   return [...values].filter(([key, { value, takenAt }]) => {
     const before = known.get(key);

@@ -8,9 +8,9 @@ const MOST_BYTES = 1024 * 1024;
 
 /** Paths of PEM files. They are read at every connection, because they may be renewed. */
 export interface CertificateFiles {
-  /** Of a certificate authority that has signed the broker's certificate. */
+  /** The certificate of the authority that signed the broker's certificate. */
   readonly caFile: string | undefined;
-  /** Our own certificate and its key, for a broker that asks for one. */
+  /** Our own certificate and its key, for a broker that requires one. */
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
 }
@@ -51,7 +51,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Not a FIFO or a device, which may never end, nor a file larger than any chain of certificates. */
+/** Rejects a FIFO or a device, which may never end, and a file larger than any chain of certificates. */
 async function readRegular(path: string): Promise<Buffer> {
   await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const stats = await handle.stat();

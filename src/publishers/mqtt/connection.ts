@@ -17,7 +17,7 @@ import {
   WRONG_VERSION,
 } from './trouble.ts';
 
-/** Where a broker is, and with what weighbridge logs in there. */
+/** The address of a broker, and weighbridge's login there. */
 export interface BrokerLogin {
   readonly url: URL;
   readonly username: string | undefined;
@@ -25,35 +25,37 @@ export interface BrokerLogin {
 }
 
 export interface BrokerOptions extends BrokerLogin, CertificateFiles {
-  /** The same after a restart: a broker that still holds the connection from before ends it first. */
+  /** The id is the same after a restart, so that a broker ends an old connection first. */
   readonly clientId: string;
-  /** What the broker publishes when the connection is lost, if anything. */
+  /** The message that the broker publishes when the connection is lost, if any. */
   readonly will: Message | undefined;
   /** How long to wait for the CONNACK, if not for `CONNECT_MS`. */
   readonly connectMs?: number;
 }
 
-/** One connection, until it ends; there is no way back into it. */
+/** One connection, until it ends. It cannot be opened a second time. */
 export interface Connection {
-  /** Where the broker is, for its troubles. */
+  /** The address of the broker, for its troubles. */
   readonly url: URL;
   readonly terms: Terms;
-  /** Publishes within the terms, one message after the other. Resolves when the broker has acknowledged it. */
+  /** Publishes within the terms, one message after the other. Resolves when the broker acknowledges the message. */
   publish(message: Message): Promise<void>;
-  /** Resolves when the broker has acknowledged it. Retained messages are not asked for, and not handed over. */
+  /** Resolves when the broker acknowledges the subscription. It neither requests nor delivers retained messages. */
   subscribe(topics: readonly string[], onMessage: (topic: string, payload: string) => void): Promise<void>;
   readonly isOpen: boolean;
-  /** Resolves with the reason when it has ended; it never rejects. */
+  /** Resolves with the reason when the connection ends; it never rejects. */
   readonly ended: Promise<Trouble>;
-  /** Whether the broker has ended it without a reason while nothing was on its way. */
+  /** Whether the broker ended it without a reason while no message was on its way. */
   readonly endedIdle: boolean;
-  /** Publishes the will, if there is one, and disconnects. After a second the connection is cut, and the broker publishes the will. */
+  /**
+   * Publishes the will, if any, and disconnects. After a second it ends by force, and the broker publishes the will.
+   */
   close(): Promise<void>;
 }
 
 /** How long a broker may take for its CONNACK: one on a Pi with an SD card is slow. */
 const CONNECT_MS = 20_000;
-/** After so long without an acknowledgement the broker has lost it, and another connection may do better. */
+/** After so long without an acknowledgement the broker has lost the message, and a new connection may work. */
 const ACKNOWLEDGE_MS = 20_000;
 /** After one and a half times this without a packet the broker publishes the will: MQTT 5, section 3.1.2.10. */
 const KEEP_ALIVE_S = 30;
@@ -69,8 +71,8 @@ const PROTOCOLS: Readonly<
 };
 
 /**
- * Connects with the preferred version, or as the broker allows it: with the other version, where it does not know the
- * first or closes the connection; with a will that is not retained, or has QoS 0, where it refuses the will.
+ * Connects with the preferred version, or as the broker allows: with the other version if the broker rejects the first
+ * or closes the connection; with a will without retain or with QoS 0 if it refuses the will.
  */
 export async function connectAsAllowed(
   options: BrokerOptions,
@@ -93,14 +95,14 @@ export async function connectAsAllowed(
 
 const UNLIMITED = { retains: true, qos: 1, longest: Number.POSITIVE_INFINITY } as const;
 
-/** By the code of the trouble: what may work in its place. */
+/** The terms that may work instead, by the code of the trouble. */
 const LESS: Readonly<Record<string, (terms: Terms) => Terms>> = {
   [WRONG_VERSION]: (terms) => ({ ...terms, version: terms.version === 5 ? 4 : 5 }),
   [NO_RETAIN]: (terms) => ({ ...terms, retains: false }),
   [NO_QOS]: (terms) => ({ ...terms, qos: 0 }),
 };
 
-/** Loads the package, here and nowhere else: a household without a broker does not pay for it. */
+/** Loads the package only here, so that a household without a broker does not pay for it. */
 export async function loadMqtt() {
   const { default: mqtt } = await import('mqtt');
   return mqtt;
@@ -109,7 +111,7 @@ export async function loadMqtt() {
 /**
  * Connects once.
  *
- * @throws Trouble; `connectAsAllowed` knows the codes with which something else may work
+ * @throws Trouble; `connectAsAllowed` has the codes for which other terms may work
  */
 async function connect(options: BrokerOptions, terms: Terms, signal: AbortSignal): Promise<Connection> {
   const { url, connectMs = CONNECT_MS } = options;
@@ -137,7 +139,7 @@ async function connect(options: BrokerOptions, terms: Terms, signal: AbortSignal
   });
   client.on('error', (error) => {
     line.failure ??= error;
-    // The package reports an answer that it cannot read, and keeps the connection.
+    // The package reports an unreadable answer, but keeps the connection.
     client.stream.destroy();
   });
   client.on('disconnect', ({ reasonCode }) => {
@@ -164,32 +166,32 @@ async function connect(options: BrokerOptions, terms: Terms, signal: AbortSignal
     if (signal.aborted) settle();
   });
   if (client.connected && !signal.aborted) return open(line, allowed, options.will, ended);
-  // What is under way must not come up any more.
+  // A connection in progress must not open any more.
   client.end(true);
   signal.throwIfAborted();
   throw line.failure === undefined ? closedEarly(url) : asBrokerTrouble(line.failure, url);
 }
 
-/** A connection as far as its parts share it. */
+/** The state that the parts of a connection share. */
 interface Line {
   readonly client: MqttClient;
   readonly url: URL;
-  /** How many packets wait for an acknowledgement. */
+  /** The number of packets that wait for an acknowledgement. */
   pending: number;
-  /** Of the broker's DISCONNECT. */
+  /** The reason code of the broker's DISCONNECT. */
   reason: number | undefined;
-  /** What has ended it, if that is known here. */
+  /** The error that ended the connection, if known. */
   failure: unknown;
   endedIdle: boolean;
 }
 
 function open(line: Line, terms: Terms, will: Message | undefined, ended: Promise<Trouble>): Connection {
   const { client, url } = line;
-  /** `client.end` does nothing while the client is closing the connection already. */
+  /** `client.end` does nothing while the client is already closing the connection. */
   const cut = () => void client.stream.destroy();
 
   /**
-   * Resolves with the broker's answer. The listener is removed afterwards, because a connection lasts for months.
+   * Resolves with the broker's answer. It removes the listener afterwards, because a connection lasts for months.
    *
    * @throws Trouble if the connection ends before
    */
@@ -207,7 +209,7 @@ function open(line: Line, terms: Terms, will: Message | undefined, ended: Promis
         client.once('close', onClose);
         send((refusal) => resolve(refusal ?? undefined));
       });
-      // A client that has ended calls back with an error of its own.
+      // A client that has ended reports its own error.
       if (error !== undefined && (!client.connected || client.disconnecting)) throw await ended;
       return error;
     } finally {
@@ -229,7 +231,7 @@ function open(line: Line, terms: Terms, will: Message | undefined, ended: Promis
   let before: Promise<unknown> = Promise.resolve();
   const publish = (message: Message) => {
     const sent = before.then(() => send(message));
-    // A broker may take no more than one at a time.
+    // A broker may accept only one at a time.
     before = sent.catch(() => undefined);
     return sent;
   };
@@ -279,7 +281,7 @@ function describe(options: BrokerOptions, terms: Terms, { ca, cert, key }: Certi
     ...(url.port !== '' && { port: Number(url.port) }),
     ...(url.protocol.startsWith('ws') && {
       path: pathname === '' ? '/' : pathname,
-      // A message of web sockets is collected as a whole, before `createPacketWatch` sees it.
+      // A web socket message is collected whole, before `createPacketWatch` sees it.
       wsOptions: { maxPayload: LONGEST_INCOMING },
     }),
     ...(username !== undefined && { username }),
@@ -297,7 +299,7 @@ function describe(options: BrokerOptions, terms: Terms, { ca, cert, key }: Certi
     // One connection is one attempt; `reconnect.ts` decides about the next.
     reconnectPeriod: 0,
     resubscribe: false,
-    // It would hold 65,536 numbers as bytes: 10 MB.
+    // The cache would hold 65,536 numbers as bytes: 10 MB.
     writeCache: false,
     ...(will !== undefined && {
       will: { topic: will.topic, payload: Buffer.from(will.payload), qos, retain: will.retain && retains },

@@ -5,30 +5,30 @@ import { BATTERIES, type HouseholdScale } from '../../domain/scale.ts';
 import type { UserId } from '../../domain/token.ts';
 import { type Topics, WEIGH_IN } from './messages.ts';
 
-/** What Home Assistant is told about weighbridge itself. */
+/** The facts about weighbridge itself for Home Assistant. */
 export interface Program {
   readonly version: string;
-  /** Where its source is. */
+  /** The address of its source. */
   readonly repository: string;
-  /** Where other computers find the status page, if they do. */
+  /** The address of the status page for other computers, if any. */
   readonly pageUrl: string | undefined;
 }
 
 /**
- * What Home Assistant is told about a person over MQTT discovery of devices (2024.12 and later):
+ * The facts about a person for Home Assistant's MQTT discovery of devices (2024.12 and later):
  * https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery. One device a person, one sensor a quantity.
  */
 export interface DeviceOptions {
   readonly userId: UserId;
-  /** What the household calls the person. */
+  /** The household's name of the person. */
   readonly name: string | undefined;
-  /** The quantities that have appeared in the person's readings. */
+  /** The quantities in the person's readings. */
   readonly quantities: readonly string[];
-  /** Those that were taken back. Home Assistant forgets a sensor that comes with its platform alone, and no other. */
+  /** The withdrawn quantities. Home Assistant removes a sensor only if the message has nothing but its platform. */
   readonly gone?: readonly string[];
-  /** Whether there is a bed event of the person, or was one and the broker may still keep it. */
+  /** Whether the person has a bed event, or had one that the broker may still keep. */
   readonly bed?: 'known' | 'gone' | undefined;
-  /** What weights are to be shown in; they are sent in kilograms. */
+  /** The unit in which Home Assistant shows weights. Messages have kilograms. */
   readonly unit: WeightUnit;
   readonly topics: Topics;
   readonly program: Program;
@@ -36,7 +36,7 @@ export interface DeviceOptions {
 
 type Component = Readonly<Record<string, unknown>>;
 
-/** Where Home Assistant says that it has started: its default, and where people move it to with the prefix. */
+/** The topics of Home Assistant's birth message: the default, and the one with the prefix, to which people move it. */
 export function birthTopics(discoveryPrefix: string): readonly string[] {
   return [...new Set(['homeassistant/status', `${discoveryPrefix}/status`])];
 }
@@ -125,7 +125,7 @@ export function devicePayload(options: DeviceOptions): string {
     };
   }
 
-  /** On while something is wrong; the reason is an attribute. */
+  /** A sensor that is on while there is a problem. The reason is an attribute. */
   function problem(key: string, label: string): Component {
     return {
       ...common('binary_sensor', key, label),
@@ -144,8 +144,9 @@ export function scaleDeviceTopic(discoveryPrefix: string, id: string, topics: To
 }
 
 /**
- * What Home Assistant is told about a scale. Its device is one for everyone who uses it. It hangs below the device of a
- * person: if the other device is unknown, Home Assistant may drop the message, and a weight must not depend on a battery.
+ * The facts about a scale for Home Assistant. Its device is the same for everyone who uses it. The scale's device
+ * refers to a person's, not the reverse: Home Assistant may drop a message that refers to an unknown device. A weight
+ * must not depend on a battery.
  */
 export function scaleDevicePayload(
   { id, model, battery, lastContact, userIds: [user] }: HouseholdScale,
@@ -172,7 +173,7 @@ export function scaleDevicePayload(
     availability_topic: topics.status,
     qos: 1,
     components: {
-      // In words, as Withings has it: the device class `battery` takes nothing but per cent.
+      // Withings has words for the level: the device class `battery` accepts only per cent.
       ...(battery && {
         battery: {
           ...diagnostic('battery', 'Battery'),
@@ -193,9 +194,9 @@ function originOf({ version, repository }: Program) {
 }
 
 /**
- * What every entity of a device has. Home Assistant before 2025.10 does not know the id, and makes one of the two names.
+ * The common fields of an entity. Home Assistant before 2025.10 ignores the id, and makes one from the two names.
  *
- * @param idName what the id is made of, if it is not the label
+ * @param idName the source of the id, if it is not the label
  */
 function entityOf(id: string, prefix: string) {
   return (platform: string, key: string, label: string, idName = label) => ({
@@ -206,7 +207,7 @@ function entityOf(id: string, prefix: string) {
   });
 }
 
-/** What these quantities were called before. Automations and dashboards have ids with these names. */
+/** The former names of these quantities. Automations and dashboards use ids with these names. */
 const OLD_NAMES: ReadonlyMap<string, string> = new Map([
   ['fat_ratio', 'Fat ratio'],
   ['hydration', 'Hydration'],
@@ -219,7 +220,7 @@ interface Quantity {
   readonly suggested_display_precision?: number;
   readonly enabled_by_default?: false;
   readonly icon?: string;
-  /** What of the payload is the state, if it is not the value as it is. */
+  /** The template of the state, if it is not the plain value. */
   readonly template?: string;
 }
 
@@ -236,8 +237,8 @@ const shown = (unit: string | undefined, icon: string, digits: number) =>
 const HEART = 'mdi:heart-pulse';
 
 /**
- * Device classes, units and state classes as Home Assistant's own Withings integration has them (core,
- * `withings/sensor.py`), so that statistics survive a change from one to the other.
+ * Device classes, units and state classes are those of Home Assistant's Withings integration (core,
+ * `withings/sensor.py`). So statistics survive a switch between the two.
  */
 const QUANTITIES: ReadonlyMap<string, Quantity> = new Map(
   Object.entries<Quantity>({
@@ -262,16 +263,16 @@ const QUANTITIES: ReadonlyMap<string, Quantity> = new Map(
     extracellular_water: RARE_MASS,
     intracellular_water: RARE_MASS,
     visceral_fat: shown(undefined, 'mdi:stomach', 1),
-    // `energy` would forbid the state class: it is for what adds up.
+    // `energy` would forbid the state class: it is for sums.
     basal_metabolic_rate: shown('kcal/d', 'mdi:fire', 0),
     metabolic_age: shown(undefined, 'mdi:fire', 0),
-    // Numbers of a classification, which have no mean.
+    // These numbers are a classification, and have no mean.
     afib_ecg: { icon: HEART },
     afib_ppg: { icon: HEART },
   }),
 );
 
-/** What weighbridge derives: `domain/derived.ts`. */
+/** The values that weighbridge derives: `domain/derived.ts`. */
 const DERIVED: ReadonlyMap<string, Quantity> = new Map(
   Object.entries<Quantity>({
     bmi: shown('kg/m²', 'mdi:human', 1),
@@ -281,7 +282,7 @@ const DERIVED: ReadonlyMap<string, Quantity> = new Map(
   }),
 );
 
-/** Home Assistant converts weights, and no weights per week. */
+/** Home Assistant converts weights, but not weights per week. */
 function weightPerWeek(unit: WeightUnit): Quantity {
   const isMetric = unit === 'kg';
   return measured(isMetric ? 'kg/week' : 'lb/week', {
@@ -291,7 +292,7 @@ function weightPerWeek(unit: WeightUnit): Quantity {
   });
 }
 
-/** By the key of the topic. A quantity that is not in the tables has Withings' unit, if it has one. */
+/** Looks a quantity up by the key of its topic. One that is not in the tables has Withings' unit, if any. */
 function describeQuantity(key: string, weightUnit: WeightUnit): Quantity {
   if (key === 'weight_per_week') return weightPerWeek(weightUnit);
   const known = QUANTITIES.get(key) ?? DERIVED.get(key);
@@ -301,7 +302,7 @@ function describeQuantity(key: string, weightUnit: WeightUnit): Quantity {
   return measured(unit === '' ? undefined : unit, { icon: 'mdi:gauge' });
 }
 
-/** Two weighbridges may have the same person, each under a prefix of its own: those are two devices. */
+/** Two weighbridges may have the same person, each with its own prefix. Those are two devices. */
 function personObjectId(userId: UserId, { id }: Topics): string {
   return `${id}_${userId}`;
 }
@@ -310,7 +311,7 @@ function scaleObjectId(scaleId: string, { id }: Topics): string {
   return `${id}_scale_${scaleId}`;
 }
 
-/** Letters of Latin scripts that are no letter with a mark. */
+/** Letters of Latin scripts that are not a letter with a mark. */
 const LETTERS: Readonly<Record<string, string>> = {
   æ: 'ae',
   đ: 'd',
@@ -324,8 +325,8 @@ const LETTERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * `Bärbel` → `barbel`, `Łukasz` → `lukasz`, as Home Assistant makes ids of names that are written in Latin letters. Those
- * of other scripts it spells out, which takes a table of them all; here they are left out, and maybe nothing is left.
+ * `Bärbel` → `barbel`, `Łukasz` → `lukasz`, as Home Assistant makes ids of names in Latin letters. It spells out other
+ * scripts, which needs a large table. This function omits them, so the result may be empty.
  */
 function slug(name: string): string {
   return name

@@ -17,10 +17,10 @@ const DEFAULT_PREFIX = 'weighbridge';
 
 export type Topics = ReturnType<typeof createTopics>;
 
-/** The topics of everything that is published. docs/mqtt.md has the same as a table. */
+/** The topics of all messages. docs/mqtt.md has the same as a table. */
 export function createTopics(prefix: string) {
   return {
-    /** The weighbridge among others at the same broker, for Home Assistant: of `[a-zA-Z0-9_-]`. */
+    /** The id of this weighbridge among others at the same broker, for Home Assistant: of `[a-zA-Z0-9_-]`. */
     id: prefix === DEFAULT_PREFIX ? prefix : `${DEFAULT_PREFIX}_${hashOf(prefix).slice(0, 8)}`,
     status: `${prefix}/status`,
     value: (userId: UserId, key: string) => `${prefix}/${userId}/${key}`,
@@ -32,15 +32,15 @@ export function createTopics(prefix: string) {
   };
 }
 
-/** Not every prefix is of letters that an id may have. */
+/** A hash, because a prefix may contain letters that an id must not have. */
 export function hashOf(prefix: string): string {
   return createHash('sha256').update(prefix).digest('hex');
 }
 
-/** What stands beside a person's quantities. */
+/** The topics next to a person's quantities. */
 const TAKEN: ReadonlySet<string> = new Set(['health', 'event', 'in_bed', 'bed_event']);
 
-/** A person may have written into the journal by hand, and not every name can be a topic. */
+/** A person may have edited the journal by hand, and not every name can be a topic. */
 export function isQuantity(key: string): boolean {
   return /^[a-z0-9_]{1,64}$/.test(key) && !TAKEN.has(key);
 }
@@ -50,7 +50,7 @@ export function valuePayload({ value, takenAt }: Value): string {
   return JSON.stringify({ value, measured_at: formatUtc(takenAt) });
 }
 
-/** Whether weigh-ins come through, how, and what is wrong if not. */
+/** Whether and how weigh-ins arrive, and the problem if they do not. */
 export function problemPayload(
   person: PersonState,
   { hasCallback, pollMs }: { readonly hasCallback: boolean; readonly pollMs: number },
@@ -70,7 +70,7 @@ export function problemPayload(
 }
 
 /**
- * Announces a fresh weigh-in, not retained: the event with the whole reading, and the plain kilograms.
+ * Announces a fresh weigh-in without retain: the event with the whole reading, and the plain kilograms.
  *
  * @param channel the topic of the plain form
  */
@@ -113,7 +113,7 @@ export function scalePayload({ battery, model, lastContact }: Scale): string {
   return JSON.stringify({ battery: battery ?? null, model: model ?? null, last_contact });
 }
 
-/** Announces a fresh bed event, not retained. */
+/** Announces a fresh bed event without retain. */
 export function bedMessage(
   { userId, kind, at, deviceId }: BedEvent,
   { topics, name }: { readonly topics: Topics; readonly name: string | undefined },
@@ -122,12 +122,12 @@ export function bedMessage(
   return { topic: topics.bedEvent(userId), payload: JSON.stringify(event), retain: false };
 }
 
-/** `81.3`; half a step goes up, as on the scale. */
+/** `81.3`. Half a step rounds up, as on the scale. */
 function plain(kilograms: number): string {
   return decimal(Math.round(decimal(kilograms, 1)), -1).toFixed(1);
 }
 
-/** Home Assistant wants an offset in every timestamp. */
+/** Home Assistant requires an offset in every timestamp. */
 function formatUtc(date: Date): string {
   return date.toISOString().replace(/\.[0-9]{3}Z$/, 'Z');
 }

@@ -1,22 +1,22 @@
 import type { Delivery } from '../../domain/publisher.ts';
 import type { Reading } from '../../domain/reading.ts';
 
-/** A household weighs in a few times an hour; older ones are not fresh any more. */
+/** A household has a few weigh-ins an hour; older ones are no longer fresh. */
 const MOST = 20;
 
-/** Whether Home Assistant hears events, and the weigh-ins that it has not heard. */
+/** Whether Home Assistant receives events, and the weigh-ins that it missed. */
 export function createMissed() {
   let isUp = true;
   let isHearing = true;
   const missed = new Map<string, Delivery>();
 
   return {
-    /** Home Assistant has stopped. */
+    /** Home Assistant stopped. */
     left() {
       isUp = false;
       isHearing = false;
     },
-    /** Home Assistant has started. It subscribes to events after it has read the discovery messages. */
+    /** Home Assistant started. It subscribes to events after it has read the discovery messages. */
     born() {
       isUp = true;
       isHearing = false;
@@ -28,18 +28,18 @@ export function createMissed() {
     get isHearing() {
       return isHearing;
     },
-    /** Home Assistant has started, and waits for the discovery messages. */
+    /** Home Assistant started, and waits for the discovery messages. */
     get isWaiting() {
       return isUp && !isHearing;
     },
-    /** Keeps a weigh-in that was announced, if Home Assistant did not hear it. */
+    /** Keeps an announced weigh-in that Home Assistant did not receive. */
     keep(delivery: Delivery) {
       if (isHearing) return;
       missed.set(keyOf(delivery.reading), delivery);
       const [oldest] = missed.keys();
       if (missed.size > MOST && oldest !== undefined) missed.delete(oldest);
     },
-    /** A weigh-in is never told again with a weight that it does not have any more. */
+    /** Replaces a corrected weigh-in, and drops one that is taken back or held. So an old weight is not sent again. */
     change(delivery: Delivery) {
       const key = keyOf(delivery.reading);
       if (!missed.has(key)) return;

@@ -1,6 +1,6 @@
 export interface Message {
   readonly topic: string;
-  /** Empty clears what is retained. */
+  /** An empty payload clears a retained message. */
   readonly payload: string;
   readonly retain: boolean;
 }
@@ -8,33 +8,34 @@ export interface Message {
 /** MQTT 5 and MQTT 3.1.1, by their numbers on the wire. */
 export type Version = 4 | 5;
 
-/** How a broker takes what we send. Nothing beyond it is ever sent. */
+/** The broker's limits for our messages. weighbridge never exceeds them. */
 export interface Terms {
   readonly version: Version;
   /** Whether it keeps messages for later subscribers. */
   readonly retains: boolean;
-  /** Without acknowledgements, or with them. */
+  /** 0 is without acknowledgements, 1 with them. */
   readonly qos: 0 | 1;
-  /** The longest packet, header and all. A broker of MQTT 3.1.1 does not announce it. */
+  /** The longest packet, including its header. A broker of MQTT 3.1.1 does not announce it. */
   readonly longest: number;
 }
 
 /**
- * The longest packet that we accept. Home Assistant's status and the answers of a broker have some hundred bytes. A
- * retained message of 200 MB on its topic took 460 MB of memory (November 2026).
+ * The longest packet that we accept. Home Assistant's status and a broker's answers have some hundred bytes. A retained
+ * message of 200 MB on the status topic took 460 MB of memory (November 2026).
  */
 export const LONGEST_INCOMING = 16_384;
 
 /**
- * Follows the bytes of a broker from packet to packet, by their headers alone. The package collects a whole packet before
- * it looks at the size.
+ * Follows a broker's bytes from packet to packet by their headers. The package itself collects a whole packet before it
+ * checks the size.
  *
- * @returns takes the next bytes; returns the length of a packet that is too long, as soon as its header announces it
+ * @returns a function that takes the next bytes. It returns the length of an oversized packet as soon as its header
+ * announces it.
  */
 export function createPacketWatch(longest: number): (bytes: Buffer) => number | undefined {
-  /** How many bytes of the current packet's body are still to come. */
+  /** The missing bytes of the current packet's body. */
   let left = 0;
-  /** The length as far as it was read: at most four digits of seven bits, the lowest first. Undefined where a packet begins. */
+  /** The digits of the length so far: at most four of seven bits, the lowest first. Undefined between packets. */
   let digits: number[] | undefined;
 
   return (bytes) => {
@@ -62,7 +63,7 @@ export function createPacketWatch(longest: number): (bytes: Buffer) => number | 
   };
 }
 
-/** The length of a PUBLISH on the wire, header and all: MQTT 5, section 3.3, without properties. */
+/** The length of a PUBLISH on the wire, including its header: MQTT 5, section 3.3, without properties. */
 export function publishBytes({ topic, payload }: Message, { version, qos }: Pick<Terms, 'version' | 'qos'>): number {
   const packetId = qos === 0 ? 0 : 2;
   const properties = version === 5 ? 1 : 0;

@@ -14,7 +14,7 @@ import { createMissed } from './missed.ts';
 import { keepConnected } from './reconnect.ts';
 import { deaf, limitsOf, TOO_LONG, UNHEARD } from './trouble.ts';
 
-/** Asked before each connection, where the broker and the login may change while weighbridge runs. */
+/** Called before each connection, if the broker and the login may change while weighbridge runs. */
 export type AskLogin = () => Promise<Partial<BrokerLogin>>;
 
 export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
@@ -25,28 +25,28 @@ export interface MqttOptions extends Omit<BoardPorts, 'topics'> {
   readonly channel: string | undefined;
   /** How old a fresh reading of this person may be. */
   readonly maxAgeMs: (userId: UserId) => number;
-  /** How long Home Assistant takes from a discovery message to its subscription, if not `SUBSCRIBE_MS`. */
+  /** Home Assistant's time from a discovery message to its subscription, if not `SUBSCRIBE_MS`. */
   readonly subscribeMs?: number | undefined;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly log: Log;
 }
 
 /** A broker acknowledges within milliseconds, or it has frozen. An event may have to wait for Home Assistant. */
 const STOP_MS = 4_000;
-/** Home Assistant 2025.1 missed an event after 0.3 s and heard one after 1.2 s (November 2026). */
+/** Home Assistant 2025.1 missed an event after 0.3 s and received one after 1.2 s (November 2026). */
 const SUBSCRIBE_MS = 2_000;
-/** How often the board looks who is linked, and at their status. */
+/** How often the board reads who is linked, and their status. */
 const LOOK_MS = 60_000;
-/** After a message that is too long weighbridge listens again after this time. The message may be retained. */
+/** After an oversized message, weighbridge waits this long before it subscribes again. It may be retained. */
 const DEAF_MS = 3_600_000;
-/** Home Assistant has just started, and all its devices answer its birth message. */
+/** The longest random wait after Home Assistant's birth message, because all its devices answer at once. */
 const BIRTH_MS = 5_000;
 
 /**
- * Publishes readings to an MQTT broker. Values are retained, each on a topic of its own, together with what Home
- * Assistant needs to find them; fresh weigh-ins are announced and not retained. Connects in the background, and again
+ * Publishes readings to an MQTT broker. Values are retained, each on its own topic, together with the discovery
+ * messages for Home Assistant. Fresh weigh-ins are announced without retain. Connects in the background, and again
  * whenever the connection ends.
  */
 export function createMqttPublisher(options: MqttOptions): Publisher {
@@ -57,16 +57,17 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   const topics = createTopics(prefix);
   const board = createBoard({ ...options, topics });
   const mutex = createKeyedMutex();
-  /** One piece of work at a time, in the order they came. */
+  /** Runs one piece of work at a time, in order of arrival. */
   const inTurn = (work: () => Promise<void>) => mutex(prefix, work);
-  // At once, not when the broker is there: later readings must not count as old. If it fails, `greet` reports it.
+  // The board opens at once, not when the broker is there: later readings must not count as old. If it fails, `greet`
+  // reports it.
   void inTurn(() => board.open()).catch(() => undefined);
-  /** The topics of the delivery in hand that the broker has taken, in case the rest is retried. */
+  /** The topics of the current delivery that the broker accepted, in case the rest is retried. */
   const told = new Set<string>();
   const missed = createMissed();
   /** The codes of the broker's limits that were logged. */
   const limits = new Set<string>();
-  /** The connection that has subscribed to Home Assistant's status, and the one on which a birth waits for its answer. */
+  /** The connection that subscribed to Home Assistant's status, and the one on which a birth waits for its answer. */
   let heard: Connection | undefined;
   let answering: Connection | undefined;
   let deafUntilMs = 0;
@@ -83,12 +84,12 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       await board.fill(connection);
     });
     await listen(connection);
-    // The connection before ended in between.
+    // The previous connection ended in between.
     if (missed.isWaiting) answerBirth(connection);
     deliveredMs = clock.elapsedMs();
   };
 
-  /** Subscribes once on each connection; later, if a message was too long. */
+  /** Subscribes once on each connection, or later after an oversized message. */
   const listen = async (connection: Connection) => {
     if (heard === connection) return;
     const homes = birthTopics(discoveryPrefix);
@@ -107,7 +108,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
       .subscribe(homes, (_topic, payload) => onStatus(payload))
       .then(() => troubles.over(new Set([UNHEARD])), tellUnlessLost(connection));
   };
-  /** One introduction answers every birth message that has come before it begins. */
+  /** One introduction answers every birth message that arrived before it begins. */
   const answerBirth = (connection: Connection) => {
     if (answering === connection) return;
     answering = connection;
@@ -134,7 +135,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     }
   };
 
-  /** Sends the events once more that Home Assistant was away for. */
+  /** Sends the events again that Home Assistant missed. */
   const tellMissed = async (connection: Connection) => {
     for (const { reading } of missed.list()) await untilHeard(reading.userId, signal);
     await inTurn(async () => {
@@ -155,7 +156,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 
   const isFresh = ({ userId, takenAt }: Reading) => clock.now().getTime() - takenAt.getTime() <= maxAgeMs(userId);
 
-  /** Reports a failure, unless the connection has ended: then that is reported. */
+  /** Reports a failure. If the connection ended, that is reported instead. */
   const tellUnlessLost = (connection: Connection) => (error: unknown) => {
     const trouble = asTrouble(error);
     if (connection.isOpen || trouble.recovery === 'defect') troubles.report(trouble);
@@ -177,7 +178,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     signal,
   });
 
-  /** Publishes what comes without a delivery: people come and go, logins end, a backfill fetches history. */
+  /** Publishes changes without a delivery: new and removed people, ended logins, fetched history. */
   const watch = async () => {
     const met = new Set<string>();
     for (;;) {
@@ -200,7 +201,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 
   /** Returns whether the person is linked. */
   const show = async (connection: Connection, { reading, correction }: Delivery): Promise<boolean> => {
-    // A version before it may be on the board.
+    // The board may have an earlier version.
     if (correction) return board.match(connection, reading.userId);
     return counts(reading) && board.put(connection, reading);
   };
@@ -216,7 +217,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     missed.keep(delivery);
   };
 
-  /** Values first, so that they are there when the weigh-in is announced. */
+  /** Publishes values first, so that they are there before the weigh-in is announced. */
   const publish = async (connection: Connection, delivery: Delivery, until: AbortSignal) => {
     let isLinked = false;
     await inTurn(async () => {
@@ -228,7 +229,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
     await inTurn(() => announce(connection, delivery));
   };
 
-  /** The state first, as with values. */
+  /** Publishes the state first, as with values. */
   const publishBed = async (connection: Connection, { event, late }: BedDelivery, until: AbortSignal) => {
     const { userId } = event;
     let isLinked = false;
@@ -242,7 +243,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
 
   const deliver = async (until: AbortSignal, work: (connection: Connection) => Promise<void>) => {
     deliveries += 1;
-    // A message to a broker that has frozen fails when the connection ends.
+    // A message to a frozen broker fails when the connection ends.
     const onCut = () => stop.abort();
     until.addEventListener('abort', onCut, { once: true });
     try {
@@ -270,7 +271,7 @@ export function createMqttPublisher(options: MqttOptions): Publisher {
   };
 }
 
-/** At most 23 letters and digits, which every broker has to accept: MQTT 3.1.1, section 3.1.3.1. */
+/** At most 23 letters and digits, which every broker must accept: MQTT 3.1.1, section 3.1.3.1. */
 function clientIdOf(prefix: string): string {
   return `weighbridge${hashOf(prefix).slice(0, 12)}`;
 }

@@ -7,37 +7,38 @@ import type { Connection } from './connection.ts';
 import type { Version } from './packet.ts';
 import { TAKEN_OVER, takenOver } from './trouble.ts';
 
-/** The broker is often on the same machine and starts a moment later; after a while a try a minute is enough. */
+/** The broker is often on the same machine and starts a moment later. After a while, a try a minute is enough. */
 const BACKOFF = { firstMs: 1_000, longestMs: 60_000 };
 /** A connection that ends sooner counts as a failed one. */
 const STEADY_MS = 60_000;
 /**
- * So many connections in a row that the broker accepts, and soon closes without a reason while nothing is on its way:
- * another client has the same id. Mosquitto 2.0.11 gives no reason for that, and MQTT 3.1.1 has none.
+ * After so many of these endings in a row, another client has the same id: the broker accepts a connection and soon
+ * closes it without a reason, with no message on its way. Mosquitto 2.0.11 gives no reason for that, and MQTT 3.1.1 has
+ * none.
  */
 const CLOSINGS = 3;
-/** How soon: the other client comes back after a minute at most. */
+/** The limit of "soon": the other client comes back after a minute at most. */
 const SOON_MS = 120_000;
-/** When a delivery that found no connection may try again: the broker may be back any moment, and looking costs nothing. */
+/** When a delivery without a connection may retry: the broker may be back any moment, and looking costs nothing. */
 const LOOK_AGAIN_MS = 10_000;
 
-/** Reports what is wrong with the broker: once, with a reminder while it lasts, and when it is over. */
+/** Reports troubles with the broker: once, with a reminder while they last, and at their end. */
 export interface LinkTroubles {
   report(trouble: Trouble): void;
-  /** The troubles of these codes. */
+  /** The troubles with these codes are over. */
   over(codes: ReadonlySet<string>): void;
-  /** The broker is there. */
+  /** The broker responded. */
   contacted(): void;
 }
 
 /** Connects to a broker, and again whenever the connection ends, until the signal aborts. */
 export function keepConnected(ports: {
-  /** With that version, or another where the broker does not know it. */
+  /** Connects with that version, or with another that the broker accepts. */
   readonly connect: (preferred: Version, signal: AbortSignal) => Promise<Connection>;
-  /** What every connection begins with. Where it fails, the connection is given up. */
+  /** The first step of every connection. If it fails, the connection is closed. */
   readonly greet: (connection: Connection) => Promise<void>;
   readonly clock: Clock;
-  /** Between 0 and 1; spreads retries. */
+  /** Returns a number between 0 and 1, which spreads retries. */
   readonly random: () => number;
   readonly log: Log;
   readonly troubles: LinkTroubles;
@@ -47,22 +48,22 @@ export function keepConnected(ports: {
   /** Emits `change` when there is a connection or a trouble. */
   const changes = new EventEmitter();
   let trouble: Trouble | undefined;
-  /** What has been wrong since it last worked. */
+  /** The troubles since the last success. */
   const met = new Set<string>();
-  /** The newer one first, and then the one that the broker knows. */
+  /** The newer version first, and then the one that the broker accepts. */
   let version: Version = 5;
-  /** The connection, from its first moment on, and while it is of use to others. */
+  /** The connection, from its first moment on, and the usable one for others. */
   let open: Connection | undefined;
   let current: Connection | undefined;
 
   const onStop = () => {
     changes.emit('change');
-    // Also in the middle of the greeting, which a broker that has fallen silent would hold up.
+    // This also interrupts the greeting, which a silent broker would block.
     void open?.close();
   };
   signal.addEventListener('abort', onStop, { once: true });
 
-  /** How many connections in a row have ended so. */
+  /** The number of connections in a row that ended like this. */
   let closings = 0;
 
   const judge = (reason: Trouble, { endedIdle, url }: Connection, openMs: number): Trouble => {
@@ -71,7 +72,7 @@ export function keepConnected(ports: {
     return closings < CLOSINGS ? reason : takenOver(url.host, closings);
   };
 
-  /** What was wrong is over. Two clients that push each other out connect again and again: there it takes its time. */
+  /** Ends the troubles. If two clients with one id take turns, they connect again and again, so it waits. */
   const settle = async (connection: Connection) => {
     if (met.has(TAKEN_OVER)) {
       const end = new AbortController();
@@ -83,7 +84,7 @@ export function keepConnected(ports: {
     met.clear();
   };
 
-  /** One connection from beginning to end; returns why it has ended. */
+  /** One connection from beginning to end. Returns the reason of the end. */
   const live = async (): Promise<Trouble> => {
     const connection = await connect(version, signal);
     version = connection.terms.version;
@@ -125,16 +126,16 @@ export function keepConnected(ports: {
   };
 
   return {
-    /** Resolves when the signal has aborted and nothing is under way any more. */
+    /** Resolves when the signal has aborted and all work has ended. */
     stopped: run(),
-    /** The connection, if there is one now. */
+    /** The current connection, if any. */
     get connection(): Connection | undefined {
       return current?.isOpen === true ? current : undefined;
     },
     /**
      * The connection; waits for the end of the first attempt.
      *
-     * @throws Trouble if the broker is not there; the reason of `until` if that aborts
+     * @throws Trouble if the broker is not reachable; the reason of `until` if that aborts
      */
     async connected(until: AbortSignal): Promise<Connection> {
       while (current?.isOpen !== true) {
@@ -142,7 +143,7 @@ export function keepConnected(ports: {
         signal.throwIfAborted();
         if (trouble !== undefined) throw lookAgain(trouble);
         if (current !== undefined) throw lookAgain(await current.ended);
-        // It rejects when `until` aborts, which is seen above.
+        // It rejects when `until` aborts, which the loop checks above.
         await once(changes, 'change', { signal: until }).catch(() => undefined);
       }
       return current;

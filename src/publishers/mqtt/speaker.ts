@@ -5,12 +5,12 @@ import type { Message } from './packet.ts';
 import type { LinkTroubles } from './reconnect.ts';
 import { EXCEEDED, endedAt, LOST, NOT_NOW, REFUSED } from './trouble.ts';
 
-/** So many connections in a row that end at one topic are its doing: a broker may refuse a message by closing. */
+/** If so many connections in a row end at one topic, it is the cause: a broker may refuse a message by closing. */
 const ENDS = 2;
-/** For how long nothing is sent to a topic at which the connection ends. */
+/** How long nothing is sent to a topic at which the connection ends. */
 const REST_MS = 3_600_000;
 
-/** Publishes to a broker that may refuse one topic and still take the others. */
+/** Publishes to a broker that may refuse one topic and accept the others. */
 export function createSpeaker({
   clock,
   troubles,
@@ -18,9 +18,9 @@ export function createSpeaker({
   readonly clock: Pick<Clock, 'elapsedMs'>;
   readonly troubles: LinkTroubles;
 }) {
-  /** By topic: the last message, if the broker has refused it, and the code that says whether for good. */
+  /** The last refused message by topic, with the code that shows whether the refusal is final. */
   const refusals = new Map<string, { readonly code: string; readonly message: Message }>();
-  /** By topic: how many connections in a row have ended while a message was on its way there, and when the last did. */
+  /** By topic: how many connections in a row ended during a message to it, and when the last one did. */
   const ends = new Map<string, { readonly count: number; readonly atMs: number }>();
 
   const forget = (topic: string) => {
@@ -33,7 +33,7 @@ export function createSpeaker({
     const { count = 0, atMs = 0 } = ends.get(topic) ?? {};
     return count >= ENDS && clock.elapsedMs() - atMs < REST_MS;
   };
-  /** A broker that gives its reason need not give it twice. */
+  /** Counts an ended connection. If the broker gave a reason, one end suffices. */
   const noteEnd = (topic: string, code: string) => {
     const count = code === EXCEEDED ? ENDS : (ends.get(topic)?.count ?? 0) + 1;
     ends.set(topic, { count, atMs: clock.elapsedMs() });
@@ -55,10 +55,10 @@ export function createSpeaker({
   };
 
   /**
-   * Publishes it. If the broker refuses it for good, that is reported and no more. If the broker refuses it now, that is
-   * reported, and a retained message is left for `retry`.
+   * Publishes the message. A final refusal is only reported. A refusal for now is reported, and `retry` sends a
+   * retained message later.
    *
-   * @throws Trouble if the connection has ended, or if the broker refuses now a message that is not retained
+   * @throws Trouble if the connection ended, or if the broker for now refuses a message without retain
    */
   const say = async (connection: Connection, message: Message): Promise<void> => {
     const { topic, retain } = message;
@@ -77,14 +77,14 @@ export function createSpeaker({
 
   return {
     say,
-    /** Publishes once more what the broker has refused for the moment, or an hour ago by closing the connection. */
+    /** Publishes again the messages that the broker refused for now, or an hour ago by closing the connection. */
     async retry(connection: Connection): Promise<void> {
       for (const { code, message } of [...refusals.values()]) {
         const isOver = ends.has(message.topic) && !isResting(message.topic);
         if (message.retain && (code === NOT_NOW || isOver)) await say(connection, message);
       }
     },
-    /** Whether the broker has refused the last message on this topic. */
+    /** Whether the broker refused the last message on this topic. */
     isRefused: (topic: string): boolean => refusals.has(topic),
   };
 }

@@ -6,21 +6,21 @@ import { createTopics } from './messages.ts';
 import type { Message, Version } from './packet.ts';
 import { EXCEEDED, endedAt, LOST, limitsOf } from './trouble.ts';
 
-/** As long as the discovery message of a person with everything, to the next thousand: a test computes it. */
+/** The length of the longest discovery message, rounded up to the next thousand. A test computes it. */
 export const LONG_BYTES = 40_000;
 
-/** What a broker did with everything that a daemon sends. */
+/** A broker's answers to everything that a daemon sends. */
 export interface Trial {
   readonly version: Version;
-  /** What it does not take of what every daemon sends. */
+  /** The refused messages that every daemon sends. */
   readonly refusals: readonly Trouble[];
-  /** What it does not offer, or does not take of what some daemons send. */
+  /** The missing features, and the refused messages that some daemons send. */
   readonly limits: readonly Trouble[];
 }
 
 /**
- * Connects as a daemon does and publishes as it does, on topics of its own, and leaves nothing there. The client id is
- * another than the daemon's, because a broker ends the connection of a client with the same id.
+ * Connects and publishes as a daemon does, on separate topics, and leaves nothing there. The client id differs from the
+ * daemon's, because a broker ends the connection of a client with the same id.
  *
  * @throws Trouble if there is no connection; the reason of the signal when it aborts
  */
@@ -32,11 +32,11 @@ export async function tryBroker(
   const { url } = options;
   const topic = `${prefix}/doctor`;
   const device = `${discoveryPrefix}/device/${createTopics(prefix).id}_doctor/config`;
-  // The will clears the topic, also where this process is killed.
+  // The will clears the topic even if this process is killed.
   const will = { topic, payload: '', retain: true };
   const clientId = `weighbridgedoctor${randomBytes(3).toString('hex')}`;
   let version: Version = 5;
-  /** Each piece of work has a connection of its own, because a broker may refuse by closing it. */
+  /** Each piece of work has its own connection, because a broker may refuse by closing it. */
   const work = async (act: (connection: Connection) => Promise<void>): Promise<Trouble | undefined> => {
     const connection = await connectAsAllowed({ ...options, clientId, will }, version, signal);
     const onAbort = () => void connection.close();
@@ -71,7 +71,7 @@ export async function tryBroker(
   ];
   const unheard = await work((connection) => connection.subscribe(birthTopics(discoveryPrefix), () => undefined));
   const long = await work(publish({ topic, payload: 'weighbridge doctor'.padEnd(LONG_BYTES, '.'), retain: true }));
-  // Where not even the short one is taken, the long one shows no more.
+  // If the broker refuses the short message, the long one shows nothing more.
   return {
     version,
     refusals: found(refusals),

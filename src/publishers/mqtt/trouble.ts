@@ -1,26 +1,26 @@
 import { errorCode, type Recovery, TOO_MANY_OPEN, Trouble } from '../../domain/trouble.ts';
 import { LONGEST_INCOMING, type Message, type Terms } from './packet.ts';
 
-/** The broker does not know this version of MQTT, or closes the connection without an answer, as some do then. */
+/** The broker does not support this version of MQTT. Some brokers then close the connection without an answer. */
 export const WRONG_VERSION = 'mqtt_version';
-/** The broker does not accept messages on one topic, and will not. */
+/** The broker does not accept messages on one topic, now or later. */
 export const REFUSED = 'mqtt_publish';
-/** The broker does not accept a message now: it has come to one of its limits, or gives no reason. */
+/** The broker does not accept a message now: it reached one of its limits, or gives no reason. */
 export const NOT_NOW = 'mqtt_not_now';
 /**
  * Reason codes of a PUBACK after which the same message will be refused again: unspecified, not authorized, the name of
  * the topic, too large, the format of the payload. MQTT 5, table 3-4.
  */
 const FINAL: ReadonlySet<unknown> = new Set([128, 135, 144, 149, 153]);
-/** The connection has ended without a reason, or with one that says nothing about a message. */
+/** The connection ended without a reason, or with one that is not about a message. */
 export const LOST = 'mqtt_lost';
-/** The broker has ended the connection because it does not take such a message. */
+/** The broker ended the connection because it does not accept such a message. */
 export const EXCEEDED = 'mqtt_exceeded';
 /** The broker sends a packet that is too long for us. */
 export const TOO_LONG = 'mqtt_too_long';
-/** The broker does not keep messages for later subscribers, and not even our will. */
+/** The broker keeps no messages for later subscribers, not even our will. */
 export const NO_RETAIN = 'mqtt_no_retain';
-/** The broker takes no message with QoS 1, and not even our will. */
+/** The broker accepts no message with QoS 1, not even our will. */
 export const NO_QOS = 'mqtt_no_qos';
 /** Another client with our id is connected. */
 export const TAKEN_OVER = 'mqtt_taken_over';
@@ -74,7 +74,7 @@ const UNCONFIRMED: Facts = settings(
 const SEE_LIMITS =
   'Check the log of the broker and its limits (Mosquitto: message_size_limit, max_packet_size, acl_file).';
 
-/** Of a DISCONNECT: what about the message was too much for the broker. */
+/** A DISCONNECT because the message exceeded a limit of the broker. */
 function exceeded(what: string, reason: number): Facts {
   return settings(EXCEEDED, `closed the connection because of a message: ${what} (reason ${reason})`, SEE_LIMITS);
 }
@@ -129,12 +129,12 @@ function troubleOf({ host }: URL, { message, ...facts }: Facts): Trouble {
   return new Trouble(`the MQTT broker ${host} ${message}`, facts);
 }
 
-/** Why the broker cannot be reached, or refuses us, and what to do about it. */
+/** Why the broker cannot be reached or refuses us, and the fix. */
 export function asBrokerTrouble(error: unknown, url: URL): Trouble {
   return error instanceof Trouble ? error : troubleOf(url, judge(error));
 }
 
-/** TLS alerts with which a broker asks for a client's certificate, or turns ours down. */
+/** TLS alerts with which a broker requires a client's certificate, or rejects ours. */
 const CLIENT_CERTIFICATE =
   /^ERR_SSL_.*(ALERT_CERTIFICATE|ALERT_BAD_CERTIFICATE|ALERT_UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE)/;
 
@@ -167,20 +167,20 @@ function judge(error: unknown): Facts {
   return passing('mqtt_unreachable', `cannot be reached (${what})`, hint);
 }
 
-/** Accepts the connection and does not answer. A broker that does not know the version closes the connection instead. */
+/** The broker accepts the connection and does not answer. One that does not support the version closes it instead. */
 export function silent(url: URL): Trouble {
   const hint = 'Check the port in MQTT_URL, and whether the broker uses TLS. Check the log of the broker.';
   return troubleOf(url, passing('mqtt_silent', 'accepted the connection, but does not answer', hint));
 }
 
-/** Closes the connection before it has answered. */
+/** The broker closes the connection before it answers. */
 export function closedEarly(url: URL): Trouble {
   const hint = 'Check the port in MQTT_URL, and whether the broker uses TLS. Check the log of the broker.';
   return troubleOf(url, passing(WRONG_VERSION, 'closed the connection before answering', hint));
 }
 
 /**
- * The broker was there, and is not any more.
+ * The broker was connected, and no longer is.
  *
  * @param why the reason code of the DISCONNECT, or the error of the connection, if there is one
  */
@@ -197,26 +197,26 @@ function failing(error: unknown): Facts {
   if (!(error instanceof Error)) return passing(LOST, 'closed the connection', RECONNECTING);
   const code = errorCode(error);
   if (code === TOO_LONG_FOR_WS) return tooLong('a long message');
-  // Mosquitto refuses a message above its message_size_limit with a reason that MQTT 5 does not have there.
+  // Mosquitto refuses a message above its message_size_limit with a reason that MQTT 5 does not allow there.
   if (error.message.startsWith('Invalid puback')) return settings(EXCEEDED, 'rejected a message', SEE_LIMITS);
   return passing(LOST, `closed the connection (${code ?? error.message})`, RECONNECTING);
 }
 
 const RECONNECTING = 'weighbridge reconnects automatically.';
 
-/** Has not acknowledged a message for so long that another connection may do better. */
+/** The broker has not acknowledged a message for so long that a new connection may work. */
 export function unanswered(url: URL): Trouble {
   return troubleOf(url, passing('mqtt_silent', 'does not acknowledge messages', RECONNECTING));
 }
 
-/** The broker gives no reason, and does so again and again. */
+/** The broker closes the connection again and again without a reason. */
 export function takenOver(host: string, times: number): Trouble {
   const message = `the MQTT broker ${host} closed ${times} connections in a row without a reason`;
   const hint = `Another weighbridge probably uses the same MQTT_PREFIX. ${ONE_OF_TWO}`;
   return new Trouble(message, { code: TAKEN_OVER, recovery: 'settings', hint });
 }
 
-/** The broker sends a packet that is too long for us; its header has announced it. */
+/** The broker sends a packet that is too long for us, by its header. */
 export function tooLongFromBroker(url: URL, bytes: number): Trouble {
   return troubleOf(url, tooLong(`a message of ${inBytes(bytes)}`));
 }
@@ -242,25 +242,25 @@ export function refused(message: Message, url: URL, error: Error): Trouble {
   return troubleOf(url, settings(REFUSED, `does not accept ${topic}${reasonOf(error)}`, hint));
 }
 
-/** The message is longer than the broker has announced that it takes. It was not sent. */
+/** The message is longer than the broker's announced limit. It was not sent. */
 export function tooLarge({ topic }: Message, url: URL, bytes: number, limit: number): Trouble {
   const message = `accepts at most ${inBytes(limit)}, but ${topic} needs ${inBytes(bytes)}`;
   return troubleOf(url, settings(REFUSED, message, 'Raise the limit of the broker (Mosquitto: max_packet_size).'));
 }
 
-/** The broker has ended the connection at this message, and would do so again. It is not sent for a while. */
+/** The broker ended the connection at this message, and would do so again. weighbridge does not send it for a while. */
 export function endedAt({ topic, payload }: Message, url: URL): Trouble {
   const message = `closed the connection at a message on ${topic} (${inBytes(Buffer.byteLength(payload))})`;
   return troubleOf(url, settings(REFUSED, message, `${SEE_LIMITS} weighbridge retries in an hour.`));
 }
 
-/** What a broker does not offer, and what comes of that. */
+/** The missing features of a broker, and their consequences. */
 export function limitsOf(url: URL, { retains, qos }: Pick<Terms, 'retains' | 'qos'>): readonly Trouble[] {
   const found = [retains ? undefined : UNRETAINED, qos === 1 ? undefined : UNCONFIRMED];
   return found.flatMap((facts) => (facts === undefined ? [] : [troubleOf(url, facts)]));
 }
 
-/** A message on one of these topics was too long, so weighbridge does not listen there for a while. */
+/** A message on one of these topics was too long, so weighbridge does not subscribe there for a while. */
 export function deaf(topics: readonly string[], url: URL): Trouble {
   const message = `sent a message that is too long. weighbridge ignores ${topics.join(' and ')} for an hour`;
   return troubleOf(url, settings(UNHEARD, message, `Clear the retained message: mosquitto_pub -r -n -t ${topics[0]}`));

@@ -5,21 +5,21 @@ import type { Body } from '../scale.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const DAYS = 730;
-/** Far from what the sandbox gives out. */
+/** Far from the numbers that the sandbox assigns. */
 const FIRST_GROUP = 7_000_000_000;
 
-/** A person's way through two years. Days are counted back from today. */
+/** A person's two years. Days count back from today. */
 export interface Life {
   readonly userId: UserId;
   readonly model: string;
-  /** Kilograms so many days ago; in between it goes evenly. */
+  /** Kilograms so many days ago, with straight lines between them. */
   readonly course: readonly { readonly daysAgo: number; readonly kilograms: number }[];
-  /** On how many of a hundred days they step on the scale. */
+  /** The number of weigh-in days out of a hundred. */
   readonly diligence: number;
   readonly holidays: readonly { readonly from: number; readonly to: number }[];
-  /** Minutes after midnight, more or less. */
+  /** The approximate time of getting up, in minutes after midnight. */
   readonly rises: number;
-  /** The share of fat in percent, where the scale can tell: at the beginning, and now. */
+  /** The share of fat in percent, if the scale measures it: at the beginning, and now. */
   readonly fat?: { readonly from: number; readonly to: number };
 }
 
@@ -31,7 +31,7 @@ export function imagine(life: Life, now: Date): Reading[] {
   midnight.setHours(0, 0, 0, 0);
   let water = 0;
   for (let daysAgo = DAYS; daysAgo > 0; daysAgo -= 1) {
-    // What a person drinks and eats stays with them for a day or two.
+    // Food and drink affect the weight for a day or two.
     water = water * 0.6 + (random() + random() + random() - 1.5) * 0.5;
     const isAway = life.holidays.some(({ from, to }) => daysAgo <= from && daysAgo >= to);
     if (random() * 100 >= life.diligence || isAway) continue;
@@ -60,12 +60,12 @@ function weighIn({ userId, model, course, fat }: Life, daysAgo: number, takenAt:
   };
 }
 
-/** Water makes a person heavier, and not fatter. */
+/** Water makes a person heavier, but not fatter. */
 export function bodyOf(fatRatio: number, noise: number): Body {
   return { fatRatio: fatRatio - noise * 0.25, pulse: Math.round(61 + noise * 6) };
 }
 
-/** In the proportions that scales report. */
+/** Splits the weight in the proportions that scales report. */
 function compose(grams: number, { fatRatio, pulse }: Body, noise: number): Readonly<Record<string, number>> {
   const fatGrams = (grams * fatRatio) / 100;
   const kilograms = (each: number) => decimal(Math.round(each / 10), -2);
@@ -88,7 +88,7 @@ function along(course: Life['course'], daysAgo: number): number {
   return after.kilograms + ((before.kilograms - after.kilograms) * (daysAgo - after.daysAgo)) / span;
 }
 
-/** Numbers between 0 and 1 that look random and are the same for the same seed (a linear congruence, after Knuth). */
+/** Numbers between 0 and 1 that look random, but are the same for a seed (a linear congruence, after Knuth). */
 function createRandom(seed: number): () => number {
   let state = BigInt(seed);
   return () => {

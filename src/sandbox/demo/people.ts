@@ -1,7 +1,7 @@
 import type { WeighIn } from '../scale.ts';
 import { bodyOf, type Life } from './history.ts';
 
-/** Who lives in the demo. */
+/** The people of the demo. */
 export const PEOPLE = [
   {
     userId: '1234',
@@ -45,17 +45,17 @@ export const PEOPLE = [
     rises: 7 * 60 + 40,
   },
 ] as const;
-/** Who steps on the scale in turn: Anna does it more often. */
+/** The order of people on the scale. Anna weighs herself more often. */
 export const TURNS = [PEOPLE[0], PEOPLE[0], PEOPLE[1]] as const;
 
-/** What a person's scale sends, going on from their history. */
+/** A weigh-in that continues a person's history. */
 export function weighInOf(
   { model, fat, kilograms: usual }: Pick<Life, 'model' | 'fat'> & Pick<WeighIn, 'kilograms'>,
   { kilograms, date }: Pick<WeighIn, 'kilograms' | 'date'>,
 ): WeighIn {
   const noise = kilograms - usual;
   const body = fat === undefined ? 'unknown' : bodyOf(fat.to, noise);
-  // The scale stands next to this computer, so that a line of the log has one time zone.
+  // The scale is next to this computer, so that a log line has one time zone.
   const { timeZone: timezone } = new Intl.DateTimeFormat().resolvedOptions();
   return { kilograms, date, model, body, timezone };
 }

@@ -5,9 +5,9 @@ import type { JournalLine } from './line.ts';
 const MEASURES = Object.values(MEASURE_TYPES).map(({ key }) => key);
 
 /**
- * The columns never depend on the content of the journal, so that two files always fit together.
- * `other` is a JSON object of the measures that have no column: segments of the body, and types without a name.
- * `held` says why a reading is held, and is empty where it counts.
+ * The columns never depend on the content of the journal, so that two files always fit together. `other` is a JSON
+ * object of the measures that have no column: segments of the body, and types without a name. `held` is the reason why
+ * a reading is held, and empty if it counts.
  */
 export const CSV_COLUMNS: readonly string[] = [
   ...['userid', 'name', 'grpid', 'date', 'timestamp', 'modified', 'attrib', 'ambiguous', 'deviceid', 'model'],
@@ -21,9 +21,9 @@ const HAS_COLUMN: ReadonlySet<string> = new Set(MEASURES);
 export const CSV_HEADER = formatRow(CSV_COLUMNS);
 
 /**
- * A line of the journal as a row. Times are seconds since 1970, but for `date`; measures are in SI units.
+ * A line of the journal as a row. Times are seconds since 1970, except `date`. Measures are in SI units.
  *
- * @param name of the person, where `USER_NAMES` has one
+ * @param name of the person, if `USER_NAMES` has one
  */
 export function formatCsvRow({ date, reading }: JournalLine, name = ''): string {
   const { measures } = reading;
@@ -54,7 +54,7 @@ export async function* toCsv(
   for await (const line of lines) yield formatCsvRow(line, names.get(line.reading.userId));
 }
 
-/** Fewer and larger writes: a system call for each line takes longer than making it. */
+/** Makes fewer and larger writes: a system call for each line takes longer than formatting it. */
 const CHUNK_LETTERS = 64 * 1024;
 
 export async function* inChunks(texts: AsyncIterable<string>): AsyncGenerator<string> {
@@ -68,7 +68,7 @@ export async function* inChunks(texts: AsyncIterable<string>): AsyncGenerator<st
   if (chunk !== '') yield chunk;
 }
 
-/** A spreadsheet runs a text that begins like this, also where the sign is a wide one. The mark is what spreadsheets write. */
+/** A spreadsheet runs a text that begins like this, also with a full-width sign. Spreadsheets write this mark. */
 function guard(text: string): string {
   return /^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
 }

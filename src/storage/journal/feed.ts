@@ -6,27 +6,27 @@ import type { JournalIndex } from './index.ts';
 import { parseLine, wholeLength, wholeLines } from './line.ts';
 import { addMark, isMarked, markOf, readMark } from './mark.ts';
 
-/** Some 200 lines: what one publisher holds in memory, however far it lags behind. */
+/** Some 200 lines, the most that one publisher holds in memory, however far it lags behind. */
 const PAGE_BYTES = 64 * 1024;
 
 type JournalEnd = ReturnType<JournalFeed['end']>;
 
-/** How much of which file the index knows. */
+/** The file that the index has read, and how much of it. */
 export interface Known extends JournalEnd {
-  /** The last bytes of that: an editor may keep the file and change its content. */
+  /** The last bytes of that part: an editor may keep the file and change its content. */
   readonly piece: Buffer;
 }
 
-/** Which file it is. An inode number alone is given to the next file as soon as this one is deleted. */
+/** Identifies the file. The inode number alone does not: the next file gets it as soon as this one is deleted. */
 export function identify({ ino, birthtimeMs }: Stats): string {
   return `${ino} ${birthtimeMs}`;
 }
 
 /**
- * Reads the journal page by page, as far as the index knows it: the rest may still be torn, or be taken back by the
- * process that writes it.
+ * Reads the journal page by page, as far as the index has read it. The rest may still be torn, or the writing process
+ * may take it back.
  *
- * @param journal.refresh takes in what other processes have appended; waits for the lock
+ * @param journal.refresh reads what other processes appended; waits for the lock
  */
 export function createJournalFeed(journal: {
   readonly path: string;
@@ -38,7 +38,7 @@ export function createJournalFeed(journal: {
   const { path, files, index, known, refresh } = journal;
   const listeners = new Set<() => void>();
 
-  /** Makes sure that the index knows the file as it is; a missing one is begun by the next append. */
+  /** Makes sure that the index matches the file. The next append creates a missing file. */
   const look = async (): Promise<void> => {
     if (!(await isKnown())) await refresh();
   };
@@ -54,7 +54,7 @@ export function createJournalFeed(journal: {
     await look();
     await using handle = await files.open(path, 'r');
     const end = known();
-    // Another file has replaced it since the look; the next look finds that one.
+    // Another file replaced it since the look. The next look finds the new file.
     if (identify(await handle.stat()) !== end.file) return undefined;
     const from = await findOffset(handle, asked, end);
     for (let size = PAGE_BYTES; ; size *= 2) {
@@ -87,11 +87,11 @@ export function createJournalFeed(journal: {
   };
 }
 
-/** The offset in this file: it may be a copy, or an editor may have kept the file and changed its content. */
+/** The offset in this file. The file may be a copy, or an editor may have changed its content. */
 async function findOffset(handle: FileHandle, asked: JournalOffset, end: JournalEnd): Promise<JournalOffset> {
   const { bytes, file, marks } = asked;
   const isHere = file === end.file && bytes <= end.bytes && (bytes === 0 || (await isBehindLine(handle, bytes)));
-  // Without marks there is nothing better to go by.
+  // Without marks, only the file's identity counts.
   if (isHere && marks.length === 0) return bytes === 0 ? asked : { ...asked, marks: [await readMark(handle, bytes)] };
   for (const [at, mark] of marks.entries()) {
     if (mark.bytes > end.bytes || !(await isMarked(handle, mark))) continue;

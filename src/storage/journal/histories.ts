@@ -4,13 +4,13 @@ import type { LatestValues } from '../../domain/publisher.ts';
 import type { UserId } from '../../domain/token.ts';
 import { createGroupTable, type GroupTable, longer } from './table.ts';
 
-/** What the journal holds of one person. */
+/** One person's data in the journal. */
 interface Person {
   readonly groups: GroupTable;
   readonly quantities: Map<string, Values>;
 }
 
-/** One quantity by time, in columns: the value and the row of its group, 12 bytes each. */
+/** One quantity by time, in columns. Each entry is a value and the row of its group, 12 bytes. */
 interface Values {
   length: number;
   values: Float64Array;
@@ -19,7 +19,7 @@ interface Values {
 
 const NONE: Series = [];
 
-/** Where a value stands in a person's history. */
+/** The position of a value in a person's history. */
 export interface Position {
   readonly groupId: number;
   readonly takenMs: number;
@@ -27,14 +27,14 @@ export interface Position {
 
 export interface HistoryIndex extends Histories, LatestValues {
   people(): Iterable<UserId>;
-  /** Undefined where the journal has nothing of the person. */
+  /** Undefined if the journal has nothing of the person. */
   groupsOf(userId: UserId): GroupTable | undefined;
   openGroups(userId: UserId): GroupTable;
-  /** Takes in the measures of a group that has none here. */
+  /** Adds the measures of a group that has none here. */
   put(userId: UserId, row: number, measures: Readonly<Record<string, number>>): void;
-  /** Forgets the measures of a group. Call it before its row changes. */
+  /** Removes the measures of a group. Call it before its row changes. */
   remove(userId: UserId, row: number): void;
-  /** The newest value of before the moment, where that is not of the same group. */
+  /** The newest value before the moment that is of another group. */
   before(userId: UserId, quantity: string, position: Position): number | undefined;
   /** The values with `fromMs <= takenMs < toMs`, and the group of each, by time. */
   between(userId: UserId, quantity: string, fromMs: number, toMs: number): readonly GroupWeight[];
@@ -159,9 +159,9 @@ function takenMsAt({ rows }: Values, groups: GroupTable, at: number): number {
 }
 
 /**
- * Where the first value behind a moment stands, by bisection: a journal of years has tens of thousands.
+ * The position of the first value after a moment. It bisects, because a journal of years has tens of thousands.
  *
- * @param options.orLater also one of that very moment
+ * @param options.orLater also accepts a value of exactly that moment
  */
 function firstAt(
   values: Values,
@@ -174,7 +174,7 @@ function firstAt(
     const takenMs = takenMsAt(values, groups, at);
     return orLater ? takenMs < momentMs : takenMs <= momentMs;
   };
-  // Most values come in the order of time.
+  // Most values arrive in the order of time.
   if (length === 0 || isBefore(length - 1)) return length;
   let [from, to] = [0, length];
   while (from < to) {

@@ -14,19 +14,19 @@ import type { HistoryIndex } from './histories.ts';
 
 const WEIGHT = 'weight';
 
-/** A reading and where its line begins. */
+/** A reading, and the offset of its line. */
 export interface Placed {
   readonly reading: Reading;
   readonly at: number;
 }
 
-/** A reading that was taken in, and what its group said until then. */
+/** A reading that was added, and the previous state of its group. */
 export interface Learned {
   readonly reading: Reading;
   readonly before: JournalEntry['replaces'];
 }
 
-/** What its last line says of a group, as far as that tells whether a reading says anything else. */
+/** The last line of a group, reduced to what shows whether a reading differs from it. */
 export interface KnownGroup {
   readonly userId: UserId;
   readonly groupId: number;
@@ -37,21 +37,21 @@ export interface KnownGroup {
 /** The readings of the journal, by user and group. */
 export interface JournalIndex extends Omit<JournalView, 'lastLine' | 'rest'> {
   /**
-   * Whether the reading is new, or newer than what is known of its group. A deleted group may come back as it was, and
-   * one that moved away where no other person has it. One that was forgotten by hand does not come back.
+   * Whether the reading is new, or newer than its group in the index. A deleted group may come back unchanged. A group
+   * that moved away may come back if no other person has it. One that was forgotten by hand does not.
    */
   isNew(reading: Reading): boolean;
-  /** Takes in a reading that the file had already. */
+  /** Adds a reading that is already in the file. */
   learn(line: Placed): Learned;
-  /** Takes new readings in, in their order. */
+  /** Adds new readings, in their order. */
   add(lines: readonly Placed[]): Promise<Learned[]>;
-  /** What each of them follows. Call it when all of them are in. */
+  /** The context of each reading. Call it after all of them are added. */
   describe(learned: readonly Learned[]): Promise<JournalEntry[]>;
-  /** Where the last line of a group begins. */
+  /** The offset of a group's last line. */
   offsetOf(userId: UserId, groupId: number): number | undefined;
-  /** What surrounds one of the lines it holds, whether it is the group's last or not. */
+  /** The context of a line in the index, whether it is the group's last or not. */
   contextOf(line: Placed): ReadingContext;
-  /** The groups that were measured since then. */
+  /** The groups measured since that time. */
   since(fromMs: number): Iterable<KnownGroup>;
   newestModification(userId: UserId): Date | undefined;
   lastWeighIn(userId: UserId): WeighIn | undefined;
@@ -59,7 +59,7 @@ export interface JournalIndex extends Omit<JournalView, 'lastLine' | 'rest'> {
 }
 
 export function createJournalIndex(histories: HistoryIndex): JournalIndex {
-  /** The rows of the groups that are held: a few. */
+  /** The rows of the held groups, of which there are few. */
   const held = new Map<UserId, Set<number>>();
 
   const heldBy = (userId: UserId): Set<number> => {
@@ -168,7 +168,7 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
     contextOf({ reading, at }) {
       const { userId, groupId } = reading;
       const found = findRow(userId, groupId);
-      // Where none counts there is no offset, and that is not before any.
+      // Without a line that counts there is no offset, so it is not before any other.
       const countsBefore = (each: typeof found) => each !== undefined && each.groups.firstCountsAt(each.row) < at;
       return {
         previousWeight: previousWeight(reading),
@@ -207,10 +207,10 @@ export function createJournalIndex(histories: HistoryIndex): JournalIndex {
   };
 }
 
-/** Some milliseconds of work on a small computer. */
+/** This is some milliseconds of work on a small computer. */
 const PORTION = 25;
 
-/** Gives the event loop a turn at every so many calls: notifications are answered while thousands of readings come in. */
+/** Gives the event loop a turn after every few calls, so that notifications are answered during long work. */
 export function createRest(): () => Promise<void> {
   let calls = 0;
   return async () => {
@@ -219,7 +219,7 @@ export function createRest(): () => Promise<void> {
   };
 }
 
-/** The items, with a rest now and then. */
+/** The items, with occasional rests. */
 export async function* inPortions<T>(items: readonly T[]): AsyncGenerator<T> {
   const rest = createRest();
   for (const item of items) {

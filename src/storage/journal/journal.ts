@@ -20,7 +20,7 @@ const LINE_BYTES = 4 * 1024;
 const CHANGED = { code: 'journal_changed', recovery: 'retry' } as const;
 const CHUNK_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
-/** What was measured earlier is not fetched again, unless a person asks for a backfill. */
+/** weighbridge fetches older measurements again only in a backfill. */
 const ASKED_AGAIN_MS = 90 * 24 * 3_600_000;
 
 /** The journal, how publishers follow it, and the newest values and histories of everyone. */
@@ -28,11 +28,11 @@ export interface OpenJournal extends Journal {
   readonly feed: JournalFeed;
   readonly latest: LatestValues;
   readonly histories: Histories;
-  /** Takes in what other processes have appended, where there is anything. */
+  /** Reads what other processes appended, if anything. */
   look(): Promise<void>;
   /**
-   * The groups of a person that are not taken back, the oldest first, each as its last line says. It reads one line at a
-   * time, so that a long history takes neither memory nor the turn of others.
+   * The groups of a person that are not taken back, by their last lines, the oldest first. It reads one line at a time,
+   * so that a long history takes little memory and blocks no other work.
    */
   linesOf(userId: UserId): AsyncIterable<JournalLine>;
 }
@@ -44,10 +44,10 @@ export interface JournalOptions {
 }
 
 /**
- * Opens the journal, reads it, and repairs its end: a line that a power cut has torn is cut off.
+ * Opens the journal, reads it, and repairs its end by cutting off a line that a power cut tore.
  *
- * Other processes may append to the same file. Every append happens under a lock, after a look at what they have
- * added, and is synced before anything is announced.
+ * Other processes may append to the same file. Every append happens under a lock, after a look at their lines, and is
+ * synced before anything is announced.
  *
  * @param path the file; its directory exists
  */
@@ -60,11 +60,11 @@ export async function openJournal(
   const index = createJournalIndex(histories);
   const lockPath = `${parent(path)}/.journal.lock`;
   let known: Known = { file: '', bytes: 0, piece: NOTHING };
-  /** What an append of ours wrote that failed, and could not be cut off: it begins where the file was known to end. */
+  /** The bytes of our failed append that could not be cut off. They begin at the previous end of the file. */
   let left: { readonly at: number; readonly bytes: Buffer } | undefined;
-  /** Those of its lines that were in the file after all. The next append tells of them. */
+  /** The lines of that append that were in the file after all. The next append reports them. */
   let owed: Learned[] = [];
-  /** What this process told of before it lost the file. When it comes again, it is not told again. */
+  /** The readings that this process reported before it lost the file. It does not report them a second time. */
   const lost = new Map<string, KnownGroup>();
 
   const goOn = (over: Buffer) => {
@@ -72,7 +72,7 @@ export async function openJournal(
     known = { ...known, bytes: known.bytes + over.length, piece };
   };
 
-  /** Opens the file, takes in what is not known of it, and leaves its end clean. Call it under the lock. */
+  /** Opens the file, reads its new lines, and leaves its end clean. Call it under the lock. */
   const open = async (): Promise<FileHandle> => {
     const handle = await files.open(path, 'a+', FILE_MODE);
     try {
@@ -80,7 +80,7 @@ export async function openJournal(
       const { size } = stats;
       if (size === 0) await syncDirectory(files, parent(path));
       const file = identify(stats);
-      // A file that is shorter does not have the mark either.
+      // A shorter file does not have the mark either.
       if (file !== known.file || !(await isMarked(handle, markOf(known.piece, known.bytes)))) {
         const fromMs = clock.now().getTime() - ASKED_AGAIN_MS;
         for (const group of index.since(fromMs)) lost.set(keyOf(group), group);
@@ -89,7 +89,7 @@ export async function openJournal(
         left = undefined;
       }
       if (size > known.bytes) {
-        // The writer may have been killed before the sync, and from here on the lines count as kept.
+        // The writer may have been killed before the sync, and from here on the lines count as stored.
         await handle.sync();
         await catchUp(handle, size);
       }
@@ -112,7 +112,7 @@ export async function openJournal(
     if (rest.length > 0) await repairTail(handle, rest);
   };
 
-  /** Takes in all whole lines and returns the rest. */
+  /** Adds all whole lines and returns the rest. */
   const takeLines = (bytes: Buffer): Buffer => {
     for (const { at, line } of wholeLines(bytes)) takeLine(line.toString('utf8'), known.bytes + at);
     const length = wholeLength(bytes);
@@ -140,7 +140,7 @@ export async function openJournal(
 
   const repairTail = async (handle: FileHandle, rest: Buffer) => {
     if (parseLine(rest.toString('utf8')) !== undefined) {
-      // Whole but for its newline, as an editor leaves it.
+      // The line is whole except for its newline, as an editor leaves it.
       await handle.appendFile('\n');
       takeLines(Buffer.concat([rest, Buffer.from('\n')]));
       return;
@@ -151,7 +151,7 @@ export async function openJournal(
     log.warn({ event: 'journal_torn', text, bytes: rest.length });
   };
 
-  /** The readings that the journal does not hold, in their order; of equally new ones of a group the first. */
+  /** The readings that the journal does not hold, in their order. Of equally new ones of a group, the first wins. */
   const findNew = async (readings: readonly Reading[]): Promise<readonly Reading[]> => {
     const newest = new Map<string, Reading>();
     for await (const reading of inPortions(readings)) {
@@ -169,8 +169,8 @@ export async function openJournal(
       await handle.appendFile(bytes);
       await handle.sync();
     } catch (error) {
-      // Half a line must not stay in front of the next one. Where even this fails, the next catch-up cuts half a line,
-      // and takes in a whole one.
+      // Half a line must not stay in front of the next one. If even this fails, the next catch-up cuts off half a line,
+      // and adds a whole one.
       await handle.truncate(known.bytes).catch(() => {
         left = { at: known.bytes, bytes };
       });
@@ -178,7 +178,7 @@ export async function openJournal(
     }
   };
 
-  /** The lines that no publisher is to have. What counted and does not any more reaches them, also from a backfill. */
+  /** The lines that no publisher gets. Publishers do get a line that no longer counts, also from a backfill. */
   const findHistory = async (
     handle: FileHandle,
     lines: readonly Reading[],
@@ -190,7 +190,7 @@ export async function openJournal(
     for (const line of lines) {
       const isBack = line.withdrawn !== undefined || (index.group(line.userId, line.groupId)?.counts && !counts(line));
       if (isBack) continue;
-      // A line that is written again stays what it was.
+      // A rewritten line keeps its kind.
       const isFetched = fresh.has(keyOf(line));
       if (isFetched ? history : (await lastLine(handle, line.userId, line.groupId)).history) found.add(line);
     }
@@ -212,20 +212,20 @@ export async function openJournal(
     const bytes = Buffer.concat(lines);
     await write(handle, bytes);
     const learned = await index.add(placed);
-    // Only now: publishers may have no line that the index does not know.
+    // Not earlier: publishers must not get a line that the index does not have.
     goOn(bytes);
     for (const reading of readings) lost.delete(keyOf(reading));
     return await tell(learned.filter(({ reading }) => !told.has(reading)));
   };
 
-  /** Whether it was told as it is, before the file was lost. */
+  /** Whether the same reading was reported before the file was lost. */
   const wasTold = (reading: Reading): boolean => {
     const group = lost.get(keyOf(reading));
     const isSame = group?.counts === counts(reading) && group.modifiedMs >= reading.modifiedAt.getTime();
     return isSame && reading.withdrawn === undefined;
   };
 
-  /** The entries of what was added, after those that a failed append still owes. */
+  /** The entries of the added lines, after those that a failed append left unreported. */
   const tell = async (learned: readonly Learned[]): Promise<JournalEntry[]> => {
     const entries = await index.describe([...owed, ...learned]);
     owed = [];
@@ -252,7 +252,7 @@ export async function openJournal(
   });
 
   const locked = async <T>(work: (handle: FileHandle) => Promise<T>): Promise<T> => {
-    // `flock` does not make a directory that is gone.
+    // `flock` does not make a missing directory.
     await attempt(`write ${path}`, async () => (await files.open(lockPath, 'a', FILE_MODE)).close());
     await using _lock = await lockFile(lockPath);
     const before = known;
@@ -262,7 +262,7 @@ export async function openJournal(
         try {
           return await work(handle);
         } finally {
-          // What had to be on the disk is synced; a close that fails takes nothing back.
+          // The data is already synced, so a failed close loses nothing.
           await handle.close().catch(() => undefined);
         }
       });
@@ -277,7 +277,7 @@ export async function openJournal(
   await refresh();
 
   return {
-    // The next append makes a missing file anew.
+    // The next append creates a missing file.
     look: () => attemptIfThere(`read ${path}`, feed.look),
     feed,
     latest: histories,
@@ -305,10 +305,10 @@ export async function openJournal(
     async withdraw(userId, groupIds, reason) {
       return await locked(async (handle) => {
         const lines: Reading[] = [];
-        // A write that is torn behind the weight would leave the others held.
+        // A write that tears after the weight would leave the other groups held.
         for (const groupId of new Set([...heldWith(index, userId, groupIds), ...groupIds])) {
           const group = index.group(userId, groupId);
-          // What Withings took back may come back; what a person took back may not.
+          // A group that Withings took back may come back. One that a person took back may not.
           const isBack = group?.withdrawn !== undefined && (reason !== 'forgotten' || group.withdrawn === reason);
           if (group === undefined || isBack) continue;
           const { reading } = await lastLine(handle, userId, groupId);

@@ -8,23 +8,23 @@ import { isFields, parseFields, textOf } from '../json.ts';
 /**
  * One line of the journal, without its newline.
  *
- * @param history marks a line that no publisher is to have
+ * @param history marks a line that no publisher gets
  */
 export function formatLine(reading: Reading, history = false): string {
   return JSON.stringify({ ...readingFields(reading), ...(history ? { history } : {}) });
 }
 
-/** A line as it stands in the journal, and its reading. */
+/** A line of the journal, and its reading. */
 export interface JournalLine {
   readonly text: string;
   /** When it was measured, with the offset of its time zone. */
   readonly date: string;
-  /** A backfill has fetched it: no publisher is to have it. */
+  /** A backfill fetched it, so no publisher gets it. */
   readonly history: boolean;
   readonly reading: Reading;
 }
 
-/** Undefined for a line that is not a reading. */
+/** Undefined if the line is not a reading. */
 export function parseLine(text: string): JournalLine | undefined {
   const line = parseFields(text);
   const { grpid, attrib, date, deviceid, model, measures } = line;
@@ -61,10 +61,10 @@ function oneOf<T>(known: readonly T[], value: unknown): T | undefined {
   return known.find((each) => each === value);
 }
 
-/** Where a time ends. */
+/** The UTC offset at the end of a time. */
 const OFFSET = /[+-][0-9]{2}:[0-9]{2}$/;
 
-/** The same fields where all are numbers, as in each line that weighbridge wrote. */
+/** The same fields if all are numbers, as in each line that weighbridge wrote. */
 function onlyNumbers(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, number>> {
   return isNumbers(fields) ? fields : Object.fromEntries(Object.entries(fields).filter(isMeasure));
 }
@@ -83,7 +83,7 @@ function isInteger(value: unknown): value is number {
 
 const NEWLINE = 0x0a;
 
-/** The whole lines in a piece of the journal, each without its newline, and where it begins. */
+/** The whole lines in a piece of the journal, each without its newline, with its offset. */
 export function* wholeLines(bytes: Buffer): Generator<{ readonly at: number; readonly line: Buffer }> {
   let at = 0;
   for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, at)) {
@@ -92,7 +92,7 @@ export function* wholeLines(bytes: Buffer): Generator<{ readonly at: number; rea
   }
 }
 
-/** How many bytes the whole lines take. */
+/** The bytes of the whole lines. */
 export function wholeLength(bytes: Buffer): number {
   return bytes.lastIndexOf(NEWLINE) + 1;
 }

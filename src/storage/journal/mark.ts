@@ -27,14 +27,14 @@ export async function readMark(handle: FileHandle, bytes: number, length = MOST_
   return markOf(buffer.subarray(0, bytesRead), bytes);
 }
 
-/** Whether this file has the same bytes before that offset as the file of the mark. */
+/** Whether this file has the mark's bytes before that offset. */
 export async function isMarked(handle: FileHandle, { bytes, length, hash }: JournalMark): Promise<boolean> {
   return (await readMark(handle, bytes, length)).hash === hash;
 }
 
 /**
- * One mark more; and of the older ones so many that between two of them is never more than behind both, or one line.
- * Some thirty cover a journal of decades.
+ * Adds a mark and drops older ones. The gap between two marks stays at most as long as the part after both, or one
+ * line. Some thirty marks cover a journal of decades.
  */
 export function addMark(marks: readonly JournalMark[], mark: JournalMark): readonly JournalMark[] {
   const kept = [mark];

@@ -2,29 +2,29 @@ import type { UserId } from '../../domain/token.ts';
 import { attemptIfThere, type FileSystem, nodeFiles } from '../files.ts';
 import { type JournalLine, parseLine, wholeLength, wholeLines } from './line.ts';
 
-/** Which groups; all of them where nothing is set. */
+/** The wanted groups. Without a field, all of them. */
 export interface Wanted {
   readonly userId?: UserId | undefined;
-  /** The first moment that belongs to it. */
+  /** The first moment that is included. */
   readonly since?: Date | undefined;
-  /** The first moment that does not. */
+  /** The first moment that is excluded. */
   readonly until?: Date | undefined;
 }
 
 export interface PlacedLine extends JournalLine {
-  /** Where it begins. */
+  /** The offset of the line. */
   readonly at: number;
 }
 
-/** The journal as it was when it was read. Other processes may append to it meanwhile. */
+/** The journal at the time of reading. Other processes may append to it meanwhile. */
 export interface JournalReader {
-  /** Lines that are no readings: how many, and the number of the first, counted from 1. */
+  /** The lines that are not readings: how many, and the number of the first, counted from 1. */
   readonly unreadable: { readonly count: number; readonly first: number } | undefined;
-  /** Each group once, as its last line has it, by the time of measurement and then by group. */
+  /** Each group once, from its last line, sorted by time of measurement and then by group. */
   read(wanted: Wanted): Generator<PlacedLine>;
 }
 
-/** Where the last line of a group is, and what it is chosen and sorted by. */
+/** The offset of a group's last line, and the fields to select and sort by. */
 interface Group {
   readonly userId: UserId;
   readonly groupId: number;
@@ -34,10 +34,10 @@ interface Group {
 }
 
 /**
- * Reads the journal once. The file stays in memory as it is (some 300 bytes a line), and a line is decoded when it is
- * asked for: a heap of 48 MB does for 100,000 lines. Writes nothing, and takes no lock: a whole line never changes.
+ * Reads the journal once. The file stays in memory as it is (some 300 bytes a line), and each line is decoded on
+ * demand: a heap of 48 MB suffices for 100,000 lines. Writes nothing, and takes no lock: a whole line never changes.
  *
- * @returns undefined where there is no journal
+ * @returns undefined if there is no journal
  * @throws Trouble when it cannot be read
  */
 export async function openJournalReader(
@@ -46,7 +46,7 @@ export async function openJournalReader(
 ): Promise<JournalReader | undefined> {
   const bytes = await attemptIfThere(`read ${path}`, async () => {
     await using handle = await files.open(path);
-    // Of any size: `readFile` is for small files.
+    // The journal may have any size, and our `readFile` is for small files.
     return await handle.readFile();
   });
   if (bytes === undefined) return undefined;
@@ -81,7 +81,7 @@ function survey(bytes: Buffer): {
     if (take(at, at + line.length) || line.toString('utf8').trim() === '') continue;
     unreadable = { count: (unreadable?.count ?? 0) + 1, first: unreadable?.first ?? number };
   }
-  // The last line may only lack its newline. A torn one does not count: its reading is fetched again.
+  // The last line may only lack its newline. A torn line does not count: weighbridge fetches its reading again.
   take(wholeLength(bytes), bytes.length);
   return { groups: [...groups.values()], unreadable };
 }

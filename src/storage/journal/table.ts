@@ -9,35 +9,35 @@ import {
 
 type Column = Float64Array | Int32Array | Uint8Array;
 
-/** The same column, twice as long. What is not used of it takes no memory. */
+/** The same column, twice as long. Its unused part takes no memory. */
 export function longer<T extends Column>(column: T): T {
   const result = new (column.constructor as new (length: number) => T)(Math.max(8, 2 * column.length));
   result.set(column);
   return result;
 }
 
-/** The groups of one person, a row each, in the order in which the journal first names them. */
+/** The groups of one person, one row each, in the order of their first lines. */
 export interface GroupTable {
   readonly rows: number;
-  /** Undefined where the journal has no such group. */
+  /** Undefined if the journal has no such group. */
   find(groupId: number): number | undefined;
-  /** Writes the group's last line into its row, which is made where there is none. Returns the row. */
+  /** Writes the group's last line into its row, or into a new one. Returns the row. */
   put(reading: Reading, at: number): number;
   groupId(row: number): number;
   takenMs(row: number): number;
   modifiedMs(row: number): number;
   counts(row: number): boolean;
-  /** Where its last line begins, and its first: bytes in the file. */
+  /** The offset of its last line and of its first, in bytes. */
   at(row: number): number;
   firstAt(row: number): number;
-  /** Where its first line that counts begins; not a number where none does. */
+  /** The offset of its first line that counts, or NaN. */
   firstCountsAt(row: number): number;
-  /** Where the line behind its last one that counts begins; not a number where there is none. */
+  /** The offset of the line after its last one that counts, or NaN. */
   stoppedAt(row: number): number;
   state(row: number): GroupState;
 }
 
-/** Columns of numbers: an object for each group would take four times as much, and years of them stay in memory. */
+/** Uses columns of numbers: objects would take four times the memory, and years of groups stay in it. */
 export function createGroupTable(): GroupTable {
   const rowOf = new Map<number, number>();
   const numbers = (): Float64Array => new Float64Array(0);
@@ -65,7 +65,7 @@ export function createGroupTable(): GroupTable {
     return row;
   };
 
-  /** What the columns hold of a row that is there. */
+  /** The value of an existing row. */
   const of = (column: Column, row: number): number => column[row] ?? Number.NaN;
 
   return {
@@ -106,7 +106,7 @@ export function createGroupTable(): GroupTable {
   };
 }
 
-/** A bit for whether it counts, two for why it is held, and three for why it is taken back; 0 where it is not. */
+/** One bit for whether it counts, two for why it is held, three for why it is taken back. 0 means neither. */
 const COUNTS = 1;
 
 function encodeState(reading: Reading): number {
