@@ -1,13 +1,13 @@
-/** What every part of the measurement needs to know. */
+/** The input of every part of the measurement. */
 export interface Bench {
-  /** `weighbridge` as it is installed from the tarball. */
+  /** The path of `weighbridge` after the installation from the tarball. */
   readonly program: string;
-  /** Where it is installed. */
+  /** The folder of the installation. */
   readonly installed: string;
-  /** The least that a program and a daemon can be. */
+  /** The smallest possible program and the smallest possible daemon. */
   readonly floors: { readonly node: string; readonly express: string };
-  /** How often a start is measured. */
+  /** The number of measured starts. */
   readonly rounds: number;
-  /** A smoke test: everything once and briefly, figures worth nothing. */
+  /** A smoke test runs every part once and briefly, and its figures are worth nothing. */
   readonly quick: boolean;
 }

@@ -8,14 +8,14 @@ import type { Bench } from './bench.ts';
 import type { Row } from './table.ts';
 
 const PEOPLE = 4;
-/** With `RECONCILE_INTERVAL` at 6 h, and an access token that lives for 3 h. */
+/** The day has `RECONCILE_INTERVAL` at 6 h, and an access token that lives for 3 h. */
 const RECONCILES_A_DAY = 4;
 
-/** What reaches a disk of its own, the file system's own journal included: what wears out an SD card. */
+/** The writes that reach a disk of its own, including the file system's journal: they wear out an SD card. */
 export async function measureDisk({ program, quick }: Bench): Promise<readonly Row[]> {
   const disk = await mountCountingDisk();
   if (disk === undefined) return [];
-  // It takes the disk along when it ends.
+  // The home unmounts the disk at its end.
   await using home = await startHome({ script: program, place: disk });
   const people = Array.from({ length: PEOPLE }, (_, index) => `${1000 + index}`);
   for (const person of people) await home.link(person);
@@ -28,7 +28,7 @@ export async function measureDisk({ program, quick }: Bench): Promise<readonly R
     }
     return daemon;
   };
-  // The first start makes what stays. The next one finds access tokens that have ended, as after six hours.
+  // The first start writes the permanent files. The next one finds expired access tokens, as after six hours.
   await (await serve())[Symbol.asyncDispose]();
   const tokens = join(home.directory, 'tokens');
   for (const name of await readdir(tokens)) if (name.endsWith('.access')) await rm(join(tokens, name));
@@ -37,7 +37,7 @@ export async function measureDisk({ program, quick }: Bench): Promise<readonly R
   for (const _ of people) await appendLine(join(home.directory, 'floor'));
   const beforeReconcile = await disk.written();
   await using daemon = await serve();
-  // The cursor is saved after the line that tells of the fetch.
+  // The daemon saves the cursor after the log line of the fetch.
   await sleep(2_000);
   const beforeIdle = await disk.written();
   const seconds = quick ? 5 : 70;

@@ -11,7 +11,7 @@ import { FAMILY } from '../test/support/family-journal.ts';
 import { person, status, view } from '../test/support/page-views.ts';
 import { createRecordingLog } from '../test/support/recording-log.ts';
 
-/** Opens the journal that it is given, follows it as two publishers do, draws every range, and says what that took. */
+/** Opens the given journal, follows it as two publishers do, draws every range, and prints time and memory. */
 const [path = ''] = process.argv.slice(2);
 const resident = () => Math.round(process.memoryUsage().rss / 104_857.6) / 10;
 const log = createRecordingLog();
@@ -19,7 +19,7 @@ const startedAt = performance.now();
 const journal = await openJournal(path, log, { review: createReview({ jumpShare: 0.2 }) });
 const openMs = Math.round(performance.now() - startedAt);
 const opened = resident();
-// As the daemon does when it listens.
+// The daemon does this as well when it listens.
 spareMemory();
 const outboxes = ['mqtt', 'hook'].map((name) =>
   startOutbox({

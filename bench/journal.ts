@@ -17,7 +17,7 @@ interface Figures {
   readonly drawn: number;
 }
 
-/** What a journal of so many lines takes, each time in a process of its own, above one without a line. */
+/** Measures the memory and time of a journal of so many lines in its own process. */
 export async function measureJournal({ rounds, quick }: Bench): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const lines of quick ? [1_000] : [20_000, FAMILY_LINES, 100_000, 1_000_000]) {

@@ -6,7 +6,7 @@ import type { Bench } from './bench.ts';
 import { round } from './samples.ts';
 import type { Row } from './table.ts';
 
-/** One process and far more people than Withings' limit of 120 calls a minute is made for. */
+/** One process serves far more people than Withings' limit of 120 requests a minute allows for. */
 export async function measureMany({ program, quick }: Bench): Promise<readonly Row[]> {
   const users = quick ? 500 : 10_000;
   await using home = await startHome({ script: program });

@@ -17,7 +17,7 @@ const MOST = { idle: 62, weighed: 70, flooded: 85 };
 
 const now = () => Math.floor(Date.now() / 1000);
 
-/** The memory of a daemon with MQTT: at rest, after weigh-ins, after a flood, and some seconds later. */
+/** Measures the memory of a daemon with MQTT at rest, after weigh-ins, after a flood, and some seconds later. */
 export async function measureMemory({ program, quick }: Bench): Promise<readonly Row[]> {
   const api = { fetches: 0 };
   await using broker = await startAedes();

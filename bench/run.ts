@@ -17,8 +17,8 @@ import { formatTable, type Row } from './table.ts';
 import { measureWork } from './work.ts';
 
 /**
- * `npm run bench`: one table; README.md beside this file says how to read it. `--quick` is a smoke test, `--only PART`
- * measures one part, `--save` keeps the table in the README.
+ * `npm run bench` prints one table, which README.md next to this file explains. `--quick` is a smoke test,
+ * `--only PART` measures one part, and `--save` stores the table in the README.
  */
 const PARTS: Readonly<Record<string, (bench: Bench) => Promise<readonly Row[]>>> = {
   starts: measureStarts,
@@ -68,7 +68,7 @@ function describeMachine(): string {
   return `${date}, Node ${process.versions.node}, ${cpus().length} × ${cpu?.model.trim()} (${arch()}), ${memory}; load at the end ${load}`;
 }
 
-/** Between the two marks. */
+/** The table is between these two marks. */
 async function save(table: string): Promise<void> {
   const path = join(ROOT, 'bench/README.md');
   const readme = await readFile(path, 'utf8');

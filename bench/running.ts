@@ -10,16 +10,16 @@ import type { Bench } from './bench.ts';
 import { round } from './samples.ts';
 import { atMostTimes, type Row } from './table.ts';
 
-/** A household of four: three weigh-ins each, and four times everything since the cursor. */
+/** The work of a household of four is three weigh-ins each, and four full fetches since the cursor. */
 const FETCHES_A_DAY = 28;
-/** Those who know the URL are answered; the others are hung up on, and come back over a connection of their own. */
+/** The port answers clients with the secret. It closes the connections of all others, which reconnect. */
 const KNOWING: readonly Stranger[] = [
-  'the same window of somebody linked',
-  'ever-changing windows of somebody linked',
-  'users nobody knows',
+  'the same window of a linked person',
+  'changing windows of a linked person',
+  'unknown users',
 ];
 const GUESSING: readonly Stranger[] = ['without the secret'];
-/** As it is run: a line for each notification would be read, and paid for, by whoever measures here. */
+/** The debug level would cost time here, because this process reads a line for each notification. */
 const QUIET = { LOG_LEVEL: 'info' };
 const REAL = '56785678';
 const now = () => Math.floor(Date.now() / 1000);
@@ -38,7 +38,7 @@ interface Figures {
   readonly guessing: Flooded;
 }
 
-/** Memory and answers of a daemon that runs, beside those of bare Express under the same requests. */
+/** Measures memory and answers of a running daemon, next to those of bare Express under the same requests. */
 export async function measureRunning(bench: Bench): Promise<readonly Row[]> {
   const floor = await measureExpress(bench);
   const ours = await measureDaemon(bench);
@@ -124,11 +124,11 @@ async function underFlood(program: Program, url: string, bench: Bench) {
   };
   const knowing = await flood(KNOWING);
   const guessing = await flood(GUESSING);
-  // The first ones are those that compile.
+  // The first requests compile the code.
   return { alone: summary(answers.slice(20)), knowing, guessing, burst: await settled(program, bench) };
 }
 
-/** The memory once nothing happens any more. */
+/** Measures the memory at rest. */
 async function settled({ child }: Program, { quick }: Bench): Promise<number> {
   await sleep(quick ? 500 : 5_000);
   return await residentMegabytes(child.pid);

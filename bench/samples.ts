@@ -1,4 +1,4 @@
-/** Figures of the same thing, taken again and again in turn with those of its floor. */
+/** Repeated figures of one thing, taken in turn with those of its floor. */
 export interface Samples {
   readonly median: number;
   readonly least: number;
@@ -9,7 +9,7 @@ export function samplesOf(values: readonly number[]): Samples {
   return { median: sorted[Math.floor(sorted.length / 2)] ?? Number.NaN, least: sorted[0] ?? Number.NaN };
 }
 
-/** Takes one of each in every round, so that what else the machine does meets them all alike. */
+/** Takes one sample of each kind in every round, so that other load on the machine affects all of them equally. */
 export async function inTurn<K extends string>(
   rounds: number,
   takers: Readonly<Record<K, () => Promise<number>>>,

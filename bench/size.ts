@@ -9,7 +9,7 @@ interface Lock {
   readonly packages: Readonly<Record<string, { readonly dependencies?: Readonly<Record<string, string>> }>>;
 }
 
-/** What an installation takes, beside one of Express alone. */
+/** Measures the size of an installation, next to one of Express alone. */
 export async function measureSize({ installed }: Bench): Promise<readonly Row[]> {
   const ours = await measureInstalled(installed);
   const express = await measureExpress();
@@ -46,7 +46,7 @@ async function measureExpress() {
   };
 }
 
-/** The nearest one, as Node looks for it. */
+/** Finds the nearest package, as Node does. */
 function resolve({ packages }: Lock, from: string, name: string): string {
   for (let at = from; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
     const path = `${at}/node_modules/${name}`;

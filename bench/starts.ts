@@ -7,7 +7,7 @@ import type { Bench } from './bench.ts';
 import { inTurn, type Samples, show } from './samples.ts';
 import { atMostTimes, type Row } from './table.ts';
 
-/** How long it takes to start, with everything in memory and with nothing. */
+/** Measures the time of a start with a full and with an empty file cache. */
 export async function measureStarts({ program, floors, rounds }: Bench): Promise<readonly Row[]> {
   await using place = await temporaryDirectory();
   await using home = await startHome({ script: program });
@@ -51,7 +51,7 @@ function report(
 ): readonly Row[] {
   const { node, help, express, onePort, twoPorts } = samples;
   const row = (what: string, ours: Samples, floor: Samples, name: string, most?: number): Row => {
-    // Noise only adds: the least of many is the nearest to what it takes.
+    // Noise only adds time, so the smallest of many samples is the most accurate.
     const ratio = ours.least / floor.least;
     const line = { what: `${what}, ${how}`, ours: show(ours, 'ms'), floor: `${show(floor, 'ms')} ${name}`, ratio };
     return most === undefined ? line : { ...line, aim: atMostTimes(ratio, most) };
@@ -72,7 +72,7 @@ async function timed(run: () => Promise<AsyncDisposable | undefined> | Promise<v
   return tookMs;
 }
 
-/** Says whether this machine lets us: what is read next comes from the disk, but for what running programs hold. */
+/** Empties the file cache, so that the next read comes from the disk. Returns false without the right to do so. */
 function dropCaches(): boolean {
   try {
     execFileSync('sync');

@@ -1,9 +1,9 @@
-/** One line of the table: what was measured, beside the least that it could be. */
+/** A line of the table has a measurement and its smallest possible value. */
 export interface Row {
   readonly what: string;
   readonly ours: string;
   readonly floor: string;
-  /** How many times the floor it is, where that says something. */
+  /** The multiple of the floor, if it is meaningful. */
   readonly ratio?: number;
   readonly aim?: Aim;
 }
@@ -22,7 +22,7 @@ export function atMost(value: number, most: number, unit: string): Aim {
   return { text: `≤ ${most} ${unit}`.trim(), met: value <= most };
 }
 
-/** As Markdown, so that it can be kept as it is. */
+/** Formats the table as Markdown for the README. */
 export function formatTable(rows: readonly Row[]): string {
   const cells = rows.map(({ what, ours, floor, ratio, aim }) => [
     what,

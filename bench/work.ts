@@ -7,11 +7,11 @@ import { round, samplesOf } from './samples.ts';
 import { atMost, type Row } from './table.ts';
 
 const PEOPLE = 12;
-/** A weigh-in is fetched again once, 12 s later, where more than one notification came of it. */
+/** A weigh-in is fetched again once after 12 s, if it caused more than one notification. */
 const SECOND_LOOK_MS = 14_000;
 const now = () => Math.floor(Date.now() / 1000);
 
-/** What a weigh-in takes: the way from the notification to the log, and calls to Withings. */
+/** Measures the cost of a weigh-in: the time from the notification to the log, and the requests to Withings. */
 export async function measureWork({ program }: Bench): Promise<readonly Row[]> {
   const api = { calls: 0, busyMs: 0, arrivedAt: 0 };
   await using home = await startHome({

@@ -19,7 +19,7 @@ const PROTOCOL = 'lint/style/useNodejsImportProtocol';
 interface Case {
   readonly file: string;
   readonly code: string;
-  /** The rule that must object; undefined where nothing may. */
+  /** The rule that must report an error; undefined if the import is allowed. */
   readonly rule: string | undefined;
 }
 
@@ -29,7 +29,7 @@ const row = (rule: string | undefined, folder: string, ...names: readonly string
   names.map((name) => ({ file: `${folder}${slug(name)}.ts`, code: uses(name), rule }));
 const slug = (name: string) => `imports-${name.replaceAll(/[^a-z]+/gi, '-')}`;
 
-/** A wrong import in the other forms that there are. */
+/** The same wrong import in all other syntaxes. */
 function everyForm(folder: string, name: string): Case[] {
   const forms: Readonly<Record<string, string>> = {
     'side-effect': `import '${name}';`,
@@ -47,7 +47,7 @@ function everyForm(folder: string, name: string): Case[] {
   }));
 }
 
-/** Two files that import each other. */
+/** Returns two files that import each other. */
 function ring(rule: string, one: string, other: string): Case[] {
   const code = (from: string, to: string) => {
     const path = relative(dirname(from), to);
@@ -224,7 +224,7 @@ describe('the linter', { skip: canRun ? false : 'biome does not run on this mach
   });
 
   for (const { file, code, rule } of CASES) {
-    it(`${rule === undefined ? 'accepts' : 'refuses'} in ${file}: ${code.trim().split('\n')[0]}`, () => {
+    it(`${rule === undefined ? 'accepts' : 'rejects'} in ${file}: ${code.trim().split('\n')[0]}`, () => {
       const found = objections.get(file) ?? [];
       if (rule === undefined) assert.deepEqual(found, []);
       else assert.ok(found.includes(rule), `${rule} does not object, only: ${found}`);
@@ -233,7 +233,7 @@ describe('the linter', { skip: canRun ? false : 'biome does not run on this mach
 });
 
 describe('src', () => {
-  it('has one file beside its map, and a folder for everything else', async () => {
+  it('has one file next to its map, and a folder for everything else', async () => {
     assert.deepEqual(await filesIn('src'), ['README.md', 'main.ts', 'weighbridge.cjs']);
     for (const folder of ['src/app', 'src/publishers']) assert.deepEqual(await filesIn(folder), [], folder);
   });
@@ -257,7 +257,7 @@ async function filesIn(folder: string): Promise<readonly string[]> {
   return entries.flatMap((entry) => (entry.isFile() ? [entry.name] : [])).sort();
 }
 
-/** Lints the files with the project's own settings, in a directory of their own; the rules that object to each. */
+/** Lints the files with the project's settings in a separate directory, and returns the violated rules of each. */
 async function lint(files: readonly Case[]): Promise<ReadonlyMap<string, readonly string[]>> {
   await using directory = await temporaryDirectory();
   await cp(join(ROOT, 'biome.json'), join(directory.path, 'biome.json'));

@@ -33,11 +33,10 @@ function faultsIn(path: string, text: string): readonly string[] {
 }
 
 for (const path of DOCUMENTS) {
-  test(`${path} leads to files and headings that exist`, () =>
-    assert.deepEqual(faultsIn(path, readDocument(path)), []));
+  test(`${path} links to existing files and headings`, () => assert.deepEqual(faultsIn(path, readDocument(path)), []));
 }
 
-test('a link, a picture or a file name that is out of date is found', () => {
+test('the check finds an outdated link, picture or file name', () => {
   const text = [
     '# Here and there\n[a](#here-and-there) [b](#elsewhere) [c](../LICENSE) [d](README.md) [e](https://example.org/x)',
     '`src/main.ts` `main.ts` `domain/nowhere.ts` `src/NAME.ts`\n```\n# In a fence\n[f](nowhere)\n```\n[g](#in-a-fence)',
@@ -61,7 +60,7 @@ test('every document for users is linked from the README', () => {
   assert.deepEqual([...new Set(linked)].toSorted(), all.toSorted());
 });
 
-test('the map names every folder of src that holds a file, and none that does not exist', () => {
+test('the map names every folder of src with a file, and no other', () => {
   const [, tree = ''] = /## Folders\n\n```\n(.*?)```/s.exec(readDocument('src/README.md')) ?? [];
   const named = [...tree.matchAll(/^([a-z/-]+)\/ /gm)].map(([, name = '']) => `src/${name}`);
   const files = readdirSync(join(ROOT, 'src'), { recursive: true, withFileTypes: true }).filter((each) =>
@@ -73,7 +72,7 @@ test('the map names every folder of src that holds a file, and none that does no
   assert.deepEqual({ unnamed, gone }, { unnamed: [], gone: [] });
 });
 
-test('the index of the decisions names each of them once', () => {
+test('the index of the decisions lists each of them once', () => {
   const index = readDocument('docs/decisions/README.md');
   const linked = [...index.matchAll(/^- .*\]\((.*?)\)/gm)].map(([, name = '']) => name);
   const decisions = readdirSync(join(ROOT, 'docs/decisions')).filter((name) => name !== 'README.md');
@@ -81,7 +80,7 @@ test('the index of the decisions names each of them once', () => {
 });
 
 describe('the messages in the troubleshooting page', () => {
-  /** Messages of others. */
+  /** Messages of other programs. */
   const OTHERS: Readonly<Record<string, readonly string[]>> = {
     Withings: ['293', '601', '2553', '2555', 'invalid refresh_token', 'Too Many Requests'],
     'the system': ['wbsapi.withings.net', 'EMFILE', 'ENFILE', 'libatomic.so.1: cannot open shared object file'],
@@ -95,7 +94,7 @@ describe('the messages in the troubleshooting page', () => {
   const pill = [...readDocument('docs/status-page.md').matchAll(/^\| (`.*) \|/gm)].flatMap(([, cell = '']) =>
     codeIn(cell),
   );
-  test('and those on the pill of the status page are those of the page', () => {
+  test('and on the pill of the status page are those of the page', () => {
     assert.ok(pill.length >= 7);
     const source = readFileSync(join(ROOT, 'src/page/status-page.ts'), 'utf8');
     const missing = pill.flatMap((text) => text.split(/, 1 note| 6 h/)).filter((text) => !source.includes(text));
@@ -103,11 +102,11 @@ describe('the messages in the troubleshooting page', () => {
   });
 
   for (const message of new Set(lines.flatMap(quotedIn))) {
-    test(`are those of the program, or of others: ${message}`, () =>
+    test(`come from the program or from others: ${message}`, () =>
       assert.ok(Object.values(OTHERS).flat().includes(message) || sources.some((text) => text.includes(message))));
   }
 
-  test('are found in headings, and below them', () =>
+  test('are collected from headings and from the text below them', () =>
     assert.deepEqual(['### `one` (`two`)', 'Also: `three`.', 'Run `four`.'].flatMap(quotedIn), [
       'one',
       'two',
@@ -118,7 +117,7 @@ describe('the messages in the troubleshooting page', () => {
 describe('a decision', () => {
   const PARTS = ['Context', 'Decision', 'Consequences', 'Rejected'];
 
-  /** What a record lacks of its form. */
+  /** Returns the missing parts of a record. */
   function faultsOf(text: string): readonly string[] {
     const [, title = '', date] = /^# (.*)\n\n(?:Date: (2\d{3}-\d\d-\d\d)\n)?/.exec(text) ?? [];
     const parts = [...text.matchAll(/^## (.*)\n\n\S/gm)].map(([, part = '']) => part);
@@ -136,7 +135,7 @@ describe('a decision', () => {
       assert.deepEqual(faultsOf(readDocument(path)), []));
   }
 
-  test('without this form is found', () => {
+  test('without this form is reported', () => {
     const whole =
       '# The lock\n\nDate: 2026-01-31\n\n## Context\n\na\n\n## Decision\n\nb\n\n## Consequences\n\nc\n\n## Rejected\n\nd\n';
     assert.deepEqual(faultsOf(whole), []);
@@ -176,10 +175,10 @@ describe('the prose of a document', () => {
     [/\bNot taken\b/, 'Rejected'],
   ];
 
-  /** The rules themselves quote what is wrong. */
+  /** The rules of prose quote bad examples. */
   const RULES = /^## Prose$.*?(?=^## )/ms;
 
-  /** Paragraphs, items, cells and headings, with one word in the place of code. */
+  /** Returns paragraphs, items, cells and headings, with one word in place of code. */
   function piecesOf(text: string): readonly string[] {
     const plain = withoutFences(text)
       .replaceAll(/<!--.*?-->|<\/?[a-z][^>]*>/gs, '')
@@ -211,7 +210,7 @@ describe('the prose of a document', () => {
     return piecesOf(lines.map((line) => (/^\S+ ?=|^ |^---/.test(line) ? '' : line)).join('\n'));
   }
 
-  /** Files with comments that a user reads. */
+  /** Users read the comments in these files. */
   const COMMENTED = [
     '.env.example',
     ...readdirSync(join(ROOT, 'deploy'), { recursive: true, withFileTypes: true })
@@ -234,7 +233,7 @@ describe('the prose of a document', () => {
       assert.deepEqual(findingsIn(commentsOf(readDocument(path))), []));
   }
 
-  test('is read piece by piece, without code', () => {
+  test('is read in pieces without code', () => {
     const long = 'word '.repeat(MOST_WORDS + 1).trim();
     const text = `# Title\nOne\ntwo \`a; b; c?\`.\n- item\n- item\n\n| a | b; c; d |\n\n\`\`\`sh\nnobody\n\`\`\`\n`;
     assert.deepEqual(findingsIn(piecesOf(text)), ['more than one semicolon: b; c; d']);

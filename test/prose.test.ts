@@ -69,7 +69,7 @@ describe('the texts of the program', () => {
     ]);
   });
 
-  it('that say what to do are found wherever a trouble or a finding is made', () => {
+  it('that advise the reader are found in every trouble and finding', () => {
     const code = `new Trouble('a b', { hint: 'One.' }); const remedy = x ? 'Two.' : 'Three.'; broken('a', 'b', 'Four.')`;
     assert.deepEqual(hintsIn(code).toSorted(), ['Four.', 'One.', 'Three.', 'Two.']);
   });
@@ -96,7 +96,7 @@ describe('the texts of the program', () => {
     assert.deepEqual(found, []);
   });
 
-  it('that say what to do are sentences or commands', async () => {
+  it('that advise the reader are sentences or commands', async () => {
     const hints = await collectHints();
     assert.ok(hints.length > 100, `${hints.length} hints`);
     assert.deepEqual(

@@ -33,7 +33,7 @@ describe('the settings', () => {
       assert.equal(value, SETTINGS[name]?.example, name);
   });
 
-  it('that name the file of a secret are there as well', () => {
+  it('for the file of a secret are in the same document', () => {
     const listed = [...readDocument('docs/configuration.md').matchAll(/^- `(\w+_FILE)`$/gm)].map(
       ([, name = '']) => name,
     );
@@ -42,7 +42,7 @@ describe('the settings', () => {
 });
 
 describe('the topics', () => {
-  it('are in one document, as they are published', () => {
+  it('are in one document, exactly as published', () => {
     const { id, scale, status, ...ofPerson } = createTopics('weighbridge');
     const userId = parseUserId('1234') as UserId;
     const topics = createTopics('weighbridge');
@@ -92,7 +92,7 @@ describe('the files', () => {
   });
 });
 
-/** What stands in the place of a value in the documents. */
+/** The placeholders in the documents, with values. */
 const VALUES: Readonly<Record<string, string>> = {
   USERID: '1234',
   GRPID: '6123456789',
@@ -105,7 +105,7 @@ const VALUES: Readonly<Record<string, string>> = {
   'csv/json/influx': 'csv',
 };
 
-/** The commands of weighbridge in a document, in code and in blocks; what is optional is there. */
+/** Returns the commands of weighbridge in a document, in code and in blocks, with their optional parts. */
 function commandsIn(text: string): readonly string[] {
   const blocks = [...text.matchAll(/^ *```sh\n(.*?)^ *```$/gms)].flatMap(([, block = '']) => block.split('\n'));
   const pieces = [...blocks, ...codeIn(text.replaceAll(/^ *```.*?^ *```$/gms, ''))];
@@ -117,7 +117,7 @@ function commandsIn(text: string): readonly string[] {
   });
 }
 
-/** With values in the place of names, and without what follows the command. */
+/** Replaces the placeholders by values, and drops the text after the command. */
 function filled(command: string): string {
   const [own = ''] = command.split(/ [>#…]|\)/);
   const words = own.split(/[\s[\]]+/).filter((word) => word !== '' && word !== '--help');
@@ -150,7 +150,7 @@ describe('the commands', () => {
     );
   });
 
-  it('are there with their options, but for the many of setup', () => {
+  it('have their options there, except the many of setup', () => {
     for (const chunk of source.split(/(?=\.command\(')/).slice(1)) {
       const name = /'([a-z]+)/.exec(chunk)?.[1] ?? '';
       const row = rows.find((each) => each.split(' ').includes(name)) ?? '';
@@ -167,13 +167,13 @@ describe('the commands', () => {
   for (const path of USER_DOCUMENTS) {
     const commands = sorted(commandsIn(readDocument(path)));
     if (commands.length > 0)
-      it(`in ${path} are understood`, async () => {
+      it(`in ${path} are valid`, async () => {
         for (const command of commands)
           assert.ok(names.includes(command) || (await isUnderstood(command)), `weighbridge ${command}`);
       });
   }
 
-  it('are found where they are written', () => {
+  it('are found in running text', () => {
     const text =
       'Run `sudo weighbridge users`.\n\n```sh\n  a $(weighbridge token 1234) && weighbridge login > x\n```\n`| not it |`';
     assert.deepEqual(commandsIn(text), ['token 1234', 'login', 'users']);
@@ -184,7 +184,7 @@ describe('the commands', () => {
 });
 
 describe('the messages', () => {
-  it('name documents that users have', async () => {
+  it('name only shipped documents', async () => {
     const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     const isShipped = (path: string) =>
       path === 'README.md' || (existsSync(join(ROOT, path)) && files.some((each: string) => path.startsWith(each)));
@@ -212,7 +212,7 @@ describe('the documents agree with the program', () => {
   const everywhere = [...DOCUMENTS, '.env.example'].map((path) => ({ path, text: readDocument(path) }));
   const pathsWith = (pattern: RegExp) => everywhere.filter(({ text }) => pattern.test(text)).map(({ path }) => path);
 
-  it('on what is required', () => {
+  it('on required settings', () => {
     const required = parseConfig({}).problems.map(({ name }) => name);
     const [, names = ''] = /^# Required: (.*?)\. /m.exec(readDocument('.env.example')) ?? [];
     assert.deepEqual(names.split(' and '), required);
@@ -231,14 +231,14 @@ describe('the documents agree with the program', () => {
     assert.deepEqual(listed.split(' or ').map(Number).toSorted(), accepted.toSorted());
   });
 
-  it('on what the status port is for', () => {
+  it('on the purpose of the status port', () => {
     const block = readDocument('.env.example')
       .split('\n\n')
       .find((each) => each.includes('\n# STATUS_PORT='));
     assert.match(block ?? '', /Status page and \/healthz/);
   });
 
-  it('on the system that has a new enough Node', () => {
+  it('on the system with a recent Node', () => {
     const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     assert.equal(engines.node, '>=20.19.0');
     const parts = everywhere.flatMap(({ text }) => text.split(/^#+ /m));
@@ -255,6 +255,6 @@ describe('the documents agree with the program', () => {
 
   it("on Home Assistant's word for its apps", () => assert.deepEqual(pathsWith(/(?<!\(formerly )\badd-ons?\b/i), []));
 
-  it('on the folder that a command works on, in one place', () =>
+  it('on the folder of a command, in one place', () =>
     assert.deepEqual(pathsWith(/except in a folder with\s+a file `\.env`/), ['docs/service.md']));
 });

@@ -21,15 +21,15 @@ async function startOn(version: string) {
   return spawnSync(process.execPath, ['--require', pretend, START, '--version'], { encoding: 'utf8' });
 }
 
-describe('what weighbridge starts', () => {
-  it('can be read by Node 12', () => {
-    // Node 12 has `import()`, and of the language of 2020 nothing else.
+describe('the start file of weighbridge', () => {
+  it('can be parsed by Node 12', () => {
+    // Node 12 supports `import()`, but no other syntax of 2020.
     const text = readFileSync(START, 'utf8').replace('import(', 'load(');
     parse(text, { ecmaVersion: 2019, sourceType: 'script', allowHashBang: true });
   });
 
   for (const version of ['12.22.12', '18.20.4', '20.18.3', '0.10.48']) {
-    it(`says on Node ${version} which Node is needed, and how to get it`, async () => {
+    it(`reports on Node ${version} the required Node, and how to install it`, async () => {
       const { status, stdout, stderr } = await startOn(version);
       assert.deepEqual([status, stdout], [1, '']);
       assert.match(

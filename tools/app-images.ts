@@ -4,12 +4,12 @@ import { findChromium, launchChromium, NO_BROWSER } from '../test/support/chromi
 import { ROOT } from '../test/support/packed.ts';
 
 /**
- * `npm run app-images`: draws the icon and the logo of the app for Home Assistant, from the icon of the page. The sizes
+ * `npm run app-images` draws the icon and the logo of the app for Home Assistant, from the icon of the page. The sizes
  * are those of Home Assistant's documentation.
  */
 const APP = join(ROOT, 'deploy/home-assistant-app');
 const icon = await readFile(join(ROOT, 'src/page/static/icon.svg'), 'utf8');
-/** Larger, and without its own title. */
+/** The icon is larger, and without its own title. */
 const at = (size: number) =>
   icon.replace('<svg ', `<svg width="${size}" height="${size}" `).replace(/<title>.*<\/title>/, '');
 const FONT = `font: 600 34px 'DejaVu Sans', Verdana, sans-serif; letter-spacing: -1px`;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { bundle, bundleChildren } from './bundle.ts';
 import { writePackage } from './package.ts';
 
-/** What `npm run build` does after the compiler. */
+/** Runs the steps of `npm run build` after the compiler. */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 await copyAssets(`${root}src`, `${root}dist/src`);
 await copyAssets(`${root}src`, `${root}dist/bundle`);
@@ -12,7 +12,7 @@ await bundle(root);
 await bundleChildren(root);
 await writePackage(root, `${root}dist/package`);
 
-/** Copies what is neither code nor about it, under the same paths: `main.ts` finds it from where it stands. */
+/** Copies assets to the same paths, because `main.ts` finds them relative to itself. */
 async function copyAssets(from: string, to: string): Promise<void> {
   for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || /\.(ts|md)$/.test(entry.name)) continue;

@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { describeLicences } from './licences.ts';
 
-/** CommonJS packages ask for Node's own modules with `require`, which a module does not have. */
+/** CommonJS packages load Node's own modules with `require`, which an ES module lacks. */
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
 const OPTIONS = {
@@ -15,18 +15,18 @@ const OPTIONS = {
   banner: { js: REQUIRE },
   chunkNames: '[name]-[hash]',
   legalComments: 'none',
-  // A table in JSON is read only when a package asks for it, and faster than the same table in JavaScript.
+  // A JSON table is read on demand, and faster than the same table in JavaScript.
   loader: { '.json': 'copy' },
   alias: {
-    // Two packages bring a version each.
+    // Two packages depend on different versions.
     'mime-db': 'mime-db',
-    // mqtt brings a copy of Node's own streams.
+    // mqtt contains a copy of Node's own streams.
     'readable-stream': 'node:stream',
-    // 190 KB for proxies that weighbridge does not offer; mqtt loads it only where one is set.
+    // The stub saves 190 KB for proxies, which weighbridge does not offer. mqtt loads the package only for a proxy.
     socks: 'node:net',
-    // 136 KB for texts in other charsets: weighbridge takes bodies as bytes.
+    // The stub saves 136 KB for other charsets, because weighbridge reads bodies as bytes.
     'iconv-lite': 'node:buffer',
-    // For browsers.
+    // The package is for browsers only.
     'worker-timers': 'node:timers',
   },
   define: { globalThis: 'withoutFetch' },
@@ -34,17 +34,17 @@ const OPTIONS = {
   logLevel: 'warning',
 } as const satisfies BuildOptions;
 
-/** What most commands need, and no package but qs. */
+/** The modules that most commands need, with no package but qs. */
 const SHARED =
   /^(app|config|domain|html|runtime|storage|withings)\/|^(cli\/(open-command|shell)|daemon\/(core|data-directory)|http\/probe|page\/view|systemd\/paths)\.js$/;
-/** Loaded before it is known what else is needed. */
+/** These modules are loaded first, before the command is known. */
 const FIRST = ['cli/commands.js', 'config/sources.js'];
-/** What imports the modules that only the daemon loads later. */
+/** These modules import the ones that only the daemon loads later. */
 const DAEMON = /^(daemon\/|cli\/serve\.js$)/;
 
 /**
- * esbuild makes a chunk for each set of entry points that reach a module: 44 for `serve`, and to open them takes longer
- * than to read them. So all that is loaded later imports the shared modules, and what the daemon alone loads imports
+ * esbuild makes a chunk for each set of entry points that reach a module: 44 for `serve`, which take longer to open
+ * than to read. So every module that is loaded later imports the shared modules, and modules of the daemon alone import
  * all of the daemon. Both are few chunks then.
  */
 function shareModules(source: string): Plugin {
@@ -76,8 +76,8 @@ function shareModules(source: string): Plugin {
 }
 
 /**
- * Puts the compiled program and its packages into `dist/bundle`: `main.js`, and chunks that are loaded when they are
- * needed. Nothing is minified, so that names, lines and module comments in a stack trace say where it was.
+ * Bundles the compiled program and its packages into `dist/bundle`: `main.js`, and chunks that are loaded on demand.
+ * Nothing is minified, so that names, lines and module comments in a stack trace show their origin.
  */
 export async function bundle(root: string): Promise<void> {
   const { metafile } = await build({

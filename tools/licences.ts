@@ -29,7 +29,7 @@ export async function describeLicences(root: string, paths: readonly string[]): 
   return [HEAD, ...[...alike.values()].map(describe)].join(`\n${'='.repeat(80)}\n\n`);
 }
 
-/** The innermost `node_modules/NAME`; undefined for what is ours. */
+/** Returns the innermost `node_modules/NAME`; undefined for own modules. */
 function packageDirectory(path: string): string | undefined {
   return /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0];
 }
@@ -47,7 +47,7 @@ async function licenceFiles(directory: string): Promise<string> {
   return (await Promise.all(files.map((file) => readText(`${directory}/${file}`)))).join('\n\n');
 }
 
-/** Some old packages have it at the end of their README alone. */
+/** Some old packages have the licence only at the end of their README. */
 async function licenceSection(directory: string): Promise<string> {
   const readme = (await readdir(directory)).find((file) => /^readme/i.test(file));
   if (readme === undefined) return '';
@@ -59,7 +59,7 @@ async function readText(path: string): Promise<string> {
   return (await readFile(path, 'utf8')).replaceAll('\r\n', '\n').trim();
 }
 
-/** Packages with the same permission, each with its own notice, and the permission once. */
+/** Formats packages with the same permission: each notice, and the permission once. */
 function describe(packages: readonly BundledPackage[]): string {
   const notices = packages.map(({ name, version, licence, notice }) => `${name} ${version} (${licence})\n\n${notice}`);
   return `${[...notices.map((each) => each.trim()), packages[0]?.permission].join('\n\n')}\n`;

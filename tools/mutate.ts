@@ -18,11 +18,11 @@ import { type Mutation, mutationsOf } from './mutations.ts';
  *   --skip N     leaves out the first ones, to go on where a run was ended
  */
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** Tests that import the place by more steps than that say little about it. */
+/** A test that imports the place by more steps is unlikely to cover it. */
 const FURTHEST = 4;
 const MOST_TEST_FILES = 14;
 const MOST_MS = 180_000;
-/** Drive the program, which imports everything; tried last, the general ones in this order. */
+/** These tests run the whole program, and come last in this order. */
 const GENERAL = ['e2e/daemon.test.js', 'e2e/cli.test.js', 'e2e/healthz.test.js', 'e2e/mqtt.test.js'];
 
 interface Workplace {
@@ -51,7 +51,7 @@ const testFiles = (await modulesBelow('dist/test')).filter(
 const imports = new Map<string, readonly string[]>();
 for (const file of await modulesBelow('dist')) imports.set(file, await importsOf(file));
 const distances = new Map(testFiles.map((file) => [file, distancesFrom(file)]));
-/** What the command imports that a test in `e2e/` drives. */
+/** The modules of the command that a test in `e2e/` runs. */
 const driven = new Map(
   testFiles.flatMap((file) => {
     const command = modules.find((name) => name.startsWith('dist/src/cli/') && commandOf(name) === commandOf(file));
@@ -67,7 +67,7 @@ await Promise.all(workers);
 const killed = done - survivors.length;
 process.stdout.write(`${done} changes, ${killed} killed (${Math.round((100 * killed) / done)} %)\n`);
 
-/** Every file has its share of the places, so that long files do not stand for all. */
+/** Each file has an equal share of the places, so that long files do not dominate. */
 async function drawPlaces(): Promise<Place[]> {
   const random = createRandom(Number(values.seed));
   const byFile = new Map<string, Place[]>();
@@ -89,7 +89,7 @@ async function drawPlaces(): Promise<Place[]> {
 async function work(): Promise<void> {
   const workplace = { tree: await copyTree(), temporary: await mkdtemp(join(tmpdir(), 'weighbridge-mutate-')) };
   const { tree, temporary } = workplace;
-  // Some tests run the program as another user.
+  // Some tests run the program as another user, who must read the tree.
   await chmod(tree, 0o755);
   await chmod(temporary, 0o1777);
   try {
@@ -99,7 +99,7 @@ async function work(): Promise<void> {
       await writeFile(path, original.slice(0, place.start) + place.text + original.slice(place.end));
       const suspect = await findKiller(workplace, place.file);
       await writeFile(path, original);
-      // One that fails without the change as well has killed nothing.
+      // A test that also fails without the change did not detect it.
       const isSure = suspect === undefined || (await passes(workplace, `dist/test/${suspect}`));
       const killer = isSure ? suspect : undefined;
       if (!isSure) process.stdout.write(`${suspect} fails without any change\n`);
@@ -154,7 +154,7 @@ function testsOf(file: string): readonly string[] {
   return [...new Set([...mirror, ...ways.flat(), ...general])];
 }
 
-/** `export` of `dist/src/cli/export.js` and of `dist/test/e2e/export.test.js` */
+/** Returns `export` for `dist/src/cli/export.js` and for `dist/test/e2e/export.test.js`. */
 function commandOf(file: string): string | undefined {
   return /([^/]+?)(?:\.test)?\.js$/.exec(file)?.[1];
 }
@@ -182,7 +182,7 @@ async function modulesBelow(directory: string): Promise<readonly string[]> {
     .sort();
 }
 
-/** Everything that tests read; the packages are shared. */
+/** Copies all files that tests read. The copy shares the packages. */
 async function copyTree(): Promise<string> {
   const tree = await mkdtemp(join(tmpdir(), 'weighbridge-mutant-'));
   for (const name of await readdir(ROOT)) {

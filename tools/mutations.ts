@@ -6,7 +6,7 @@ export interface Mutation {
   readonly kind: string;
   readonly start: number;
   readonly end: number;
-  /** What stands there in its place. */
+  /** The replacement. */
   readonly text: string;
 }
 
@@ -47,10 +47,10 @@ const MAKERS: { readonly [Type in AnyNode['type']]?: Maker<Type> } = {
   ObjectExpression: ({ properties }) => members(properties),
 };
 
-/** What the compiler adds for `using`: functions, a variable, and statements about that. */
+/** The code that the compiler adds for `using`: functions, a variable, and statements with it. */
 const ADDED = { declared: /^__(addDisposableResource|disposeResources)$|^env_\d+$/, used: /^env_\d+\./ };
 
-/** Every change that is tried of a module in JavaScript, but of what the compiler has added. */
+/** Returns every mutation of a module in JavaScript, except in code that the compiler added. */
 export function mutationsOf(source: string): readonly Mutation[] {
   const found: Mutation[] = [];
   const added: { readonly start: number; readonly end: number }[] = [];
@@ -72,7 +72,7 @@ function otherOperator(start: number, operator: string, end: number, source: str
   return other === undefined || at >= end ? [] : [[at, at + operator.length, other]];
 }
 
-/** Leaves out one of them: a member with the comma before it, the first one with the comma behind it. */
+/** Removes one member with the comma before it, or the first one with the comma after it. */
 function members(all: readonly { readonly start: number; readonly end: number }[]): readonly Span[] {
   return all.map(({ start, end }, at) => {
     const before = all[at - 1];

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 /**
- * `npm run pack`: makes the tarball that users install, from what is built. Its name has no version: a newer tarball
- * takes the place of an older one, and no `*` matches two.
+ * `npm run pack` makes the tarball that users install, from the build. Its name has no version: a newer tarball
+ * replaces an older one, and no `*` matches two.
  */
 const { values } = parseArgs({ options: { 'pack-destination': { type: 'string', default: '.' } } });
 const directory = values['pack-destination'];

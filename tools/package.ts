@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 
 type Manifest = Readonly<Record<string, unknown>> & { readonly repository: string; readonly files: readonly string[] };
 
-/** npm takes these along without being asked. */
+/** npm always includes these files. */
 const ALWAYS = ['README.md', 'LICENSE'];
 
 /**
@@ -22,7 +22,7 @@ export async function writePackage(root: string, directory: string): Promise<voi
   await levelModes(directory);
 }
 
-/** `package.json` without what builds and tests: the bundle has in it what it imports. */
+/** Returns `package.json` without the parts for builds and tests, because the bundle contains its imports. */
 export function shippedManifest(manifest: Manifest): Readonly<Record<string, unknown>> {
   const { dependencies, devDependencies, scripts, private: _, files, repository, ...kept } = manifest;
   return {

@@ -1,14 +1,14 @@
-/** What a release is judged by before anything is done for it. */
+/** The state of the project that decides whether a release is possible. */
 export interface Candidate {
   readonly version: string;
   readonly repository: string;
   readonly changelog: string;
-  /** What `git status --porcelain` says. */
+  /** The output of `git status --porcelain`. */
   readonly status: string;
   readonly tags: readonly string[];
 }
 
-/** What keeps a candidate from being released; nothing where nothing does. */
+/** Returns the reasons against a release, or nothing. */
 export function whatIsMissing({ version, repository, changelog, status, tags }: Candidate): readonly string[] {
   const problems: string[] = [];
   if (repository.includes('/OWNER/')) problems.push('package.json does not name the owner of the repository');

@@ -9,9 +9,9 @@ import { temporaryDirectory } from '../test/support/temporary.ts';
 import { whatIsMissing } from './readiness.ts';
 
 /**
- * `npm run release`: makes the tarball and the tag of the version in package.json, from fresh clones of what is
- * committed. It pushes and publishes nothing, and says how. `--dry-run` does all of it but the tag and the file;
- * `--without-checks` leaves away what CI checks, and is for dry runs alone.
+ * `npm run release` makes the tarball and the tag of the version in package.json, from fresh clones of the commit. It
+ * does not push or publish, and prints the commands for that. `--dry-run` leaves out the tag and the file. `--without-
+ * checks` leaves out the checks of CI, for dry runs only.
  */
 const { values } = parseArgs({
   options: {

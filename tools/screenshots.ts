@@ -6,8 +6,8 @@ import { startProgram } from '../test/support/program.ts';
 import { temporaryDirectory } from '../test/support/temporary.ts';
 
 /**
- * `npm run screenshots`: the pictures of the status page in README.md, light and dark, from the demo. Run it after every
- * change of the page.
+ * `npm run screenshots` makes the pictures of the status page in README.md, light and dark, from the demo. Run it after
+ * every change of the page.
  */
 const IMAGES = join(ROOT, 'docs/images');
 const SIZE = { width: 1200, height: 860 };

@@ -5,13 +5,13 @@ import type { TestEvent } from 'node:test/reporters';
 import { inspect } from 'node:util';
 
 /**
- * The report of `npm test` where the output is not a terminal: each failure in full, a line for every 100 tests, then
- * the slowest files, all failures again in short, what was left in the directory for temporary files, and the runner's
- * own summary as the last lines.
+ * The report of `npm test` if the output is not a terminal: each failure in full, and a line for every 100 tests. Then
+ * follow the slowest files, all failures in short, and leftovers in the directory for temporary files. The runner's own
+ * summary is last.
  */
 const PROGRESS = 100;
 const SLOWEST = 10;
-/** Of what a file wrote that did not come to its end. */
+/** The number of last lines to print of a file that did not finish. */
 const LAST_LINES = 40;
 /** The runner counts a test that exceeds its limit as cancelled. */
 const OUTCOMES: Readonly<Record<string, string>> = {
@@ -104,7 +104,7 @@ function watchRun() {
   };
 }
 
-/** `npm test` gives the tests a directory for temporary files that is empty at first. */
+/** Names the leftovers in the directory for temporary files, which `npm test` starts empty. */
 export function describeLeft(names: readonly string[]): string {
   return `left in the directory for temporary files: ${names.join(', ')}`;
 }
@@ -131,7 +131,7 @@ function here(file: string | undefined): string {
   return file === undefined ? '' : relative(process.cwd(), file);
 }
 
-/** The runner's own error says no more than its cause, where it has one. */
+/** An error of the runner adds nothing to its cause. */
 function stacks(error: Error): string {
   return stacksOf(error.cause ?? error);
 }

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { describeLeft } from './test-reporter.ts';
 
 /**
- * `npm test`: the long tests one at a time, because they measure time, then all others. The tests get an empty
- * directory for temporary files, and the run fails if a test leaves something in it.
+ * `npm test` runs the long tests one at a time, because they measure time, and then all others. The tests get an empty
+ * directory for temporary files. The run fails if a test leaves a file in it.
  */
 const TESTS = fileURLToPath(new URL('../test/', import.meta.url));
 const REPORTER = fileURLToPath(new URL('./test-reporter.js', import.meta.url));
@@ -16,9 +16,9 @@ const given = process.argv.slice(2);
 const isConcise = !process.stdout.isTTY && !given.some((option) => option.startsWith('--test-reporter'));
 const names = (await readdir(TESTS, { recursive: true })).filter((name) => name.endsWith('.test.js')).sort();
 const temporary = await mkdtemp(join(tmpdir(), 'weighbridge-tests-'));
-// Some tests run the program as another user.
+// Some tests run the program as another user, who needs this directory.
 await chmod(temporary, 0o1777);
-// Ctrl-C ends the tests, which have it too, and then this.
+// The tests get Ctrl-C as well. This process ends after them.
 process.on('SIGINT', () => undefined);
 try {
   await run(1, (name) => name.startsWith('long/'));

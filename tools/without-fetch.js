@@ -1,5 +1,5 @@
 /**
- * What packages see as `globalThis`. axios looks for `FormData`, `Request` and `Response` there, and looking loads
- * all of undici: some 5 MB, for classes that weighbridge does not use in the daemon.
+ * Packages see this object as `globalThis`. axios looks for `FormData`, `Request` and `Response` there, and looking
+ * loads all of undici: some 5 MB, for classes that the daemon does not use.
  */
 export const withoutFetch = { AbortController, AbortSignal, clearImmediate, setImmediate };

@@ -1,2 +1,2 @@
-/** The floor of a command that prints and ends. */
+/** The floor of a command is a program that prints and ends. */
 process.stdout.write('bare node\n');

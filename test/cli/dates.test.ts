@@ -7,7 +7,7 @@ process.env['TZ'] = 'Europe/Vienna';
 const iso = (date: Date | undefined) => date?.toISOString();
 
 describe('a date', () => {
-  test('that is a day begins at its local midnight and ends at the next', () => {
+  test('that is a day starts at its local midnight and ends at the next', () => {
     assert.equal(iso(parseSince('2026-01-31')), '2026-01-30T23:00:00.000Z');
     assert.equal(iso(parseUntil('2026-01-31')), '2026-01-31T23:00:00.000Z');
   });
@@ -24,7 +24,7 @@ describe('a date', () => {
     ['2026-01-31T07:00:00.25Z', '2026-01-31T07:00:00.250Z'],
     ['2026-01-31T07:00-05:00', '2026-01-31T12:00:00.000Z'],
   ] as const) {
-    test(`that is a time is that time, as a beginning and as an end: ${text}`, () => {
+    test(`that is a time is exact, as a start and as an end: ${text}`, () => {
       assert.deepEqual([iso(parseSince(text)), iso(parseUntil(text))], [moment, moment]);
     });
   }
@@ -46,13 +46,13 @@ describe('a date', () => {
     '1769842800',
     ' 2026-01-31',
   ]) {
-    test(`that cannot be read, or cannot be, is none: "${text}"`, () => {
+    test(`that is unreadable or impossible is rejected: "${text}"`, () => {
       assert.deepEqual([parseSince(text), parseUntil(text)], [undefined, undefined]);
     });
   }
 });
 
-test('a range is empty where its end is not after its beginning, and never where one of them is open', () => {
+test('a range is empty if its end is not after its start', () => {
   const [since, until] = [parseSince('2026-01-31'), parseUntil('2026-01-31')];
   assert.equal(isEmptyRange({ since, until }), false);
   assert.equal(isEmptyRange({ since: until, until }), true);

@@ -25,7 +25,7 @@ async function healthz(env: Readonly<Record<string, string>>, known: Partial<She
 const TROUBLE = { code: 'x', text: 'the disk is full', since: new Date(), userId: undefined, isLasting: true };
 
 describe('weighbridge healthz', () => {
-  test('prints what /healthz answers, and succeeds when all is well', async () => {
+  test('prints the answer of /healthz, and succeeds if there is no trouble', async () => {
     await using opened = await openPort();
     const { code, printed, said } = await healthz({ STATUS_PORT: `${opened.port}` });
     assert.deepEqual([code, said], [0, []]);
@@ -33,7 +33,7 @@ describe('weighbridge healthz', () => {
     assert.deepEqual([status, users.length], ['ok', 1]);
   });
 
-  test('fails when something is wrong, and prints what', async () => {
+  test('fails and prints the trouble if there is one', async () => {
     const look = async () => ({ ...WELL, troubles: [TROUBLE] });
     await using opened = await openPort({ look });
     const { code, printed } = await healthz({ STATUS_PORT: `${opened.port}` });
@@ -41,7 +41,7 @@ describe('weighbridge healthz', () => {
     assert.match(printed.join(), /"status":"trouble".*the disk is full/);
   });
 
-  test('sends the password, wherever the settings have it', async () => {
+  test('sends the password from any place of the settings', async () => {
     await using directory = await temporaryDirectory();
     const file = `${directory.path}/password`;
     await writeFile(file, 'correct-hörse\n');
@@ -54,7 +54,7 @@ describe('weighbridge healthz', () => {
     assert.match(wrong.printed.join(), /the password from STATUS_PASSWORD/);
   });
 
-  test('fails when no weighbridge answers, and names the port and the reason', async () => {
+  test('fails if no weighbridge answers, and names the port and the reason', async () => {
     const STATUS_PORT = `${await freePort()}`;
     const { code, printed, said } = await healthz({ STATUS_PORT });
     assert.deepEqual([code, printed], [1, []]);
@@ -64,7 +64,7 @@ describe('weighbridge healthz', () => {
     );
   });
 
-  test('ends when it is stopped while nothing answers', async () => {
+  test('ends on a stop during a wait for the answer', async () => {
     const stop = new AbortController();
     await using silent = createServer((socket) => {
       socket.resume().on('error', () => undefined);
@@ -76,7 +76,7 @@ describe('weighbridge healthz', () => {
     assert.equal(code, 1);
   });
 
-  test('checks nothing, and reports that, where the port is turned off', async () => {
+  test('checks nothing and reports that the port is off', async () => {
     const { code, said } = await healthz({ STATUS_PORT: '0' });
     assert.equal(code, 0);
     assert.match(said.join(), /skipped: STATUS_PORT=0/);

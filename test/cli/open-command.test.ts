@@ -15,7 +15,7 @@ const SETTINGS = {
   MQTT_PASSWORD: 'mq-pw1',
 };
 
-/** What is left of a line of the log with these settings. */
+/** Returns a log line with the secrets of these settings masked. */
 function logged(line: string, settings: Readonly<Record<string, string>> = {}): string {
   const { config, problems } = parseConfig({ ...SETTINGS, ...settings });
   assert.ok(config, JSON.stringify(problems));
@@ -37,12 +37,12 @@ describe('a line of the log', () => {
   }
 
   for (const [name, value] of Object.entries(SETTINGS).filter(([key]) => /SECRET|PASSWORD/.test(key))) {
-    test(`has ${name} nowhere, however short and without a label`, () => {
+    test(`never contains ${name}, however short it is and without a label`, () => {
       assert.equal(logged(`refused ${value}, so "x${value}x"`), 'refused ***, so "x***x"');
     });
   }
 
-  test('has no part of the callback URL by which a stranger could send notifications', () => {
+  test('contains no part of the callback URL with which a stranger could send notifications', () => {
     const callback = 'https://me.example.org/weight/9f2c41d07ab3?k=abc';
     for (const [line, left] of [
       [`cannot reach ${callback} now`, 'cannot reach https://me.example.org*** now'],
@@ -54,13 +54,13 @@ describe('a line of the log', () => {
       assert.equal(logged(line, { CALLBACK_URL: callback }), left);
   });
 
-  test('has the path behind a proxy nowhere as well', () => {
+  test('does not contain the path behind a proxy either', () => {
     const settings = { CALLBACK_URL: 'https://me.example.org/hook/outer-5ec7e7', WEBHOOK_PATH: '/inner-5ec7e7' };
     assert.equal(logged('GET /inner-5ec7e7 and /hook/outer-5ec7e7', settings), 'GET *** and ***');
   });
 });
 
-test('a command without the client names the command that asks for it; other settings are no reason', () => {
+test('a command without the client names the command that needs it, and ignores other settings', () => {
   const sayOf = (env: Readonly<Record<string, string>>) => {
     const said: string[] = [];
     const read = () => readSettings(createShell({ env, say: (line) => void said.push(line) }), 'withings');

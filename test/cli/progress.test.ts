@@ -8,7 +8,7 @@ import { createFakeClock } from '../support/fake-clock.ts';
 const require = createRequire(import.meta.url);
 const isBarLoaded = () => Object.keys(require.cache).some((path) => path.includes('/cli-progress/'));
 
-/** What a person sees in the end: each line as it was last drawn. */
+/** Returns the final content of the terminal: each line as it was last drawn. */
 function createScreen(isTerminal: boolean) {
   let written = '';
   const write = (text: string) => {
@@ -33,7 +33,7 @@ function createScreen(isTerminal: boolean) {
   };
 }
 
-/** A line that is drawn over is gone: what stands behind the last return to its beginning counts. */
+/** A redrawn line replaces its content after the last carriage return. */
 function visible(written: string): string[] {
   const escapes = new RegExp(`${String.fromCharCode(27)}(\\[[?0-9;]*[A-Za-z]|[78])`, 'g');
   return written
@@ -42,7 +42,7 @@ function visible(written: string): string[] {
     .map((line) => line.replace(/^\[1G/, ''));
 }
 
-test('without a terminal there is a line every ten seconds, and the bar is not even loaded', async () => {
+test('without a terminal the progress is a line every ten seconds, and the bar is not loaded', async () => {
   const clock = createFakeClock();
   const { shell, written } = createScreen(false);
   using progress = await openProgress(shell, clock);
@@ -56,7 +56,7 @@ test('without a terminal there is a line every ten seconds, and the bar is not e
   assert.equal(isBarLoaded(), false);
 });
 
-test('on a terminal there is a bar, which makes way for what is said and printed, and is gone in the end', async () => {
+test('on a terminal the progress is a bar, which yields to printed lines and disappears at the end', async () => {
   const { shell, written } = createScreen(true);
   {
     using progress = await openProgress(shell, createFakeClock());

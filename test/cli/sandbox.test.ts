@@ -5,7 +5,7 @@ import { ExitCode } from '../../src/cli/shell.ts';
 import type { UserId } from '../../src/domain/token.ts';
 import { createShell } from '../support/shell.ts';
 
-/** Runs the command until `work` is done with what it has printed. */
+/** Runs the command until `work` has processed its output. */
 async function play(
   options: Parameters<typeof playSandbox>[1],
   work: (printed: ReadonlyMap<string, string>) => Promise<void>,
@@ -31,7 +31,7 @@ async function play(
   return { code: await played, said };
 }
 
-test('the sandbox prints where everything is, and an example that works as it stands', async () => {
+test('the sandbox prints its addresses and an example that works unchanged', async () => {
   const { code, said } = await play({}, async (printed) => {
     const api = new URL(printed.get('API') ?? '');
     assert.equal(api.hostname, '127.0.0.1');
@@ -60,7 +60,7 @@ test('the sandbox prints where everything is, and an example that works as it st
   assert.deepEqual(said, ['Press Ctrl-C to stop. The sandbox stores nothing.', '/measure getmeas 0']);
 });
 
-test('--people are those who can agree, and --port is where it listens', async () => {
+test('--people names who can consent, and --port sets the port', async () => {
   const people = new Map([['77' as string as UserId, 'Cleo']]);
   await play({ people }, async (printed) => {
     const page = await (await fetch(printed.get('control page') ?? '')).text();
@@ -74,7 +74,7 @@ test('--people are those who can agree, and --port is where it listens', async (
   });
 });
 
-test('what a caller sends as its action is printed as one short line', async () => {
+test('the action of a caller is printed as one short line', async () => {
   const action = `a\u001b[2J\r\nü${'x'.repeat(1000)}`;
   const { said } = await play({}, async (printed) => {
     await fetch(`${printed.get('API')}/measure`, { method: 'POST', body: new URLSearchParams({ action }) });

@@ -37,14 +37,14 @@ describe('a command line', () => {
     ['x “my weights.csv”', /contains the typographic quote “/],
     ['x https://example.org/?a=1&b=2', /contains "&".* Quote "&" \('…'\)/],
   ] as const) {
-    test(`${line} is refused, and it is said why`, () =>
+    test(`${line} is rejected with a reason`, () =>
       assert.throws(
         () => parse(line),
         (error) => error instanceof SettingError && message.test(error.message),
       ));
   }
 
-  test('is split as a shell does it, where it is accepted', () => {
+  test('is split as by a shell, if it is accepted', () => {
     const line = fc.string({ unit: fc.constantFrom('a', 'b', ' ', "'", '"', '\\', '-', '/'), maxLength: 12 });
     const accepted: { line: string; words: readonly string[] }[] = [];
     check(

@@ -9,7 +9,7 @@ import { check, text } from '../support/property.ts';
 const NAMES = Object.keys(SETTINGS);
 const CREDENTIALS = { WITHINGS_CLIENT_ID: 'id', WITHINGS_CLIENT_SECRET: 'a client secret' };
 
-/** An address as somebody may write it, zone and all. */
+/** An address in any valid notation, including its zone. */
 const address = fc
   .tuple(
     fc.oneof(
@@ -33,7 +33,7 @@ const name = fc.oneof(fc.constantFrom(...NAMES), fc.constantFrom('WITHINGS_CLIEN
 const environment = fc
   .dictionary(name, fc.oneof(text, plausible), { maxKeys: 8 })
   .chain((env) => fc.boolean().map((linked) => (linked ? { ...env, ...CREDENTIALS } : env)));
-/** One setting, with the others as they should be. */
+/** One setting under test, with valid values for all others. */
 const oneSetting = fc
   .tuple(fc.constantFrom(...NAMES), fc.oneof(text, plausible))
   .map(([key, value]) => ({ ...CREDENTIALS, [key]: value }));
@@ -46,7 +46,7 @@ function assertUsable({ callback, listen, reconcileIntervalMs, announceMaxAgeMs,
   assert.doesNotThrow(() => express().set('trust proxy', listen.trustProxy));
 }
 
-test('any environment gives settings that work, or says what is wrong with which one and how it would be right', () => {
+test('any environment gives valid settings, or a problem for each wrong setting with a correction', () => {
   check(
     fc.property(fc.oneof(environment, oneSetting), (env) => {
       const { config, problems } = parseConfig(env);
@@ -61,7 +61,7 @@ test('any environment gives settings that work, or says what is wrong with which
   );
 });
 
-test('a problem is two lines and a warning one, whatever the setting holds', () => {
+test('a problem is two lines and a warning is one, whatever the value of the setting is', () => {
   check(
     fc.property(fc.oneof(environment, oneSetting), (env) => {
       const { problems, warnings } = parseConfig(env);
@@ -83,7 +83,7 @@ test('a proxy that is accepted is one that Express accepts', () => {
   );
 });
 
-test('an example is accepted as it stands', () => {
+test('an example is accepted unchanged', () => {
   check(
     fc.property(fc.subarray(NAMES), (some) => {
       const halves = ['MQTT_CERT_FILE', 'MQTT_KEY_FILE'];
@@ -96,7 +96,7 @@ test('an example is accepted as it stands', () => {
 
 const secret = fc.string({ unit: fc.constantFrom(...'abcdefxyz0123456789'), minLength: 12 });
 
-test('no problem repeats the client secret, nor the path or the URL that is one', () => {
+test('no problem repeats the client secret, nor the secret of the path or the URL', () => {
   const around = fc.tuple(fc.oneof(text, fc.constantFrom('/', 'https://x/', 'http://x/')), text);
   check(
     fc.property(secret, around, (word, [before, after]) => {

@@ -37,9 +37,9 @@ describe('a callback URL', () => {
     '/hook?key=9f2c41d',
     '/scale/kitchen',
   ])
-    it(`is warned of when it can be guessed: ${rest}`, () => assert.equal(warnings(rest).length, 1));
+    it(`causes a warning if it can be guessed: ${rest}`, () => assert.equal(warnings(rest).length, 1));
   for (const rest of ['/withingsWebhook/9f2c41d0', '/hook?key=9f2c41d0', '/9f2c41d0/hook'])
-    it(`is not warned of when its secret has eight characters: ${rest}`, () => assert.deepEqual(warnings(rest), []));
+    it(`causes no warning if its secret has eight characters: ${rest}`, () => assert.deepEqual(warnings(rest), []));
 });
 
 describe('the settings', () => {
@@ -106,14 +106,14 @@ describe('the settings', () => {
     assert.deepEqual(problems.map(({ name }) => name).sort(), names.sort());
   });
 
-  it('do not require the client id and secret of a command that only works on files', () => {
+  it('do not require the client id and secret for a command that only reads files', () => {
     const { config, problems } = parseConfig({}, 'files');
     assert.deepEqual(problems, []);
     assert.equal(config?.withings.credentials, undefined);
     assert.ok(config);
   });
 
-  it('require the client id and the secret each', () => {
+  it('require both the client id and the client secret', () => {
     for (const missing of Object.keys(CREDENTIALS)) {
       const [problem, ...others] = refused({ [missing]: '' }).problems;
       assert.deepEqual([problem?.name, problem?.got, others], [missing, undefined, []]);
@@ -211,12 +211,12 @@ const BAD: Readonly<Record<string, readonly string[]>> = {
 
 describe('the value of a setting', () => {
   for (const [name, value, read, expected] of GOOD) {
-    it(`may be ${name}=${value}`, () => assert.deepEqual(read(accepted({ [name]: value })), expected));
+    it(`can be ${name}=${value}`, () => assert.deepEqual(read(accepted({ [name]: value })), expected));
   }
 
   for (const [name, values] of Object.entries(BAD)) {
     for (const value of values) {
-      it(`may not be ${name}=${value}`, () => {
+      it(`cannot be ${name}=${value}`, () => {
         const { problems } = refused({ [name]: value });
         assert.deepEqual(
           problems.map((problem) => problem.name),
@@ -227,7 +227,7 @@ describe('the value of a setting', () => {
   }
 
   for (const value of ['“my-id”', '‘my-id’', 'my-id”', '„my-id“', '«my-id»', '“my-id"']) {
-    it(`is refused with a typographic quote around it, which is named: ${value}`, () => {
+    it(`is rejected with a typographic quote around it, and the message names the quote: ${value}`, () => {
       for (const name of ['WITHINGS_CLIENT_ID', 'WITHINGS_CLIENT_SECRET', 'USER_NAMES', 'CALLBACK_URL']) {
         const [problem, ...others] = refused({ [name]: value }).problems;
         assert.deepEqual([problem?.name, others], [name, []]);
@@ -236,7 +236,7 @@ describe('the value of a setting', () => {
     });
   }
 
-  it('may be goals of several people, with decimals', () => {
+  it('can be the goals of several people, with decimals', () => {
     const { goals } = accepted({ GOALS: '1234:78, 5678 : 65.5' });
     assert.deepEqual(
       [...goals],
@@ -247,7 +247,7 @@ describe('the value of a setting', () => {
     );
   });
 
-  it('may have an apostrophe in it that a phone made', () => {
+  it('can contain a typographic apostrophe from a phone', () => {
     assert.deepEqual([...accepted({ USER_NAMES: '1234:Anna’s mother' }).people.names.values()], ['Anna’s mother']);
   });
 
@@ -266,7 +266,7 @@ describe('the value of a setting', () => {
     });
   }
 
-  it('is taken by Express wherever TRUST_PROXY is accepted', () => {
+  it('is accepted by Express if TRUST_PROXY is valid', () => {
     const values = ['1', '9', 'uniquelocal', '127.0.0.1', '10.0.0.1/8', '10.0.0.1/32', 'fe80::1', '::/1', '0.0.0.0/1'];
     for (const value of values) {
       const { trustProxy } = accepted({ TRUST_PROXY: value }).listen;
@@ -276,7 +276,7 @@ describe('the value of a setting', () => {
 });
 
 describe('a problem', () => {
-  it('names the setting, the value got and an example that is accepted', () => {
+  it('names the setting, the received value and a valid example', () => {
     const [problem] = refused({ PORT: '80a' }).problems;
     assert.ok(problem);
     assert.equal(problem.got, '80a');
@@ -297,7 +297,7 @@ describe('a problem', () => {
   });
 });
 
-describe('a name that is no setting', () => {
+describe('an unknown setting', () => {
   it('is a warning with the nearest known name, and no problem', () => {
     const { config, problems, warnings } = parseConfig({ ...CREDENTIALS, WITHINGS_CLIENT_SECRT: 'hush-hush' });
     assert.ok(config);
@@ -314,13 +314,13 @@ describe('a name that is no setting', () => {
     for (const { hint } of warnings) assert.equal(hint, undefined);
   });
 
-  it('is left alone when it may belong to another program', () => {
+  it('is ignored if it may belong to another program', () => {
     assert.deepEqual(parseConfig({ ...CREDENTIALS, PATH: '/bin', PROT: '80', HTTP_PORT: '80' }).warnings, []);
   });
 });
 
 describe('CALLBACK_URL', () => {
-  it('gives the route and the parameters that every request must bring', () => {
+  it('defines the route and the parameters that every request must contain', () => {
     const given = 'https://me.example.org/hook/9f2c?key=a%20b&key=c&home=1';
     const { callback } = accepted({ CALLBACK_URL: given });
     assert.equal(callback.url, given);
@@ -335,13 +335,13 @@ describe('CALLBACK_URL', () => {
     );
   });
 
-  it('yields the route to WEBHOOK_PATH, and keeps its parameters', () => {
+  it('leaves the route to WEBHOOK_PATH, and keeps its parameters', () => {
     const { callback } = accepted({ CALLBACK_URL: 'https://me.example.org/hook?key=1', WEBHOOK_PATH: '/behind/proxy' });
     assert.equal(callback.path, '/behind/proxy');
     assert.equal(callback.query.get('key'), '1');
   });
 
-  it('may be plain http on loopback only', () => {
+  it('can be plain http on loopback only', () => {
     for (const host of ['localhost:3000', '127.0.0.1', '[::1]:80']) accepted({ CALLBACK_URL: `http://${host}/hook` });
     for (const host of ['127.example.org', 'localhost.example.org', '192.168.1.2']) {
       refused({ CALLBACK_URL: `http://${host}/hook` });
@@ -350,7 +350,7 @@ describe('CALLBACK_URL', () => {
 });
 
 describe('MQTT_URL', () => {
-  it('turns MQTT on, with what goes with it', () => {
+  it('enables MQTT with its defaults', () => {
     const url = 'wss://broker.example.org:8443/mqtt';
     const login = { MQTT_USERNAME: 'anna', MQTT_PASSWORD: 'a password', MQTT_CA_FILE: '/etc/ca.pem' };
     assert.deepEqual(accepted({ MQTT_URL: url, ...login, MQTT_CHANNEL: 'home/scale', MQTT_PREFIX: 'a/b' }).mqtt, {
@@ -373,7 +373,7 @@ describe('MQTT_URL', () => {
     'mqtt://[::1]:1883',
     'mqtt://broker/',
   ])
-    it(`may be ${url}`, () => assert.ok(accepted({ MQTT_URL: url }).mqtt));
+    it(`can be ${url}`, () => assert.ok(accepted({ MQTT_URL: url }).mqtt));
   for (const url of [
     'broker',
     'broker:1883',
@@ -383,9 +383,9 @@ describe('MQTT_URL', () => {
     'mqtt://broker/topic',
     'mqtt://broker?x=1',
   ])
-    it(`may not be ${url}`, () => void refused({ MQTT_URL: url }));
+    it(`cannot be ${url}`, () => void refused({ MQTT_URL: url }));
 
-  it('has both halves of a client’s certificate, or neither', () => {
+  it('requires both files of a client certificate, or neither', () => {
     const pair = { MQTT_CERT_FILE: '/etc/our.pem', MQTT_KEY_FILE: '/etc/our-key.pem' };
     const { mqtt } = accepted({ MQTT_URL: 'mqtts://broker', ...pair });
     assert.deepEqual([mqtt?.certFile, mqtt?.keyFile], ['/etc/our.pem', '/etc/our-key.pem']);
@@ -402,13 +402,13 @@ describe('MQTT_URL', () => {
     }
   });
 
-  it('holds no password, and none that was typed there is repeated', () => {
+  it('contains no password, and a password in it is not repeated', () => {
     const { problems } = refused({ MQTT_URL: 'mqtt://anna:hidden@broker' });
     assert.match(problems.map(formatProblem).join(), /MQTT_USERNAME and MQTT_PASSWORD/);
     assert.doesNotMatch(problems.map(formatProblem).join(), /hidden/);
   });
 
-  it('is missed where only the rest is set, and a user name where only the password is', () => {
+  it('is required if another MQTT setting is set, as is a user name with a password', () => {
     const warn = (settings: Record<string, string>) =>
       parseConfig({ ...CREDENTIALS, ...settings })
         .warnings.map(formatWarning)
@@ -420,7 +420,7 @@ describe('MQTT_URL', () => {
 
 describe('a topic', () => {
   for (const name of ['MQTT_PREFIX', 'MQTT_DISCOVERY_PREFIX', 'MQTT_CHANNEL']) {
-    it(`is none with what MQTT keeps for itself: ${name}`, () => {
+    it(`cannot be a topic that MQTT reserves: ${name}`, () => {
       for (const wrong of ['a/+', '#', 'a/#/b', '$SYS/x', '/a', 'a/', 'a//b', 'a\u0000b', 'x'.repeat(257)])
         refused({ MQTT_URL: 'mqtt://broker', [name]: wrong });
       for (const right of ['a', 'a/b c', 'zuhause/Küche']) accepted({ MQTT_URL: 'mqtt://broker', [name]: right });
@@ -440,7 +440,7 @@ describe('topics', () => {
     { MQTT_PREFIX: 'homeassistant', MQTT_DISCOVERY_PREFIX: 'ha' },
     { MQTT_DISCOVERY_PREFIX: 'weighbridge' },
   ]) {
-    it(`may not be those on which Home Assistant says whether it is on: ${JSON.stringify(settings)}`, () => {
+    it(`cannot be the status topics of Home Assistant: ${JSON.stringify(settings)}`, () => {
       assert.match(
         problem(settings),
         /^MQTT_PREFIX: expected another prefix than Home Assistant's .*\S+\/status\), got .*\n +e\.g\. MQTT_PREFIX=/,
@@ -456,7 +456,7 @@ describe('topics', () => {
     ['ha/status', { MQTT_DISCOVERY_PREFIX: 'ha' }],
     ['homeassistant/device/weighbridge_1234/config', {}],
   ] as const) {
-    it(`have one meaning each, so MQTT_CHANNEL may not be ${channel}`, () => {
+    it(`have one meaning each, so MQTT_CHANNEL cannot be ${channel}`, () => {
       assert.match(
         problem({ MQTT_CHANNEL: channel, ...settings }),
         /^MQTT_CHANNEL: expected a topic that nothing else uses/,
@@ -464,7 +464,7 @@ describe('topics', () => {
     });
   }
 
-  it('may lie beside each other, and mean nothing without a broker', () => {
+  it('can be next to each other, and are ignored without a broker', () => {
     for (const MQTT_CHANNEL of ['weighbridge', 'weighbridge/weight', 'homeassistant/weight', 'status'])
       accepted({ MQTT_URL: 'mqtt://broker', MQTT_CHANNEL });
     accepted({ MQTT_URL: 'mqtt://broker', MQTT_PREFIX: 'homeassistant/weighbridge' });
@@ -473,7 +473,7 @@ describe('topics', () => {
 });
 
 describe('HOOK_COMMAND', () => {
-  it('comes with what programs need of the environment, and with no setting', () => {
+  it('passes the variables that programs need, and no setting', () => {
     const kept = {
       PATH: '/bin',
       HOME: '/home/pi',
@@ -487,7 +487,7 @@ describe('HOOK_COMMAND', () => {
     assert.deepEqual(hook, { command: ['say', 'a word'], environment: kept, hearsHeld: false, hearsBed: false });
   });
 
-  it('is not repeated where it is wrong: a password may be in it', () => {
+  it('is not repeated in a problem, because it may contain a password', () => {
     const [problem] = refused({ HOOK_COMMAND: "post 'secret" }).problems;
     assert.match(problem?.got ?? '', /^\*\*\* /);
   });
@@ -497,7 +497,7 @@ describe('a secret in a file of its own', () => {
   const SECRETS = ['WITHINGS_CLIENT_SECRET', 'STATUS_PASSWORD', 'MQTT_PASSWORD'];
   const others = { WITHINGS_CLIENT_ID: 'my-id', MQTT_URL: 'mqtt://broker', MQTT_USERNAME: 'anna' };
 
-  it('is what the file holds, without white space around it', async () => {
+  it('is the content of the file without white space around it', async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'secret');
     await writeFile(file, ' hush hush\r\n');
@@ -508,7 +508,7 @@ describe('a secret in a file of its own', () => {
     assert.deepEqual([withings.credentials?.clientSecret, status.password, mqtt?.password], Array(3).fill('hush hush'));
   });
 
-  it('is a problem that names the file where it cannot be read, is empty, or the setting is there as well', async () => {
+  it('is a problem that names the file if it is unreadable, empty, or set twice', async () => {
     await using directory = await temporaryDirectory();
     const empty = join(directory.path, 'empty');
     await writeFile(empty, '\n');
@@ -530,14 +530,14 @@ describe('a secret in a file of its own', () => {
     }
   });
 
-  it('is missed by its own name', () => {
+  it('is reported by its own name if it is missing', () => {
     const [problem] = parseConfig({ WITHINGS_CLIENT_ID: 'my-id' }).problems;
     assert.equal(problem?.name, 'WITHINGS_CLIENT_SECRET');
   });
 });
 
 describe('REDIRECT_URL', () => {
-  it('is where the browser comes back to without CALLBACK_URL, and not beside it', () => {
+  it('is the return address of the browser without CALLBACK_URL, and ignored with it', () => {
     const REDIRECT_URL = 'http://localhost:3000/back?key=9f2c';
     const { callback } = accepted({ REDIRECT_URL });
     assert.deepEqual(
@@ -549,13 +549,13 @@ describe('REDIRECT_URL', () => {
     assert.deepEqual([beside.redirectUrl, beside.path], [CALLBACK_URL, '/withingsWebhook/9f2c41d0']);
   });
 
-  it('may be a page that weighbridge does not answer', () => {
+  it('can be a page that weighbridge does not answer', () => {
     assert.equal(accepted({ REDIRECT_URL: 'https://me.example.org/' }).callback.answersRedirect, false);
   });
 });
 
 describe('POLL_INTERVAL', () => {
-  it('names 10 minutes as the least, however it is wrong', () => {
+  it('names 10 minutes as the minimum for every invalid value', () => {
     for (const wrong of ['0', '0s', '10', '2s']) {
       const { problems } = parseConfig({ ...CREDENTIALS, POLL_INTERVAL: wrong });
       assert.match(problems[0]?.message ?? '', /10m/, wrong);
@@ -564,7 +564,7 @@ describe('POLL_INTERVAL', () => {
     assert.match(problems[0]?.message ?? '', /from 10m to 24d/);
   });
 
-  it('may be shorter than Withings allows where a sandbox on this computer plays Withings', () => {
+  it('can be shorter than Withings allows with a sandbox on this computer', () => {
     const sandbox = { WITHINGS_API_URL: 'http://127.0.0.1:8000' };
     assert.equal(accepted({ ...sandbox, POLL_INTERVAL: '2s' }).pollIntervalMs, 2_000);
     const { problems } = parseConfig({ ...CREDENTIALS, POLL_INTERVAL: '2s' });
@@ -579,18 +579,18 @@ describe('.env.example', () => {
   const text = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8');
   const uncommented = parse(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''));
 
-  it('sets nothing as it is shipped', () => assert.deepEqual(parse(text), {}));
+  it('sets nothing as shipped', () => assert.deepEqual(parse(text), {}));
 
-  it('shows every setting, and nothing that is none', () => {
+  it('shows every setting, and no unknown one', () => {
     assert.deepEqual(Object.keys(uncommented).sort(), NAMES.toSorted());
   });
 
-  it('shows values that are accepted', () => {
+  it('shows valid values', () => {
     const { problems, warnings } = parseConfig(uncommented);
     assert.deepEqual([problems, warnings], [[], []]);
   });
 
-  it('shows the defaults where there are defaults', () => {
+  it('shows every default', () => {
     const { people, goals: _goals, ...shown } = accepted(uncommented);
     const defaults = accepted({});
     assert.equal(people.unit, defaults.people.unit);
@@ -621,7 +621,7 @@ describe('.env.example', () => {
 });
 
 describe('APPLIS', () => {
-  it('takes beds, and the consent link asks for the scopes that the categories need', () => {
+  it('accepts beds, and the consent link requests the scopes of the categories', () => {
     const scopesOf = (env: Readonly<Record<string, string>>) => accepted(env).withings.scopes;
     assert.deepEqual(scopesOf({}), ['user.info', 'user.metrics']);
     assert.deepEqual(scopesOf({ APPLIS: '1,50,51' }), ['user.info', 'user.metrics', 'user.sleepevents']);
@@ -644,40 +644,40 @@ describe('APPLIS', () => {
   });
 });
 
-describe('what Withings does not know or allow is a warning with the reason', () => {
+describe('settings that Withings does not support cause a warning with the reason', () => {
   const warn = (settings: Readonly<Record<string, string>>) => {
     const { config, warnings } = parseConfig({ ...CREDENTIALS, ...settings });
     assert.notEqual(config, undefined);
     return warnings.map(formatWarning);
   };
 
-  it('names each scope that Withings does not know, and those that it knows', () => {
+  it('names each unknown scope and all known ones', () => {
     const [line = '', ...more] = warn({ SCOPES: 'user.info,user.metric,user.weight' });
     assert.match(line, /SCOPES.*user\.metric and user\.weight.*unknown scopes.*user\.metrics.*user\.sleepevents/);
     assert.deepEqual(more, []);
     assert.deepEqual(warn({ SCOPES: 'user.info,user.metrics,user.activity,user.sleepevents' }), []);
   });
 
-  it('names what keeps bed events from coming or counting', () => {
+  it('names the settings that prevent bed events', () => {
     const CALLBACK_URL = 'https://me.example.org/withingsWebhook/9f2c5d0a7be14f6c';
     assert.deepEqual(warn({ CALLBACK_URL, APPLIS: '1,50,51' }), []);
     assert.match(warn({ CALLBACK_URL, APPLIS: '1,50' })[0] ?? '', /in bed \(50\) but not out of bed \(51\)/);
     assert.match(warn({ APPLIS: '50,51' })[0] ?? '', /polling cannot fetch bed events\. Set CALLBACK_URL/);
     const guessed = { CALLBACK_URL: 'https://me.example.org/withingsWebhook', APPLIS: '50,51' };
     assert.match(warn(guessed).at(-1) ?? '', /bed events need a secret in CALLBACK_URL/);
-    // What a caller of the port must know is what counts.
+    // Only parts that a caller must know count as secret.
     assert.match(warn({ CALLBACK_URL, WEBHOOK_PATH: '/hook', APPLIS: '50,51' })[0] ?? '', /bed events need a secret/);
     assert.deepEqual(warn({ CALLBACK_URL: `${guessed.CALLBACK_URL}?key=9f2c5d0a7be1`, APPLIS: '50,51' }), []);
   });
 
-  it('says where a REDIRECT_URL on this computer does not lead to weighbridge', () => {
+  it('reports a REDIRECT_URL on this computer that does not lead to weighbridge', () => {
     for (const REDIRECT_URL of ['http://localhost/back', 'http://127.0.0.1:8910/back', 'https://localhost:3000/back'])
       assert.match(warn({ REDIRECT_URL })[0] ?? '', /weighbridge listens on http:\/\/ and port 3000/);
     for (const REDIRECT_URL of ['http://localhost:3000/back', 'https://me.example.org/back'])
       assert.deepEqual(warn({ REDIRECT_URL }), []);
   });
 
-  it('says that Withings allows one poll per person in 10 minutes', () => {
+  it('reports the limit of Withings of one poll per person in 10 minutes', () => {
     const [line = '', ...more] = warn({ RECONCILE_INTERVAL: '599s' });
     assert.match(line, /RECONCILE_INTERVAL.*one poll per person in 10 minutes/);
     assert.deepEqual(more, []);

@@ -9,7 +9,7 @@ import { check } from '../support/property.ts';
 describe('an edit of .env', () => {
   for (const [what, before, after] of [
     ['of an empty file', '', 'A=1\n'],
-    ['behind a last line without an end', '# mine', '# mine\nA=1\n'],
+    ['after a last line without an end', '# mine', '# mine\nA=1\n'],
     ['of a line in the middle', 'X=0\nA=old # why\n\n# end\n', 'X=0\nA=1\n\n# end\n'],
     ['of the assignment that counts', 'A=0\nA=0\nB=2\n', 'A=0\nA=1\nB=2\n'],
     ['not of a comment or a longer name', '# A=0\nAA=0\n', '# A=0\nAA=0\nA=1\n'],
@@ -19,14 +19,14 @@ describe('an edit of .env', () => {
     test(`sets a value in place ${what}`, () => assert.equal(editDotenv(before, { A: '1' }), after));
   }
 
-  test('makes a comment of a setting that is no longer set, each time it is there', () => {
+  test('comments out every line of a setting that is no longer set', () => {
     const after = editDotenv('# mine\nA=1 # old\nB=2\nexport A=3\n', { A: undefined, B: '4' });
     assert.equal(after, '# mine\n# A=1 # old\nB=4\n# export A=3\n');
     assert.equal(editDotenv('B=2', { A: undefined }), 'B=2');
     assert.throws(() => editDotenv('A="x\ny"\n', { A: undefined }), /cannot remove A from \.env/);
   });
 
-  test('is read back by dotenv, whatever the value is, and leaves all other settings alone', () => {
+  test('is read back by dotenv for any value, and leaves all other settings unchanged', () => {
     const value = fc.string({ unit: fc.constantFrom(...`a1 #'"\`$\\=!,:é`), maxLength: 8 }).map((text) => text.trim());
     const lines = fc.array(fc.constantFrom('A=0', "A='x", 'B="q', '"', '# c', '', 'B=2 # d', 'export A=3', "'"));
     let refused = 0;
@@ -47,7 +47,7 @@ describe('an edit of .env', () => {
     assert.ok(edited > 3 * refused, `${edited} edited, ${refused} refused`);
   });
 
-  test('names a value that no quotes can hold', () => {
+  test('rejects a value that cannot be quoted, by its name', () => {
     assert.throws(() => editDotenv('', { A: `'"\`#` }), /cannot write A to \.env/);
   });
 });

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { mergeSources, secretCredentials } from '../../src/config/sources.ts';
 
 describe('settings from several places', () => {
-  it('are those of the strongest place that has them', () => {
+  it('come from the strongest source that has them', () => {
     assert.deepEqual(mergeSources({ A: '1' }, { A: '2', B: '2' }, { A: '3', B: '3', C: '3' }), {
       A: '1',
       B: '2',
@@ -19,7 +19,7 @@ describe('settings from several places', () => {
     assert.deepEqual(mergeSources({ MQTT_PASSWORD: ' ' }, file), { ...file, MQTT_PASSWORD: ' ' });
   });
 
-  it('may be credentials of systemd, under the short name or that of the setting', () => {
+  it('can be credentials of systemd, under the short name or the name of the setting', () => {
     const names = ['env', 'client_secret', 'mqtt_password', 'MQTT_PASSWORD', 'something'];
     assert.deepEqual(secretCredentials('/run/credentials/x', names), {
       WITHINGS_CLIENT_SECRET_FILE: '/run/credentials/x/client_secret',

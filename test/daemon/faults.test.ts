@@ -13,11 +13,11 @@ import { createRecordingLog } from '../support/recording-log.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const SPEED = 200;
-/** How long Withings misbehaves, by the clock of the run. */
+/** The duration of the fault, by the clock of the run. */
 const OUTAGE_MS = 5 * 60_000;
 const PATIENCE_MS = 3 * 3_600_000;
 
-/** Lives through an outage of one kind with a weigh-in in the middle of it, and returns what the log said. */
+/** Runs an outage of one kind with a weigh-in in the middle of it, and returns the log. */
 async function surviveOutage(fault: ApiFault) {
   await using directory = await temporaryDirectory();
   const clock = createFastClock({ speed: SPEED, startMs: Date.now() });
@@ -70,13 +70,13 @@ async function surviveOutage(fault: ApiFault) {
 
 describe('five minutes of', { concurrency: 16 }, () => {
   for (const [name, fault] of Object.entries(API_FAULTS)) {
-    test(`${name}: the weigh-in arrives, once, and the login lives`, async () => {
+    test(`${name}: the weigh-in arrives once, and the login survives`, async () => {
       await surviveOutage(fault);
     });
   }
 });
 
-test('an outage is said once when it begins and once when it is over', async () => {
+test('an outage is logged once at its start and once at its end', async () => {
   const fault = API_FAULTS['HTTP 502'];
   assert(fault !== undefined);
   const log = await surviveOutage(fault);

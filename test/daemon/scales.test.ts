@@ -15,7 +15,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const NO_SCOPE = JSON.stringify({ status: 2554, body: {}, error: 'no scope user.info' });
 
-/** Anna entered 1.79 m by hand, years ago. */
+/** The height that Anna entered by hand years ago. */
 const HEIGHTS = JSON.stringify({
   status: 0,
   body: {
@@ -69,7 +69,7 @@ async function live(
 }
 
 describe('a daemon', () => {
-  test('asks for the scales at its first start, and not again at the next', async () => {
+  test('requests the scales at its first start, and not at the next', async () => {
     await using directory = await temporaryDirectory();
     const file = () => readFile(`${directory.path}/data/people/1234`, 'utf8').catch(() => '');
     const first = await live(directory.path, ({ entries }) => entries.some(({ event }) => event === 'battery_low'));
@@ -86,7 +86,7 @@ describe('a daemon', () => {
     assert.equal(JSON.parse(await file()).scales_asked_at, JSON.parse(before).scales_asked_at);
   });
 
-  test('asks for the height once there is a weight, and derives the body mass index from it', async () => {
+  test('requests the height after the first weight, and derives the body mass index', async () => {
     await using directory = await temporaryDirectory();
     const isFetched = ({ entries }: ReturnType<typeof createRecordingLog>) =>
       entries.some(({ event }) => event === 'fetched');
@@ -97,7 +97,7 @@ describe('a daemon', () => {
     assert.deepEqual([third.heights, third.people[0]?.derived.bmi], [0, 25.4]);
   });
 
-  test('goes on as before where Withings refuses', async () => {
+  test('continues as before if Withings rejects the request', async () => {
     await using directory = await temporaryDirectory();
     const isRefused = ({ entries }: ReturnType<typeof createRecordingLog>) =>
       entries.some(({ event }) => event === 'scales_unknown');

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { pageUrlOf } from '../../src/daemon/status-port.ts';
 
-test('the page has an address for others only where they reach it', () => {
+test('the page is offered at an address for other devices only if they can reach it', () => {
   const urlOf = (host: string, port: number | undefined = 3001) => pageUrlOf({ host, port }, 'raspberrypi');
   assert.deepEqual(
     ['127.0.0.1', '::1', 'localhost', '192.168.1.20', 'fd00::20', 'pi.example.org', '0.0.0.0', '::'].map((host) =>

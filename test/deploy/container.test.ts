@@ -12,13 +12,13 @@ import { installGlobally, pack, ROOT } from '../support/packed.ts';
 import { runProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-/** What can be seen without building; `npm run container-test` builds the image and runs it. */
+/** These tests work without a build. `npm run container-test` builds the image and runs it. */
 const CONTAINER = fileURLToPath(new URL('../../../deploy/container/', import.meta.url));
 const read = (name: string) => readFileSync(join(CONTAINER, name), 'utf8');
 const DOCUMENT = readFileSync(join(ROOT, 'docs/service.md'), 'utf8');
 const run = promisify(execFile);
 
-/** The values of an instruction, in their order. Lines that end with a backslash go on. */
+/** Returns the values of an instruction in order. A backslash at the end of a line continues it. */
 function instructions(name: string): readonly string[] {
   const lines = read('Containerfile').replaceAll('\\\n', '').split('\n');
   return lines.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1));
@@ -38,7 +38,7 @@ describe('the container', () => {
   });
   after(() => packed[Symbol.asyncDispose]());
 
-  test('is unpacked by the command of service.md, with all that a build needs next to the tarball', async () => {
+  test('is unpacked by the command in service.md, with all files that the build needs next to the tarball', async () => {
     await using place = await temporaryDirectory();
     await cp(tarball, join(place.path, 'weighbridge.tgz'));
     const command = /^tar .*/m.exec(SECTION)?.[0] ?? '';
@@ -50,7 +50,7 @@ describe('the container', () => {
     );
   });
 
-  test('builds with the tarball and nothing else of the folder, where the logins are', () => {
+  test('builds with the tarball alone, without the logins in the folder', () => {
     const lines = read('.dockerignore').split('\n');
     assert.deepEqual(
       lines.filter((line) => line !== '' && !line.startsWith('#')),
@@ -58,7 +58,7 @@ describe('the container', () => {
     );
   });
 
-  test('unpacks what npm installs: the same program at the same path', async () => {
+  test('contains the same program at the same path as npm installs', async () => {
     await using place = await temporaryDirectory();
     await cp(tarball, join(place.path, 'weighbridge.tgz'));
     const { program } = await installGlobally(tarball, join(place.path, 'installed'));
@@ -75,25 +75,25 @@ describe('the container', () => {
     await assert.doesNotReject(run('test', ['-x', join(place.path, 'unpacked', path)]));
   });
 
-  test('runs as one user, whose number is the same everywhere', () => {
+  test('runs as one user with a fixed number', () => {
     assert.deepEqual(instructions('USER'), ['1000:1000']);
     assert.equal(service.user, '1000:1000');
     assert.match(read('Containerfile'), /useradd --uid 1000 --gid 1000 /);
     assert.match(SECTION, /user 1000/);
   });
 
-  test('mounts a folder, where the image works, and no file', () => {
+  test('mounts a folder rather than a file, at the path that the image uses', () => {
     const [volume, ...more] = service.volumes;
     assert.deepEqual(more, []);
     assert.deepEqual([volume.type, volume.target], ['bind', instructions('WORKDIR').at(-1)]);
     assert.equal(volume.bind.create_host_path, false, 'Docker would make it for root');
   });
 
-  test('is reached from this computer alone', () => {
+  test('is reachable from this computer only', () => {
     for (const port of service.ports) assert.match(port, /^127\.0\.0\.1:(300[01]):\1$/);
   });
 
-  test('keeps no secret in its environment, and sets only what there is', () => {
+  test('has no secret in its environment, and sets only existing settings', () => {
     const image = instructions('ENV').flatMap((line) => line.split(' ').map((each) => each.split('=')[0] ?? ''));
     const names = [...image, ...Object.keys(service.environment)].filter((name) => !['NODE_ENV', 'TZ'].includes(name));
     assert.deepEqual(names.toSorted(), ['DATA_DIR', 'HOST', 'PORT', 'TOKENS_DIR', 'TRUST_PROXY']);
@@ -101,14 +101,14 @@ describe('the container', () => {
     assert.equal(service.env_file, undefined);
   });
 
-  test('gets no privileges, and can write only where it must', () => {
+  test('has no privileges, and can write only to its data', () => {
     assert.deepEqual(
       [service.read_only, service.cap_drop, service.security_opt, service.tmpfs, service.privileged],
       [true, ['ALL'], ['no-new-privileges:true'], ['/tmp'], undefined],
     );
   });
 
-  test('is asked and stopped by what the program has', () => {
+  test('has the health check and the stop signal of the program', () => {
     assert.match(instructions('HEALTHCHECK').join(), /CMD \["weighbridge", "healthz"\]$/);
     assert.deepEqual(instructions('ENTRYPOINT'), ['["tini", "--", "weighbridge"]']);
     assert.deepEqual(instructions('CMD'), ['["serve"]']);

@@ -17,7 +17,7 @@ import { readOptions } from '../../src/home-assistant/options.ts';
 import { ROOT } from '../support/packed.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-/** What can be seen without the Supervisor; docs/decisions/home-assistant-app.md says how its own schema reads the files. */
+/** These tests work without the Supervisor. docs/decisions/home-assistant-app.md explains its schema. */
 const APP = join(ROOT, 'deploy/home-assistant-app');
 const read = (name: string) => readFileSync(join(APP, name), 'utf8');
 const CONFIG = parse(read('config.yaml'));
@@ -26,7 +26,7 @@ const typeOf = (name: string) => [SCHEMA[name] ?? ''].flat()[0] ?? '';
 const LANGUAGES = readdirSync(join(APP, 'translations'));
 const run = promisify(execFile);
 
-/** The values of an instruction, in their order. */
+/** Returns the values of an instruction in order. */
 function instructions(name: string): readonly string[] {
   const lines = read('Containerfile').replaceAll('\\\n', '').split('\n');
   return lines.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length + 1));
@@ -52,7 +52,7 @@ describe('the app for Home Assistant', () => {
     for (const name of [...SECRET_NAMES, 'WITHINGS_CLIENT_ID']) assert.match(typeOf(name), /^password\??$/, name);
   });
 
-  test('needs the client id and the secret, and begins with what weighbridge would take without the other options', async () => {
+  test('requires the client id and secret, and starts with the defaults of weighbridge', async () => {
     const required = Object.keys(SCHEMA).filter((name) => !typeOf(name).endsWith('?') && !(name in CONFIG.options));
     assert.deepEqual(required, ['WITHINGS_CLIENT_ID', 'WITHINGS_CLIENT_SECRET']);
     const needed = { WITHINGS_CLIENT_ID: 'id', WITHINGS_CLIENT_SECRET: 'secret' };
@@ -65,7 +65,7 @@ describe('the app for Home Assistant', () => {
     assert.deepEqual(warnings, []);
   });
 
-  test('offers what the settings take', () => {
+  test('offers the values that the settings accept', () => {
     const choices = (name: string) => /^list\((.*)\)\??$/.exec(typeOf(name))?.[1]?.split('|');
     const applis = [...MEASURE_APPLIS, ...BED_KINDS.keys()].sort((one, other) => one - other);
     assert.deepEqual(choices('APPLIS'), applis.map(String));
@@ -90,7 +90,7 @@ describe('the app for Home Assistant', () => {
     }
   });
 
-  test('leads to the ports that the image opens', () => {
+  test('maps the ports that the image opens', () => {
     assert.equal(`${CONFIG.ingress_port}`, IMAGE['STATUS_PORT']);
     assert.equal(CONFIG.watchdog, `http://[HOST]:[PORT:${IMAGE['STATUS_PORT']}]/healthz?live`);
     assert.deepEqual(CONFIG.ports, {
@@ -101,7 +101,7 @@ describe('the app for Home Assistant', () => {
     assert.deepEqual(CONFIG.arch, ['aarch64', 'amd64']);
   });
 
-  test('opens the page to the Supervisor alone, and keeps its files in /data', () => {
+  test('exposes the page to the Supervisor only, and keeps its files in /data', () => {
     const env = { ...IMAGE, WITHINGS_CLIENT_ID: 'id', WITHINGS_CLIENT_SECRET: 'secret' };
     const { config, problems } = parseConfig(env);
     assert.deepEqual(problems, []);
@@ -117,7 +117,7 @@ describe('the app for Home Assistant', () => {
     );
   });
 
-  test('begins with tini, and gives up root before weighbridge runs', async () => {
+  test('starts with tini, and drops root before weighbridge runs', async () => {
     assert.deepEqual(instructions('ENTRYPOINT'), ['["tini", "--", "weighbridge-app"]']);
     assert.match(read('Containerfile'), /^COPY --chmod=0755 run\.sh \/usr\/local\/bin\/weighbridge-app$/m);
     await using place = await temporaryDirectory();
@@ -136,7 +136,7 @@ describe('the app for Home Assistant', () => {
     );
   });
 
-  test('has pictures of the sizes that Home Assistant shows', () => {
+  test('has pictures in the sizes that Home Assistant shows', () => {
     for (const [name, width, height] of [
       ['icon.png', 128, 128],
       ['logo.png', 320, 100],
@@ -147,7 +147,7 @@ describe('the app for Home Assistant', () => {
     }
   });
 
-  test('says what was tried', () => {
+  test('names the tested versions', () => {
     assert.match(read('DOCS.md'), /tried on a played Supervisor only/);
     assert.equal(CONFIG.stage, 'experimental');
   });

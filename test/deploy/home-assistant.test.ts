@@ -10,7 +10,7 @@ import { ANNA, weighIn } from '../support/people.ts';
 const FOLDER = new URL('../../../deploy/home-assistant/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
 
-/** Home Assistant's own tag, for what somebody chooses in the form. */
+/** Home Assistant's tag for an input of the form. */
 class Input {
   readonly name: string;
   constructor(name: string) {
@@ -19,7 +19,7 @@ class Input {
 }
 const TOPICS = createTopics('weighbridge');
 
-/** What is sent of a weigh-in: the attributes of the event, and the plain kilograms. */
+/** Returns the MQTT messages of a weigh-in: the attributes of the event, and the plain kilograms. */
 function sentOf(kilograms: number): { readonly attributes: Fields; readonly plain: string | undefined } {
   const reading = toReading(ANNA, weighIn(kilograms, new Date('2026-11-20T06:01:02Z')));
   const ordinary = { kind: 'weigh_in', groupIds: [reading.groupId], correction: false, late: false } as const;
@@ -28,7 +28,7 @@ function sentOf(kilograms: number): { readonly attributes: Fields; readonly plai
   return { attributes: JSON.parse(event?.payload ?? ''), plain: plain?.payload };
 }
 
-/** What Home Assistant is told of Anna. */
+/** Returns the discovery message for Anna. */
 function device(): { readonly components: Readonly<Record<string, Fields>> } {
   const options = { userId: ANNA, name: 'Anna', unit: 'kg', topics: TOPICS } as const;
   const program = { version: '1', repository: 'https://example.org/weighbridge', pageUrl: undefined };
@@ -46,14 +46,14 @@ function parse(name: string): Fields {
   return document.toJS() as Fields;
 }
 
-/** Every mapping in it, however deep. */
+/** Returns every mapping at any depth. */
 function* mappings(value: unknown): Generator<Fields> {
   if (typeof value !== 'object' || value === null || value instanceof Input) return;
   if (!Array.isArray(value)) yield value as Fields;
   for (const each of Object.values(value)) yield* mappings(each);
 }
 
-/** What a mapping may hold, by the key that says what it is: https://www.home-assistant.io/docs/automation/ */
+/** The valid keys of a mapping by its type key: https://www.home-assistant.io/docs/automation/ */
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   trigger: ['trigger', 'id', 'entity_id', 'from', 'to', 'not_from', 'not_to', 'for'],
   condition: ['condition', 'id', 'value_template'],
@@ -81,15 +81,15 @@ const CARDS: Readonly<Record<string, readonly string[]>> = {
 const without = (fields: Fields, known: readonly string[] = []) =>
   Object.keys(fields).filter((key) => !known.includes(key));
 
-/** Every text in it, however deep. */
+/** Returns every text at any depth. */
 const texts = (value: unknown) =>
   [...mappings({ value })].flatMap((fields) => Object.values(fields).flat()).filter((each) => typeof each === 'string');
 
-describe('what is there for Home Assistant', () => {
+describe('the blueprints and examples for Home Assistant', () => {
   for (const name of ['say-the-weight.yaml', 'automation.yaml']) {
     // https://www.home-assistant.io/blog/2024/10/02/release-202410/#improved-yaml-syntax-for-automations and
     // https://www.home-assistant.io/blog/2024/08/07/release-20248/#goodbye-service-calls-hello-actions-
-    it(`is written in today's words: ${name}`, () => {
+    it(`use the current words of Home Assistant: ${name}`, () => {
       const automation = parse(name);
       for (const key of ['triggers', 'conditions', 'actions']) assert.ok(Array.isArray(automation[key]), key);
       for (const old of ['trigger', 'condition', 'action']) assert.equal(automation[old], undefined, old);
@@ -112,14 +112,14 @@ describe('what is there for Home Assistant', () => {
   }
 
   for (const name of ['say-the-weight.yaml', 'automation.yaml']) {
-    it(`has no word that Home Assistant does not know: ${name}`, () => {
+    it(`use only keys that Home Assistant supports: ${name}`, () => {
       for (const fields of mappings(parse(name))) {
         const kind = Object.keys(KEYS).find((key) => key in fields);
         if (kind !== undefined) assert.deepEqual(without(fields, KEYS[kind]), [], kind);
       }
     });
 
-    it(`has whole templates, about attributes that there are: ${name}`, () => {
+    it(`have complete templates with existing attributes: ${name}`, () => {
       const { components } = device();
       const health = `${components['needs_login']?.['json_attributes_template']}`;
       const known = [
@@ -136,7 +136,7 @@ describe('what is there for Home Assistant', () => {
     });
   }
 
-  it('asks in the form with selectors that there are', () => {
+  it('use existing selectors in the form', () => {
     const selectors = [...mappings(parse('say-the-weight.yaml'))].flatMap(({ selector }) => selector ?? []) as Fields[];
     assert.equal(selectors.length, 5);
     for (const [kind, options] of selectors.flatMap((selector) => Object.entries(selector))) {
@@ -149,7 +149,7 @@ describe('what is there for Home Assistant', () => {
     );
   });
 
-  it('shows cards that there are', () => {
+  it('use existing cards', () => {
     const cards = [...mappings(parse('card.yaml'))].filter((fields) => without(fields, ['entity', 'name']).length > 0);
     assert.equal(cards.length, 4);
     for (const card of cards) {
@@ -158,7 +158,7 @@ describe('what is there for Home Assistant', () => {
     }
   });
 
-  it('speaks of a fresh weigh-in and of nothing else', () => {
+  it('announce a fresh weigh-in and nothing else', () => {
     const { triggers, conditions, actions } = parse('say-the-weight.yaml');
     const said = 'trigger.to_state.attributes';
     const changes = { not_from: 'unavailable', not_to: ['unavailable', 'unknown'] };
@@ -179,7 +179,7 @@ describe('what is there for Home Assistant', () => {
     );
   });
 
-  it('sends a message once for an event that comes twice, and about a login when it has just ended', () => {
+  it('send one message for an event that arrives twice, and one when a login has just ended', () => {
     const { triggers, actions } = parse('automation.yaml');
     const [told] = [...mappings(actions)].flatMap(({ choose }) => (choose ?? []) as readonly Fields[]);
     assert.deepEqual(told?.['conditions'], [
@@ -190,7 +190,7 @@ describe('what is there for Home Assistant', () => {
     assert.deepEqual([login?.['from'], login?.['to']], ['off', 'on'], 'not when it was unavailable before');
   });
 
-  it('speaks with what was chosen, and asks for nothing that it does not use', () => {
+  it('use the chosen speaker, and ask for no unused input', () => {
     const { blueprint, ...automation } = parse('say-the-weight.yaml') as { readonly blueprint: Fields } & Fields;
     assert.equal(blueprint['domain'], 'automation');
     const offered = Object.keys(blueprint['input'] as Fields).sort();
@@ -200,7 +200,7 @@ describe('what is there for Home Assistant', () => {
     assert.deepEqual(Object.keys(speak?.['data'] as Fields), ['media_player_entity_id', 'message']);
   });
 
-  it('lets somebody choose up to which age a weigh-in is said, and takes an hour where nobody does', () => {
+  it('accept a maximum age for spoken weigh-ins, which is an hour by default', () => {
     const { blueprint, variables, conditions } = parse('say-the-weight.yaml');
     const { max_age: maxAge } = (blueprint as { readonly input: Readonly<Record<string, Fields>> }).input;
     assert.equal(maxAge?.['default'], 1);
@@ -208,12 +208,12 @@ describe('what is there for Home Assistant', () => {
     assert.match(JSON.stringify(conditions), /timedelta\(hours=max_age_hours\)/);
   });
 
-  it('says the kilograms that MQTT_CHANNEL has, of every weight there is', () => {
+  it('announce the kilograms from MQTT_CHANNEL for any weight', () => {
     const { blueprint, actions } = parse('say-the-weight.yaml') as Record<'blueprint' | 'actions', Fields>;
     const { sentence } = blueprint['input'] as Readonly<Record<string, Fields>>;
     assert.equal(sentence?.['default'], '{{ name }}: {{ weight }} kilograms');
     const [weight] = [...mappings(actions)].flatMap((fields) => fields['weight'] ?? []);
-    // A filter binds before `/`; the numbers of Jinja are those of Python, and these are the same here.
+    // A filter binds before `/`. The numbers of Jinja are those of Python, which are equal to JavaScript's here.
     assert.equal(weight, '{{ (trigger.to_state.attributes.weight_kg * 10 + 0.5) | int / 10 }}');
     for (let grams = 2_000; grams <= 300_000; grams += 5) {
       const kilograms = grams / 1_000;
@@ -221,14 +221,14 @@ describe('what is there for Home Assistant', () => {
     }
   });
 
-  it('calls a person without a name what the device is called', () => {
+  it('use the name of the device for a person without a name', () => {
     for (const name of ['say-the-weight.yaml', 'automation.yaml']) {
       const uses = read(name).match(/to_state\.attributes\.name\b[^}]*/g) ?? [];
       assert.deepEqual(uses, ["to_state.attributes.name or device_attr(trigger.entity_id, 'name') "]);
     }
   });
 
-  it('is about entities that there are', () => {
+  it('use existing entities', () => {
     const known = Object.values(device().components).map((component) => component['default_entity_id']);
     for (const name of ['automation.yaml', 'card.yaml']) {
       parse(name);

@@ -18,7 +18,7 @@ import { failureOf } from '../support/watched-files.ts';
 
 const HOOKS = fileURLToPath(new URL('../../../deploy/hooks/', import.meta.url));
 
-/** One of the examples behind the real publisher; `fakes` stand in front of PATH. */
+/** Runs an example hook behind the real publisher. `fakes` come first in PATH. */
 async function setUp(
   hookName: string,
   args: (directory: string) => readonly string[],
@@ -65,15 +65,15 @@ const OTHER_KINDS = [
 ] as const;
 
 const missing = ['curl', 'jq'].filter((program) => spawnSync(program, ['--version']).error !== undefined);
-/** Of the hooks that need them. */
+/** The hooks need curl and jq. */
 const skip = missing.length === 0 ? false : `needs ${missing.join(' and ')}`;
 
-/** What a hook sent, as far as it matters to the server. */
+/** The parts of a request that matter to the server. */
 function sent({ method, url, headers, body }: Received) {
   return { request: `${method} ${url}`, authorization: headers.authorization, type: headers['content-type'], body };
 }
 
-/** A server behind a hook that takes a file of options for curl. */
+/** Runs a server behind a hook that reads a file of options for curl. */
 async function setUpWithServer(
   hookName: string,
   options: {
@@ -123,7 +123,7 @@ for (const [name, { file, request, body }] of Object.entries(messengers)) {
   const type = 'application/x-www-form-urlencoded';
 
   describe(name, { skip }, () => {
-    test('sends the text of a fresh weigh-in or reading, of what is held, and of a fresh bed event', async () => {
+    test('sends the text of a fresh weigh-in or reading, a held one, and a fresh bed event', async () => {
       await using hook = await setUpWithServer(name, { ...set, name: 'Zoë & "A"' });
       const [reading, , , , held] = OTHER_KINDS;
       await hook.deliver();
@@ -142,7 +142,7 @@ for (const [name, { file, request, body }] of Object.entries(messengers)) {
       );
     });
 
-    test('is silent about what is late, and what changes or completes an earlier reading', async () => {
+    test('sends nothing for a late delivery, a correction or an addition', async () => {
       await using hook = await setUpWithServer(name, set);
       const [reading, addition, correction, withdrawn] = OTHER_KINDS;
       for (const each of [addition, correction, withdrawn]) await hook.deliver(each);
@@ -152,7 +152,7 @@ for (const [name, { file, request, body }] of Object.entries(messengers)) {
       assert.deepEqual(hook.sent(), []);
     });
 
-    test('fails where the server refuses, with its reason and without the secrets', async () => {
+    test('fails if the server rejects the message, with its reason and without the secrets', async () => {
       await using hook = await setUpWithServer(name, { ...set, answer: http(403, {}, '{"error":"forbidden"}') });
       assert.match(String(await failureOf(hook.deliver())), /exit code 22/);
       const log = hook.log.texts('hook').join('\n');
@@ -161,7 +161,7 @@ for (const [name, { file, request, body }] of Object.entries(messengers)) {
       assert.doesNotMatch(log, /topic-7f|tk_1|bot1|-42/);
     });
 
-    test('without its file says that it needs one', async () => {
+    test('reports the missing file', async () => {
       await using hook = await setUp(name, () => []);
       assert.match(String(await failureOf(hook.deliver())), /exit code/);
       assert.match(hook.log.texts('hook').join(), /which file of options for curl/);
@@ -204,7 +204,7 @@ describe('influxdb.sh', { skip }, () => {
     });
   }
 
-  test('writes what is late, and neither what is held nor bed events nor a reading without values', async () => {
+  test('writes late readings, but no held ones, bed events or readings without values', async () => {
     await using hook = await setUpWithServer('influxdb.sh', { ...two, name: 'Anna', answer: http(204) });
     await hook.deliver(held);
     await hook.deliverBed(false);
@@ -217,7 +217,7 @@ describe('influxdb.sh', { skip }, () => {
   });
 
   for (const name of ['Anna, the =1st', 'a\\ b\\\\', '\\', 'Zoë\nLi', '"x"']) {
-    test(`writes the same line as the export, whatever the name is: ${JSON.stringify(name)}`, async () => {
+    test(`writes the same line as the export for any name: ${JSON.stringify(name)}`, async () => {
       await using hook = await setUpWithServer('influxdb.sh', { ...two, name, answer: http(204) });
       const measures = { weight: 81.65, segment_fat_mass_12: 0.001, type_999: 12_345_678_901, skin: -0.5 };
       await hook.deliver({ reading: { ...READING, measures } });
@@ -225,7 +225,7 @@ describe('influxdb.sh', { skip }, () => {
     });
   }
 
-  test('deletes from InfluxDB 2 what is taken back', async () => {
+  test('deletes a withdrawn weigh-in from InfluxDB 2', async () => {
     await using hook = await setUpWithServer('influxdb.sh', { ...two, answer: http(204) });
     await hook.deliver(withdrawn);
     const [only, ...more] = hook.sent();
@@ -239,7 +239,7 @@ describe('influxdb.sh', { skip }, () => {
     });
   });
 
-  test('deletes from InfluxDB 1 what is taken back', async () => {
+  test('deletes a withdrawn weigh-in from InfluxDB 1', async () => {
     await using hook = await setUpWithServer('influxdb.sh', { ...one, answer: http(200, {}, '{"results":[{}]}') });
     await hook.deliver(withdrawn);
     const [only] = hook.server.received;
@@ -248,7 +248,7 @@ describe('influxdb.sh', { skip }, () => {
     assert.equal(only?.form['q']?.trim(), query);
   });
 
-  test('reports a server that cannot delete, and goes on', async () => {
+  test('reports a server that cannot delete, and continues', async () => {
     await using hook = await setUpWithServer('influxdb.sh', { ...two, answer: http(404) });
     await hook.deliver(withdrawn);
     assert.match(hook.log.texts('hook').join(), /cannot delete.*1234 at 2026-11-20T07:01:02\+01:00/);
@@ -259,14 +259,14 @@ describe('influxdb.sh', { skip }, () => {
     ['a write to a bucket that is not there', http(404, {}, 'field type conflict'), {}],
     ['a query, though with 200', http(200, {}, '{"results":[{"error":"field type conflict"}]}'), withdrawn],
   ] as const) {
-    test(`fails where InfluxDB refuses ${what}, with its reason`, async () => {
+    test(`fails if InfluxDB rejects ${what}, with its reason`, async () => {
       await using hook = await setUpWithServer('influxdb.sh', { ...one, answer });
       assert.match(String(await failureOf(hook.deliver(changes))), /exit code 1/);
       assert.match(hook.log.texts('hook').join(), /InfluxDB answered \d{3}: .*field type conflict/);
     });
   }
 
-  test('needs no file where InfluxDB asks for no login, and fails where there is no server', async () => {
+  test('needs no file if InfluxDB requires no login, and fails without a server', async () => {
     await using hook = await setUpWithServer('influxdb.sh', { ...two, args: (at) => two.args(at).slice(0, 1) });
     await hook.deliver();
     assert.deepEqual(
@@ -284,7 +284,7 @@ describe('prometheus.sh', { skip }, () => {
   const who = String.raw`userid="1234",name="Anna \"A\", the 1st"`;
   const later = { takenAt: new Date(READING.takenAt.getTime() + 3_600_000), groupId: 7 };
 
-  test('keeps the newest value of each quantity, in a file that every user may read', async (t) => {
+  test('stores the newest value of each quantity in a file that every user can read', async (t) => {
     const ours = process.umask(0o077);
     t.after(() => process.umask(ours));
     await using hook = await setUp('prometheus.sh', (directory) => [directory]);
@@ -307,7 +307,7 @@ describe('prometheus.sh', { skip }, () => {
     assert.deepEqual((await readdir(hook.directory)).toSorted(), ['bin', 'weighbridge-1234.prom'], 'nothing half');
   });
 
-  test('has a file for each person', async () => {
+  test('writes a file for each person', async () => {
     await using hook = await setUp('prometheus.sh', (directory) => [directory]);
     await hook.deliver({ reading: { ...READING, userId: BO, measures: { weight: 70 } } });
     await hook.deliver();
@@ -317,7 +317,7 @@ describe('prometheus.sh', { skip }, () => {
     ]);
   });
 
-  test('removes what is taken back, and nothing newer', async () => {
+  test('removes a withdrawn value, and no newer one', async () => {
     await using hook = await setUp('prometheus.sh', (directory) => [directory]);
     await hook.deliver();
     await hook.deliver({ reading: { ...READING, ...later, measures: { fat_ratio: 17 } }, groupIds: [7] });
@@ -328,7 +328,7 @@ describe('prometheus.sh', { skip }, () => {
     ]);
   });
 
-  test('removes what a correction no longer has', async () => {
+  test('removes a quantity that a correction lacks', async () => {
     await using hook = await setUp('prometheus.sh', (directory) => [directory]);
     const [, , correction] = OTHER_KINDS;
     await hook.deliver();
@@ -340,13 +340,13 @@ describe('prometheus.sh', { skip }, () => {
     ]);
   });
 
-  test('leaves the file as it is where it cannot write a new one', async () => {
+  test('leaves the file unchanged if it cannot write a new one', async () => {
     await using hook = await setUp('prometheus.sh', (directory) => [`${directory}/nowhere`]);
     assert.match(String(await failureOf(hook.deliver())), /exit code/);
     assert.match(hook.log.texts('hook').join(), /nowhere/);
   });
 
-  test('begins anew where the file is not its own', async () => {
+  test('starts over if the file is not its own', async () => {
     await using hook = await setUp('prometheus.sh', (directory) => [directory]);
     await writeFile(`${hook.directory}/weighbridge-1234.prom`, 'rubbish 1\n');
     await hook.deliver();
@@ -366,12 +366,12 @@ describe('intervals-icu.sh', { skip }, () => {
   };
   const [reading, addition, correction, withdrawn, held] = OTHER_KINDS;
 
-  test('enters weight and fat ratio on the day of the weigh-in, by the clock where it was', async () => {
+  test('sends weight and fat ratio for the local day of the weigh-in', async () => {
     await using hook = await setUpWithServer('intervals-icu.sh', set);
     await hook.deliver();
     await hook.deliver(addition);
     await hook.deliver({ ...correction, reading: { ...READING, measures: { weight: 81 } } });
-    // 00:30 in Vienna, and still the day before in London.
+    // The time is 00:30 in Vienna, and still the day before in London.
     await hook.deliver({ reading: { ...READING, takenAt: new Date('2026-11-20T23:30:00Z') }, late: true });
     const whole = '{"weight":81.65,"bodyFat":17.3}';
     assert.deepEqual(hook.sent(), [
@@ -382,7 +382,7 @@ describe('intervals-icu.sh', { skip }, () => {
     ]);
   });
 
-  test('enters nothing of other people, of what is held, of beds, and of readings without a weight', async () => {
+  test('sends nothing of other people, held weigh-ins, beds, and readings without a weight', async () => {
     await using hook = await setUpWithServer('intervals-icu.sh', set);
     await hook.deliver({ reading: { ...READING, userId: BO } });
     await hook.deliver({ ...addition, reading: { ...READING, measures: { muscle_mass: 60 } } });
@@ -391,14 +391,14 @@ describe('intervals-icu.sh', { skip }, () => {
     assert.deepEqual(hook.sent(), []);
   });
 
-  test('reports a weight that was taken back, which intervals.icu keeps', async () => {
+  test('reports a withdrawn weight, which intervals.icu keeps', async () => {
     await using hook = await setUpWithServer('intervals-icu.sh', set);
     await hook.deliver(withdrawn);
     assert.deepEqual(hook.sent(), []);
     assert.match(hook.log.texts('hook').join(), /keeps its weight of 2026-11-20/);
   });
 
-  test('fails where the key is refused, and keeps it to itself', async () => {
+  test('fails if the key is rejected, and does not print the key', async () => {
     await using hook = await setUpWithServer('intervals-icu.sh', { ...set, answer: http(403, {}, 'Access denied') });
     assert.match(String(await failureOf(hook.deliver())), /exit code 22/);
     const log = hook.log.texts('hook').join();
@@ -426,7 +426,7 @@ describe('several.sh', () => {
 });
 
 describe('secrets', { skip }, () => {
-  test('are on no command line of curl or jq', async () => {
+  test('never appear in a command line of curl or jq', async () => {
     const spy = 'for word; do printf "%s\\n" "$word" >> "$OUT"; done; cat > /dev/null';
     for (const [name, args] of [
       ['ntfy.sh', ['f']],
@@ -446,13 +446,13 @@ describe('secrets', { skip }, () => {
 describe('speak.sh', () => {
   const espeak = { 'espeak-ng': `printf '%s\\n' "$@" >> "$OUT"` };
 
-  test('says the weight, in the voice it is given', async () => {
+  test('speaks the weight with the given voice', async () => {
     await using hook = await setUp('speak.sh', () => ['de'], espeak);
     await hook.deliver();
     assert.equal(await hook.read(), '-v\nde\n--\nAnna "A", the 1st 81.65 kg (+0.40)\n');
   });
 
-  test('is silent about what is late, and what is not a weigh-in', async () => {
+  test('does not speak for a late delivery, nor for anything but a weigh-in', async () => {
     await using hook = await setUp('speak.sh', () => [], espeak);
     await hook.deliver({ late: true });
     for (const other of OTHER_KINDS) await hook.deliver(other);
@@ -461,7 +461,7 @@ describe('speak.sh', () => {
 });
 
 describe('append-csv.sh', () => {
-  test('appends a row for each weigh-in and for nothing else, under a header, in a file that only its owner reads', async () => {
+  test('appends a row for each weigh-in only, under a header, in a private file', async () => {
     await using hook = await setUp('append-csv.sh', (directory) => [`${directory}/my weights.csv`]);
     await hook.deliver();
     for (const other of OTHER_KINDS) await hook.deliver(other);
@@ -482,7 +482,7 @@ describe('append-csv.sh', () => {
 
 describe('append-csv.sh, as `export`,', () => {
   for (const name of ['=1+1', '+1', '-1', '@x', '\t=1', '＝1', 'Anna =1']) {
-    test(`makes no spreadsheet run a name: ${JSON.stringify(name)}`, async () => {
+    test(`writes a name that no spreadsheet runs: ${JSON.stringify(name)}`, async () => {
       await using hook = await setUp('append-csv.sh', (directory) => [`${directory}/w.csv`], {}, { name });
       await hook.deliver();
       const [row] = parse(await hook.read('w.csv'), { columns: true }) as { readonly name: string }[];
@@ -513,7 +513,7 @@ describe('post.sh', () => {
     assert.ok(args.includes('--fail'));
   });
 
-  test('sends every kind, and says which it is', async () => {
+  test('sends every kind with its name', async () => {
     await using hook = await setUp('post.sh', () => ['https://example.org/'], curl(0));
     for (const other of OTHER_KINDS) {
       await hook.deliver(other);
@@ -521,20 +521,20 @@ describe('post.sh', () => {
     }
   });
 
-  test('fails with the server, so that it is tried again', async () => {
+  test('fails with the server, so that weighbridge retries', async () => {
     await using hook = await setUp('post.sh', () => ['https://example.org/'], curl(22));
     assert.match(String(await failureOf(hook.deliver())), /exit code 22/);
     assert.ok(!(await hook.read()).includes('@/'), 'without headers of its own');
   });
 
-  test('without a URL says that it needs one', async () => {
+  test('reports a missing URL', async () => {
     await using hook = await setUp('post.sh', () => [], curl(0));
     assert.match(String(await failureOf(hook.deliver())), /exit code/);
     assert.match(hook.log.texts('hook').join(), /which URL/);
   });
 });
 
-test('hooks.md has a setting for each hook, as weighbridge reads it', async () => {
+test('hooks.md has a setting for each hook that weighbridge accepts', async () => {
   const document = await readFile(`${HOOKS}../../docs/hooks.md`, 'utf8');
   const settings = [...document.matchAll(/^\| .* \| `HOOK_COMMAND=(.*?)` \|/gm)].map(([, setting = '']) => setting);
   const programs = settings.map((setting) => commandLine(setting)[0]);

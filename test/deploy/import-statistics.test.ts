@@ -88,7 +88,7 @@ const line = (...[kilograms, takenAt, changes]: Parameters<typeof weighIn>) =>
 const PAIR = 'weight=sensor.anna_weight';
 
 describe('import-statistics.mjs', () => {
-  it('imports a row for each hour with a weigh-in that counts, under what Home Assistant knows of the sensor', async () => {
+  it('imports a row for each hour with a counted weigh-in, under the sensor that Home Assistant has', async () => {
     await using assistant = await startAssistant([WEIGHT]);
     const held = formatLine({ ...toReading(ANNA, weighIn(116, at('06:30:00'))), held: 'jump' });
     const input = [
@@ -119,7 +119,7 @@ describe('import-statistics.mjs', () => {
     assert.deepEqual(assistant.imports, [{ metadata, stats }]);
   });
 
-  it('sends an older Home Assistant what it accepts, and converts to the unit of the sensor', async () => {
+  it('sends the older format to an older Home Assistant, and converts to the unit of the sensor', async () => {
     const ratio = {
       ...WEIGHT,
       statistic_id: 'sensor.fat',
@@ -174,7 +174,7 @@ describe('import-statistics.mjs', () => {
       known: [{ ...WEIGHT, unit_class: 'temperature', statistics_unit_of_measurement: '°F' }],
       says: /in °F, which this script cannot convert/,
     },
-    { what: 'a token that is refused', token: 'other', says: /refused the token: Invalid access token/ },
+    { what: 'a rejected token', token: 'other', says: /refused the token: Invalid access token/ },
     { what: 'a token without rights', refuses: true, says: /refused recorder\/import_statistics: Unauthorized/ },
     {
       what: 'the readings of several people',
@@ -192,7 +192,7 @@ describe('import-statistics.mjs', () => {
     });
   }
 
-  it('reports a Home Assistant that it cannot reach', async () => {
+  it('reports an unreachable Home Assistant', async () => {
     const { url, [Symbol.asyncDispose]: stop } = await startAssistant([]);
     await stop();
     const { code, stderr } = await run([url, PAIR], one);
@@ -200,7 +200,7 @@ describe('import-statistics.mjs', () => {
     assert.match(stderr, /^error: cannot reach Home Assistant: ws:\/\/127\.0\.0\.1:\d+\/api\/websocket\n$/);
   });
 
-  it('exits 2 and shows its usage when it is asked wrongly', async () => {
+  it('exits 2 and shows its usage after wrong arguments', async () => {
     for (const args of [[], ['http://127.0.0.1:9'], ['127.0.0.1', PAIR], ['http://127.0.0.1:9', 'weight']]) {
       const { code, stderr } = await run(args, '');
       assert.equal(code, 2);

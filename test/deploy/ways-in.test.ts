@@ -4,11 +4,11 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 
-/** What is written here from documentation alone; Caddy and nginx are in `proxies.test.ts`. */
+/** These recipes are written from documentation alone. `proxies.test.ts` runs Caddy and nginx. */
 const DEPLOY = fileURLToPath(new URL('../../../deploy/', import.meta.url));
 const read = (name: string) => readFileSync(`${DEPLOY}${name}`, 'utf8');
 
-test('cloudflared passes on the callback path, answers all else itself, and writes no address down', () => {
+test('cloudflared forwards the callback path, answers everything else itself, and logs no address', () => {
   const { ingress, loglevel } = parse(read('cloudflared/config.yml'));
   const [callback, rest, ...more] = ingress;
   assert.deepEqual([rest, more], [{ service: 'http_status:404' }, []]);
@@ -20,7 +20,7 @@ test('cloudflared passes on the callback path, answers all else itself, and writ
   assert.equal(loglevel, 'fatal');
 });
 
-test('ngrok passes on the callback path, answers all else itself, and shows no request', () => {
+test('ngrok forwards the callback path, answers everything else itself, and shows no request', () => {
   const { version, agent, endpoints } = parse(read('ngrok/ngrok.yml'));
   assert.equal(version, 3);
   assert.deepEqual([agent.web_addr, agent.inspect_db_size], [false, -1]);
@@ -33,7 +33,7 @@ test('ngrok passes on the callback path, answers all else itself, and shows no r
   assert.equal(rule.actions[0].config.status_code, 404);
 });
 
-test('no recipe leads to the private port', () => {
+test('no recipe leads to the status port', () => {
   for (const name of ['caddy/Caddyfile', 'nginx/weighbridge.conf', 'cloudflared/config.yml', 'ngrok/ngrok.yml'])
     assert.doesNotMatch(read(name), /3001/, name);
 });

@@ -46,18 +46,18 @@ describe('a callback URL', () => {
     });
   }
 
-  it('on this machine is a warning where Withings is on this machine too', () => {
+  it('on this machine is a warning also if Withings is on this machine', () => {
     const [finding] = judgeCallbackUrl('http://127.0.0.1:3000/x', { sandbox: true });
     assert.equal(finding?.mark, 'warning');
   });
 
-  it('with several things wrong has each of them named', () => {
+  it('with several faults has each of them named', () => {
     const findings = judgeCallbackUrl(`https://203.0.113.7:3000/${'x'.repeat(300)}`, { sandbox: false });
     assert.equal(findings.length, 3);
   });
 });
 
-it('a client that is missing has setup as its remedy', () => {
+it('a missing client has setup as its fix', () => {
   const remedies = judgeSettings(parseConfig({})).map(({ remedy }) => remedy);
   assert.equal(remedies.length, 2);
   for (const remedy of remedies) assert.match(remedy ?? '', /Or run "weighbridge setup"/);
@@ -65,7 +65,7 @@ it('a client that is missing has setup as its remedy', () => {
   assert.doesNotMatch(port?.remedy ?? '', /setup/);
 });
 
-it('a subscription that Withings refused is a warning while weighbridge polls, and broken otherwise', () => {
+it('a subscription that Withings rejected is a warning during polling, and broken otherwise', () => {
   const callbackUrl = `https://me.example.org/${SECRET}`;
   const wanted = { userId: ANNA, name: 'Anna', callbackUrl, applis: [1], hitch: 'no head (293)', isLeft: false };
   const polled = judgeSubscriptions([], { ...wanted, pollMs: 600_000 });
@@ -93,7 +93,7 @@ describe('the clock', () => {
     });
   }
 
-  it('that says 1970 is broken also when nobody can be asked', () => {
+  it('that shows 1970 is broken also without a server to compare', () => {
     assert.equal(judgeClock(new Date(0), undefined).mark, 'broken');
     assert.equal(judgeClock(NOW, undefined).mark, 'ok');
   });
@@ -118,7 +118,7 @@ describe('a certificate', () => {
   }
 });
 
-describe('the addresses of a name', () => {
+describe('the addresses of a host name', () => {
   for (const [addresses, mark] of [
     [['203.0.113.7'], 'ok'],
     [['192.168.1.5', '203.0.113.7'], 'ok'],
@@ -148,7 +148,7 @@ describe('the answer to a HEAD', () => {
   });
 
   for (const status of [100, 206, 301, 400, 404, 410, 429, 500, 501, 504, 521, 530, 999]) {
-    it(`of status ${status} is broken, and says what to do`, () => {
+    it(`of status ${status} is broken, and has a fix`, () => {
       const finding = judgeHead({ ...probe, status, isOurs: false, isHere: false }, at);
       assert.equal(finding.mark, 'broken');
       assert.match(finding.text, new RegExp(`${status}`));
@@ -173,7 +173,7 @@ describe('the answer to a HEAD', () => {
 describe('the platform', () => {
   const on = (version: string, architecture = 'arm64') => judgeNode({ version, architecture });
 
-  it('is fine from the version on that package.json asks for', () => {
+  it('is fine from the version in package.json on', () => {
     const manifest: { engines: { node: string } } = JSON.parse(
       readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
     );
@@ -198,7 +198,7 @@ describe('the platform', () => {
 });
 
 describe('a directory', () => {
-  it('whose disk refuses to sync is broken, and nothing is left in it', async () => {
+  it('whose disk rejects a sync is broken, and no file is left in it', async () => {
     await using directory = await temporaryDirectory();
     const failing = {
       ...nodeFiles,
@@ -215,7 +215,7 @@ describe('a directory', () => {
   });
 });
 
-describe('a file beside the logins that was meant as one', () => {
+describe('a file next to the logins with a wrong name', () => {
   const LOGIN = JSON.stringify({ status: 0, body: { userid: 5678, refresh_token: 'abc' } });
   for (const [name, content, remedy] of [
     ['1234.txt', 'abc', /^mv \S+\/1234\.txt \S+\/1234$/],
@@ -224,7 +224,7 @@ describe('a file beside the logins that was meant as one', () => {
     ['Bo', 'abc', /^Rename it to the "userid" of the token response, or remove it\.$/],
     ['99.bak', 'abc', /^User 99 is linked already\. Remove the file if it is not needed\.$/],
   ] as const) {
-    it(`is named at the start and by the doctor: tokens/${name}`, async () => {
+    it(`is reported at the start and by the doctor: tokens/${name}`, async () => {
       await using directory = await temporaryDirectory();
       const tokens = `${directory.path}/tokens`;
       await mkdir(`${tokens}/folder`, { recursive: true, mode: 0o700 });
@@ -242,7 +242,7 @@ describe('a file beside the logins that was meant as one', () => {
     });
   }
 
-  it('is not looked for where the data are in the same directory', async () => {
+  it('is not checked if the data are in the same directory', async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await writeFile(`${path}/measures.jsonl`, '');
@@ -255,8 +255,8 @@ describe('a file beside the logins that was meant as one', () => {
   }
 });
 
-describe('what is looked at when the daemon starts', () => {
-  it('takes less than 20 ms', async () => {
+describe('the checks at the start of the daemon', () => {
+  it('take less than 20 ms', async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { readable } = parseConfig({ CALLBACK_URL: 'https://203.0.113.7/', TOKENS_DIR: path, DATA_DIR: path });
@@ -273,7 +273,7 @@ describe('what is looked at when the daemon starts', () => {
     assert.ok(Math.min(...tookMs) < 20, `${tookMs} ms`);
   });
 
-  it('leaves a directory that is not there to whoever uses it', async () => {
+  it('do not create a missing directory', async () => {
     const { readable } = parseConfig({ TOKENS_DIR: '/nowhere/tokens', DATA_DIR: '/nowhere/data' });
     assert.deepEqual(await examineAtStart(readable), []);
   });

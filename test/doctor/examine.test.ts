@@ -22,7 +22,7 @@ import { startTlsServer } from '../support/tls-server.ts';
 const MINUTE_MS = 60_000;
 const NOBODY = 65_534;
 
-/** Runs the real program on the set-up, with a callback URL on this machine: nothing outside it is asked. */
+/** Runs the real program on the set-up, with a callback URL on this machine, so that no request leaves the machine. */
 async function run(setUp: SetUp, env: Readonly<Record<string, string>> = {}) {
   const args = ['doctor', '--json'];
   const { code, stdout, stderr } = await setUp.home.start({ ...local(setUp), LOG_LEVEL: 'info', ...env }, args).exited;
@@ -37,18 +37,18 @@ function local({ env, port }: SetUp) {
   return { ...env, CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}` };
 }
 
-/** Makes Withings call the callback URL on this machine. */
+/** Makes Withings send notifications to this machine. */
 function subscribeLocally(setUp: SetUp): void {
   setUp.subscriptions = [{ appli: 1, callbackurl: local(setUp).CALLBACK_URL, comment: null }];
 }
 
-/** It shows the right time, and every wait on it is short. */
+/** The clock is correct, and every wait is short. */
 function createQuickClock(): Clock {
   return { ...createFastClock({ speed: 60, startMs: Date.now() }), now: realClock.now };
 }
 
 describe('a good set-up', () => {
-  it('is fine in everything beside a running daemon', async () => {
+  it('is fine in all checks next to a running daemon', async () => {
     await using setUp = await startSetUp();
     await using _daemon = await setUp.home.serve(setUp.env);
     const findings = await setUp.examine();
@@ -77,7 +77,7 @@ describe('a good set-up', () => {
     );
   });
 
-  it('has its callback served by the doctor where no daemon runs, which is the one thing to look at', async () => {
+  it('has its callback served by the doctor without a daemon, which is its one warning', async () => {
     await using setUp = await startSetUp();
     const findings = await setUp.examine();
     assertFinding(findings, 'daemon', 'warning', /weighbridge is not running \(doctor answers/, /weighbridge serve/);
@@ -85,11 +85,11 @@ describe('a good set-up', () => {
     assert.equal(findings.filter(({ mark }) => mark !== 'ok').length, 1);
   });
 
-  for (const beside of ['a running daemon', 'nobody']) {
-    it(`makes the program exit 0, on a sandbox, beside ${beside}, and leaves nothing behind`, async () => {
+  for (const beside of ['a running daemon', 'no daemon']) {
+    it(`makes the program exit 0, on a sandbox, next to ${beside}, and leaves no files`, async () => {
       await using setUp = await startSetUp();
       subscribeLocally(setUp);
-      await using _daemon = beside === 'nobody' ? undefined : await setUp.home.serve(local(setUp));
+      await using _daemon = beside === 'no daemon' ? undefined : await setUp.home.serve(local(setUp));
       const { code, findings, stderr } = await run(setUp);
       assert.deepEqual([code, stderr], [0, ''], JSON.stringify(findings));
       assertFinding(findings, 'callback', 'warning', /address of this computer/, /sandbox/);
@@ -100,7 +100,7 @@ describe('a good set-up', () => {
     });
   }
 
-  it('is not rotated when a running daemon has an access token to share', async () => {
+  it('does not rotate a login if a running daemon shares an access token', async () => {
     await using setUp = await startSetUp();
     await using daemon = await setUp.home.serve(setUp.env);
     await daemon.line(({ event }) => event === 'fetched');
@@ -111,7 +111,7 @@ describe('a good set-up', () => {
 });
 
 describe('settings', () => {
-  it('that are wrong are all named, make the program exit 1, and do not keep it from the rest', async () => {
+  it('that are wrong are all named, exit with 1, and do not prevent the other checks', async () => {
     await using setUp = await startSetUp();
     const { code, findings } = await run(setUp, { PORT: '80a', LOG_LEVEL: 'loud', WITHINGS_CLIENT_SECRT: 'typo' });
     assert.equal(code, 1);
@@ -122,7 +122,7 @@ describe('settings', () => {
     assertFinding(findings, 'daemon', 'warning', /^skipped: needs the settings above$/);
   });
 
-  it('that are missing altogether are named, and what can be looked at is', async () => {
+  it('that are missing are named, and all possible checks still run', async () => {
     await using directory = await temporaryDirectory();
     const { code, stdout } = await runProgram(['doctor', '--json'], {
       cwd: directory.path,
@@ -148,7 +148,7 @@ describe('settings', () => {
 });
 
 describe('Withings', () => {
-  it('does not know the client secret: it says so, blames no login and tries none', async () => {
+  it('rejects the client secret: the doctor reports that, and tries no login', async () => {
     const asked: (string | null)[] = [];
     await using setUp = await startSetUp({ onCall: ({ form }) => void asked.push(form.get('action')) });
     subscribeLocally(setUp);
@@ -163,14 +163,14 @@ describe('Withings', () => {
     );
   });
 
-  it('cannot be reached: that is told apart from a wrong secret', async () => {
+  it('is unreachable, which is distinct from a wrong secret', async () => {
     await using setUp = await startSetUp();
     const findings = await setUp.examine({ env: { WITHINGS_API_URL: 'http://127.0.0.1:9' } });
     assertFinding(findings, 'client', 'broken', /cannot reach 127\.0\.0\.1:9 \(ECONNREFUSED\)/, /network/);
     assertOnlyBroken(findings, 'client');
   });
 
-  it('answers with a web page: that is told apart from both', async () => {
+  it('answers with a web page, which is distinct from both', async () => {
     await using page = await startScriptedServer(http(200, {}, '<html>Maintenance</html>'));
     await using setUp = await startSetUp();
     const findings = await setUp.examine({ env: { WITHINGS_API_URL: page.url.href } });
@@ -193,7 +193,7 @@ describe('the clock', () => {
 });
 
 describe('a directory', () => {
-  it('that is open to others, and files in it, are warnings with the command to type', async () => {
+  it('with access for others, and files in it, are warnings with a command', async () => {
     await using setUp = await startSetUp();
     await chmod(setUp.tokens, 0o775);
     await chmod(join(setUp.tokens, PERSON), 0o644);
@@ -230,7 +230,7 @@ describe('a directory', () => {
     assert.match(stdout, /^✗ tokens +.*\/none is not there, and this user cannot create it\n +→ sudo install -d /m);
   });
 
-  it('of somebody else is not written to by root, and the logins in it are left alone', async (t) => {
+  it('of another user is not written to by root, and its logins stay unchanged', async (t) => {
     if (process.getuid?.() !== 0) return t.skip('giving files away needs root');
     await using setUp = await startSetUp();
     for (const path of [setUp.tokens, join(setUp.tokens, PERSON)]) await chown(path, NOBODY, NOBODY);
@@ -248,7 +248,7 @@ describe('a directory', () => {
     assertFinding(await setUp.examine(), 'data', 'broken', /is a file/, /Move the file away/);
   });
 
-  it('in memory with no room left is both', async (t) => {
+  it('in memory without room is both', async (t) => {
     await using disk = await mountSmallDisk(256);
     if (disk === undefined) return t.skip(NO_MOUNT);
     await using setUp = await startSetUp();
@@ -271,7 +271,7 @@ describe('a directory', () => {
 });
 
 describe('a login', () => {
-  it('that Withings refuses needs a new one, and the program exits 1', async () => {
+  it('that Withings rejects must be linked again, and the program exits 1', async () => {
     await using setUp = await startSetUp();
     setUp.home.sandbox.grants.unlink(PERSON);
     const { code, findings } = await run(setUp, { USER_NAMES: '1234:Anna' });
@@ -280,7 +280,7 @@ describe('a login', () => {
     assertOnlyBroken(findings, 'login');
   });
 
-  it('in a file that holds none is broken, and the others are looked at', async () => {
+  it('in a file without a token is broken, and all others are checked', async () => {
     await using setUp = await startSetUp();
     await writeFile(join(setUp.tokens, '99'), '\n', { mode: 0o600 });
     const findings = await setUp.examine();
@@ -288,7 +288,7 @@ describe('a login', () => {
     assertFinding(findings, 'login', 'ok', /1234: OK, the access token/);
   });
 
-  it('that works although it was refused is a warning', async () => {
+  it('that works although it was rejected is a warning', async () => {
     await using setUp = await startSetUp();
     const people = join(setUp.data, 'people');
     await mkdir(people, { mode: 0o700 });
@@ -297,14 +297,14 @@ describe('a login', () => {
     assertFinding(await setUp.examine(), 'login', 'warning', /rejected the login on 2026-11-20/, /within the hour/);
   });
 
-  it('of no person is a warning', async () => {
+  it('of an unknown person is a warning', async () => {
     await using setUp = await startSetUp();
     await rm(join(setUp.tokens, PERSON));
     assertFinding(await setUp.examine(), 'login', 'warning', /no person is linked/, /weighbridge login/);
   });
 });
 
-it('a login that lacks a scope which APPLIS needs is a warning, and names it', async () => {
+it('a login without a scope that APPLIS needs is a warning that names the scope', async () => {
   await using setUp = await startSetUp();
   const needs = /1234: the login lacks the scope user\.sleepevents, which APPLIS needs/;
   const findings = await setUp.examine({ env: { APPLIS: '1,50,51' } });
@@ -333,7 +333,7 @@ describe('a subscription', () => {
     assertOnlyBroken(findings);
   });
 
-  it('to an old URL of ours is a warning', async () => {
+  it('to an old URL of weighbridge is a warning', async () => {
     await using setUp = await startSetUp();
     const old = {
       appli: 1,
@@ -346,14 +346,14 @@ describe('a subscription', () => {
     assert.doesNotMatch(JSON.stringify(findings), /old-secret/);
   });
 
-  it('that is there twice, or of another program, is fine', async () => {
+  it('that exists twice, or belongs to another program, is fine', async () => {
     await using setUp = await startSetUp();
     setUp.subscriptions = [...setUp.subscriptions, ...setUp.subscriptions, foreign];
     const findings = await setUp.examine();
     assertFinding(findings, 'subscription', 'ok', /also to home\.example\.net\)$/);
   });
 
-  it('list that was asked for a moment ago is asked for again in time', async () => {
+  it('list that was just requested is requested again after the required pause', async () => {
     let refusals = 0;
     await using setUp = await startSetUp({
       fault: ({ form }, answer) => {
@@ -417,7 +417,7 @@ describe('the way in', () => {
     ['private', ['192.168.1.5', 'fd00::5'], /leads to 192\.168\.1\.5, fd00::5/],
     ['this machine’s own', ['127.0.1.1'], /leads to 127\.0\.1\.1/],
   ] as const) {
-    it(`under a name with nothing but addresses that are ${what} is broken`, async () => {
+    it(`under a name with only addresses that are ${what} is broken`, async () => {
       await using setUp = await startSetUp();
       const findings = await setUp.examine({ network: { resolve: async () => addresses } });
       assertFinding(findings, 'dns', 'broken', text, /public address/);
@@ -429,7 +429,7 @@ describe('the way in', () => {
     ['ENOTFOUND', /DNS knows no address of me\.example\.org/],
     ['ETIMEOUT', /DNS does not answer/],
   ] as const) {
-    it(`under a name that cannot be looked up (${code}) is broken`, async () => {
+    it(`under an unresolvable name (${code}) is broken`, async () => {
       await using setUp = await startSetUp();
       const resolve = () => Promise.reject(Object.assign(new Error('no'), { code }));
       const findings = await setUp.examine({ network: { resolve } });
@@ -438,7 +438,7 @@ describe('the way in', () => {
     });
   }
 
-  it('with a certificate that has expired is broken', async () => {
+  it('with an expired certificate is broken', async () => {
     await using setUp = await startSetUp();
     await using tls = await startTlsServer('expired');
     const findings = await setUp.examine({ network: { certificateOf: (url) => tls.look(url, { trusted: true }) } });
@@ -459,7 +459,7 @@ describe('the way in', () => {
     assertFinding(await setUp.examine({ env }), 'certificate', 'broken', /another name/, /CALLBACK_URL/);
   });
 
-  it('where nothing answers is broken', async () => {
+  it('without an answer is broken', async () => {
     await using setUp = await startSetUp();
     const certificateOf = () => Promise.reject(Object.assign(new Error('no'), { code: 'ECONNREFUSED' }));
     const findings = await setUp.examine({ network: { certificateOf } });
@@ -482,7 +482,7 @@ describe('the way in', () => {
     ],
     [http(308, { location: `${CALLBACK_PATH}/` }), /redirected to another path \(308\)/, /slash/],
   ] as const) {
-    it(`where ${text} is broken`, async () => {
+    it(`is broken if ${text}`, async () => {
       await using setUp = await startSetUp();
       await using proxy = await startScriptedServer(answer);
       const probe: typeof probeCallback = (url, prove) =>
@@ -514,8 +514,8 @@ describe('the way in', () => {
   }
 });
 
-describe('what is printed', () => {
-  it('has no secret in it, whatever is wrong, neither for people nor for machines', async () => {
+describe('the output', () => {
+  it('contains no secret, in text and in JSON, whatever is wrong', async () => {
     await using setUp = await startSetUp();
     const secrets = [CLIENT.clientSecret, URL_SECRET, 'hush-password', (await setUp.home.tokenFile(PERSON)).trim()];
     const env = {
@@ -533,7 +533,7 @@ describe('what is printed', () => {
     }
   });
 
-  it('is a mark and a line for each finding, and a line with what to do', async () => {
+  it('is a mark and a line for each finding, and a line with the fix', async () => {
     await using setUp = await startSetUp();
     subscribeLocally(setUp);
     const { code, stdout, stderr } = await setUp.home.start({ ...local(setUp), LOG_LEVEL: 'info' }, ['doctor']).exited;
@@ -545,7 +545,7 @@ describe('what is printed', () => {
     assert.ok(!stdout.includes('\u001b'));
   });
 
-  it('has colours where the terminal wants them', async () => {
+  it('has colours if the terminal supports them', async () => {
     await using directory = await temporaryDirectory();
     const printed: string[] = [];
     const code = await doctor(
@@ -563,7 +563,7 @@ describe('what is printed', () => {
 });
 
 describe('at its start the daemon', () => {
-  it('warns of what can be seen without the network, and once', async () => {
+  it('logs each warning that needs no network once', async () => {
     await using setUp = await startSetUp();
     await writeFile(join(setUp.tokens, 'Anna'), 'a-token\n');
     await using daemon = await setUp.home.serve({
@@ -585,7 +585,7 @@ describe('at its start the daemon', () => {
     assert.match(String(warnings[2]?.['text']), /tokens\/Anna/);
   });
 
-  it('says nothing where all is well', async () => {
+  it('logs nothing if all checks pass', async () => {
     await using setUp = await startSetUp();
     await using daemon = await setUp.home.serve(setUp.env);
     await daemon.line(({ event }) => event === 'fetched');

@@ -33,7 +33,7 @@ const checkAll = (url: string, changes: Partial<MqttConfig> = {}, timeoutMs = 60
     timeoutMs,
   );
 
-/** The only finding. */
+/** Returns the only finding. */
 const check = async (...args: Parameters<typeof checkAll>) => {
   const [finding, ...more] = await checkAll(...args);
   assert.ok(finding);
@@ -42,7 +42,7 @@ const check = async (...args: Parameters<typeof checkAll>) => {
 };
 
 describe('the doctor, asked about the broker', () => {
-  it('is let in, leaves nothing behind, says nothing on other topics, and does not push the daemon out', async () => {
+  it('connects, leaves no topics, publishes nothing else, and does not disconnect the daemon', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     await using daemon = startMqttBench(broker.url, createMqttHome(ANNA));
@@ -65,7 +65,7 @@ describe('the doctor, asked about the broker', () => {
     assert.equal(daemon.log.texts('mqtt_connected').length, 1);
   });
 
-  it('says in words what is wrong with the address', async () => {
+  it('explains a wrong address', async () => {
     const port = await freePort();
     const refused = await check(`mqtt://127.0.0.1:${port}`);
     assert.equal(refused.mark, 'broken');
@@ -73,7 +73,7 @@ describe('the doctor, asked about the broker', () => {
       `${refused.text}; ${refused.remedy}`,
       /cannot be reached \(ECONNREFUSED\); The broker refused the connection/,
     );
-    // As Node says it: who looks a name up in a test leaves the machine.
+    // The error is the one of Node, because a real lookup would leave the machine.
     const unknown = asBrokerTrouble(
       Object.assign(new Error('no'), { code: 'ENOTFOUND' }),
       new URL('mqtt://brokr.local'),
@@ -90,7 +90,7 @@ describe('the doctor, asked about the broker', () => {
     assert.match(`${nothing.mark} ${nothing.text}`, /^broken .* does not answer within 0\.3 s$/);
   });
 
-  it('says in words what is wrong with TLS', async () => {
+  it('explains a TLS failure', async () => {
     await using broker = await startAedes({ tls: true });
     assert.equal((await check(broker.url, { caFile: CA_FILE })).mark, 'ok');
     const stranger = await check(broker.url);
@@ -111,7 +111,7 @@ describe('the doctor, asked about the broker', () => {
     assert.equal((await check(url, { ...login, password: 'right-horse' })).mark, 'ok');
   };
 
-  it('says that the password is wrong', async () => {
+  it('reports a wrong password', async () => {
     await using broker = await startAedes({
       authenticate: (_client, _name, password, done) => {
         if (String(password) === 'right-horse') done(null, true);
@@ -121,7 +121,7 @@ describe('the doctor, asked about the broker', () => {
     await judge(broker.url);
   });
 
-  it('says so with Mosquitto', { skip: MOSQUITTO_IS_MISSING }, async () => {
+  it('reports a wrong password of Mosquitto', { skip: MOSQUITTO_IS_MISSING }, async () => {
     await using broker = await startMosquitto({ users: { weighbridge: 'right-horse' } });
     await judge(broker.url);
   });
@@ -161,18 +161,18 @@ describe('the doctor, asked about the broker', () => {
     ],
   ];
   for (const [name, options, expected] of LIMITS) {
-    it(`sees what a Mosquitto does not take: ${name}`, { skip: MOSQUITTO_IS_MISSING }, async () => {
+    it(`reports what Mosquitto rejects: ${name}`, { skip: MOSQUITTO_IS_MISSING }, async () => {
       await using broker = await startMosquitto(options);
       const findings = await checkAll(broker.url);
       const lines = findings.map(({ mark, text, remedy }) => `${mark} ${text}; ${remedy}`);
       assert.equal(lines.length, expected.length, lines.join('\n'));
       for (const [index, line] of lines.entries()) assert.match(line, expected[index] ?? /^$/);
-      // Who only looks there retains a mark, with QoS 1.
+      // Reading the retained topics needs a retained marker with QoS 1, which such a broker rejects.
       if (!/no (retained|QoS)/.test(name)) assert.deepEqual([...(await retainedOn(broker.url)).keys()], []);
     });
   }
 
-  it('sees that it may not listen to Home Assistant', async () => {
+  it('reports a missing right to subscribe to Home Assistant', async () => {
     await using broker = await startAedes({
       authorizeSubscribe: (_client, subscription, done) =>
         done(null, subscription.topic.endsWith('/status') ? null : subscription),
@@ -184,7 +184,7 @@ describe('the doctor, asked about the broker', () => {
     );
   });
 
-  it('sees a broker of MQTT 3.1.1 that refuses by closing, and goes on with the next message', async () => {
+  it('reports a broker of MQTT 3.1.1 that rejects by closing, and continues with the next message', async () => {
     await using broker = await startAedes({
       authorizePublish: (_client, { topic }, done) => done(topic.endsWith('/config') ? new Error('forbidden') : null),
     });
@@ -195,7 +195,7 @@ describe('the doctor, asked about the broker', () => {
     );
   });
 
-  it('ends in its time where nothing is acknowledged, and leaves nothing behind then either', async () => {
+  it('ends in time without an acknowledgement, and leaves no topics then either', async () => {
     let isFrozen = true;
     await using broker = await startAedes({
       authorizePublish: (_client, _packet, done) => {
@@ -208,7 +208,7 @@ describe('the doctor, asked about the broker', () => {
     assert.equal((await retainedOn(broker.url)).has('weighbridge/doctor'), false);
   });
 
-  it('looks at it among the rest, where there is one', async () => {
+  it('checks the broker with everything else, if there is one', async () => {
     await using setUp = await startSetUp();
     const port = await freePort();
     assertFinding(

@@ -8,7 +8,7 @@ import { createRecordingLog } from '../support/recording-log.ts';
 const CLIENT = ok('client', 'Withings accepts the client');
 const CALLBACK = broken('callback', 'the callback URL leads elsewhere', 'Start the tunnel.');
 
-/** Shows what each look finds, the last one again and again. */
+/** Returns the findings of each check, and repeats the last ones. */
 function watch(...looks: readonly (readonly Finding[])[]) {
   const [clock, log, stop] = [createFakeClock(), createRecordingLog(), new AbortController()];
   let count = 0;
@@ -21,14 +21,14 @@ function watch(...looks: readonly (readonly Finding[])[]) {
 }
 
 describe('the way to Withings and back, for a person without a terminal', () => {
-  it('is looked at once where everything is fine', async () => {
+  it('is checked once if all checks pass', async () => {
     const { ended, findings, log, count } = watch([CLIENT]);
     await ended;
     assert.deepEqual([findings(), count()], [[], 1]);
     assert.deepEqual(log.entries, [{ level: 'info', event: 'doctor', text: CLIENT.text, check: 'client' }]);
   });
 
-  it('is looked at every ten minutes until everything is fine, and each finding is logged once', async () => {
+  it('is checked every ten minutes until all checks pass, and each finding is logged once', async () => {
     const { ended, findings, clock, log, count } = watch([CLIENT, CALLBACK], [CLIENT, CALLBACK], [CLIENT]);
     await clock.advance(0);
     assert.deepEqual(findings(), [CALLBACK]);

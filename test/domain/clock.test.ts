@@ -19,17 +19,17 @@ describe('the time of a reading', () => {
       assert.equal(formatTime(new Date(instant), zone), text));
   }
 
-  test('tells the two hours apart that are both 02:30 when summer time ends', () => {
+  test('distinguishes both times of 02:30 at the end of summer time', () => {
     assert.equal(formatTime(new Date('2026-10-25T00:30:00Z'), 'Europe/Vienna'), '2026-10-25T02:30:00+02:00');
     assert.equal(formatTime(new Date('2026-10-25T01:30:00Z'), 'Europe/Vienna'), '2026-10-25T02:30:00+01:00');
   });
 
-  test('leaves milliseconds away without rounding up', () => {
+  test('drops milliseconds without rounding up', () => {
     assert.equal(formatTime(new Date('2026-11-03T05:58:20.999Z'), 'UTC'), '2026-11-03T05:58:20+00:00');
     assert.equal(formatTime(new Date(-1), 'UTC'), '1969-12-31T23:59:59+00:00');
   });
 
-  test('is in the zone of this machine where that is asked for, summer and winter', () => {
+  test('is in the zone of this machine on request, in summer and winter', () => {
     const { TZ } = process.env;
     try {
       for (const zone of ['Europe/Vienna', 'America/St_Johns', 'Asia/Kathmandu', 'UTC']) {
@@ -45,12 +45,12 @@ describe('the time of a reading', () => {
   });
 
   for (const zone of ['Mars/Olympus_Mons', '', 'not a zone']) {
-    test(`is in UTC where the zone "${zone}" is not known`, () => {
+    test(`is in UTC if the zone "${zone}" is unknown`, () => {
       assert.equal(formatTime(new Date('2026-11-03T05:58:20Z'), zone), '2026-11-03T05:58:20+00:00');
     });
   }
 
-  test('takes one formatter of Intl for each zone, and keeps a limited number of them', (t) => {
+  test('uses one Intl formatter for each zone, and keeps a limited number of them', (t) => {
     const made = t.mock.method(Intl, 'DateTimeFormat').mock;
     const formatInZone = (zone: string) => formatTime(new Date('2026-11-03T05:58:20Z'), zone);
     for (let each = 0; each < 1000; each += 1) formatInZone('Pacific/Apia');
@@ -60,7 +60,7 @@ describe('the time of a reading', () => {
     assert.equal(made.callCount(), 1002, 'the first one was given up');
   });
 
-  test('is read back as the same second, whatever the zone, the season and the year', () => {
+  test('is read back as the same second for any zone, season and year', () => {
     const zones = ['Europe/Vienna', 'America/St_Johns', 'Australia/Lord_Howe', 'Asia/Kathmandu', undefined];
     const instants = [
       '1970-01-01T00:00:00Z',
@@ -82,9 +82,9 @@ describe('the time of a reading', () => {
 
 describe('a clock that cannot be right', () => {
   for (const time of ['1970-01-01T00:00:12Z', '2025-12-31T23:59:59.999Z', 'never']) {
-    test(`says ${time}`, () => assert.equal(isPlausible(new Date(time)), false));
+    test(`shows ${time}`, () => assert.equal(isPlausible(new Date(time)), false));
   }
   for (const time of ['2026-01-01T00:00:00Z', '2026-11-20T06:00:00Z', '2040-01-01T00:00:00Z']) {
-    test(`does not say ${time}`, () => assert.equal(isPlausible(new Date(time)), true));
+    test(`does not show ${time}`, () => assert.equal(isPlausible(new Date(time)), true));
   }
 });

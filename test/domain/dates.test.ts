@@ -7,7 +7,7 @@ describe('seconds since 1970', () => {
     test(`are a time, as a ${typeof value}`, () =>
       assert.deepEqual(parseSeconds(value), new Date('2026-11-03T05:58:20Z')));
 
-  test('may be those of 1970 and of 2100', () => {
+  test('can be from 1970 to 2100', () => {
     assert.deepEqual(parseSeconds(0), new Date(0));
     assert.deepEqual(parseSeconds('4102444800'), new Date('2100-01-01T00:00:00Z'));
   });
@@ -17,7 +17,7 @@ describe('seconds since 1970', () => {
 });
 
 describe('a time', () => {
-  test('has its offset', () => {
+  test('has an offset', () => {
     assert.deepEqual(parseTime('2026-11-03T06:58:20+01:00'), new Date('2026-11-03T05:58:20Z'));
   });
 

@@ -15,7 +15,7 @@ import { ANNA, BO } from '../support/people.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const NOON = new Date(2026, 2, 20, 12);
-/** A weight a day, the newest at noon. */
+/** One weight per day, the newest at noon. */
 const daily = (count: number, value: (daysAgo: number) => number): TimedValue[] =>
   Array.from({ length: count }, (_, at) => {
     const daysAgo = count - 1 - at;
@@ -23,8 +23,8 @@ const daily = (count: number, value: (daysAgo: number) => number): TimedValue[] 
   });
 const KG = { height: undefined, goal: undefined, unit: 'kg' } as const;
 
-describe('what is derived', () => {
-  it('is the body mass index, the trend, its change in a week, and what is left to the goal', () => {
+describe('derived values', () => {
+  it('are the body mass index, the trend, its weekly change, and the distance to the goal', () => {
     const weights = daily(40, (daysAgo) => 81.25 + daysAgo * 0.05);
     assert.deepEqual(derivedFields(derive(weights, { height: 1.8, goal: 78, unit: 'kg' })), {
       bmi: 25.1,
@@ -35,12 +35,12 @@ describe('what is derived', () => {
     });
   });
 
-  it('is nothing without a weight, whatever else is known', () => {
+  it('are missing without a weight', () => {
     assert.deepEqual(derive([], { height: 1.8, goal: 78, unit: 'kg' }), NOTHING_DERIVED);
     assert.deepEqual(derivedValues(NOTHING_DERIVED), new Map());
   });
 
-  it('lacks what nothing is known of', () => {
+  it('are missing only if their inputs are missing', () => {
     const { bmi, trend, perWeek, goal, toGoal } = derive(
       daily(2, () => 80),
       KG,
@@ -48,7 +48,7 @@ describe('what is derived', () => {
     assert.deepEqual([bmi, trend, perWeek, goal, toGoal], Array(5).fill(undefined));
   });
 
-  it('is dated as the newest weight', () => {
+  it('have the date of the newest weight', () => {
     const values = derivedValues(
       derive(
         daily(10, () => 80),
@@ -59,7 +59,7 @@ describe('what is derived', () => {
     for (const { takenAt } of values.values()) assert.deepEqual(takenAt, NOON);
   });
 
-  it('counts the goal from the weight as it is shown', () => {
+  it('include a distance to the goal from the displayed weight', () => {
     const toGoal = (weight: number, unit: 'kg' | 'lb') =>
       derive(
         daily(1, () => weight),
@@ -67,12 +67,12 @@ describe('what is derived', () => {
       ).toGoal;
     assert.equal(toGoal(81.254, 'kg'), -3.25);
     assert.equal(toGoal(77.9, 'kg'), 0.1);
-    // 179.1 lb to 172.0 lb.
+    // The change is from 179.1 lb to 172.0 lb.
     assert.equal(toGoal(81.25, 'lb'), -3.221);
     assert.ok(Object.is(toGoal(78.001, 'kg'), 0), 'no minus zero');
   });
 
-  it('leaves out a weight that is dated far ahead, as the page does', () => {
+  it('ignore a weight that is dated far ahead, as the page does', () => {
     const weights = [...daily(10, () => 80), { takenMs: new Date(2100, 0, 1).getTime(), value: 99 }];
     const histories = historiesOf(new Map([[ANNA, { weight: weights }]]));
     const now = () => new Date(NOON.getTime() + 60_000);
@@ -97,14 +97,14 @@ describe('the body mass index', () => {
     assert.equal(valuesOf(ANNA, 'weight').length, 3);
   });
 
-  it('is none without a height, nor of a person without a weight', () => {
+  it('is missing without a height or a weight', () => {
     assert.equal(withBmi(histories, undefined), histories);
     assert.deepEqual(withBmi(histories, 2).quantitiesOf(BO), []);
   });
 });
 
-describe('a weight as exact as the household reads it', () => {
-  it('has so many decimals, or is the nearest tenth of a pound', () => {
+describe('the precision of a weight', () => {
+  it('follows the unit of the household, or is the nearest tenth of a pound', () => {
     assert.deepEqual(
       [81.255, 81.25, -0.001].map((each) => roundWeight(each, 'kg')),
       [81.26, 81.25, 0],

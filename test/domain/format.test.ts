@@ -20,14 +20,14 @@ describe('a weight', () => {
     test(`of ${kilograms} kg reads ${text}`, () => assert.equal(formatWeight(kilograms, unit), text));
   }
 
-  test('just under a whole stone never reads 14 pounds', () => {
+  test('just under a whole stone never shows 14 pounds', () => {
     assert.equal(formatWeight(76.2, 'st'), '12 st 0.0 lb');
     for (let grams = 0; grams < 200_000; grams += 1) {
       assert.doesNotMatch(formatWeight(grams / 1000, 'st'), /14\.\d lb/);
     }
   });
 
-  test('in grams is rounded like on paper, whatever its binary form', () => {
+  test('in grams is rounded in decimal, whatever its binary form', () => {
     assert.deepEqual(
       [74.215, 72.345, 81.255].map((kilograms) => formatWeight(kilograms, 'kg')),
       ['74.22 kg', '72.35 kg', '81.26 kg'],

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { lazily } from '../../src/domain/lazily.ts';
 
-test('what is loaded on demand is loaded once, and again where it has failed', async () => {
+test('a module on demand is loaded once, and again after a failure', async () => {
   let loads = 0;
   const load = lazily(async () => {
     loads += 1;

@@ -18,7 +18,7 @@ describe('a value', () => {
     test(`of ${value} and ${exponent} is ${real}`, () => assert.equal(decimal(value, exponent), real));
   }
 
-  test('has never more digits than the device has sent', () => {
+  test('never has more digits than the device sent', () => {
     for (let tens = 0; tens <= 20_000; tens += 1) {
       const text = String(decimal(tens, -2));
       const digits = `${Math.floor(tens / 100)}.${String(tens % 100).padStart(2, '0')}`;
@@ -47,7 +47,7 @@ describe('the name of a measure', () => {
     });
   }
 
-  test('is the right one where other programs are known to be wrong', () => {
+  test('is correct where other programs are known to be wrong', () => {
     const keys = [9, 10, 54, 71, 73, 76, 155].map((type) => measureKey({ type, position: undefined }));
     assert.deepEqual(keys, [
       'diastolic_bp',
@@ -60,7 +60,7 @@ describe('the name of a measure', () => {
     ]);
   });
 
-  test('belongs to one type only, and cannot be taken for an unknown type or a position', () => {
+  test('belongs to one type only, and differs from unknown types and positions', () => {
     const keys = Object.values(MEASURE_TYPES).map(({ key }) => key);
     assert.equal(new Set(keys).size, keys.length);
     for (const key of keys) {
@@ -69,7 +69,7 @@ describe('the name of a measure', () => {
     }
   });
 
-  test('is read back as quantity, unit and part of the body, left and right as Withings numbers them', () => {
+  test('is parsed into quantity, unit and body part, left and right as Withings numbers them', () => {
     assert.deepEqual(readMeasureKey('weight'), { name: 'weight', unit: 'kg', part: undefined });
     const leg = { name: 'segment_muscle_mass', unit: 'kg', part: 'left leg' };
     assert.deepEqual(readMeasureKey('segment_muscle_mass_10'), leg);

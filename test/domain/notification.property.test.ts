@@ -9,7 +9,7 @@ const LATEST_SECONDS = 4_102_444_800;
 const WEIGH_IN = { userid: '27182818', appli: '1', startdate: '1793685500', enddate: '1793685501' };
 const names = fc.oneof(text, fc.constantFrom('userid', 'appli', 'startdate', 'enddate', 'date', 'action', 'deviceid'));
 
-/** Whatever it is, the answer is either a word fit for a log or a notification in its one canonical form. */
+/** Asserts that the result is a reason fit for a log, or a notification in its canonical form. */
 function judge(fields: Readonly<Record<string, unknown>>): void {
   const result = parseNotification(fields);
   if ('malformed' in result) {
@@ -27,21 +27,21 @@ function judge(fields: Readonly<Record<string, unknown>>): void {
   assert.ok(window.end.getTime() <= LATEST_SECONDS * 1000);
 }
 
-test('whatever fields a stranger sends, they are refused in one line or read as a whole', () => {
+test('any fields are rejected in one line or accepted as a whole', () => {
   check(fc.property(fc.dictionary(names, anything), judge));
 });
 
-test('a notification with anything in place of its fields is refused in one line or read as a whole', () => {
+test('a notification with any values in its fields is rejected in one line or accepted', () => {
   check(fc.property(altered(WEIGH_IN), judge));
 });
 
-test('whatever bytes come as a form, they are refused in one line or read as a whole', () => {
+test('any bytes as a form are rejected in one line or accepted as a whole', () => {
   const pair = fc.tuple(names, fc.oneof(text, fc.constantFrom(...Object.values(WEIGH_IN))));
   const wellFormed = fc.array(pair).map((pairs) => new URLSearchParams(pairs).toString());
   check(fc.property(fc.oneof(wellFormed, text), (body) => judge(parseForm(body))));
 });
 
-test('what Withings says is read to the letter, whatever else it says', () => {
+test('the fields of Withings are read exactly, whatever else the form contains', () => {
   const seconds = fc.integer({ min: 0, max: LATEST_SECONDS });
   const notification = fc.record({
     userid: fc.bigInt({ min: 0n, max: 10n ** 20n - 1n }).map(String),

@@ -6,7 +6,7 @@ function parseForm(body: string) {
   return parseNotification(Object.fromEntries(new URLSearchParams(body)));
 }
 
-/** What is a notification, and nothing else. */
+/** The fields of a notification only. */
 function parse(body: string) {
   const result = parseForm(body);
   return 'malformed' in result ? assert.fail(result.malformed) : result;
@@ -17,8 +17,8 @@ function complaint(fields: Readonly<Record<string, unknown>>): string {
   return 'malformed' in result ? result.malformed : assert.fail(`accepted ${JSON.stringify(fields)}`);
 }
 
-describe('what Withings posts', () => {
-  test('for a weigh-in says whose and when', () => {
+describe('a notification of Withings', () => {
+  test('for a weigh-in names the person and the window', () => {
     assert.deepEqual(parseForm('userid=27182818&appli=1&startdate=1793685500&enddate=1793685501'), {
       userId: '27182818',
       appli: 1,
@@ -29,7 +29,7 @@ describe('what Withings posts', () => {
     });
   });
 
-  test('for a bed says when, and which', () => {
+  test('for a bed names the time and the bed', () => {
     const { at, deviceId } = parse('userid=27182818&appli=50&date=1793685500&deviceid=DEV-BED%0D%0A');
     assert.deepEqual([at, deviceId], [new Date('2026-11-03T05:58:20Z'), 'DEV-BED']);
     const hash = 'a1b2c3d4'.repeat(5);
@@ -44,8 +44,8 @@ describe('what Withings posts', () => {
     ['for a bed, with seconds for a date', 'userid=27182818&appli=50&date=1793685500&deviceid=DEV-BED'],
     ['without any date', 'userid=27182818&appli=55'],
     ['with the secret of the URL among the fields', 'userid=27182818&appli=1&k=SECRET'],
-    ['with fields nobody has heard of', 'userid=27182818&appli=1&colour=green&n[]=1'],
-    ['of a category nobody has heard of', 'userid=27182818&appli=777'],
+    ['with unknown fields', 'userid=27182818&appli=1&colour=green&n[]=1'],
+    ['of an unknown category', 'userid=27182818&appli=777'],
     ['with a window of one moment', 'userid=27182818&appli=1&startdate=1793685500&enddate=1793685500'],
     ['from the day that every fourth year has', 'userid=27182818&appli=16&date=2028-02-29'],
   ];
@@ -53,7 +53,7 @@ describe('what Withings posts', () => {
     test(`${what} is accepted`, () => assert.ok(!('malformed' in parseForm(body)), body));
   }
 
-  test('about a profile says what has happened to it', () => {
+  test('about a profile names the change', () => {
     const result = parseForm('userid=27182818&appli=46&action=unlink');
     assert.deepEqual(result, {
       userId: '27182818',
@@ -66,7 +66,7 @@ describe('what Withings posts', () => {
   });
 });
 
-describe('a notification without a usable window asks for everything since the cursor', () => {
+describe('a notification without a valid window requests everything since the cursor', () => {
   const fine = { userid: '27182818', appli: '1', startdate: '1793685500', enddate: '1793685501' };
   const table: readonly Readonly<Record<string, string | undefined>>[] = [
     { startdate: undefined },
@@ -102,7 +102,7 @@ describe('a notification without a usable window asks for everything since the c
   }
 
   for (const form of ['userid=27182818&appli=46%0D%0A', 'appli=46&userid=27182818\n', 'userid=27182818&appli=46\r\n']) {
-    test(`though it ends with a line end: ${JSON.stringify(form)}`, () => {
+    test(`even with a line end: ${JSON.stringify(form)}`, () => {
       const expected = {
         userId: '27182818',
         appli: 46,
@@ -115,7 +115,7 @@ describe('a notification without a usable window asks for everything since the c
     });
   }
 
-  test('and a line end is no part of what happened to a profile', () => {
+  test('and a line end does not belong to the change of the profile', () => {
     assert.deepEqual(parseForm('userid=27182818&appli=46&action=update%0D%0A'), {
       userId: '27182818',
       appli: 46,
@@ -127,7 +127,7 @@ describe('a notification without a usable window asks for everything since the c
   });
 });
 
-describe('what anybody else posts', () => {
+describe('a POST of a stranger', () => {
   const fine = { userid: '27182818', appli: '1', startdate: '1793685500', enddate: '1793685501' };
   const table: readonly (readonly [change: Readonly<Record<string, unknown>>, named: RegExp])[] = [
     [{ userid: undefined }, /userid/],
@@ -146,17 +146,17 @@ describe('what anybody else posts', () => {
     [{ appli: ['1', '4'] }, /appli/],
   ];
   for (const [change, named] of table) {
-    test(`is refused with ${JSON.stringify(change)}, and the field is named`, () => {
+    test(`is rejected with ${JSON.stringify(change)}, and the reason names the field`, () => {
       const fields = Object.entries({ ...fine, ...change }).filter(([, value]) => value !== undefined);
       assert.match(complaint(Object.fromEntries(fields)), named);
     });
   }
 
-  test('is refused with a field given twice, even one that nobody reads', () => {
+  test('is rejected with a repeated field, even an unused one', () => {
     assert.match(complaint({ ...fine, colour: ['green', 'blue'] }), /colour/);
   });
 
-  test('cannot write its own line, or a long one, into the log', () => {
+  test('cannot add a line of its own or a long line to the log', () => {
     const name = `x\n{"event":"stopped"}\u001b[2J\u2028${'y'.repeat(1000)}`;
     const { action } = { action: undefined, ...parseNotification({ ...fine, action: name }) };
     for (const text of [complaint({ ...fine, [name]: ['1', '2'] }), action ?? assert.fail()]) {
@@ -164,7 +164,7 @@ describe('what anybody else posts', () => {
     }
   });
 
-  test('is never repeated in the complaint, for it may hold the secret of the URL', () => {
+  test('is never repeated in the reason, because it may contain the secret of the URL', () => {
     const secret = 'correct-horse-battery-staple';
     for (const name of ['userid', 'appli']) {
       assert.ok(!complaint({ ...fine, [name]: secret }).includes(secret), name);
@@ -173,7 +173,7 @@ describe('what anybody else posts', () => {
   });
 });
 
-test('the categories whose data getmeas returns are those with measures, and no other', () => {
+test('getmeas returns data of the categories with measures, and of no other', () => {
   const fetched = Array.from({ length: 101 }, (_, appli) => appli).filter((appli) => MEASURE_APPLIS.has(appli));
   assert.deepEqual(fetched, [1, 2, 4, 58, 62]);
 });

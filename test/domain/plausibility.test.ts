@@ -8,7 +8,7 @@ const DAY_MS = 24 * 3_600_000;
 const NOW = new Date('2026-11-26T07:00:00Z');
 const RULES = { jumpShare: 0.2 };
 
-/** A journal of weights that count and weights that are held: days ago and kilograms. */
+/** Creates a journal of counted and held weights from days ago and kilograms. */
 function neighbours(
   weights: readonly (readonly [number, number])[],
   held: readonly (readonly [number, number])[] = [],
@@ -81,20 +81,20 @@ describe('a weight counts', () => {
     });
   }
 
-  test('without HOLD_JUMPS, however far it jumps', () => {
+  test('without HOLD_JUMPS, after a jump of any size', () => {
     assert.equal(
       assess(weighing(116), { neighbours: USUAL, rules: { jumpShare: undefined }, now: NOW }).held,
       undefined,
     );
   });
 
-  test('if it is not a weight', () => {
+  test('if the measure is not a weight', () => {
     const pressure = { ...READING, takenAt: NOW, measures: { systolic_bp: 121 } };
     assert.equal(assess(pressure, { neighbours: USUAL, rules: RULES, now: NOW }).held, undefined);
   });
 });
 
-test('a second weight like the first within a week releases both', () => {
+test('a similar second weight within a week releases both', () => {
   const around = neighbours(
     [[10, 81.2]],
     [
@@ -118,7 +118,7 @@ for (const [what, around] of [
   });
 }
 
-test('what Withings marks as ambiguous is not assessed', () => {
+test('a group that Withings marks as ambiguous is not assessed', () => {
   const reading = weighing(116, { attribution: 1, ambiguous: true });
   assert.equal(assess(reading, { neighbours: USUAL, rules: RULES, now: NOW }).held, undefined);
 });

@@ -15,24 +15,24 @@ describe('the delay before a retry', () => {
     assert.deepEqual(delays(0), [7_500, 15_000, 30_000, HOUR_MS / 2]);
   });
 
-  test('is the one that the trouble names, where it does', () => {
+  test('is the delay in the trouble, if there is one', () => {
     assert.equal(retryDelayMs(trouble('throttled', 42), 9, 0), 42);
     assert.equal(retryDelayMs(trouble('retry', 42), 9, 0), 42);
   });
 
-  test('is a minute after a throttled call that names none', () => {
+  test('is a minute after a throttled request without a delay', () => {
     assert.equal(retryDelayMs(trouble('throttled'), 9, 0), 60_000);
   });
 
   for (const recovery of ['login', 'unlinked', 'settings', 'defect'] as const) {
-    test(`is an hour at Withings where waiting does not repair it (${recovery}), and a back-off elsewhere`, () => {
+    test(`is an hour for Withings if waiting does not help (${recovery}), and a back-off elsewhere`, () => {
       assert.equal(retryDelayMs(trouble(recovery), 1, 0), HOUR_MS);
       assert.equal(retryDelayMs(trouble(recovery), 3, 1, { firstMs: 1_000, longestMs: 60_000 }), 4_000);
     });
   }
 });
 
-/** Work that fails with each of these in turn, and then is done. */
+/** Returns work that fails with each of these errors in turn, and then succeeds. */
 function start(failures: readonly unknown[], options: Partial<RetryOptions> = {}) {
   const clock = createFakeClock();
   const stop = new AbortController();
@@ -49,7 +49,7 @@ function start(failures: readonly unknown[], options: Partial<RetryOptions> = {}
 }
 
 describe('a retry', () => {
-  test('follows every trouble that passes, and counts no failure where the wait is known', async () => {
+  test('follows every temporary trouble, and counts no failure with a known delay', async () => {
     const failures = [trouble('retry'), trouble('throttled', 1_000), trouble('retry')];
     const { clock, done, triesMs } = start(failures);
     await clock.advance(HOUR_MS);
@@ -68,7 +68,7 @@ describe('a retry', () => {
     });
   }
 
-  test('is not made more often than there may be, and the last failure is thrown', async () => {
+  test('is not made more often than allowed, and the last failure is thrown', async () => {
     const last = trouble('retry', 1);
     const { clock, done, triesMs } = start([trouble('retry', 1), trouble('retry', 1), last, trouble('retry')], {
       most: 2,
@@ -78,7 +78,7 @@ describe('a retry', () => {
     assert.equal(triesMs.length, 3);
   });
 
-  test('while a person waits follows a throttled call alone, three times', async () => {
+  test('for a waiting person follows only a throttled request, three times', async () => {
     const { clock, done, triesMs } = start(Array(9).fill(trouble('throttled', 12_000)), WHILE_WAITED_FOR);
     await clock.advance(HOUR_MS);
     await assert.rejects(done, /no/);
@@ -86,7 +86,7 @@ describe('a retry', () => {
     await assert.rejects(start([trouble('retry')], WHILE_WAITED_FOR).done, /no/);
   });
 
-  test('is announced with its wait, which may be refused', async () => {
+  test('is reported with its delay, which can be rejected', async () => {
     const waits: number[] = [];
     const { clock, done } = start([trouble('retry'), trouble('retry')], {
       onWait(_trouble, waitMs) {
@@ -99,7 +99,7 @@ describe('a retry', () => {
     assert.deepEqual(waits, [15_000, 30_000]);
   });
 
-  test('ends when the signal aborts, in the middle of a wait, with its reason', async () => {
+  test('ends on an abort during a wait, with the reason of the signal', async () => {
     const { clock, stop, done, triesMs } = start([trouble('retry')]);
     await clock.advance(1_000);
     stop.abort(new Error('stop'));

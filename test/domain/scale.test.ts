@@ -9,7 +9,7 @@ const scale = (changes: Partial<Scale> = {}): Scale => {
   return { ...about, ...changes };
 };
 
-test('a scale of two people is one, as the newest answer to any of them describes it', () => {
+test('a scale of two people is one scale, with the newest description', () => {
   const [old, young] = [scale({ battery: 'low' }), scale({ seenAt: at('07') })];
   for (const [annas, bos] of [
     [old, young],
@@ -27,7 +27,7 @@ test('a scale of two people is one, as the newest answer to any of them describe
   }
 });
 
-test('a low battery is told once for everyone who uses the scale', () => {
+test('a low battery is reported once for all users of the scale', () => {
   const low = scale({ battery: 'low', model: undefined });
   const people = [ANNA, BO].map((userId) => ({ userId, scales: [low] }));
   assert.deepEqual(

@@ -17,11 +17,11 @@ describe('the mask', () => {
     });
   }
 
-  it('hides each of many, and a longer one whole that begins with a shorter one', () => {
+  it('hides each of many secrets, and all of a longer one with the same start', () => {
     assert.equal(createMask(['ab', 'abcd', '', 'x.y'])('ab abcd x.y xzy'), '*** *** *** xzy');
   });
 
-  it('takes no secret for a pattern, and may get half a character', () => {
+  it('does not use a secret as a pattern, and accepts half a character', () => {
     for (const secret of ['a.*b', '$&', '(', '[x', '\\', '\ud800', 'ü|x', 'a-b', '^'])
       assert.equal(createMask([secret])(`<${secret}>`), '<***>', secret);
   });
@@ -31,7 +31,7 @@ describe('the mask', () => {
 
 const url = (rest: string) => new URL(`https://me.example.org${rest}`);
 
-describe('of a callback URL', () => {
+describe('the secret of a callback URL', () => {
   for (const rest of [
     '/withingsWebhook/9f2c41d0',
     '/weight/9f2c41d07ab3',
@@ -41,7 +41,7 @@ describe('of a callback URL', () => {
     '/blue-horse-hut',
     '/kdhwyqpzmvbncrtxlsgj',
   ]) {
-    it(`what is long and more than a word is secret: ${rest}`, () => {
+    it(`is any long part that is not a word: ${rest}`, () => {
       const all = secretsOfUrl(url(rest));
       assert.ok(all.includes(rest));
       assert.equal(secretParts(url(rest)).length, 1);
@@ -58,13 +58,13 @@ describe('of a callback URL', () => {
     '/WITHINGS/Hook',
     '/hook?on=yes',
   ]) {
-    it(`words are no secret, and stay in what people read: ${rest}`, () => {
+    it(`does not include words, which stay readable: ${rest}`, () => {
       assert.deepEqual(secretParts(url(rest)), []);
       assert.deepEqual(secretsOfUrl(url(rest)), []);
     });
   }
 
-  it('what is short is hidden with all that stands around it, and not alone', () => {
+  it('is hidden with its surroundings if it is short', () => {
     assert.deepEqual(secretsOfUrl(url('/withingsWebhook/9f2c41d')), ['/withingsWebhook/9f2c41d']);
     assert.deepEqual(secretParts(url('/withingsWebhook/9f2c41d')), []);
   });

@@ -15,7 +15,7 @@ const close = (actual: number | undefined, expected: number, within: number) =>
   assert.ok(Math.abs((actual ?? Number.NaN) - expected) <= within, `${actual} is not ${expected} ± ${within}`);
 
 describe('the trend', () => {
-  it('is the weight where that does not change', () => {
+  it('equals a constant weight', () => {
     const points = days(30, () => 81.3);
     for (const { value, spread } of trendAt(points, moments(points))) {
       close(value, 81.3, 1e-9);
@@ -23,14 +23,14 @@ describe('the trend', () => {
     }
   });
 
-  it('does not lag behind a steady loss, except a little where it ends', () => {
+  it('does not lag behind a steady loss, except a little at its end', () => {
     const points = days(120, (day) => 90 - day * 0.05);
     const trend = trendAt(points, moments(points));
     close(trend[60]?.value, 87, 0.001);
     close(trend.at(-1)?.value, 90 - 119 * 0.05, 0.12);
   });
 
-  it('smooths ups and downs away, and says how far they go', () => {
+  it('smooths variations and measures their size', () => {
     const random = createRandom(5);
     const points = days(200, () => 80 + (random() + random() + random() - 1.5));
     for (const { value, spread } of trendAt(points, moments(points)).slice(20, -20)) {
@@ -39,25 +39,25 @@ describe('the trend', () => {
     }
   });
 
-  it('is the point itself where there is only one, and does not say how far days lie from it', () => {
+  it('is the only point, without a spread', () => {
     assert.deepEqual(trendAt([{ atMs: 5, value: 81.25 }], [5]), [
       { atMs: 5, value: 81.25, spread: undefined, slope: undefined },
     ]);
   });
 
-  it('does not tilt wildly where there are two', () => {
+  it('stays flat with only two points', () => {
     const points = days(2, (day) => 80 + day);
     for (const { value } of trendAt(points, moments(points))) assert.ok(value > 80 && value < 81, String(value));
   });
 
-  it('knows nothing of what is three weeks away', () => {
+  it('ignores days three weeks away', () => {
     const points = [...days(5, () => 70), { atMs: 27 * DAY_MS, value: 90 }];
     close(trendAt(points, [0])[0]?.value, 70, 1e-9);
     close(trendAt(points, [27 * DAY_MS])[0]?.value, 90, 1e-9);
     assert.deepEqual(trendAt(points, [100 * DAY_MS]), []);
   });
 
-  it('is bent by days before the span, but begins with it', () => {
+  it('includes days before the span, but starts with it', () => {
     const values = days(60, (day) => (day < 30 ? 90 : 80)).map(({ atMs, value }) => ({ takenMs: atMs, value }));
     const { points, trend } = courseOf(values, { fromMs: 30 * DAY_MS, toMs: 60 * DAY_MS }, 400);
     assert.equal(points.length, 30);
@@ -65,14 +65,14 @@ describe('the trend', () => {
     assert.ok((trend[0]?.value ?? 0) > 82);
   });
 
-  it('is told from a moment to the newest day: a steady rise in full, but for the end that is held back', () => {
+  it('changes from a moment to the newest day by a full steady rise, except the damped end', () => {
     const rising = days(60, (day) => 80 + day / 10).map(({ atMs, value }) => ({ takenMs: atMs, value }));
     const newestMs = rising.at(-1)?.takenMs ?? 0;
     const change = trendChange(rising, newestMs - 30 * DAY_MS) ?? 0;
     assert.ok(change > 2.7 && change <= 3, String(change));
   });
 
-  it('has not changed from where it is unknown: without a weigh-in within a week, without enough of them, or ahead', () => {
+  it('has no change without a weigh-in within a week, without enough weigh-ins, or ahead', () => {
     const away = days(60, () => 80)
       .filter((_, day) => day < 10 || day > 35)
       .map(({ atMs, value }) => ({ takenMs: atMs, value }));
@@ -84,7 +84,7 @@ describe('the trend', () => {
     assert.equal(trendChange([], 0), undefined);
   });
 
-  it('fades in its last five days, which the next weigh-ins still move', () => {
+  it('fades in its last five days, which the next weigh-ins still change', () => {
     const values = days(60, () => 80).map(({ atMs, value }) => ({ takenMs: atMs, value }));
     const course = courseOf(values, { fromMs: 0, toMs: 60 * DAY_MS }, 400);
     const quantity = quantityOf('weight', 'kg');
@@ -94,7 +94,7 @@ describe('the trend', () => {
     assert.ok(paths.tail.startsWith(`M${paths.trend.split(' ').slice(-2).join(' ')} `), 'begins where the line ends');
   });
 
-  it('has a gap where three weeks are missing, in the line and in the band', () => {
+  it('has a gap of three missing weeks, in the line and in the band', () => {
     const values = days(60, () => 80)
       .filter((_, day) => day < 10 || day > 35)
       .map(({ atMs, value }) => ({ takenMs: atMs, value }));
@@ -106,7 +106,7 @@ describe('the trend', () => {
     assert.equal(paths.dots.match(/M/g)?.length, course.points.length);
   });
 
-  it('has no gap where a holiday was, however coarse the points are', () => {
+  it('has no gap for a holiday, however coarse the points are', () => {
     const now = 400 * DAY_MS;
     const away = (from: number, to: number) =>
       Array.from({ length: 365 }, (_, day) => ({ takenMs: now - (365 - day) * DAY_MS, value: 20 })).filter(
@@ -126,30 +126,30 @@ describe('the trend', () => {
 
 describe('the trend now', () => {
   const NOON = new Date(2026, 2, 20, 12).getTime();
-  /** A weight at noon on each of these days before the newest one. */
+  /** Returns a weight at noon on each of these days before the newest one. */
   const weights = (daysAgo: readonly number[], value: (day: number) => number) =>
     daysAgo.toSorted((one, other) => other - one).map((day) => ({ takenMs: NOON - day * DAY_MS, value: value(day) }));
   const everyDay = Array.from({ length: 60 }, (_, day) => day);
 
-  it('says how much a steady loss is a week, to the gram', () => {
+  it('measures a steady weekly loss exactly to the gram', () => {
     const found = trendNow(weights(everyDay, (day) => 80 + day * 0.05));
     close(found?.perWeek, -0.35, 1e-9);
     close(found?.value, 80, 0.12);
   });
 
-  it('is known with three days, from a Monday to the Sunday after it', () => {
+  it('exists with three days, from a Monday to the next Sunday', () => {
     assert.notEqual(trendNow(weights([0, 3, 6], () => 80)), undefined);
     assert.notEqual(trendNow(weights([0, 7, 14], () => 80)), undefined);
   });
 
-  it('is not known with fewer days, nor with days of half a week, nor after three weeks without any', () => {
+  it('is missing with fewer days, with days of half a week, and after three weeks without any', () => {
     for (const days of [[], [0], [0, 7], [0, 1, 2, 3, 4, 5], [0, 25, 26, 27, 28]])
       assert.equal(trendNow(weights(days, () => 80)), undefined, days.join());
     const often = [0, 0.001, 0.002, 0.003, 7];
     assert.equal(trendNow(weights(often, () => 80)), undefined, 'many weigh-ins of two days');
   });
 
-  it('is the last point of each chart that draws days, to the last digit', () => {
+  it('equals the last point of each daily chart in all digits', () => {
     const random = createRandom(3);
     const values = weights(
       [...everyDay, 0.1, 3.2].filter(() => random() < 0.7),

@@ -20,7 +20,7 @@ const SINCE = new Date(Date.now() - 5 * 365 * DAY).toISOString().slice(0, '2026-
 const BACKFILL = ['backfill', PERSON, '--since', SINCE];
 const TEXT = { LOG_FORMAT: 'text', LOG_LEVEL: 'info', USER_NAMES: `${PERSON}:Anna` };
 
-/** A home with so many groups of five years, the last two days ago. Some 60 calls fetch 5,000 of them. */
+/** Creates a home with so many groups of five years, the last two days ago. Some 60 requests fetch 5,000 of them. */
 async function homeWithHistory(count: number, options: Parameters<typeof startHome>[0] = {}) {
   const groups = history(count, new Date(`${SINCE}T00:00:01Z`), new Date(Date.now() - 2 * DAY));
   const home = await startHome({ pageSize: 100, ...options });
@@ -32,7 +32,7 @@ async function homeWithHistory(count: number, options: Parameters<typeof startHo
 const isBackfill = ({ form }: Call) => form.has('startdate');
 const backfillFiles = (home: Home) => readdir(join(home.directory, 'data/backfill'));
 
-/** Kills the program when a file of `directory` has changed so many times, as its name tells; says whether it came to that. */
+/** Kills the program after so many changes of a file in `directory`. Returns false if the program ends earlier. */
 async function killAtChange(program: Program, directory: string, name: string, count: number): Promise<boolean> {
   let changes = 0;
   const watcher = watch(directory, (_type, changed) => {
@@ -43,8 +43,8 @@ async function killAtChange(program: Program, directory: string, name: string, c
   return program.child.signalCode === 'SIGKILL';
 }
 
-describe('a backfill of 5,000 groups beside a running daemon', () => {
-  test('is complete, without a double and without a word from the daemon, however often it was killed', async (t) => {
+describe('a backfill of 5,000 groups next to a running daemon', () => {
+  test('is complete without duplicates and without daemon output, however often it was killed', async (t) => {
     const rules = watchCalls();
     const issued = new Set<string>();
     const statuses = new Set<unknown>();
@@ -70,7 +70,7 @@ describe('a backfill of 5,000 groups beside a running daemon', () => {
     const [fresh] = home.sandbox.store(PERSON, { kilograms: 81.25, date: Math.floor((Date.now() - HOUR) / 1000) });
     assert.ok(fresh !== undefined);
 
-    /** One life, which ends when the call with this number has arrived, or has been answered. */
+    /** Runs the program until the request with this number arrived, or was answered. */
     const killAtCall = async (program: Program, count: number, ifAnswered: boolean) => {
       let calls = 0;
       onBackfillCall = (isAnswered) => {
@@ -126,7 +126,7 @@ describe('a backfill of 5,000 groups beside a running daemon', () => {
 });
 
 describe('the button of the page', () => {
-  test('does the same in the daemon, alone, and goes on where the daemon was killed', async () => {
+  test('starts one backfill in the daemon, which continues after a kill', async () => {
     let [calls, hang] = [0, () => undefined as unknown];
     const hanging = new Promise<void>((resolve) => {
       hang = resolve;
@@ -187,7 +187,7 @@ describe('the button of the page', () => {
     );
   });
 
-  test('says on the page that the command is running', async () => {
+  test('reports on the page that the command is running', async () => {
     const { home: opened } = await homeWithHistory(10);
     await using home = opened;
     await mkdir(join(home.directory, 'data/backfill'), { recursive: true });
@@ -204,7 +204,7 @@ describe('the button of the page', () => {
 });
 
 describe('backfill', () => {
-  test('says what it has done, and the second time that nothing was new', async () => {
+  test('reports its result, and reports no new groups the second time', async () => {
     const { home: opened, groups } = await homeWithHistory(100);
     await using home = opened;
     const first = await home.start(TEXT, BACKFILL).exited;
@@ -218,7 +218,7 @@ describe('backfill', () => {
   });
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    test(`stops at ${signal} with 1, says that the same command goes on, and it does`, async () => {
+    test(`stops at ${signal} with 1, and the same command continues as reported`, async () => {
       let [calls, stop] = [0, () => undefined as unknown];
       const { home: opened, groups } = await homeWithHistory(1_000, {
         onCall: (call) => {
@@ -241,7 +241,7 @@ describe('backfill', () => {
     });
   }
 
-  test('exits 1 with what to do about it when the login is refused, and leaves the token file alone', async () => {
+  test('exits 1 with a hint if the login is rejected, and leaves the token file unchanged', async () => {
     const { home: opened } = await homeWithHistory(10);
     await using home = opened;
     await writeFile(join(home.directory, 'tokens', PERSON), 'dead-token\n');
@@ -255,7 +255,7 @@ describe('backfill', () => {
     assert.equal(await home.tokenFile(PERSON), 'dead-token\n');
   });
 
-  test('exits 1 when the client secret is wrong, in those words', async () => {
+  test('exits 1 and names the wrong client secret', async () => {
     const { home: opened } = await homeWithHistory(10);
     await using home = opened;
     const { code, stderr } = await home.start({ ...TEXT, WITHINGS_CLIENT_SECRET: 'wrong-secret' }, BACKFILL).exited;
@@ -264,7 +264,7 @@ describe('backfill', () => {
     assert.doesNotMatch(stderr, /wrong-secret/);
   });
 
-  test('exits 1 for somebody who is not linked, and names those who are', async () => {
+  test('exits 1 for a person who is not linked, and names all linked people', async () => {
     const { home: opened } = await homeWithHistory(1);
     await using home = opened;
     const { code, stdout, stderr } = await home.start(TEXT, ['backfill', '9999']).exited;
@@ -288,7 +288,7 @@ describe('backfill', () => {
     ['1234', '--until', '2008-12-31'],
     ['1234', '--since', '2026-01-02', '--until', '2026-01-01'],
   ]) {
-    test(`exits 2 when it is asked wrongly: backfill ${args.join(' ')}`, async () => {
+    test(`exits 2 after wrong arguments: backfill ${args.join(' ')}`, async () => {
       await using directory = await temporaryDirectory();
       const { code, stdout, stderr } = await runProgram(['backfill', ...args], { cwd: directory.path });
       assert.deepEqual([code, stdout], [2, '']);

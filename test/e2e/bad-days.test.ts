@@ -14,7 +14,7 @@ const SPEED = 60;
 const HOUR_MS = 3_600_000;
 const PEOPLE = ['1234'];
 
-/** A home whose time passes fast; `start` says what is wrong with the daemon's own clock. */
+/** Starts a home with fast time. `start` takes the error of the daemon's own clock. */
 async function startFastHome(options: HomeOptions = {}) {
   const clock = createFastClock({ speed: SPEED, startMs: Date.now() });
   const home = await startHome({ clock, script: CHILD, ...options });
@@ -33,7 +33,7 @@ async function startFastHome(options: HomeOptions = {}) {
 const isWeight = (kilograms: number) => (line: { readonly event: string; readonly weight?: unknown }) =>
   line.event === 'reading' && line.weight === kilograms;
 
-/** What must hold at the end of every bad day. */
+/** Asserts the state that every bad day must end with. */
 async function assertAllWell(home: Home, programs: readonly Program[]): Promise<void> {
   const journal = await home.journal();
   assertJournal(home.sandbox, PEOPLE, journal);
@@ -47,7 +47,7 @@ describe('a disk', { concurrency: true }, () => {
     ['that is full', 'fill', 'makeRoom'],
     ['that has become read-only', 'lock', 'unlock'],
   ] as const) {
-    test(`${how}: nothing is told that is not kept, and it goes on when the disk does`, async (t) => {
+    test(`${how}: only stored readings are announced, and the daemon recovers with the disk`, async (t) => {
       await using disk = await mountSmallDisk(2048);
       if (disk === undefined) return t.skip(NO_MOUNT);
       const place = { path: disk.path, [Symbol.asyncDispose]: async () => undefined };
@@ -77,7 +77,7 @@ describe('a clock', { concurrency: true }, () => {
     ['a year ahead', 365 * 24 * HOUR_MS],
     ['five months behind', -150 * 24 * HOUR_MS],
   ] as const) {
-    test(`${how} loses nothing, nor does setting it right`, async () => {
+    test(`${how} loses no data, nor does its correction`, async () => {
       await using bench = await startFastHome();
       bench.step(80);
       {
@@ -99,7 +99,7 @@ describe('a clock', { concurrency: true }, () => {
     ['a year ahead', 365 * 24 * HOUR_MS],
     ['a year back', -365 * 24 * HOUR_MS],
   ] as const) {
-    test(`that jumps ${how} while it runs loses nothing, nor does setting it right`, async () => {
+    test(`that jumps ${how} at run time loses no data, nor does its correction`, async () => {
       await using bench = await startFastHome();
       bench.step(80);
       {
@@ -107,7 +107,7 @@ describe('a clock', { concurrency: true }, () => {
         await daemon.line(isWeight(80));
         daemon.child.kill('SIGUSR2');
         bench.step(81);
-        // So far back, the time may be one that cannot be.
+        // A time so far back may be invalid.
         await Promise.race([daemon.line(isWeight(81)), daemon.line(({ code }) => code === 'clock_wrong')]);
       }
       bench.step(82);
@@ -117,7 +117,7 @@ describe('a clock', { concurrency: true }, () => {
     });
   }
 
-  test('in 1970 goes on by itself as soon as it is set right', async () => {
+  test('in 1970 delays the daemon, which continues automatically after the correction', async () => {
     await using bench = await startFastHome();
     bench.step(80);
     const startedAt = Date.now();
@@ -128,7 +128,7 @@ describe('a clock', { concurrency: true }, () => {
     await assertAllWell(bench.home, [daemon]);
   });
 
-  test('in 1970 asks for nothing and says so; when it is right, everything is there', async () => {
+  test('in 1970 prevents requests and is logged, and the daemon catches up after the correction', async () => {
     await using bench = await startFastHome();
     bench.step(80);
     {
@@ -144,8 +144,8 @@ describe('a clock', { concurrency: true }, () => {
   });
 });
 
-describe('several on one directory', { concurrency: true }, () => {
-  test('two daemons journal and tell each weigh-in once, and both logins work', async () => {
+describe('several processes on one directory', { concurrency: true }, () => {
+  test('two daemons store and announce each weigh-in once, and both logins work', async () => {
     await using bench = await startFastHome();
     await using one = bench.start();
     await using other = bench.start();
@@ -155,7 +155,7 @@ describe('several on one directory', { concurrency: true }, () => {
     await assertAllWell(bench.home, [one, other]);
   });
 
-  test('commands that rotate beside a daemon, five at once, cost no login', async () => {
+  test('five commands that rotate next to a daemon lose no login', async () => {
     await using bench = await startFastHome();
     await using daemon = bench.start();
     await daemon.line(({ event }) => event === 'fetched');
@@ -168,7 +168,7 @@ describe('several on one directory', { concurrency: true }, () => {
 });
 
 describe('a start', { concurrency: true }, () => {
-  test('without a network answers, waits, and catches up when there is one', async () => {
+  test('without a network answers, waits, and catches up with a network', async () => {
     const network = { isUp: false };
     await using bench = await startFastHome({ fault: () => (network.isUp ? undefined : 'cut') });
     bench.step(81);
@@ -186,7 +186,7 @@ describe('a start', { concurrency: true }, () => {
     ['a stale lock', 'tokens/.1234.lock', 'pid 1, before the power cut', undefined],
     ['a half-written token', 'tokens/.1234.tmp', 'half', undefined],
   ] as const) {
-    test(`with ${what} goes on, and says so where something was given up`, async () => {
+    test(`with ${what} continues, and reports any loss`, async () => {
       await using bench = await startFastHome();
       bench.step(80);
       {
@@ -210,7 +210,7 @@ describe('a start', { concurrency: true }, () => {
     ['half a JSON for a token', '{"status":0,"body":{"refresh_tok'],
     ['zeros for a token, as a power cut leaves them', '\0\0\0\0\0\0\0\0'],
   ] as const) {
-    test(`with ${what} says whose login is gone, and leaves the file as it is`, async () => {
+    test(`with ${what} reports whose login is missing, and leaves the file unchanged`, async () => {
       await using bench = await startFastHome();
       await writeFile(join(bench.home.directory, 'tokens/77'), text);
       bench.step(81);
@@ -224,7 +224,7 @@ describe('a start', { concurrency: true }, () => {
     });
   }
 
-  test('after Withings refused the login brings everything once somebody has linked again', async () => {
+  test('after a rejected login fetches everything once the person links again', async () => {
     const state: { fault: HomeOptions['fault'] } = { fault: API_FAULTS['status 503, invalid refresh token'] };
     await using bench = await startFastHome({ fault: (call, answer) => state.fault?.(call, answer) });
     bench.step(81);

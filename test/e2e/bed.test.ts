@@ -10,7 +10,7 @@ const nowSeconds = () => Math.floor(Date.now() / 1000);
 const CONFIG = 'homeassistant/device/weighbridge_1234/config';
 const IN_BED = 'weighbridge/1234/in_bed';
 
-test('who is in bed goes from the notification to Mosquitto, and comes back after every loss', {
+test('the bed state reaches Mosquitto from the notification, and returns after every loss', {
   skip: MOSQUITTO_IS_MISSING,
 }, async () => {
   await using home = await startHome();
@@ -37,16 +37,16 @@ test('who is in bed goes from the notification to Mosquitto, and comes back afte
     assert.deepEqual([JSON.parse(payload).event_type, JSON.parse(payload).name], ['in_bed', 'Anna']);
     assert.deepEqual(listener.on(IN_BED), [JSON.stringify({ in_bed: true, since: since(start - 60) })]);
 
-    // Forged: without the secret, and about a stranger.
+    // The notifications are forged: one lacks the secret, and one names a stranger.
     const wrong = new URL(daemon.url.replace(/[^/]*$/, 'guess'));
     const body = new URLSearchParams({ userid: '1234', appli: '51', date: `${start}` });
     assert.equal((await fetch(wrong, { method: 'POST', body })).status, 404);
     assert.equal(await bed(51, start, 999), 200);
-    // Late, replayed, and an older one.
+    // The events are late, repeated, and older.
     for (const date of [start - 3_600, start + 3_600]) assert.equal(await bed(51, date), 200);
     for (let each = 0; each < 5; each += 1) assert.equal(await bed(50, start - 60), 200);
     assert.equal(await bed(51, start - 120), 200);
-    // A flood.
+    // A flood of events follows.
     for (let each = 0; each < 60; each += 1) assert.equal(await bed(50 + (each % 2), start - 180 - each), 200);
     await daemon.line(({ event, text }) => event === 'bed_refused' && /more than 20/.test(`${text}`));
     await listener.caughtUp();
@@ -73,7 +73,7 @@ test('who is in bed goes from the notification to Mosquitto, and comes back afte
   const { in_bed } = JSON.parse(kept.get(CONFIG) ?? '').components;
   assert.deepEqual([in_bed.device_class, in_bed.state_topic], ['occupancy', IN_BED]);
 
-  // And while weighbridge runs.
+  // The broker also loses everything while weighbridge runs.
   for (const topic of kept.keys()) await listener.publish(topic, '', true);
   await broker.stop();
   await broker.start();

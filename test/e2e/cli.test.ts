@@ -31,7 +31,7 @@ const COMMANDS = [
 ];
 const NOBODY = 65_534;
 
-/** What `serve` needs to start in a directory of its own, and to stay on this machine. */
+/** The settings that `serve` needs to start in a directory of its own, and to stay on this machine. */
 const SERVABLE = {
   WITHINGS_CLIENT_ID: 'my-id',
   WITHINGS_CLIENT_SECRET: 'hush-client-secret',
@@ -62,7 +62,7 @@ describe('help', () => {
   ];
 
   for (const args of asks) {
-    it(`comes on standard output, without loading a web server or a client: weighbridge ${args.join(' ')}`, async () => {
+    it(`is printed on standard output without loading a server or a client: weighbridge ${args.join(' ')}`, async () => {
       await using directory = await temporaryDirectory();
       const { env, loaded } = spyOnModules(directory.path);
       const { code, stdout, stderr } = await runProgram(args, { cwd: directory.path, env, script: COMPILED });
@@ -83,7 +83,7 @@ describe('help', () => {
   });
 });
 
-/** Lets Node write down which modules the program has loaded when it ends. */
+/** Makes Node write a list of the loaded modules at the end of the program. */
 function spyOnModules(directory: string) {
   const coverage = join(directory, 'coverage');
   return {
@@ -105,7 +105,7 @@ describe('wrong usage', () => {
     [['doctor', '1234'], 'doctor'],
     [['import', 'one', 'two'], 'import'],
   ] as const) {
-    it(`exits 2 and says what is wrong: weighbridge ${args.join(' ')}`, async () => {
+    it(`exits 2 and reports the fault: weighbridge ${args.join(' ')}`, async () => {
       const { code, stdout, stderr } = await run(args, SERVABLE);
       assert.deepEqual([code, stdout], [2, '']);
       assert.ok(stderr.includes(word), stderr);
@@ -126,7 +126,7 @@ for (const [typed, meant] of [
   });
 }
 
-/** What was wrong in the words of the command line: each line as it is printed. */
+/** These messages were once unclear. Each line stands as it is printed. */
 for (const [args, settings, expected] of [
   [
     ['serv'],
@@ -154,7 +154,7 @@ for (const [args, settings, expected] of [
     'error: CALLBACK_URL: expected a URL that starts with https://, got "me.example.org/***"\n       e.g. CALLBACK_URL=https://me.example.org/withingsWebhook/9f2c\n',
   ],
 ] as const) {
-  it(`is answered in plain words: weighbridge ${args.join(' ')}`, async () => {
+  it(`is explained in plain words: weighbridge ${args.join(' ')}`, async () => {
     const { code, stderr } = await run(args, settings);
     assert.notEqual(code, 0);
     if (typeof expected === 'string') assert.ok(stderr.startsWith(expected), stderr);
@@ -162,7 +162,7 @@ for (const [args, settings, expected] of [
   });
 }
 
-it('an example of a setting that is missing can be copied as it stands', async () => {
+it('the example for a missing setting can be copied unchanged', async () => {
   const { stderr } = await run(['serve']);
   for (const [name, example] of stderr.matchAll(/^ +e\.g\. (\w+)=(.*)$/gm)) assert.match(`${name}=${example}`, /=\S+$/);
   assert.match(stderr, /^ {7}e\.g\. WITHINGS_CLIENT_ID=1a2b3c4d5e6f$/m);
@@ -170,7 +170,7 @@ it('an example of a setting that is missing can be copied as it stands', async (
 
 describe('the configuration', () => {
   for (const args of [[], ['serve']]) {
-    it(`exits 78 when there is none, and says where to get it: weighbridge ${args.join(' ')}`, async () => {
+    it(`exits 78 if it is missing, with the source of the settings: weighbridge ${args.join(' ')}`, async () => {
       const { code, stdout, stderr } = await run(args);
       assert.deepEqual([code, stdout], [78, '']);
       for (const word of ['WITHINGS_CLIENT_ID', 'WITHINGS_CLIENT_SECRET', 'https://developer.withings.com']) {
@@ -180,7 +180,7 @@ describe('the configuration', () => {
     });
   }
 
-  it('exits 78 when it is wrong, names every problem and masks secrets', async () => {
+  it('exits 78 if it is invalid, names every problem and masks secrets', async () => {
     const { code, stdout, stderr } = await run(['serve'], {
       ...SERVABLE,
       PORT: '80a',
@@ -195,7 +195,7 @@ describe('the configuration', () => {
     assert.doesNotMatch(stderr, /hush/);
   });
 
-  it('is read from .env in the working directory, and the environment wins', async () => {
+  it('is read from .env in the working directory, and the environment takes precedence', async () => {
     await using directory = await temporaryDirectory();
     await writeFile(join(directory.path, '.env'), 'TOKENS_DIR=from-file\nLOG_LEVEL=loud\n');
     const cwd = directory.path;
@@ -209,7 +209,7 @@ describe('the configuration', () => {
 });
 
 describe('serve', () => {
-  it('exits 1 with one line that names the port when it is taken', async () => {
+  it('exits 1 with one line that names the port if the port is taken', async () => {
     await using server = await openServer();
     const { code, stdout, stderr } = await run(['serve'], { ...SERVABLE, PORT: String(server.port) });
     assert.equal(code, 1);
@@ -219,7 +219,7 @@ describe('serve', () => {
   });
 
   for (const setting of ['TOKENS_DIR', 'DATA_DIR']) {
-    it(`exits 1 with one line that names the directory when ${setting} cannot be written`, async () => {
+    it(`exits 1 with one line that names the directory if ${setting} is not writable`, async () => {
       await using directory = await temporaryDirectory();
       const cwd = directory.path;
       const locked = join(cwd, 'locked');
@@ -237,7 +237,7 @@ describe('serve', () => {
     });
   }
 
-  it('announces the port it has bound, and exits 0 quickly on SIGTERM', async () => {
+  it('logs its port, and exits 0 quickly on SIGTERM', async () => {
     await using server = await serve();
     const { public: address } = await server.listening();
     assert.ok(isAddress(address) && address.port > 0, JSON.stringify(address));
@@ -257,7 +257,7 @@ describe('serve', () => {
     assert.doesNotMatch(server.program.output(), /hush/);
   });
 
-  it('never prints a path that is a secret as a whole', async () => {
+  it('never prints a path that is entirely secret', async () => {
     await using server = await serve({ CALLBACK_URL: '', WEBHOOK_PATH: '/hush-path-secret' });
     await server.listening();
     await stops(server.program, 'SIGTERM');
@@ -265,7 +265,7 @@ describe('serve', () => {
     assert.doesNotMatch(server.program.output(), /hush/);
   });
 
-  it('is ended at once by a second signal while the first waits for a login that is being rotated', async () => {
+  it('ends at once on a second signal while the first waits for a rotation', async () => {
     await using withings = await openServer();
     await using server = await serve({ WITHINGS_API_URL: `http://127.0.0.1:${withings.port}` });
     await mkdir(join(server.cwd, 'tokens'), { recursive: true });
@@ -298,7 +298,7 @@ async function serve(env: Readonly<Record<string, string>> = {}) {
   };
 }
 
-/** Sends the signal and returns the exit code; fails when the end is long in coming. */
+/** Sends the signal and returns the exit code. Fails if the program ends late. */
 async function stops({ child, exited }: Program, signal: NodeJS.Signals, limitMs = 4_000): Promise<number | null> {
   const mostMs = patient(limitMs);
   const since = performance.now();
@@ -313,7 +313,7 @@ function isAddress(value: unknown): value is { readonly host: string; readonly p
   return typeof value === 'object' && value !== null && 'port' in value && typeof value.port === 'number';
 }
 
-/** A server that takes requests and never answers one. */
+/** Opens a server that accepts requests and never answers. */
 async function openServer() {
   const server = createServer();
   const asked = once(server, 'request');
@@ -336,7 +336,7 @@ async function mode(path: string): Promise<string> {
   return ((await stat(path)).mode & 0o777).toString(8);
 }
 
-/** What Withings' token call answers: whole, with the id as a number, or flat as the OAuth fields. */
+/** Answers of Withings' token request: whole, with the id as a number, or flat as the OAuth fields. */
 const LOGIN = { userid: '1234', access_token: 'at', refresh_token: 'rt-of-1234', expires_in: 10_800 };
 const ANSWERS: Readonly<Record<string, string>> = {
   'the whole answer': JSON.stringify({ status: 0, body: LOGIN }),
@@ -348,7 +348,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
   'what curl -i prints of two answers': `HTTP/1.1 100 Continue\n\n${withHeaders(JSON.stringify(LOGIN))}`,
 };
 
-/** After the headers of a real answer, one of which holds an object. */
+/** Returns the headers of a real answer before the JSON. One of the headers contains an object. */
 function withHeaders(json: string): string {
   return fixture('import-headers.txt').replace(/\n\{.*$/s, `\n${json}\n`);
 }
@@ -372,7 +372,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 describe('import', () => {
   for (const [what, json] of Object.entries(ANSWERS)) {
-    it(`stores the login of ${what}, from a file and from standard input, for the owner alone`, async () => {
+    it(`stores the login of ${what} in a private file, from a file and from standard input`, async () => {
       for (const way of ['file', 'input']) {
         await using directory = await temporaryDirectory();
         const cwd = directory.path;
@@ -389,7 +389,7 @@ describe('import', () => {
     });
   }
 
-  it('replaces the login of the same person and touches nobody else', async () => {
+  it('replaces the login of the same person and no other', async () => {
     await using directory = await temporaryDirectory();
     const cwd = directory.path;
     await mkdir(join(cwd, 'tokens'));
@@ -402,7 +402,7 @@ describe('import', () => {
   });
 
   for (const [what, input] of Object.entries(REFUSED)) {
-    it(`exits 1, says why and stores nothing when it gets ${what}`, async () => {
+    it(`exits 1, reports the reason and stores nothing if it gets ${what}`, async () => {
       await using directory = await temporaryDirectory();
       const cwd = directory.path;
       await mkdir(join(cwd, 'tokens'));
@@ -417,14 +417,14 @@ describe('import', () => {
     });
   }
 
-  it('repeats what Withings said, and what to do about it', async () => {
+  it('repeats the error of Withings with a hint', async () => {
     await using directory = await temporaryDirectory();
     const input = REFUSED['an error answer'] ?? '';
     const { stderr } = await runProgram(['import'], { cwd: directory.path, input });
     assert.match(stderr, /503.*invalid code.*30 seconds/);
   });
 
-  it('says the words of an error that has no status', async () => {
+  it('prints the text of an error without a status', async () => {
     const { code, stderr } = await run(['import', fixturePath('import-error.json')]);
     assert.equal(code, 1);
     assert.match(
@@ -441,7 +441,7 @@ describe('import', () => {
     assert.equal(await readFile(join(cwd, 'tokens/1234'), 'utf8'), 'c3d4\n');
   });
 
-  it('exits 1 with one line when the file is not there', async () => {
+  it('exits 1 with one line if the file is missing', async () => {
     const { code, stderr } = await run(['import', 'missing.json']);
     assert.equal(code, 1);
     assert.match(stderr, /^error: .*missing\.json.*\n$/);
@@ -475,7 +475,7 @@ describe('demo', () => {
     assert.equal(weights.length, 1);
   });
 
-  it('shows the page on the port of --port; its link stands last and alone', async () => {
+  it('shows the page on the port of --port, and prints its link last on a line of its own', async () => {
     await using directory = await temporaryDirectory();
     const cwd = directory.path;
     const port = await freePort();
@@ -489,7 +489,7 @@ describe('demo', () => {
     assert.equal(await stops(program, 'SIGTERM'), 0);
   });
 
-  it('says that the port of --port is taken', async () => {
+  it('reports that the port of --port is taken', async () => {
     await using directory = await temporaryDirectory();
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -501,7 +501,7 @@ describe('demo', () => {
     assert.match(stderr, /error: .*EADDRINUSE.*Choose another port with --port/);
   });
 
-  it('minds no settings', async () => {
+  it('ignores all settings', async () => {
     await using directory = await temporaryDirectory();
     const env = { PORT: '80a', LOG_LEVEL: 'error', TOKENS_DIR: '/nonsense', WITHINGS_API_URL: 'nonsense' };
     const { code, stdout } = await runDemo(['--once'], directory.path, env);
@@ -520,7 +520,7 @@ describe('demo', () => {
     });
   }
 
-  it('exits 0 and leaves nothing behind when it is stopped while it starts', async () => {
+  it('exits 0 and leaves nothing behind after a stop during its start', async () => {
     await using directory = await temporaryDirectory();
     const cwd = directory.path;
     await using program = startProgram(['demo', '--json'], { cwd, env: { TMPDIR: cwd } });
@@ -530,7 +530,7 @@ describe('demo', () => {
   });
 });
 
-/** Everything it writes must go to the one directory it is given. */
+/** The demo may write only to the given directory. */
 async function runDemo(args: readonly string[], directory: string, env: Readonly<Record<string, string>> = {}) {
   return await runProgram(['demo', ...args], { cwd: directory, env: { ...env, TMPDIR: directory } });
 }

@@ -12,7 +12,7 @@ const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
 const isRefresh = ({ form }: Call) => form.get('action') === 'requesttoken';
 const isGetMeas = ({ form }: Call) => form.get('action') === 'getmeas';
 
-test('from a token put there by echo and a form POST to the weight in the log', async () => {
+test('a weight is logged after a token from echo and a form POST', async () => {
   const calls: (string | null)[] = [];
   await using home = await startHome({ onCall: ({ form }) => calls.push(form.get('action')) });
   const first = await home.link('1234');
@@ -41,7 +41,7 @@ test('from a token put there by echo and a form POST to the weight in the log', 
   assert.deepEqual(calls.slice(before), ['getmeas']);
 });
 
-test('the answer does not wait for Withings: it is there while Withings says nothing at all', async () => {
+test('the answer to a notification does not wait for a silent Withings', async () => {
   await using home = await startHome({ fault: () => 'hang' });
   await home.link('1234');
   await using daemon = await home.serve();
@@ -55,7 +55,7 @@ function weigh(sandbox: Awaited<ReturnType<typeof startHome>>['sandbox'], kilogr
   return { date, groups: sandbox.store('1234', { kilograms, date }) };
 }
 
-test('the log line of the contract', async () => {
+test('the log line is the line of the contract', async () => {
   await using home = await startHome();
   await home.link('1234');
   weigh(home.sandbox, 80.85, secondsAgo(4000));
@@ -65,7 +65,7 @@ test('the log line of the contract', async () => {
   assert.match(String(line['text']), /^Anna \(1234\): 81\.25 kg \(\+0\.40\), measured \S+, Body\+$/);
 });
 
-test('a burst of ten thousand notifications is answered with 200 throughout, fetched three times at most, announced once', async () => {
+test('a burst of ten thousand notifications gets 200, three fetches at most and one announcement', async () => {
   let fetches = 0;
   await using home = await startHome({ onCall: (call) => void (isGetMeas(call) && fetches++) });
   await home.link('1234');
@@ -81,7 +81,7 @@ test('a burst of ten thousand notifications is answered with 200 throughout, fet
   assert.equal(daemon.lines.filter(({ event, level }) => event === 'reading' && level === 'info').length, 1);
 });
 
-test('somebody whose token is put there while the daemon runs is known at the next notification', async () => {
+test('a token that is stored at run time counts at the next notification', async () => {
   await using home = await startHome();
   await using daemon = await home.serve();
   await home.link('1234');
@@ -90,7 +90,7 @@ test('somebody whose token is put there while the daemon runs is known at the ne
   await daemon.reading(groups[0]?.grpid ?? 0);
 });
 
-test('what happened while it was off is there after the start, without a notification', async () => {
+test('the start fetches weigh-ins of the downtime without a notification', async () => {
   await using home = await startHome();
   await home.link('1234');
   {
@@ -120,9 +120,9 @@ const PASSING_FAULTS: Readonly<Record<string, Fault>> = {
   'status 522': { text: '{"status":522,"body":{},"error":"timeout"}' },
 };
 
-describe('a passing fault at Withings', { concurrency: true }, () => {
+describe('a temporary failure at Withings', { concurrency: true }, () => {
   for (const [name, fault] of Object.entries(PASSING_FAULTS)) {
-    test(`${name}: notifications get their 200, and the weigh-in arrives once it is over`, async () => {
+    test(`${name}: notifications get 200, and the weigh-in arrives after the failure`, async () => {
       const state = { broken: false };
       await using home = await startHome({
         fault: (call, answer) => (state.broken && isGetMeas(call) && answer === undefined ? fault : undefined),
@@ -143,7 +143,7 @@ describe('a passing fault at Withings', { concurrency: true }, () => {
   }
 });
 
-test('an access token that has expired costs one refresh and one replay', async () => {
+test('an expired access token costs one refresh and one repeated request', async () => {
   const calls: (string | null)[] = [];
   await using home = await startHome({ onCall: ({ form }) => calls.push(form.get('action')) });
   await home.link('1234');
@@ -158,7 +158,7 @@ test('an access token that has expired costs one refresh and one replay', async 
   assert.deepEqual(calls.slice(before).filter((action) => action === 'requesttoken').length, 1);
 });
 
-test('a refused refresh token leaves its file as it is and says that the person must log in', async () => {
+test('a rejected refresh token leaves its file, and the log reports that the person must link again', async () => {
   await using home = await startHome();
   await writeFile(join(home.directory, 'tokens/1234'), 'dead-token\n');
   await using daemon = await home.serve();
@@ -170,7 +170,7 @@ test('a refused refresh token leaves its file as it is and says that the person 
   assert.equal(await home.tokenFile('1234'), 'dead-token\n');
 });
 
-test('a wrong client secret is said in those words and not blamed on the login', async () => {
+test('a wrong client secret is reported as such, and the login is not blamed', async () => {
   await using home = await startHome();
   await home.link('1234');
   await using daemon = await home.serve({ WITHINGS_CLIENT_SECRET: 'not-the-secret' });
@@ -182,7 +182,7 @@ test('a wrong client secret is said in those words and not blamed on the login',
   );
 });
 
-test('an empty token file is said and stays', async () => {
+test('an empty token file is reported and stays', async () => {
   await using home = await startHome();
   await writeFile(join(home.directory, 'tokens/1234'), '');
   await using daemon = await home.serve();
@@ -191,7 +191,7 @@ test('an empty token file is said and stays', async () => {
   assert.equal(await home.tokenFile('1234'), '');
 });
 
-test('SIGTERM ends it with exit 0 within ten seconds, even while Withings does not answer', async () => {
+test('SIGTERM ends the daemon with exit 0 within ten seconds, even during a request without an answer', async () => {
   const state = { asked: () => {} };
   const asked = new Promise<void>((resolve) => {
     state.asked = resolve;
@@ -212,7 +212,7 @@ test('SIGTERM ends it with exit 0 within ten seconds, even while Withings does n
   assert(performance.now() - startedAt < 10_000);
 });
 
-test('a group that slips into a page already read, because another is changed, comes with the next start', async () => {
+test('a group that slips into a page already read comes with the next start', async () => {
   const state = { changed: false };
   await using home: Home = await startHome({
     pageSize: 2,
@@ -238,7 +238,7 @@ test('a group that slips into a page already read, because another is changed, c
   }
 });
 
-test('nothing that a run has written anywhere holds a secret it used', async () => {
+test('a run writes no used secret anywhere', async () => {
   const seen = new Set<string>([CLIENT.clientSecret, URL_SECRET]);
   let refreshes = 0;
   await using home = await startHome({
@@ -249,7 +249,7 @@ test('nothing that a run has written anywhere holds a secret it used', async () 
       if (token !== null) seen.add(token);
     },
     fault: (call, answer) => {
-      // Answers that repeat the secrets they were sent, as a careless server does.
+      // The answers repeat the secrets of the request, as a careless server does.
       const echo = `refused: ${call.form}`;
       if (isRefresh(call) && answer === undefined && refreshes++ === 0)
         return { text: JSON.stringify({ status: 524, error: echo }) };
@@ -257,8 +257,8 @@ test('nothing that a run has written anywhere holds a secret it used', async () 
     },
   });
   seen.add(await home.link('1234'));
-  await writeFile(join(home.directory, 'tokens/77'), 'dead-token-77-that-nobody-accepts\n');
-  seen.add('dead-token-77-that-nobody-accepts');
+  await writeFile(join(home.directory, 'tokens/77'), 'dead-token-77-that-is-not-valid\n');
+  seen.add('dead-token-77-that-is-not-valid');
   const daemon = await home.serve();
   await daemon.notify({ userid: 1234, appli: 1, startdate: secondsAgo(90), enddate: secondsAgo(80) });
   await daemon.notify({ userid: 99, appli: 1, startdate: secondsAgo(90), enddate: secondsAgo(80) });

@@ -22,7 +22,7 @@ const PATIENCE_MS = 200_000;
 
 const refused = () => new Trouble('Withings rejected the login', { code: 'token_refused', recovery: 'login' });
 
-test('a dead login is announced once, reminded of every six hours, and noted once', async () => {
+test('a rejected login is logged once with reminders every six hours, and stored once', async () => {
   const clock = createFakeClock();
   const log = createRecordingLog();
   const saved: PersonState[] = [];
@@ -61,7 +61,7 @@ interface Health {
   readonly troubles: readonly { readonly code: string }[];
 }
 
-/** A home whose time passes fast, with a daemon that can be asked how it is. */
+/** Starts a home with fast time and a daemon with a status port. */
 async function startFastHome(options: HomeOptions = {}) {
   const startMs = Date.now();
   const clock = createFastClock({ speed: SPEED, startMs });
@@ -82,7 +82,7 @@ async function readHealth(port: number): Promise<Health> {
   return { status: answer.status, user: users[0], troubles };
 }
 
-/** Looks until it is true, and says what it was last when it does not become true. */
+/** Waits until the condition is true. The failure contains the last answer. */
 async function healthWhen(look: () => Promise<Health>, isIt: (health: Health) => boolean): Promise<Health> {
   const endMs = Date.now() + PATIENCE_MS;
   for (;;) {
@@ -106,8 +106,8 @@ const users = async (home: Home) => {
 const announcements = ({ lines }: RunningDaemon) =>
   lines.filter(({ event, level }) => event === 'needs_login' && level !== 'debug').length;
 
-describe('a dead login', { concurrency: true }, () => {
-  test('is shown after a restart as it was, also while Withings says nothing', async () => {
+describe('a rejected login', { concurrency: true }, () => {
+  test('is shown after a restart as before, also during a request without an answer', async () => {
     const state = { silent: false };
     await using bench = await startFastHome({ fault: () => (state.silent ? 'hang' : undefined) });
     const { home } = bench;
@@ -123,7 +123,7 @@ describe('a dead login', { concurrency: true }, () => {
     })();
     assert.equal(before.status, 503);
     assert.match(String(before.user?.['reason']), /Withings rejected the login/);
-    // Time passes thirty times as fast here, so that a file operation on a busy machine seems to hang.
+    // Time passes thirty times as fast here, so a file operation on a busy machine seems to hang.
     assert.deepEqual(
       before.troubles.map(({ code }) => code).filter((code) => code !== 'file_hangs'),
       ['token_refused'],
@@ -149,7 +149,7 @@ describe('a dead login', { concurrency: true }, () => {
     },
   };
   for (const [how, relink] of Object.entries(relinks)) {
-    test(`is healed by ${how}, without a restart`, async () => {
+    test(`is repaired by ${how} without a restart`, async () => {
       await using bench = await startFastHome();
       await writeFile(join(bench.home.directory, 'tokens/1234'), 'dead-token\n');
       await using daemon = await bench.serve();
@@ -165,7 +165,7 @@ describe('a dead login', { concurrency: true }, () => {
     });
   }
 
-  test('is healed by weighbridge login, without a restart', async () => {
+  test('is repaired by weighbridge login without a restart', async () => {
     await using home = await startHome();
     const [port, statusPort] = [await freePort(), await freePort()];
     const env = { PORT: `${port}`, CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}` };
@@ -180,7 +180,7 @@ describe('a dead login', { concurrency: true }, () => {
     assert.deepEqual([status, announcements(daemon)], [200, 1]);
   });
 
-  test('that was replaced while nothing ran works once it was tried', async () => {
+  test('that was replaced during the downtime works after the first attempt', async () => {
     await using bench = await startFastHome();
     await writeFile(join(bench.home.directory, 'tokens/1234'), 'dead-token\n');
     {
@@ -206,9 +206,9 @@ async function linkOf(login: { readonly output: () => string }): Promise<string>
   throw new Error(login.output());
 }
 
-describe('the word that somebody has unlinked', { concurrency: true }, () => {
+describe('a notification that a person unlinked', { concurrency: true }, () => {
   for (const action of ['unlink', 'delete']) {
-    test(`marks them when Withings refuses the login: ${action}`, async () => {
+    test(`marks the person if Withings rejects the login: ${action}`, async () => {
       await using bench = await startFastHome();
       await bench.home.link('1234');
       await using daemon = await bench.serve();
@@ -223,7 +223,7 @@ describe('the word that somebody has unlinked', { concurrency: true }, () => {
       assert.equal(await bench.home.tokenFile('1234'), token, 'the file stays');
     });
 
-    test(`marks nobody whose login works: ${action}`, async () => {
+    test(`marks no person with a working login: ${action}`, async () => {
       await using bench = await startFastHome();
       await bench.home.link('1234');
       await using daemon = await bench.serve();
@@ -239,7 +239,7 @@ describe('the word that somebody has unlinked', { concurrency: true }, () => {
   }
 });
 
-test('a dead login whose token file is deleted is nobody any more', async () => {
+test('a rejected login without a token file is not a person any longer', async () => {
   await using bench = await startFastHome();
   await writeFile(join(bench.home.directory, 'tokens/1234'), '');
   await using _daemon = await bench.serve();

@@ -7,7 +7,7 @@ import { complaintsOf } from '../support/complaints.ts';
 import { type Program, startProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-/** A weigh-in every half minute, on a machine that may be busy. */
+/** The demo weighs in every half minute, and the machine can be busy. */
 const PATIENCE_MS = 120_000;
 
 const chromium = findChromium();
@@ -32,7 +32,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     await directory[Symbol.asyncDispose]();
   });
 
-  /** Opens the page, and fails if the browser has complained about anything in the end. */
+  /** Opens the page, and fails at the end if the browser reported an error. */
   const look = async (options: BrowserContextOptions, work: (page: Page) => Promise<void>, query = '') => {
     const context = await browser.newContext(options);
     context.setDefaultTimeout(PATIENCE_MS);
@@ -49,7 +49,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     await context.close();
   };
 
-  test('shows two years of two people, and asks nobody but this machine', async () => {
+  test('shows two years of two people, and sends requests to this machine only', async () => {
     await look({}, async (page) => {
       const names = await page.getByRole('heading', { level: 2 }).allTextContents();
       assert.deepEqual(names, ['Anna', 'Bo']);
@@ -66,7 +66,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     });
   });
 
-  test('switches the range without a reload, and back', async () => {
+  test('switches the range and back without a reload', async () => {
     await look({}, async (page) => {
       await page.evaluate('window.stays = true');
       const first = () => page.locator('.chart table tbody tr').last().textContent();
@@ -81,9 +81,9 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     });
   });
 
-  test('shows the next weigh-in by itself', async () => {
+  test('shows the next weigh-in automatically', async () => {
     await look({}, async (page) => {
-      // Not their texts: today becomes yesterday.
+      // The texts change at midnight, when today becomes yesterday.
       const weights = () =>
         page.evaluate(`[...document.querySelectorAll('.weight')].map(({ dataset }) => dataset.taken).join()`);
       const before = await weights();
@@ -94,7 +94,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     });
   });
 
-  test('links somebody again', async () => {
+  test('links a person again', async () => {
     await look({}, async (page) => {
       const opened = page.waitForEvent('popup');
       await page
@@ -106,7 +106,7 @@ describe('the page of the demo, in a browser', { skip: chromium === undefined &&
     });
   });
 
-  test('tells each value by keyboard', async () => {
+  test('shows each value by keyboard', async () => {
     await look({}, async (page) => {
       const slider = page.getByRole('slider', { name: 'Weight of Anna, point by point' });
       await slider.focus();

@@ -19,7 +19,7 @@ function line(grpid: number, changes: Readonly<Record<string, unknown>> = {}): s
   return JSON.stringify({ userid: '1234', grpid, date, timestamp, modified: timestamp + 60, ...rest, ...changes });
 }
 
-/** A directory with a journal in it, and the program run there as a shell would, with every byte of what it prints. */
+/** Runs the program in a directory with a journal, as from a shell, and keeps every byte of its output. */
 async function withJournal(journal: string | undefined, env: Readonly<Record<string, string>> = {}) {
   const directory = await temporaryDirectory();
   const cwd = directory.path;
@@ -65,7 +65,7 @@ async function withJournal(journal: string | undefined, env: Readonly<Record<str
 const journalOf = (...lines: readonly string[]) => lines.map((each) => `${each}\n`).join('');
 
 describe('the CSV', () => {
-  test('says everything about a group, whose it is by name, and what has no column in the last', async () => {
+  test('has all data of a group, the name of the person, and other quantities in the last column', async () => {
     const measures = { weight: 81.25, fat_ratio: 17.3, segment_muscle_mass_12: 8.1, type_999: 5 };
     const told = line(6123456789, { date: '2026-01-31T07:00:00+01:00', measures });
     await using home = await withJournal(journalOf(told), { USER_NAMES: '1234:Anna' });
@@ -89,7 +89,7 @@ describe('the CSV', () => {
     });
   });
 
-  test('says in the last column why a group is held', async () => {
+  test('has the reason of a held group in the last column', async () => {
     await using home = await withJournal(journalOf(line(1), line(2, { held: 'jump', measures: { weight: 116.25 } })));
     const rows = await home.csv();
     assert.deepEqual(
@@ -102,7 +102,7 @@ describe('the CSV', () => {
     assert.equal(Object.keys(rows[0] ?? {}).at(-1), 'held');
   });
 
-  test('has the same columns whatever is in the journal', async () => {
+  test('has the same columns for any journal', async () => {
     await using full = await withJournal(journalOf(line(1, { measures: { weight: 80, type_999: 1 } })));
     await using empty = await withJournal('');
     const header = async (home: typeof full) => (await home.run()).stdout.split('\r\n')[0];
@@ -117,20 +117,20 @@ describe('the CSV', () => {
     assert.equal(row?.['name'], 'An"na; =1+1');
   });
 
-  test('leaves empty what is not known', async () => {
+  test('leaves unknown fields empty', async () => {
     await using home = await withJournal(journalOf(line(1, { deviceid: null, model: null, attrib: 2 })));
     const [row] = await home.csv();
     assert.deepEqual([row?.['name'], row?.['deviceid'], row?.['model'], row?.['other']], ['', '', '', '']);
   });
 
-  test('says of an ambiguous group that it is one', async () => {
+  test('marks an ambiguous group', async () => {
     await using home = await withJournal(journalOf(line(1, { attrib: 1, ambiguous: true })));
     assert.equal((await home.csv())[0]?.['ambiguous'], 'true');
   });
 });
 
 describe('the JSON lines', () => {
-  test("are the journal's own, letter by letter", async () => {
+  test('are exactly the lines of the journal', async () => {
     const lines = [line(1), line(2, { timestamp: TAKEN + 1, model: 'Body "Pro"', unknown: 'kept' })];
     await using home = await withJournal(journalOf(...lines));
     assert.equal((await home.run('--format', 'json')).stdout, journalOf(...lines));
@@ -139,7 +139,7 @@ describe('the JSON lines', () => {
 
 describe('the export', () => {
   for (const reason of ['emptied', 'ambiguous', 'moved', 'deleted', 'forgotten']) {
-    test(`leaves out a group that was taken back: ${reason}`, async () => {
+    test(`omits a withdrawn group: ${reason}`, async () => {
       const taken = line(2, { withdrawn: true, reason, ...(reason === 'emptied' && { measures: {} }) });
       await using home = await withJournal(journalOf(line(1), line(2), taken));
       assert.deepEqual(await home.groups(), [1]);
@@ -150,7 +150,7 @@ describe('the export', () => {
     });
   }
 
-  test('has a group that moved at the person who has it now', async () => {
+  test('assigns a group that moved to its current person', async () => {
     const moved = line(1, { withdrawn: true, reason: 'moved' });
     await using home = await withJournal(journalOf(line(1), moved, line(1, { userid: '5678', attrib: 7 })));
     assert.deepEqual(
@@ -159,20 +159,20 @@ describe('the export', () => {
     );
   });
 
-  test('has a group again that Withings sent again', async () => {
+  test('contains a group that Withings sent again', async () => {
     const deleted = line(1, { withdrawn: true, reason: 'deleted' });
     await using home = await withJournal(journalOf(line(1), deleted, line(1)));
     assert.deepEqual(await home.groups(), [1]);
   });
 
-  test('says so where everything of what was asked for was taken back', async () => {
+  test('reports that all selected groups were withdrawn', async () => {
     await using home = await withJournal(journalOf(line(1, { withdrawn: true, reason: 'deleted' })));
     const { code, stdout, stderr } = await home.run('--format', 'json');
     assert.deepEqual([code, stdout], [0, '']);
     assert.match(stderr, /^(No measurements match\.|\S+measures\.jsonl has no measurements of user 9999\.)\n$/);
   });
 
-  test('has held groups as JSON lines with the reason, and without it once they are released', async () => {
+  test('has held groups as JSON lines with the reason, and without it after the release', async () => {
     const held = line(2, { held: 'jump' });
     await using home = await withJournal(journalOf(line(1), held));
     assert.equal((await home.run('--format', 'json')).stdout, journalOf(line(1), held));
@@ -180,7 +180,7 @@ describe('the export', () => {
     assert.equal((await released.run('--format', 'json')).stdout, journalOf(line(1), line(2)));
   });
 
-  test('takes the last line of a group, even where it moves the group in time', async () => {
+  test('uses the last line of a group, even if the line moves the group in time', async () => {
     const first = line(1, { measures: { weight: 80 } });
     const later = line(1, { timestamp: TAKEN + 500, measures: { weight: 82 } });
     await using home = await withJournal(journalOf(first, line(2, { timestamp: TAKEN + 100 }), later));
@@ -210,17 +210,17 @@ describe('the export', () => {
     assert.deepEqual(await home.groups(), [9, 1, 2, 3]);
   });
 
-  test('passes over a torn last line without a word', async () => {
+  test('skips a torn last line silently', async () => {
     await using home = await withJournal(journalOf(line(1)) + line(2).slice(0, -9));
     assert.equal((await home.csv()).length, 1);
   });
 
-  test('takes a last line that only lacks its end', async () => {
+  test('accepts a last line that only lacks its end', async () => {
     await using home = await withJournal(journalOf(line(1)) + line(2));
     assert.deepEqual(await home.groups(), [1, 2]);
   });
 
-  test('passes over lines that cannot be read, says so once, and where', async () => {
+  test('skips unreadable lines, and reports their positions once', async () => {
     await using home = await withJournal(journalOf(line(1), '', 'rubbish', line(2), '{"userid":"1234"}', line(3)));
     const { code, stdout, stderr } = await home.run('--format', 'json');
     assert.equal(code, 0);
@@ -228,12 +228,12 @@ describe('the export', () => {
     assert.match(stderr, /^warning: skipped 2 unreadable lines of \S+measures\.jsonl, the first is line 3\n$/);
   });
 
-  test('is of one person where one is asked for', async () => {
+  test('contains one person on request', async () => {
     await using home = await withJournal(journalOf(line(1), line(2, { userid: '5678' })));
     assert.deepEqual(await home.groups('--user', '5678'), [2]);
   });
 
-  test('begins with the moment of --since, and ends before the moment of --until', async () => {
+  test('starts at the moment of --since, and ends before the moment of --until', async () => {
     const journal = journalOf(...[-1, 0, 1, 59, 60, 61].map((s) => line(100 + s, { timestamp: TAKEN + s })));
     await using home = await withJournal(journal);
     assert.deepEqual(await home.groups('--since', '2026-01-31T06:00:00Z'), [100, 101, 159, 160, 161]);
@@ -242,7 +242,7 @@ describe('the export', () => {
     assert.deepEqual(await home.groups(...minute), [100, 101, 159]);
   });
 
-  test('has the whole of a day, by the clock of this computer', async () => {
+  test('contains whole days by the clock of this computer', async () => {
     const at = (time: string) => Date.parse(time) / 1000;
     const moments = ['30T22:59:59Z', '30T23:00:00Z', '31T22:59:59Z', '31T23:00:00Z'];
     const lines = moments.map((moment, index) => line(index, { timestamp: at(`2026-01-${moment}`) }));
@@ -250,7 +250,7 @@ describe('the export', () => {
     assert.deepEqual(await home.groups('--since', '2026-01-31', '--until', '2026-01-31'), [1, 2]);
   });
 
-  test('says so where there is nothing of what was asked for', async () => {
+  test('reports that no group matches', async () => {
     await using home = await withJournal(journalOf(line(1)));
     const { code, stdout, stderr } = await home.run('--user', '9999', '--format', 'json');
     assert.deepEqual([code, stdout], [0, '']);
@@ -262,7 +262,7 @@ describe('the export', () => {
     ['json', /^$/],
     ['influx', /^$/],
   ] as const) {
-    test(`is empty and says so where there is no journal, and makes none: ${format}`, async () => {
+    test(`is empty and reports a missing journal without creating one: ${format}`, async () => {
       await using home = await withJournal(undefined);
       const { code, stdout, stderr } = await home.run('--format', format);
       assert.equal(code, 0);
@@ -283,7 +283,7 @@ describe('the export', () => {
     ['--since', '2026-02-01', '--until', '2026-01-31'],
     ['1234'],
   ]) {
-    test(`exits 2 and prints nothing when it is asked wrongly: ${args.join(' ')}`, async () => {
+    test(`exits 2 and prints nothing after wrong arguments: ${args.join(' ')}`, async () => {
       await using home = await withJournal(journalOf(line(1)));
       const { code, stdout, stderr } = await home.run(...args);
       assert.deepEqual([code, stdout], [2, '']);
@@ -291,12 +291,12 @@ describe('the export', () => {
     });
   }
 
-  test('shows what a date looks like to somebody who has typed another one', async () => {
+  test('shows the format of a date after a wrong one', async () => {
     await using home = await withJournal(undefined);
     assert.match((await home.run('--since', '31.01.2026')).stderr, /31\.01\.2026.*2026-01-31/);
   });
 
-  test('exits 1 with one line that says what to do where the journal may not be read', async () => {
+  test('exits 1 with one line and a hint if the journal is not readable', async () => {
     await using home = await withJournal(undefined);
     await mkdir(join(home.cwd, 'data/measures.jsonl'), { recursive: true });
     const { code, stderr } = await home.run();
@@ -304,7 +304,7 @@ describe('the export', () => {
     assert.match(stderr, /^error: cannot read \S+measures\.jsonl \(EISDIR\)\. .+\n$/);
   });
 
-  test('changes nothing in the directory, and needs no right to', async () => {
+  test('changes nothing in the directory, and needs no write access', async () => {
     await using home = await withJournal(journalOf(line(1)) + line(2).slice(0, 20));
     const file = join(home.cwd, 'data/measures.jsonl');
     await chmod(join(home.cwd, 'data'), 0o555);
@@ -317,7 +317,7 @@ describe('the export', () => {
 });
 
 describe('the line protocol', () => {
-  test('has each group that counts as a point at the time of its measurement, in nanoseconds', async () => {
+  test('has each counted group as a point at its time in nanoseconds', async () => {
     const lines = [
       line(1, { measures: { weight: 81.25, fat_ratio: 17.3 } }),
       line(2, { userid: '5678', timestamp: TAKEN + 1 }),
@@ -339,7 +339,7 @@ describe('the line protocol', () => {
 });
 
 describe('a journal of ten years', () => {
-  /** Two people whose histories stand one after the other, so that what is printed goes to and fro in the file. */
+  /** The lines of two people follow each other in the file, so that the sorted output jumps within it. */
   const COUNT = 100_000;
   const HEAP_MB = 48;
   const lines = () =>
@@ -349,7 +349,7 @@ describe('a journal of ten years', () => {
       return line(6_000_000_000 + index, { timestamp, userid: isBo ? '5678' : '1234' });
     });
 
-  test('comes whole and in order', async (t) => {
+  test('is exported whole and in order', async (t) => {
     await using home = await withJournal(journalOf(...lines()));
     const since = performance.now();
     const rows = await home.csv();
@@ -360,7 +360,7 @@ describe('a journal of ten years', () => {
     assert.ok(times.every((time, index) => time >= (times[index - 1] ?? 0)));
   });
 
-  test('fits into a heap that the whole of it would not fit into, with a reader that takes its time', async () => {
+  test('is exported within a heap smaller than the journal, to a slow reader', async () => {
     await using home = await withJournal(journalOf(...lines()), { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` });
     const child = home.start();
     const stderr = text(child.stderr);
@@ -368,7 +368,7 @@ describe('a journal of ten years', () => {
     assert.equal((await text(child.stdout)).split('\r\n').length, COUNT + 2, await stderr);
   });
 
-  test('ends quietly when the reader has seen enough', async () => {
+  test('is exported without an error to a reader that stops early', async () => {
     await using home = await withJournal(journalOf(...lines()));
     for (const format of ['csv', 'json']) {
       const child = home.start('--format', format);

@@ -8,10 +8,10 @@ import { startHome } from '../support/home.ts';
 import { ask } from '../support/private-port.ts';
 import { isComplaint } from '../support/program.ts';
 
-/** As it is shipped: a tree of modules is more files at once than that. */
+/** The test runs the bundle, because a tree of modules opens more files at once than the limit. */
 const BUNDLE = fileURLToPath(new URL('../../bundle/main.js', import.meta.url));
 
-/** Connections that send nothing, as many as the port keeps. */
+/** Opens idle connections up to the limit of the port. */
 async function holdIdle(port: number, count: number): Promise<readonly Socket[]> {
   const sockets = Array.from({ length: count }, () => connect(port, '127.0.0.1').resume());
   for (const socket of sockets) socket.on('error', () => undefined);
@@ -19,7 +19,7 @@ async function holdIdle(port: number, count: number): Promise<readonly Socket[]>
   return sockets;
 }
 
-describe('a daemon that may open 64 files', () => {
+describe('a daemon with a limit of 64 open files', () => {
   it('records weigh-ins while strangers hold idle connections to both ports', async () => {
     await using home = await startHome({ files: 64, script: BUNDLE });
     await home.link('1234');

@@ -30,7 +30,7 @@ async function withJournal(...lines: readonly string[]) {
 }
 
 describe('weighbridge forget', () => {
-  test('takes a group back, and says what counts now', async () => {
+  test('withdraws a group, and reports the weigh-in that counts now', async () => {
     await using home = await withJournal(line(1, 81.25, 0), line(2, 62, 1));
     const { code, stdout, stderr } = await home.run('forget', '1234', '2');
     assert.deepEqual([code, stderr], [0, '']);
@@ -62,7 +62,7 @@ describe('weighbridge forget', () => {
     assert.equal(await home.journal(), before);
   });
 
-  test('of an unknown group lists the newest five of the person, ready to copy', async () => {
+  test('lists the newest five groups of the person for an unknown group, ready to copy', async () => {
     const groups = [1, 2, 3, 4, 5, 6].map((grpid) => line(grpid, 80 + grpid, grpid));
     await using home = await withJournal(...groups, line(99, 60, 9, '5678'));
     const before = await home.journal();
@@ -75,7 +75,7 @@ describe('weighbridge forget', () => {
     assert.equal(await home.journal(), before);
   });
 
-  test('says so where there is no journal, and what a group is called where the argument is none', async () => {
+  test('reports a missing journal, and explains the argument if it is not a group', async () => {
     await using home = await withJournal();
     const missing = await home.run('forget', '1234', '1');
     assert.equal(missing.code, 1);
@@ -85,7 +85,7 @@ describe('weighbridge forget', () => {
     assert.match(wrong.stderr, /6123456789/);
   });
 
-  test('beside a running daemon, which then shows what is left, and does not take the group in again', async () => {
+  test('makes a running daemon show the rest, and the daemon does not add the group again', async () => {
     await using home = await startHome();
     await home.link('1234');
     const nowS = Math.floor(Date.now() / 1000);

@@ -22,8 +22,8 @@ async function assertStops({ child, exited }: Program): Promise<string> {
   return stderr;
 }
 
-describe('what is no file in the place of a file', { concurrency: 2 }, () => {
-  test('of five people is reported for each by name, and a sixth is served', async () => {
+describe('a device or a FIFO in place of a file', { concurrency: 2 }, () => {
+  test('is reported by name for each of five people, and a sixth is served', async () => {
     await using home = await startHome();
     for (const userId of ['1', '2', '3', '4', '5']) execFileSync('mkfifo', [join(home.directory, 'tokens', userId)]);
     await home.link('5678');
@@ -51,7 +51,7 @@ describe('what is no file in the place of a file', { concurrency: 2 }, () => {
       'data/publishers/hook',
       '.env',
     ]) {
-      test(`holds nothing up: ${what} at ${path}`, async () => {
+      test(`delays nothing: ${what} at ${path}`, async () => {
         await using home = await startHome();
         await home.link('1234');
         await home.link('5678');
@@ -83,11 +83,11 @@ async function hang(home: Home) {
   return { ...daemon, health };
 }
 
-test('while the file system hangs, /healthz answers, the log says so, and a stop ends in time and names it', async () => {
+test('while the file system hangs, /healthz answers, the log reports it, and a stop ends in time', async () => {
   await using home = await startHome();
   await home.link('1234');
   await using daemon = await hang(home);
-  // What it read last is taken as it was for 5 s.
+  // The daemon uses a cached state for 5 s.
   await sleep(5_500);
   assert.match(await daemon.health(), /"1234"[\s\S]*file_hangs/);
   const { text } = await daemon.line(({ event }) => event === 'file_hangs');

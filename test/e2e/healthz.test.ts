@@ -18,7 +18,7 @@ async function ask(port: number, headers: Readonly<Record<string, string>> = {})
   return { status: response.statusCode, body: await text(response) };
 }
 
-/** Asks until the answer is as it should be. */
+/** Repeats the request until the answer is the expected one. */
 async function askUntil(port: number, isIt: (answer: { readonly status: number; readonly health: Health }) => boolean) {
   for (const endMs = Date.now() + PATIENCE_MS; ; await sleep(50)) {
     const { status, body } = await ask(port);
@@ -56,7 +56,7 @@ interface Health {
 }
 
 describe('the status port of the daemon', { concurrency: true }, () => {
-  test('is told of beside the public one', async () => {
+  test('is logged next to the public one', async () => {
     await using home = await startHome();
     const port = await freePort();
     await using daemon = await home.serve({ STATUS_PORT: `${port}` });
@@ -70,7 +70,7 @@ describe('the status port of the daemon', { concurrency: true }, () => {
     assert.equal((await ask(publicPort)).status, 404, 'and not on the public one');
   });
 
-  test('is off with STATUS_PORT=0, and nothing is told of it', async () => {
+  test('is off with STATUS_PORT=0, and not logged', async () => {
     await using home = await startHome();
     await using daemon = await home.serve();
     const line = await daemon.line(({ event }) => event === 'listening');
@@ -78,7 +78,7 @@ describe('the status port of the daemon', { concurrency: true }, () => {
     assert.match(String(line['text']), /^listening on http:\/\/127\.0\.0\.1:\d+ \(notifications\)$/);
   });
 
-  test('that is taken ends the daemon at the start with one line that names STATUS_PORT', async () => {
+  test('that is taken ends the daemon at its start with one line that names STATUS_PORT', async () => {
     await using home = await startHome();
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -93,7 +93,7 @@ describe('the status port of the daemon', { concurrency: true }, () => {
     assert.match(lines[0] ?? '', new RegExp(`127\\.0\\.0\\.1:${address.port} .*set STATUS_PORT`));
   });
 
-  test('is given up when the public one is taken, so that the daemon ends', async () => {
+  test('is closed if the public port is taken, so that the daemon ends', async () => {
     await using home = await startHome();
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -106,7 +106,7 @@ describe('the status port of the daemon', { concurrency: true }, () => {
     assert.match(stderr, /set PORT/);
   });
 
-  test('says that no person is linked yet, which is no failure', async () => {
+  test('reports that no person is linked yet, which is not a failure', async () => {
     await using home = await startHome();
     const port = await freePort();
     await using _daemon = await home.serve({ STATUS_PORT: `${port}` });
@@ -115,7 +115,7 @@ describe('the status port of the daemon', { concurrency: true }, () => {
     assert.deepEqual([status, word, users, troubles], [200, 'ok', [], []]);
   });
 
-  test('says when Withings called, what was weighed, and what it calls about', async () => {
+  test('reports the last notification, the weigh-in, and the subscriptions', async () => {
     await using home = await startHome();
     await home.link('1234');
     const [port, publicPort] = [await freePort(), await freePort()];
@@ -134,7 +134,7 @@ describe('the status port of the daemon', { concurrency: true }, () => {
     assert(user?.last_notification);
   });
 
-  test('says when Withings cannot reach the callback URL, why, and that weighbridge polls meanwhile', async () => {
+  test('reports an unreachable callback URL with the reason, and that weighbridge polls', async () => {
     await using home = await startHome();
     await home.link('1234');
     const port = await freePort();
@@ -149,7 +149,7 @@ describe('the status port of the daemon', { concurrency: true }, () => {
     assert.match(health.users[0]?.subscription.reason ?? '', /293/);
   });
 
-  test('says how the broker and the hook stand, and how far behind they are', async () => {
+  test('reports the status of the broker and the hook, and their delays', async () => {
     await using home = await startHome();
     await home.link('1234');
     await using broker = await startAedes();
@@ -160,7 +160,7 @@ describe('the status port of the daemon', { concurrency: true }, () => {
       port,
       ({ health }) => health.publishers['mqtt']?.state === 'trouble',
     );
-    assert.deepEqual([status, before.status], [200, 'ok'], 'it may pass by itself');
+    assert.deepEqual([status, before.status], [200, 'ok'], 'it may be temporary');
     assert.match(before.publishers['mqtt']?.problem ?? '', /^mqtt: the MQTT broker .* cannot be reached/);
     assert.deepEqual(
       before.troubles.map(({ code, text }) => [code, text]),
@@ -181,7 +181,7 @@ describe('the status port of the daemon', { concurrency: true }, () => {
     assert.deepEqual([after.troubles, after.publishers['mqtt']?.problem], [[], null]);
   });
 
-  test('that faces the network asks for the password, and may be asked for by the name of the machine', async () => {
+  test('that faces the network requires the password, and accepts the name of the machine', async () => {
     await using home = await startHome();
     const port = await freePort();
     const password = 'correct-horse';

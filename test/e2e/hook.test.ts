@@ -23,7 +23,7 @@ interface Got {
   readonly measures: Readonly<Record<string, number>>;
 }
 
-/** A home whose daemon runs a script in its folder; `got` is what the script has put into the file `in`. */
+/** Starts a home whose daemon runs a script in its folder. `got` returns the content of the file `in`. */
 async function startHookHome(script: string, options: Parameters<typeof startHome>[0] = {}) {
   const home = await startHome(options);
   await writeScript(join(home.directory, 'hook.sh'), script);
@@ -44,7 +44,7 @@ async function startHookHome(script: string, options: Parameters<typeof startHom
   };
 }
 
-/** Puts a weigh-in into the sandbox, which sends no notification. Returns the group of the weight, of two. */
+/** Adds a weigh-in to the sandbox without a notification. Returns its first group, which has the weight. */
 async function weigh(home: Home, kilograms: number, date = now() - 60): Promise<number[]> {
   const groups = home.sandbox.store('1234', { kilograms, date });
   assert.equal(groups.length, GROUPS);
@@ -59,7 +59,7 @@ const notify = (daemon: { notify(fields: object): Promise<number> }, date: numbe
   daemon.notify({ userid: 1234, appli: 1, startdate: date, enddate: date + 1 });
 
 describe('the hook of the running daemon', { concurrency: 4 }, () => {
-  test('runs once for each weigh-in, with all its groups, in the folder of the daemon, and gets no secret', async () => {
+  test('runs once for each weigh-in, with all its groups, in the folder of the daemon, without secrets', async () => {
     await using bench = await startHookHome('env >> env; echo "$1" >> args; pwd >> pwd; cat >> in');
     const { home } = bench;
     const old = await weigh(home, 80, now() - 4000);
@@ -91,7 +91,7 @@ describe('the hook of the running daemon', { concurrency: 4 }, () => {
     assert.equal((await bench.text('pwd')).split('\n')[0], home.directory);
   });
 
-  test('does not run for what a backfill fetches, also where it is the daemon that finds it in the journal', async () => {
+  test('does not run for groups of a backfill, also if the daemon finds them in the journal', async () => {
     await using bench = await startHookHome('cat >> in');
     const { home } = bench;
     await using daemon = await bench.serve();
@@ -111,7 +111,7 @@ describe('the hook of the running daemon', { concurrency: 4 }, () => {
     assert.equal(got.find(({ weight }) => weight !== null)?.previous_weight, 80.001, 'but it is known');
   });
 
-  test('that fails twice and then works gets each reading, in order; the log tells of it once, and that it works again', async () => {
+  test('gets each reading in order after two failures, and the log reports failure and recovery once', async () => {
     const clock = createFastClock({ speed: 60, startMs: Date.now() });
     await using bench = await startHookHome('cat > now; echo >> runs; [ "$(wc -l < runs)" -gt 2 ] && cat now >> in', {
       clock,
@@ -132,7 +132,7 @@ describe('the hook of the running daemon', { concurrency: 4 }, () => {
     );
   });
 
-  test('that hangs and always fails is parked in minutes, and the next reading is its own', async () => {
+  test('that hangs and always fails parks the reading in minutes, and the next reading follows', async () => {
     const clock = createFastClock({ speed: 60, startMs: Date.now() });
     const script = 'cat > now; grep -q ,\\"weight\\":81, now && sleep 1000; cat now >> in';
     await using bench = await startHookHome(script, { clock, script: CHILD });
@@ -155,7 +155,7 @@ describe('the hook of the running daemon', { concurrency: 4 }, () => {
     );
   });
 
-  test('is run again after a kill -9 in the middle of it, and none is passed over', async () => {
+  test('runs again after a kill -9 during a run, and skips no reading', async () => {
     await using bench = await startHookHome('cat > now; echo "$$" > pid; [ -e go ] || sleep 1000; cat now >> in');
     const { home } = bench;
     let groups: number[] = [];
@@ -181,7 +181,7 @@ describe('the hook of the running daemon', { concurrency: 4 }, () => {
     );
   });
 
-  test('delivers the last one twice at most, when it is killed again and again between two', async () => {
+  test('gets the last reading twice at most after repeated kills between two readings', async () => {
     await using bench = await startHookHome('cat >> in; sleep 0.02');
     const { home } = bench;
     {
@@ -206,7 +206,7 @@ describe('the hook of the running daemon', { concurrency: 4 }, () => {
     assert.ok(count <= groups.length + lives, `${count} runs for ${groups.length} groups and ${lives} kills`);
   });
 
-  test('has 5 s when the daemon is stopped, and ends with it', async () => {
+  test('has 5 s at a stop of the daemon, and ends with the daemon', async () => {
     await using bench = await startHookHome('trap "echo bye > bye; exit 1" TERM; cat > now; sleep 1000 & wait');
     const { home } = bench;
     await weigh(home, 81);
@@ -243,7 +243,7 @@ describe('at the start', { concurrency: 4 }, () => {
     });
   }
 
-  test('a name that is not in PATH is a warning, because it may be there tomorrow; the doctor says so too', async () => {
+  test('a name that is not in PATH is a warning of the daemon and the doctor', async () => {
     await using home = await startHome();
     await using daemon = await home.serve({ HOOK_COMMAND: 'no-such-program' });
     const { text } = await daemon.line(({ event, check }) => event === 'doctor' && check === 'hook');
@@ -252,7 +252,7 @@ describe('at the start', { concurrency: 4 }, () => {
     assert.match(stdout, /✓ hook +sh can be run/);
   });
 
-  test('without HOOK_COMMAND nothing of it is loaded, and nothing is written for publishers', async () => {
+  test('without HOOK_COMMAND the daemon loads no hook code and writes no publisher files', async () => {
     const loaded = await staticImports(COMPILED);
     for (const command of ['serve', 'demo']) {
       for (const path of await staticImports(join(dirname(COMPILED), 'cli', `${command}.js`))) loaded.add(path);
@@ -269,7 +269,7 @@ describe('at the start', { concurrency: 4 }, () => {
     assert.ok(!(await readdir(join(home.directory, 'data'))).includes('publishers'));
   });
 
-  test('the demo runs no hook of the environment', async () => {
+  test('the demo runs no hook from the environment', async () => {
     await using home = await startHome();
     const env = { HOOK_COMMAND: `sh -c ': > ran'` };
     const { code } = await runProgram(['demo', '--once'], { cwd: home.directory, env });
@@ -278,7 +278,7 @@ describe('at the start', { concurrency: 4 }, () => {
   });
 });
 
-/** What is loaded with a module, and with that, and so on. */
+/** Returns the modules that a module loads, directly or indirectly. */
 async function staticImports(path: string, found = new Set<string>()): Promise<Set<string>> {
   if (found.has(path)) return found;
   found.add(path);

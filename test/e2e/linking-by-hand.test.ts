@@ -18,7 +18,7 @@ async function bash(
   { cwd, input = '' }: { readonly cwd: string; readonly input?: string },
 ): Promise<string> {
   const child = spawn('bash', ['-euo', 'pipefail', '-c', script], { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
-  // Most of the scripts read nothing, and may have ended by then.
+  // Most scripts read no input, and may have ended by then.
   child.stdin.on('error', () => undefined).end(input);
   return await text(child.stdout);
 }
@@ -26,7 +26,7 @@ async function bash(
 const curl = spawnSync('curl', ['--version']);
 const skip = curl.error === undefined ? false : 'linking by hand needs curl';
 
-test('the commands of linking-by-hand.md link a person whose next weigh-in is then logged', { skip }, async () => {
+test('the commands of linking-by-hand.md link a person, and the next weigh-in is logged', { skip }, async () => {
   await using home = await startHome();
   const port = await freePort();
   const env = { PORT: `${port}`, CALLBACK_URL: `http://127.0.0.1:${port}${CALLBACK_PATH}` };

@@ -36,7 +36,7 @@ async function assertLinked(home: Home, userId: string) {
 }
 
 describe('weighbridge login', { concurrency: true }, () => {
-  test('beside a running daemon: linked, subscribed, the last weight shown, and the next weigh-in logged', async () => {
+  test('next to a running daemon links, subscribes, shows the last weight, and logs the next weigh-in', async () => {
     await using home = await setUp();
     home.sandbox.store('1234', { kilograms: 81.25, date: secondsAgo(3_000) });
     await using daemon = await home.serve();
@@ -57,7 +57,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.65);
   });
 
-  test('with no daemon running: it answers the browser itself; a daemon started later logs the next weigh-in', async () => {
+  test('without a daemon answers the browser, and a daemon started later logs the next weigh-in', async () => {
     await using home = await setUp();
     home.sandbox.store('1234', { kilograms: 81.25, date: secondsAgo(3_000) });
     {
@@ -76,7 +76,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     await daemon.line(({ event, weight }) => event === 'reading' && weight === 81.65);
   });
 
-  test('a second person, and the first one again, while the daemon runs', async () => {
+  test('links a second person, and the first one again, while the daemon runs', async () => {
     await using home = await setUp();
     await using daemon = await home.serve();
     for (const [userId, said] of [
@@ -98,7 +98,7 @@ describe('weighbridge login', { concurrency: true }, () => {
   const LINKED_ALREADY =
     /Anna was already linked\. To link another person, (?:<[^>]*>)?log out at Withings(?:<[^>]*>)? first, or use a private window\./;
 
-  /** Where the way to another person leads after the log-out. */
+  /** Returns the target of the link for another person after the log-out. */
   function afterLogout(address: string | undefined): URL {
     const link = new URL(address ?? '');
     assert.equal(link.pathname, '/logout');
@@ -107,7 +107,7 @@ describe('weighbridge login', { concurrency: true }, () => {
   }
 
   for (const who of ['a daemon', 'login alone']) {
-    test(`says that a person was already linked, with the way to link another one: ${who}`, async () => {
+    test(`reports that a person was already linked, and how to link another one: ${who}`, async () => {
       await using home = await setUp();
       await home.link('1234');
       const daemon = who === 'a daemon' ? await home.serve() : undefined;
@@ -129,7 +129,7 @@ describe('weighbridge login', { concurrency: true }, () => {
         assert.notEqual(each.searchParams.get('state'), link.searchParams.get('state'));
       }
       await using _daemon = daemon ?? (await home.serve());
-      // Alone, the page and the terminal have the same link, which is good for one person.
+      // Without a daemon, the page and the terminal have the same link, which is valid for one person.
       for (const [at, userId] of (daemon ? ['5678', '9999'] : ['5678']).entries()) {
         const { text } = await browse(await consent(next[at] ?? '', userId));
         assert.match(text, /is linked</);
@@ -138,7 +138,7 @@ describe('weighbridge login', { concurrency: true }, () => {
       }
     });
 
-    test(`does not say so where the person had to link again: ${who}`, async () => {
+    test(`does not report that if the person had to link again: ${who}`, async () => {
       await using home = await setUp();
       await writeFile(join(home.directory, 'tokens/1234'), 'refused\n');
       const needs_login = { since: '2026-11-20T05:00:00.000Z', reason: 'refused' };
@@ -153,7 +153,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     });
   }
 
-  test('shows a weight of last month to somebody who was not on the scale lately, and journals no history', async () => {
+  test('shows a weight of last month if there is no newer one, and stores no history', async () => {
     await using home = await setUp();
     for (const [days, kilograms] of [
       [50, 84],
@@ -170,7 +170,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     assert.equal((await login.exited).code, 0);
   });
 
-  test('says so where there is no weight at all, and names the membership that Withings may ask for', async () => {
+  test('reports a missing weight, and names the membership that Withings may require', async () => {
     await using home = await setUp();
     await using login = home.login();
     const page = await browse(await linkOf(login));
@@ -178,7 +178,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     assert.match(page.text, /Withings\+ membership/);
   });
 
-  test('--no-subscribe leaves the subscriptions alone', async () => {
+  test('--no-subscribe leaves the subscriptions unchanged', async () => {
     await using home = await setUp();
     await using login = home.login('--no-subscribe');
     assert.match((await browse(await linkOf(login))).text, /Notifications<\/dt><dd>Off\./);
@@ -186,7 +186,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     assert.deepEqual(home.subscriptions('1234'), []);
   });
 
-  test('--no-subscribe and unsubscribe hold beside a daemon too, until somebody subscribes again', async () => {
+  test('--no-subscribe and unsubscribe hold next to a daemon too, until the next subscribe', async () => {
     await using home = await setUp();
     await using daemon = await home.serve({ RECONCILE_INTERVAL: '1m' });
     {
@@ -206,7 +206,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     assert.equal(home.subscriptions('1234').length, 0);
   });
 
-  test('two at once: each ends with its own person, and the second takes over when the first is done', async () => {
+  test('two at once each end with their own person, and the second takes over from the first', async () => {
     await using home = await setUp();
     await using first = home.login();
     const links = [await linkOf(first)];
@@ -226,7 +226,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     assert.equal((await second.exited).code, 0);
   });
 
-  test('beside a daemon that keeps its logins elsewhere says so at once, and makes no directories', async () => {
+  test('next to a daemon with another directory for logins reports that, and creates no directories', async () => {
     await using home = await setUp();
     await using _daemon = await home.serve();
     const elsewhere = { ...home.env, TOKENS_DIR: './other-tokens', DATA_DIR: './other-data', LOG_FORMAT: 'text' };
@@ -236,7 +236,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     await assert.rejects(stat(join(home.directory, 'other-tokens')));
   });
 
-  test('a daemon that is stopped in the middle stores the login, and calls nothing a defect', async () => {
+  test('stores the login although the daemon stops meanwhile, and reports no bug', async () => {
     let hold = true;
     await using home = await setUp({
       fault: ({ form }, answer) =>
@@ -255,13 +255,13 @@ describe('weighbridge login', { concurrency: true }, () => {
     await assertLinked(home, '1234');
   });
 
-  test('--demo-user asks for the demo account', async () => {
+  test('--demo-user links the demo account', async () => {
     await using home = await setUp();
     await using login = home.login('--demo-user');
     assert.equal((await linkOf(login)).searchParams.get('mode'), 'demo');
   });
 
-  test('--paste takes the address that the browser could not open', async () => {
+  test('--paste accepts the address that the browser could not open', async () => {
     await using home = await setUp();
     await using login = home.typed(home.env, ['login', '--paste', '--no-subscribe']);
     const landed = await consent(await linkOf(login));
@@ -278,7 +278,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     ['after a part of it', (url) => `${url.slice(0, -9)}\n${url}\n`],
     ['in typographic quotes', (url) => `“${url}”\n`],
   ] satisfies readonly (readonly [string, (url: string) => string])[]) {
-    test(`--paste takes the address ${how}`, async () => {
+    test(`--paste accepts the address ${how}`, async () => {
       await using home = await setUp();
       await using login = home.typed(home.env, ['login', '--paste', '--no-subscribe']);
       login.child.stdin?.write(type((await consent(await linkOf(login))).href));
@@ -288,7 +288,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     });
   }
 
-  test('--paste says that nothing came in where the input ends', async () => {
+  test('--paste reports missing input at the end of the input', async () => {
     await using home = await setUp();
     await using login = home.typed(home.env, ['login', '--paste']);
     await linkOf(login);
@@ -299,7 +299,7 @@ describe('weighbridge login', { concurrency: true }, () => {
   });
 
   for (const args of [[], ['--paste']]) {
-    test(`Ctrl-C is no error: login ${args.join(' ')}`, async () => {
+    test(`Ctrl-C is not an error: login ${args.join(' ')}`, async () => {
       await using home = await setUp();
       await using login = home.typed({ ...home.env, LOG_FORMAT: 'text' }, ['login', ...args]);
       await linkOf(login);
@@ -311,7 +311,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     });
   }
 
-  test('answers the browser itself where the daemon stops meanwhile', async () => {
+  test('answers the browser itself if the daemon stops meanwhile', async () => {
     await using home = await setUp();
     const daemon = await home.serve();
     await using login = home.login();
@@ -326,7 +326,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     await assertLinked(home, '1234');
   });
 
-  test('says which port is taken where the daemon is replaced by something else', async () => {
+  test('names the taken port if another program replaces the daemon', async () => {
     await using home = await setUp();
     const daemon = await home.serve();
     await using login = home.login();
@@ -340,7 +340,7 @@ describe('weighbridge login', { concurrency: true }, () => {
     assert.match(stderr, /EADDRINUSE/);
   });
 
-  test('says which port is taken when something else uses it', async () => {
+  test('names the taken port if another program uses it', async () => {
     await using home = await setUp();
     const other = createServer((_request, response) => response.end('another program')).listen(Number(home.env.PORT));
     try {
@@ -354,14 +354,14 @@ describe('weighbridge login', { concurrency: true }, () => {
     }
   });
 
-  test('without CALLBACK_URL is a wrong configuration', async () => {
+  test('without CALLBACK_URL is a configuration error', async () => {
     await using home = await setUp();
     const { code, stderr } = await home.start({ ...home.env, CALLBACK_URL: '' }, ['login']).exited;
     assert.equal(code, 78);
     assert.match(stderr, /CALLBACK_URL or REDIRECT_URL is required to link a person/);
   });
 
-  test('links though Withings cannot reach the callback, says what that means, and mends it later', async () => {
+  test('links despite an unreachable callback URL, explains the effect, and repairs it later', async () => {
     await using home = await setUp({
       fault: ({ form }, answer) =>
         answer === undefined && form.get('action') === 'subscribe'
@@ -379,8 +379,8 @@ describe('weighbridge login', { concurrency: true }, () => {
   });
 });
 
-describe('the page says what went wrong, nothing is stored and nothing is overwritten:', { concurrency: true }, () => {
-  /** A daemon with somebody linked, and a link that has been opened. */
+describe('the page names the failure, and no login is stored or replaced:', { concurrency: true }, () => {
+  /** Starts a daemon with a linked person and an opened link. */
   async function opened(options: Partial<SandboxOptions> = {}, more: Readonly<Record<string, string>> = {}) {
     const home = await setUp(options);
     const before = await home.link('1234');
@@ -430,7 +430,7 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
     assert.equal(exchanges(grants), 0, 'no code was used up');
   });
 
-  test('a code that Withings does not know, or does not know any more', async () => {
+  test('a code that Withings rejects as unknown or expired', async () => {
     await using place = await opened();
     await place.refused(change(place.landed, { code: '0123456789abcdef' }), /30 seconds for a sign-in/);
     // The same link may be opened again: the person was only too slow.
@@ -442,7 +442,7 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
     await using place = await opened({ onCall: ({ form }) => grants.push(form.get('grant_type') ?? '') });
     const wrong = change(place.landed, { code: '0123456789abcdef' });
     await place.refused(wrong, /30 seconds for a sign-in/);
-    // Looked at again, the page says the same; nothing is sent again.
+    // The page has the same text after a reload, and no request is sent again.
     await place.refused(wrong, /30 seconds for a sign-in/);
     assert.equal(exchanges(grants), 1);
   });
@@ -467,19 +467,19 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
     await place.refused(place.landed, /is not the callback URL of the Withings application/);
   });
 
-  test('Withings that cannot be reached', async () => {
+  test('an unreachable Withings', async () => {
     await using place = await opened({
       fault: ({ form }) => (form.get('grant_type') === 'authorization_code' ? 'cut' : undefined),
     });
     await place.refused(place.landed, /did not answer as expected/);
   });
 
-  test('a person who says no', async () => {
+  test('a person who declines', async () => {
     await using place = await opened();
     await place.refused(change(place.landed, { code: undefined, error: 'access_denied' }), /did not get your consent/);
   });
 
-  test('a link that has done its work says who is linked, whoever opens it', async () => {
+  test('a used link names the linked person to every visitor', async () => {
     const grants: string[] = [];
     await using home = await setUp({ onCall: ({ form }) => grants.push(form.get('grant_type') ?? '') });
     await using _daemon = await home.serve();
@@ -499,7 +499,7 @@ describe('the page says what went wrong, nothing is stored and nothing is overwr
   });
 });
 
-test('a link that has linked a person links no stranger after a restart', async () => {
+test('a link that linked a person links no other person after a restart', async () => {
   await using home = await setUp();
   let landed: URL;
   {
@@ -515,8 +515,8 @@ test('a link that has linked a person links no stranger after a restart', async 
   await assert.rejects(home.tokenFile('5678'));
 });
 
-describe('a code is used up by nothing but the person:', { concurrency: true }, () => {
-  test('a HEAD and a prefetch leave it alone, and the same address asked for twice at once is one exchange', async () => {
+describe('a code is used only by the browser of the person:', { concurrency: true }, () => {
+  test('a HEAD and a prefetch do not use it, and two simultaneous requests are one exchange', async () => {
     const grants: string[] = [];
     await using home = await setUp({ onCall: ({ form }) => grants.push(form.get('grant_type') ?? '') });
     await using _daemon = await home.serve();
@@ -533,7 +533,7 @@ describe('a code is used up by nothing but the person:', { concurrency: true }, 
     assert.equal(grants.filter((grant) => grant === 'authorization_code').length, 1);
   });
 
-  test('a page that was closed while Withings took its time: the link opened again says how it ended', async () => {
+  test('a link opened again after a closed page shows the result', async () => {
     let hold = true;
     await using home = await setUp({
       fault: ({ form }, answer) =>
@@ -544,19 +544,19 @@ describe('a code is used up by nothing but the person:', { concurrency: true }, 
     const link = await linkOf(login);
     const landed = await consent(link);
     assert.equal((await fetch(landed)).status, 202);
-    // Another code of the same link waits for what comes of the first.
+    // Another code of the same link waits for the result of the first.
     const second = await consent(link);
     assert.equal((await fetch(second)).status, 202);
     hold = false;
     home.sandbox.hangUp();
     await daemon.line(({ event }) => event === 'link_failed');
-    // The first code was sent, and its answer lost: the page says so. The second is as good as new.
+    // The first code was sent, and its answer was lost, as the page reports. The second code is still unused.
     assert.match((await browse(landed)).text, /did not answer as expected/);
     assert.match((await browse(second)).text, /Anna is linked/);
     assert.match((await browse(landed)).text, /This link was used before: Anna is linked/);
   });
 
-  test('while Withings takes its time the page waits and looks again', async () => {
+  test('during a slow exchange the page waits and reloads', async () => {
     let hold = true;
     await using home = await setUp({
       fault: ({ form }, answer) => (hold && answer !== undefined && form.get('action') === 'list' ? 'hang' : undefined),
@@ -571,7 +571,7 @@ describe('a code is used up by nothing but the person:', { concurrency: true }, 
     await assertLinked(home, '1234');
   });
 
-  test('with no daemon running it stays until the browser that waits has come back, though all is done', async () => {
+  test('without a daemon the command stays until the browser gets its result', async () => {
     let hold = true;
     await using home = await setUp({
       fault: ({ form }, answer) => (hold && answer !== undefined && form.get('action') === 'list' ? 'hang' : undefined),
@@ -582,14 +582,14 @@ describe('a code is used up by nothing but the person:', { concurrency: true }, 
     hold = false;
     home.sandbox.hangUp();
     for (let looks = 0; looks < 600 && !/is linked/.test(login.output()); looks += 1) await sleep(100);
-    // As the page does.
+    // The page waits as long before it reloads.
     await sleep(3_000);
     assert.match((await browse(landed)).text, /(?:Anna|1234) is linked/);
     assert.equal((await login.exited).code, 0);
   });
 });
 
-test('the page is self-contained, may not be kept, and tells nobody its address', async () => {
+test('the page is self-contained, cannot be cached, and sends no referrer', async () => {
   await using home = await setUp();
   await using _daemon = await home.serve();
   await using login = home.login();
@@ -606,7 +606,7 @@ test('the page is self-contained, may not be kept, and tells nobody its address'
   }
 });
 
-test('a login that cannot be stored is no success, and costs nobody else theirs', async () => {
+test('a login that cannot be stored is not a success, and other logins stay', async () => {
   await using home = await setUp();
   await home.link('1234');
   await using _daemon = await home.serve();

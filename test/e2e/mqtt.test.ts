@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 const nowSeconds = () => Math.floor(Date.now() / 1000);
 const HOUR = 3_600;
 
-/** Says at the end which packages the process has asked for: a loader hook that changes nothing. */
+/** A loader hook that reports the requested packages at the end, and changes nothing. */
 const SPY = `
 import { register } from 'node:module';
 import { writeFileSync } from 'node:fs';
@@ -38,7 +38,7 @@ async function loadedBy(home: Home, env: Readonly<Record<string, string>>): Prom
 }
 
 describe('weighbridge serve with MQTT', () => {
-  it('loads the package with a broker, and nothing of it without one', async () => {
+  it('loads the MQTT package only with a broker', async () => {
     await using home = await startHome({ script: COMPILED });
     await using broker = await startAedes();
     const isMqtt = (name: string) => name === 'mqtt' || name.includes('/publishers/mqtt');
@@ -48,7 +48,7 @@ describe('weighbridge serve with MQTT', () => {
     assert.ok((await loadedBy(home, { MQTT_URL: broker.url })).includes('mqtt'));
   });
 
-  it('announces a weigh-in, and keeps its password to itself', async () => {
+  it('publishes a weigh-in, and never prints its password', async () => {
     await using home = await startHome();
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
@@ -83,12 +83,12 @@ describe('weighbridge serve with MQTT', () => {
     assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
   };
 
-  it('is said to be offline when it is killed', async () => {
+  it('is published as offline after a kill', async () => {
     await using broker = await startAedes();
     await will(broker);
   });
 
-  it('is said to be offline by Mosquitto too', { skip: MOSQUITTO_IS_MISSING }, async () => {
+  it('is published as offline by Mosquitto too', { skip: MOSQUITTO_IS_MISSING }, async () => {
     await using broker = await startMosquitto();
     await will(broker);
   });
@@ -140,17 +140,17 @@ describe('weighbridge serve with MQTT', () => {
     }
   };
 
-  it('delivers twenty weigh-ins of three people in order when the broker is back, killed twice meanwhile, and announces nothing stale', async () => {
+  it('delivers twenty weigh-ins in order after an outage and two kills, and announces no late ones', async () => {
     await using broker = await startAedes();
     await outage(broker);
   });
 
-  it('does so with Mosquitto', { skip: MOSQUITTO_IS_MISSING }, async () => {
+  it('delivers in the same order to Mosquitto', { skip: MOSQUITTO_IS_MISSING }, async () => {
     await using broker = await startMosquitto();
     await outage(broker);
   });
 
-  it('says what is wrong with the settings, but not what is secret', async () => {
+  it('reports wrong settings without their secrets', async () => {
     await using place = await temporaryDirectory();
     const env = {
       WITHINGS_CLIENT_ID: 'id',

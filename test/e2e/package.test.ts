@@ -14,7 +14,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 const MOST_MEGABYTES = 3.2;
 const INSTALLED = 'lib/node_modules/weighbridge';
 
-/** The tarball, installed beside nothing else, and started from elsewhere through the link that npm makes. */
+/** The tests install the tarball alone, and start it from another folder through the link that npm makes. */
 describe('the package', () => {
   let place: Awaited<ReturnType<typeof temporaryDirectory>>;
   let tarball: string;
@@ -39,7 +39,7 @@ describe('the package', () => {
     assert.ok(megabytes <= MOST_MEGABYTES, `${megabytes} MB`);
   });
 
-  it('brings what is run and read, and nothing that is built or tested with', async () => {
+  it('contains the program and its documents, and no build or test files', async () => {
     const root = join(place.path, 'prefix', INSTALLED);
     const { files } = await measureInstalled(root);
     const folders = new Set(
@@ -51,7 +51,7 @@ describe('the package', () => {
     );
   });
 
-  it('runs nothing when it is installed, and needs nothing beside it', async () => {
+  it('runs no scripts at installation, and needs no other package', async () => {
     const manifest = JSON.parse(await readFile(join(place.path, 'prefix', INSTALLED, 'package.json'), 'utf8'));
     for (const each of ['dependencies', 'devDependencies', 'scripts', 'private'])
       assert.equal(manifest[each], undefined, each);
@@ -63,7 +63,7 @@ describe('the package', () => {
     );
   });
 
-  it('says the version of package.json, and shows its help', async () => {
+  it('prints the version of package.json and its help', async () => {
     const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
     assert.deepEqual(await runInstalled('--version'), { code: 0, stdout: `${version}\n`, stderr: '' });
     const { code, stdout } = await runInstalled('--help');
@@ -71,13 +71,13 @@ describe('the package', () => {
     assert.match(stdout, /^Usage: weighbridge /);
   });
 
-  it('begins with a little: no web server, no client, no words of commands', async () => {
+  it('starts small: without a web server, a client, or the texts of commands', async () => {
     const text = await readWithImports(join(ROOT, 'dist/bundle/main.js'));
     assert.match(text, /^\/\/ dist\/src\/domain\/trouble\.js$/m, 'it follows imports');
     assert.doesNotMatch(text, /^\/\/ node_modules\/(express|axios|mqtt|qs|commander|dotenv|cli-progress)\//m);
   });
 
-  it('asks for no file that it does not bring', async () => {
+  it('requires no file that it does not contain', async () => {
     const bundle = join(ROOT, 'dist/bundle');
     const scripts = (await readdir(bundle)).filter((file) => file.endsWith('.js'));
     const texts = await Promise.all(scripts.map((file) => readFile(join(bundle, file), 'utf8')));
@@ -93,7 +93,7 @@ describe('the package', () => {
     assert.match(stdout, /Anna \(1234\): 81\.25 kg/);
   });
 
-  it('takes a weigh-in from the notification to the broker, and to a hook of its own', async () => {
+  it('publishes a weigh-in from the notification to the broker and its hook', async () => {
     await using home = await startHome({ script: program });
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
@@ -111,7 +111,7 @@ describe('the package', () => {
     assert.equal((await daemon.exited).code, 0);
   });
 
-  it('is the same to the byte when it is built again elsewhere', async () => {
+  it('is identical byte for byte after a build in another folder', async () => {
     const again = await packElsewhere(join(place.path, 'elsewhere'));
     const sha256 = async (path: string) =>
       createHash('sha256')
@@ -120,7 +120,7 @@ describe('the package', () => {
     assert.equal(await sha256(again), await sha256(tarball));
   });
 
-  it('names every package that the bundle is made of, with its licence', async () => {
+  it('names every package of the bundle with its licence', async () => {
     const text = await readFile(join(ROOT, 'dist/bundle/THIRD-PARTY-LICENSES'), 'utf8');
     const sections = text.split(`\n${'='.repeat(80)}\n\n`).slice(1);
     const named = sections.flatMap((section) =>
@@ -134,17 +134,18 @@ describe('the package', () => {
     }
   });
 
-  it('loads packages in the one way that means the same bundled and not', async () => {
+  it('loads packages in a way that works bundled and unbundled', async () => {
     const entries = await readdir(join(ROOT, 'src'), { recursive: true, withFileTypes: true });
     for (const { name, parentPath } of entries.filter(({ name }) => name.endsWith('.ts'))) {
       const text = await readFile(join(parentPath, name), 'utf8');
-      // Of a CommonJS package the bundle has the default export alone; commander has a module, and no such export.
+      // The bundle has only the default export of a CommonJS package. commander has an ES module without a default
+      // export.
       const named = text.match(/^.*(?<!\{ default: \w+ \} = )await import\('(?!\.|node:|commander').*$/gm) ?? [];
       assert.deepEqual(named, [], name);
     }
   });
 
-  it('has beside the program what the program reads there, bundled or not', async () => {
+  it('has the files that the program reads next to the program, bundled or not', async () => {
     const entries = await readdir(join(ROOT, 'src'), { recursive: true, withFileTypes: true });
     const assets = entries.filter((entry) => entry.isFile() && !/\.(ts|md)$/.test(entry.name));
     for (const asset of assets) {

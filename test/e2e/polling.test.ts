@@ -13,7 +13,7 @@ interface Health {
 }
 
 describe('without CALLBACK_URL', { concurrency: true }, () => {
-  test('a daemon polls, announces what it finds, and everything is green', async () => {
+  test('a daemon polls, publishes new weigh-ins, and reports no trouble', async () => {
     await using home = await startHome();
     await home.link('1234');
     home.sandbox.store('1234', { kilograms: 81.25, date: secondsAgo(60) });
@@ -59,7 +59,7 @@ describe('without CALLBACK_URL', { concurrency: true }, () => {
   });
 
   for (const hasDaemon of [true, false])
-    test(`login links in a browser on this computer, ${hasDaemon ? 'beside a daemon' : 'alone'}`, async () => {
+    test(`login links in a browser on this computer, ${hasDaemon ? 'next to a daemon' : 'alone'}`, async () => {
       await using home = await startHome();
       home.sandbox.store('1234', { kilograms: 81.25, date: secondsAgo(3_000) });
       const port = await freePort();
@@ -77,7 +77,7 @@ describe('without CALLBACK_URL', { concurrency: true }, () => {
     });
 
   for (const args of [['login'], ['login', '--paste']])
-    test(`"${args.join(' ')}" reads the address of a page that weighbridge does not answer`, async () => {
+    test(`"${args.join(' ')}" accepts the address of a page that weighbridge does not answer`, async () => {
       await using home = await startHome();
       const env = { REDIRECT_URL: 'https://me.example.org/done', LOG_FORMAT: 'text', LOG_LEVEL: 'info' };
       await using login = home.typed(env, args);
@@ -89,7 +89,7 @@ describe('without CALLBACK_URL', { concurrency: true }, () => {
       assert.match(stderr, /1234 is linked/);
     });
 
-  test('login names both settings where neither is set', async () => {
+  test('login names both settings if neither is set', async () => {
     await using home = await startHome();
     const { code, stderr } = await home.start({}, ['login']).exited;
     assert.equal(code, 78);

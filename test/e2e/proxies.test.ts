@@ -18,7 +18,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 const FORM = 'application/x-www-form-urlencoded';
 const ROUTE = '/withingsWebhook';
 const WEIGH_IN = 'userid=1234&appli=1&startdate=1795154462&enddate=1795154463';
-/** Not the address that the proxy calls from, and as much of a stranger as this machine has. */
+/** The client's address differs from the proxy's, and is as foreign as this machine allows. */
 const STRANGER = '127.0.0.7';
 
 interface Sent {
@@ -39,9 +39,9 @@ interface WayIn extends AsyncDisposable {
   readonly proxy: FrontProxy;
   readonly authority: LocalAuthority;
   readonly ports: { readonly tls: number; readonly plain: number; readonly daemon: number };
-  /** What the daemon needs to be found by the proxy. */
+  /** The settings of the daemon behind the proxy. */
   readonly env: Readonly<Record<string, string>>;
-  /** Asks as Withings does: by name, with TLS, and trusting nobody but the authority. */
+  /** Sends a request as Withings does: by name, with TLS, and with only the test authority trusted. */
   ask(sent: Sent): Promise<Answer>;
 }
 
@@ -70,7 +70,7 @@ async function openWayIn(name: ProxyName, changes: Readonly<Record<string, strin
         headers: { host: SITE, ...(body !== undefined && { 'content-type': FORM }), ...headers },
       });
       const answered = once(sent, 'response');
-      // Who is refused in the middle of a long body cannot send the rest of it, and reads the answer all the same.
+      // A rejected client cannot send the rest of a long body, but still reads the answer.
       sent.on('error', () => undefined);
       sent.end(body);
       const [response] = await answered;
@@ -94,7 +94,7 @@ for (const name of PROXIES) {
     });
     after(() => way[Symbol.asyncDispose]());
 
-    it('lets the callback path through with TLS, and nothing else', async () => {
+    it('forwards the callback path with TLS, and nothing else', async () => {
       const privatePort = await freePort();
       await using daemon = await way.home.serve({ ...way.env, STATUS_PORT: `${privatePort}` });
       const head = await way.ask({ method: 'HEAD' });
@@ -121,7 +121,7 @@ for (const name of PROXIES) {
       assert.ok(!(await way.ask({ method: 'GET', path: '/healthz', headers })).body.includes('"status"'));
     });
 
-    it('passes on the secret where it stands in the query', async () => {
+    it('forwards the secret in the query', async () => {
       const CALLBACK_URL = `https://${SITE}${ROUTE}?key=${URL_SECRET}`;
       await using daemon = await way.home.serve({ ...way.env, CALLBACK_URL, WEBHOOK_PATH: ROUTE });
       const path = `${ROUTE}?key=${URL_SECRET}`;
@@ -133,10 +133,10 @@ for (const name of PROXIES) {
     });
 
     for (const [TRUST_PROXY, who, expected] of [
-      ['loopback', 'who has called it', STRANGER],
-      ['false', 'nobody but itself, where it is not believed', '127.0.0.1'],
+      ['loopback', 'the real client', STRANGER],
+      ['false', 'only itself without trust', '127.0.0.1'],
     ] as const) {
-      it(`names ${who}, whatever the caller claims`, async () => {
+      it(`names ${who} as the client, whatever the client claims`, async () => {
         await using daemon = await way.home.serve({ ...way.env, TRUST_PROXY });
         const spoofs = [
           {},
@@ -152,14 +152,14 @@ for (const name of PROXIES) {
       });
     }
 
-    it('brings back the browser from the consent page, and refuses a large body', async () => {
+    it('returns the browser from the consent page, and rejects a large body', async () => {
       await using daemon = await way.home.serve(way.env);
       const page = await way.ask({ method: 'GET', path: `${CALLBACK_PATH}?code=the-code&state=made-up` });
       assert.match(page.body, /Link not valid here/);
       assert.match(`${page.headers['content-security-policy']}`, /default-src 'none'/);
       assert.match(`${page.headers['cache-control']}`, /no-store/);
 
-      // Of one that Caddy cuts off itself its older versions say 502.
+      // Older versions of Caddy report 502 for a body that they reject.
       for (const bytes of [5_000, 50_000, 5_000_000]) {
         const { status = 0 } = await way.ask({ body: `${WEIGH_IN}&note=`.padEnd(bytes, 'x') });
         assert.ok(status === 413 || (name === 'caddy' && bytes > 8_000 && status === 502), `${bytes} bytes: ${status}`);
@@ -170,7 +170,7 @@ for (const name of PROXIES) {
       assert.ok(!daemon.output().includes('the-code'));
     });
 
-    it('writes down neither the secret nor a code, also where weighbridge is not running', async () => {
+    it('logs neither the secret nor a code, also without a running weighbridge', async () => {
       const path = `${CALLBACK_PATH}?code=the-code&state=the-state`;
       const headers = { referer: `https://${SITE}${path}` };
       for (const method of ['HEAD', 'GET', 'POST'])
@@ -182,7 +182,7 @@ for (const name of PROXIES) {
   });
 
   describe(`${name}, set up by its recipe and with less patience`, { skip }, () => {
-    it('hangs up on who sends too slowly, and answers others meanwhile', async () => {
+    it('closes the connection of a slow sender, and answers others meanwhile', async () => {
       const limit = name === 'caddy' ? 'read_body' : 'client_body_timeout';
       await using way = await openWayIn(name, { [`${limit} 10s`]: `${limit} 3s` });
       await using daemon = await way.home.serve(way.env);
@@ -204,7 +204,7 @@ for (const name of PROXIES) {
 }
 
 const OUTSIDE = childScript('outside-child');
-/** One of those that are set aside for documentation, and so neither private nor anybody's. */
+/** The address is reserved for documentation, so it is neither private nor in use. */
 const PUBLIC_ADDRESS = '203.0.113.7';
 const IN_A_NETWORK_OF_ITS_OWN = ['--net', '--mount', 'sh', '-euc'];
 const ENTER = `ip link set lo up; ip addr add ${PUBLIC_ADDRESS}/32 dev lo`;
@@ -226,7 +226,7 @@ async function runOutside(task: OutsideTask): Promise<OutsideResult> {
 
 for (const proxy of PROXIES) {
   const skip = isMissing(proxy) || OPENSSL_IS_MISSING || NO_NETWORK;
-  it(`behind ${proxy} somebody links and steps on the scale, and the doctor finds nothing wrong`, {
+  it(`behind ${proxy} a person links and weighs in, and the doctor finds no fault`, {
     skip,
   }, async () => {
     await using place = await temporaryDirectory();

@@ -12,7 +12,7 @@ import { ROOT } from '../support/packed.ts';
 import { isComplaint } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-/** What an update does to the files of the program. */
+/** The changes of an update to the program files. */
 const REPLACEMENTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   'are gone': async () => undefined,
   'are those of another build': async (folder) => {
@@ -24,7 +24,7 @@ const REPLACEMENTS: Readonly<Record<string, (folder: string) => Promise<void>>> 
 
 describe('a daemon whose own files', { concurrency: true }, () => {
   for (const [what, replace] of Object.entries(REPLACEMENTS)) {
-    it(`${what} draws its first page, links, calls Withings, reaches the broker and runs the hook`, async () => {
+    it(`${what} draws its first page, links, sends requests to Withings, reaches the broker and runs the hook`, async () => {
       await using place = await temporaryDirectory();
       const folder = join(place.path, 'weighbridge');
       await cp(join(ROOT, 'dist/package'), folder, { recursive: true });

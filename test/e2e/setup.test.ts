@@ -59,13 +59,13 @@ async function answerRest(terminal: Terminal): Promise<void> {
   await terminal.answer('Fetch the weigh-ins of all past years for Anna now?', ENTER);
 }
 
-/** Also where a busy machine takes more than a second. */
+/** The pattern accepts the answer of a busy machine after more than a second. */
 const ANSWERS = /weighbridge (itself answers CALLBACK_URL with 200|answers CALLBACK_URL after)/;
 
 describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL }, () => {
   const KEPT = '# mine\nPORT_OF_OTHERS=8080\n\nWEIGHT_UNIT="kg" # as it was\n';
 
-  test('asks at most ten questions, ends with the first weight, and keeps what is in .env', async () => {
+  test('asks at most ten questions, ends with the first weight, and keeps the content of .env', async () => {
     await using folder = await startFolder(KEPT);
     await using terminal = folder.terminal('--no-service');
     await answerWayIn(terminal, folder.origin);
@@ -97,11 +97,11 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     assert.ok(folder.sandbox.grants.accepts((await folder.tokenFile('1234')).trim()));
     const asked = new Set(terminal.text().match(/(?<=✔ )[^:?]+[:?]/g));
     assert.ok(asked.size > 0 && asked.size <= 10, [...asked].join('\n'));
-    // The host name, the callback URL, the client id and the secret are copied; the phone scans the link.
+    // A user copies the host name, the callback URL, the client id and the secret. The phone scans the link.
     assert.match(terminal.text(), /\n█{20}/);
   });
 
-  test('asks again where the secret is wrong, with the client id as it was', async () => {
+  test('repeats the question for a wrong secret, with the same client id', async () => {
     await using folder = await startFolder(`CALLBACK_URL=http://127.0.0.1:1/withingsWebhook/abc\n`);
     await using terminal = folder.terminal('--no-try', '--no-link', '--no-mqtt', '--no-service');
     await terminal.answer('Client id:', `${CLIENT.clientId}\r`);
@@ -114,7 +114,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     assert.ok((await folder.dotenv()).includes(`WITHINGS_CLIENT_SECRET=${CLIENT.clientSecret}\n`));
   });
 
-  test('is stopped by Ctrl-C at any question, and the next one goes on from there', async () => {
+  test('stops on Ctrl-C at any question, and the next run continues from there', async () => {
     await using folder = await startFolder();
     {
       await using terminal = folder.terminal();
@@ -158,7 +158,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     assert.match(after, /\nUSER_NAMES=1234:Anna\n/);
   });
 
-  test('links a second person, and asks nothing else that is known', async () => {
+  test('links a second person, and asks no other known question', async () => {
     await using folder = await startFolder();
     const callbackUrl = `${folder.origin}/withingsWebhook/abc`;
     await folder.run(
@@ -179,10 +179,10 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     assert.match(await folder.dotenv(), /\nUSER_NAMES=1234:Anna,5678:Bo\n$/);
   });
 
-  test('tries a callback URL that does not work again, or goes on and takes the address by hand', async () => {
+  test('checks a wrong callback URL again, or continues and accepts the address by hand', async () => {
     await using folder = await startFolder();
     await using terminal = folder.terminal('--no-service', '--no-mqtt', '--no-history', '--name', 'Anna');
-    // Nothing listens there.
+    // The port has no listener.
     await answerWayIn(terminal, `http://127.0.0.1:${await freePort()}`);
     await terminal.answer('Client id:', `${CLIENT.clientId}\r`);
     await terminal.answer('Client secret', `${CLIENT.clientSecret}\r`);
@@ -197,7 +197,7 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
     assert.equal(await terminal.exited, 0, terminal.text());
   });
 
-  test('without a way in polls, and links by the address that the browser ends on', async () => {
+  test('polls without a callback URL, and links by the address of the browser', async () => {
     await using folder = await startFolder();
     await using terminal = folder.terminal('--no-service', '--no-mqtt', '--no-history', '--name', 'Anna');
     await terminal.answer('Which way is it?', `${DOWN.repeat(4)}\r`);
@@ -219,7 +219,9 @@ describe('weighbridge setup on a terminal', { concurrency: 2, skip: NO_TERMINAL 
   });
 
   // aedes sometimes leaves a subscription unanswered on a busy machine.
-  test('tries the broker at once, and asks again where it refuses', { skip: MOSQUITTO_IS_MISSING }, async () => {
+  test('checks the broker at once, and repeats the question after a rejection', {
+    skip: MOSQUITTO_IS_MISSING,
+  }, async () => {
     await using broker = await startMosquitto();
     await using folder = await startFolder();
     await folder.run(
@@ -248,7 +250,7 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
     [['--host-name', 'me.example.org', '--client-id', 'x'], '--client-secret'],
     [['--way', 'none', ...CLIENT_OPTIONS], '--redirect-url'],
   ] as const) {
-    test(`says which options are missing: setup ${args.join(' ')}`, async () => {
+    test(`names the missing options: setup ${args.join(' ')}`, async () => {
       await using folder = await startFolder();
       const { code, stderr } = await folder.run(...args);
       assert.equal(code, 2);
@@ -260,7 +262,7 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
     });
   }
 
-  test('takes every answer from the options', async () => {
+  test('accepts every answer from the options', async () => {
     await using folder = await startFolder();
     const { code, stderr } = await folder.run(
       ...['--way', 'tailscale', '--host-name', folder.origin, ...CLIENT_OPTIONS, '--no-link'],
@@ -274,7 +276,7 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
     assert.ok(!stderr.includes(CLIENT.clientSecret));
   });
 
-  test('a host name that Withings cannot reach is refused, in the words of the doctor', async () => {
+  test('rejects an unreachable host name with the message of the doctor', async () => {
     await using folder = await startFolder();
     for (const host of ['raspberrypi.local', '192.168.1.2', 'me.example.org:8443', 'not a name']) {
       const { code, stderr } = await folder.run('--host-name', host, ...CLIENT_OPTIONS);
@@ -283,7 +285,7 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
     }
   });
 
-  test('a wrong secret is a wrong configuration', async () => {
+  test('reports a wrong secret as a configuration error', async () => {
     await using folder = await startFolder();
     const args = ['--host-name', folder.origin, '--client-id', CLIENT.clientId, '--client-secret', 'wrong'];
     const { code, stderr } = await folder.run(...args);

@@ -14,7 +14,7 @@ import { patient } from '../support/patience.ts';
 import type { Program } from '../support/program.ts';
 
 const MOST_MS = 10_000;
-/** What withings/rate-limit.ts leaves to the background of the calls of a minute. */
+/** The requests per minute that withings/rate-limit.ts allows for background work. */
 const BACKGROUND_CALLS = 90;
 const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
 
@@ -28,9 +28,9 @@ function latch() {
 }
 
 interface Phase extends HomeOptions {
-  /** What there is before the start; it goes when the stop is over. */
+  /** The set-up before the start, which is removed after the stop. */
   readonly prepare?: (home: Home) => Promise<AsyncDisposable>;
-  /** Leads to the phase. */
+  /** Brings the daemon into the phase. */
   readonly reach: (home: Home, daemon: RunningDaemon) => Promise<unknown>;
 }
 
@@ -49,7 +49,7 @@ async function stopIn({ prepare, reach, ...options }: Phase): Promise<string> {
     assertLogin(home.sandbox, '1234', login);
     assertTold(daemon.lines, await home.journal(), new Set());
   }
-  // What a stop at the deadline has left half-written is gone after the next start.
+  // The next start removes incomplete files of a stop at the deadline.
   const startedAt = Date.now();
   await using _next = await home.serve();
   for (const { path } of await home.files()) {
@@ -73,18 +73,18 @@ async function isLocked({ directory }: Home): Promise<void> {
   while (spawnSync('flock', ['--nonblock', path, 'true']).status !== 1) await sleep(10);
 }
 
-/** What waits for a lock is a child of the process. */
+/** A child process waits for the lock. */
 async function hasChild({ child }: Program): Promise<void> {
   const path = `/proc/${child.pid}/task/${child.pid}/children`;
   while ((await readFile(path, 'utf8')) === '') await sleep(10);
 }
 
-describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 4 }, () => {
-  test('as soon as it listens', async () => {
+describe('SIGTERM ends the daemon with 0 in time and without loss,', { concurrency: 4 }, () => {
+  test('as soon as the daemon listens', async () => {
     await stopIn({ reach: async () => undefined });
   });
 
-  test('while Withings works on a refresh', async () => {
+  test('while Withings processes a refresh', async () => {
     const asked = latch();
     const fault: HomeOptions['fault'] = (call, answer) => {
       if (!isRefresh(call) || answer === undefined) return undefined;
@@ -94,7 +94,7 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
     await stopIn({ fault, reach: () => asked.opened });
   });
 
-  test('while the answer of a refresh comes letter by letter, which is then stored', async () => {
+  test('while the answer of a refresh arrives byte by byte, and is then stored', async () => {
     const asked = latch();
     const answered = { token: '' };
     const login = await stopIn({
@@ -104,7 +104,7 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
         asked.open();
         return { text: JSON.stringify(answer), drip: true };
       },
-      // The letters take some 5 s, more on a busy machine, and a stop at most 8.
+      // The answer takes some 5 s, more on a busy machine, and a stop takes at most 8 s.
       reach: () => asked.opened.then(() => sleep(3_500)),
     });
     assert.equal(login, answered.token);
@@ -117,7 +117,7 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
     });
   });
 
-  test('while it waits until the same login may be tried again', async () => {
+  test('while the daemon waits until the same login can be tried again', async () => {
     const asked = latch();
     const refreshes = { count: 0 };
     await stopIn({
@@ -139,7 +139,7 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
     });
   });
 
-  test('while it waits because a minute has no calls left', async () => {
+  test('while the daemon waits for the rate limit', async () => {
     const spent = latch();
     let calls = 0;
     await stopIn({
@@ -155,7 +155,7 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
     });
   });
 
-  test('while it waits for measures', async () => {
+  test('while the daemon waits for measures', async () => {
     const asked = latch();
     const fault: HomeOptions['fault'] = (call) => {
       if (!isGetMeas(call)) return undefined;
@@ -165,17 +165,17 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
     await stopIn({ fault, reach: () => asked.opened });
   });
 
-  test('while it backs off', async () => {
+  test('while the daemon backs off', async () => {
     const fault = API_FAULTS['HTTP 502'];
     assert(fault !== undefined);
     await stopIn({ fault, reach: (_home, daemon) => daemon.line(({ event }) => event === 'trouble') });
   });
 
-  test('right after it has told of a weigh-in', async () => {
+  test('right after the daemon logged a weigh-in', async () => {
     await stopIn({ reach: (_home, daemon) => daemon.line(({ event }) => event === 'reading') });
   });
 
-  test('while it looks again at an empty window', async () => {
+  test('while the daemon fetches an empty window again', async () => {
     await stopIn({
       reach: async (_home, daemon) => {
         await daemon.line(({ event }) => event === 'reading');
@@ -185,11 +185,11 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
     });
   });
 
-  test('while it has nothing to do', async () => {
+  test('while the daemon is idle', async () => {
     await stopIn({ reach: (_home, daemon) => daemon.line(({ event }) => event === 'fetched') });
   });
 
-  test('in the middle of a flood, whose answers end in whole ones', async () => {
+  test('during a flood, whose answers end complete', async () => {
     let answers: Promise<readonly string[]> = Promise.resolve([]);
     await stopIn({
       reach: async (_home, daemon) => {
@@ -203,7 +203,7 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
     for (const text of all) assert.match(text, /^(HTTP\/1\.1 200 OK\r\n([^\r\n]+\r\n)+\r\nok)*$/);
   });
 
-  test('while somebody holds a connection and says nothing', async () => {
+  test('while a client holds an idle connection', async () => {
     await stopIn({
       reach: async (_home, daemon) => {
         const { port, hostname } = new URL(daemon.url);
@@ -216,7 +216,7 @@ describe('SIGTERM ends it with 0 in time, and nothing is lost,', { concurrency: 
   });
 });
 
-test('SIGTERM while it clears up at its start, and somebody holds a lock, ends it with 0 as well', async () => {
+test('SIGTERM during the clean-up at the start, with a held lock, ends the daemon with 0 as well', async () => {
   await using home = await startHome();
   await home.link('1234');
   await writeFile(join(home.directory, 'tokens/.1234.tmp'), 'half');
@@ -227,7 +227,7 @@ test('SIGTERM while it clears up at its start, and somebody holds a lock, ends i
   assertLogin(home.sandbox, '1234', await home.tokenFile('1234'));
 });
 
-test('SIGTERM while it starts ends it with 0 as well', async () => {
+test('SIGTERM during the start ends the daemon with 0 as well', async () => {
   await using home = await startHome();
   await home.link('1234');
   for (const delayMs of [0, 40, 80, 120, 160, 200, 240, 280, 320]) {
@@ -235,13 +235,13 @@ test('SIGTERM while it starts ends it with 0 as well', async () => {
     await new Promise((resolve) => setTimeout(resolve, delayMs));
     program.child.kill('SIGTERM');
     const { code } = await program.exited;
-    // Before Node has run a line of ours, the signal is Node's.
+    // Until the program handles the signal, Node's default applies.
     assert(code === 0 || program.child.signalCode === 'SIGTERM', `${delayMs} ms: ${code} ${program.output()}`);
     assertLogin(home.sandbox, '1234', await home.tokenFile('1234'));
   }
 });
 
-test('after a stop in the middle of a fetch, the next start brings what was missed', async () => {
+test('after a stop during a fetch, the next start fetches the missing weigh-ins', async () => {
   const state = { hang: true };
   const asked = latch();
   await using home = await startHome({

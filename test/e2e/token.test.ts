@@ -29,7 +29,7 @@ async function setUp(options: Partial<SandboxOptions> = {}) {
 }
 
 describe('weighbridge token', { concurrency: true }, () => {
-  test('prints an access token that works, and nothing else; asked again, the same one', async () => {
+  test('prints only a working access token, and the same one the next time', async () => {
     await using home = await setUp();
     const first = await home.token('1234').exited;
     assert.deepEqual([first.code, first.stderr], [0, '']);
@@ -40,7 +40,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     await home.assertLoginLives();
   });
 
-  test('eight at once beside a daemon that is rotating: one rotation, one token, no login lost', async () => {
+  test('eight commands next to a rotating daemon cause one rotation, get one token and lose no login', async () => {
     await using home = await setUp();
     await using daemon = await home.serve();
     const ended = await Promise.all(Array.from({ length: 8 }, () => home.token('1234').exited));
@@ -53,10 +53,10 @@ describe('weighbridge token', { concurrency: true }, () => {
     await home.assertLoginLives();
   });
 
-  test('eight at once, and all killed half-way: no login lost, and the next one works', async () => {
+  test('eight commands that are killed half-way lose no login, and the next one works', async () => {
     await using home = await setUp({ limits: { callsPerMinute: 1000, sameArgumentsMs: 0 } });
     for (let round = 0; round < 3; round += 1) {
-      // What an earlier round may have left: with it nobody would rotate.
+      // An access token of an earlier round would prevent the rotation.
       await rm(join(home.directory, 'tokens/.1234.access'), { force: true });
       const before = home.count.rotations;
       const running = Array.from({ length: 8 }, () => home.token('1234'));
@@ -71,7 +71,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     await home.assertLoginLives();
   });
 
-  test('--json answers what OAuth’s token endpoint does', async () => {
+  test('--json prints the answer of an OAuth token endpoint', async () => {
     await using home = await setUp();
     const { stdout } = await home.token('1234', '--json').exited;
     const { access_token, refresh_token, expires_in, ...rest } = JSON.parse(stdout);
@@ -81,7 +81,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     assert(expires_in > 10_700 && expires_in <= 10_800);
   });
 
-  test('rotates when the one that is there has come to its end', async () => {
+  test('rotates at the end of the current token', async () => {
     await using home = await setUp({ limits: { callsPerMinute: 1000, sameArgumentsMs: 0 } });
     const first = await home.token('1234').exited;
     const path = join(home.directory, 'tokens/.1234.access');
@@ -99,7 +99,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     ['without a time', () => ({ issued_at: undefined })],
     ['whose time is out of all bounds', () => ({ expires_at: 9e15 })],
   ] as const) {
-    test(`rotates instead of printing one ${what}`, async () => {
+    test(`rotates instead of printing a token ${what}`, async () => {
       await using home = await setUp({ limits: { callsPerMinute: 1000, sameArgumentsMs: 0 } });
       const first = await home.token('1234').exited;
       const path = join(home.directory, 'tokens/.1234.access');
@@ -111,7 +111,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     });
   }
 
-  test('stopped while Withings says nothing ends with 1 and says so: the shell goes on with nothing', async () => {
+  test('ends with 1 and a message on a stop during a request, with empty output', async () => {
     let asked = false;
     await using home = await setUp({
       fault: () => {
@@ -137,13 +137,13 @@ describe('weighbridge token', { concurrency: true }, () => {
     await home.assertLoginLives();
   });
 
-  test('the shared access token is for its owner alone', async () => {
+  test('the shared access token is readable by its owner only', async () => {
     await using home = await setUp();
     await home.token('1234').exited;
     assert.equal((await stat(join(home.directory, 'tokens/.1234.access'))).mode & 0o777, 0o600);
   });
 
-  test('a daemon that starts again uses what is shared, and rotates nothing', async () => {
+  test('a restarted daemon uses the shared token, and does not rotate', async () => {
     await using home = await setUp();
     for (let life = 0; life < 3; life += 1) {
       await using daemon = await home.serve();
@@ -158,7 +158,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     ['a path', ['../1234'], 2, /is not a user id/],
     ['no person', [], 2, /missing required argument/],
   ] as const) {
-    test(`for ${what} ends with ${expected} and says why`, async () => {
+    test(`for ${what} ends with ${expected} and the reason`, async () => {
       await using home = await setUp();
       const { code, stdout, stderr } = await home.token(...args).exited;
       assert.deepEqual([code, stdout], [expected, '']);
@@ -166,7 +166,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     });
   }
 
-  test('of a login that Withings refuses says to link again, and keeps the file', async () => {
+  test('reports that the person must link again if Withings rejects the login, and keeps the file', async () => {
     await using home = await setUp();
     const before = await home.tokenFile('1234');
     home.sandbox.grants.unlink('1234');
@@ -176,7 +176,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     assert.equal(await home.tokenFile('1234'), before);
   });
 
-  test('makes no directories where it is called in the wrong place', async () => {
+  test('creates no directories in a wrong folder', async () => {
     await using home = await setUp();
     const { code } = await home.start({ TOKENS_DIR: './elsewhere', DATA_DIR: './nowhere' }, ['token', '1234']).exited;
     assert.equal(code, 1);
@@ -184,7 +184,7 @@ describe('weighbridge token', { concurrency: true }, () => {
   });
 });
 
-/** Looks as often as the event loop turns. */
+/** Checks the condition at every turn of the event loop. */
 async function until(isTrue: () => boolean): Promise<void> {
   for (const endMs = performance.now() + PATIENCE_MS; !isTrue(); await sleep(1))
     assert(performance.now() < endMs, 'what is waited for does not happen');

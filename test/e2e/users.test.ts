@@ -41,7 +41,7 @@ const line = (grpid: number, timestamp: number, weight: number | undefined, chan
     ...changes,
   })}\n`;
 
-/** Everything there is, with what would change if somebody wrote. */
+/** Returns all files with the properties that a write would change. */
 async function snapshot(directory: string) {
   const names = (await readdir(directory, { recursive: true })).sort();
   return await Promise.all(
@@ -53,7 +53,7 @@ async function snapshot(directory: string) {
 }
 
 describe('weighbridge users', { concurrency: 4 }, () => {
-  test('says that nobody is linked and what to do, exits 0, and makes no directory', async () => {
+  test('reports that no person is linked and the next step, exits 0, and creates no directory', async () => {
     await using users = await startUsers();
     for (const args of [[], ['--json']]) {
       const { code, stdout, stderr } = await users.run(args);
@@ -68,7 +68,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     assert.equal((await users.run()).code, 0);
   });
 
-  test('lists everybody by number, below headings that line up', async () => {
+  test('lists all people by number, under aligned headings', async () => {
     await using users = await startUsers({
       'tokens/5678': 'b\n',
       'tokens/1234': 'a\n',
@@ -86,7 +86,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     );
   });
 
-  test('shows the last weigh-in that is surely theirs, in the unit that people want', async () => {
+  test('shows the last certain weigh-in of a person, in the unit of the household', async () => {
     await using users = await startUsers({
       'tokens/1234': 'a\n',
       'data/measures.jsonl':
@@ -116,7 +116,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     ['deleted', [line(2, TAKEN, 62, { withdrawn: true, reason: 'deleted' })]],
     ['forgotten by hand', [line(2, TAKEN, 62, { withdrawn: true, reason: 'forgotten' })]],
   ] as const) {
-    test(`shows the weigh-in before one that is ${what}, and the other person's own`, async () => {
+    test(`shows the weigh-in before one that is ${what}, and the own one of the other person`, async () => {
       const before = line(1, TAKEN - 86_400, 81.25) + line(1, TAKEN - 90_000, 60.5, bo);
       await using users = await startUsers({
         'tokens/1234': 'a\n',
@@ -139,7 +139,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     });
   }
 
-  test('shows what is held apart from the last weigh-in, for 30 days', async () => {
+  test('shows held weigh-ins apart from the last weigh-in, for 30 days', async () => {
     const now = Math.floor(Date.now() / 1000);
     const day = 86_400;
     const future = now + 400 * day;
@@ -171,7 +171,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     assert.match(cells[1] ?? '', / - +60\.00 kg, \S+ \S+ \(and 1 more\) /);
   });
 
-  test('shows the scales of a person, in a column where anyone has one', async () => {
+  test('shows the scales of a person, in a column if any person has one', async () => {
     const seen_at = SINCE;
     const scales = [
       { deviceid: 'b0d7', model: 'Body+', battery: 'low', last_contact: SINCE, seen_at },
@@ -187,7 +187,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     ]);
   });
 
-  test('shows since when and why somebody needs login', async () => {
+  test('shows since when and why a person must link again', async () => {
     const needs_login = { since: SINCE, reason: 'Withings rejected the login' };
     await using users = await startUsers({
       'tokens/1234': 'a\n',
@@ -219,7 +219,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
       { applis: [], hitch: { since: SINCE, reason: 'not reachable' } },
       /LOST since 2026-11-20 05:00 \(not reachable\)/,
     ],
-    ['was never looked at', undefined, /not yet/],
+    ['was never checked', undefined, /not yet/],
   ] as const) {
     test(`shows a subscription that ${what}`, async () => {
       await using users = await startUsers({
@@ -247,7 +247,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     });
   }
 
-  test('shows a subscription that somebody has given up on purpose', async () => {
+  test('shows a subscription that was removed on purpose', async () => {
     await using users = await startUsers({
       'tokens/1234': 'a\n',
       'data/people/1234': JSON.stringify({ leave_unsubscribed: true }),
@@ -260,13 +260,13 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     ['is empty', ''],
     ['has no refresh token', '<html>not a token</html>\n'],
   ] as const) {
-    test(`says that somebody needs login whose token file ${what}`, async () => {
+    test(`reports that a person must link again whose token file ${what}`, async () => {
       await using users = await startUsers({ 'tokens/1234': content });
       assert.match((await users.run()).stdout, new RegExp(`MUST LINK AGAIN \\(the token file \\S+ ${what}`));
     });
   }
 
-  test('does not say so of a token file that cannot be reached', async () => {
+  test('does not report that for an unreachable token file', async () => {
     await using users = await startUsers({ 'tokens/README': '' });
     await mkdir(join(users.path, 'tokens/1234'));
     assert.match((await users.run()).stdout, /unknown \(cannot read \S+ \(EISDIR\)\)/);
@@ -276,20 +276,20 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     ['rubbish', '{"needs_lo'],
     ['another shape', '{"needs_login":{"since":7},"subscription":"yes"}'],
   ]) {
-    test(`goes on where a record is ${what}`, async () => {
+    test(`continues if a status file is ${what}`, async () => {
       await using users = await startUsers({ 'tokens/1234': 'a\n', 'data/people/1234': content ?? '' });
       const { code, stdout } = await users.run();
       assert.deepEqual([code, /not checked yet/.test(stdout)], [0, true]);
     });
   }
 
-  test('shows control characters in what Withings said as blanks', async () => {
+  test('shows control characters in texts of Withings as blanks', async () => {
     const needs_login = { since: SINCE, reason: 'red \u001b[31m alert\nline' };
     await using users = await startUsers({ 'tokens/1234': '', 'data/people/1234': JSON.stringify({ needs_login }) });
     assert.doesNotMatch((await users.run()).stdout.replaceAll('\n', ''), /\p{C}/u);
   });
 
-  test('writes nothing, also where it could not', async () => {
+  test('writes nothing, also without write access', async () => {
     await using users = await startUsers({
       'tokens/1234': 'a\n',
       'tokens/.1234.tmp': 'half',
@@ -306,7 +306,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     await chmod(join(users.path, 'data'), 0o700);
   });
 
-  test('reads beside a daemon that is running, and after it has ended', async () => {
+  test('works next to a running daemon, and after its end', async () => {
     await using home = await startHome();
     await home.link('1234');
     const cwd = home.directory;
@@ -330,7 +330,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
     assert(!`${stdout}${stderr}`.includes(token));
   });
 
-  test('exits 1 and says which directory cannot be read', async () => {
+  test('exits 1 and names the unreadable directory', async () => {
     await using users = await startUsers({ tokens: 'a file' });
     const { code, stderr } = await users.run();
     assert.equal(code, 1);
@@ -338,7 +338,7 @@ describe('weighbridge users', { concurrency: 4 }, () => {
   });
 });
 
-test('cells stand below each other, whatever letters they are made of', () => {
+test('table cells are aligned for any script', () => {
   assert.deepEqual(
     formatTable([
       ['a', 'b', 'c'],

@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const MOSQUITTO = { host: 'core-mosquitto', port: 1883, username: 'addons', password: 'of-the-service' };
 
-/** Opens it with these options, and with a clock on which no wait takes time. */
+/** Opens the app with these options, and with a clock without real waits. */
 async function open(played: PlayedSupervisor, options: object = {}, environment: Record<string, string> = {}) {
   await using place = await temporaryDirectory();
   const path = join(place.path, 'options.json');
@@ -28,8 +28,8 @@ async function open(played: PlayedSupervisor, options: object = {}, environment:
   return { ...home, said, mqtt: readable.mqtt };
 }
 
-describe("Home Assistant's broker", () => {
-  it('is the one of the settings where they name none', async () => {
+describe('the broker of Home Assistant', () => {
+  it('is used if the settings name none', async () => {
     await using played = await playSupervisor();
     played.mqtt = MOSQUITTO;
     const { mqtt, said } = await open(played, { MQTT_CHANNEL: 'home/weight' });
@@ -38,7 +38,7 @@ describe("Home Assistant's broker", () => {
     assert.deepEqual(said, []);
   });
 
-  it('speaks TLS where the service says so, and may want no login', async () => {
+  it('uses TLS if the service reports TLS, and may require no login', async () => {
     await using played = await playSupervisor();
     played.mqtt = { host: 'broker.local', port: 8883, ssl: true, username: '', password: '' };
     const { mqtt } = await open(played);
@@ -48,7 +48,7 @@ describe("Home Assistant's broker", () => {
     );
   });
 
-  it('is not asked for where the options or the environment name another one', async () => {
+  it('is not requested if the options or the environment name another broker', async () => {
     await using played = await playSupervisor();
     played.mqtt = MOSQUITTO;
     const own = { MQTT_URL: 'mqtt://192.168.1.2' };
@@ -59,7 +59,7 @@ describe("Home Assistant's broker", () => {
     assert.equal(played.asked(), 0);
   });
 
-  it('gets the login of the options where they have one', async () => {
+  it('gets the login from the options if they have one', async () => {
     await using played = await playSupervisor();
     played.mqtt = MOSQUITTO;
     const { mqtt, askLogin } = await open(played, { MQTT_USERNAME: 'scale', MQTT_PASSWORD: 'of-the-scale' });
@@ -70,7 +70,7 @@ describe("Home Assistant's broker", () => {
     assert.deepEqual(Object.keys((await askLogin?.()) ?? {}), ['url']);
   });
 
-  it('is asked for anew, and is the last known one while there is no answer', async () => {
+  it('is requested again, and the last known broker is used without an answer', async () => {
     await using played = await playSupervisor();
     played.mqtt = MOSQUITTO;
     const { askLogin } = await open(played);
@@ -83,7 +83,7 @@ describe("Home Assistant's broker", () => {
     assert.equal((await askLogin?.())?.password, 'another');
   });
 
-  it('is missing where no app provides one: nothing is published, and a line says what to do', async () => {
+  it('is missing without a broker app: nothing is published, and the log has a hint', async () => {
     await using played = await playSupervisor();
     const { mqtt, askLogin, said } = await open(played);
     assert.deepEqual([mqtt, askLogin], [undefined, undefined]);
@@ -91,7 +91,7 @@ describe("Home Assistant's broker", () => {
     assert.equal(played.asked(), 1);
   });
 
-  it('is tried four times, and then a line says why there is none', async () => {
+  it('is requested four times, and then the log has the reason of the failure', async () => {
     await using played = await playSupervisor();
     played.failing = 502;
     const { mqtt, said } = await open(played);

@@ -18,7 +18,7 @@ async function read(options: unknown) {
 const REQUIRED = { WITHINGS_CLIENT_ID: 'id', WITHINGS_CLIENT_SECRET: 'secret' };
 
 describe('the options of the app', () => {
-  it('are settings, a list as the people in .env', async () => {
+  it('become settings, and the list of people is joined as in .env', async () => {
     const { settings, said } = await read({
       ...REQUIRED,
       USER_NAMES: ['1234:Anna', '5678:Bo'],
@@ -44,7 +44,7 @@ describe('the options of the app', () => {
     assert.equal(config?.hold.jumpShare, 0.2);
   });
 
-  it('are reported as every setting is, by their names', async () => {
+  it('are reported by name like every setting', async () => {
     const { settings } = await read({ ...REQUIRED, USER_NAMES: ['Anna'], WEIGHT_UNITS: 'kg' });
     const { problems, warnings } = parseConfig(settings, 'withings', Object.keys(settings));
     assert.deepEqual(
@@ -54,7 +54,7 @@ describe('the options of the app', () => {
     assert.match(warnings.map(({ hint }) => hint).join(), /WEIGHT_UNIT\?/);
   });
 
-  it('count as empty where the file cannot be read, and no secret of it is shown', async () => {
+  it('count as empty in an unreadable file, and no secret of the file is shown', async () => {
     for (const [text, why] of [
       ['{"WITHINGS_CLIENT_SECRET": "hush-hush", }', /they are not JSON$/],
       ['["hush-hush"]', /they are not a JSON object$/],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LOOK } from '../../src/html/look.ts';
 
-/** Red, green and blue from 0 to 255, and how much of it covers what is below. */
+/** Red, green and blue from 0 to 255, and the opacity. */
 type Colour = readonly [red: number, green: number, blue: number, cover: number];
 
 /** A colour of the page by its name, by day and in the dark. */
@@ -13,13 +13,13 @@ function coloursOf(name: string): Colour[] {
   });
 }
 
-/** WCAG 2.2, relative luminance. */
+/** Returns the relative luminance by WCAG 2.2. */
 function luminance([red, green, blue]: readonly number[]): number {
   const linear = (value = 0) => (value <= 10.31475 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4);
   return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
 }
 
-/** WCAG 2.2, contrast ratio of one colour on another. */
+/** Returns the contrast ratio of two colours by WCAG 2.2. */
 function contrast([red, green, blue, cover]: Colour, below: Colour): number {
   const mixed = [red, green, blue].map((value, at) => value * cover + (below[at] ?? 0) * (1 - cover));
   const [light = 0, dark = 0] = [luminance(mixed), luminance(below)].sort((one, other) => other - one);
@@ -35,7 +35,7 @@ describe('the colours', () => {
     ['act', 4.5],
     ['pass', 4.5],
   ] as const) {
-    it(`have ${name} with a contrast of ${least} at least on a card, by day and in the dark`, () => {
+    it(`have ${name} with a contrast of at least ${least} on a card, in light and dark mode`, () => {
       const cards = coloursOf('card');
       const ratios = coloursOf(name).map((colour, at) => contrast(colour, cards[at] ?? assert.fail()));
       assert.equal(ratios.length, 2);
@@ -43,7 +43,7 @@ describe('the colours', () => {
     });
   }
 
-  it('have a selected pill that is lighter than its track, by day and in the dark', () => {
+  it('have a selected pill that is lighter than its track, in light and dark mode', () => {
     const tracks = coloursOf('line');
     for (const [at, pill] of coloursOf('pill').entries()) assert.ok(luminance(pill) > luminance(tracks[at] ?? pill));
   });

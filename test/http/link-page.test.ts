@@ -75,7 +75,7 @@ async function pageOf(outcome: LinkOutcome | 'working') {
 }
 
 describe('the page after a consent', () => {
-  it('says who is linked by the name alone, and three facts', async () => {
+  it('names only the linked person, and shows three facts', async () => {
     const { status, title, sign, text } = await pageOf(LINKED);
     assert.deepEqual([status, title, sign], [200, 'Anna is linked', 'good']);
     assert.match(text, /The next weigh-in appears on the status page within a minute or two\./);
@@ -87,7 +87,7 @@ describe('the page after a consent', () => {
     assert.equal((await pageOf({ ...LINKED, userId: BO, again: true })).title, 'User 5678 is linked again');
   });
 
-  it('has the cause as its title where linking failed, each time another one', async () => {
+  it('has the cause of each failure as its title', async () => {
     const titles: string[] = [];
     for (const failure of FAILURES) {
       const { status, title, sign, text } = await pageOf(failure);
@@ -100,7 +100,7 @@ describe('the page after a consent', () => {
     assert.ok(titles.includes('Link expired') && titles.includes('You chose not to link'));
   });
 
-  it('has curly quotes alone, also in what the terminal says with straight ones', async () => {
+  it('has only curly quotes, also in texts that have straight quotes in the terminal', async () => {
     const hitch = 'Withings got no 200. Run "weighbridge doctor".';
     for (const outcome of [...FAILURES, { ...LINKED, hitches: [hitch] }] as const)
       assert.doesNotMatch((await pageOf(outcome)).text, /"/);
@@ -110,7 +110,7 @@ describe('the page after a consent', () => {
     );
   });
 
-  it('tells no lie about a weighbridge that does not run, and about notifications that are off', async () => {
+  it('is correct without a running weighbridge, and with notifications off', async () => {
     const { text } = await pageOf({ ...LINKED, isDaemon: false });
     assert.match(text, /Start weighbridge to fetch the weigh-ins\./);
     assert.doesNotMatch(text, /within a minute|npm start/);
@@ -118,7 +118,7 @@ describe('the page after a consent', () => {
     assert.match((await pageOf({ ...LINKED, subscribed: 'polling' })).text, /some minutes later.*weighbridge polls/);
   });
 
-  it('says that a link was used, and waits with a sign that turns', async () => {
+  it('reports a used link, and waits with a spinner', async () => {
     const already = await pageOf({ kind: 'already', userId: ANNA });
     assert.deepEqual([already.status, already.title, already.sign], [409, 'Already linked', 'good']);
     assert.match(already.text, /This link was used before: Anna is linked\. Nothing has changed\./);
@@ -127,7 +127,7 @@ describe('the page after a consent', () => {
     assert.match(working.markup, /http-equiv="refresh"/);
   });
 
-  it('takes a name for text', async () => {
+  it('shows a name as text', async () => {
     const people = { names: new Map([[ANNA, '<b>A</b>']]), unit: 'kg' } as const;
     const app = createApp();
     app.get('/', (_request, response) => sendOutcome(response, LINKED, people));
@@ -157,7 +157,7 @@ describe('the page after a consent, in a browser', { skip: CHROMIUM === undefine
         await page.goto(served.url);
         colours.push(await page.evaluate(`getComputedStyle(document.querySelector('.sign')).stroke`));
         assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 320);
-        // Without a script only a refresh can wait for Withings.
+        // Only a refresh can wait for Withings without a script.
         const findings = (await findingsOf(page)).filter((each) => !each.startsWith('meta-refresh'));
         assert.deepEqual(findings, []);
       }

@@ -19,13 +19,13 @@ describe('the connections of one port', () => {
     ['32', 4],
     ['unlimited', 256],
   ] as const) {
-    it(`are ${most} where the process may open ${files} files`, () =>
+    it(`are at most ${most} if the process can open ${files} files`, () =>
       assert.equal(mostConnections(limits(files)), most));
   }
 
   it('are 256 where the system lists no limits', () => assert.equal(mostConnections(''), 256));
 
-  it('are so many at most, and the oldest makes room', async () => {
+  it('are limited, and a new one replaces the oldest', async () => {
     await using listener = await listen((_request, response) => void response.end('ok'), {
       host: '127.0.0.1',
       port: 0,

@@ -28,7 +28,7 @@ async function openDaemon() {
 }
 
 describe('the probe', () => {
-  it('finds our daemon, and whether it has its logins where we look', async () => {
+  it('finds the own daemon, and whether it uses the same tokens directory', async () => {
     await using daemon = await openDaemon();
     for (const [secret, directory, isOurs, isHere] of [
       ['client-secret', DIRECTORY, true, true],
@@ -41,20 +41,20 @@ describe('the probe', () => {
     }
   });
 
-  it('tells who does not ask nothing', async () => {
+  it('reveals nothing without a nonce', async () => {
     await using daemon = await openDaemon();
     const { headers } = await fetch(daemon.url, { method: 'HEAD' });
     assert.deepEqual([headers.get(PROOF_HEADER), headers.get(DIRECTORY_HEADER)], [null, null]);
   });
 
-  it('does not let a stranger confirm a guess at the directory, whatever nonces they make up', async () => {
+  it('does not confirm a guessed directory, whatever nonces a stranger sends', async () => {
     await using daemon = await openDaemon();
     const ask = async (nonce: string) => {
       const { headers } = await fetch(daemon.url, { method: 'HEAD', headers: { [NONCE_HEADER]: nonce } });
       return [headers.get(PROOF_HEADER) ?? assert.fail(), headers.get(DIRECTORY_HEADER) ?? assert.fail()] as const;
     };
     const seen: string[] = [];
-    // What stands between nonce and directory in the text that is signed, as a stranger would try it.
+    // The texts between nonce and directory, as a stranger would try them.
     for (const nonce of ['n', `n ${DIRECTORY}`, `n\t${DIRECTORY}`, `n${DIRECTORY}`, `n, ${DIRECTORY}`]) {
       seen.push(...(await ask(nonce)));
     }
@@ -63,7 +63,7 @@ describe('the probe', () => {
 });
 
 describe('a proof', () => {
-  it('of a nonce is never one of a directory, not even where line ends could be sent', () => {
+  it('of a nonce is never a proof of a directory, even with line ends in the nonce', () => {
     assert.notEqual(prove(`n\n${DIRECTORY}`), prove('n', DIRECTORY));
     assert.notEqual(prove('n'), prove('n', ''));
     assert.notEqual(prove('n', DIRECTORY), prove('m', DIRECTORY));

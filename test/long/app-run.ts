@@ -16,9 +16,9 @@ import { APP_TOKEN, INGRESS_ADDRESS, playSupervisor } from '../support/played-su
 import { type Program, startProgram } from '../support/program.ts';
 
 /**
- * The app for Home Assistant beside a played Supervisor, with a real browser and a real Mosquitto: `npm run app-test`.
- * With `--image BASE` it builds the image on the Debian in BASE, which `npm run container-test -- --base BASE` leaves, and
- * runs that: as root, with buildah. Without it the program runs with the settings of the image.
+ * `npm run app-test` runs the app for Home Assistant next to a played Supervisor, with a real browser and a real
+ * Mosquitto. With `--image BASE` it builds and runs the image, as root, with buildah. BASE is the Debian that `npm run
+ * container-test -- --base BASE` leaves. Without it the program runs with the settings of the image.
  */
 const { values } = parseArgs({ options: { image: { type: 'string' } } });
 const APP = join(ROOT, 'deploy/home-assistant-app');
@@ -44,10 +44,10 @@ async function until(what: string, isSo: () => boolean | Promise<boolean>, detai
   throw new Error(`never seen: ${what}\n${details()}`);
 }
 
-/** What starts the app on a folder, which is `/data` for it. */
+/** Starts the app on a folder, which is `/data` for the app. */
 type Start = (folder: string, env: Readonly<Record<string, string>>) => Promise<Program | Container>;
 
-/** What the image sets, as its Containerfile has it. */
+/** Reads the settings from the Containerfile. */
 function readImageSettings(): Readonly<Record<string, string>> {
   const lines = readFileSync(join(APP, 'Containerfile'), 'utf8').split('\n');
   const pairs = lines.filter((line) => line.startsWith('ENV ')).flatMap((line) => line.slice(4).split(' '));
@@ -96,7 +96,7 @@ function makeFolder(name: string, options: object): string {
   return folder;
 }
 
-/** Whether the daemon in the container is a user without rights, whom the options belong to. */
+/** Asserts that the daemon in the container is a user without rights, who owns the options. */
 async function expectNoRights(container: Container): Promise<void> {
   const look = 'read pid _ < /proc/1/task/1/children; cat /proc/$pid/status; stat -c %u:%g:%a options.json';
   const { stdout, stderr } = await container.exec(['sh', '-c', look]).exited;
@@ -127,7 +127,7 @@ async function play(start: Start): Promise<void> {
   const env = {
     SUPERVISOR_URL: played.url,
     SUPERVISOR_TOKEN: APP_TOKEN,
-    // Here all addresses are those of this machine, and Withings is the sandbox.
+    // All addresses are on this machine, and the sandbox plays Withings.
     STATUS_INGRESS: INGRESS_ADDRESS,
     PORT: `${port}`,
     STATUS_PORT: `${statusPort}`,
@@ -178,7 +178,7 @@ async function play(start: Start): Promise<void> {
     await popup.close();
   };
   await link('Link a person');
-  await until('the page shows the person by itself', async () => (await frame.getByText('Anna').count()) > 0);
+  await until('the page shows the person automatically', async () => (await frame.getByText('Anna').count()) > 0);
   const stranger = await fetch(`http://127.0.0.1:${statusPort}/`, { headers: { 'x-ingress-path': '/api/x' } });
   expect('another address, this machine alone, gets the page without a frame', stranger.status === 200);
   const policy = stranger.headers.get('content-security-policy') ?? '';
@@ -235,7 +235,7 @@ async function play(start: Start): Promise<void> {
   await sandbox.weigh('1234', { kilograms: 81.05, date: secondsAgo(2) });
   await until('the login was renewed', () => / 81\.05 kg/.test(again.output()), again.output);
   await stop(again);
-  // Withings allows the same call every 12 s, and the old machine has just made it.
+  // Withings allows the same request every 12 s, and the old machine has just sent one.
   await sleep(12_000);
   await using late = await start(stale, env);
   const listensMs = performance.now();

@@ -9,8 +9,8 @@ import { bootMachine, debianMirror, type Machine, makeRoot } from '../support/ma
 import { installGlobally, ROOT as PROJECT, pack, packVersion } from '../support/packed.ts';
 
 /**
- * The packed tarball as a service of a real systemd, in a container: `npm run boot-test`, as root, with debootstrap and
- * systemd-nspawn. `--root DIR` keeps the Debian for the next run.
+ * `npm run boot-test` runs the packed tarball as a service of a real systemd in a container, as root, with debootstrap
+ * and systemd-nspawn. `--root DIR` keeps the Debian for the next run.
  */
 const { values } = parseArgs({
   options: { root: { type: 'string' }, suite: { type: 'string', default: 'trixie' }, mirror: { type: 'string' } },
@@ -24,7 +24,7 @@ const STATE = '/var/lib/weighbridge';
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 let machine: Machine;
 
-/** Shows a command and what it says, and holds it to what it must say and how it must end. */
+/** Prints a command with its output, and checks output and exit code. */
 function show(command: string, expected: { readonly code?: number; readonly says?: RegExp } = {}): string {
   const { code: wanted = 0, says } = expected;
   say(`\n# ${command}`);
@@ -47,7 +47,7 @@ function expect(what: string, isSo: boolean): void {
   say(`\n✓ ${what}`);
 }
 
-/** By hand, because weighbridge asks for it 12 s after its start. */
+/** Subscribes by hand, because weighbridge does so only 12 s after its start. */
 function subscribe(): void {
   const url = `http://127.0.0.1:${PORT}/withingsWebhook/${SECRET}`;
   machine.sh(`curl -s "http://127.0.0.1:${SCALE}/subscribe?user=1234&url=${url}"`);
@@ -65,15 +65,15 @@ async function prepare(): Promise<void> {
     const path = join(root, `etc/systemd/system/weighbridge.service${each}`);
     rmSync(path, { recursive: true, force: true });
   }
-  // Debian 12 has Node 18; where it stands first in PATH, this machine's own serves as an installation from Node's site does.
+  // Debian 12 has Node 18. This machine's own Node takes its place, as an installation from Node's site does.
   const { stdout: version } = spawnSync('chroot', [root, 'node', '--version'], { encoding: 'utf8' });
   if (Number.parseInt(version.slice(1), 10) < 20) copyFileSync(process.execPath, join(root, 'usr/local/bin/node'));
   const tarball = await pack(PROJECT, root);
   await installGlobally(tarball, `${root}/usr/local`);
-  // What plays Withings, and nothing of what is tried here.
+  // The copy runs the sandbox, and nothing under test.
   cpSync(join(PROJECT, 'dist'), join(root, 'opt/stage/dist'), { recursive: true });
   cpSync(join(PROJECT, 'package.json'), join(root, 'opt/stage/package.json'));
-  // A loop that never ends, when it is asked for: what no signal can do to a program from outside.
+  // A loop that never ends on request, which no signal can cause from outside.
   writeFileSync(join(root, 'opt/stage/block.mjs'), "process.on('SIGUSR2', () => { for (;;); });\n");
   mkdirSync(join(root, 'var/log/journal'));
 }
@@ -251,7 +251,7 @@ async function tryReboot(): Promise<void> {
   say('\n== A reboot');
   await machine[Symbol.asyncDispose]();
   machine = await bootMachine(root);
-  await until('it has come back by itself', 'systemctl is-active weighbridge', /^active/);
+  await until('it restarted automatically', 'systemctl is-active weighbridge', /^active/);
   show('weighbridge users', { says: /Anna/ });
 }
 

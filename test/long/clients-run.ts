@@ -13,8 +13,8 @@ import { CLIENT } from '../support/home.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 /**
- * Clients that others wrote, unchanged but for the addresses, against the sandbox: `npm run clients`. They come from the
- * npm registry, into a temporary folder; where the registry does not have them, the run is skipped and says so.
+ * `npm run clients` runs clients of other authors against the sandbox, unchanged except for the addresses. They come
+ * from the npm registry, into a temporary folder. Without them in the registry, the run is skipped and reports that.
  */
 const PACKAGES = { 'withings-node-oauth2': '2.1.1', arctic: '3.7.0', 'iobroker.withings': '0.0.16' };
 const INSTALL_MS = 40_000;
@@ -112,13 +112,13 @@ async function attempt(step: string, take: () => Promise<boolean>): Promise<void
   say(`  ${step.padEnd(14)} ${result === true ? 'works' : `FAILS ${result || ''}`}`);
 }
 
-/** A person agrees in the browser; returns the code. */
+/** Gives the consent of a person in the browser, and returns the code. */
 async function agree(link: URL): Promise<string> {
   const answer = await fetch(link, { redirect: 'manual' });
   return new URL(answer.headers.get('location') ?? '').searchParams.get('code') ?? '';
 }
 
-/** Three weigh-ins of two groups each within the last hour: two pages. */
+/** Adds three weigh-ins of two groups each within the last hour, which are two pages. */
 function weigh(sandbox: Sandbox, userId: string): void {
   const now = Math.floor(Date.now() / 1000);
   for (const ago of [3000, 2000, 1000]) sandbox.store(userId, { kilograms: 81.25, date: now - ago });

@@ -25,9 +25,9 @@ import { debianMirror, makeRoot } from '../support/machine.ts';
 import { ROOT as PROJECT, pack } from '../support/packed.ts';
 
 /**
- * Builds the image of deploy/container from the packed tarball, and runs what is in it as an engine would, in a chroot
- * and namespaces: `npm run container-test`, as root, with buildah and debootstrap. `--base DIR` keeps the Debian that the
- * image begins with for the next run.
+ * `npm run container-test` builds the image of deploy/container from the packed tarball, as root, with buildah and
+ * debootstrap. Then it runs the image as an engine would, in a chroot and namespaces. `--base DIR` keeps the Debian of
+ * the image for the next run.
  */
 const { values } = parseArgs({
   options: { base: { type: 'string' }, suite: { type: 'string', default: 'trixie' }, mirror: { type: 'string' } },
@@ -36,7 +36,7 @@ const place = mkdtempSync(join(tmpdir(), 'weighbridge-container-'));
 const folder = join(place, 'weighbridge');
 const context = join(place, 'context');
 const PATIENCE_MS = 60_000;
-/** Tells each reading in a file, and leaves a process behind, which ends after the hook. */
+/** Appends each reading to a file, and leaves a process that ends after the hook. */
 const HOOK = `sh -c 'cat >> told.jsonl; setsid sleep 1 > /dev/null 2>&1 &'`;
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -82,7 +82,7 @@ async function inside(container: Container, ...command: readonly string[]) {
   return await container.exec(command).exited;
 }
 
-/** What of a container's processes has ended and is still there. */
+/** Returns the processes of a container that ended and were not reaped. */
 async function zombiesIn(container: Container): Promise<readonly string[]> {
   const { stdout } = await inside(container, 'sh', '-c', 'cat /proc/[0-9]*/stat');
   return stdout.split('\n').filter((line) => /\) Z /.test(line));
@@ -92,12 +92,12 @@ function tellTimes(grpid: number): number {
   return read('told.jsonl').split(`"grpid":${grpid},`).length - 1;
 }
 
-/** How many lines of the journal have a group. */
+/** Returns the number of journal lines of a group. */
 function journalled(grpid: number): number {
   return read('data/measures.jsonl').split(`"grpid":${grpid},`).length - 1;
 }
 
-/** How compose.yaml starts it. Only the ports differ: here they are those of this machine. */
+/** Reads the options of compose.yaml. Only the ports differ: here they are those of this machine. */
 function readCompose() {
   const { services } = parse(readFileSync(join(context, 'compose.yaml'), 'utf8'));
   const { user, environment } = services.weighbridge;
@@ -131,7 +131,7 @@ async function play(image: Image, sandbox: Sandbox): Promise<void> {
     `CALLBACK_URL=http://127.0.0.1:${port}${CALLBACK_PATH}`,
     `STATUS_PORT=${statusPort}`,
     'USER_NAMES=1234:Anna',
-    // For a folder without a container; the image and compose.yaml take precedence.
+    // These settings are for a folder without a container. The image and compose.yaml take precedence.
     'TOKENS_DIR=/home/pi/tokens',
     'DATA_DIR=/home/pi/data',
     `HOOK_COMMAND="${HOOK}"`,

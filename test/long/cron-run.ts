@@ -11,9 +11,9 @@ import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { CALLBACK_PATH, CLIENT } from '../support/home.ts';
 
 /**
- * Real cron starts weighbridge at `@reboot`, as an ordinary user, with nothing in the environment, no network for the first
- * minute and, where libfaketime is installed, a clock of 1970 for half of it: `npm run cron-test`, as root, with cron
- * installed. Everything happens in namespaces of its own.
+ * `npm run cron-test` starts weighbridge by real cron at `@reboot`, as an ordinary user with an empty environment. It
+ * runs as root, with cron installed, in namespaces of its own. The first minute has no network. With libfaketime the
+ * clock shows 1970 for half of it.
  */
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const [, SELF = ''] = process.argv;
@@ -53,12 +53,12 @@ async function tryCron(): Promise<void> {
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
-  // With it everything ends that was started in these namespaces.
+  // The exit ends every process in these namespaces.
   process.exit();
 }
 
 async function boot(home: string): Promise<void> {
-  // A machine that has just been started: nothing in /run, one crontab, no way out.
+  // The namespaces look like a machine after its start: nothing in /run, one crontab, no route.
   sh(
     'mount -t tmpfs none /run; mkdir -p /run/lock; mount -t tmpfs none /var/spool/cron; mkdir -m 1730 /var/spool/cron/crontabs',
   );

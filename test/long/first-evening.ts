@@ -10,14 +10,14 @@ import { bootMachine, debianMirror, type Machine } from '../support/machine.ts';
 import { ROOT as PROJECT, packVersion } from '../support/packed.ts';
 
 /**
- * A new Debian, and the commands of the documents from there to the first weight, an update, a way back and the end:
- * `npm run first-evening`, as root, with debootstrap and systemd-nspawn. Only apt and npm need a network.
+ * `npm run first-evening` runs the commands of the documents on a new Debian, as root, with debootstrap and
+ * systemd-nspawn: to the first weight, through an update, back, and to the removal. Only apt and npm need a network.
  *
  *   --suite NAME   trixie or bookworm; both without it
  *   --bases DIR    keeps the new Debians for the next run
  */
 const { values } = parseArgs({ options: { suite: { type: 'string' }, bases: { type: 'string' } } });
-/** What Raspberry Pi OS Lite has, as far as the commands need it. */
+/** The packages of Raspberry Pi OS Lite that the commands need. */
 const PACKAGES = 'systemd,systemd-sysv,dbus,libnss-systemd,cron,curl,sudo,iproute2,ca-certificates,openssl,logrotate';
 const [PORT, WITHINGS, SCALE] = [3000, 4000, 4001];
 const CALLBACK_URL = `http://127.0.0.1:${PORT}/withingsWebhook/a-path-that-is-long`;
@@ -41,7 +41,7 @@ interface Expected {
 interface Computer {
   readonly root: string;
   machine: Machine | undefined;
-  /** What a person types, and what it costs. */
+  /** The commands of a person, and their cost. */
   readonly figures: { commands: number; seconds: number; peak: number };
 }
 
@@ -126,7 +126,7 @@ async function installNode(computer: Computer, suite: string): Promise<void> {
   await type(computer, 'weighbridge --version', { says: /^0\.1\.0$/m });
 }
 
-/** By getting-started.md, from the settings to the first weight of the service. */
+/** Follows getting-started.md, from the settings to the first weight of the service. */
 async function weighIn(computer: Computer): Promise<void> {
   asRoot(
     computer,
@@ -178,7 +178,7 @@ async function update(computer: Computer): Promise<void> {
   await behind(computer, `! sudo ${left} | grep -v /npm/_cacache/ | grep .`);
 }
 
-/** Beside Debian's npm 9, the newest. */
+/** Installs the newest npm next to Debian's npm 9. */
 async function withNewerNpm(computer: Computer): Promise<void> {
   const npm = 'sudo node /opt/npm/bin/npm-cli.js --offline --prefix /usr/local';
   await behind(computer, 'node /opt/npm/bin/npm-cli.js --version');
@@ -190,7 +190,7 @@ async function withNewerNpm(computer: Computer): Promise<void> {
   await behind(computer, `${npm} uninstall --global weighbridge && ! command -v weighbridge`);
 }
 
-/** Types a command as `pi`, and counts it. */
+/** Runs a command of the documents as `pi`, and counts it. */
 async function type(computer: Computer, command: string, expected: Expected = {}): Promise<void> {
   const { figures } = computer;
   const startedAt = performance.now();
@@ -202,7 +202,7 @@ async function type(computer: Computer, command: string, expected: Expected = {}
   say(`  (${((performance.now() - startedAt) / 1000).toFixed(1)} s, at most ${peak} MB resident)`);
 }
 
-/** Looks at something as `pi`, which is no command that the documents ask for. */
+/** Runs a check as `pi`, which does not count as a command of the documents. */
 async function behind(computer: Computer, command: string, says?: RegExp): Promise<void> {
   judge(`> ${command}`, await asPi(computer, command), says === undefined ? {} : { says });
 }
@@ -214,7 +214,7 @@ function judge(what: string, { code, output }: { code: number | null; output: st
   if (expected.says !== undefined && !expected.says.test(output)) throw new Error(`it does not say ${expected.says}`);
 }
 
-/** In the home directory before the boot, in the folder of the set-up after. */
+/** Runs in the home directory before the boot, and in the folder of the set-up after it. */
 async function asPi({ root, machine }: Computer, command: string) {
   const folder = existsSync(join(root, 'home/pi/weighbridge')) ? '/home/pi/weighbridge' : '/home/pi';
   const inside = [
@@ -243,7 +243,7 @@ async function asPi({ root, machine }: Computer, command: string) {
   return { code, output, peak: Math.round(peak / 1024) };
 }
 
-/** What a process and all that it started have in memory, in KiB. */
+/** Returns the memory of a process and its descendants, in KiB. */
 function residentBelow(pid: number): number {
   try {
     const [, own = '0'] = /^VmRSS:\s+([0-9]+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
@@ -265,7 +265,7 @@ async function until(computer: Computer, what: string, command: string, says: Re
   throw new Error(`never seen: ${what}; ${command} says\n${asRoot(computer, command)}`);
 }
 
-/** What apt needs before the boot; afterwards systemd-nspawn brings its own. */
+/** Unmounts the file systems that apt needs before the boot. systemd-nspawn mounts its own later. */
 function unmount(root: string): void {
   for (const each of ['dev/pts', 'proc']) spawnSync('umount', [join(root, each)]);
 }

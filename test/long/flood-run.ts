@@ -3,9 +3,9 @@ import { floodDaemon } from '../support/flood-run.ts';
 import { STRANGERS, type Stranger } from '../support/stranger.ts';
 
 /**
- * The long run of test/long/flood.test.ts: `node dist/test/long/flood-run.js --seconds 60`, all strangers at once;
- * `--only` for those whose name contains it, `--each` for one after the other, `--pipelined` for how many requests are
- * sent at once on a connection, `--others` for how many more people are linked, `--debug` for the log at debug.
+ * The long run of test/long/flood.test.ts: `node dist/test/long/flood-run.js --seconds 60`, with all strangers at once.
+ * `--only TEXT` selects strangers by name, and `--each` runs them one after the other. `--pipelined N` is the number of
+ * requests in flight on a connection. `--others N` is the number of other linked people. `--debug` logs at debug.
  */
 const { values } = parseArgs({
   options: {

@@ -7,8 +7,8 @@ import { CALLBACK_PATH, startHome, URL_SECRET } from '../support/home.ts';
 import { childScript } from '../support/program.ts';
 
 /**
- * How one process bears a great many people: `npm run many-users -- --users 10000 --minutes 3`. Time passes thirty
- * times as fast, so three minutes are an hour and a half of reconciling.
+ * `npm run many-users -- --users 10000 --minutes 3` tests one process with very many people. Time passes thirty times
+ * as fast, so three minutes are an hour and a half of reconciling.
  */
 const { values } = parseArgs({
   options: { users: { type: 'string', default: '10000' }, minutes: { type: 'string', default: '3' } },

@@ -15,8 +15,8 @@ import { createRandom } from '../support/random.ts';
 import { createRecordingLog } from '../support/recording-log.ts';
 
 /**
- * What the page weighs: `npm run page -- --readings 10000`. Bytes, requests, how soon something is seen on a slow
- * machine, and what it costs the daemon to have it looked at.
+ * `npm run page -- --readings 10000` measures the page: bytes, requests, the time to the first content on a slow
+ * machine, and the cost for the daemon.
  */
 const { values } = parseArgs({
   options: { readings: { type: 'string', default: '10000' }, rounds: { type: 'string', default: '5' } },
@@ -25,7 +25,7 @@ const READINGS = Number(values.readings);
 const ROUNDS = Number(values.rounds);
 const PAGES = 10;
 const HOUR_MS = 3_600_000;
-/** How many times slower than this machine the browser is made. */
+/** The factors by which the browser is slowed down. */
 const SLOWER = [1, 4, 20];
 
 const chromium = findChromium();
@@ -79,7 +79,7 @@ const openMb = await residentMegabytes(pid);
 await Promise.all(pages.map((page) => page.close()));
 say(`memory: ${idleMb} MB before anybody looks, ${afterMb} MB after that, ${openMb} MB with ${PAGES} pages open`);
 
-/** Years of weigh-ins of two people, of which the last was an hour ago. */
+/** Writes years of weigh-ins of two people, the last an hour ago. */
 async function fill({ directory, link }: Home): Promise<void> {
   await mkdir(join(directory, 'data'), { mode: 0o700 });
   const journal = await openJournal(join(directory, 'data/measures.jsonl'), createRecordingLog());
@@ -119,7 +119,7 @@ function readingsOf(userId: UserId, count: number): Reading[] {
   });
 }
 
-/** With an empty cache, until it is live. */
+/** Opens the page with an empty cache, and waits until the page is live. */
 async function open(slower: number) {
   await using context = await browser.newContext();
   const page = await context.newPage();

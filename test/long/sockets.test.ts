@@ -19,7 +19,7 @@ const MOST_GROWTH_MB = 90;
 const date = Math.floor(Date.now() / 1000) - 100;
 const NOTIFICATION = `userid=1234&appli=1&startdate=${date}&enddate=${date + 1}`;
 const HEAD = `POST ${CALLBACK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n`;
-/** What a client sends before it falls silent. */
+/** The first bytes of a client, which then falls silent. */
 const FIRST_WORDS = {
   nothing: '',
   'half its headers': HEAD,
@@ -28,7 +28,7 @@ const FIRST_WORDS = {
 } as const;
 
 describe('thousands of open sockets', { skip: enoughDescriptors(SOCKETS + 200) }, () => {
-  it('keep no real notification waiting, are cut off in time, and leave nothing in memory', async (test) => {
+  it('delay no real notification, are closed in time, and leave no memory in use', async (test) => {
     await using home = await startHome();
     await home.link('1234');
     await using daemon = await home.serve({ LOG_LEVEL: 'info' });
@@ -53,8 +53,8 @@ describe('thousands of open sockets', { skip: enoughDescriptors(SOCKETS + 200) }
   });
 });
 
-describe('a stranger who takes every descriptor', { skip: limitCanBeLowered() }, () => {
-  it('does not keep a weigh-in from the journal', async (test) => {
+describe('a stranger who uses every descriptor', { skip: limitCanBeLowered() }, () => {
+  it('does not keep a weigh-in out of the journal', async (test) => {
     await using home = await startHome();
     await home.link('1234');
     await using daemon = await home.serve({ LOG_LEVEL: 'info' });
@@ -86,7 +86,9 @@ function weighIn({ sandbox }: Awaited<ReturnType<typeof startHome>>) {
   return { groups: sandbox.store('1234', { kilograms: 81.25, date }), body: NOTIFICATION };
 }
 
-/** Opens them, lets each say its first words, and waits until every one is cut off; the longest life by first words. */
+/**
+ * Opens the sockets, sends their first bytes, and waits until all are closed. Returns the longest life of each kind.
+ */
 async function holdSockets(port: string, count: number): Promise<Record<string, number>> {
   const words = Object.entries(FIRST_WORDS);
   const longest: Record<string, number> = {};
@@ -107,7 +109,7 @@ async function holdSockets(port: string, count: number): Promise<Record<string, 
   return longest;
 }
 
-/** In bursts that fit into the queue of connections to be accepted. */
+/** Opens sockets in bursts that fit into the accept queue. */
 async function openSockets(
   port: string,
   count: number,
@@ -137,7 +139,7 @@ function limitCanBeLowered(): string | false {
   return spawnSync('prlimit', ['--version']).status === 0 ? false : 'there is no prlimit on this machine';
 }
 
-/** As a service with the usual limit has it. */
+/** Sets the usual limit of a service. */
 function lowerLimit(pid: number | undefined, files: number): void {
   const { status, stderr } = spawnSync('prlimit', ['--pid', String(pid), `--nofile=${files}:${files}`]);
   assert.equal(status, 0, String(stderr));

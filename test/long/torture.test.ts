@@ -5,7 +5,7 @@ import { PEOPLE, planRound } from '../support/torture-plan.ts';
 
 const ROUNDS = 12;
 
-test('a dozen lives full of trouble cost no login and no weigh-in, and nothing is told twice', async () => {
+test('a dozen rounds of failures lose no login and no weigh-in, and announce none twice', async () => {
   const seed = 7;
   const report = await torture({ seed, isOver: (rounds) => rounds >= ROUNDS });
   const steps = Array.from({ length: ROUNDS }, (_, round) => planRound(seed, round)).flatMap((plan) => [
@@ -18,7 +18,7 @@ test('a dozen lives full of trouble cost no login and no weigh-in, and nothing i
   assert.ok(report.takenBack > 0);
 });
 
-test('the plan of a round is the same for the same seed, and another for every other round and seed', () => {
+test('the plan of a round depends on round and seed only', () => {
   assert.deepEqual(planRound(7, 3), planRound(7, 3));
   const plans = [planRound(7, 3), planRound(7, 4), planRound(8, 3)].map((plan) => JSON.stringify(plan));
   assert.equal(new Set(plans).size, plans.length);

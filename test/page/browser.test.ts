@@ -12,7 +12,7 @@ const CHROMIUM = findChromium();
 const SCRUBBER = `#sw${ANNA}`;
 const READOUT = `#u${ANNA} .readout`;
 const REST = /^Trend 81\.5 kg [−+]0\.\d\d kg per week$/;
-/** What is told of a point, beside it. */
+/** The tip next to a point. */
 const TIP = `#u${ANNA} .tip`;
 const IS_TOLD = `!document.querySelector('${TIP}').hidden`;
 
@@ -20,13 +20,13 @@ const shown = (name: string): PageView => VIEWS[name] ?? view();
 const WELL = shown('well');
 const ALONE = shown('alone');
 
-/** Other figures of what another state shows. */
+/** These states show other figures in the layout of another state. */
 const ALIKE = new Set(['year', 'all', 'pounds', 'stones', 'only-weight']);
 
-/** The mark goes by itself, on a busy machine before anybody has looked. */
+/** The mark disappears automatically, on a busy machine before the test sees it. */
 const MARKED = `new MutationObserver(() => { window.marked ||= document.querySelector('#u${ANNA}.news') !== null; })
   .observe(document.body, { attributes: true, subtree: true })`;
-/** Counts what comes beside the page's own script. */
+/** Counts the events in parallel with the page's own script. */
 const HEAR = `new Promise((heard) => {
   window.beats = 0;
   const changes = new EventSource('/changes');
@@ -34,7 +34,7 @@ const HEAR = `new Promise((heard) => {
   changes.addEventListener('open', () => heard());
 })`;
 
-/** As if Anna had stepped on the scale once more. */
+/** Returns the page after another weigh-in of Anna. */
 function afterAnother(kilograms: number): PageView {
   const weight = [...(ANNAS['weight'] ?? []), { takenMs: NOW.getTime() - 5_000, value: kilograms }];
   return household([[person(ANNA, 'Anna'), { ...ANNAS, weight }]]);
@@ -48,7 +48,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
   after(() => browser?.close());
   const open = (each: PageView, options = {}) => visit(browser, each, options);
 
-  it('tells each point by the keyboard', async () => {
+  it('shows each point by keyboard', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     assert.equal(await at.value(IS_TOLD), false);
@@ -68,7 +68,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     await at.until(() => at.value(IS_TOLD), false);
   });
 
-  it('reaches everything by the keyboard, in the order of the page', async () => {
+  it('reaches every control by keyboard, in the order of the page', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     const reached: unknown[] = [];
@@ -99,7 +99,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await at.value(outline), 'solid');
   });
 
-  it('tells the point under the mouse, as long as it is there', async () => {
+  it('shows the point under the mouse, as long as the mouse is there', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     const box = await at.page.locator('.plot').first().boundingBox();
@@ -115,7 +115,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await at.page.locator('.cursor').first().getAttribute('visibility'), 'hidden');
   });
 
-  it('tells the point under a finger, leaves it to be read, and lets the page be scrolled', async () => {
+  it('shows the point under a finger, keeps it readable, and lets the page scroll', async () => {
     await using at = await open(ALONE, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     await at.until(() => at.text('#connection'), 'Live');
     const plot = at.page.locator('.plot').first();
@@ -127,7 +127,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await at.value(`getComputedStyle(document.querySelector('.plot')).touchAction`), 'pan-y');
   });
 
-  it('goes on by the keyboard from where the mouse has pressed', async () => {
+  it('continues by keyboard from the last click', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     const box = await at.page.locator('.plot').first().boundingBox();
@@ -139,7 +139,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.match(await at.text(TIP), /Thu 19 November 2026/);
   });
 
-  it('puts the mark on the dot that it tells', async () => {
+  it('puts the mark on the dot of the shown value', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     await at.page.locator(SCRUBBER).focus();
@@ -149,7 +149,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await circle.getAttribute('cy'), `${Number(y) / 10}%`);
   });
 
-  it('tells the same of the small pictures', async () => {
+  it('shows the values of the small charts', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     assert.match(await at.text('.small .chart .readout'), /^19\.9 % −1\.\d pts since 2\d Aug$/);
@@ -157,7 +157,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.match(await at.text('.small .chart .tip'), /^\d\d\.\d % week of 16 November 2026$/);
   });
 
-  it('changes the range without a reload, and goes back', async () => {
+  it('changes the range without a reload, and returns', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     await at.value('window.same = true');
@@ -175,7 +175,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await at.value('location.search + window.same'), 'true');
   });
 
-  it('is whole without its script', async () => {
+  it('is complete without its script', async () => {
     await using at = await open(ALONE, { javaScriptEnabled: false });
     await at.page.getByRole('link', { name: '1 year' }).click();
     assert.equal(await at.text('.ranges [aria-current]'), '1 year');
@@ -191,7 +191,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     await (await opened).waitForURL('**/link');
   });
 
-  it('shows a weigh-in by itself, and disturbs nobody', async () => {
+  it('shows a weigh-in automatically, without moving the focus', async () => {
     await using at = await open(ALONE, { viewport: { width: 360, height: 740 } });
     await at.until(() => at.text('#connection'), 'Live');
     await at.page.getByText('Weight as table').first().click();
@@ -214,7 +214,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.match((await table.textContent()) ?? '', /^Sat 2181\.0781\.\d2\s*$/);
   });
 
-  it('holds a connection only while somebody looks, and catches up then', async () => {
+  it('holds a connection only while it is visible, and catches up afterwards', async () => {
     await using at = await open(ALONE);
     await at.until(async () => at.server.followers, 1);
     await at.value(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => window.away })`);
@@ -226,7 +226,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(at.server.followers, 1);
   });
 
-  it('says that the connection is lost, and catches up when it is back', async () => {
+  it('reports a lost connection, and catches up with the next one', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     at.server.interrupt(true);
@@ -235,11 +235,11 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     at.server.interrupt(false);
     await at.until(() => at.text('#connection'), 'Live');
     await at.until(() => at.text(`#u${ANNA} .weight`), /^80\.95 kg/);
-    // The browser itself says that it could not connect.
+    // The browser logs the failed connection as an error.
     at.complaints.length = 0;
   });
 
-  it('notices that nothing comes any more, though nobody has closed the connection', async () => {
+  it('notices a silent connection that is still open', async () => {
     await using at = await open(ALONE);
     await at.page.clock.install();
     await at.page.reload();
@@ -255,13 +255,13 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     at.complaints.length = 0;
   });
 
-  it('takes a heartbeat for a sign of life', async () => {
+  it('treats a heartbeat as a sign of life', async () => {
     await using at = await open(ALONE);
     await at.page.clock.install();
     await at.page.reload();
     await at.until(() => at.text('#connection'), 'Live');
     await at.value(HEAR);
-    // Longer than silence may last; each step so short that a beat may come late.
+    // The total exceeds the allowed silence. Each step is so short that a beat may be late.
     for (let beat = 1; beat <= 4; beat += 1) {
       await at.page.clock.fastForward(8_000);
       at.server.beat();
@@ -270,7 +270,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     }
   });
 
-  it('gives up a page that does not come', async () => {
+  it('stops waiting for a page that does not arrive', async () => {
     await using at = await open(ALONE);
     await at.page.clock.install();
     await at.page.reload();
@@ -283,7 +283,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     at.complaints.length = 0;
   });
 
-  it('does not say that a range is shown which is not, and shows it when the connection is back', async () => {
+  it('marks a range only after the range is shown, and shows it with the next connection', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     at.server.interrupt(true);
@@ -296,7 +296,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     at.complaints.length = 0;
   });
 
-  it('is loaded anew where another version has other files, and only once', async () => {
+  it('reloads once if another version has other files', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     const loaded = at.page.waitForEvent('load');
@@ -307,7 +307,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     at.page.on('request', (request) => {
       if (request.isNavigationRequest()) loads += 1;
     });
-    // Somebody in between who gives a script other addresses than a browser.
+    // A proxy in between sends other addresses to a script than to a browser.
     await at.page.route('**/', async (route) => {
       if (route.request().isNavigationRequest()) return await route.continue();
       const response = await route.fetch();
@@ -321,7 +321,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(loads, 1);
   });
 
-  it('stays where it is though somebody else puts files into it', async () => {
+  it('does not reload if another program adds files', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     await at.value(`window.same = true; document.head.append(document.createElement('link'))`);
@@ -330,7 +330,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await at.value('window.same'), true);
   });
 
-  it('keeps telling the point under a mouse that rests while something changes', async () => {
+  it('keeps the point under a resting mouse during a change', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     const box = await at.page.locator('.plot').first().boundingBox();
@@ -347,14 +347,14 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await at.value(IS_TOLD), false);
   });
 
-  it('lets times age by themselves', async () => {
+  it('updates relative times automatically', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     assert.equal(await at.text('[data-ages]'), '2 minutes ago');
     await at.page.clock.install();
     await at.page.reload();
     await at.until(() => at.text('#connection'), 'Live');
-    // Somebody who is connected would get a fresh page.
+    // A connected browser would get a fresh page.
     at.server.interrupt(true);
     await at.until(() => at.text('#connection'), /^Connection lost/);
     await at.page.clock.fastForward(55 * 60_000);
@@ -372,7 +372,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await at.value('getSelection().toString()'), shown('empty').callbackUrl);
   });
 
-  it('is dark where people like it dark', async () => {
+  it('is dark in the dark mode of the browser', async () => {
     const brightness =
       'getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).reduce((sum, each) => sum + +each, 0)';
     await using light = await open(WELL, { colorScheme: 'light' });
@@ -381,17 +381,17 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.ok(Number(await dark.value(brightness)) < 150);
   });
 
-  it('cuts no title short on a phone', async () => {
+  it('shows full titles on a phone', async () => {
     await using at = await open(ALONE, { viewport: { width: 360, height: 740 } });
     await at.value(`for (const each of document.querySelectorAll('details')) each.open = true`);
     const cut = `[...document.querySelectorAll('h4')].filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.textContent).join()`;
     assert.equal(await at.value(cut), '');
   });
 
-  it('breaks no word on a phone', async () => {
+  it('does not break words on a phone', async () => {
     await using at = await open(shown('derived'), { viewport: { width: 320, height: 740 } });
     await at.value(`for (const each of document.querySelectorAll('details')) each.open = true`);
-    // A word is broken where it takes two lines.
+    // A word is broken if it spans two lines.
     const broken = `[...document.querySelectorAll('body *:not(svg *, code)')].flatMap((each) => [...each.childNodes])
       .filter((node) => node.nodeType === 3 && !node.parentElement.closest('.unseen'))
       .flatMap((node) => [...node.data.matchAll(/[^\\s-]+/g)].filter(({ index, 0: word }) => {
@@ -403,7 +403,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await at.value(broken), '');
   });
 
-  it('shows the body composition where there is room, and folded on a phone', async () => {
+  it('shows the body composition on a wide screen, and folds it on a phone', async () => {
     await using at = await open(ALONE, { javaScriptEnabled: false });
     const chart = at.page.locator('.composition .plot').first();
     assert.equal(await chart.isVisible(), true);
@@ -413,7 +413,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await chart.isVisible(), true);
   });
 
-  it('unfolds the pill of health, and keeps it unfolded when something changes', async () => {
+  it('opens the health pill, and keeps it open during a change', async () => {
     await using at = await open(ALONE);
     await at.until(() => at.text('#connection'), 'Live');
     await at.page.locator('summary.pill').click();
@@ -426,7 +426,7 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
     assert.equal(await at.page.locator('#actions').isVisible(), true);
   });
 
-  it('needs no scrolling from side to side on a phone, in any state', async () => {
+  it('needs no horizontal scrolling on a phone, in any state', async () => {
     await using at = await open(WELL);
     for (const [name, each] of Object.entries(VIEWS)) {
       at.server.show(each);
@@ -440,10 +440,10 @@ describe('the page in a browser', { skip: CHROMIUM === undefined ? NO_BROWSER : 
   });
 
   for (const colorScheme of ['light', 'dark'] as const) {
-    it(`has no finding of axe-core, in any state, where it is ${colorScheme}`, async () => {
+    it(`has no finding of axe-core in any state in the colour scheme ${colorScheme}`, async () => {
       await using at = await open(ALONE, { colorScheme });
       for (const [name, each] of Object.entries(VIEWS)) {
-        // What is folded away has the same parts in every state.
+        // Folded parts are equal in every state.
         const isUnfolded = name === 'one-weight' || name === 'month';
         if (!isUnfolded && ALIKE.has(name)) continue;
         at.server.show(each);

@@ -33,7 +33,7 @@ const includes = (text: string, ...parts: readonly string[]) => {
 };
 
 describe('the page', () => {
-  it('leads to its own addresses relative to its own, wherever a proxy puts it', () => {
+  it('links with relative addresses, so that any proxy path works', () => {
     for (const [name, each] of Object.entries(VIEWS)) {
       const markup = draw(each);
       const addresses = [...markup.matchAll(/(?:href|src|action)="([^"]*)"/g)].map(([, address = '']) => address);
@@ -42,7 +42,7 @@ describe('the page', () => {
     }
   });
 
-  it('says in words that everything works, and how each weight goes', () => {
+  it('reports that everything works, and the trend of each weight', () => {
     const text = say('well');
     includes(text, 'weighbridge OK 2 people are linked. Withings notifies weighbridge after each weigh-in.');
     includes(text, 'Each reading goes to the MQTT broker.');
@@ -52,7 +52,7 @@ describe('the page', () => {
     includes(text, 'Add person', 'weighbridge 0.1.0, up since Wednesday');
   });
 
-  it('fetches past years by a form, one person at a time, and says how far that has come', () => {
+  it('fetches past years by a form, one person at a time, and shows the progress', () => {
     const button = (markup: string, user: string) =>
       new RegExp(`<form method="post" action="./backfill/${user}"><button([^>]*)>Fetch past years<`).exec(markup)?.[1];
     const idle = draw(VIEWS['well']);
@@ -71,7 +71,7 @@ describe('the page', () => {
     assert.equal(button(draw(VIEWS['needs-login']), ANNA), undefined, 'first of all Anna links again');
   });
 
-  it('is the set-up guide where nobody is linked, with the callback URL to copy', () => {
+  it('is the set-up guide if no person is linked, with the callback URL to copy', () => {
     const markup = draw(VIEWS['empty']);
     includes(
       textOf(markup),
@@ -82,7 +82,7 @@ describe('the page', () => {
     includes(markup, `href="${relative(PATHS.link)}"`, 'https://developer.withings.com/dashboard');
   });
 
-  it('says what is missing where Withings cannot call, and offers no link that leads nowhere', () => {
+  it('reports what prevents notifications, and offers no dead link', () => {
     for (const name of ['empty-without-callback', 'everything-wrong']) {
       const markup = draw(VIEWS[name]);
       assert.ok(!markup.includes(`href="${relative(PATHS.link)}"`), name);
@@ -91,7 +91,7 @@ describe('the page', () => {
     includes(say('empty-without-callback'), 'Set-up not complete', 'CALLBACK_URL=https://');
   });
 
-  it('calls it well where weighbridge polls, and says how often', () => {
+  it('reports OK while weighbridge polls, with the interval', () => {
     const text = say('polling');
     includes(text, 'weighbridge OK 2 people are linked. weighbridge is polling every 10 min.');
     includes(text, 'Notifications Off, polling every 10 min No CALLBACK_URL.');
@@ -99,19 +99,19 @@ describe('the page', () => {
     includes(say('empty-without-callback'), 'About 10 min later the weight appears here');
   });
 
-  it('notes that Withings cannot reach the callback URL, and that weighbridge polls meanwhile', () => {
+  it('reports an unreachable callback URL, and that weighbridge polls meanwhile', () => {
     const text = say('callback-unreachable');
     includes(text, 'OK, 1 note', 'Withings cannot notify weighbridge about Bo since yesterday', 'every 10 min until');
   });
 
-  it('does not call it OK alone where a person is unsubscribed: weighbridge only checks now and then', () => {
+  it('adds to OK that an unsubscribed person is checked only now and then', () => {
     const markup = draw(VIEWS['unsubscribed']);
     includes(textOf(markup), 'Working, but checking only every 6 h', 'Notifications are off for Bo', 'subscribe 5678');
     assert.match(markup, /<title>Working, but checking only every 6 h · /);
     assert.ok(!/>OK</.test(markup.split('<main')[0] ?? ''));
   });
 
-  it('has health as a pill in the top bar, which opens the page with what is wrong', () => {
+  it('has a health pill in the top bar, which opens the page with the troubles', () => {
     const [bar = '', main = ''] = draw(VIEWS['well']).split('<main');
     assert.match(bar, /<details id="more-health"><summary class="pill well">OK</);
     assert.match(main, /^[^<]*>\s*<div class="bar">/, 'people first');
@@ -120,7 +120,7 @@ describe('the page', () => {
     assert.match(actions, /^[^<]*>\s*<section id="actions"/);
   });
 
-  it('says who must link again, since when and why, once', () => {
+  it('reports once who must link again, since when and why', () => {
     const refusal = { userId: ANNA, code: 'token_refused', text: 'Withings refuses it', since: NOW, isLasting: true };
     const needsLogin = VIEWS['needs-login'] ?? view();
     const text = textOf(draw({ ...needsLogin, status: { ...needsLogin.status, troubles: [refusal] } }));
@@ -130,25 +130,25 @@ describe('the page', () => {
     assert.ok(!text.includes('Withings refuses it'));
   });
 
-  it('says that a subscription is lost, and that it is tried again', () => {
+  it('reports a lost subscription, and that weighbridge retries', () => {
     includes(say('lost-subscription'), 'Withings sends no notifications about Bo since yesterday');
     includes(say('lost-subscription'), 'weighbridge checks every 6 h and retries the subscription.');
   });
 
-  it('says what passes by itself in another voice than what does not', () => {
+  it('shows temporary troubles differently from lasting ones', () => {
     includes(say('withings-down'), 'Temporary problem', 'Temporary Withings cannot be reached since today 07:00');
     includes(say('withings-down'), 'usually passes');
     includes(say('withings-down-long'), 'Action needed Withings cannot be reached since today 04:04');
   });
 
-  it('says that the broker is down, and that nothing is lost, once', () => {
+  it('reports an unreachable broker once, and that no data is lost', () => {
     const text = say('broker-down');
     includes(text, 'Action needed The MQTT broker gets no readings since today 06:04');
     includes(text, 'The broker at mqtt://192.168.1.5:1883 cannot be reached', 'none is lost');
     assert.equal(text.split('cannot be reached').length, 2);
   });
 
-  it('says an outage once, and for whom it is one', () => {
+  it('reports an outage once, and for whom', () => {
     const people = [person(ANNA, 'Anna'), person(BO, undefined)];
     const trouble = { code: 'no_contact', since: ago(9_000_000).at, isLasting: true };
     const silent = 'no successful check for 12 h. See the log.';
@@ -162,7 +162,7 @@ describe('the page', () => {
     assert.equal(text.split(silent).length, 2);
   });
 
-  it('says everything that is wrong, what needs a person first', () => {
+  it('reports all troubles, the ones that need a person first', () => {
     const text = say('everything-wrong');
     includes(text, '4 actions needed', 'The login of Bo cannot be read');
     const order = ['Anna must link', 'The set-up does not work', 'Withings cannot be reached', 'Check your settings'];
@@ -174,13 +174,13 @@ describe('the page', () => {
     assert.ok(!places.includes(-1), String(places));
   });
 
-  it('says what comes next where there is no weight, or none of this time', () => {
+  it('explains the next step without a weight, or without one in the range', () => {
     includes(say('no-weights'), 'No weigh-ins yet. The link works. The first weigh-in appears here automatically.');
     includes(say('old-weights'), 'No weigh-ins in this period. Last one: 7 July 2025.');
     includes(say('one-weight'), '81.25 kg today 07:01', 'One weigh-in in this period');
   });
 
-  it('does not promise a weigh-in where the login is refused, or Withings is away', () => {
+  it('does not promise a weigh-in if the login is rejected or Withings is unavailable', () => {
     const waiting = (anna: ReturnType<typeof person>, more = {}) =>
       textOf(draw(household([[anna, {}]], {}, more))).match(/No weigh-ins yet\. ([^.]*\.)/)?.[1];
     const login = { state: 'needs_login', since: NOW, reason: 'refused' } as const;
@@ -190,7 +190,7 @@ describe('the page', () => {
     assert.equal(waiting(person(ANNA, 'Anna'), { troubles: [{ ...TROUBLED, userId: BO }] }), 'The link works.');
   });
 
-  it('leaves out what is dated in the future, and says so', () => {
+  it('omits values dated in the future, and reports that', () => {
     const text = say('future');
     includes(text, 'Anna 81.19 kg today 06:57', 'A weigh-in is dated 1 January 2100, in the future, and is left out');
     assert.ok(!text.includes('99.00') && !text.includes('55.0'));
@@ -203,7 +203,7 @@ describe('the page', () => {
     assert.ok(!textOf(draw(ahead)).includes('left out'));
   });
 
-  it('shows every quantity that somebody has, body composition first and the others folded away', () => {
+  it('shows every quantity of a person, body composition first and the others folded', () => {
     const markup = draw(VIEWS['well']);
     const [shown = '', folded = ''] = markup.split('<summary>More measurements');
     for (const title of ['Body fat', 'Muscle mass', 'Body water', 'Bone mass', 'Visceral fat', 'Heart rate'])
@@ -220,7 +220,7 @@ describe('the page', () => {
     }
   });
 
-  it('takes names and everything else that comes from outside for text', () => {
+  it('shows names and all other external values as text', () => {
     const evil = '<script>alert(1)</script>"\'><img src=x onerror=alert(1)>';
     const trouble = { userId: undefined, code: 'x', text: evil, since: NOW, isLasting: true };
     const markup = draw(
@@ -241,7 +241,7 @@ describe('the page', () => {
     includes(draw({ ...(VIEWS['empty'] ?? view()), callbackUrl: `https://x/${evil}` }), '&#60;script&#62;');
   });
 
-  it('loads nothing but its own files, and has no script or style in it', () => {
+  it('loads only its own files, and contains no script or style', () => {
     for (const [name, each] of Object.entries(VIEWS)) {
       const markup = draw(each);
       assert.deepEqual(
@@ -256,7 +256,7 @@ describe('the page', () => {
     }
   });
 
-  it('has no id twice', () => {
+  it('has no duplicate id', () => {
     for (const [name, each] of Object.entries(VIEWS)) {
       const ids = [...draw(each).matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
       assert.equal(new Set(ids).size, ids.length, name);
@@ -265,7 +265,7 @@ describe('the page', () => {
 });
 
 describe('the table', () => {
-  it('has what the picture shows: a row for each dot, newest first', () => {
+  it('has a row for each dot of the chart, newest first', () => {
     for (const unit of ['kg', 'lb'] as const) {
       for (const range of RANGES) {
         const markup = draw(view({ ...VIEWS['well'], range, unit }));
@@ -280,7 +280,7 @@ describe('the table', () => {
         const heights = dots.map(({ y }) => -y);
         assert.equal(heights[lowest], Math.min(...heights));
         assert.equal(heights[highest], Math.max(...heights));
-        // What a row says stands where it says: all on one line.
+        // Each dot stands at the value of its row, so all dots are on one straight line.
         const slope =
           ((heights[highest] ?? 0) - (heights[lowest] ?? 0)) / ((values[highest] ?? 0) - (values[lowest] ?? 0));
         for (const [at, value] of values.entries()) {
@@ -292,7 +292,7 @@ describe('the table', () => {
     }
   });
 
-  it('names days, weeks and months, and says how many weigh-ins a mean is of', () => {
+  it('names days, weeks and months, and the number of weigh-ins in a mean', () => {
     const twice = [6, 20].map((hour, at) => ({ takenMs: new Date(2026, 10, 20, hour).getTime(), value: 80 + at }));
     const last = { takenMs: new Date(2026, 10, 21, 6).getTime(), value: 81 };
     const history = historiesOf(new Map([[ANNA, { weight: [...twice, last] }]]));
@@ -310,7 +310,7 @@ describe('the table', () => {
     assert.deepEqual([months[0]?.[0], months.at(-1)?.[0]], ['November 2026', 'December 2015']);
   });
 
-  it('leaves empty what was not measured that day, and then there is no dot', () => {
+  it('has an empty cell for a missing value, and the chart has no dot', () => {
     const at = (day: number) => new Date(2026, 10, day, 6).getTime();
     const series = {
       weight: [10, 11, 12].map((day) => ({ takenMs: at(day), value: 80 })),
@@ -333,19 +333,19 @@ describe('the table', () => {
 describe('many readings', () => {
   const everyDay = (days: number) => mornings({ seed: 1, days, from: 95, to: 80, everyDay: true, composition: false });
 
-  it('are as many points as teach something', () => {
+  it('are reduced to a useful number of points', () => {
     const ten = household([[person(ANNA, 'Anna'), everyDay(10_000)]], { range: 'all' });
     const rows = rowsOf(draw(ten), `tw${ANNA}`);
     assert.ok(rows.length > 300 && rows.length <= 401, String(rows.length));
     assert.equal(rowsOf(draw({ ...ten, range: 'year' }), `tw${ANNA}`).length, 366);
   });
 
-  it('are drawn in no time, ten thousand of them', () => {
+  it('are drawn fast, even ten thousand of them', () => {
     const ten = household([[person(ANNA, 'Anna'), everyDay(10_000)]], { range: 'all' });
     draw(ten);
     const started = process.cpuUsage();
     for (const range of RANGES) draw({ ...ten, range });
-    // Some ten milliseconds of work; a quadratic loop anywhere would take minutes.
+    // The work takes some ten milliseconds. A quadratic loop would take minutes.
     const { user, system } = process.cpuUsage(started);
     assert.ok(user + system < 5_000_000);
   });
@@ -357,7 +357,7 @@ describe('many readings', () => {
   });
 });
 
-test('the page has one line about the bed of a person who has one', () => {
+test('the page has one line about the bed for a person with a bed', () => {
   const at = new Date(NOW.getTime() - 60_000);
   const drawn = (kind: 'in_bed' | 'out_of_bed') =>
     textOf(
@@ -376,7 +376,7 @@ describe('the scales', () => {
     return textOf(draw(view({ status: status({ people }) })));
   };
 
-  it('stand with each person, with model, battery and last contact', () => {
+  it('are listed with each person, with model, battery and last contact', () => {
     const text = drawn('high');
     assert.equal(text.match(/Scale Body <\+>, battery high, last contact 3 days ago/g)?.length, 2);
     includes(text, 'weighbridge OK 2 people');
@@ -384,7 +384,7 @@ describe('the scales', () => {
     assert.doesNotMatch(say('well'), /battery/);
   });
 
-  it('have a line above when a battery is low: one for all who use it, and everything works all the same', () => {
+  it('have a warning for a low battery once for all users, without a trouble', () => {
     const text = drawn('low');
     includes(text, 'The battery of the Body <+> is low', 'Replace or charge it. Anna and Bo use this scale.');
     assert.equal(text.match(/is low/g)?.length, 1);
@@ -392,8 +392,8 @@ describe('the scales', () => {
   });
 });
 
-describe('what is held', () => {
-  it('is told with the reason and the way to take it back', () => {
+describe('a held weigh-in', () => {
+  it('is shown with its reason and the way to withdraw it', () => {
     const text = say('held');
     includes(
       text,
@@ -412,14 +412,14 @@ describe('what is held', () => {
     includes(say('held'), 'weighbridge OK 2 people');
   });
 
-  it('is told three times at most', () => {
+  it('is listed at most three times', () => {
     const text = say('held-many');
     assert.equal(text.match(/Held: values without a weight,/g)?.length, 3);
     includes(text, '1 more is held. weighbridge export lists them.');
     includes(text, 'weighbridge cannot read a measure group that Withings sent.');
   });
 
-  it('cannot smuggle markup in by a name', () => {
+  it('cannot inject markup through a name', () => {
     const [anna] = VIEWS['held']?.status.people ?? [];
     assert.ok(anna);
     const markup = draw(view({ status: status({ people: [{ ...anna, name: '<b>A</b>' }] }) }));
@@ -427,10 +427,10 @@ describe('what is held', () => {
   });
 });
 
-describe('a journal with what is held and taken back', () => {
+describe('a journal with held and withdrawn weigh-ins', () => {
   const daysAgo = (days: number) => new Date(NOW.getTime() - days * 24 * 3_600_000);
 
-  it('draws neither in charts, changes or the last weigh-in', async () => {
+  it('shows neither in charts, changes or the last weigh-in', async () => {
     await using directory = await temporaryDirectory();
     const journal = await openJournal(`${directory.path}/measures.jsonl`, createRecordingLog(), {
       review: createReview({ jumpShare: 0.2 }),
@@ -464,16 +464,16 @@ describe('a journal with what is held and taken back', () => {
   });
 });
 
-describe('what the page derives', () => {
+describe('the derived values of the page', () => {
   const trendOf = (text: string) => /Trend ([0-9.]+ \w+ [−+][0-9.]+ \w+ per week)/.exec(text)?.[1];
 
-  it('is the same trend and the same change per week in every range', () => {
+  it('have the same trend and weekly change in every range', () => {
     const trends = RANGES.map((range) => trendOf(textOf(draw(household([[person(ANNA, 'Anna'), ANNAS]], { range })))));
     assert.match(trends[0] ?? '', /^81\.\d kg [−+]0\.\d\d kg per week$/);
     assert.equal(new Set(trends).size, 1, trends.join());
   });
 
-  it('says what a row and a dot are in each range', () => {
+  it('explain a row and a dot in each range', () => {
     const said = RANGES.map((range) => textOf(draw(household([[person(ANNA, 'Anna'), ANNAS]], { range }))));
     const units = said.map((text) => /Dots: (\w+) average/.exec(text)?.[1]);
     assert.deepEqual(units, ['daily', 'daily', 'daily', 'weekly']);
@@ -483,7 +483,7 @@ describe('what the page derives', () => {
     assert.deepEqual(rows, [undefined, undefined, undefined, 'weekly']);
   });
 
-  it('is the change of the trend in 7 and in 30 days, the same in every range, and in the range', () => {
+  it('include the change of the trend in 7 and 30 days, equal in every range, and in the range', () => {
     const tiles = (range: Range) =>
       [
         ...draw(household([[person(ANNA, 'Anna'), ANNAS]], { range })).matchAll(
@@ -498,7 +498,7 @@ describe('what the page derives', () => {
     );
   });
 
-  it('has a dashed line for a goal that is near, and none for one that would press the picture flat', () => {
+  it('include a dashed line for a near goal, and none for a goal that would flatten the chart', () => {
     const goalOf = (goal: number) => {
       const anna = person(ANNA, 'Anna', { derived: { ...NOTHING_DERIVED, goal } });
       return /<line class="goal" y1="([0-9.]+)%"[^>]*><text class="goal"[^>]*>([^<]*)</.exec(
@@ -511,7 +511,7 @@ describe('what the page derives', () => {
     assert.equal(goalOf(60), null);
   });
 
-  it('is a picture of the body mass index, and the goal in a line', () => {
+  it('include a chart of the body mass index, with the goal as a line', () => {
     const text = say('derived');
     assert.match(text, / BMI 2\d\.\d [−+±]\d\.\d since /);
     assert.match(text, /−\d\.\d\d kg to the goal of 78\.00 kg /);
@@ -519,7 +519,7 @@ describe('what the page derives', () => {
     assert.match(trendOf(say('derived-pounds')) ?? '', /^1\d\d\.\d lb [−+]\d\.\d lb per week$/);
   });
 
-  it('is nothing without a height, a goal, and enough weights', () => {
+  it('are missing without a height, a goal, and enough weights', () => {
     const markup = draw(VIEWS['one-weight']);
     assert.doesNotMatch(textOf(markup), /BMI|goal|per week|Trend [0-9]|7 days/);
   });

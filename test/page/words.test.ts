@@ -5,7 +5,7 @@ import { list, sayAgo, sayDayShortly, sayWhen, sentence } from '../../src/page/w
 import { inZone } from '../support/in-zone.ts';
 
 describe('a time', () => {
-  it('is told as people tell it, by the calendar of this machine', () => {
+  it('is worded by the local calendar', () => {
     inZone('Europe/Vienna', () => {
       const now = new Date('2026-11-21T07:04:00+01:00');
       const when = (iso: string) => sayWhen(new Date(iso), now);
@@ -19,7 +19,7 @@ describe('a time', () => {
     });
   });
 
-  it('is yesterday also where the night had an hour more', () => {
+  it('is yesterday also after a night with an additional hour', () => {
     inZone('Europe/Vienna', () => {
       const now = new Date('2026-10-25T23:30:00+01:00');
       assert.equal(sayWhen(new Date('2026-10-25T00:10:00+02:00'), now), 'today 00:10');
@@ -27,7 +27,7 @@ describe('a time', () => {
     });
   });
 
-  it('is yesterday also where the day had no midnight', () => {
+  it('is yesterday also after a day without a midnight', () => {
     inZone('Africa/Cairo', () => {
       const now = new Date('2026-04-25T07:00:00+03:00');
       assert.equal(sayWhen(new Date('2026-04-24T07:00:00+03:00'), now), 'yesterday 07:00');
@@ -35,13 +35,13 @@ describe('a time', () => {
     });
   });
 
-  it('is short where there is little room', () => {
+  it('has a short form for narrow places', () => {
     const now = new Date(2026, 10, 21);
     assert.equal(sayDayShortly(new Date(2026, 7, 21), now), '21 Aug');
     assert.equal(sayDayShortly(new Date(2025, 10, 21), now), 'Nov 2025');
   });
 
-  it('is so long ago', () => {
+  it('has a distance from now', () => {
     const seconds = [0, 59, 60, 119, 120, 3599, 3600, 7200, 172_799, 172_800, 30 * 86_400];
     assert.deepEqual(
       seconds.map((each) => sayAgo(each * 1000)),
@@ -62,7 +62,7 @@ describe('a time', () => {
   });
 });
 
-describe('what a weight has changed', () => {
+describe('the change of a weight', () => {
   const now = new Date(2026, 10, 21, 7, 4);
   const weights = [
     { takenMs: new Date(2026, 9, 21, 7, 30).getTime(), value: 83 },
@@ -70,26 +70,26 @@ describe('what a weight has changed', () => {
     { takenMs: new Date(2026, 10, 21, 7).getTime(), value: 81.25 },
   ];
 
-  it('is told since the weigh-in before, with a unit', () => {
+  it('is shown since the previous weigh-in, with a unit', () => {
     const say = (unit: 'kg' | 'lb' | 'st') => changeSincePrevious(weights, unit, now);
     assert.equal(say('kg'), '+0.40 kg since the previous weigh-in (yesterday)');
     assert.equal(say('lb'), '+0.9 lb since the previous weigh-in (yesterday)');
     assert.equal(say('st'), '+0.9 lb since the previous weigh-in (yesterday)');
   });
 
-  it('is not told where there is no weigh-in before', () => {
+  it('is not shown without a previous weigh-in', () => {
     assert.equal(changeSincePrevious([], 'kg', now), undefined);
     assert.equal(changeSincePrevious(weights.slice(-1), 'kg', now), undefined);
   });
 
-  it('may be nothing, and of the same day', () => {
+  it('can be zero, and of the same day', () => {
     const earlier = [{ takenMs: new Date(2026, 10, 21, 5, 30).getTime(), value: 81.25 }, ...weights.slice(-1)];
     assert.equal(changeSincePrevious(earlier, 'kg', now), 'No change since the previous weigh-in (today 05:30)');
   });
 });
 
 describe('words', () => {
-  it('become sentences, where they begin with a word', () => {
+  it('become sentences if they start with a word', () => {
     assert.equal(sentence('the disk is full'), 'The disk is full.');
     assert.equal(sentence('Which one?'), 'Which one?');
     assert.equal(sentence('data/ cannot be written'), 'data/ cannot be written.');

@@ -24,7 +24,7 @@ import { checkAsync } from '../support/property.ts';
 import { createShell } from '../support/shell.ts';
 
 const DAY_MS = 24 * 3_600_000;
-/** Long past, whatever the clock of this machine. */
+/** The date is in the past for any clock of this machine. */
 const FIRST_MS = new Date('2026-02-01T05:00:00Z').getTime();
 const LAST = new Date(FIRST_MS + 41 * DAY_MS);
 
@@ -135,7 +135,7 @@ async function assertAgreement(home: Home, { unit }: Household, ranges: readonly
   for (const range of ranges) assertTexts(home.page(range), derived, unit, true);
 }
 
-/** Calculated from the published numbers, as a reader of MQTT would. */
+/** Calculates the texts from the published numbers, as a reader of MQTT would. */
 function assertTexts(text: string, { bmi, trend, perWeek, goal, toGoal }: Derived, unit: WeightUnit, isPage: boolean) {
   const tell = (kilograms: number, digits: number) =>
     unit === 'kg' ? kilograms.toFixed(digits) : (kilograms / POUND).toFixed(1);
@@ -188,7 +188,7 @@ const step = fc.record({
 
 type Step = typeof step extends fc.Arbitrary<infer Made> ? Made : never;
 
-test('what is derived is the same on the page, on MQTT, in a hook and in users, whatever comes and is taken back', async () => {
+test('the derived values are equal on the page, on MQTT, in a hook and in users, after any change', async () => {
   const seen = { trend: 0, noTrend: 0 };
   const property = fc.asyncProperty(
     household,
@@ -215,7 +215,7 @@ test('what is derived is the same on the page, on MQTT, in a hook and in users, 
       }
       await assertAgreement(home, members, RANGES);
       seen[home.derived().trend === undefined ? 'noTrend' : 'trend'] += 1;
-      // Nothing is left of what is taken back.
+      // No value may remain after the withdrawal.
       await home.journal.withdraw(ANNA, [...new Set(known.map(({ groupId }) => groupId))], 'deleted');
       await assertAgreement(home, members);
       assert.ok(Object.values(derivedFields(home.derived())).every((each) => each === null));
@@ -225,7 +225,7 @@ test('what is derived is the same on the page, on MQTT, in a hook and in users, 
   assert.ok(seen.trend > 0 && seen.noTrend > 0, JSON.stringify(seen));
 });
 
-test('a trend ends with a pause, and of two weights of one moment the last line counts', async () => {
+test('a trend ends at a pause, and the last line counts for two weights of one moment', async () => {
   const members = { unit: 'kg', metres: 1.8, goal: 78 } as const;
   await using home = await setUp(members);
   const at = (day: number, kilograms: number) =>

@@ -20,7 +20,7 @@ const EVENT = 'weighbridge/1234/event';
 const CHANNEL = 'home/weight';
 const MINUTE_MS = 60_000;
 
-/** A journal that reviews, and behind it a broker and a hook that keeps what it gets. */
+/** Creates a journal with review, and behind it a broker and a hook that stores its input. */
 async function setUp(broker: AedesBroker, { hearsHeld }: { readonly hearsHeld: boolean }) {
   const bench = await createOutboxBench();
   const { clock, log, path, directory } = bench;
@@ -112,12 +112,12 @@ const KILOGRAMS = { ordinary: 80, ambiguous: 82, future: 81, jump: 116, child: 2
 const step = fc.record({
   kind: fc.constantFrom(...(Object.keys(KILOGRAMS) as (keyof typeof KILOGRAMS)[])),
   minutesAgo: fc.nat(600),
-  /** Changes an earlier group, or takes one back. */
+  /** The group changes or withdraws an earlier one. */
   of: fc.option(fc.nat(9), { freq: 2 }),
   takesBack: fc.boolean(),
 });
 
-test('what is held reaches no topic, no event, no hook but as held, and is not the newest weight', async () => {
+test('a held weigh-in is published only as held, and is not the newest weight', async () => {
   await using broker = await startAedes();
   const property = fc.asyncProperty(fc.array(step, { maxLength: 12 }), fc.boolean(), async (steps, hearsHeld) => {
     await using listener = await listenTo(broker.url);

@@ -10,7 +10,7 @@ const format = fc.constantFrom('text' as const, 'json' as const);
 const word = fc.string({ unit: fc.constantFrom(...'abcxyzABC0189-._~'), minLength: 6, maxLength: 40 });
 const token = fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 40, maxLength: 40 });
 
-/** All that is written for one entry. */
+/** Returns all output of one entry. */
 function linesOf(entry: Readonly<Record<string, unknown>>, said: string, options: Partial<LoggerOptions>): string[] {
   const lines: string[] = [];
   const log = createLogger({
@@ -28,14 +28,14 @@ function linesOf(entry: Readonly<Record<string, unknown>>, said: string, options
   return lines;
 }
 
-/** Where a secret may turn up: in the text, in a field, deep in one, within an error's words. */
+/** Places a secret in the text, in a field, deep in a field, or within an error message. */
 const hide = (secret: string, before: string, after: string) => {
   const said = `${before}${secret}${after}`;
   return { said, fields: { field: said, list: [{ deep: said }], error: new Error(said) } };
 };
 
 describe('an entry of the log', () => {
-  test('is one line without a control character, whatever it says', () => {
+  test('is one line without a control character, whatever its text is', () => {
     check(
       fc.property(text, fc.dictionary(text, anything), format, fc.array(text), (said, fields, kind, secrets) => {
         const lines = linesOf(fields, said, { format: kind, secrets });
@@ -45,7 +45,7 @@ describe('an entry of the log', () => {
     );
   });
 
-  test('is an object of JSON with its event, whatever its fields hold', () => {
+  test('is a JSON object with its event, whatever its fields contain', () => {
     check(
       fc.property(text, fc.dictionary(text, anything), (said, fields) => {
         const [line = ''] = linesOf(fields, said, { format: 'json' });
@@ -54,7 +54,7 @@ describe('an entry of the log', () => {
     );
   });
 
-  test('loses nothing of its text in JSON, where there is no secret', () => {
+  test('has its complete text in JSON, without secrets', () => {
     check(
       fc.property(text, (said) => {
         assert.equal(JSON.parse(linesOf({}, said, { format: 'json' })[0] ?? '').text, said);
@@ -62,7 +62,7 @@ describe('an entry of the log', () => {
     );
   });
 
-  test('is written even where it is too deep or goes round in a circle', () => {
+  test('is written even if it is too deep or circular', () => {
     check(
       fc.property(fc.nat(20_000), fc.boolean(), (depth, isCircle) => {
         const innermost: unknown[] = [];
@@ -77,7 +77,7 @@ describe('an entry of the log', () => {
 });
 
 describe('a secret', () => {
-  test('that is known is nowhere in a line, wherever it turns up', () => {
+  test('that is known appears nowhere in a line', () => {
     check(
       fc.property(fc.array(word, { minLength: 1 }), text, text, format, (secrets, before, after, kind) => {
         for (const secret of secrets) {
@@ -90,7 +90,7 @@ describe('a secret', () => {
     );
   });
 
-  test('that begins with another one is hidden to its end', () => {
+  test('that starts with another one is hidden to its end', () => {
     check(
       fc.property(word, word, format, (short, rest, kind) => {
         const { said, fields } = hide(`${short}${rest}`, '<', '>');
@@ -101,7 +101,7 @@ describe('a secret', () => {
     );
   });
 
-  test('that only looks like a token is nowhere in a line', () => {
+  test('that only looks like a token appears nowhere in a line', () => {
     const border = fc
       .oneof(text, fc.constantFrom('"', '_', '=', '\t', 'Bearer '))
       .map((it) => it.replace(/[0-9a-f]/gi, 'g'));
@@ -113,7 +113,7 @@ describe('a secret', () => {
     );
   });
 
-  test('that has a name is nowhere in a line, in a header or a form', () => {
+  test('with a label appears nowhere in a line, a header or a form', () => {
     const label = fc.constantFrom('Bearer ', 'access_token=', 'refresh_token=', 'client_secret=', 'code=');
     const around = fc.constantFrom('', ' ', '?', '&', '"', '\n', '(');
     check(

@@ -56,7 +56,7 @@ describe('the log', () => {
     ['warn', ['warn', 'error']],
     ['error', ['error']],
   ] as const) {
-    it(`at level ${level} holds ${expected.join(', ')}`, () => {
+    it(`at level ${level} contains ${expected.join(', ')}`, () => {
       const { log, lines } = openLog({ level, format: 'json' });
       for (const each of ['debug', 'info', 'warn', 'error'] as const) log[each]({ event: 'test', text: each });
       assert.deepEqual(
@@ -75,7 +75,7 @@ describe('the log', () => {
   });
 });
 
-/** Whatever a terminal, a line reader or `journalctl` could take for more than a character. */
+/** Characters with a special meaning for a terminal, a line reader or `journalctl`. */
 const NASTY: Readonly<Record<string, string>> = {
   'a line feed': 'one\ntwo',
   'a carriage return': 'one\rtwo',
@@ -96,7 +96,7 @@ describe('a line', () => {
       assert.doesNotMatch(lineOf(text), /[\p{Cc}\u2028\u2029]/u);
     });
 
-    it(`of JSON stays one harmless line with ${what} in it, and loses nothing`, () => {
+    it(`of JSON stays one harmless and complete line with ${what} in it`, () => {
       const line = lineOf(text, { format: 'json' }, { field: text });
       assert.doesNotMatch(line, /[\p{Cc}\u2028\u2029]/u);
       assert.equal(JSON.parse(line).text, text);
@@ -104,7 +104,7 @@ describe('a line', () => {
     });
   }
 
-  it('for people hides nothing in a change of direction', () => {
+  it('for people shows changes of the text direction', () => {
     assert.doesNotMatch(lineOf('one\u202egk 02'), /\u202e/u);
   });
 
@@ -113,7 +113,7 @@ describe('a line', () => {
   });
 });
 
-/** Texts with something in them that is not for a log, and that something. */
+/** Texts with a part that must not appear in a log, and that part. */
 const SECRETS: Readonly<Record<string, readonly [text: string, secret: string]>> = {
   'a token': [`got ${TOKEN}.`, TOKEN],
   'a token in capitals': [`got ${TOKEN.toUpperCase()}`, TOKEN.toUpperCase()],
@@ -149,7 +149,7 @@ describe('a secret', () => {
     }
   }
 
-  it('leaves what programs decide by, also where a password is such a word', () => {
+  it('leaves the fields that programs use, also if a password has the same text', () => {
     const secrets = ['test', 'info', '2026-11-20'];
     const { level, event, time, text, field } = JSON.parse(
       lineOf('a test', { format: 'json', secrets }, { field: 'info' }),
@@ -159,12 +159,12 @@ describe('a secret', () => {
     assert.match(lineOf('a test', { secrets }), /^2026-11-20T\S+ info {2}a \*\*\*$/);
   });
 
-  it('leaves the line JSON when it happens to be part of a number or a name', () => {
+  it('leaves the line valid JSON if it is part of a number or a name', () => {
     const line = lineOf('hello', { format: 'json', secrets: ['123456', 'public'] }, { grpid: 6123456789, public: {} });
     assert.doesNotThrow(() => JSON.parse(line), line);
   });
 
-  it('is not seen in what people want to read', () => {
+  it('is not suspected in common text', () => {
     const text = 'Anna (1234): 81.25 kg (+0.40), measured 2026-11-20T07:01:02+01:00, Body+ 6123456789';
     assert.ok(lineOf(text).endsWith(text));
   });
@@ -177,13 +177,13 @@ describe('colour', () => {
     return lines;
   };
 
-  it('marks warnings and errors when it is asked for, and ends with the line', () => {
+  it('marks warnings and errors on request, and ends with the line', () => {
     const [debug, info, warn, error] = write({ colour: true });
     for (const line of [debug, info]) assert.ok(!line?.includes('\u001b'));
     for (const line of [warn, error]) assert.ok(line?.startsWith('\u001b[') && line.endsWith('\u001b[0m'), line);
   });
 
-  it('is absent when it is not asked for, and never in JSON', () => {
+  it('is absent by default, and never in JSON', () => {
     const lines = [...write({ colour: false }), ...write({ colour: true, format: 'json' })];
     assert.equal(lines.length, 8);
     for (const line of lines) assert.ok(!line.includes('\u001b'), line);
@@ -197,12 +197,12 @@ describe('in the journal of systemd', () => {
     return lines;
   };
 
-  it('a line has its priority in front, and no time, which the journal has itself', () => {
+  it('a line starts with its priority and has no time, which the journal adds', () => {
     const text = 'one | <0>two';
     assert.deepEqual(write({}), [`<7>debug ${text}`, `<6>info  ${text}`, `<4>warn  ${text}`, `<3>error ${text}`]);
   });
 
-  it('an object has its priority in front, and is the same otherwise', () => {
+  it('an object has its priority before it, and is otherwise unchanged', () => {
     const [line = ''] = write({ format: 'json' });
     assert.ok(line.startsWith('<7>{'), line);
     assert.equal(JSON.parse(line.slice('<7>'.length)).time, '2026-11-20T07:03:10+01:00');

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const MODULE = fileURLToPath(new URL('../../src/runtime/spare-memory.js', import.meta.url));
 
-/** Allocates what lives for a while, as requests do, and prints how large V8 has made the space for it, in bytes. */
+/** Allocates short-lived objects, as requests do, and prints the size of V8's space for them in bytes. */
 const ALLOCATE = `
   const { getHeapSpaceStatistics } = await import('node:v8');
   let kept = [];
@@ -23,7 +23,7 @@ async function run(script: string): Promise<number> {
   return Number(stdout);
 }
 
-test('V8 still takes its flags after the start: the space for new objects does not grow', async () => {
+test('V8 still accepts its flags after the start: the space for new objects does not grow', async () => {
   const spared = await run(`(await import(${JSON.stringify(MODULE)})).spareMemory();${ALLOCATE}`);
   const grown = await run(ALLOCATE);
   assert.ok(spared > 0 && spared <= 4 * 2 ** 20, `${spared} bytes`);

@@ -46,7 +46,7 @@ describe('the consent page', () => {
   };
   const goal = (answer: Response) => new URL(answer.headers.get('location') ?? '').searchParams;
 
-  it('asks who agrees, escapes everything, and sends the browser back', async () => {
+  it('asks for the person who agrees, escapes everything, and redirects the browser back', async () => {
     await using place = await setUp();
     const url = link(place.sandbox);
     const answer = await fetch(url);
@@ -66,7 +66,7 @@ describe('the consent page', () => {
     );
   });
 
-  it('asks no question where the link says who agrees, and refuses a wrong link', async () => {
+  it('asks no question if the link names the person, and rejects a wrong link', async () => {
     await using place = await setUp();
     const ask = (more: Readonly<Record<string, string>>) => fetch(link(place.sandbox, more), { redirect: 'manual' });
     assert.match(goal(await ask({ as: '1234' })).get('code') ?? '', /^[0-9a-f]{40}$/);
@@ -75,7 +75,7 @@ describe('the consent page', () => {
     }
   });
 
-  it('and every other path refuse other sites and other names of this machine', async () => {
+  it('and every other path reject other sites and other names of this machine', async () => {
     await using place = await setUp();
     const { host, origin } = place.sandbox.url;
     const { request } = await import('node:http');
@@ -106,7 +106,7 @@ describe('the consent page', () => {
     assert.equal(await ask('GET', `${asks.pathname}${asks.search}`, { 'sec-fetch-site': 'cross-site' }), 200);
   });
 
-  it('and every other path take no more than 1 MB', async () => {
+  it('and every other path accept no more than 1 MB', async () => {
     await using place = await setUp();
     await assert.rejects(place.call({ action: 'x'.repeat(1024 * 1024) }));
     assert.equal((await place.call({ action: 'x'.repeat(1024 * 1000) })).status, 200);
@@ -114,7 +114,7 @@ describe('the consent page', () => {
 });
 
 describe('the control page', () => {
-  it('shows people, groups and subscriptions, and nothing of it is HTML', async () => {
+  it('shows people, groups and subscriptions, all escaped', async () => {
     await using place = await setUp();
     place.sandbox.store('1234', { kilograms: 81.25, date: 1_795_154_462 });
     const callbackurl = 'http://127.0.0.1:9/?<script>';
@@ -124,7 +124,7 @@ describe('the control page', () => {
     for (const raw of ['<script', '<b>', 'Bo "']) assert.ok(!page.includes(raw), raw);
   });
 
-  it('brings a browser back to the page, and answers others in JSON', async () => {
+  it('redirects a browser back to the page, and answers others in JSON', async () => {
     await using place = await setUp();
     const { origin } = place.sandbox.url;
     const answer = await place.post('/control/battery', { person: '1234', level: 'low' }, { ...BROWSER, origin });
@@ -132,7 +132,7 @@ describe('the control page', () => {
     assert.deepEqual(await place.play('battery', { person: '1234', level: 'low' }), { code: 200, result: {} });
   });
 
-  it('refuses what it cannot use, and changes nothing on a GET', async () => {
+  it('rejects invalid input, and changes nothing on a GET', async () => {
     await using place = await setUp();
     const wrong: readonly [string, Readonly<Record<string, string>>, number][] = [
       ['weigh', { person: '99', kilograms: '80' }, 400],
@@ -146,7 +146,7 @@ describe('the control page', () => {
     assert.equal(((await (await place.call()).json()) as { status: number }).status, 0);
   });
 
-  it('steps on the scale and takes back, with and without a notification', async () => {
+  it('simulates a weigh-in and its deletion, with and without a notification', async () => {
     await using place = await setUp();
     await using client = await startScriptedServer((response) => response.end());
     for (const userId of ['1234', '5678']) await place.sandbox.subscribe(userId, client.url.href, 1);
@@ -187,7 +187,7 @@ describe('the control page', () => {
     assert.equal(((await (await place.call()).json()) as { status: number }).status, 401);
   });
 
-  it('fails the next calls on demand', async () => {
+  it('makes the next requests fail on demand', async () => {
     await using place = await setUp();
     const text = async () => {
       const answer = await place.call();
@@ -204,7 +204,7 @@ describe('the control page', () => {
     await assert.rejects(text(), TypeError);
   });
 
-  it('carries a call out and loses its answer', async () => {
+  it('processes a request and loses its answer', async () => {
     await using place = await setUp();
     await using client = await startScriptedServer((response) => response.end());
     await place.play('fail', { how: 'lost', calls: '1' });

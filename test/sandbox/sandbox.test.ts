@@ -52,7 +52,7 @@ describe('a code', () => {
     return { action: 'requesttoken', grant_type: 'authorization_code', ...SECRET, code, redirect_uri };
   };
 
-  it('is traded once, with the redirect_uri of the consent, for the scope that was asked for', async () => {
+  it('is exchanged once, with the redirect_uri of the consent, for the requested scope', async () => {
     await using place = await setUp();
     const scope = 'user.metrics,user.sleepevents';
     const code = await agree(place.sandbox, { scope });
@@ -67,7 +67,7 @@ describe('a code', () => {
     assert.equal((await place.call('/v2/oauth2', trade(code))).error, 'Invalid Params: invalid code');
   });
 
-  it('is refused, and used up, with another redirect_uri', async () => {
+  it('is rejected and used up with another redirect_uri', async () => {
     await using place = await setUp();
     const code = await agree(place.sandbox);
     const other = await place.call('/v2/oauth2', trade(code, 'https://app.example.org/'));
@@ -75,7 +75,7 @@ describe('a code', () => {
     assert.equal((await place.call('/v2/oauth2', trade(code))).error, 'Invalid Params: invalid code');
   });
 
-  it('dies after 30 seconds', async () => {
+  it('expires after 30 seconds', async () => {
     await using place = await setUp();
     const code = await agree(place.sandbox);
     await place.clock.advance(30_000);
@@ -95,7 +95,7 @@ describe('the previous refresh token', () => {
     assert.ok(!sandbox.grants.accepts(first));
   });
 
-  it('dies when the new access token is used', async () => {
+  it('expires with the first use of the new access token', async () => {
     await using place = await setUp();
     const first = place.sandbox.grants.link('5678');
     const next = place.sandbox.grants.refresh(first);
@@ -116,7 +116,7 @@ describe('a signed call', () => {
     return { action: 'revoke', client_id: CLIENT.clientId, userid: '1234', nonce, signature };
   };
 
-  it('works once with its nonce; a second nonce within 10 seconds is not refused', async () => {
+  it('works once with its nonce, and a second nonce within 10 seconds is accepted', async () => {
     await using place = await setUp();
     const [one, other] = [await nonceOf(place), await nonceOf(place)];
     assert.notEqual(one, other);
@@ -128,7 +128,7 @@ describe('a signed call', () => {
     assert.equal((await place.call('/v2/oauth2', revoke(one))).error, 'Invalid Params: invalid signature');
   });
 
-  it('is refused with the signature of another action, an old nonce or none', async () => {
+  it('is rejected with the signature of another action, an old nonce or none', async () => {
     await using place = await setUp();
     const refused = 'Invalid Params: invalid signature';
     assert.equal((await place.call('/v2/oauth2', revoke(await nonceOf(place), 'listusers'))).error, refused);
@@ -153,7 +153,7 @@ describe('a signed call', () => {
 });
 
 describe('getmeas', () => {
-  /** Three weigh-ins of two groups, a minute apart; the pulse of the newest comes last. */
+  /** Creates three weigh-ins of two groups, a minute apart. The pulse of the newest comes last. */
   async function withGroups(options: Partial<SandboxOptions> = {}) {
     const place = await setUp({ limits: { callsPerMinute: 1000, sameArgumentsMs: 0 }, ...options });
     const groups = [0, 60, 120].flatMap((after) =>
@@ -163,7 +163,7 @@ describe('getmeas', () => {
     return { ...place, groups, get };
   }
 
-  it('gives everything without dates, newest first, with the fields that other clients rely on', async () => {
+  it('returns everything without dates, newest first, with the fields that other clients need', async () => {
     await using place = await withGroups();
     const { body } = await place.get({});
     assert.equal(body.measuregrps.length, 6);
@@ -182,7 +182,7 @@ describe('getmeas', () => {
     assert.equal(grpids(await place.get({ category: '1' })).length, 6);
   });
 
-  it('takes one date alone, and refuses what is no number and a window with lastupdate', async () => {
+  it('accepts one date alone, and rejects a text as a number and a window with lastupdate', async () => {
     await using place = await withGroups();
     assert.equal(grpids(await place.get({ startdate: `${START + 60}` })).length, 4);
     assert.equal(grpids(await place.get({ enddate: `${START + 59}` })).length, 2);
@@ -208,7 +208,7 @@ describe('getmeas', () => {
     }
   });
 
-  it('is turned page by page', async () => {
+  it('is returned page by page', async () => {
     await using place = await withGroups({ pageSize: 4 });
     const first = await place.get({});
     assert.deepEqual([first.body.more, first.body.offset], [1, 4]);
@@ -217,7 +217,7 @@ describe('getmeas', () => {
     assert.equal(new Set([...grpids(first), ...grpids(second)]).size, 6);
   });
 
-  it('takes its parameters from the query and the token from a parameter, the header in any case', async () => {
+  it('accepts its parameters in the query and the token as a parameter, the header in any case', async () => {
     await using place = await withGroups();
     const { accessToken, send } = place;
     const ways: readonly [string, RequestInit][] = [
@@ -230,9 +230,9 @@ describe('getmeas', () => {
   });
 });
 
-describe('the guard against the same arguments', () => {
+describe('the guard against repeated arguments', () => {
   for (const strict of [false, true]) {
-    it(`refuses getmeas, and ${strict ? '/notify where it is strict' : 'spares /notify'}`, async () => {
+    it(`rejects getmeas, and ${strict ? '/notify where it is strict' : 'spares /notify'}`, async () => {
       await using place = await setUp({ strict });
       const twice = async (path: string, action: string) => {
         await place.call(path, { action });
@@ -268,7 +268,7 @@ describe('notify', () => {
     assert.equal((await ask('revoke', { callbackurl: moved, appli: '2' })).status, 294);
   });
 
-  it('is retried twice each, at once and after 10 seconds, a minute, an hour and four', async () => {
+  it('makes each attempt twice: at once, and after 10 seconds, a minute, one hour and four hours', async () => {
     await using place = await setUp();
     await using client = await startScriptedServer((response, { method }) => {
       response.writeHead(method === 'HEAD' ? 200 : 500).end();
@@ -289,7 +289,7 @@ describe('notify', () => {
   });
 });
 
-it('getdevice names the scales that have measured a user, with battery and contact', async () => {
+it('getdevice lists the scales that measured a user, with battery and contact', async () => {
   await using place = await setUp({ limits: { callsPerMinute: 100, sameArgumentsMs: 0 } });
   const ask = async () => (await place.call('/v2/user', { action: 'getdevice' })).body.devices;
   assert.deepEqual(await ask(), []);

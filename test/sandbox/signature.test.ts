@@ -7,7 +7,7 @@ import { createWithingsClient } from '../../src/withings/client.ts';
 import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { CLIENT } from '../support/home.ts';
 
-/** Asks the sandbox as the daemon does. */
+/** Checks the credentials against the sandbox as the daemon does. */
 async function check(credentials: typeof CLIENT): Promise<void> {
   await using sandbox = await startSandbox({ clock: realClock, client: CLIENT });
   const { signal } = new AbortController();
@@ -22,15 +22,15 @@ async function check(credentials: typeof CLIENT): Promise<void> {
 }
 
 describe('the signed nonce call', () => {
-  it('shows that the client id and secret are right', () => check(CLIENT));
+  it('proves the client id and secret', () => check(CLIENT));
 
   for (const wrong of [{ clientSecret: 'another-secret' }, { clientId: 'another-client' }]) {
-    it(`names a wrong ${Object.keys(wrong)} as such`, async () => {
+    it(`reports a wrong ${Object.keys(wrong)} by name`, async () => {
       await assert.rejects(check({ ...CLIENT, ...wrong }), { code: 'wrong_client', recovery: 'settings' });
     });
   }
 
-  it('is refused by the sandbox with another signature than that of the three values', async () => {
+  it('is rejected by the sandbox with a signature of other values', async () => {
     await using sandbox = await startSandbox({ clock: realClock, client: CLIENT });
     const timestamp = String(Math.floor(Date.now() / 1000));
     const ask = async (text: string) => {

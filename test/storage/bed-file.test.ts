@@ -9,7 +9,7 @@ import { ANNA, BO, userId } from '../support/people.ts';
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 20, 21, minute));
 
-test('an event is kept over a restart, for the owner alone', async () => {
+test('an event survives a restart, in a private file', async () => {
   await using place = await bedPlace();
   const event = bedEvent('in_bed', at(41));
   await (await place.open()).append(event);
@@ -42,7 +42,7 @@ test('the newest event is the one with the latest date, before and after a resta
   }
 });
 
-test('the same person, kind and date are known, whatever the device; whatever differs is news', async () => {
+test('an event is a duplicate by person, kind and date, whatever the device is', async () => {
   await using place = await bedPlace();
   const event = bedEvent('in_bed', at(1));
   await (await place.open()).append(event);
@@ -52,7 +52,7 @@ test('the same person, kind and date are known, whatever the device; whatever di
     assert.equal(beds.has({ ...event, ...change }), false, JSON.stringify(change));
 });
 
-test('a torn last line is cut, and the next event stands on a line of its own', async () => {
+test('a torn last line is cut, and the next event gets a line of its own', async () => {
   await using place = await bedPlace();
   await (await place.open()).append(bedEvent('in_bed', at(1)));
   await appendFile(place.path, '{"number":2,"userid":"1234","kind":"out');
@@ -66,7 +66,7 @@ test('a torn last line is cut, and the next event stands on a line of its own', 
   );
 });
 
-test('what an append has left halfway is cut by the next one', async () => {
+test('a partial line of an append is cut by the next append', async () => {
   await using place = await bedPlace();
   await (await place.open()).append(bedEvent('in_bed', at(1)));
   let isFull = true;
@@ -89,7 +89,7 @@ test('what an append has left halfway is cut by the next one', async () => {
   assert.equal((await place.open()).newest(ANNA)?.kind, 'out_of_bed');
 });
 
-test('the file stays below 128 KiB, and never loses the newest event of a person', async () => {
+test('the file stays below 128 KiB, and keeps the newest event of every person', async () => {
   await using place = await bedPlace();
   const beds = await place.open();
   await beds.append(bedEvent('in_bed', at(0), { userId: BO, deviceId: 'm'.repeat(32) }));
@@ -114,7 +114,7 @@ test('the file stays below 128 KiB, and never loses the newest event of a person
   assert.deepEqual(wake, [3_002, 3_003]);
 });
 
-test('a file that is removed while weighbridge runs is written anew with everything', async () => {
+test('a file that is removed at run time is written again completely', async () => {
   await using place = await bedPlace();
   const beds = await place.open();
   await beds.append(bedEvent('in_bed', at(1), { userId: BO }));
@@ -124,7 +124,7 @@ test('a file that is removed while weighbridge runs is written anew with everyth
   assert.deepEqual([after.newest(BO)?.number, after.newest(ANNA)?.number], [1, 2]);
 });
 
-test('lines that are no event are passed over, and a directory in its place stops nothing', async () => {
+test('invalid lines are skipped, and a directory in place of the file stops nothing', async () => {
   await using place = await bedPlace();
   const good = '{"number":7,"userid":"1234","kind":"in_bed","timestamp":1795154462}';
   const bad = ['nonsense', '{}', good.replace('in_bed', 'asleep'), good.replace('"1234"', '"../x"')];
@@ -134,7 +134,7 @@ test('lines that are no event are passed over, and a directory in its place stop
   assert.equal(beds.newest(userId('1234'))?.deviceId, undefined);
 });
 
-test('the offset of a publisher is a number, and anything else is none', async () => {
+test('the offset of a publisher is a number, and anything else counts as none', async () => {
   await using place = await bedPlace();
   const offsets = createBedOffsetFiles(place.directory);
   assert.equal(await offsets.load('hook'), undefined);
@@ -144,7 +144,7 @@ test('the offset of a publisher is a number, and anything else is none', async (
   assert.equal(await offsets.load('hook'), undefined);
 });
 
-test('a file that cannot be read at start loses nothing, and takes no event until it is read', async () => {
+test('a file that is unreadable at start loses nothing, and accepts no event until it is read', async () => {
   await using place = await bedPlace();
   await (await place.open()).append(bedEvent('in_bed', at(1)));
   let fails = true;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createFileWatch } from '../../src/storage/file-watch.ts';
 
-/** A file operation that ends when it is told to. */
+/** Creates a file operation that the test ends. */
 function operation() {
   let end = () => {};
   let count = 0;
@@ -21,7 +21,7 @@ const HANGS = { code: 'file_hangs', recovery: 'retry' };
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe('a read that does not end', () => {
-  test('is given up, and until it ends no other one of the same file begins', async () => {
+  test('is given up, and blocks other reads of the same file until its end', async () => {
     const watch = createFileWatch({ limitMs: 1 });
     const frozen = operation();
     await assert.rejects(watch.read('read a', frozen.run), HANGS);
@@ -33,7 +33,7 @@ describe('a read that does not end', () => {
     assert.equal(await watch.read('read a', frozen.run), 'content');
   });
 
-  test('that fails late is no unhandled rejection', async () => {
+  test('that fails late is not an unhandled rejection', async () => {
     const watch = createFileWatch({ limitMs: 1 });
     let fail = () => {};
     const late = new Promise<never>((_, reject) => {
@@ -49,7 +49,7 @@ describe('a read that does not end', () => {
   });
 });
 
-test('what writes is waited for, for it would write later as well', async () => {
+test('a write is waited for, because it would continue later', async () => {
   const watch = createFileWatch({ limitMs: 1 });
   const frozen = operation();
   let isDone = false;
@@ -62,7 +62,7 @@ test('what writes is waited for, for it would write later as well', async () => 
   await writing;
 });
 
-test('the longest operation is known, and whether any has ended since it began', async () => {
+test('the watch reports the longest operation, and any end since its start', async () => {
   let ms = 0;
   const watch = createFileWatch({ nowMs: () => ms });
   assert.deepEqual([watch.longest(), watch.silent()], [undefined, undefined]);

@@ -29,7 +29,7 @@ async function directoryWithFile() {
   return { directory, target, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
-/** The name of a file; that of a temporary one has letters of chance in it. */
+/** Returns the name of a file, without the random letters of a temporary one. */
 function nameOf(path: string): string {
   return basename(path).replace(/\.[0-9a-f]{8}\.tmp$/, '.tmp');
 }
@@ -45,7 +45,7 @@ function recordFiles(): { readonly files: FileSystem; readonly done: string[] } 
 }
 
 describe('replacing a file', () => {
-  test('puts the text in its place, for the owner alone, and leaves nothing beside it', async () => {
+  test('puts the text in place, in a private file, and leaves nothing next to it', async () => {
     await using place = await directoryWithFile();
     await chmod(place.target, 0o644);
     for (const text of [LONGEST, 'short\n', '']) {
@@ -56,13 +56,13 @@ describe('replacing a file', () => {
     assert.deepEqual(await readdir(place.directory.path), ['file']);
   });
 
-  test('makes the file where there was none', async () => {
+  test('creates a missing file', async () => {
     await using directory = await temporaryDirectory();
     await replaceFile(nodeFiles, `${directory.path}/fresh`, 'text\n');
     assert.equal(await readFile(`${directory.path}/fresh`, 'utf8'), 'text\n');
   });
 
-  test('syncs what it wrote before the file gets its name, and the name before it is done', async () => {
+  test('syncs the content before the rename, and the rename before it returns', async () => {
     await using place = await directoryWithFile();
     const { files, done } = recordFiles();
     await replaceFile(files, place.target, 'text\n');
@@ -82,7 +82,7 @@ describe('replacing a file', () => {
     assert.equal(done.slice(0, renamed).includes('open file'), false, 'the old file is never opened');
   });
 
-  test('syncs twice: the file, and then the directory', async () => {
+  test('syncs twice: the file and the directory', async () => {
     await using place = await directoryWithFile();
     const { files, done } = recordFiles();
     await replaceFile(files, place.target, 'text\n');
@@ -90,7 +90,7 @@ describe('replacing a file', () => {
     assert.deepEqual(syncs, ['sync file.tmp', `sync ${basename(place.directory.path)}`]);
   });
 
-  test('goes by a file in the same directory, for a rename does not leave its file system', async () => {
+  test('writes to the same directory, because a rename cannot leave a file system', async () => {
     await using place = await directoryWithFile();
     const renames: string[] = [];
     const files = watchFiles(async ({ name, args }, run) => {
@@ -102,7 +102,7 @@ describe('replacing a file', () => {
   });
 
   for (const code of ['ENOSPC', 'EIO']) {
-    test(`leaves the old text or the whole new one, and nothing beside it, whichever step fails with ${code}`, async () => {
+    test(`leaves the old text or the new one, and nothing next to it, if any step fails with ${code}`, async () => {
       const steps: string[] = [];
       for await (const { files, failed } of failOneByOne(code)) {
         await using place = await directoryWithFile();
@@ -123,10 +123,10 @@ describe('replacing a file', () => {
     });
   }
 
-  test('with a disk that takes only part of the text replaces nothing by half of it', async () => {
+  test('rejects a half written text on a full disk', async () => {
     await using place = await directoryWithFile();
     const files = watchFiles(async ({ name, handle, args }, run) => {
-      // write(2) may write less than it was given, and say so
+      // write(2) can write fewer bytes than requested, and reports the number.
       if (name === 'write' && typeof args[0] === 'string') return await handle?.write(args[0].slice(0, 2), 0);
       return await run();
     });
@@ -137,7 +137,7 @@ describe('replacing a file', () => {
 });
 
 describe('a reservation', () => {
-  test('changes nothing until it is committed, and nothing at all when it is not', async () => {
+  test('changes nothing until its commit, and nothing at all without it', async () => {
     await using place = await directoryWithFile();
     {
       await using _room = await reserve(nodeFiles, place.target, `${place.target}.tmp`);
@@ -147,7 +147,7 @@ describe('a reservation', () => {
     assert.deepEqual(await readdir(place.directory.path), ['file']);
   });
 
-  test('has its room on the disk before it is given', async () => {
+  test('reserves its room on the disk before it returns', async () => {
     await using place = await directoryWithFile();
     const { files, done } = recordFiles();
     await using _room = await reserve(files, place.target, `${place.target}.tmp`);
@@ -157,7 +157,7 @@ describe('a reservation', () => {
   });
 
   for (const step of ['open', 'chmod', 'writeFile', 'sync']) {
-    test(`is refused when the disk is full at its ${step}, and takes its file away`, async () => {
+    test(`fails if the disk is full at its ${step}, and removes its file`, async () => {
       await using place = await directoryWithFile();
       const files = watchFiles(async ({ name }, run) => {
         if (name === step) throw diskError('ENOSPC');
@@ -170,8 +170,8 @@ describe('a reservation', () => {
   }
 });
 
-describe('a disk that is really full', () => {
-  test('refuses the reservation, and the old file stays', async (t) => {
+describe('a really full disk', () => {
+  test('rejects the reservation, and the old file stays', async (t) => {
     await using disk = await mountSmallDisk();
     if (disk === undefined) return t.skip(NO_MOUNT);
     const target = `${disk.path}/file`;
@@ -185,7 +185,7 @@ describe('a disk that is really full', () => {
     assert.equal(await readFile(target, 'utf8'), LONGEST);
   });
 
-  test('takes what was reserved before it was full', async (t) => {
+  test('accepts a text that was reserved before', async (t) => {
     await using disk = await mountSmallDisk();
     if (disk === undefined) return t.skip(NO_MOUNT);
     const target = `${disk.path}/file`;
@@ -199,14 +199,14 @@ describe('a disk that is really full', () => {
 });
 
 describe('a directory to work in', () => {
-  test('is made for the owner alone, with those above it', async () => {
+  test('is created privately, with its parents', async () => {
     await using directory = await temporaryDirectory();
     await makeDirectory(`${directory.path}/a/b`);
     assert.equal((await stat(`${directory.path}/a/b`)).mode & 0o777, 0o700);
     await makeDirectory(`${directory.path}/a/b`);
   });
 
-  test('that a clone or a generous umask left open for others to write is closed, any other stays as it is', async () => {
+  test('is closed if a clone or umask left it writable for others, else unchanged', async () => {
     await using directory = await temporaryDirectory();
     for (const [before, after] of [
       [0o775, 0o700],
@@ -220,7 +220,7 @@ describe('a directory to work in', () => {
     }
   });
 
-  test('that is a file is a trouble that names it', async () => {
+  test('is a trouble that names the path if it is a file', async () => {
     await using place = await directoryWithFile();
     await assert.rejects(
       makeDirectory(place.target),
@@ -230,7 +230,7 @@ describe('a directory to work in', () => {
 });
 
 describe('a failure of the disk', () => {
-  test('is told in the words of whoever can repair it, and tried again', async () => {
+  test('is reported with a fix, and retried', async () => {
     const codes = {
       ENOSPC: 'disk_full',
       EDQUOT: 'disk_full',
@@ -248,13 +248,13 @@ describe('a failure of the disk', () => {
     }
   });
 
-  test('is not what a programming mistake is taken for', async () => {
+  test('is distinct from a programming error', async () => {
     const mistake = new TypeError('undefined is not a function');
     assert.equal(await failureOf(attempt('write x', () => Promise.reject(mistake))), mistake);
   });
 });
 
-describe('what cannot be written is reported with the command that helps', () => {
+describe('a failed write is reported with the command that helps', () => {
   const failure = (code: string, facts: object) => {
     const trouble = storageTrouble('write /data/tokens/1234', Object.assign(new Error(code), { code, ...facts }));
     assert.ok(trouble instanceof Trouble);
@@ -273,7 +273,7 @@ describe('what cannot be written is reported with the command that helps', () =>
     for (const hint of [file, directory]) assert.ok(hint.endsWith(`: sudo chown -R ${username} /data/tokens`), hint);
   });
 
-  test('a directory that weighbridge did not make keeps its owner', () => {
+  test('a directory that weighbridge did not create keeps its owner', () => {
     const folder = resolve('.');
     for (const facts of [
       { path: `${folder}/.env.1a2b.tmp`, syscall: 'open' },
@@ -283,12 +283,12 @@ describe('what cannot be written is reported with the command that helps', () =>
       assert.equal(failure('EACCES', facts), 'Use a folder of your own: mkdir ~/weighbridge && cd ~/weighbridge');
   });
 
-  test('a path with odd characters is one word of the shell', () => {
+  test('a path with special characters is quoted for the shell', () => {
     const hint = failure('EPERM', { path: "/my data/it's/1234", syscall: 'open' });
     assert.ok(hint.endsWith(`'/my data/it'\\''s'`), hint);
   });
 
-  test('a relative path is whole, for the command may run elsewhere', () => {
+  test('a relative path is made absolute, because the command may run elsewhere', () => {
     assert.ok(failure('EACCES', { path: './tokens/1234', syscall: 'open' }).endsWith(resolve('tokens')));
   });
 });
@@ -309,7 +309,7 @@ describe('only a small regular file is read', () => {
   }
 });
 
-test('what a killed process left is removed, but for what cannot be, which stops no start', async () => {
+test('files of a killed process are removed, and failures stop no start', async () => {
   await using directory = await temporaryDirectory();
   await writeFile(`${directory.path}/a.12345678.tmp`, 'half');
   await mkdir(`${directory.path}/b.tmp/c`, { recursive: true });

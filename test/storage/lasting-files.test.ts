@@ -29,7 +29,7 @@ test('a write fails if the working directory was removed, and does not wait with
   }
 });
 
-test('everything that is written is written again after rm -rf data, with a line for each directory', async () => {
+test('all written files are written again after rm -rf data, with a line for each directory', async () => {
   await using place = await temporaryDirectory();
   const data = `${place.path}/data`;
   const log = createRecordingLog();
@@ -68,7 +68,7 @@ test('everything that is written is written again after rm -rf data, with a line
   }
 });
 
-test('what was told is not told twice after rm -rf data', async () => {
+test('no reading is announced twice after rm -rf data', async () => {
   await using place = await temporaryDirectory();
   const data = `${place.path}/data`;
   await mkdir(data);
@@ -93,7 +93,7 @@ test('what was told is not told twice after rm -rf data', async () => {
   );
 });
 
-test('a file that is only read does not make its directory', async () => {
+test('a file that is only read does not create its directory', async () => {
   await using place = await temporaryDirectory();
   const log = createRecordingLog();
   const cursors = createCursorFiles(`${place.path}/data/cursors`, log, createLastingFiles(log));

@@ -14,12 +14,12 @@ const CHILD = childScript('lock-child');
 
 interface Locker extends AsyncDisposable {
   readonly child: ChildProcess;
-  /** Resolves when it has printed this line. */
+  /** Resolves when the process printed this line. */
   said(line: string): Promise<void>;
   readonly exited: Promise<unknown>;
 }
 
-/** Another process, in a process group of its own, as a program in a terminal is. */
+/** Starts another process in a process group of its own, as a terminal does. */
 function startLocker(...args: string[]): Locker {
   const child = spawn(process.execPath, [CHILD, ...args], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
   const reader = createInterface({ input: child.stdout });
@@ -51,7 +51,7 @@ async function release(lock: AsyncDisposable): Promise<void> {
 }
 
 describe('a lock between processes', () => {
-  test('is held from the moment it is given until it is given back', async () => {
+  test('is held from its return until its release', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
     const lock = await lockFile(path);
@@ -60,7 +60,7 @@ describe('a lock between processes', () => {
     assert.ok(!isHeld(path));
   });
 
-  test('keeps this process out while another has it, and lets it in afterwards', async () => {
+  test('blocks this process during a hold of another one, and is free afterwards', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
     await using other = startLocker('hold', path);
@@ -88,7 +88,7 @@ describe('a lock between processes', () => {
     assert.equal(await readFile(file, 'utf8'), '50');
   });
 
-  test('of a process that is killed is free at once', async () => {
+  test('of a killed process is free at once', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
     await using other = startLocker('hold', path);
@@ -98,7 +98,7 @@ describe('a lock between processes', () => {
   });
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    test(`outlasts a ${signal} to the whole process group: the step in hand is finished under it`, async () => {
+    test(`survives a ${signal} to the whole process group until the end of the current step`, async () => {
       await using directory = await temporaryDirectory();
       const path = `${directory.path}/lock`;
       await using other = startLocker('hold', path);
@@ -109,7 +109,7 @@ describe('a lock between processes', () => {
     });
   }
 
-  test('is given to one at a time within a process too', async () => {
+  test('has one holder at a time within a process too', async () => {
     await using directory = await temporaryDirectory();
     let inside = 0;
     let served = 0;
@@ -125,18 +125,18 @@ describe('a lock between processes', () => {
     assert.equal(served, 30);
   });
 
-  test('may be given back twice', async () => {
+  test('can be released twice', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
     const lock = await lockFile(path);
     await Promise.all([release(lock), release(lock)]);
     const next = await lockFile(path);
     await release(lock);
-    assert.ok(isHeld(path), 'the second time does not take it away from whoever has it now');
+    assert.ok(isHeld(path), 'the second release does not affect the current holder');
     await release(next);
   });
 
-  test('does not touch what is in the file', async () => {
+  test('does not change the content of the file', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
     await writeFile(path, 'content');
@@ -144,7 +144,7 @@ describe('a lock between processes', () => {
     assert.equal(await readFile(path, 'utf8'), 'content');
   });
 
-  test('in a directory that is missing is a trouble that names the file', async () => {
+  test('in a missing directory is a trouble that names the file', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/gone/lock`;
     await assert.rejects(lockFile(path), (error) => {
@@ -156,7 +156,7 @@ describe('a lock between processes', () => {
     });
   });
 
-  test('where flock is not installed says so', async () => {
+  test('reports a missing flock', async () => {
     await using directory = await temporaryDirectory();
     for (const name of ['sh', 'cat']) await symlink(`/bin/${name}`, `${directory.path}/${name}`);
     const { PATH } = process.env;
@@ -166,7 +166,7 @@ describe('a lock between processes', () => {
     assert.ok(failure instanceof Trouble && /Install flock/.test(failure.hint ?? ''));
   });
 
-  test('is none of a process, so that no process can be killed from under it', async () => {
+  test('does not belong to a process that could be killed', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
     await using lock = await lockFile(path);
@@ -176,7 +176,7 @@ describe('a lock between processes', () => {
     assert.ok(await lock.isHeld());
   });
 
-  test('is not held any more when its file is deleted, or another file is in its place', async () => {
+  test('is lost if its file is deleted or replaced', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
     await using lock = await lockFile(path);
@@ -187,7 +187,7 @@ describe('a lock between processes', () => {
     assert.equal(await lock.isHeld(), false);
   });
 
-  test('whose file is deleted while another waits is given for the new file', async () => {
+  test('whose file is deleted during a wait is acquired on the new file', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
     const first = await lockFile(path);
@@ -204,7 +204,7 @@ describe('a lock between processes', () => {
     ['a FIFO', (path: string) => void execFileSync('mkfifo', [path])],
     ['a link', (path: string) => symlink('/dev/null', path)],
   ] as const) {
-    test(`is not taken on ${what} in the place of its file`, async () => {
+    test(`is not acquired on ${what} in place of its file`, async () => {
       await using directory = await temporaryDirectory();
       await put(`${directory.path}/lock`);
       await assert.rejects(lockFile(`${directory.path}/lock`), { code: 'lock_failed' });
@@ -213,7 +213,7 @@ describe('a lock between processes', () => {
 });
 
 describe('a signal for the lock', () => {
-  test('ends the waiting, and what was waited for is not taken', async () => {
+  test('ends the wait without acquiring the lock', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
     const lock = await lockFile(path);
@@ -225,7 +225,7 @@ describe('a signal for the lock', () => {
     assert.ok(!isHeld(path));
   });
 
-  test('that comes when the lock is held does not take it away', async () => {
+  test('that arrives during the hold does not release the lock', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/lock`;
     const stop = new AbortController();
@@ -237,14 +237,14 @@ describe('a signal for the lock', () => {
     assert.ok(!isHeld(path));
   });
 
-  test('that comes just as the lock is given leaves it to nobody for ever', async () => {
+  test('that arrives at the acquisition does not leak the lock', async () => {
     await using directory = await temporaryDirectory();
     await using other = startLocker('abort-late', `${directory.path}/lock`);
     await other.said('free');
   });
 });
 
-test('without a file descriptor to spare, a lock is a trouble that passes, and not the end of the program', async () => {
+test('without a free file descriptor a lock is a temporary trouble, and the program continues', async () => {
   await using directory = await temporaryDirectory();
   const script = `
     import { openSync } from 'node:fs';

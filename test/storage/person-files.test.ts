@@ -6,7 +6,7 @@ import { createPersonFiles } from '../../src/storage/person-files.ts';
 import { ANNA } from '../support/people.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-test('why there is no subscription is kept with its code, so that a restart goes on polling', async () => {
+test('the reason of a missing subscription is stored with its code, so that a restart continues to poll', async () => {
   await using directory = await temporaryDirectory();
   const people = createPersonFiles(directory.path);
   const since = new Date('2026-11-20T06:00:00Z');
@@ -20,7 +20,7 @@ test('why there is no subscription is kept with its code, so that a restart goes
   }
 });
 
-test('a height is kept, and one that no person has counts as none', async () => {
+test('a height is stored, and an impossible one counts as none', async () => {
   await using directory = await temporaryDirectory();
   const people = createPersonFiles(directory.path);
   const at = new Date('2026-11-20T06:00:00Z');
@@ -31,7 +31,7 @@ test('a height is kept, and one that no person has counts as none', async () => 
   assert.deepEqual(await people.load(ANNA), { ...of(181), height: undefined });
 });
 
-test('scales are kept, and what a person broke in the file counts as none', async () => {
+test('scales are stored, and entries broken by hand count as none', async () => {
   await using directory = await temporaryDirectory();
   const people = createPersonFiles(directory.path);
   const at = new Date('2026-11-20T06:00:00Z');

@@ -18,7 +18,7 @@ async function open() {
   return { path, store: createBackfillFiles(path), [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
-test('where nobody was stopped, nobody goes on', async () => {
+test('a person without a stopped backfill has no progress', async () => {
   await using opened = await open();
   assert.equal(await opened.store.load(ANNA), undefined);
   await opened.store.remove(ANNA);
@@ -28,7 +28,7 @@ for (const [what, progress] of [
   ['with an open end', OPEN],
   ['with an end', CLOSED],
 ] as const) {
-  test(`another process finds how far one has come, ${what}, for its user alone`, async () => {
+  test(`another process finds the progress, ${what}, for the same user only`, async () => {
     await using opened = await open();
     await opened.store.save(ANNA, { ...progress, next: since });
     await opened.store.save(ANNA, progress);
@@ -38,7 +38,7 @@ for (const [what, progress] of [
   });
 }
 
-test('it is one small file, readable by its owner alone, and gone when it is over', async () => {
+test('the progress is one small private file, and is removed at the end', async () => {
   await using opened = await open();
   await opened.store.save(ANNA, OPEN);
   await opened.store.save(BO, OPEN);
@@ -48,7 +48,7 @@ test('it is one small file, readable by its owner alone, and gone when it is ove
   assert.deepEqual(await readdir(opened.path), [BO]);
 });
 
-test('what a killed process left half-written goes with it, and nothing of anybody else', async () => {
+test('an incomplete file of a killed process is removed with it, and no other file', async () => {
   await using opened = await open();
   await writeFile(`${opened.path}/1234.0a1b2c3d.tmp`, '');
   await writeFile(`${opened.path}/12345.0a1b2c3d.tmp`, '');
@@ -56,7 +56,7 @@ test('what a killed process left half-written goes with it, and nothing of anybo
   assert.deepEqual(await readdir(opened.path), ['12345.0a1b2c3d.tmp']);
 });
 
-test('one backfill runs at a time, in all processes, and the next one when it has ended', async () => {
+test('only one backfill runs at a time in all processes, and the next one follows', async () => {
   await using opened = await open();
   const held = await opened.store.lock();
   const failure = await failureOf(createBackfillFiles(opened.path).lock());
@@ -78,7 +78,7 @@ for (const text of [
   '{"since":"2009-01-01T00:00:00.000Z","until":"never","next":"2014-03-11T00:00:00.000Z"}',
   '{"since":"2009-01-01T00:00:00.000Z","next":"2014-03-',
 ]) {
-  test(`a file that reads ${JSON.stringify(text)} is none, and is replaced`, async () => {
+  test(`a file with ${JSON.stringify(text)} counts as none, and is replaced`, async () => {
     await using opened = await open();
     await writeFile(`${opened.path}/1234`, text);
     assert.equal(await opened.store.load(ANNA), undefined);
@@ -87,7 +87,7 @@ for (const text of [
   });
 }
 
-test('a disk that fails at any operation leaves the one before or the one after, and is told of', async () => {
+test('a disk failure at any operation leaves the old progress or the new one, and is reported', async () => {
   for await (const { files, failed } of failOneByOne('ENOSPC')) {
     await using opened = await open();
     await opened.store.save(ANNA, CLOSED);

@@ -18,13 +18,13 @@ async function open() {
   return { path: directory.path, log, cursors, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
 }
 
-test('a user without a cursor has none, and that is nothing to warn of', async () => {
+test('a user without a cursor has none, without a warning', async () => {
   await using opened = await open();
   assert.equal(await opened.cursors.load(ANNA), undefined);
   assert.deepEqual(opened.log.entries, []);
 });
 
-test('a cursor is found again by another process, to the second, for its user alone', async () => {
+test('a cursor is found by another process, to the second, for the same user only', async () => {
   await using opened = await open();
   await opened.cursors.save(ANNA, NOON);
   await opened.cursors.save(ANNA, new Date(MORNING.getTime() + 999));
@@ -34,7 +34,7 @@ test('a cursor is found again by another process, to the second, for its user al
   assert.deepEqual(await other.load(BO), NOON);
 });
 
-test('a cursor is one small file of its user, readable by its owner alone', async () => {
+test('a cursor is one small private file of its user', async () => {
   await using opened = await open();
   await opened.cursors.save(ANNA, MORNING);
   assert.deepEqual(await readdir(opened.path), ['1234']);
@@ -43,7 +43,7 @@ test('a cursor is one small file of its user, readable by its owner alone', asyn
 });
 
 for (const text of ['', '\0\0\0\0', '-5\n', '0\n', '1e9\n', '1795154462000\n', '999999999999\n', 'NaN\n', '{}\n']) {
-  test(`a cursor that reads ${JSON.stringify(text)} is guessed from the time of its file: said once, and the file stays`, async () => {
+  test(`a cursor of ${JSON.stringify(text)} is replaced by the time of its file with one line, and the file stays`, async () => {
     await using opened = await open();
     await writeFile(`${opened.path}/1234`, text);
     await utimes(`${opened.path}/1234`, NOON, NOON);
@@ -59,7 +59,7 @@ for (const text of ['', '\0\0\0\0', '-5\n', '0\n', '1e9\n', '1795154462000\n', '
 }
 
 for (const code of ['EIO', 'EACCES']) {
-  test(`a cursor that the disk does not give (${code}) is a trouble that passes, not a cursor that is lost`, async () => {
+  test(`a cursor that the disk cannot read (${code}) is a temporary trouble, not a lost cursor`, async () => {
     await using opened = await open();
     await opened.cursors.save(ANNA, NOON);
     const cursors = createCursorFiles(opened.path, opened.log, failAt(0, code).files);
@@ -67,13 +67,13 @@ for (const code of ['EIO', 'EACCES']) {
   });
 }
 
-test('a cursor edited by hand counts, line ends of Windows and all', async () => {
+test('a cursor edited by hand is valid, also with line ends of Windows', async () => {
   await using opened = await open();
   await writeFile(`${opened.path}/1234`, ` ${MORNING.getTime() / 1000}\r\n\r\n`);
   assert.deepEqual(await opened.cursors.load(ANNA), MORNING);
 });
 
-test('whichever step of saving fails, a whole cursor stays and the trouble names the file', async () => {
+test('a failed save at any step leaves a whole cursor, and the trouble names the file', async () => {
   for await (const { files, failed } of failOneByOne('ENOSPC')) {
     await using opened = await open();
     await opened.cursors.save(ANNA, MORNING);
@@ -86,7 +86,7 @@ test('whichever step of saving fails, a whole cursor stays and the trouble names
   }
 });
 
-test('a directory that is gone is a trouble when something is to be saved', async () => {
+test('a missing directory is a trouble on a save', async () => {
   await using opened = await open();
   const cursors = createCursorFiles(`${opened.path}/gone`, opened.log);
   await assert.rejects(cursors.save(ANNA, NOON), Trouble);

@@ -18,14 +18,14 @@ const THERE = {
   ],
 };
 
-test('a publisher without a place has none, and that is nothing to warn of', async () => {
+test('a publisher without an offset has none, without a warning', async () => {
   await using directory = await temporaryDirectory();
   const log = createRecordingLog();
   assert.equal(await createOffsetFiles(directory.path, log).load('hook'), undefined);
   assert.deepEqual(log.entries, []);
 });
 
-test('a place is found again by another process, for its publisher alone', async () => {
+test('an offset is found by another process, for the same publisher only', async () => {
   await using directory = await temporaryDirectory();
   const offsets = createOffsetFiles(directory.path, createRecordingLog());
   await offsets.save('hook', HERE);
@@ -36,10 +36,10 @@ test('a place is found again by another process, for its publisher alone', async
 });
 
 for (const [what, lines] of [
-  ['is no mark', ['', 'a b c', '5000 512 xyz', '5000 0 0123456789abcdef', '12 13 0123456789abcdef']],
-  ['lies behind the place', ['4712 300 0123456789abcdef']],
+  ['is not a mark', ['', 'a b c', '5000 512 xyz', '5000 0 0123456789abcdef', '12 13 0123456789abcdef']],
+  ['lies after the offset', ['4712 300 0123456789abcdef']],
 ] as const) {
-  test(`of the marks of a place what ${what} is left out, and the place counts`, async () => {
+  test(`the marks of an offset are kept without any that ${what}, and the offset is valid`, async () => {
     await using directory = await temporaryDirectory();
     const log = createRecordingLog();
     const good = '289 289 fedcba9876543210';
@@ -51,7 +51,7 @@ for (const [what, lines] of [
 }
 
 for (const code of ['ENOSPC', 'EIO']) {
-  test(`a save that fails with ${code} at any step is a trouble, and leaves the old place or the new one`, async () => {
+  test(`a failed save with ${code} at any step is a trouble, and leaves the old offset or the new one`, async () => {
     for await (const { files, failed } of failOneByOne(code)) {
       await using directory = await temporaryDirectory();
       const sound = createOffsetFiles(directory.path, createRecordingLog());
@@ -63,7 +63,7 @@ for (const code of ['ENOSPC', 'EIO']) {
     }
   });
 
-  test(`parking that fails with ${code} at any step is a trouble, and takes back nothing that was parked`, async () => {
+  test(`failed parking with ${code} at any step is a trouble, and removes no parked reading`, async () => {
     for await (const { files, failed } of failOneByOne(code)) {
       await using directory = await temporaryDirectory();
       const path = `${directory.path}/hook.parked.jsonl`;
@@ -77,7 +77,7 @@ for (const code of ['ENOSPC', 'EIO']) {
   });
 }
 
-test('what was parked is on the disk before that is believed, and so is the name of a fresh file', async () => {
+test('a parked reading is on the disk before the call returns, and so is the name of a new file', async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/hook.parked.jsonl`;
   const steps: string[] = [];
@@ -96,8 +96,8 @@ test('what was parked is on the disk before that is believed, and so is the name
   assert.ok(order('sync file') > order('appendFile file'), `${steps}`);
 });
 
-describe('the file of what a broker keeps', () => {
-  it('gives back what was written, nothing where it is missing, and where it is broken nothing and a warning', async () => {
+describe('the file of retained topics', () => {
+  it('returns the written topics, none if the file is missing, and none with a warning if broken', async () => {
     await using directory = await temporaryDirectory();
     const log = createRecordingLog();
     const file = createRetainedFile(`${directory.path}/mqtt.retained`, log);
@@ -117,7 +117,7 @@ describe('the file of what a broker keeps', () => {
     assert.match(log.texts('retained_unreadable').join(), /cannot read \S+mqtt\.retained \(.+\)/);
   });
 
-  it('says so too where it is there and the disk does not give it', async () => {
+  it('warns too if the disk cannot read the file', async () => {
     await using directory = await temporaryDirectory();
     const log = createRecordingLog();
     const file = createRetainedFile(directory.path, log);

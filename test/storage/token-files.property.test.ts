@@ -15,7 +15,7 @@ const content = fc.oneof(
   fc.array(fc.oneof(text, jsonText)).map((lines) => lines.join('\n')),
 );
 
-/** What the token call answers, whole or just its body, as curl or an editor leaves it. */
+/** The answer of the token request, whole or only its body, as curl or an editor stores it. */
 const answer = (refresh: string) =>
   fc
     .record({ before: fc.dictionary(text, fc.jsonValue()), isBody: fc.boolean(), indent: fc.constantFrom(0, 2) })
@@ -25,7 +25,7 @@ const answer = (refresh: string) =>
     });
 
 describe('a token file', () => {
-  test('holds a token or none, whatever it holds', () => {
+  test('contains a token or none, whatever its content is', () => {
     check(
       fc.property(content, (anyText) => {
         const found = readToken(anyText);
@@ -34,7 +34,7 @@ describe('a token file', () => {
     );
   });
 
-  test('holds the token of its last line, whatever is above it and blank below it', () => {
+  test('contains the token of its last line that is not blank', () => {
     const below = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r\n') });
     check(
       fc.property(content, fc.constantFrom('\n', '\r\n'), token, below, (above, lineEnd, last, blank) => {
@@ -43,7 +43,7 @@ describe('a token file', () => {
     );
   });
 
-  test('holds the token of the answer at its end, however that is printed and whatever is above it', () => {
+  test('contains the token of an answer at its end, in any format and after any text', () => {
     const withAnswer = token.chain((last) => fc.tuple(fc.constant(last), answer(last)));
     check(
       fc.property(content, withAnswer, fc.constantFrom('', '\n', '\r\n'), (above, [last, json], end) => {
@@ -52,12 +52,12 @@ describe('a token file', () => {
     );
   });
 
-  test('holds the token appended to an answer that ends without a newline', () => {
+  test('contains the token appended to an answer without a final newline', () => {
     const old = token.chain(answer);
     check(fc.property(old, token, (json, last) => assert.equal(readToken(`${json}${last}\n`), last)));
   });
 
-  test('gives back the token that is written, whatever it held before', async () => {
+  test('returns the written token, whatever the file contained before', async () => {
     await using directory = await temporaryDirectory();
     const store = createTokenFiles(directory.path);
     await checkAsync(

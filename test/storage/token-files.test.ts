@@ -41,7 +41,7 @@ const REFUSED = { status: 503, body: {}, error: 'Invalid Params: invalid refresh
 const line = (value: unknown) => JSON.stringify(value);
 const pretty = (value: unknown) => JSON.stringify(value, null, 2);
 
-describe('a token file made by hand', () => {
+describe('a handmade token file', () => {
   const good: Record<string, string> = {
     'the token and a newline': 'xxyyzz\n',
     'the token alone': 'xxyyzz',
@@ -62,7 +62,7 @@ describe('a token file made by hand', () => {
     'a token appended to an answer': `${pretty({ ...BODY, refresh_token: 'aaa' })}\nxxyyzz\n`,
   };
   for (const [what, text] of Object.entries(good)) {
-    test(`counts as ${what}`, () => {
+    test(`is valid as ${what}`, () => {
       assert.equal(readToken(text), what.startsWith('a token with') ? 'Az09-._~+/==' : 'xxyyzz');
     });
   }
@@ -82,17 +82,17 @@ describe('a token file made by hand', () => {
     'a token that is far too long': 'x'.repeat(1025),
   };
   for (const [what, text] of Object.entries(bad)) {
-    test(`holds no token when it holds ${what}`, () => assert.equal(readToken(text), undefined));
+    test(`is invalid as ${what}`, () => assert.equal(readToken(text), undefined));
   }
 
-  test('is read where the store looks for it, appended lines and all', async () => {
+  test('is read from the path of the store, with appended lines', async () => {
     await using directory = await temporaryDirectory();
     await writeFile(`${directory.path}/1234`, 'aaa\n');
     await appendFile(`${directory.path}/1234`, 'xxyyzz\n');
     assert.equal(await createTokenFiles(directory.path).load(ANNA), 'xxyyzz');
   });
 
-  test('that cannot be understood stays, and the trouble says which file and what to do, not what it holds', async () => {
+  test('that is invalid stays, and the trouble names the file and the fix, but not the content', async () => {
     await using directory = await temporaryDirectory();
     for (const text of ['', 'my secret token\n', line(REFUSED)]) {
       await writeFile(`${directory.path}/1234`, text);
@@ -109,8 +109,8 @@ describe('a token file made by hand', () => {
   });
 });
 
-describe('a token file as weighbridge writes it', () => {
-  test('is the token and a newline, for the owner alone, whatever stood there', async () => {
+describe('a token file of weighbridge', () => {
+  test('is the token and a newline in a private file, whatever the file was before', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/1234`;
     await writeFile(path, `${pretty(ANSWER)}\n`);
@@ -123,7 +123,7 @@ describe('a token file as weighbridge writes it', () => {
     assert.deepEqual((await readdir(directory.path)).sort(), ['.1234.lock', '1234']);
   });
 
-  test('is made beside its place, readable by nobody else even then', async () => {
+  test('is created next to its path, and is private even then', async () => {
     await using directory = await temporaryDirectory();
     const store = createTokenFiles(directory.path);
     await using lock = await store.lock(ANNA);
@@ -132,12 +132,12 @@ describe('a token file as weighbridge writes it', () => {
       const names = (await readdir(directory.path)).filter((name) => !name.endsWith('.lock'));
       assert.equal(names.length, 1);
       assert.equal((await stat(`${directory.path}/${names[0]}`)).mode & 0o777, 0o600);
-      assert.deepEqual(await store.list(), [], 'and nobody takes it for a login');
+      assert.deepEqual(await store.list(), [], 'and no file counts as a login');
     }
     assert.deepEqual(await readdir(directory.path), ['.1234.lock']);
   });
 
-  test('a full disk is said to be full, before anything is written over', async () => {
+  test('a full disk is reported before a write', async () => {
     await using directory = await temporaryDirectory();
     await put(createTokenFiles(directory.path), ANNA, 'old');
     const full = watchFiles(async ({ name }, run) => {
@@ -151,7 +151,7 @@ describe('a token file as weighbridge writes it', () => {
   });
 });
 
-test('only names of digits are users', async () => {
+test('only file names of digits are users', async () => {
   await using directory = await temporaryDirectory();
   for (const name of ['1234', '.1234.lock', '.1234.tmp', '1234~', '1234.bak', ' 5', '-5', 'README', '٣', '5678']) {
     await writeFile(`${directory.path}/${name}`, 'xxyyzz\n');
@@ -159,19 +159,19 @@ test('only names of digits are users', async () => {
   assert.deepEqual((await createTokenFiles(directory.path).list()).sort(), [ANNA, BO]);
 });
 
-test('a directory that is gone is a trouble that names it, not a bare error', async () => {
+test('a missing directory is a trouble that names it, not a bare error', async () => {
   await using directory = await temporaryDirectory();
   const store = createTokenFiles(`${directory.path}/gone`);
   await assert.rejects(store.list(), (error) => error instanceof Trouble && error.message.includes('/gone'));
 });
 
-/** Tries a token, and gets no answer. */
+/** Records an attempt without an answer. */
 async function send(lock: TokenLock): Promise<void> {
   await using place = await lock.reserve(token('xxyyzz'));
   await place.sending();
 }
 
-test('a lock file with other things in it still remembers what was tried', async () => {
+test('a lock file with other content still remembers the attempt', async () => {
   await using directory = await temporaryDirectory();
   const store = createTokenFiles(directory.path);
   await writeFile(`${directory.path}/.1234.lock`, 'pid 1, from before the power cut, and then some');
@@ -181,8 +181,8 @@ test('a lock file with other things in it still remembers what was tried', async
   assert.notEqual(place.triedMsAgo, undefined);
 });
 
-describe('what was tried', () => {
-  test('is known to another process, and how long ago', async () => {
+describe('the last attempt with a token', () => {
+  test('is visible to another process, with its age', async () => {
     await using directory = await temporaryDirectory();
     const store = createTokenFiles(directory.path);
     await using lock = await store.lock(ANNA);
@@ -191,11 +191,11 @@ describe('what was tried', () => {
     await utimes(`${directory.path}/.1234.lock`, new Date(before), new Date(before - 5_000));
     await using place = await lock.reserve(token('xxyyzz'));
     const { triedMsAgo } = place;
-    // File times are kept with fractions of a millisecond.
+    // The file system stores times with fractions of a millisecond.
     assert.ok(triedMsAgo !== undefined && triedMsAgo >= 4_999 && triedMsAgo <= Date.now() - before + 5_001);
   });
 
-  test('in a future that a wrong clock has seen is not known', async () => {
+  test('in the future of a wrong clock is ignored', async () => {
     await using directory = await temporaryDirectory();
     const store = createTokenFiles(directory.path);
     await using lock = await store.lock(ANNA);
@@ -205,7 +205,7 @@ describe('what was tried', () => {
     assert.equal(place.triedMsAgo, undefined);
   });
 
-  test('can not be read from the file that says so', async () => {
+  test('cannot be read as a token from its file', async () => {
     await using directory = await temporaryDirectory();
     const store = createTokenFiles(directory.path);
     await using lock = await store.lock(ANNA);
@@ -215,7 +215,7 @@ describe('what was tried', () => {
 });
 
 describe('sweeping', () => {
-  test('removes what killed processes left half-written, and nothing else', async () => {
+  test('removes incomplete files of killed processes, and nothing else', async () => {
     await using directory = await temporaryDirectory();
     for (const name of ['1234', '.1234.tmp', '.99.tmp', '.env.tmp', 'notes.tmp', '.1234.lock']) {
       await writeFile(`${directory.path}/${name}`, 'xxyyzz\n');
@@ -227,7 +227,7 @@ describe('sweeping', () => {
     assert.equal(await readFile(`${directory.path}/1234`, 'utf8'), 'xxyyzz\n');
   });
 
-  test('leaves a rotation that is under way alone', async () => {
+  test('leaves a current rotation', async () => {
     await using directory = await temporaryDirectory();
     const store = createTokenFiles(directory.path);
     await put(store, ANNA, 'old');
@@ -257,7 +257,7 @@ describe('a rotation whose token file changes while Withings answers', () => {
       lockPath: `${directory.path}/.${ANNA}.lock`,
       store,
       slot,
-      /** What the next rotation knows of. */
+      /** Returns the spare that the next rotation finds. */
       async spare() {
         await using slotOfNext = await lock.reserve(token('by-hand'));
         return slotOfNext.spare;
@@ -275,7 +275,7 @@ describe('a rotation whose token file changes while Withings answers', () => {
     ['by a line that is appended', (path: string) => appendFile(path, 'by-hand\n')],
     ['to one that cannot be read yet', (path: string) => writeFile(path, '')],
   ] as const) {
-    test(`${what} leaves the file as it is, and keeps the answer beside it`, async () => {
+    test(`${what} leaves the file, and stores the answer next to it`, async () => {
       await using rotation = await rotate();
       await change(rotation.path);
       const before = await readFile(rotation.path, 'utf8');
@@ -286,7 +286,7 @@ describe('a rotation whose token file changes while Withings answers', () => {
     });
   }
 
-  test('and one that is gone stays gone, with nothing beside it: the person was unlinked by hand', async () => {
+  test('and a removed one stays removed with nothing next to it: the person was unlinked by hand', async () => {
     await using rotation = await rotate();
     await rm(rotation.path);
     await assert.rejects(rotation.slot.save(token('answered')), { code: 'login_changed' });
@@ -294,7 +294,7 @@ describe('a rotation whose token file changes while Withings answers', () => {
     assert.equal(await rotation.spare(), undefined);
   });
 
-  test('at the last moment, when the new token is written and not yet in its place, leaves it as well', async () => {
+  test('just before the new token replaces it leaves the change as well', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/${ANNA}`;
     let isSaving = false;
@@ -315,7 +315,7 @@ describe('a rotation whose token file changes while Withings answers', () => {
     assert.equal(await readFile(path, 'utf8'), 'by-hand\n');
   });
 
-  test('by another process while the lock file was deleted: it waits for that process, whose token stays', async () => {
+  test('by another process after the lock file was deleted waits for that process, whose token stays', async () => {
     await using rotation = await rotate();
     await rm(rotation.lockPath);
     const other = await createTokenFiles(dirname(rotation.path)).lock(ANNA);
@@ -334,14 +334,14 @@ describe('a rotation whose token file changes while Withings answers', () => {
     assert.equal(await rotation.spare(), 'slow');
   });
 
-  test('by no one, though the lock file was deleted: the answer is stored', async () => {
+  test('by no process, despite a deleted lock file, stores the answer', async () => {
     await using rotation = await rotate();
     await rm(rotation.lockPath);
     await rotation.slot.save(token('answered'));
     assert.equal(await rotation.store.load(ANNA), 'answered');
   });
 
-  test('and a spare is gone when a later answer, or a consent, is stored', async () => {
+  test('and a spare is removed by the next stored answer or consent', async () => {
     for (const current of [token('by-hand'), undefined]) {
       await using rotation = await rotate();
       await writeFile(rotation.path, 'by-hand\n');
@@ -355,8 +355,8 @@ describe('a rotation whose token file changes while Withings answers', () => {
   });
 });
 
-describe('in the place of a token file', () => {
-  test('a FIFO is told by name, and nothing waits for it', async () => {
+describe('in place of a token file', () => {
+  test('a FIFO is reported by name without a wait', async () => {
     await using directory = await temporaryDirectory();
     assert.equal(spawnSync('mkfifo', [`${directory.path}/${ANNA}`]).status, 0);
     const trouble = await createTokenFiles(directory.path)
@@ -366,7 +366,7 @@ describe('in the place of a token file', () => {
     assert.match(trouble.message, /1234 is a FIFO/);
   });
 
-  test('a link to a device is told by name', async () => {
+  test('a link to a device is reported by name', async () => {
     await using directory = await temporaryDirectory();
     await symlink('/dev/zero', `${directory.path}/${ANNA}`);
     await assert.rejects(createTokenFiles(directory.path).load(ANNA), { code: 'not_a_file' });
@@ -380,9 +380,9 @@ describe('in the place of a token file', () => {
   });
 });
 
-test('no file stays open, whatever fails', async () => {
+test('no file stays open after a failure', async () => {
   await using directory = await temporaryDirectory();
-  /** Descriptors of files below the directory. */
+  /** Returns the open descriptors of files below the directory. */
   const openFiles = async () => {
     const links = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''));
     return (await Promise.all(links)).filter((path) => path.startsWith(directory.path));

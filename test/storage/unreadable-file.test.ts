@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 const one = { raw: '{"grpid":1,"value":null}', what: 'measuregrps[0].measures[0].value is not a number' };
 const other = { raw: '{"grpid":2}', what: 'measuregrps[1].date is not a time' };
 
-test('each content is kept once a person, also across a restart', async () => {
+test('each content is stored once a person, also across a restart', async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/unreadable.jsonl`;
   const file = await openUnreadableFile(path, createRecordingLog());
@@ -30,7 +30,7 @@ test('each content is kept once a person, also across a restart', async () => {
   assert.equal((await stat(path)).mode & 0o777, 0o600);
 });
 
-test('the file stays below 1 MB, and what does not fit is told and counted all the same', async () => {
+test('the file stays below 1 MB, and further groups are reported and counted all the same', async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/unreadable.jsonl`;
   const file = await openUnreadableFile(path, createRecordingLog());
@@ -40,7 +40,7 @@ test('the file stays below 1 MB, and what does not fit is told and counted all t
   assert.ok((await stat(path)).size <= 1024 * 1024);
 });
 
-test('a file that cannot be used is logged, and holds nothing back', async () => {
+test('a file that cannot be used is logged, and stops nothing', async () => {
   await using directory = await temporaryDirectory();
   const log = createRecordingLog();
   const file = await openUnreadableFile(directory.path, log);

@@ -1,7 +1,7 @@
 import type { Call, Fault } from '../../src/sandbox/calls.ts';
 import type { Answer } from '../../src/sandbox/limits.ts';
 
-/** What one call meets: before it is carried out (no answer yet), or in place of its answer. */
+/** Changes one request: before the processing (no answer yet), or in place of its answer. */
 export type ApiFault = (call: Call, answer: Answer | undefined) => Fault | undefined;
 
 export const isRefresh = ({ path }: Call) => path === '/v2/oauth2';
@@ -15,7 +15,7 @@ const before =
 const json = (value: unknown): Fault => ({ text: JSON.stringify(value) });
 const refusal = (status: number, error: string, body: object = {}) => json({ status, body, error });
 
-/** Sends a changed answer of a call that worked. */
+/** Changes the answer of a successful request. */
 const changed =
   (
     concerns: (call: Call) => boolean,
@@ -24,7 +24,7 @@ const changed =
   (call, answer) =>
     answer?.status === 0 && concerns(call) ? json({ ...answer, body: change(answer.body, call) }) : undefined;
 
-/** Everything that has been seen of Withings, and what else may come from where it should be, by name. */
+/** The observed faults of Withings and other possible ones, by name. */
 export const API_FAULTS: Readonly<Record<string, ApiFault>> = {
   'HTTP 500': before({ httpStatus: 500, text: '' }),
   'HTTP 502': before({ httpStatus: 502, text: '<html><h1>502 Bad Gateway</h1></html>' }),
@@ -38,7 +38,7 @@ export const API_FAULTS: Readonly<Record<string, ApiFault>> = {
   'an answer that is lost on its way': (_call, answer) => (answer === undefined ? undefined : 'cut'),
   'an answer that never comes': before('hang'),
   'an answer that never comes, after the work is done': (_call, answer) => (answer === undefined ? undefined : 'hang'),
-  'an answer letter by letter': (_call, answer) =>
+  'an answer byte by byte': (_call, answer) =>
     answer === undefined ? undefined : { text: JSON.stringify(answer), drip: true },
   'status 601, too many requests': before(refusal(601, 'Too Many Requests', { wait_seconds: 5 })),
   'status 601, same arguments': before(refusal(601, 'Same arguments in less than 10 seconds')),
@@ -53,8 +53,8 @@ export const API_FAULTS: Readonly<Record<string, ApiFault>> = {
   'status 2555': before(refusal(2555, 'An unknown error occurred')),
   'a refusal that repeats what was sent': (call, answer) =>
     answer === undefined ? refusal(2555, `An unknown error occurred: ${call.accessToken} ${call.form}`) : undefined,
-  'a status nobody knows': before(refusal(98_765, 'surprise')),
-  // Beside the others: what cannot be read moves the cursor all the same, so that in their place it would hide them.
+  'an unknown status': before(refusal(98_765, 'surprise')),
+  // The broken groups are additions, because unreadable groups move the cursor and would hide real ones.
   'numbers as texts': changed(isGetMeas, ({ measuregrps, ...body }) => ({
     ...body,
     measuregrps: [{ grpid: 'x', date: '', measures: 7 }, ...(Array.isArray(measuregrps) ? measuregrps : [])],
@@ -65,7 +65,7 @@ export const API_FAULTS: Readonly<Record<string, ApiFault>> = {
     ...body,
     refresh_token: 42,
   })),
-  // Where there are pages, a wrong offset would hide some of them, and nobody could tell.
+  // A wrong offset would hide groups on later pages, and no check would find out.
   'a page that comes twice': changed(isGetMeas, (body, { form }) =>
     form.has('offset') || 'more' in body ? body : { ...body, more: 1, offset: 250 },
   ),

@@ -6,7 +6,7 @@ interface Finding {
   readonly nodes: readonly { readonly target: readonly unknown[]; readonly failureSummary?: string }[];
 }
 
-/** What makes a page hard to use, by the rules of axe: each with where it is. */
+/** Returns the accessibility faults that axe finds, each with its position. */
 export async function findingsOf(page: Page): Promise<readonly string[]> {
   await page.evaluate(axe.source);
   const violations: readonly Finding[] = await page.evaluate('axe.run().then(({ violations }) => violations)');

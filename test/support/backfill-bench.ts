@@ -20,7 +20,7 @@ export const ALL: BackfillRange = { since: SINCE, until: undefined };
 
 const CLIENT = { clientId: 'id', clientSecret: 'secret' };
 
-/** A group of one weight, as it goes over the wire; it was stored a minute after it was measured. */
+/** Returns a group of one weight in the wire format. Withings stored it a minute after its measurement. */
 export function rawGroup(grpid: number, takenAt: Date, changes: Partial<RawGroup> = {}): RawGroup {
   const date = Math.floor(takenAt.getTime() / 1000);
   return {
@@ -39,13 +39,13 @@ export function rawGroup(grpid: number, takenAt: Date, changes: Partial<RawGroup
   };
 }
 
-/** So many groups, evenly from one moment to another. */
+/** Returns so many groups, spread evenly over the time. */
 export function history(count: number, from: Date, to: Date): RawGroup[] {
   const stepMs = (to.getTime() - from.getTime()) / count;
   return Array.from({ length: count }, (_, index) => rawGroup(1 + index, new Date(from.getTime() + index * stepMs)));
 }
 
-/** Where a backfill was, in memory. */
+/** Creates a progress store in memory. */
 export function createMemoryProgress(): BackfillStore & { held: BackfillProgress | undefined } {
   return {
     held: undefined,
@@ -65,9 +65,9 @@ export function createMemoryProgress(): BackfillStore & { held: BackfillProgress
 }
 
 /**
- * The backfill with the real client and a Withings on loopback, whose limits hold; waiting takes no time.
+ * Creates a backfill with the real client and a Withings on loopback with its limits. Waits take no time.
  *
- * @param options.groups what Withings has of Anna
+ * @param options.groups Anna's groups at Withings
  */
 export async function createBackfillBench({
   groups = [],
@@ -108,18 +108,18 @@ export async function createBackfillBench({
     journal,
     store,
     told,
-    /** The calls for measures that were answered. */
+    /** The answered requests for measures. */
     get asked() {
       return calls.filter(({ path }) => path === '/measure');
     },
-    /** One process, from its start to its end. */
+    /** Runs one process from start to end. */
     async run(
       range = ALL,
       ports: Partial<Pick<Parameters<typeof backfill>[0], 'signal' | 'journal' | 'store' | 'clock' | 'watch'>> = {},
     ): Promise<BackfillState> {
       const { signal = new AbortController().signal } = ports;
       const rateLimit = createRateLimit({ clock, signal });
-      // Only what the program waits for takes no time; Withings may take as long as it needs.
+      // Only waits of the program take no time. Withings can take as long as necessary.
       const patience = { now: clock.now, sleep: realClock.sleep };
       const client = createWithingsClient({ apiUrl: sandbox.url, ...CLIENT, rateLimit, clock: patience, signal });
       const accesses = { load: async () => undefined, save: async () => undefined };

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { listenTo, startAedes } from './broker.ts';
 
-test('somebody who listens in vain says for what', async () => {
+test('a failed wait for a message names the message', async () => {
   await using broker = await startAedes();
   await using listener = await listenTo(broker.url, { limitMs: 50 });
   await assert.rejects(

@@ -13,21 +13,21 @@ import { fixture } from './fixture.ts';
 import { freePort } from './free-port.ts';
 import { temporaryDirectory } from './temporary.ts';
 
-/** A message as somebody who listens to everything gets it. */
+/** A message as a listener receives it. */
 export interface Heard {
   readonly topic: string;
   readonly payload: string;
-  /** It was kept by the broker, and is from before the listener came. */
+  /** The broker retained the message before the listener connected. */
   readonly retain: boolean;
   readonly qos: number;
 }
 
-/** Somebody who listens to everything. */
+/** A subscriber to every topic. */
 export interface Listener extends AsyncDisposable {
   readonly heard: readonly Heard[];
   /** The payloads on a topic, in order. */
   on(topic: string): string[];
-  /** Resolves when this is true of something, past or to come; fails after the limit, and says what was waited for. */
+  /** Resolves with the first matching message, past or future. Fails after the limit with the name of the message. */
   hears(isIt: (message: Heard) => boolean, what?: string): Promise<Heard>;
   /** Waits until everything that was sent before has been heard. */
   caughtUp(): Promise<void>;
@@ -91,10 +91,10 @@ export async function listenTo(
 
 let sentinels = 0;
 
-/** What everybody finds who comes now. */
+/** Returns the retained messages that a new subscriber gets. */
 export async function retainedOn(url: string, login?: Login): Promise<ReadonlyMap<string, string>> {
   await using first = await listenTo(url, login);
-  // One more that is kept: a broker that hands them over at its leisure does so in the order they came.
+  // An additional retained message marks the end, because a broker delivers retained messages in their order.
   sentinels += 1;
   const sentinel = `test/kept/${sentinels}`;
   await first.publish(sentinel, 'last', true);
@@ -109,7 +109,7 @@ export async function retainedOn(url: string, login?: Login): Promise<ReadonlyMa
 export interface Broker extends AsyncDisposable {
   readonly port: number;
   readonly url: string;
-  /** Ends every connection and answers nobody, until it is started again on the same port with what it has kept. */
+  /** Ends every connection and stays down until its restart on the same port with its retained messages. */
   stop(): Promise<void>;
   start(): Promise<void>;
 }
@@ -118,7 +118,7 @@ export interface AedesBroker extends Broker {
   readonly aedes: Aedes;
 }
 
-/** A broker in this process. It speaks MQTT 3.1.1 and nothing newer; with a path it is reached by web sockets there. */
+/** Starts a broker in this process. It supports only MQTT 3.1.1, and web sockets if a path is given. */
 export async function startAedes({
   tls = false,
   path,
@@ -175,8 +175,8 @@ export async function startAedes({
 }
 
 /**
- * aedes reads once for each `readable` and takes that for all there is. Since Node 26 it is one chunk, and what has come
- * with it would lie there until more comes.
+ * aedes reads once for each `readable` event. Since Node 26 one read returns one chunk, and the rest would wait for the
+ * next event.
  */
 function readWhole<Stream extends Duplex>(stream: Stream): Stream {
   const read = stream.read.bind(stream);
@@ -189,10 +189,10 @@ function readWhole<Stream extends Duplex>(stream: Stream): Stream {
 }
 
 /**
- * Stands between a client and a broker. It freezes as a machine does whose disk hangs: nothing gets through any more, and
- * nobody hangs up.
+ * Starts a relay between a client and a broker. A frozen relay forwards nothing and closes no connection, like a machine
+ * with a hanging disk.
  *
- * @param options.hangsUp false where it does not hang up when the broker does, frozen or not
+ * @param options.hangsUp false to keep the connection open after the broker closes it, frozen or not
  */
 export async function startFreezer(
   broker: Pick<Broker, 'port' | 'url'>,
@@ -228,24 +228,24 @@ export async function startFreezer(
   };
 }
 
-/** Where Debian puts it is not in everybody's PATH. */
+/** Debian's path for brokers is not in every user's PATH. */
 const PATH = `${process.env['PATH']}:/usr/sbin:/usr/local/sbin`;
 export const MOSQUITTO_IS_MISSING =
   spawnSync('mosquitto', ['-h'], { env: { PATH } }).error === undefined ? false : 'mosquitto is not installed';
 
-/** The real Mosquitto in a process of its own, which keeps nothing on the disk but what is retained. */
+/** Starts the real Mosquitto in a process of its own, which stores only retained messages on the disk. */
 export async function startMosquitto({
   users = {},
   rights,
   settings = [],
   port: wanted,
 }: {
-  /** Any free one without it. */
+  /** The port; any free one if omitted. */
   readonly port?: number;
   readonly users?: Readonly<Record<string, string>>;
-  /** More lines of its configuration, about the listener or about everything. */
+  /** Additional lines of its configuration. */
   readonly settings?: readonly string[];
-  /** The topics that may be used; all without it. */
+  /** The allowed topics; every topic if omitted. */
   readonly rights?: readonly string[];
 } = {}): Promise<Broker> {
   const directory = await temporaryDirectory();
@@ -257,7 +257,7 @@ export async function startMosquitto({
     ...settings,
     'persistence true',
     `persistence_location ${directory.path}/`,
-    // It gives up root, and then could not write there.
+    // Mosquitto drops root, and then could not write to the directory.
     'user root',
     ...(names.length === 0 ? [] : [`password_file ${directory.path}/passwords`]),
     ...(rights === undefined ? [] : [`acl_file ${directory.path}/rights`]),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Program } from './program.ts';
 
-/** Follows a link as a browser does, and keeps the page it ends on. A page that asks to be looked at again is. */
+/** Follows a link as a browser does, including reloads, and returns the last page. */
 export async function browse(
   link: string | URL,
 ): Promise<{ readonly status: number; readonly text: string; readonly url: URL }> {
@@ -14,7 +14,7 @@ export async function browse(
   }
 }
 
-/** Where the consent page sends the browser, without going there. */
+/** Returns the redirect URL of the consent page without following it. */
 export async function consent(link: string | URL, as?: string): Promise<URL> {
   const url = new URL(link);
   if (as !== undefined) url.searchParams.set('as', as);

@@ -9,7 +9,7 @@ export function readCase(name: string) {
   return JSON.parse(readFileSync(new URL(name, CASES), 'utf8'));
 }
 
-/** What Withings answers with these groups. */
+/** Returns an answer of Withings with these groups. */
 export function answerWith(groups: readonly unknown[], updatedAt: Date) {
   const { nextOffset, isCutOff, ...page } = parseMeasurePage({ measuregrps: groups });
   return { ...page, updatedAt, complete: nextOffset === undefined && !isCutOff };

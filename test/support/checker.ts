@@ -7,16 +7,16 @@ import type { JournalLine } from './home.ts';
 import type { LogLine } from './program.ts';
 
 const MINUTE_MS = 60_000;
-/** What a busy machine holds up a call by, where an hour passes in two minutes: 0.2 s, thirty times as fast. */
+/** A busy machine delays a request by up to 0.2 s, which is 6 s at thirty times the speed. */
 const HELD_UP_MS = 6_000;
 const SAME_CALL_MS = 10_000;
 const MOST_CALLS = 120;
 
 /**
- * Watches the calls that arrive at Withings. The limit per minute is judged for each life, times its programs, because
- * each keeps to it for itself and knows of no other: what several send, at once or one after the other, Withings bounds
- * by its 601, which each of them heeds. What arrives together is reported as the busiest minute. The same goes for
- * data calls with the same arguments: two programs at once may ask in one breath. Nobody may send a login twice.
+ * Watches the requests to Withings. The limit per minute applies to each process separately, because processes do not
+ * share it. Withings limits several processes by its status 601, which each of them obeys. Simultaneous requests are
+ * reported as the busiest minute. The rule about equal arguments applies to each process as well. No login may be sent
+ * twice.
  */
 export function watchCalls() {
   const calls: { readonly at: number; readonly key: string }[] = [];
@@ -24,11 +24,11 @@ export function watchCalls() {
   const lives = [{ from: 0, programs: 1 }];
   return {
     rotations,
-    /** So many programs run from now on: each keeps to the limit per minute, and none knows what others sent. */
+    /** Sets the number of programs from now on. Each one obeys the limit per minute separately. */
     begin(programs: number): void {
       lives.push({ from: calls.length, programs });
     },
-    /** For the sandbox's `fault`: every call comes by here first. */
+    /** The sandbox's `fault` passes every request through this function first. */
     arrived({ path, form, accessToken, at }: Call): void {
       const isShared = path !== '/v2/oauth2' && (lives.at(-1)?.programs ?? 1) > 1;
       calls.push({ at, key: `${path} ${form} ${accessToken} ${isShared ? calls.length : ''}` });
@@ -74,16 +74,16 @@ export interface Version {
   readonly userid: string;
   readonly grpid: number;
   readonly modified: number;
-  /** When it could first be fetched, which may be long after it was modified. */
+  /** The first moment at which a fetch could get the group, possibly long after its modification. */
   readonly shownAt: number;
   readonly weight: number | undefined;
-  /** Withings has the group at this person no more. */
+  /** Withings no longer has the group for this person. */
   isGone?: boolean;
 }
 
 /**
- * Each group once per modification, and the newest last, because readers take the last line. A version comes once more
- * when it is taken back, when it is held no longer, and when Withings has it again.
+ * Asserts that each group is stored once per modification, the newest last, because readers use the last line.
+ * Withdrawn, released and restored groups have one more line each.
  */
 export function assertOnce(journal: readonly JournalLine[]): void {
   const newest = new Map<string, JournalLine>();
@@ -106,12 +106,12 @@ function lastLines(journal: readonly JournalLine[]): ReadonlyMap<string, Journal
 
 const UNSURE = [1, 4];
 const counts = ({ attrib, held, withdrawn }: JournalLine) => !UNSURE.includes(attrib) && !held && !withdrawn;
-/** How far a held weight and the one that releases it may be apart, as a share, and what is released besides. */
+/** The largest relative difference between a held weight and the one that releases it. */
 const ALIKE = 0.2;
 
 /**
- * What counts in the journal is what Withings has at this person now. What Withings took back is taken back; what no
- * person here weighs is held, unless a second weight like it was there.
+ * Asserts that the counted groups are those that Withings has for this person now. Deleted groups are withdrawn.
+ * Impossible weights are held, unless a similar second weight exists.
  */
 export function assertAgrees(
   sandbox: Sandbox,
@@ -148,7 +148,7 @@ export function newestWeights(journal: readonly JournalLine[], person: string): 
   );
 }
 
-/** The journal holds what Withings has, once per group and modification. */
+/** Asserts that the journal contains the groups of Withings, once per group and modification. */
 export function assertJournal(sandbox: Sandbox, people: readonly string[], journal: readonly JournalLine[]): void {
   assertOnce(journal);
   const held = new Set(journal.map(({ userid, grpid, modified }) => `${userid} ${grpid} ${modified}`));
@@ -159,7 +159,7 @@ export function assertJournal(sandbox: Sandbox, people: readonly string[], journ
   }
 }
 
-/** Every line of the journal was so at Withings at some time. */
+/** Asserts that every journal line equals a former state at Withings. */
 export function assertTrue(versions: readonly Version[], journal: readonly JournalLine[]): void {
   const had = new Set(
     versions.map(({ userid, grpid, modified, weight }) => `${userid} ${grpid} ${modified} ${weight}`),
@@ -171,8 +171,8 @@ export function assertTrue(versions: readonly Version[], journal: readonly Journ
 }
 
 /**
- * What Withings had when it gave the time that is now the cursor will not be asked for again for ever: it must be in
- * the journal, as it was then or as it was changed since.
+ * Asserts that the journal contains every group from before the cursor, in its version then or later, because no fetch
+ * requests those again.
  */
 export function assertKept(
   versions: readonly Version[],
@@ -191,11 +191,11 @@ export function assertKept(
   }
 }
 
-/** Whatever was told is on the disk, and was told once; within a fetch, the oldest first. */
+/** Asserts that every announced group is on the disk and was announced once, the oldest first within a fetch. */
 export function assertTold(lines: readonly LogLine[], journal: readonly JournalLine[], toldBefore: Set<string>): void {
   const keys = (lines: readonly JournalLine[]) => new Set(lines.map(({ userid, grpid }) => `${userid} ${grpid}`));
   const onDisk = keys(journal);
-  // What was taken back may come again, and what was held comes late.
+  // Withdrawn groups can return, and held groups are announced late.
   const wereBack = keys(journal.filter(({ withdrawn }) => withdrawn));
   const wereHeld = keys(journal.filter(({ held }) => held));
   const lastOf = new Map<unknown, string>();
@@ -217,7 +217,7 @@ export function assertTold(lines: readonly LogLine[], journal: readonly JournalL
   }
 }
 
-/** Withings would accept the login that the file holds now. */
+/** Asserts that Withings accepts the login in the file. */
 export function assertLogin(sandbox: Sandbox, person: string, tokenFile: string): void {
   const token = readToken(tokenFile);
   assert(token !== undefined && sandbox.grants.accepts(token), `the login of ${person} is lost`);

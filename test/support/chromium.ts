@@ -11,7 +11,7 @@ export function findChromium(): string | undefined {
 
 export const NO_BROWSER = 'no Chromium on this machine (apt install chromium, or set CHROMIUM_PATH)';
 
-/** It asks nobody on the internet for anything. */
+/** The browser sends no request to the internet. */
 export function launchChromium(executablePath: string, more: readonly string[] = []): Promise<Browser> {
   const args = [
     '--no-sandbox',

@@ -22,7 +22,7 @@ import { createMemoryCursors, createMemoryJournal, createMemoryUnreadable } from
 import { accessToken } from './people.ts';
 import { createRecordingLog } from './recording-log.ts';
 
-/** One call of getMeas, as it was made. */
+/** A recorded request of getMeas. */
 export interface RecordedCall {
   readonly atMs: number;
   readonly userId: UserId;
@@ -33,8 +33,8 @@ export interface RecordedCall {
 }
 
 /**
- * A collector over in-memory ports and a clock that stands still. `answer` plays Withings' measure service; it may
- * throw, or return a promise that is settled later.
+ * Creates a collector over in-memory ports and a stopped clock. `answer` plays Withings' measure service. It can throw,
+ * or return a promise that settles later.
  */
 export function createCollectorBench(
   answer: (call: RecordedCall) => MeasureAnswer | Promise<MeasureAnswer>,
@@ -74,7 +74,7 @@ export function createCollectorBench(
     },
   };
   const people: People = { names: new Map(), unit: 'kg' };
-  /** Checked when the test began: only what is about the weekly check lets a week pass, or forgets that. */
+  /** The weekly check has just run, so that only tests of that check cause one. */
   const states = new Map<UserId, PersonState>();
   const fresh = { ...NOTHING_KNOWN, checkedAt: start, heightAskedAt: start, scalesAskedAt: start };
   const personStates = createPersonStates({
@@ -85,7 +85,7 @@ export function createCollectorBench(
     log,
   });
   const withAccess = createWithAccess(accessTokens);
-  /** What Withings has of heights; it may refuse. */
+  /** The heights at Withings, which can reject the request. */
   const heights = {
     asked: 0,
     groups: [] as readonly MeasureGroup[],
@@ -100,7 +100,7 @@ export function createCollectorBench(
       return heights;
     },
   };
-  /** What Withings has of scales; it may refuse. */
+  /** The scales at Withings, which can reject the request. */
   const scales = {
     calls: [] as UserId[],
     of: new Map<UserId, readonly Omit<Scale, 'seenAt'>[]>(),
@@ -167,7 +167,7 @@ export function createCollectorBench(
   };
 }
 
-/** What getMeas returns when all is well. */
+/** Returns a successful answer of getMeas. */
 export function answerOf(groups: readonly MeasureGroup[], updatedAt: Date): MeasureAnswer {
   return { groups, updatedAt, unreadable: [], complete: true };
 }

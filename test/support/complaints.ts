@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 
-/** What the browser complains about from now on. */
+/** Collects the errors of the browser from now on. */
 export function complaintsOf(page: Page): string[] {
   const complaints: string[] = [];
   page.on('console', (message) => {

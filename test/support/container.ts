@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Program, type ProgramOptions, startProgram } from './program.ts';
 
-/** What buildah calls the configuration of an image, in Docker's form: the other one has no health check. */
+/** The configuration of an image in Docker's form, because the OCI form has no health check. */
 export interface ImageConfig {
   readonly User: string;
   readonly WorkingDir: string;
@@ -19,11 +19,11 @@ export interface Image {
   /** The root directory, unpacked. */
   readonly root: string;
   readonly config: ImageConfig;
-  /** Megabytes: unpacked, and compressed as a registry has it. */
+  /** The size in megabytes: unpacked, and compressed as in a registry. */
   readonly megabytes: { readonly unpacked: number; readonly compressed: number };
 }
 
-/** Runs a command to its end at a low priority, and returns what it printed. */
+/** Runs a command at a low priority, and returns its output. */
 function run(command: string, ...args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync('nice', ['-n', '10', command, ...args], {
     encoding: 'utf8',
@@ -36,13 +36,13 @@ function run(command: string, ...args: readonly string[]): string {
 const BASE = 'localhost/weighbridge-base';
 export const IMAGE = 'localhost/weighbridge';
 
-/** Builds images without a container engine, in a store of its own. */
+/** Opens a builder of images without a container engine, with a store of its own. */
 export function openBuildah(store: string) {
   const places = ['--root', join(store, 'images'), '--runroot', join(store, 'run')];
   const buildah = (...args: readonly string[]) => run('buildah', '--storage-driver', 'vfs', ...places, ...args);
 
   return {
-    /** Makes an image of a root directory, for the others to begin with. */
+    /** Makes a base image of a root directory. */
     importBase(root: string): void {
       const container = buildah('from', 'scratch');
       run('cp', '-a', `${root}/.`, buildah('mount', container));
@@ -68,11 +68,11 @@ export interface ContainerOptions {
   readonly image: Image;
   /** The folder that is mounted. */
   readonly folder: string;
-  /** `UID:GID`, as `--user` has it. */
+  /** The user as `UID:GID`, like `--user`. */
   readonly user: string;
-  /** It keeps the rights that an engine gives to root without being asked. */
+  /** The container keeps the default capabilities that an engine gives to root. */
   readonly keepsRights?: boolean;
-  /** What is set besides the environment of the image. */
+  /** The variables besides the environment of the image. */
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -82,13 +82,15 @@ export interface Container extends Program {
   signal(name: NodeJS.Signals): void;
 }
 
-/** What Docker leaves to root. */
+/** The capabilities that Docker leaves to root. */
 const ENGINE_CAPABILITIES = [
   ...['+chown', '+dac_override', '+fowner', '+fsetid', '+kill', '+setgid', '+setuid', '+setpcap'],
   ...['+net_bind_service', '+net_raw', '+sys_chroot', '+mknod', '+audit_write', '+setfcap'],
 ];
 
-/** As an engine does with `read_only`, `cap_drop: ALL`, `no-new-privileges` and a `tmpfs`, in the network of this machine. */
+/**
+ * Starts as an engine does with `read_only`, `cap_drop: ALL`, `no-new-privileges` and a `tmpfs`, in the host network.
+ */
 const START = `set -eu
 root=$1 folder=$2 target=$3; shift 3
 mount --bind "$root" "$root"
@@ -123,7 +125,7 @@ export async function startContainer(options: ContainerOptions, args?: readonly 
   };
 }
 
-/** With the rights, the environment and the directory that a program has in the container. */
+/** Runs with the rights, the environment and the directory of a program in the container. */
 function asUser({ image, user, env, keepsRights = false }: ContainerOptions): readonly string[] {
   const [uid = '', gid = ''] = user.split(':');
   const { Env, WorkingDir } = image.config;

@@ -13,9 +13,9 @@ import { signalGroup } from './hook-bench.ts';
 import { OWN_FILES } from './own-files.ts';
 
 /**
- * The daemon in a process of its own whose time passes fast, and whose wall clock may be wrong; see `torture.ts`.
- * With `rotate USERID` it rotates one login in its place, as a command beside the daemon does.
- * From the line `started` on it knows the signals: SIGUSR2 lets its wall clock jump.
+ * Runs the daemon in a process of its own with fast time and a possibly wrong wall clock; see `torture.ts`. With
+ * `rotate USERID` it rotates one login instead, as a command next to the daemon does. After the line `started` it
+ * handles signals: SIGUSR2 makes its wall clock jump.
  */
 const time: FastTime & WrongClock = JSON.parse(process.env['TEST_CLOCK'] ?? '{}');
 const fast = createFastClock(time);
@@ -34,7 +34,7 @@ const masked = createLogger({
   isJournalled: false,
   timeZone: 'UTC',
 });
-/** Also as it was before the logger masked it: what must not be printed must not come so far. */
+/** The output includes the text before masking, because secrets must not even reach the logger. */
 const bare =
   (level: keyof Log) =>
   (entry: LogEntry): void => {
@@ -76,7 +76,7 @@ async function rotate(person: string): Promise<void> {
   const accessTokens = createAccessTokens({ tokens, accesses, issuer: client, clock, log });
   accessTokens.forget(userId, await accessTokens.get(userId, { urgent: true }));
   const accessToken = await accessTokens.get(userId, { urgent: true });
-  // Several of these at once ask with the same access token, and must not ask for the same.
+  // Several of these processes share an access token, and must not send equal requests.
   const window = { start: new Date(time.startMs - process.pid * 1000), end: fast.now() };
   await client.getMeas({ userId, accessToken, query: { window }, urgent: true });
 }

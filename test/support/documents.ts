@@ -4,7 +4,7 @@ import { ROOT } from './packed.ts';
 
 const FOLDERS = ['src', 'deploy', 'bench', 'docs', 'test', 'tools'];
 
-/** Every document of the project, by its path from the root. */
+/** The documents of the project, by path from the root. */
 export const DOCUMENTS = [
   ...readdirSync(ROOT),
   ...FOLDERS.flatMap((folder) =>
@@ -12,7 +12,7 @@ export const DOCUMENTS = [
   ),
 ].filter((path) => path.endsWith('.md'));
 
-/** Those that a user reads. The others are about the code. */
+/** The documents for users. The others are about the code. */
 export const USER_DOCUMENTS = DOCUMENTS.filter((path) => /^(README|docs\/[^/]+|deploy\/README)(\.md)?$/.test(path));
 
 export function readDocument(path: string): string {

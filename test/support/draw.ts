@@ -1,12 +1,12 @@
 import { createRandom } from './random.ts';
 
-/** Draws that are the same ones for the same seed. */
+/** A generator of values that are equal for an equal seed. */
 export interface Draw {
-  /** From one number to another, both included. */
+  /** Returns an integer between both numbers, both included. */
   int(from: number, to: number): number;
   pick<T>(list: readonly [T, ...T[]]): T;
   chance(probability: number): boolean;
-  /** Any bytes, one character each. */
+  /** Returns random bytes, one character each. */
   bytes(count: number): string;
 }
 

@@ -25,9 +25,9 @@ export interface SetUp extends AsyncDisposable {
   readonly data: string;
   /** The settings of the daemon that belongs to it. */
   readonly env: Readonly<Record<string, string>>;
-  /** What Withings lists as subscribed. */
+  /** The subscriptions at Withings. */
   subscriptions: readonly { readonly appli: number; readonly callbackurl: string; readonly comment: string | null }[];
-  /** Examines it in this process: with other settings, another network, another time. */
+  /** Examines the set-up in this process, with other settings, another network or another time. */
   examine(changes?: {
     readonly env?: Readonly<Record<string, string>>;
     readonly network?: Partial<Network>;
@@ -95,7 +95,7 @@ export async function startSetUp(options: HomeOptions = {}): Promise<SetUp> {
   });
 }
 
-/** One finding of this check has this mark, says this, and this is to be done; everything not fine says what to do. */
+/** Asserts that one finding of this check has this mark, text and fix. Every finding that is not fine has a fix. */
 export function assertFinding(
   findings: readonly Finding[],
   check: Check,
@@ -109,13 +109,13 @@ export function assertFinding(
   if (remedy !== undefined) assert.match(found.remedy ?? '', remedy);
   for (const { mark: each, remedy: todo } of findings) {
     assert.equal(todo === undefined, each === 'ok', shown);
-    // What is wrong with a setting has an example.
+    // A wrong setting has an example.
     assert.ok(todo === undefined || isToDo(todo) || todo.startsWith('e.g. '), todo);
   }
   return found;
 }
 
-/** Nothing is broken but this. */
+/** Asserts that only this check is broken. */
 export function assertOnlyBroken(findings: readonly Finding[], ...checks: readonly Check[]): void {
   const broken = findings.filter(({ mark }) => mark === 'broken').map(({ check }) => check);
   assert.deepEqual(broken, checks, JSON.stringify(findings, undefined, 1));

@@ -1,11 +1,11 @@
 import type { Clock } from '../../src/domain/clock.ts';
 
 export interface FakeClock extends Clock {
-  /** Lets so much time pass, waking every sleeper on the way in its order, and everything they start. */
+  /** Advances the time, and wakes every sleeper in order, with everything that the sleepers start. */
   advance(ms: number): Promise<void>;
-  /** Moves the wall clock without letting time pass, as NTP or a dead battery does. */
+  /** Moves the wall clock but not the elapsed time, as NTP or an empty battery does. */
   jumpTo(date: Date): void;
-  /** How many are asleep. */
+  /** The number of sleepers. */
   readonly sleepers: number;
 }
 
@@ -14,7 +14,7 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** A clock that stands still until it is told to go on. */
+/** Creates a clock that stands still until the test advances it. */
 export function createFakeClock(start = new Date('2026-11-20T06:00:00Z')): FakeClock {
   let elapsedMs = 0;
   let offsetMs = start.getTime();
@@ -57,7 +57,7 @@ export function createFakeClock(start = new Date('2026-11-20T06:00:00Z')): FakeC
   };
 }
 
-/** Lets everything that needs no time happen: promises first, then what the event loop has ready. */
+/** Runs all work that needs no time: promises first, then the event loop. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
 }

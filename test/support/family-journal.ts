@@ -34,8 +34,8 @@ function measuresOf(random: () => number): readonly Readonly<Record<string, numb
 }
 
 /**
- * Writes a journal of so many lines: a family of four with a Body Scan. 60,000 lines are ten years of nearly every
- * morning; more lines are more mornings in the same ten years.
+ * Writes a journal of so many lines for a family of four with a Body Scan. 60,000 lines are ten years of nearly every
+ * morning. More lines are more mornings in the same ten years.
  */
 export async function writeFamilyJournal(path: string, count: number): Promise<void> {
   const random = createRandom(count);

@@ -2,22 +2,22 @@ import type { Clock } from '../../src/domain/clock.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';
 
 export interface FastClock extends Clock {
-  /** Lets time pass in which nobody lives: for those who look at the clock later, not for those who are asleep. */
+  /** Skips time for readers of the clock, but wakes no sleeper. */
   skip(ms: number): void;
-  /** What another process needs to share this time. */
+  /** The data that another process needs to share this time. */
   readonly time: FastTime;
 }
 
 export interface FastTime {
   readonly speed: number;
-  /** Milliseconds since 1970, at which it shows the right time. */
+  /** The milliseconds since 1970 at which the clock is correct. */
   readonly startMs: number;
   readonly skippedMs?: number;
 }
 
 /**
- * Time that passes many times as fast, the same in every process that is given the same start: waiting for an hour
- * takes seconds, and the rules about time still hold between those who share the clock.
+ * Creates a clock that runs many times as fast, and equally in every process with the same start. An hour of waiting
+ * takes seconds, and time rules still hold between those processes.
  */
 export function createFastClock({ speed, startMs, skippedMs = 0 }: FastTime): FastClock {
   let skipped = skippedMs;
@@ -34,7 +34,7 @@ export function createFastClock({ speed, startMs, skippedMs = 0 }: FastTime): Fa
   };
 }
 
-/** By how much a clock on the wall is wrong from the start, and by how much more from when it jumps. */
+/** The error of a wall clock from the start, and its additional error after a jump. */
 export interface WrongClock {
   readonly wrongByMs?: number;
   readonly jumpMs?: number;

@@ -15,7 +15,7 @@ export function fixtures(name: string): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(answers).map(([key, answer]) => [key, JSON.stringify(answer)]));
 }
 
-/** Where a fixture is, for whoever takes a path. */
+/** Returns the path of a fixture. */
 export function fixturePath(name: string): string {
   return fileURLToPath(new URL(name, FIXTURES));
 }

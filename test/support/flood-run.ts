@@ -6,7 +6,7 @@ import { type Memory, watchMemory } from './memory.ts';
 import { ask, type Probed, probeDuring } from './probe.ts';
 import { type Answers, FLOODED, type Flood, notification, type Stranger } from './stranger.ts';
 
-/** The person who is really told about meanwhile, and the one who steps on the scale. */
+/** The person of the real notifications, and the one who steps on the scale. */
 const REAL = '56785678';
 const WEIGHED = '90129012';
 
@@ -15,14 +15,14 @@ const now = () => Math.floor(Date.now() / 1000);
 export interface FloodReport {
   readonly answers: ReadonlyMap<number, number>;
   readonly perSecond: number;
-  /** The calls to Withings during the flood, by action, and how many the coalescing rule allows. */
+  /** The requests to Withings during the flood by action, and the number that the coalescing rule allows. */
   readonly calls: Readonly<Record<'getmeas' | 'requesttoken', number>>;
   readonly mostCalls: Readonly<Record<'getmeas' | 'requesttoken', number>>;
   readonly logLines: number;
   readonly probed: Probed;
-  /** From the notification of somebody who has stepped on the scale to the line in the log. */
+  /** The time from the notification of a weigh-in to its log line. */
   readonly weighInMs: number;
-  /** The same for the person the stranger posts about; undefined when the flood ended first. */
+  /** The same for the person in the forged notifications; undefined if the flood ended first. */
   readonly floodedWeighInMs: number | undefined;
   readonly memory: Memory;
 }
@@ -30,14 +30,14 @@ export interface FloodReport {
 export interface FloodOptions {
   readonly strangers: readonly Stranger[];
   readonly seconds: number;
-  /** How many requests are sent at once on a connection. */
+  /** The number of requests in flight on a connection. */
   readonly pipelined?: number;
-  /** People who are linked besides. */
+  /** The number of other linked people. */
   readonly others?: number;
   readonly logLevel?: 'info' | 'debug';
 }
 
-/** Lets strangers post at once and as fast as they can, with a real weigh-in in the middle. */
+/** Floods the daemon with requests of strangers, with a real weigh-in in the middle. */
 export async function floodDaemon(options: FloodOptions): Promise<FloodReport> {
   const { strangers, seconds, pipelined = 10, others = 0, logLevel = 'info' } = options;
   const calls = { getmeas: 0, requesttoken: 0 };
@@ -71,7 +71,9 @@ export async function floodDaemon(options: FloodOptions): Promise<FloodReport> {
   return { ...result, memory, mostCalls: mostCalls(people.length, seconds) };
 }
 
-/** Two at once where each asks for something else, one that follows, and one every 12 s. A login can be tried hourly. */
+/**
+ * The limit allows two different requests at once, one that follows, one every 12 s, and an hourly retry of the login.
+ */
 function mostCalls(people: number, seconds: number) {
   return { getmeas: people * (3 + Math.ceil(seconds / 12)), requesttoken: 1 };
 }
@@ -88,20 +90,20 @@ async function run(home: Home, daemon: RunningDaemon, flood: Omit<Flood, 'url'>)
   return { answers, perSecond, weighInMs, floodedWeighInMs };
 }
 
-/** Posts from a thread of its own. */
+/** Floods from a separate thread. */
 export async function postElsewhere(flood: Flood): Promise<Answers> {
   const worker = new Worker(new URL('./stranger-worker.js', import.meta.url), { workerData: flood });
   const [answers] = await once(worker, 'message');
   return answers;
 }
 
-/** Somebody steps on the scale; returns the time from the notification to the line in the log. */
+/** Simulates a weigh-in, and returns the time from the notification to the log line. */
 export async function weighIn(home: Home, daemon: RunningDaemon, userId: string): Promise<number> {
   const date = now() - 60;
   const [group] = home.sandbox.store(userId, { kilograms: 81.25, date });
   const startedAt = performance.now();
   await ask(daemon.url, notification(userId, date));
-  // The line of somebody whose fetches are spaced may come after the flood, when nobody waits for it any more.
+  // A spaced fetch can end after the flood, when the test no longer waits for it.
   await daemon.reading(group?.grpid ?? 0).catch(() => undefined);
   return performance.now() - startedAt;
 }

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 
-/** What came back, by status. */
+/** The answers by status. */
 export type Statuses = Map<number, number>;
 
 function requestOf(url: string, body: string) {
@@ -14,7 +14,7 @@ function requestOf(url: string, body: string) {
   return { hostname, port, request };
 }
 
-/** Sends the same POST over a few connections until the other side hangs up, and returns what came back on each. */
+/** Sends the same POST over a few connections until the server closes them, and returns the answers of each. */
 export async function floodToTheEnd(url: string, body: string, connections = 20): Promise<readonly string[]> {
   const { hostname, port, request } = requestOf(url, body);
   const send = () =>

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Below those that the system gives to whoever asks for any: nobody else gets it in between. */
+/** The ports are below the ephemeral range, so that no other program gets one in between. */
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
 

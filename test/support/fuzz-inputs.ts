@@ -2,17 +2,17 @@ import { gzipSync } from 'node:zlib';
 import { createDraw, type Draw } from './draw.ts';
 import { CALLBACK_PATH } from './home.ts';
 
-/** Bytes for the public port, one character each, as they are sent on one connection. */
+/** The bytes for the public port, one character each, in the order of one connection. */
 export interface FuzzInput {
   readonly kind: string;
   readonly pieces: readonly string[];
   /** The pause between two pieces. */
   readonly pauseMs: number;
-  /** What the client does when everything is sent: reads, says that it has ended, or vanishes. */
+  /** The end of the client: it waits for the answer, closes its side, or vanishes. */
   readonly ending: 'wait' | 'end' | 'reset';
 }
 
-/** One input in so many belongs to a client that takes its time. */
+/** One input in so many comes from a slow client. */
 const ONE_SLOW_IN = 50;
 const SLOW_PAUSE_MS = 500;
 const SLOW_PIECES = 40;
@@ -48,7 +48,7 @@ function slowInput(draw: Draw): FuzzInput {
 const FORM = 'Content-Type: application/x-www-form-urlencoded';
 const WEIGH_IN = 'userid=1234&appli=1&startdate=1795154462&enddate=1795154463';
 
-/** With the right secret as often as not, else with a wrong one or none. */
+/** The target has the right secret half of the time, else a wrong one or none. */
 const target = (draw: Draw) =>
   draw.pick([CALLBACK_PATH, CALLBACK_PATH, CALLBACK_PATH, `${CALLBACK_PATH}0`, '/withingsWebhook/wrong', '/']);
 const body = (draw: Draw) =>
@@ -281,7 +281,7 @@ const SLOW: Readonly<Record<string, (draw: Draw) => { readonly first: string; re
 };
 const SLOW_KINDS = Object.keys(SLOW) as [string, ...string[]];
 
-/** Changes a few bytes, takes some out, or sends some twice. */
+/** Changes, removes or repeats a few bytes. */
 function mutate(draw: Draw, bytes: string): string {
   let mutated = bytes;
   for (let left = draw.int(1, 4); left > 0; left -= 1) {

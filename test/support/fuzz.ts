@@ -5,12 +5,12 @@ import { ask, type Probed, probeDuring } from './probe.ts';
 import { isComplaint } from './program.ts';
 import { type RawAnswer, sendRaw } from './raw-client.ts';
 
-/** The person the inputs are about, the one who is really told about meanwhile, and the one who weighs in afterwards. */
+/** The people of the inputs, of the real notifications meanwhile, and of the weigh-in afterwards. */
 const FUZZED = '1234';
 const REAL = '56785678';
 const AFTERWARDS = '90129012';
 
-/** Each is said seldom. */
+/** The daemon logs each of these events rarely. */
 const EXPECTED = /"event":"(unknown_user|unknown_appli|unlinked)"/;
 
 const QUICK_AT_ONCE = 50;
@@ -29,17 +29,17 @@ export interface FuzzReport {
   readonly probed: Probed;
   readonly memory: Memory;
   readonly seconds: number;
-  /** What the daemon has logged as warning or error, and everything it printed that is no log line. */
+  /** The warnings and errors of the daemon, and all its output besides log lines. */
   readonly complaints: readonly string[];
-  /** Those that are about anything but what the strangers asked for. */
+  /** The complaints beyond the events that the inputs are expected to cause. */
   readonly defects: readonly string[];
 }
 
 /**
- * Sends inputs to the real daemon, tells it of a real weigh-in in between, and ends with one that must arrive.
+ * Sends inputs to the real daemon with a real notification in between, and ends with a weigh-in that must arrive.
  *
- * @param options.slowMs how long a client that takes its time holds out
- * @throws when the daemon ends
+ * @param options.slowMs the longest life of a slow client
+ * @throws if the daemon ends
  */
 export async function fuzz(options: {
   readonly inputs: number;
@@ -77,7 +77,7 @@ async function ended(daemon: RunningDaemon): Promise<never> {
   throw new Error(`the daemon ended with ${code}:\n${stdout.slice(-2000)}${stderr.slice(-2000)}`);
 }
 
-/** A few quick clients at a time, and beside them those who take their time. */
+/** Runs a few quick clients at a time next to slow ones. */
 async function sendAll(
   { url }: RunningDaemon,
   { inputs, seed, slowMs }: { readonly inputs: number; readonly seed: number; readonly slowMs: number },

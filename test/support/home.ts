@@ -13,7 +13,7 @@ export const CALLBACK_PATH = `/withingsWebhook/${URL_SECRET}`;
 export interface Home extends AsyncDisposable {
   readonly sandbox: Sandbox;
   readonly directory: string;
-  /** Puts a login into `tokens/` as a person does. */
+  /** Stores a login in `tokens/` as a person does. */
   link(userId: string): Promise<string>;
   /** Starts `weighbridge serve`, and waits for nothing. */
   start(env?: Readonly<Record<string, string>>, args?: readonly string[]): Program;
@@ -24,7 +24,7 @@ export interface Home extends AsyncDisposable {
   tokenFile(userId: string): Promise<string>;
   /** The journal, line by line, decoded. */
   journal(): Promise<JournalLine[]>;
-  /** Everything below the directory: path and content. */
+  /** Returns path and content of every file below the directory. */
   files(): Promise<{ readonly path: string; readonly text: string }[]>;
 }
 
@@ -48,14 +48,14 @@ export interface RunningDaemon extends Program {
 }
 
 /**
- * Where it lives, where that is not a directory of its own, and which program, where it is not `weighbridge`, or the
- * root directory that another one is installed in.
+ * The place defaults to a temporary directory, and the program to `weighbridge`. Another program or another root
+ * directory can replace them.
  */
 export interface HomeOptions extends Partial<SandboxOptions> {
   readonly place?: AsyncDisposable & { readonly path: string };
   readonly script?: string;
   readonly root?: string | undefined;
-  /** How many files the programs may open. */
+  /** The limit of open files for the programs. */
   readonly files?: number;
 }
 

@@ -12,7 +12,7 @@ import { createRecordingLog } from './recording-log.ts';
 import { READING as SAMPLE } from './sample-reading.ts';
 import { temporaryDirectory } from './temporary.ts';
 
-/** As the journal has it: of the time zone it keeps the offset. */
+/** The reading has the form of the journal, with the offset of its time zone. */
 export const READING: Reading = {
   ...SAMPLE,
   timeZone: '+01:00',
@@ -31,11 +31,11 @@ export const signalGroup = (pid: number, signal: NodeJS.Signals): void => {
   try {
     process.kill(-pid, signal);
   } catch {
-    // It has ended by itself.
+    // The process ended before the kill.
   }
 };
 
-/** Puts a shell script where it can be run. */
+/** Writes an executable shell script. */
 export async function writeScript(path: string, script: string): Promise<string> {
   await writeFile(path, `#!/bin/sh\n${script}\n`);
   await chmod(path, 0o755);

@@ -7,13 +7,13 @@ import { PEOPLE, type Step } from './torture-plan.ts';
 const AMBIGUOUS = 1;
 const CONFIRMED = 7;
 
-/** People who step on the scale, and a memory of everything that Withings ever had of them. */
+/** People who weigh in, and a record of all their groups at Withings. */
 export interface Household {
   readonly versions: readonly Version[];
   readonly counts: { readonly weighIns: number; readonly changes: number; readonly takenBack: number };
-  /** What Withings has deleted, the oldest first. */
+  /** The groups that Withings deleted, the oldest first. */
   readonly deleted: readonly { readonly person: string; readonly group: RawGroup }[];
-  /** What Withings then tells the subscribers of: the groups that are new or changed. */
+  /** Returns the new or changed groups that Withings then announces to subscribers. */
   perform(step: Exclude<Step, { what: 'profile' }>): readonly RawGroup[];
 }
 
@@ -45,13 +45,13 @@ export function createHousehold({ sandbox, clock }: { readonly sandbox: Sandbox;
     return groups;
   };
 
-  /** Somebody corrects it or says whose it is, or Withings finds something out later. */
+  /** Corrects or assigns a group, or adds late data of Withings. */
   const change = ({ person, which, kilograms }: Extract<Step, { what: 'change' }>) => {
     const groups = sandbox.measures.of(person);
     const group = groups[Math.floor(which * groups.length)];
     if (group === undefined) return [];
     counts.changes += 1;
-    // Once it is said whose it is, the others have it no more.
+    // Withings removes an assigned group from all other people.
     if (group.attrib === AMBIGUOUS) for (const other of othersWith(person, group)) remove(other, group);
     const attrib = group.attrib === AMBIGUOUS ? CONFIRMED : group.attrib;
     const modified = Math.max(nowSeconds(), group.modified + 1);
@@ -68,12 +68,12 @@ export function createHousehold({ sandbox, clock }: { readonly sandbox: Sandbox;
     forget(person, grpid);
   };
 
-  /** What Withings has no more need not be in the journal. */
+  /** A deleted group need not be in the journal. */
   const forget = (person: string, grpid: number) => {
     for (const version of versions) if (version.userid === person && version.grpid === grpid) version.isGone = true;
   };
 
-  /** Withings takes back what is surely this person's. */
+  /** Deletes a group that certainly belongs to this person. */
   const takeBack = ({ person, which, how, to }: Extract<Step, { what: 'taken back' }>) => {
     const groups = sandbox.measures.of(person).filter((group) => group.attrib !== AMBIGUOUS);
     const group = groups[Math.floor(which * groups.length)];
@@ -83,7 +83,7 @@ export function createHousehold({ sandbox, clock }: { readonly sandbox: Sandbox;
     if (how === 'moved' || how === 'deleted') forget(person, group.grpid);
     if (how === 'deleted') deleted.push({ person, group });
     if (left !== undefined) remember(left.userId, left.group);
-    // Withings notifies the window of what there was.
+    // Withings sends a notification for the window of the old group.
     return [group];
   };
 

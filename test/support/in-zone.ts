@@ -1,4 +1,4 @@
-/** As if this machine stood somewhere else. Nothing else may run meanwhile. */
+/** Runs the function in another time zone. No other code may run meanwhile. */
 export function inZone<T>(timeZone: string, run: () => T): T {
   const before = process.env['TZ'];
   process.env['TZ'] = timeZone;

@@ -1,10 +1,10 @@
 import type { Clock } from '../../src/domain/clock.ts';
 
-/** A clock that is moved by sleeping, at once and by as much: for somebody who does one thing after the other. */
+/** A clock that advances at once by each sleep, for sequential work. */
 export interface JumpingClock extends Clock {
-  /** Every sleep so far, in milliseconds. */
+  /** The sleeps so far, in milliseconds. */
   readonly sleeps: readonly number[];
-  /** Moves the wall clock without letting time pass. */
+  /** Moves the wall clock but not the elapsed time. */
   jumpTo(date: Date): void;
 }
 

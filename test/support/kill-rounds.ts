@@ -8,9 +8,9 @@ import { CALLBACK_PATH, type Home, type RunningDaemon, startHome } from './home.
 import { createRandom } from './random.ts';
 
 const PEOPLE = ['1234', '5678', '9012'];
-/** As long as it takes a Node on this machine to start and to fetch something. */
+/** The time that Node needs on this machine to start and to fetch. */
 const LONGEST_LIFE_MS = 900;
-/** For the last daemon, which is left alone: a call that was cut off is repeated after 12 s, a throttled one after a minute. */
+/** The last daemon is not killed: it repeats an interrupted request after 12 s, and a throttled one after a minute. */
 const PATIENCE_MS = 150_000;
 
 export interface KillReport {
@@ -23,14 +23,14 @@ export interface KillReport {
 }
 
 /**
- * Kills the daemon with SIGKILL again and again while people step on the scale, then leaves it alone, and asserts
- * that every group is in the journal once, nothing was told twice, and every login works.
+ * Kills the daemon with SIGKILL repeatedly during weigh-ins, and then leaves it running. Asserts that every group is
+ * stored once, none is announced twice, and every login works.
  */
 export async function killRounds(options: {
   readonly rounds: number;
   readonly seed: number;
   readonly longestLifeMs?: number;
-  /** Another root directory, with the `weighbridge` that is installed there. */
+  /** Another root directory with an installed `weighbridge`. */
   readonly root?: string | undefined;
 }): Promise<KillReport> {
   const { rounds, seed, longestLifeMs = LONGEST_LIFE_MS, root } = options;
@@ -38,7 +38,7 @@ export async function killRounds(options: {
   const counts = { rotations: 0, sameArguments: 0, weighIns: 0 };
   await using home = await startHome({
     root,
-    // Every start costs calls of its own; the limit per minute would turn this into waiting.
+    // Every start sends requests of its own, and the limit per minute would only add waits.
     limits: { callsPerMinute: Number.POSITIVE_INFINITY, sameArgumentsMs: 10_000 },
     onCall: ({ form }, answer) => {
       if (form.get('action') === 'requesttoken' && answer?.status === 0) counts.rotations += 1;
@@ -69,7 +69,7 @@ export async function killRounds(options: {
     await life.exited;
     told.push(...toldBy(life));
     await assertLogins(home);
-    // Otherwise one rotation would do for all lives, and few would be killed in one.
+    // One rotation would otherwise serve all rounds, and few kills would hit one.
     for (const person of PEOPLE) await rm(join(home.directory, `tokens/.${person}.access`), { force: true });
   }
 
@@ -113,7 +113,7 @@ async function assertLogins(home: Home): Promise<void> {
   }
 }
 
-/** Looks until there is something; a text says what is missing. */
+/** Waits for a result. A text names the missing part. */
 async function waitFor<T extends object>(look: () => Promise<T | string>): Promise<T> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {

@@ -1,14 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** Whose certificates it makes. */
+/** The authority makes certificates for this name. */
 export const SITE = 'me.example.org';
 
 export interface LocalAuthority {
-  /** The file that a client must trust, and what is in it. */
+  /** The file that a client must trust, and its content. */
   readonly caFile: string;
   readonly ca: string;
-  /** For `SITE`: the certificate with the authority's behind it, and its key. */
+  /** The certificate for `SITE` with the authority's certificate, and its key. */
   readonly certificateFile: string;
   readonly keyFile: string;
 }

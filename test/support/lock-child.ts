@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { lockFile } from '../../src/storage/lock.ts';
 
-/** Another process that uses a lock; see `lock.test.ts`. */
+/** Runs as another process with a lock; see `lock.test.ts`. */
 const [, , task, path = '', file = '', times = '0'] = process.argv;
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-/** Holds the lock until its standard input ends, whatever signals come. */
+/** Holds the lock until its standard input ends, despite signals. */
 async function hold(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => say(signal));
   await using _lock = await lockFile(path);
@@ -16,7 +16,7 @@ async function hold(): Promise<void> {
   await once(process.stdin.resume(), 'end');
 }
 
-/** Adds one to the number in a file, over and over, as only one process at a time may. */
+/** Increments the number in a file repeatedly, which only one process at a time may do. */
 async function count(): Promise<void> {
   for (let time = 0; time < Number(times); time += 1) {
     await using _lock = await lockFile(path);
@@ -24,7 +24,7 @@ async function count(): Promise<void> {
   }
 }
 
-/** Gives up at the very moment when the lock has been given, but word of it has not arrived. */
+/** Aborts at the very moment of the acquisition, before the process learns of it. */
 async function abortLate(): Promise<void> {
   const stop = new AbortController();
   const locking = lockFile(path, stop.signal);

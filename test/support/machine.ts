@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, readFileSync, rmdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What came of a command on the machine: both streams in their order. */
+/** The result of a command on the machine, with both streams in order. */
 export interface Done {
   readonly code: number | null;
   readonly output: string;
@@ -17,7 +17,7 @@ export interface Machine extends AsyncDisposable {
   init(): string;
 }
 
-/** Takes the mirror that this machine's own packages come from. */
+/** Returns the mirror of this machine's own packages. */
 export function debianMirror(): string {
   const { stdout } = spawnSync('apt-get', ['indextargets', '--format', '$(SITE)', 'Created-By: Packages'], {
     encoding: 'utf8',
@@ -36,7 +36,7 @@ export function makeRoot(
   const { suite, mirror, flags = [`--include=${PACKAGES}`] } = options;
   const { status, stdout } = spawnSync('debootstrap', [...flags, suite, directory, mirror], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`debootstrap has failed:\n${stdout.slice(-2000)}`);
-  // Its services run as other users, and a temporary directory is for its owner alone.
+  // The services run as other users, but a temporary directory is private.
   chmodSync(directory, 0o755);
 }
 
@@ -92,6 +92,6 @@ function leave(group: string): void {
   try {
     rmdirSync(`/sys/fs/cgroup/${group}`);
   } catch {
-    // There is none.
+    // The control group does not exist.
   }
 }

@@ -5,7 +5,7 @@ import type { UserId } from '../../src/domain/token.ts';
 import { createHistories } from '../../src/storage/journal/histories.ts';
 import { createJournalIndex } from '../../src/storage/journal/index.ts';
 
-/** A journal that forgets with the test; `lines` is what the file would hold, `history` those of a backfill. */
+/** Creates a journal in memory. `lines` is the content of the file, and `history` the lines of a backfill. */
 export function createMemoryJournal({
   review = NO_REVIEW,
   now = () => new Date(),
@@ -66,7 +66,7 @@ export function createMemoryCursors(): CursorStore & { readonly cursors: Map<Use
   };
 }
 
-/** What could not be read, in memory. */
+/** Creates a store of unreadable groups in memory. */
 export function createMemoryUnreadable(): UnreadableStore {
   const known = new Map<string, UserId>();
   return {

@@ -1,12 +1,12 @@
 import type { RefreshToken, TokenStore, UserId } from '../../src/domain/token.ts';
 
-/** Logins that live as long as the test does; keeps the contract of the token files. */
+/** Creates a store of logins in memory with the contract of the token files. */
 export function createMemoryTokens(
   tokens: Map<UserId, RefreshToken> = new Map(),
   now: () => number = Date.now,
 ): TokenStore {
   const tried = new Map<UserId, { readonly token: RefreshToken | undefined; readonly at: number }>();
-  /** When the last one in each user's queue is done. */
+  /** Resolves when the last holder in each user's queue is done. */
   const queues = new Map<UserId, Promise<void>>();
 
   return {

@@ -1,24 +1,24 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The memory of another process that is in RAM, in MB; 0 when there is no such process. */
+/** Returns the resident memory of another process in MB; 0 without such a process. */
 export async function residentMegabytes(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 102.4) / 10;
 }
 
-/** What a process takes before, at most meanwhile, and after something, in MB. */
+/** The memory of a process in MB: before, at its peak, and after. */
 export interface Memory {
   readonly before: number;
   readonly peak: number;
   readonly after: number;
-  /** Ten looks while it ran, evenly spread: what grows for ever shows, what only waits to be collected does not. */
+  /** Ten evenly spread samples show a leak, unlike memory that waits for collection. */
   readonly course: readonly number[];
 }
 
 /**
- * Looks four times a second while something runs. Both ends follow some requests like any others, so that neither
- * counts the first compilation nor what the next collection takes away.
+ * Measures the memory four times a second during the work. Some requests precede both ends, so that neither includes
+ * the first compilation or uncollected memory.
  *
  * @param settle sends a few requests
  */

@@ -4,8 +4,8 @@ import { servicePaths } from '../../src/systemd/paths.ts';
 import { createShell } from './shell.ts';
 
 /**
- * A process that moves the files of a folder into the service, and is killed right before the file operation `dieAt`,
- * counted from 0; see `move.test.ts`.
+ * Moves the files of a folder into the service, and is killed before the file operation `dieAt`, counted from 0; see
+ * `move.test.ts`.
  */
 const [, , root = '', folder = '', dieAt = '0'] = process.argv;
 let count = 0;

@@ -10,7 +10,7 @@ import { createLatest, type Latest } from './latest.ts';
 import { ANNA, weighIn } from './people.ts';
 import { createRecordingLog, type RecordingLog } from './recording-log.ts';
 
-/** What outlives a publisher: who is linked, how they are, the journal, and what is noted on the disk. */
+/** The state that outlives a publisher: linked people, their status, the journal, and the files. */
 export interface MqttHome {
   readonly linked: Set<UserId>;
   readonly states: Map<UserId, PersonState>;
@@ -34,12 +34,12 @@ export function createMqttHome(...linked: readonly UserId[]): MqttHome {
   };
 }
 
-/** A publisher with everything around it but the outbox. Its clock stands still, unless it is told to go on. */
+/** A publisher with its surroundings except the outbox. The test advances its clock. */
 export interface MqttBench extends AsyncDisposable {
   readonly publisher: Publisher;
   readonly log: RecordingLog;
   readonly clock: FakeClock;
-  /** Takes a reading into the journal and delivers it. */
+  /** Appends a reading to the journal and delivers it. */
   deliver(reading: Reading, changes?: Partial<Omit<Delivery, 'reading'>>, signal?: AbortSignal): Promise<void>;
 }
 
@@ -84,7 +84,7 @@ export function startMqttBench(
     log,
     clock,
     async deliver(reading, delivery = {}, signal = new AbortController().signal) {
-      // What the journal says at the start is read at once, before anything comes into it.
+      // The publisher reads the journal at its start, before any new line.
       await clock.advance(0);
       home.latest.learn(reading);
       const ordinary = { kind: 'weigh_in', groupIds: [reading.groupId], correction: false, late: false } as const;
@@ -98,11 +98,11 @@ export function reading(userId: UserId, kilograms: number, takenAt: string, chan
   return { ...toReading(userId, weighIn(kilograms, new Date(takenAt))), ...changes };
 }
 
-/** How long a test waits for something, in real time. */
+/** The longest wait of a test in real time. */
 const MOST_MS = 60_000;
 
 /**
- * Lets time pass, until it is so.
+ * Advances the clock until the condition is true.
  *
  * @throws after a minute of real time
  */
@@ -119,7 +119,7 @@ export async function eventually(
   }
 }
 
-/** Delivers it until that works, as the outbox does. */
+/** Delivers with retries until it succeeds, as the outbox does. */
 export async function deliverAtLast(bench: MqttBench, ...args: Parameters<MqttBench['deliver']>): Promise<void> {
   await eventually(bench, () =>
     bench.deliver(...args).then(

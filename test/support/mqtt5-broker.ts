@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 
-/** How it answers a PUBLISH: with the reason code of the PUBACK or of a DISCONNECT; 0 closes without one. */
+/** The answer to a PUBLISH: the reason code of a PUBACK or of a DISCONNECT. The code 0 closes without a DISCONNECT. */
 export type Answer = { readonly puback: number } | { readonly disconnect: number };
 
 /** A broker of MQTT 5 as far as refusing goes: it passes nothing on. */
@@ -14,16 +14,16 @@ export interface Mqtt5Broker extends AsyncDisposable {
   readonly publishes: readonly { readonly topic: string; readonly retain: boolean; readonly qos: number }[];
   /** Closes all connections without a reason. */
   hangUp(): void;
-  /** The topics of what was published and taken, in order. */
+  /** The topics of accepted messages, in order. */
   readonly taken: readonly string[];
 }
 
 const TAKEN: Answer = { puback: 0 };
 
 /**
- * @param options.version 4 for one that knows MQTT 3.1.1 alone
- * @param options.limits the properties of the CONNACK, as they are on the wire
- * @param options.onSubscribe what it sends after a SUBACK
+ * @param options.version 4 for a broker that supports only MQTT 3.1.1
+ * @param options.limits the properties of the CONNACK in wire format
+ * @param options.onSubscribe the bytes to send after a SUBACK
  */
 export async function startMqtt5Broker(
   answer: (topic: string, payload: Buffer) => Answer | 'silence' | undefined,
@@ -53,7 +53,7 @@ export async function startMqtt5Broker(
   const onSubscription = (socket: Socket, body: Buffer) => {
     subscribes.push(body);
     const properties = version === 5 ? [0] : [];
-    // Each filter is granted; there are as many as lengths until the end.
+    // The broker grants each filter. The packet has as many filters as lengths.
     const granted: number[] = [];
     for (let at = 2 + properties.length; at < body.length; at += 3 + body.readUInt16BE(at)) granted.push(1);
     socket.write(

@@ -1,13 +1,13 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 
-/** Response, recursion available; with no error, or with the one that there is no such name. */
+/** The flags of a response with recursion available, without an error or with NXDOMAIN. */
 const FOUND = 0x8180;
 const NO_SUCH_NAME = 0x8183;
 const TYPE_A = 1;
 const HEADER_BYTES = 12;
 
-/** A DNS server on 127.0.0.1 that knows the IPv4 address of one name. Needs port 53 to itself. */
+/** Starts a DNS server on 127.0.0.1 for the IPv4 address of one name. It requires port 53. */
 export async function startNameServer(name: string, address: string): Promise<AsyncDisposable> {
   const socket = createSocket('udp4');
   const wanted = Buffer.concat([

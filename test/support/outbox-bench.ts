@@ -11,20 +11,20 @@ import { temporaryDirectory } from './temporary.ts';
 
 export const HOUR_MS = 3_600_000;
 
-/** A publisher that remembers what it was given; `fail` says what is wrong with the other side. */
+/** Creates a publisher that records its deliveries. `fail` sets the failure of the other side. */
 export function createMemoryPublisher(name = 'test') {
   const got: Delivery[] = [];
   return {
     name,
     stopMs: 5_000,
     got,
-    /** Of each delivery that went through, the group. */
+    /** The groups of the successful deliveries. */
     get groups() {
       return got.map(({ reading }) => reading.groupId);
     },
     tries: 0,
     fail: undefined as (() => unknown) | undefined,
-    /** Where a delivery takes its time. */
+    /** A hook that delays a delivery. */
     wait: undefined as ((signal: AbortSignal) => Promise<void>) | undefined,
     async deliver(delivery: Delivery, signal: AbortSignal): Promise<void> {
       this.tries += 1;
@@ -37,7 +37,7 @@ export function createMemoryPublisher(name = 'test') {
   };
 }
 
-/** A real journal with outboxes behind it, and a clock that stands still until it is told to go on. */
+/** Creates a real journal with outboxes behind it, and a clock that the test advances. */
 export async function createOutboxBench() {
   const directory = await temporaryDirectory();
   const clock = createFakeClock();
@@ -80,11 +80,11 @@ export async function createOutboxBench() {
   };
 }
 
-/** More than the parts of one weigh-in are apart. */
+/** The time is longer than the distance between the parts of one weigh-in. */
 const APART_MS = 3_000;
 const counts = new WeakMap<FakeClock, number>();
 
-/** Anna's weigh-in so many minutes before (the clock starts at six); no two are at the same moment. */
+/** Returns Anna's weigh-in so many minutes earlier (the clock starts at six). Each call returns another moment. */
 export function reading(clock: FakeClock, kilograms: number, minutesAgo = 2, changes: Partial<Reading> = {}): Reading {
   const count = counts.get(clock) ?? 0;
   counts.set(clock, count + 1);
@@ -92,7 +92,7 @@ export function reading(clock: FakeClock, kilograms: number, minutesAgo = 2, cha
   return { ...toReading(ANNA, weighIn(kilograms, takenAt)), ...changes };
 }
 
-/** Lets real files be read and written, until it is so. */
+/** Waits for real file operations until the condition is true. */
 export async function until(isSo: () => boolean | Promise<boolean>, what = 'what is waited for'): Promise<void> {
   for (const endsAt = Date.now() + 120_000; !(await isSo()); ) {
     if (Date.now() > endsAt) throw new Error(`in vain: ${what}`);

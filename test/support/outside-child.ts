@@ -6,16 +6,16 @@ import { startNameServer } from './name-server.ts';
 import { type ProxyName, startProxy } from './proxy.ts';
 
 /**
- * A whole set-up in a network of its own; see `proxies.test.ts`. The proxy has the ports of its recipe, a name server
- * leads to it, and the daemon is behind it: somebody links, steps on the scale, and asks the doctor. What Withings and
- * the browser do goes by name and with TLS. Prints what came of it.
+ * Runs a whole set-up in a network of its own; see `proxies.test.ts`. The proxy has the ports of its recipe, and a name
+ * server leads to it. A person links behind it, weighs in, and runs the doctor. Withings and the browser use names and
+ * TLS. Prints the result.
  */
 export interface OutsideTask {
   readonly proxy: ProxyName;
   /** An empty one. */
   readonly directory: string;
   readonly authority: LocalAuthority;
-  /** Where the name leads. */
+  /** The address of the name. */
   readonly address: string;
 }
 

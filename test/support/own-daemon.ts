@@ -4,7 +4,9 @@ import { parseConfig } from '../../src/config/config.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { CLIENT } from './home.ts';
 
-/** Settings for a daemon in this process, with its files in the directory; the person 1234 is linked with the sandbox. */
+/**
+ * Returns settings for a daemon in this process, with its files in the directory. The sandbox links the person 1234.
+ */
 export async function settingsFor(
   directory: string,
   sandbox: Pick<Sandbox, 'url' | 'grants'>,

@@ -9,7 +9,10 @@ const run = promisify(execFile);
 /** The package as it is built here. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Packs what is built as `npm run pack` does, and returns the tarball. It builds nothing: other tests use the build. */
+/**
+ * Packs the build as `npm run pack` does, and returns the tarball. It does not build, because other tests use the
+ * build.
+ */
 export async function pack(root: string, directory: string): Promise<string> {
   const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', directory, './dist/package'], {
     cwd: root,
@@ -17,7 +20,7 @@ export async function pack(root: string, directory: string): Promise<string> {
   return join(directory, stdout.trim());
 }
 
-/** Packs what is built as another version, under the name that users get. */
+/** Packs the build as another version, under the name that users get. */
 export async function packVersion(version: string, directory: string): Promise<string> {
   const folder = join(directory, version);
   await cp(join(ROOT, 'dist/package'), folder, { recursive: true });
@@ -28,14 +31,14 @@ export async function packVersion(version: string, directory: string): Promise<s
   return join(directory, stdout.trim());
 }
 
-/** Installs a tarball as `npm install --global` does, with nothing but the tarball. */
+/** Installs only a tarball, as `npm install --global` does. */
 export async function installGlobally(tarball: string, prefix: string): Promise<{ readonly program: string }> {
   await mkdir(prefix, { recursive: true });
   await run('npm', ['install', '--global', '--prefix', prefix, '--offline', '--no-audit', '--no-fund', tarball]);
   return { program: join(prefix, 'bin/weighbridge') };
 }
 
-/** What is in a directory: how many files, how many packages, and what they take on the disk in megabytes. */
+/** Measures a directory: the number of files and packages, and the size in megabytes. */
 export async function measureInstalled(directory: string, { nested = true } = {}) {
   const found = await readdir(directory, { recursive: true, withFileTypes: true });
   const entries = found.filter(
@@ -51,7 +54,7 @@ export async function measureInstalled(directory: string, { nested = true } = {}
   };
 }
 
-/** Builds and packs the same sources in another place, at another time, with another umask and zone. */
+/** Builds and packs the same sources in another folder, at another time, with another umask and zone. */
 export async function packElsewhere(directory: string): Promise<string> {
   const copy = join(directory, 'a copy');
   const isNeeded = (path: string) => !/^(dist|data|\.git|node_modules\/@biomejs)$/.test(relative(ROOT, path));
@@ -62,7 +65,7 @@ export async function packElsewhere(directory: string): Promise<string> {
   return await pack(copy, directory);
 }
 
-/** `NAME VERSION` of each package that has a module in the bundle, as the bundler's own comments say. */
+/** Returns `NAME VERSION` of each package in the bundle, from the bundler's own comments. */
 export async function bundledPackages(): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
   for (const file of await readdir(join(ROOT, 'dist/bundle'))) {

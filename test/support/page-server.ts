@@ -17,21 +17,21 @@ const TYPES: Readonly<Record<string, string>> = {
 
 export interface PageServer extends AsyncDisposable {
   readonly url: string;
-  /** What it shows from now on; everybody who follows is told. */
+  /** Sets the page, and notifies every follower. */
   show(view: PageView): void;
-  /** How many browsers follow. */
+  /** The number of following browsers. */
   readonly followers: number;
-  /** Ends or opens the way to what changes, and to the page. */
+  /** Interrupts or restores the page and the stream of changes. */
   interrupt(isDown: boolean): void;
-  /** Says that it is there, as the daemon does now and then. */
+  /** Sends a heartbeat, as the daemon does now and then. */
   beat(): void;
-  /** Takes requests and answers none, as a machine does whose program hangs. */
+  /** Accepts requests without answering, as a hanging program does. */
   freeze(isFrozen: boolean): void;
-  /** How many requests have got no answer. */
+  /** The number of requests without an answer. */
   readonly waiting: number;
 }
 
-/** Serves a page as the private port does, with the same policy, and nothing behind it. */
+/** Serves a page with the policy of the status port, without a daemon. */
 export async function servePage(first: PageView): Promise<PageServer> {
   let view = first;
   let isDown = false;

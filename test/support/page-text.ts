@@ -1,4 +1,4 @@
-/** What a page says, without its tags and with its letters as they are shown. */
+/** Returns the text of a page without tags and with decoded characters. */
 export function textOf(markup: string): string {
   return decode(markup.replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' ');
 }
@@ -7,7 +7,7 @@ function decode(text: string): string {
   return text.replace(/&#([0-9]+);/g, (_, code) => String.fromCharCode(Number(code)));
 }
 
-/** The rows of a table by its id, newest first: what they stand for, and their cells. */
+/** Returns the rows of a table by its id, newest first, with their labels and cells. */
 export function rowsOf(markup: string, id: string): (readonly string[])[] {
   const [, table = ''] = new RegExp(`<table id="${id}">(.*?)</table>`, 's').exec(markup) ?? [];
   return [...table.matchAll(/<tbody>(.*?)<\/tbody>/gs)].flatMap(([, body = '']) => {

@@ -8,7 +8,7 @@ import type { PageView } from '../../src/page/view.ts';
 import { ANNA, BO, userId } from './people.ts';
 import { createRandom } from './random.ts';
 
-/** What the pages of the tests say it is. */
+/** The time of the pages in tests. */
 export const NOW = new Date(2026, 10, 21, 7, 4, 10);
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -25,7 +25,7 @@ export function historiesOf(people: ReadonlyMap<UserId, Series>): Histories {
 
 export const ago = (agoMs: number) => ({ at: new Date(NOW.getTime() - agoMs), agoMs });
 
-/** A person about whom there is nothing to say. */
+/** Creates a person without troubles. */
 export function person(user: UserId, name: string | undefined, changes: Partial<PersonStatus> = {}): PersonStatus {
   return {
     userId: user,
@@ -113,7 +113,7 @@ function morning(day: number, days: number, random: number) {
   return { time, done: 1 - day / days };
 }
 
-/** As the daemon has a person with this history; a height and a goal are those that the person has already. */
+/** Returns the status of a person with this history, as the daemon has it. The person keeps a height and a goal. */
 export function withHistory(each: PersonStatus, series: Series, unit: WeightUnit = 'kg'): PersonStatus {
   const { height, goal } = each.derived;
   const weights = believableOf(historiesOf(new Map([[each.userId, series]])), NOW).valuesOf(each.userId, 'weight');
@@ -124,7 +124,7 @@ export function withHistory(each: PersonStatus, series: Series, unit: WeightUnit
   return { ...each, derived, lastWeighIn: { kilograms: last.value, takenAt, agoMs: NOW.getTime() - last.takenMs } };
 }
 
-/** People with their histories, as one view. */
+/** Returns a view of people with their histories. */
 export function household(
   people: readonly (readonly [PersonStatus, Series])[],
   changes: Partial<PageView> = {},

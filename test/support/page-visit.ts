@@ -4,21 +4,21 @@ import type { PageView } from '../../src/page/view.ts';
 import { complaintsOf } from './complaints.ts';
 import { type PageServer, servePage } from './page-server.ts';
 
-/** More than any machine needs, and less than a test may take. */
+/** The limit is longer than any machine needs, and shorter than the limit of a test. */
 const PATIENCE_MS = 60_000;
 const LOOK_MS = 50;
 
-/** Somebody looks at a page. At the end nobody may have complained. */
+/** A visit of a page, which must end without browser errors. */
 export interface Visit extends AsyncDisposable {
   readonly page: Page;
   readonly server: PageServer;
-  /** Complaints that belong to the test are not held against the page. */
+  /** The test can remove expected errors from this list. */
   readonly complaints: string[];
   /** The text of the first element of this selector. */
   text(selector: string): Promise<string>;
-  /** What an expression is in the browser. */
+  /** Evaluates an expression in the browser. */
   value(expression: string): Promise<unknown>;
-  /** Waits until what is seen is as it should be; otherwise says what it was last. */
+  /** Waits until the value is the expected one. The failure has the last value. */
   until(look: () => Promise<unknown>, expected: unknown): Promise<void>;
 }
 

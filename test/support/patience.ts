@@ -1,4 +1,4 @@
-/** How far this counts in a millisecond on a machine with nothing else to do. */
+/** The count of this loop in a millisecond on an idle machine. */
 const COUNTS_PER_MS = 4_000;
 const LOOK_MS = 200;
 

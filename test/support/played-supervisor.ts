@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** The token with which the Supervisor knows the app. */
+/** The app authenticates to the Supervisor with this token. */
 export const APP_TOKEN = 'token-of-the-app';
-/** Of this machine too, and another than the one that a browser here comes from. */
+/** The address is on this machine, and differs from the one of a browser here. */
 export const INGRESS_ADDRESS = '127.0.30.2';
 const PREFIX = '/api/hassio_ingress/token-of-the-page';
 
 const FRAME = `<!doctype html><title>Home</title><link rel="icon" href="data:,"><iframe src="${PREFIX}/" width="1200" height="900"></iframe>`;
 
-/** What the Supervisor tells of the broker: `supervisor/services/modules/mqtt.py`. */
+/** The Supervisor's description of the broker: `supervisor/services/modules/mqtt.py`. */
 export interface MqttService {
   readonly host: string;
   readonly port: number;
@@ -19,19 +19,19 @@ export interface MqttService {
   readonly ssl?: boolean;
 }
 
-/** As much of Home Assistant's Supervisor as an app sees: the services, and the way of a browser to the page. */
+/** The parts of Home Assistant's Supervisor that an app uses: the services, and the ingress to the page. */
 export interface PlayedSupervisor extends AsyncDisposable {
-  /** Of its services, and of a page that shows the app in a frame. */
+  /** The URL of its services, and of a page that shows the app in a frame. */
   readonly url: string;
-  /** Where a browser finds the page. */
+  /** The URL of the page for a browser. */
   readonly pageUrl: string;
-  /** Undefined where no app provides the service. */
+  /** The broker; undefined if no app provides the service. */
   mqtt: MqttService | undefined;
-  /** Answers of this status, if it is not to answer as usual. */
+  /** The status of every answer; undefined for normal answers. */
   failing: number | undefined;
-  /** How often it was asked for the broker. */
+  /** The number of requests for the broker. */
   readonly asked: () => number;
-  /** Leads the browser to this port of the app. */
+  /** Points the ingress to this port of the app. */
   lead(port: number): void;
 }
 
@@ -49,7 +49,7 @@ export async function playSupervisor(listenOn = 0): Promise<PlayedSupervisor> {
     const data = { addon: 'core_mosquitto', protocol: '3.1.1', ssl: false, ...played.mqtt };
     answer(response, 200, { result: 'ok', data });
   };
-  /** With the headers of Home Assistant and of its Supervisor, and the Host of the browser. */
+  /** Forwards with the headers of Home Assistant and of its Supervisor, and the Host of the browser. */
   const pass = (incoming: IncomingMessage, response: ServerResponse) => {
     const headers = {
       ...incoming.headers,

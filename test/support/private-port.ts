@@ -60,7 +60,7 @@ export const WELL: Status = {
     },
   ],
 };
-/** A page with nothing on it, but for what is given. */
+/** Creates an empty page with the given parts. */
 export function page(parts: Partial<Page> = {}): Page {
   return {
     draw: () => Promise.resolve('<!doctype html>'),
@@ -76,9 +76,9 @@ export function page(parts: Partial<Page> = {}): Page {
 }
 
 /**
- * The private port as the daemon sets it up.
+ * Opens the status port as the daemon does.
  *
- * @param caller where all requests come from; `gone` for a connection that has no other end any more
+ * @param caller the address of all clients; `gone` for a connection without a peer
  */
 export async function openPort(options: Partial<PrivateAppOptions> = {}, caller?: string) {
   const clock = createFakeClock();
@@ -117,7 +117,7 @@ export interface Answer {
   readonly body: string;
 }
 
-/** With the Host header as it is, which fetch would not let through. */
+/** Sends a request with any Host header, unlike fetch. */
 export async function ask(
   port: number,
   headers: Readonly<Record<string, string>> = {},

@@ -6,18 +6,18 @@ export interface Answered {
   readonly ms: number;
 }
 
-/** What became of the real notifications that were sent while something else went on. */
+/** The results of the real notifications during other load. */
 export interface Probed {
   readonly count: number;
-  /** Half of them were answered within that. */
+  /** Half of the answers took at most this time. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly worstMs: number;
-  /** What was answered other than 200; 0 is no answer in 10 s. */
+  /** The statuses other than 200; 0 is no answer in 10 s. */
   readonly others: readonly number[];
 }
 
-/** Sends a notification as Withings does, over a connection of its own, and takes the time to the answer. */
+/** Sends a notification as Withings does, over a connection of its own, and measures the time to the answer. */
 export async function ask(url: string, body: string): Promise<Answered> {
   const startedAt = performance.now();
   const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body) };

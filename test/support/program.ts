@@ -4,12 +4,12 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** The program as it was compiled, where a test looks at the modules that it is made of. */
+/** The compiled program, for tests that read its modules. */
 export const COMPILED = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
 const SHIPPED = fileURLToPath(new URL('../../bundle/main.js', import.meta.url));
 
-/** What is shipped starts in half the time. `WEIGHBRIDGE_MAIN=dist/src/main.js` is for what the compiler made. */
+/** The bundle starts in half the time. `WEIGHBRIDGE_MAIN=dist/src/main.js` selects the compiler's output. */
 export const MAIN = resolve(process.env['WEIGHBRIDGE_MAIN'] ?? SHIPPED);
 
 /** The script of a process in `test/support/`, bundled like the program. */
@@ -23,7 +23,7 @@ export interface Program extends AsyncDisposable {
   readonly child: ChildProcess;
   /** The lines of its standard output, past and to come. */
   texts(): AsyncIterable<string>;
-  /** Everything it has printed so far, both streams. */
+  /** Returns all output so far of both streams. */
   readonly output: () => string;
   /** The first JSON log line, past or to come, that this is true of. Rejects when the program ends first. */
   line(isIt: (line: LogLine) => boolean): Promise<LogLine>;
@@ -36,25 +36,25 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly event: stri
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd: string;
-  /** Null where the test writes to the standard input itself. */
+  /** The standard input; null if the test writes to it. */
   readonly input?: string | null;
   readonly uid?: number;
-  /** Another program than `weighbridge`. */
+  /** A program other than `weighbridge`. */
   readonly script?: string;
-  /** Another root directory, above `cwd`, in which a `weighbridge` is installed. */
+  /** Another root directory, above `cwd`, with an installed `weighbridge`. */
   readonly root?: string | undefined;
-  /** How many files it may open. */
+  /** The limit of open files. */
   readonly files?: number | undefined;
-  /** What starts the program in a container, in place of Node here. */
+  /** The command that starts the program in a container, in place of Node here. */
   readonly within?: readonly string[];
 }
 
-/** Whether something was wrong. */
+/** Returns whether a line reports a fault. */
 export function isComplaint({ level }: LogLine): boolean {
   return level === 'warn' || level === 'error';
 }
 
-/** Starts `weighbridge`. It gets no environment but what is given here, PATH, and where temporary files go. */
+/** Starts `weighbridge` with only the given environment, PATH, and the directory for temporary files. */
 export function startProgram(
   args: readonly string[],
   { env = {}, cwd, input, uid, script = MAIN, root, files, within }: ProgramOptions,

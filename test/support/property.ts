@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 
 const DEFAULT_SEED = 20_261_120;
-/** Few enough that all properties together take some seconds; WEIGHBRIDGE_TEST_RUNS is for the long run. */
+/** All properties together take some seconds. WEIGHBRIDGE_TEST_RUNS is for the long run. */
 const DEFAULT_RUNS = 200;
 
 const seed = wholeNumber('WEIGHBRIDGE_TEST_SEED', DEFAULT_SEED);
 const numRuns = wholeNumber('WEIGHBRIDGE_TEST_RUNS', DEFAULT_RUNS);
 
 /**
- * Fails with the smallest counterexample, the seed and the path that lead back to it.
+ * Checks a property. A failure reports the smallest counterexample with its seed and path.
  *
  * @param property made with `fc.property`
- * @param part of the usual number of runs, for what takes long
+ * @param part of the usual number of runs, for slow properties
  */
 export function check<Values>(property: fc.IProperty<Values>, part = 1): void {
   fc.assert(property, options(part));
@@ -26,7 +26,7 @@ function options(part: number) {
   return { seed, numRuns: Math.ceil(numRuns * part), includeErrorInReport: true };
 }
 
-/** Names that every object seems to have, without anybody having put them there. */
+/** Names of properties that every object inherits. */
 const INHERITED = ['__proto__', 'constructor', 'toString', 'valueOf', 'hasOwnProperty', 'toJSON', 'then', 'length'];
 
 /** Any text: controls, line ends, letters of every language, and halves of surrogate pairs. */
@@ -45,7 +45,7 @@ const number: fc.Arbitrary<number> = fc.oneof(
   fc.constantFrom(0, -0, 1e21, -1e21, 1e-7, 5e-324, Number.MAX_VALUE, 2 ** 53, 4_102_444_801, 8.64e12 + 1),
 );
 
-/** What can stand where a field is expected. */
+/** Any value in place of a field. */
 export const anything: fc.Arbitrary<unknown> = fc.oneof(
   fc.anything({ key: text, withNullPrototype: true }),
   fc.jsonValue(),

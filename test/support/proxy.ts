@@ -7,7 +7,7 @@ import type { LocalAuthority } from './local-authority.ts';
 import { SITE } from './local-authority.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../../deploy/', import.meta.url));
-/** Where Debian puts them is not in everybody's PATH. */
+/** Debian's path for proxies is not in every user's PATH. */
 const PATH = `${process.env['PATH']}:/usr/sbin:/usr/local/sbin`;
 
 /** The proxies that Debian has. Each is set up by its recipe in deploy/. */
@@ -23,14 +23,14 @@ export interface ProxyOptions {
   /** A directory of its own. */
   readonly directory: string;
   readonly authority: LocalAuthority;
-  /** Where it listens, with TLS and without, and where the daemon does; as in the recipe without them. */
+  /** The ports of the proxy with and without TLS, and of the daemon; those of the recipe if omitted. */
   readonly ports?: { readonly tls: number; readonly plain: number; readonly daemon: number };
-  /** What else is to be replaced in the recipe. */
+  /** Other replacements in the recipe. */
   readonly changes?: Readonly<Record<string, string>>;
 }
 
 export interface FrontProxy extends AsyncDisposable {
-  /** Everything that it has written down so far, its settings apart. */
+  /** Returns all files that the proxy wrote, except its settings. */
   written(): string;
 }
 
@@ -84,7 +84,7 @@ function writeNginxConf({ directory, authority, ports, changes }: ProxyOptions):
   );
   const conf = [
     'daemon off;',
-    // It gives up root, and then could not write here.
+    // nginx drops root, and then could not write to the directory.
     ...(process.getuid?.() === 0 ? ['user root;'] : []),
     'worker_processes 1;',
     `pid ${directory}/kept/pid;`,
@@ -97,7 +97,7 @@ function writeNginxConf({ directory, authority, ports, changes }: ProxyOptions):
   return ['weighbridge.conf', ['-c', `${directory}/nginx.conf`, '-e', 'stderr'], /start worker process /];
 }
 
-/** Replaces what stands in a recipe exactly once, so that none of it is passed over. */
+/** Replaces each text in a recipe exactly once, so that no change is lost. */
 function adapt(recipe: string, changes: Readonly<Record<string, string>>): string {
   return Object.entries(changes).reduce((text, [from, to]) => {
     const parts = text.split(from);

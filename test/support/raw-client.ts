@@ -4,11 +4,11 @@ import type { FuzzInput } from './fuzz-inputs.ts';
 
 export interface RawAnswer {
   readonly statuses: readonly number[];
-  /** How it ended: the port hung up, the client left, or nobody took the connection. */
+  /** The end of a connection: the port closed it, the client left, or no program accepted it. */
   readonly end: 'cut off' | 'left' | 'unreachable';
 }
 
-/** After an answer, how long to wait for another one. */
+/** The time to wait for another answer. */
 const MORE_MS = 20;
 
 /** Sends an input over a connection of its own, and reads what comes until there is an end or patience has one. */

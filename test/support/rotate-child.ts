@@ -9,9 +9,9 @@ import { createRateLimit } from '../../src/withings/rate-limit.ts';
 import { watchFiles } from './watched-files.ts';
 
 /**
- * Another process that rotates a login once and then uses the access token for the first time; see
- * `token-rule.test.ts`. It kills itself, as a power cut would, right before the file operation `dieBefore` (counted
- * from 0), or when the answer of the refresh has arrived.
+ * Rotates a login once in another process, and then uses the access token for the first time; see `token-rule.test.ts`.
+ * It kills itself, as a power cut would, right before the file operation `dieBefore` (counted from 0), or after the
+ * answer of the refresh.
  */
 export interface RotateTask {
   readonly apiUrl: string;
@@ -19,10 +19,10 @@ export interface RotateTask {
   readonly userId: string;
   readonly dieBefore?: number;
   readonly dieAfterRefresh?: boolean;
-  /** Another program puts this into the token file right before the file operation `changeBefore`. */
+  /** Another program writes this to the token file right before the file operation `changeBefore`. */
   readonly changeBefore?: number;
   readonly changeTo?: string;
-  /** Rotates although another process may have an access token to share. */
+  /** The process rotates even if another process can share an access token. */
   readonly alone?: boolean;
 }
 

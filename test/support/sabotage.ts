@@ -2,7 +2,7 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Home } from './home.ts';
 
-/** What a power cut, a dying disk or a hand may leave in one person's files while nobody runs. */
+/** Changes of one person's files during downtime, as by a power cut, a failing disk or an editor. */
 export const SABOTAGES: Readonly<Record<string, (home: Home, person: string) => Promise<void>>> = {
   'a torn journal line': (home, person) =>
     appendFile(join(home.directory, 'data/measures.jsonl'), `{"userid":"${person}","grp`),

@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** What a caller sent. */
+/** A received request. */
 export interface Received {
   readonly method: string | undefined;
   readonly url: string | undefined;
@@ -14,15 +14,15 @@ export interface Received {
 
 export type Step = (response: ServerResponse, received: Received) => void;
 
-/** A server that answers what it is told to and remembers what it was asked. */
+/** A server that sends scripted answers and records its requests. */
 export interface ScriptedServer extends AsyncDisposable {
   readonly url: URL;
   readonly received: readonly Received[];
-  /** Resolves when so many requests have come in. */
+  /** Resolves after so many requests. */
   receivedAtLeast(count: number): Promise<void>;
 }
 
-/** Each request takes the next step; the last one goes on for ever. */
+/** Each request gets the next step, and the last step repeats. */
 export async function startScriptedServer(...steps: readonly Step[]): Promise<ScriptedServer> {
   const received: Received[] = [];
   const watchers = new Set<() => void>();
@@ -60,13 +60,13 @@ export async function startScriptedServer(...steps: readonly Step[]): Promise<Sc
   };
 }
 
-/** An answer of the API: HTTP 200, whatever it says. */
+/** Answers as the API does: HTTP 200 with any content. */
 export function says(answer: object | string): Step {
   const body = typeof answer === 'string' ? answer : JSON.stringify(answer);
   return (response) => void response.writeHead(200, { 'content-type': 'application/json' }).end(body);
 }
 
-/** An answer of the front end. */
+/** The answer comes from the front end. */
 export function http(status: number, headers: Readonly<Record<string, string>> = {}, body = ''): Step {
   return (response) => void response.writeHead(status, headers).end(body);
 }
@@ -80,5 +80,5 @@ export const half: Step = (response) => {
   response.write('{"status":0,', () => response.destroy());
 };
 
-/** Nothing comes. */
+/** Sends no answer. */
 export const hang: Step = () => undefined;

@@ -8,7 +8,7 @@ import { freePort } from './free-port.ts';
 import { CLIENT, startHome } from './home.ts';
 import { createShell } from './shell.ts';
 
-/** What a person answers, in order; an answer that is refused is followed by the next one. */
+/** The answers of a person in order. The next answer follows a rejected one. */
 export type Answers = readonly (string | boolean)[];
 
 /** A sandbox and a folder in which `setup` runs in this process, which works in that folder meanwhile. */
@@ -42,7 +42,7 @@ export async function startSetUpFolder(settings: Readonly<Record<string, string>
     shell,
     dotenv: () => readFile(path, 'utf8').catch(() => ''),
     write: (text: string) => writeFile(path, text),
-    /** What was printed and said, past and to come, until this is in it. */
+    /** Returns the output, past and future, up to this text. */
     async until(wanted: RegExp): Promise<string> {
       for (;;) {
         const text = lines.join('\n');
@@ -58,7 +58,7 @@ export async function startSetUpFolder(settings: Readonly<Record<string, string>
     forget: () => void lines.splice(0),
     run: (options: Partial<SetupOptions>, known: Partial<Shell> = {}): Promise<ExitCode> =>
       setUp(shell(known), { try: false, mqtt: false, ...options }),
-    /** A session whose questions are answered with these; `refused` gets what is wrong with an answer. */
+    /** Runs a session with these answers. `refused` collects the reasons of rejected answers. */
     async session(options: Partial<SetupOptions>, answers: Answers = [], refused: string[] = []): Promise<Session> {
       const session = await openSession(shell(), { try: true, ...options });
       return { ...session, questions: answerWith([...answers], refused) };

@@ -1,7 +1,7 @@
 import type { Shell } from '../../src/cli/shell.ts';
 import { OWN_FILES } from './own-files.ts';
 
-/** What a command sees of a process of which nothing is known but what is given. */
+/** Creates the view that a command has of its process, with only the given parts. */
 export function createShell(known: Partial<Shell>): Shell {
   return {
     env: {},

@@ -6,14 +6,14 @@ import { temporaryDirectory } from './temporary.ts';
 /** A file system of its own that can be filled up. */
 export interface SmallDisk extends AsyncDisposable {
   readonly path: string;
-  /** Takes all the room there is, but for so many bytes of it. */
+  /** Fills the disk except for so many bytes. */
   fill(leaveBytes?: number): Promise<void>;
   makeRoom(): Promise<void>;
-  /** As an SD card does when it is dying. */
+  /** Makes the disk read-only, as a failing SD card does. */
   setReadOnly(readOnly: boolean): Promise<void>;
 }
 
-/** Undefined where this machine does not let us mount one. */
+/** Mounts a small disk; undefined without the right to mount one. */
 export async function mountSmallDisk(kilobytes = 128): Promise<SmallDisk | undefined> {
   const directory = await temporaryDirectory();
   try {
@@ -35,7 +35,7 @@ export async function mountSmallDisk(kilobytes = 128): Promise<SmallDisk | undef
     },
     makeRoom: () => rm(ballast, { force: true }),
     async setReadOnly(readOnly) {
-      // The kernel refuses while somebody has a file open for writing, which nobody has for long.
+      // The kernel refuses while a file is open for writing, which lasts only briefly.
       for (let tries = 0; tries < 100; tries += 1) {
         try {
           execFileSync('mount', ['-o', `remount,${readOnly ? 'ro' : 'rw'}`, directory.path], { stdio: 'ignore' });
@@ -56,13 +56,13 @@ export async function mountSmallDisk(kilobytes = 128): Promise<SmallDisk | undef
 /** A file system of its own on a device of its own, which counts what reaches it. */
 export interface CountingDisk extends AsyncDisposable {
   readonly path: string;
-  /** The bytes that the device has been given so far, what is not synced yet included. */
+  /** Returns the bytes written to the device so far, including unsynced ones. */
   written(): Promise<number>;
 }
 
 const SECTOR_BYTES = 512;
 
-/** ext4, as on a Pi's card. Undefined where this machine does not let us. */
+/** Mounts ext4, as on a Pi's card; undefined without the right to mount one. */
 export async function mountCountingDisk(): Promise<CountingDisk | undefined> {
   const directory = await temporaryDirectory();
   const image = `${directory.path}/image`;
@@ -73,7 +73,7 @@ export async function mountCountingDisk(): Promise<CountingDisk | undefined> {
   try {
     await mkdir(path);
     run('truncate', '--size', '256M', image);
-    // What ext4 would finish making in the background is made at once.
+    // ext4 initialises at once instead of later in the background.
     run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image);
     device = run('losetup', '--find', '--show', image).trim();
     run('mount', '-o', 'noatime', device, path);

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { postForAWhile } from './stranger.ts';
 
-/** A thread of its own, so that what it does delays nothing that is measured in the other. */
+/** The worker has a thread of its own, so that it does not delay the measurements in the other. */
 parentPort?.postMessage(await postForAWhile(workerData));

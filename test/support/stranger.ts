@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 
-/** What came back, by status. */
+/** The answers by status. */
 export type Answers = Map<number, number>;
 
 /** The person whom strangers post about. */
@@ -12,13 +12,13 @@ const any = (below: number) => Math.floor(Math.random() * below);
 export const notification = (userId: string, date: number, appli = 1) =>
   `userid=${userId}&appli=${appli}&startdate=${date}&enddate=${date + 1}`;
 
-/** What a stranger may post; those who know the URL are the ones to fear. */
+/** The requests of strangers. The dangerous strangers have the URL. */
 export const STRANGERS = {
-  'the same window of somebody linked': () => notification(FLOODED, 1_795_154_462),
-  'ever-changing windows of somebody linked': () => notification(FLOODED, now() - any(80_000)),
-  'ever-changing categories of somebody linked': () => notification(FLOODED, now(), any(1e6)),
+  'the same window of a linked person': () => notification(FLOODED, 1_795_154_462),
+  'changing windows of a linked person': () => notification(FLOODED, now() - any(80_000)),
+  'changing categories of a linked person': () => notification(FLOODED, now(), any(1e6)),
   'profiles that were unlinked': () => `userid=${FLOODED}&appli=46&action=unlink`,
-  'users nobody knows': () => notification(String(1e9 + any(1e9)), now()),
+  'unknown users': () => notification(String(1e9 + any(1e9)), now()),
   'without the secret': () => notification(FLOODED, now()),
 } as const;
 export type Stranger = keyof typeof STRANGERS;
@@ -27,11 +27,11 @@ export interface Flood {
   readonly url: string;
   readonly strangers: readonly Stranger[];
   readonly seconds: number;
-  /** How many requests are sent at once on a connection. */
+  /** The number of requests in flight on a connection. */
   readonly pipelined: number;
 }
 
-/** All strangers post at once, each over a few connections, as fast as the answers come; counts the answers. */
+/** Sends requests of all strangers at once, each over a few connections, and counts the answers. */
 export async function postForAWhile({ url, strangers, seconds, pipelined }: Flood): Promise<Answers> {
   const answers: Answers = new Map();
   const endsAtMs = performance.now() + seconds * 1000;
@@ -44,7 +44,7 @@ export async function postForAWhile({ url, strangers, seconds, pipelined }: Floo
   return answers;
 }
 
-/** Ends when the other side hangs up, which is how it treats strangers without the secret, or when time is over. */
+/** Ends after the given time, or when the server closes the connection, as it does without the secret. */
 async function onOneConnection(
   { hostname, port, pathname }: URL,
   nextBody: () => string,

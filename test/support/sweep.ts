@@ -1,6 +1,6 @@
 /**
- * The file operations before which something happens, from the first on. `npm test` takes one of `every`, from another
- * one on each time, and `npm run torture` all of them.
+ * Yields the file operations before which an event happens, from the first on. `npm test` uses one of `every` with a
+ * changing start, and `npm run torture` all of them.
  */
 export function* sweep(every: number): Generator<number, never> {
   const step = process.env['TORTURE_ROUNDS'] === undefined ? every : 1;

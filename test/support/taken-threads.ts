@@ -1,8 +1,8 @@
 import { existsSync, open, writeFileSync } from 'node:fs';
 
 /**
- * Loaded before the program: as soon as `TAKE_THREADS.go` is there, every thread that Node has for files opens the FIFO
- * `TAKE_THREADS`, which never ends. So does a file system that is frozen. `TAKE_THREADS.taken` reports it.
+ * This module is loaded before the program. Once `TAKE_THREADS.go` exists, every file thread of Node opens the FIFO
+ * `TAKE_THREADS`, which never ends. A frozen file system has the same effect. `TAKE_THREADS.taken` reports it.
  */
 const THREADS = 4;
 const { TAKE_THREADS: fifo = '' } = process.env;

@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
 import { MAIN } from './program.ts';
 
-/** util-linux has it, and Debian's `essential` packages do not. */
+/** `script` is part of util-linux, and not of Debian's `essential` packages. */
 export const NO_TERMINAL = spawnSync('script', ['--version']).status === 0 ? false : 'there is no script(1)';
 
-/** For a slow machine. To measure how slow it is would keep what else this process is: a Withings, a broker. */
+/** The limit is for a slow machine. Measuring its speed would block the Withings and the broker of this process. */
 const LIMIT_MS = 120_000;
 
-/** `weighbridge` on a terminal of its own. */
+/** A run of `weighbridge` on a terminal of its own. */
 export interface Terminal extends AsyncDisposable {
-  /** Everything that was drawn, without colours. */
+  /** Returns all output without colours. */
   text(): string;
   /** Waits for a text behind the one that was waited for last. */
   until(text: string | RegExp): Promise<void>;

@@ -7,7 +7,7 @@ import { simple } from 'acorn-walk';
 /** The compiled tree: its strings are those of `src/`, and JavaScript is all that the parser reads. */
 const COMPILED = fileURLToPath(new URL('../../src/', import.meta.url));
 
-/** Messages of the compiler's own helper for `using`. */
+/** The compiler's own helper for `using` contains these messages. */
 const HELPER = /^(Symbol\.\w+ is not defined|Object not disposable|An error was suppressed)/;
 
 export interface Text {
@@ -20,7 +20,7 @@ export interface Text {
 /** A style sheet has no words. */
 const STYLE_SHEET = /^[^<]*\{\n? ?[a-z-]+: [^}]*;/;
 
-/** What stands in the strings of a module: those with at least two words, which may be texts for a person. */
+/** Returns the strings of a module with at least two words, which may be texts for a person. */
 export function textsIn(code: string): readonly string[] {
   const found: string[] = [];
   const add = (text: string) => {
@@ -37,7 +37,7 @@ export function textsIn(code: string): readonly string[] {
   return found;
 }
 
-/** What HTML shows and what it says to a screen reader, a block each. */
+/** Returns the texts of HTML for the screen and for screen readers, block by block. */
 function wordsOf(html: string): readonly string[] {
   const labels = [...html.matchAll(/(?:aria-label|title|placeholder)="([^"]*)"/g)].map(([, label = '']) => label);
   const shown = html
@@ -47,7 +47,7 @@ function wordsOf(html: string): readonly string[] {
   return [...labels, ...shown];
 }
 
-/** The text of a string or a template; undefined of any other expression. */
+/** Returns the text of a string or a template; undefined for any other expression. */
 function textOf(node: Node): string | undefined {
   if (node.type === 'Literal')
     return typeof (node as Literal).value === 'string' ? `${(node as Literal).value}` : undefined;
@@ -55,12 +55,12 @@ function textOf(node: Node): string | undefined {
   return (node as TemplateLiteral).quasis.map(({ value }) => value.cooked ?? '').join('…');
 }
 
-/** What makes a finding or a trouble: its last argument is what to do. */
+/** The functions that create a finding or a trouble, with the fix as their last argument. */
 const MAKERS: ReadonlySet<string> = new Set(['broken', 'warning', 'settings', 'passing', 'fault']);
 
 const COMMAND = /^(chmod|mv|sudo) /;
 
-/** Whether a text that says what to do is a command alone, or sentences, the last of which may end with a command. */
+/** Returns whether a fix is a command alone, or sentences, the last of which can end with a command. */
 export function isToDo(text: string): boolean {
   return (
     COMMAND.test(text) ||
@@ -69,7 +69,7 @@ export function isToDo(text: string): boolean {
   );
 }
 
-/** What a module tells a person to do: what is called so, and what findings and troubles are made with. */
+/** Returns the fixes in a module: values with such a name, and arguments of findings and troubles. */
 export function hintsIn(code: string): readonly string[] {
   const found: string[] = [];
   const add = (node: Node | null | undefined) => {
@@ -100,7 +100,7 @@ export function collectTexts(isFor: (file: string) => boolean): Promise<readonly
   return collect(isFor, textsIn);
 }
 
-/** What all of `src/` tells a person to do. */
+/** Returns the fixes in all of `src/`. */
 export function collectHints(): Promise<readonly Text[]> {
   return collect(() => true, hintsIn);
 }

@@ -4,15 +4,15 @@ import { createServer } from 'node:tls';
 import { certificateOf } from '../../src/doctor/network.ts';
 import { fixture } from './fixture.ts';
 
-/** Whose the certificates in test/fixtures/tls are. Nobody vouches for them, so whoever wants to trust one says so. */
+/** The name in the certificates of test/fixtures/tls. They are self-signed, so tests name them as trusted. */
 export const TLS_NAME = 'me.example.org';
 
 export interface TlsServer extends AsyncDisposable {
-  /** What a client sees that asks for this name. */
+  /** Returns the view of a client that requests this name. */
   look(url: URL, options?: { readonly trusted?: boolean }): ReturnType<typeof certificateOf>;
 }
 
-/** A server on loopback that shakes hands and says nothing. */
+/** Starts a server on loopback that completes the TLS handshake and sends nothing. */
 export async function startTlsServer(certificate: 'valid' | 'expired'): Promise<TlsServer> {
   const cert = fixture(`tls/${certificate}.pem`);
   const server = createServer({ cert, key: fixture('tls/key.pem') });

@@ -18,16 +18,16 @@ export function accessToken(text: string) {
   return parseAccessToken(text) ?? assert.fail(`${text} is not a token`);
 }
 
-/** Puts a token into the store as a login does. */
+/** Stores a token as a login does. */
 export async function put(store: TokenStore, userId: UserId, text: string): Promise<void> {
   await using lock = await store.lock(userId);
   await using place = await lock.reserve(undefined);
   await place.save(token(text));
 }
 
-/** What every TokenStore promises; run it over each of them. */
+/** Tests the contract of a TokenStore. Run it for each implementation. */
 export function testTokenStore(name: string, open: () => Promise<AsyncDisposable & { readonly store: TokenStore }>) {
-  /** What the next reservation of this token is told. */
+  /** Returns the last attempt that the next reservation of this token reports. */
   const tried = async (lock: TokenLock, text: string) => {
     await using place = await lock.reserve(token(text));
     await place.sending();
@@ -35,13 +35,13 @@ export function testTokenStore(name: string, open: () => Promise<AsyncDisposable
   };
 
   describe(name, () => {
-    test('knows nobody at first', async () => {
+    test('is empty at first', async () => {
       await using opened = await open();
       assert.deepEqual(await opened.store.list(), []);
       assert.equal(await opened.store.load(ANNA), undefined);
     });
 
-    test('gives back what was saved, to the one it belongs to', async () => {
+    test('returns a saved token to its own user', async () => {
       await using opened = await open();
       await put(opened.store, ANNA, 'aaa');
       await put(opened.store, BO, 'bbb');
@@ -50,7 +50,7 @@ export function testTokenStore(name: string, open: () => Promise<AsyncDisposable
       assert.deepEqual((await opened.store.list()).sort(), [ANNA, BO]);
     });
 
-    test('a second token takes the place of the first, whatever their lengths', async () => {
+    test('replaces a token by the second one, whatever their lengths', async () => {
       await using opened = await open();
       for (const text of ['a'.repeat(1024), 'b', 'c'.repeat(40)]) {
         await put(opened.store, ANNA, text);
@@ -58,7 +58,7 @@ export function testTokenStore(name: string, open: () => Promise<AsyncDisposable
       }
     });
 
-    test('a reservation that comes to nothing leaves the old token', async () => {
+    test('keeps the old token after an abandoned reservation', async () => {
       await using opened = await open();
       await put(opened.store, ANNA, 'old');
       {
@@ -68,7 +68,7 @@ export function testTokenStore(name: string, open: () => Promise<AsyncDisposable
       assert.equal(await opened.store.load(ANNA), 'old');
     });
 
-    test('remembers when a token was last tried, and that it was this one', async () => {
+    test('remembers the time of the last attempt with exactly this token', async () => {
       await using opened = await open();
       await using lock = await opened.store.lock(ANNA);
       assert.equal(await tried(lock, 'one'), undefined);
@@ -81,7 +81,7 @@ export function testTokenStore(name: string, open: () => Promise<AsyncDisposable
       assert.equal(await tried(lock, 'one'), undefined, 'only the last one is known');
     });
 
-    test('a first login has not been tried', async () => {
+    test('reports no attempt for a first login', async () => {
       await using opened = await open();
       await using lock = await opened.store.lock(ANNA);
       for (const _time of [1, 2]) {
@@ -90,7 +90,7 @@ export function testTokenStore(name: string, open: () => Promise<AsyncDisposable
       }
     });
 
-    test('one has the lock of a user at a time, and others do not wait for it', async () => {
+    test('locks a user for one caller at a time, and other users do not wait', async () => {
       await using opened = await open();
       const first = await opened.store.lock(ANNA);
       const order: string[] = [];
@@ -105,7 +105,7 @@ export function testTokenStore(name: string, open: () => Promise<AsyncDisposable
       assert.deepEqual(order, ['other user', 'second']);
     });
 
-    test('whoever stops waiting for the lock does not get it later', async () => {
+    test('does not give the lock to a caller that stopped waiting', async () => {
       await using opened = await open();
       const first = await opened.store.lock(ANNA);
       const stop = new AbortController();

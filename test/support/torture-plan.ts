@@ -9,7 +9,7 @@ const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const SINCE_1970_MS = Date.now() - 5 * SECOND_MS;
-/** What the wall clock of one life does. */
+/** The wall clocks of one round. */
 export const CLOCKS: Readonly<Record<string, WrongClock>> = {
   'a clock at 1970': { wrongByMs: -SINCE_1970_MS },
   'a clock at 1970 that is set right': { wrongByMs: -SINCE_1970_MS, jumpMs: SINCE_1970_MS },
@@ -26,17 +26,17 @@ export const FULL_DISK = 'a full disk';
 export const READ_ONLY_DISK = 'a read-only disk';
 export const SECOND_DAEMON = 'a second daemon';
 export const COMMAND = 'a command beside it';
-/** A start without a network is an outage from the first call on. */
+/** A start without a network is an outage from the first request on. */
 export const NO_NETWORK = 'no network';
-/** The kill comes a few milliseconds after a call was answered: before, amid and behind what is written then. */
+/** The kill comes a few milliseconds after an answered request: before, during and after the writes. */
 export const MID_STEP = 'SIGKILL in mid-step';
 
 const LIFE_MS = { least: 300, most: 3_500 };
 const DOWNTIME_HOURS = { least: 3, most: 30 };
-/** How much later than their time of change some groups show up. */
+/** The delay of some groups after their time of change. */
 const LATE_SECONDS = 5_400;
 
-/** Whether groups are deleted as well; off until weighbridge finds deletions. */
+/** The plan includes deletions of groups. */
 export const DRAWS_DELETIONS = true;
 const WAYS_OF_TAKING_BACK = [
   'emptied',
@@ -45,33 +45,33 @@ const WAYS_OF_TAKING_BACK = [
   ...(DRAWS_DELETIONS ? (['deleted'] as const) : []),
 ] as const;
 
-/** Further from each person's weight than a person changes: a cat on the scale, or a parcel in a person's arms. */
+/** Weights that no person reaches: a cat on the scale, or a person with a parcel. */
 export const ODD_KG = { cat: { least: 3, most: 6 }, parcel: { least: 126, most: 140 } } as const;
 /** A scale's clock that is further ahead than any clock of a life. */
 const FUTURE_SECONDS = 3 * 365 * 86_400;
 
-/** Something that happens to a person, so long after the start of a life. */
+/** An event of a person, so long after the start of a run. */
 export type Step = { readonly atMs: number; readonly person: string } & (
   | {
       readonly what: 'weigh-in';
       readonly kilograms: number;
       readonly agoSeconds: number;
       readonly lateSeconds: number;
-      /** Who else it may have been. */
+      /** The other possible person. */
       readonly orElse: string | undefined;
       readonly isTold: boolean;
     }
   | {
       readonly what: 'change';
       readonly kilograms: number;
-      /** Which of the person's groups, from the first (0) to the newest (1). */
+      /** The position among the person's groups, from the first (0) to the newest (1). */
       readonly which: number;
       readonly isTold: boolean;
     }
   | {
       readonly what: 'taken back';
       readonly how: (typeof WAYS_OF_TAKING_BACK)[number];
-      /** Whose it is afterwards, where it is moved. */
+      /** The new person of a moved group. */
       readonly to: string;
       readonly which: number;
       readonly isTold: boolean;
@@ -79,7 +79,7 @@ export type Step = { readonly atMs: number; readonly person: string } & (
   | { readonly what: 'profile'; readonly action: 'unlink' | 'delete' | 'update' }
 );
 
-/** What one life of the daemon has to put up with, and what happens to people meanwhile. */
+/** The faults of one run of the daemon, and the events of people meanwhile. */
 export interface Plan {
   readonly downtimeMs: number;
   readonly missed: readonly Step[];
@@ -88,7 +88,7 @@ export interface Plan {
   readonly jumpAtMs: number;
   readonly disk: string | undefined;
   readonly sabotage: string | undefined;
-  /** Whose files it is about. */
+  /** The person whose files change. */
   readonly victim: string;
   readonly companion: string | undefined;
   readonly lengthMs: number;
@@ -106,7 +106,7 @@ export function planRound(seed: number, round: number): Plan {
   const lengthMs = between(LIFE_MS, troubles());
   return {
     api,
-    // With two wrong clocks there is no telling the time.
+    // Two wrong clocks leave no way to find the time.
     clock: api === 'a time far in the future' ? undefined : clock,
     jumpAtMs: lengthMs * troubles(),
     disk: pick([FULL_DISK, READ_ONLY_DISK], 0.15),

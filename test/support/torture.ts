@@ -46,24 +46,24 @@ import {
 } from './torture-plan.ts';
 
 const CHILD = childScript('daemon-child');
-/** Hours of weigh-ins in minutes; the rules about seconds still leave room for a process to start. */
+/** Hours of weigh-ins take minutes, and limits in seconds still leave time for a process to start. */
 const SPEED = 30;
 const HOUR_MS = 3_600_000;
 /** A long downtime leaves a login that is not the newest at least so much of its 8 hours, for the lives to come. */
 const LEAST_LOGIN_MS = 4 * HOUR_MS;
 /** A kill in mid-step comes at most so long after the answer. */
 const STEP_MS = 12;
-/** Small, so that there are pages to turn. */
+/** The page size is small, so that answers have several pages. */
 const PAGE_SIZE = 30;
 /** A minute by the fast clock. */
 const OUTAGE_MS = 2_000;
-/** How long everything takes to be there after an outage: in the first lives, and after all the others. */
+/** The time to recover after an outage: in the first runs, and after all others. */
 const HEALED_MS = { first: 20_000, last: 60_000 };
-/** A notification among many waits 10 minutes, the check for a reconcile, and its second call: 22 minutes, or 44 s. */
+/** A notification among many waits 10 minutes. With the check and its second request these are 22 minutes, or 44 s. */
 const FOUND_MS = 180_000;
-/** How many deletions are looked for at the end. */
+/** The number of deletions to find at the end. */
 const MOST_DELETED = 5;
-/** How soon a weigh-in is logged that Withings tells of: in the first life, and where others have been told of late. */
+/** The time from a notification to the log: in the first run, and with other recent notifications. */
 const HEARD_MS = { first: 10_000, last: 25_000 };
 const SECRETS = [CLIENT.clientSecret, URL_SECRET];
 
@@ -85,8 +85,8 @@ export interface TortureReport {
 }
 
 /**
- * Lives of the daemon, one after another, each with troubles of its own, while people step on the scale. After each
- * the logins must work and whatever was told must be on the disk; at the end everything must be there, once.
+ * Runs the daemon repeatedly, each time with other faults, while people weigh in. After each run the logins work and
+ * every announced group is on the disk. At the end every group is there once.
  */
 export async function torture(options: {
   readonly seed: number;
@@ -102,7 +102,7 @@ export async function torture(options: {
   const withings = {
     fault: undefined as ApiFault | undefined,
     strike: undefined as (() => void) | undefined,
-    /** Each concern draws from its own, so that the calls of one do not shift what the other draws. */
+    /** Each part has a generator of its own, so that its requests do not change the draws of the others. */
     random: { fault: createRandom(seed), strike: createRandom(seed) },
     violation: undefined as unknown,
   };
@@ -142,7 +142,7 @@ export async function torture(options: {
   const start = (changes: Readonly<Record<string, string>> = {}, wrong: object = {}, args?: readonly string[]) =>
     home.start({ ...env, TEST_CLOCK: JSON.stringify({ ...clock.time, ...wrong }), ...changes }, args);
 
-  /** A call with an access token ends the login before it, so the one that came with it must be in the file by then. */
+  /** A request with an access token ends the previous login, so the new login must be in the file by then. */
   const assertLoginOf = (accessToken: string) => {
     const person = home.sandbox.grants.use(accessToken);
     if (person !== undefined)
@@ -153,7 +153,7 @@ export async function torture(options: {
   const readCursor = async (person: string) =>
     Number(await readFile(join(home.directory, 'data/cursors', person), 'utf8').catch(() => Number.NaN));
 
-  /** The journal as a reader takes it: without a last line that is torn. */
+  /** Reads the journal without a torn last line, as a reader does. */
   const readJournal = async (): Promise<JournalLine[]> => {
     const text = await readFile(join(home.directory, 'data/measures.jsonl'), 'utf8').catch(() => '');
     const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
@@ -171,7 +171,7 @@ export async function torture(options: {
     if (step.isTold) void home.sandbox.notify(step.person, groups);
   };
 
-  /** What must hold whenever nobody runs. */
+  /** Asserts the state that must hold between runs. */
   const assertAllWell = async (programs: readonly Program[]) => {
     const journal = await readJournal();
     assertOnce(journal);
@@ -189,7 +189,7 @@ export async function torture(options: {
     if (withings.violation !== undefined) throw withings.violation;
   };
 
-  /** Nobody is there for hours, as far as the logins allow; who steps on the scale then is not heard. */
+  /** Skips hours as far as the logins allow. weighbridge misses the weigh-ins of this time. */
   const passDowntime = async ({ downtimeMs, missed }: Plan) => {
     const lives = PEOPLE.map(async (person) =>
       home.sandbox.grants.livesForMs(readToken(await home.tokenFile(person)) ?? ''),
@@ -221,7 +221,7 @@ export async function torture(options: {
     const bornAt = performance.now();
     const stop = (signal: NodeJS.Signals) => programs.forEach(({ child }) => void child.kill(signal));
     if (life.end === MID_STEP) withings.strike = () => stop('SIGKILL');
-    /** Whoever is killed has no time to wait for; what is planned happens all the same. */
+    /** A killed run does not wait, but the planned events still happen. */
     const until = (atMs: number) =>
       Promise.race([sleep(bornAt + atMs - performance.now(), undefined, { ref: false }), programs[0]?.exited]);
     if (CLOCKS[life.clock ?? '']?.jumpMs !== undefined)
@@ -251,7 +251,7 @@ export async function torture(options: {
     return household.perform({ ...step, agoSeconds: 60, lateSeconds: 0, isTold: true });
   };
 
-  /** A life without trouble: what was missed is there after the start, and then, a day from the next, what it is told of. */
+  /** Runs without faults. The start fetches missed weigh-ins, and notifications a day later bring new ones. */
   const liveInPeace = async (heardMs: number) => {
     const missed = PEOPLE.map(stepOnScale);
     calls.begin(1);
@@ -270,7 +270,7 @@ export async function torture(options: {
     await assertAllWell([daemon]);
   };
 
-  /** Nothing but trying again helps what it fails to get at its start. */
+  /** Only retries can get the data that the start failed to fetch. */
   const liveThroughOutage = async (healedMs: number) => {
     withings.fault = () => 'cut';
     for (const person of PEOPLE) stepOnScale(person);
@@ -319,7 +319,7 @@ export async function torture(options: {
     ].join('\n');
   };
 
-  /** The newest of what Withings has deleted is taken back when a notification names its window once more, at once or by the check after it. */
+  /** A repeated notification makes weighbridge withdraw the newest deleted groups, at once or by the next check. */
   const liveAfterDeletions = async () => {
     const isBack = async (person: string, grpid: number) => {
       const last = (await readJournal()).findLast((line) => line.userid === person && line.grpid === grpid);
@@ -342,7 +342,7 @@ export async function torture(options: {
     await assertAllWell([daemon]);
   };
 
-  /** What `users`, `/healthz` and the publishers take from the journal is what its last lines say. */
+  /** Asserts that `users`, `/healthz` and the publishers agree with the last lines of the journal. */
   const assertNewest = async () => {
     const log = createRecordingLog();
     const { lastWeighIn, latest } = await openJournal(join(home.directory, 'data/measures.jsonl'), log);
@@ -385,7 +385,7 @@ function isOdd(kilograms: number): boolean {
   return kilograms <= ODD_KG.cat.most || kilograms >= ODD_KG.parcel.least;
 }
 
-/** Makes the disk bad for one life. */
+/** Damages the disk for one run. */
 async function worsen(disk: SmallDisk | undefined, how: string | undefined): Promise<AsyncDisposable> {
   if (how === FULL_DISK) await disk?.fill();
   if (how === READ_ONLY_DISK) await disk?.setReadOnly(true);
@@ -397,13 +397,13 @@ async function worsen(disk: SmallDisk | undefined, how: string | undefined): Pro
   };
 }
 
-/** Withings says so of somebody whose login works; it may find nobody in. */
+/** Sends an unlink notification for a working login, possibly without a listening daemon. */
 async function tellProfile(url: string, userid: string, action: string): Promise<void> {
   const body = new URLSearchParams({ userid, appli: '46', action });
   await fetch(url, { method: 'POST', body, signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
 }
 
-/** It has ended, or knows the signals. */
+/** Resolves when the program ended or handles signals. */
 async function started(program: Program): Promise<void> {
   await program.line(({ event }) => event === 'started').catch(() => undefined);
 }
@@ -413,19 +413,19 @@ async function jump(program: Program): Promise<void> {
   program.child.kill('SIGUSR2');
 }
 
-/** With 0 when it is asked to; otherwise it is killed, or cannot even begin. */
+/** The program ends with 0 on request; otherwise it was killed, or could not start. */
 function hasEndedWell({ child, lines }: Program, { end, disk }: Plan): boolean {
   const neverListened = !lines.some(({ event }) => event === 'listening');
-  // A signal may meet a process that has given up and is about to end with 1: nobody listens to it any more.
+  // A signal can hit a process that is about to end with 1 and no longer handles signals.
   const isBySignal = child.signalCode === 'SIGTERM' || child.signalCode === 'SIGUSR2';
   const hasGivenUp = child.exitCode === 1 || (isBySignal && lines.at(-1)?.event === 'ended');
   if (disk !== undefined && neverListened && hasGivenUp) return true;
   return end === 'SIGTERM' ? child.exitCode === 0 : child.signalCode === 'SIGKILL';
 }
 
-/** It may fail where Withings does. */
+/** The command can fail with Withings. */
 function hasEndedAsCommand({ child, lines }: Program, { end }: Plan): boolean {
-  // Also by the signal: one that is just ending by itself does not hear SIGTERM any more, nor that its clock jumps.
+  // A process that is ending no longer handles SIGTERM, nor the signal for the clock.
   if (child.signalCode === 'SIGUSR2') return lines.at(-1)?.event === 'ended';
   return child.exitCode === 0 || child.exitCode === 1 || child.signalCode === (end === 'SIGTERM' ? end : 'SIGKILL');
 }
@@ -434,7 +434,7 @@ function describeEnd({ child, output }: Program): string {
   return `it ends with ${child.exitCode ?? child.signalCode}\n${output().slice(-2000)}`;
 }
 
-/** Waits for the line of a weigh-in and says how long it took. */
+/** Waits for the line of a weigh-in and returns the time. */
 async function hear(daemon: Program, [group]: readonly RawGroup[], mostMs: number): Promise<number> {
   const startedAt = performance.now();
   const line = daemon.line(({ event, grpid }) => event === 'reading' && grpid === group?.grpid);

@@ -2,16 +2,16 @@ import type { FileHandle } from 'node:fs/promises';
 import { type FileSystem, nodeFiles } from '../../src/storage/files.ts';
 import { sweep } from './sweep.ts';
 
-/** One file operation that storage is about to do. */
+/** A file operation of storage before its start. */
 export interface Operation {
   readonly name: string;
-  /** The first path it is about; a handle's is the one it was opened with. */
+  /** The first path of the operation. A handle has the path it was opened with. */
   readonly path: string;
   readonly args: readonly unknown[];
   readonly handle: FileHandle | undefined;
 }
 
-/** Node's file system, with `around` in charge of every operation: it may record, fail, cut short, or never come back. */
+/** Wraps Node's file system. `around` controls every operation: it can record, fail, shorten or hang it. */
 export function watchFiles(
   around: (operation: Operation, run: () => Promise<unknown>) => Promise<unknown>,
 ): FileSystem {
@@ -55,11 +55,11 @@ export function diskError(code: string): Error {
 
 export interface FailingFiles {
   readonly files: FileSystem;
-  /** What the failing operation was; undefined while it has not come to it. */
+  /** The failed operation; undefined before the failure. */
   readonly failed: () => Operation | undefined;
 }
 
-/** Fails at operation number `index`, counted from 0, and at no other. */
+/** Fails only at operation number `index`, counted from 0. */
 export function failAt(index: number, code: string): FailingFiles {
   let count = -1;
   let failed: Operation | undefined;
@@ -67,7 +67,7 @@ export function failAt(index: number, code: string): FailingFiles {
     count += 1;
     if (count !== index) return await run();
     failed = operation;
-    // A close that fails has let go of the file all the same.
+    // A failed close still closes the file.
     if (operation.name === 'close') await run();
     throw diskError(code);
   });
@@ -75,8 +75,8 @@ export function failAt(index: number, code: string): FailingFiles {
 }
 
 /**
- * Files that fail at their first operation, then at their second, and so on, or at one of `every`; the last ones come
- * through unharmed.
+ * Yields files that fail at their first operation, then at their second, and so on, or at one of `every`. The last
+ * files do not fail.
  */
 export async function* failOneByOne(code: string, every = 1): AsyncGenerator<FailingFiles> {
   for (const index of sweep(every)) {
@@ -86,7 +86,7 @@ export async function* failOneByOne(code: string, every = 1): AsyncGenerator<Fai
   }
 }
 
-/** What a promise was rejected with; undefined when it was not. */
+/** Returns the error of a rejected promise; undefined if it was fulfilled. */
 export async function failureOf(promise: Promise<unknown>): Promise<unknown> {
   return await promise.then(
     () => undefined,

@@ -10,7 +10,7 @@ import { CLIENT, startHome } from '../support/home.ts';
 import { MAIN, runProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
-/** Receives datagrams, and prints each with its lines joined, and who has sent it. */
+/** Receives datagrams, and prints each on one line with its sender. */
 const RECEIVER = `
 import os, socket, struct, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -25,7 +25,7 @@ while True:
         if t == socket.SCM_RIGHTS: os.close(struct.unpack('i', d[:4])[0])
     print(pid[0] if pid else '?', data.decode().replace('\\n', '|'), flush=True)
 `;
-/** What systemd does with \`OpenFile=\`: a connected socket as descriptor 3, and the variables that say so. */
+/** Does what systemd does with \`OpenFile=\`: a connected socket as descriptor 3, and its variables. */
 const STARTER = `
 import os, socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -46,7 +46,7 @@ async function startReceiver(path: string) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   assert.equal((await lines.next()).value, 'bound');
   return {
-    /** The next message that begins like this: who has sent it, and what it says. */
+    /** Returns the next message with this start, and its sender. */
     async message(beginning: string) {
       for (;;) {
         const { value, done } = await lines.next();
@@ -63,7 +63,7 @@ async function startReceiver(path: string) {
 }
 
 describe('a message to systemd', () => {
-  it('goes out by the socket that was passed, from this very process, for as long as it runs', { skip }, async () => {
+  it('is sent through the passed socket, from the same process, during its whole life', { skip }, async () => {
     await using home = await startHome();
     const socket = join(home.directory, 'notify');
     await using receiver = await startReceiver(socket);
@@ -97,7 +97,7 @@ describe('a message to systemd', () => {
     }
   });
 
-  it('goes out by systemd-notify where none was passed', {
+  it('is sent by systemd-notify without a passed socket', {
     skip: skip || (hasSystemdNotify ? false : 'this needs systemd-notify'),
   }, async () => {
     await using directory = await temporaryDirectory();
@@ -107,13 +107,13 @@ describe('a message to systemd', () => {
     assert.equal((await receiver.message('READY=1')).text, 'READY=1|STATUS=two words');
   });
 
-  it('fails where nobody can be told', async () => {
+  it('fails without a receiver', async () => {
     await using directory = await temporaryDirectory();
     const env = { NOTIFY_SOCKET: join(directory.path, 'nothing') };
     await assert.rejects(createNotify(env, process.pid)(['READY=1']));
   });
 
-  it('is due within what the watchdog allows, where that is meant for this process', () => {
+  it('is due within the watchdog interval, if the interval is for this process', () => {
     assert.equal(watchdogMs({ WATCHDOG_USEC: '60000000' }, 7), 60_000);
     assert.equal(watchdogMs({ WATCHDOG_USEC: '60000000', WATCHDOG_PID: '7' }, 7), 60_000);
     for (const none of [
@@ -126,10 +126,10 @@ describe('a message to systemd', () => {
   });
 });
 
-describe('what systemd hands over', () => {
+describe('the credentials of systemd', () => {
   const SECRET = 'hush-client-secret';
 
-  /** Runs a command that asks nobody; what it says is wrong with the settings is what they are. */
+  /** Runs `serve`, which fails before any request, and returns its complaint about the settings. */
   async function settingsOf(files: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) {
     await using directory = await temporaryDirectory();
     const credentials = join(directory.path, 'credentials');
@@ -140,7 +140,7 @@ describe('what systemd hands over', () => {
     return stdout + stderr;
   }
 
-  it('is a whole .env file, and secrets, each in a file of its own', async () => {
+  it('are a whole .env file, and secrets in a file each', async () => {
     const said = await settingsOf({
       env: 'WITHINGS_CLIENT_ID=my-id\nPORT=80a\nSTATUS_PROT=1\n',
       client_secret: SECRET,
@@ -150,7 +150,7 @@ describe('what systemd hands over', () => {
     assert.doesNotMatch(said, /required|hush/);
   });
 
-  it('is overruled by the environment, and a secret in it by its own file', async () => {
+  it('yield to the environment, and a secret of .env yields to its own file', async () => {
     const env = `WITHINGS_CLIENT_ID=my-id\nWITHINGS_CLIENT_SECRET=…\nPORT=80a\n`;
     const said = await settingsOf({ env, WITHINGS_CLIENT_SECRET: SECRET }, { PORT: '80b' });
     assert.match(said, /"80b"/);
@@ -161,8 +161,8 @@ describe('what systemd hands over', () => {
 const isRoot = process.geteuid?.() === 0;
 const NOBODY = 65_534;
 
-describe('root, beside somebody’s daemon', { skip: isRoot ? false : 'this is for root' }, () => {
-  it('works as that somebody, who can read what was written', async () => {
+describe('root, next to a daemon of another user', { skip: isRoot ? false : 'this is for root' }, () => {
+  it('works as that user, who can read the written files', async () => {
     await using directory = await temporaryDirectory();
     const cwd = directory.path;
     const tokens = join(cwd, 'tokens');
@@ -180,7 +180,7 @@ describe('root, beside somebody’s daemon', { skip: isRoot ? false : 'this is f
   });
 });
 
-it('takes no socket that was passed to another process', async () => {
+it('does not use a socket that was passed to another process', async () => {
   const variables = { LISTEN_PID: `${process.pid + 1}`, LISTEN_FDNAMES: 'notify', NOTIFY_SOCKET: undefined };
   await assert.rejects(createNotify(variables, process.pid)(['READY=1']), /systemd-notify/);
 });

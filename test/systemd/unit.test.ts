@@ -22,7 +22,7 @@ function linesOf(unit: string): readonly string[] {
 }
 
 describe('the unit', () => {
-  it('that is shipped is the one that is written for a global installation', () => {
+  it('that is shipped equals the unit for a global installation', () => {
     const program = { node: '/usr/bin/node', script: '/usr/local/bin/weighbridge' };
     assert.equal(SHIPPED, writeUnit({ program, systemd: CURRENT }));
   });
@@ -30,12 +30,12 @@ describe('the unit', () => {
   for (const systemd of [OLD, CURRENT]) {
     const lines = linesOf(writeUnit({ program: { node: '/usr/bin/node', script: '/opt/weighbridge' }, systemd }));
 
-    it(`for systemd ${systemd} goes on for ever, but not with wrong settings`, () => {
+    it(`for systemd ${systemd} restarts without limit, but not with invalid settings`, () => {
       for (const line of ['Restart=always', 'StartLimitIntervalSec=0', 'RestartPreventExitStatus=78'])
         assert.ok(lines.includes(line), line);
     });
 
-    it(`for systemd ${systemd} is watched, starts after the network and the clock, and hands the settings over`, () => {
+    it(`for systemd ${systemd} has a watchdog, starts after network and clock, and passes the settings`, () => {
       for (const line of ['Type=notify', 'WatchdogSec=3min', 'LoadCredential=env:/etc/weighbridge/env'])
         assert.ok(lines.includes(line), line);
       assert.ok(lines.includes('After=network-online.target time-sync.target'));
@@ -43,20 +43,20 @@ describe('the unit', () => {
     });
   }
 
-  it('takes the socket where systemd passes it, and only then believes the process alone', () => {
+  it('uses a socket that systemd passes, and only then accepts messages of the process alone', () => {
     const program = { node: '/usr/bin/node', script: '/opt/weighbridge' };
     const [old, current] = [OLD, CURRENT].map((systemd) => linesOf(writeUnit({ program, systemd })));
     assert.ok(old?.includes('NotifyAccess=all') && !old.some((line) => line.startsWith('OpenFile')));
     assert.ok(current?.includes('NotifyAccess=main') && current.some((line) => line.startsWith('OpenFile')));
   });
 
-  it('quotes a path as systemd reads it', () => {
+  it('quotes a path for systemd', () => {
     const script = '/opt/my "scale"/100%/$HOME/a\\b';
     const unit = writeUnit({ program: { node: '/usr/bin/node', script }, systemd: CURRENT });
     assert.ok(unit.includes('ExecStart=/usr/bin/node "/opt/my \\"scale\\"/100%%/$$HOME/a\\\\b" serve\n'), unit);
   });
 
-  it('tells whether somebody has changed it', () => {
+  it('reports edits by hand', () => {
     const unit = seal(SHIPPED, '0.2.0');
     assert.deepEqual(readSeal(unit), { version: '0.2.0' });
     const withoutVersion = unit.replace('install" 0.2.0;', 'install";');
@@ -65,17 +65,17 @@ describe('the unit', () => {
       assert.equal(readSeal(changed), undefined, changed);
   });
 
-  it('is understood by systemd, every line of it', { skip }, async () => {
+  it('is valid for systemd in every line', { skip }, async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'weighbridge.service');
     await writeFile(file, writeUnit({ program: { node: process.execPath, script: '/bin/sh' }, systemd: version }));
     const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', file], { encoding: 'utf8' });
-    // It looks at the other units of the machine, too.
+    // systemd-analyze also checks the other units of the machine.
     const ours = (stdout + stderr).split('\n').filter((line) => line.includes('weighbridge'));
     assert.deepEqual([ours, status], [[], 0], stdout + stderr);
   });
 
-  it('is shut off as far as Node allows', { skip }, async () => {
+  it('is sandboxed as far as Node allows', { skip }, async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'weighbridge.service');
     for (const unit of [

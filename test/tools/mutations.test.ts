@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mutationsOf } from '../../tools/mutations.ts';
 
-test('each change leaves a program that can be read, and changes one thing', () => {
+test('each change leaves a valid program, and changes one thing', () => {
   const source = "if (a < 1 && !b) send({ x: 2, y }, ['k', 'l']);\nexport const limit = c ?? (d ? 3 : true);\n";
   const changed = mutationsOf(source).map(({ start, end, text }) => source.slice(0, start) + text + source.slice(end));
   const lines = changed.map((text) => text.split('\n').slice(0, 2));
@@ -34,7 +34,7 @@ test('each change leaves a program that can be read, and changes one thing', () 
   );
 });
 
-test('what the compiler adds for `using` is left as it is', () => {
+test('the code that the compiler adds for `using` is not changed', () => {
   const source = `var __disposeResources = (this && this.__disposeResources) || (function (env) { if (env.hasError) throw env.error; });
 const env_1 = { stack: [], error: void 0, hasError: false };
 env_1.hasError = true;

@@ -10,26 +10,26 @@ import { ROOT } from '../support/packed.ts';
 const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
 
 describe('package.json', () => {
-  it('depends on exactly the packages that the program imports when it runs', async () => {
+  it('depends on exactly the packages that the program imports at run time', async () => {
     assert.deepEqual(Object.keys(manifest.dependencies).sort(), await importedPackages());
   });
 
-  it('names the repository that the README clones', async () => {
+  it('names the repository in the README', async () => {
     const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
     assert.ok(readme.includes(`git clone ${manifest.repository}.git`), manifest.repository);
   });
 
-  it('has a lock file that npm 9, 10 and 11 leave as it is', async () => {
-    // npm 9 and 10 remove the field, and then the tree is not clean.
+  it('has a lock file that npm 9, 10 and 11 leave unchanged', async () => {
+    // npm 9 and 10 remove the field, which makes the tree dirty.
     assert.doesNotMatch(await readFile(join(ROOT, 'package-lock.json'), 'utf8'), /"libc"/);
   });
 
-  it('starts with the file that old Nodes can read, and refuses them to contributors', async () => {
+  it('starts with a file that old Nodes can read, and rejects old Nodes for contributors', async () => {
     assert.equal(manifest.bin.weighbridge, 'dist/bundle/weighbridge.cjs');
     assert.match(await readFile(join(ROOT, '.npmrc'), 'utf8'), /^engine-strict=true$/m);
   });
 
-  it('is not what is shipped: npm pack and npm publish refuse it', () => {
+  it('is not the shipped one: npm pack and npm publish reject it', () => {
     const pack = spawnSync('npm', ['pack', '--dry-run'], { cwd: ROOT, encoding: 'utf8' });
     assert.notEqual(pack.status, 0);
     assert.match(pack.stderr, /use npm run pack/);
@@ -67,7 +67,7 @@ describe('the package.json of the tarball', () => {
     assert.deepEqual(Object.keys(shipped), ['name', 'version', 'repository', 'homepage', 'bugs']);
   });
 
-  it('takes every link from the repository', () => {
+  it('points every link to the repository', () => {
     assert.deepEqual(shipped['repository'], { type: 'git', url: 'git+https://example.org/anna/weighbridge.git' });
     assert.equal(shipped['homepage'], 'https://example.org/anna/weighbridge#readme');
     assert.equal(shipped['bugs'], 'https://example.org/anna/weighbridge/issues');

@@ -11,7 +11,7 @@ const READY = {
 };
 
 describe('a release', () => {
-  it('is ready when the tree is clean and the changelog tells of the version, with its day', () => {
+  it('is ready if the tree is clean and the changelog has the version with its day', () => {
     assert.deepEqual(whatIsMissing(READY), []);
   });
 
@@ -31,7 +31,7 @@ describe('a release', () => {
     'the heading does not say the day': [{ changelog: '## [1.2.0] - not released\n\n- Something.\n' }, /needs the day/],
   };
   for (const [what, [change, problem]] of Object.entries(NOT_READY)) {
-    it(`is not when ${what}`, () => {
+    it(`is not ready if ${what}`, () => {
       const problems = whatIsMissing({ ...READY, ...change });
       assert.equal(problems.length, 1, problems.join('\n'));
       assert.match(problems[0] ?? '', problem);

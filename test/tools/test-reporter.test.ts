@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 
 const REPORTER = fileURLToPath(new URL('../../tools/test-reporter.js', import.meta.url));
 
-/** What the runner prints with the reporter about test files with these texts. */
+/** Returns the output of the runner with the reporter for test files with these texts. */
 async function reportOf(sources: Readonly<Record<string, string>>, { leaves = [] as readonly string[] } = {}) {
   await using directory = await temporaryDirectory();
   const cwd = directory.path;
@@ -25,7 +25,7 @@ async function reportOf(sources: Readonly<Record<string, string>>, { leaves = []
 
 const IMPORTS = "import { describe, test } from 'node:test'; import assert from 'node:assert/strict';\n";
 
-test('tells each failure in full, all in short at the end, and ends with the summary of the runner', async () => {
+test('the reporter prints each failure in full, all in short, and the summary of the runner last', async () => {
   const output = await reportOf(
     {
       'a.test.mjs': `${IMPORTS}
@@ -69,7 +69,7 @@ test('tells each failure in full, all in short at the end, and ends with the sum
   );
 });
 
-test('shows how far it has come, and no failures where there are none', async () => {
+test('the reporter shows the progress, and failures only if there are any', async () => {
   const source = `${IMPORTS} for (let number = 0; number < 250; number += 1) test(String(number), () => undefined);`;
   const output = await reportOf({ 'many.test.mjs': source });
   assert.match(

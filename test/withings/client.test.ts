@@ -57,7 +57,7 @@ function createClient(apiUrl: URL, options: Partial<WithingsClientOptions> = {})
   };
 }
 
-/** The `Trouble` that a call ends with; anything else fails the test. */
+/** Returns the `Trouble` of a failed request. Any other result fails the test. */
 async function troubleOf(call: Promise<unknown>): Promise<Trouble> {
   const error = await call.then(
     () => assert.fail('it succeeded'),
@@ -66,7 +66,7 @@ async function troubleOf(call: Promise<unknown>): Promise<Trouble> {
   return error instanceof Trouble ? error : assert.fail(`not a Trouble: ${inspect(error)}`);
 }
 
-/** One group of a page, by the id and the time of its last change. */
+/** Returns one group of a page by its id and the time of its last change. */
 function group(grpid: number, modified: number, kilograms = 72, date = START) {
   const measures = [{ value: kilograms * 1000, type: 1, unit: -3 }];
   return { grpid, attrib: 0, date, created: date, modified, category: 1, measures };
@@ -94,7 +94,7 @@ describe('a refresh', () => {
     });
   });
 
-  test('answers the new pair', async () => {
+  test('returns the new pair', async () => {
     await using server = await startScriptedServer(says(TOKENS['refresh'] ?? ''));
     assert.deepEqual(await createClient(server.url).refresh(), {
       userId,
@@ -105,13 +105,13 @@ describe('a refresh', () => {
     });
   });
 
-  test('escapes what a form cannot hold', async () => {
+  test('escapes characters that a form cannot contain', async () => {
     await using server = await startScriptedServer(says(TOKENS['refresh'] ?? ''));
     await createClient(server.url, { clientSecret: 'a+b&c=d e%' }).refresh();
     assert.equal(server.received[0]?.form['client_secret'], 'a+b&c=d e%');
   });
 
-  test('is brought to its end though the program stops: the answer is the login', async () => {
+  test('is completed although the program stops, because the answer is the login', async () => {
     const stop = new AbortController();
     const stopped: Step = (response, received) => {
       stop.abort();
@@ -122,7 +122,7 @@ describe('a refresh', () => {
     assert.equal(tokens.refreshToken, 'REFRESH-TWO');
   });
 
-  test('waits for more than two minutes, for so long it has taken', async () => {
+  test('waits for more than two minutes, because some answers took so long', async () => {
     const clock = createFakeClock();
     let answer = () => {};
     await using server = await startScriptedServer((response, received) => {
@@ -135,7 +135,7 @@ describe('a refresh', () => {
     assert.equal((await refreshed).refreshToken, 'REFRESH-TWO');
   });
 
-  test('does not wait for ever', async () => {
+  test('has a time limit', async () => {
     const clock = createFakeClock();
     await using server = await startScriptedServer(hang);
     const trouble = troubleOf(createClient(server.url, { clock }).refresh());
@@ -150,7 +150,7 @@ describe('a refresh', () => {
     ['sameArguments', 'same_arguments'],
   ];
   for (const [name, code] of refusals) {
-    test(`that ends with ${name} is told as ${code}, and sent once`, async () => {
+    test(`that ends with ${name} is reported as ${code}, and sent once`, async () => {
       await using server = await startScriptedServer(says(ERRORS[name] ?? ''));
       assert.equal((await troubleOf(createClient(server.url).refresh())).code, code);
       assert.equal(server.received.length, 1);
@@ -158,19 +158,19 @@ describe('a refresh', () => {
   }
 
   for (const answer of JSON.parse(fixture('token-errors.json'))) {
-    test(`that ends with ${answer.status} "${answer.error}" is told as a login that must be linked again`, async () => {
+    test(`that ends with ${answer.status} "${answer.error}" is reported as a login that must be linked again`, async () => {
       await using server = await startScriptedServer(says(JSON.stringify(answer)));
       const { code, recovery } = await troubleOf(createClient(server.url).refresh());
       assert.deepEqual([code, recovery], ['token_refused', 'login']);
     });
   }
 
-  test('that ends with HTTP 503 is tried again, whatever the status 503 would mean', async () => {
+  test('that ends with HTTP 503 is retried, whatever the status 503 would mean', async () => {
     await using server = await startScriptedServer(http(503, {}, 'Service Unavailable'));
     assert.equal((await troubleOf(createClient(server.url).refresh())).recovery, 'retry');
   });
 
-  test('that answers something else than tokens names the field', async () => {
+  test('that returns no tokens names the field', async () => {
     await using server = await startScriptedServer(says({ status: 0, body: { access_token: 'A' } }));
     const trouble = await troubleOf(createClient(server.url).refresh());
     assert.equal(trouble.recovery, 'retry');
@@ -190,13 +190,13 @@ describe('getMeas', () => {
     assert.deepEqual(sent?.form, form);
   });
 
-  test('asks for heights by their type, without any dates', async () => {
+  test('requests heights by their type, without dates', async () => {
     await using server = await startScriptedServer(EMPTY);
     assert.deepEqual((await createClient(server.url).getHeights()).groups, []);
     assert.deepEqual(server.received[0]?.form, { action: 'getmeas', category: '1', meastype: '4' });
   });
 
-  test('asks for the scales on the user service, with the token and nothing else', async () => {
+  test('requests the scales from the user service, with only the token', async () => {
     await using server = await startScriptedServer(says({ status: 0, body: { devices: [] } }));
     assert.deepEqual(await createClient(server.url).getScales(), []);
     const [sent] = server.received;
@@ -204,13 +204,13 @@ describe('getMeas', () => {
     assert.equal(sent?.headers.authorization, `Bearer ${accessToken}`);
   });
 
-  test('asks since a moment without any dates beside it', async () => {
+  test('requests changes since a moment without other dates', async () => {
     await using server = await startScriptedServer(EMPTY);
     await createClient(server.url).getMeas({ since: new Date(START * 1000) });
     assert.deepEqual(server.received[0]?.form, { action: 'getmeas', category: '1', lastupdate: `${START}` });
   });
 
-  test('asks in whole seconds and never for less than it was told', async () => {
+  test('uses whole seconds and never a shorter range than requested', async () => {
     await using server = await startScriptedServer(EMPTY);
     const client = createClient(server.url);
     await client.getMeas({ window: { start: new Date(START * 1000 + 999), end: new Date(START * 1000 + 1001) } });
@@ -226,7 +226,7 @@ describe('getMeas', () => {
     assert.ok(!inspect(server.received).includes(clientSecret));
   });
 
-  test('reaches an API that lives under a path', async () => {
+  test('supports an API under a path', async () => {
     await using server = await startScriptedServer(EMPTY);
     for (const path of ['/api', '/api/']) await createClient(new URL(path, server.url)).getMeas();
     assert.deepEqual(
@@ -235,7 +235,7 @@ describe('getMeas', () => {
     );
   });
 
-  test('answers the groups oldest first, though Withings begins with the newest', async () => {
+  test('returns the groups oldest first, although Withings starts with the newest', async () => {
     await using server = await startScriptedServer(says(fixture('body-scan.json')));
     const { groups, updatedAt, unreadable } = await createClient(server.url).getMeas();
     assert.deepEqual(
@@ -246,7 +246,7 @@ describe('getMeas', () => {
     assert.deepEqual(unreadable, []);
   });
 
-  test('answers nothing when there is nothing', async () => {
+  test('returns nothing if there are no groups', async () => {
     await using server = await startScriptedServer(EMPTY);
     const { groups, unreadable } = await createClient(server.url).getMeas();
     assert.deepEqual([groups, unreadable], [[], []]);
@@ -254,7 +254,7 @@ describe('getMeas', () => {
 });
 
 describe('paging', () => {
-  test('turns every page with the same parameters and the offset that Withings has named', async () => {
+  test('requests every page with the same parameters and the offset of Withings', async () => {
     const names = ['moreAsNumber', 'moreAsBoolean', 'lastWithKeys'];
     await using server = await startScriptedServer(...names.map((name) => says(PAGES[name] ?? '')));
     const { groups, updatedAt } = await createClient(server.url).getMeas();
@@ -272,7 +272,7 @@ describe('paging', () => {
   });
 
   for (const offset of [300, 299, 0, -1]) {
-    test(`that goes from 300 to ${offset} fails and does not go round in circles`, async () => {
+    test(`that goes from 300 to ${offset} fails instead of looping`, async () => {
       await using server = await startScriptedServer(
         page([group(1, START)], { more: 1, offset: 300 }),
         page([group(2, START)], { more: 1, offset }),
@@ -282,14 +282,14 @@ describe('paging', () => {
     });
   }
 
-  test('that never ends fails at last', async () => {
+  test('without an end fails at last', async () => {
     const endless: Step = (response, received) =>
       page([], { more: 1, offset: Number(received.form['offset'] ?? 0) + 1 })(response, received);
     await using server = await startScriptedServer(endless);
     assert.equal((await troubleOf(createClient(server.url).getMeas())).recovery, 'retry');
   });
 
-  test('ends a part of an answer at three thousand groups, and goes on where it is told to', async () => {
+  test('ends a part of an answer at three thousand groups, and continues on request', async () => {
     let pages = 0;
     const endless: Step = (response, received) => {
       const offset = Number(received.form['offset'] ?? 0);
@@ -305,7 +305,7 @@ describe('paging', () => {
     assert.deepEqual([second.groups[0]?.groupId, second.next, pages], [3_001, 6_000, 20]);
   });
 
-  test('ends a part of an answer at four million letters, however few groups they are', async () => {
+  test('ends a part of an answer at four million characters, however few groups it has', async () => {
     const endless: Step = (response, received) => {
       const offset = Number(received.form['offset'] ?? 0) + 1;
       page([{ ...group(offset, START), comment: 'x'.repeat(1_500_000) }], { more: 1, offset })(response, received);
@@ -319,14 +319,14 @@ describe('paging', () => {
     ['the oldest change first', [START, START, START + 60], true],
     ['the newest change first', [START, START + 60, START], false],
   ] as const) {
-    test(`says whether Withings sent ${what}, over all pages`, async () => {
+    test(`reports over all pages whether Withings sent ${what}`, async () => {
       const [one, two, three] = changes.map((modified, at) => ({ ...group(at + 1, START + 1000 - at), modified }));
       await using server = await startScriptedServer(page([one, two], { more: 1, offset: 2 }), page([three]));
       assert.equal((await createClient(server.url).getMeas()).ascends, ascends);
     });
   }
 
-  test('fails as a whole when one page is missing', async () => {
+  test('fails entirely if one page is missing', async () => {
     await using server = await startScriptedServer(page([group(1, START)], { more: 1, offset: 300 }), http(502));
     assert.equal((await troubleOf(createClient(server.url).getMeas())).code, 'bad_answer');
   });
@@ -335,7 +335,7 @@ describe('paging', () => {
     ['the first page', [START + 9, START + 5]],
     ['the second page', [START + 5, START + 9]],
   ] as const) {
-    test(`keeps the newer of a group that comes twice, here on ${where}`, async () => {
+    test(`keeps the newer version of a repeated group, here on ${where}`, async () => {
       const [first, second] = modified;
       await using server = await startScriptedServer(
         page([group(1, first, first - START)], { more: 1, offset: 300 }),
@@ -349,7 +349,7 @@ describe('paging', () => {
     });
   }
 
-  test('tells of a group that cannot be read, and answers all others', async () => {
+  test('reports an unreadable group, and returns all others', async () => {
     await using server = await startScriptedServer(
       page([group(1, START), { ...group(2, START), date: 'today' }], { more: true, offset: 300 }),
       page([{ ...group(3, START), grpid: null }, group(4, START)]),
@@ -367,7 +367,7 @@ describe('paging', () => {
   });
 });
 
-describe('a call that fails', () => {
+describe('a failed request', () => {
   const table: readonly (readonly [what: string, step: Step, code: string])[] = [
     ['status 401', says(ERRORS['invalidToken'] ?? ''), 'access_refused'],
     ['HTTP 401', http(401, {}, 'no'), 'access_refused'],
@@ -387,7 +387,7 @@ describe('a call that fails', () => {
     ['half an answer', half, 'unreachable'],
   ];
   for (const [what, step, code] of table) {
-    test(`with ${what} is told as ${code}, and sent once`, async () => {
+    test(`with ${what} is reported as ${code}, and sent once`, async () => {
       await using server = await startScriptedServer(step);
       assert.equal((await troubleOf(createClient(server.url).getMeas())).code, code);
       assert.equal(server.received.length, 1);
@@ -403,7 +403,7 @@ describe('a call that fails', () => {
     assert.deepEqual(elsewhere.received, []);
   });
 
-  test('with nobody there says where it was sent', async () => {
+  test('without a server names its address', async () => {
     const server = await startScriptedServer();
     await server[Symbol.asyncDispose]();
     const trouble = await troubleOf(createClient(server.url).getMeas());
@@ -412,17 +412,17 @@ describe('a call that fails', () => {
     assert.ok(trouble.message.includes(server.url.host) && trouble.message.includes('ECONNREFUSED'), trouble.message);
   });
 
-  test('with more than anybody has measured does not fill the memory', async () => {
+  test('with an oversized answer does not fill the memory', async () => {
     await using server = await startScriptedServer(says(`${PAGES['empty']}${' '.repeat(64 * 1024 * 1024)}`));
     assert.equal((await troubleOf(createClient(server.url).getMeas())).recovery, 'retry');
   });
 
-  test('with a long error is told in a line fit for a log', async () => {
+  test('with a long error is reported in a line fit for a log', async () => {
     await using server = await startScriptedServer(says({ status: 98765, error: `a\nb${'x'.repeat(10_000)}` }));
     assert.match((await troubleOf(createClient(server.url).getMeas())).message, /^.{1,400}$/);
   });
 
-  test('with no answer ends, and says so', async () => {
+  test('without an answer ends, and is reported', async () => {
     const clock = createFakeClock();
     await using server = await startScriptedServer(hang);
     const trouble = troubleOf(createClient(server.url, { clock }).getMeas());
@@ -432,7 +432,7 @@ describe('a call that fails', () => {
   });
 });
 
-describe('no secret leaves with a failure', () => {
+describe('no failure contains a secret', () => {
   const echo: Step = (response, { body, headers }) => {
     says({ status: 503, error: `Invalid Params: ${body} ${headers.authorization}` })(response, { ...NOTHING, body });
   };
@@ -453,7 +453,7 @@ describe('no secret leaves with a failure', () => {
     ['half an answer', half],
   ];
   for (const [what, step] of steps) {
-    test(`through ${what}`, async () => {
+    test(`from ${what}`, async () => {
       await using server = await startScriptedServer(step);
       const client = createClient(server.url);
       for (const trouble of [await troubleOf(client.refresh()), await troubleOf(client.getMeas())]) {
@@ -473,7 +473,7 @@ describe('no secret leaves with a failure', () => {
   }
 });
 
-describe('no secret of a call is in its trouble, however short it is and without a label:', () => {
+describe('no trouble contains a secret of the request, even if short and without a label:', () => {
   const secrets = {
     client: 'c5',
     access: 'a5/x+y' as AccessToken,
@@ -533,7 +533,7 @@ describe('no secret of a call is in its trouble, however short it is and without
     }
   }
 
-  test('a token that another call sent is hidden by its look or its label', async () => {
+  test('a token of another request is hidden by its look or its label', async () => {
     const token = '0123456789abcdef0123456789abcdef01234567';
     for (const error of [`invalid refresh_token ${token}`, `refused: refresh_token=${token}&client_secret=hush`]) {
       await using server = await startScriptedServer(says({ status: 503, error }));
@@ -544,8 +544,8 @@ describe('no secret of a call is in its trouble, however short it is and without
   });
 });
 
-describe('the pace', () => {
-  test('is asked before every call, by who is waiting and by what is asked for', async () => {
+describe('the rate limit', () => {
+  test('is applied before every request, by caller and by request', async () => {
     const rateLimit = recordingPace();
     await using server = await startScriptedServer(page([], { more: 1, offset: 300 }), EMPTY);
     const signal = new AbortController().signal;
@@ -573,7 +573,7 @@ describe('the pace', () => {
     assert.equal(new Set([first, second, other]).size, 3, 'another page and another user are not');
   });
 
-  test('is not part of the call when it refuses: nothing is sent', async () => {
+  test('prevents the request by its rejection', async () => {
     await using server = await startScriptedServer(EMPTY);
     const rateLimit = { turn: () => Promise.reject(new Error('stopping')), pause: () => {} };
     await assert.rejects(createClient(server.url, { rateLimit }).getMeas(), /stopping/);
@@ -589,7 +589,7 @@ describe('the pace', () => {
     ['pauses 12 s for a Retry-After of almost nothing', http(429, { 'retry-after': '0.5' }), [12_000]],
     ['pauses a minute for a Retry-After of nothing', http(429, { 'retry-after': '0' }), [60_000]],
     ['pauses an hour at most', http(429, { 'retry-after': '1e9' }), [3_600_000]],
-    ['does not pause for everybody when one call came twice', says(ERRORS['sameArguments'] ?? ''), []],
+    ['does not stop all requests after one repeated request', says(ERRORS['sameArguments'] ?? ''), []],
     ['does not pause for a refused token', says(ERRORS['invalidToken'] ?? ''), []],
     ['does not pause for HTTP 500', http(500), []],
   ];
@@ -603,7 +603,7 @@ describe('the pace', () => {
     });
   }
 
-  test('keeps the same call 12 s apart, and everybody away while Withings has had enough', async () => {
+  test('keeps equal requests 12 s apart, and stops all requests while Withings throttles', async () => {
     const clock = createFakeClock();
     const signal = new AbortController().signal;
     await using server = await startScriptedServer(EMPTY, EMPTY, says(ERRORS['tooManyRequests'] ?? ''), EMPTY);
@@ -629,7 +629,7 @@ describe('the pace', () => {
 });
 
 describe('the end of the program', () => {
-  test('ends a data call that waits for its answer', async () => {
+  test('cancels a data request that waits for its answer', async () => {
     const stop = new AbortController();
     await using server = await startScriptedServer(hang);
     const ended = assert.rejects(createClient(server.url, { signal: stop.signal }).getMeas(), (error) => {
@@ -642,13 +642,13 @@ describe('the end of the program', () => {
     await ended;
   });
 
-  test('keeps a data call from being sent', async () => {
+  test('prevents a data request', async () => {
     await using server = await startScriptedServer(hang);
     await assert.rejects(createClient(server.url, { signal: AbortSignal.abort() }).getMeas());
     assert.deepEqual(server.received, []);
   });
 
-  test('keeps the next page from being asked for', async () => {
+  test('prevents the request for the next page', async () => {
     const stop = new AbortController();
     const rateLimit = { turn: async () => void (server.received.length === 1 && stop.abort()), pause: () => {} };
     await using server = await startScriptedServer(page([], { more: 1, offset: 300 }), hang);
@@ -689,7 +689,7 @@ describe('with the sandbox', () => {
     assert.deepEqual(updatedAt, clock.now());
   });
 
-  test('an access token that has expired is told apart from a login that has ended', async () => {
+  test('an expired access token is distinct from an expired login', async () => {
     await using sandbox = await startSandbox({ clock: createFakeClock(), client });
     const signal = new AbortController().signal;
     const withings = createWithingsClient({

@@ -8,7 +8,7 @@ function recovery(endpoint: Endpoint, status: number, error = ''): Recovery {
   return classify(endpoint, { status, error, waitSeconds: undefined }).recovery;
 }
 
-/** `1-3, 7` as a list of numbers. */
+/** Parses `1-3, 7` into a list of numbers. */
 function all(list: string): number[] {
   return list.split(',').flatMap((item) => {
     const [first, last = first] = item.split('-').map(Number);
@@ -17,7 +17,7 @@ function all(list: string): number[] {
   });
 }
 
-describe('a status on a data call', () => {
+describe('a status of a data request', () => {
   const table: readonly (readonly [statuses: string, recovery: Recovery, what: string])[] = [
     ['401, 100-102, 200', 'access', 'rotates and replays'],
     ['214, 277, 2553, 2555', 'settings', 'is for the operator'],
@@ -35,7 +35,7 @@ describe('a status on a data call', () => {
        322, 370-375, 383, 391, 402, 516-521, 525-531, 533, 602, 700, 1051-1054, 2551-2552, 2556-2559, 3000-3016,
        3020-3024, 5000-5006, 6000, 6010-6011, 9000, 10000`,
       'retry',
-      'passes by itself',
+      'is temporary',
     ],
     ['1, 99, 666, 12345, -1', 'retry', 'is unknown and tried again'],
   ];
@@ -46,14 +46,14 @@ describe('a status on a data call', () => {
     });
   }
 
-  test('of any number is about the access token when the text says so', () => {
+  test('of any number concerns the access token if the text names it', () => {
     const error = 'XRequestID: Not provided invalid_token: The access token provided is invalid';
     assert.equal(recovery('/measure', 401, error), 'access');
     assert.equal(recovery('/measure', 503, error), 'access');
     assert.equal(recovery('/measure', 343, 'Invalid token'), 'access');
   });
 
-  test('is never about the login: only a refusal of the refresh token is', () => {
+  test('never concerns the login: only a rejected refresh token does', () => {
     for (let status = 1; status < 11_000; status += 1) assert.notEqual(recovery('/measure', status), 'login');
   });
 });
@@ -88,13 +88,13 @@ describe('on the token endpoint', () => {
     });
   }
 
-  test('503 is bad input whatever it says, and not a service that comes back by itself', () => {
+  test('503 is invalid input with any text, and not an outage that ends automatically', () => {
     for (const error of ['', 'Invalid Params', 'Invalid Params: invalid grant_type', 'Service unavailable']) {
       assert.notEqual(recovery('/v2/oauth2', 503, error), 'retry', error);
     }
   });
 
-  test('a wrong client is not told as a lost login: the logins are fine', () => {
+  test('a wrong client is not reported as a lost login, because the logins are fine', () => {
     const error = 'Invalid Params: invalid client id/secret';
     const { message, hint } = classify('/v2/oauth2', { status: 503, error, waitSeconds: undefined });
     assert.match(message, /client/);
@@ -102,12 +102,12 @@ describe('on the token endpoint', () => {
     assert.doesNotMatch(hint ?? '', /link again|weighbridge login/);
   });
 
-  test('a passing fault stays one, though its text speaks of clients', () => {
+  test('a temporary failure stays temporary although its text names clients', () => {
     assert.equal(recovery('/v2/oauth2', 522, 'Timeout while waiting for the client service'), 'retry');
   });
 });
 
-describe('what the token endpoint refuses is judged by the grant, in whatever words', () => {
+describe('a rejection of the token endpoint is judged by the grant, whatever its words are', () => {
   const codeFor = (grant: string, status: number, error: string) => {
     const { code, recovery } = classify('/v2/oauth2', { status, error, waitSeconds: undefined, grant });
     return `${code}, ${recovery}`;
@@ -133,13 +133,13 @@ describe('what the token endpoint refuses is judged by the grant, in whatever wo
     [2554, 'Not implemented', 'invalid_params, defect'],
   ];
   for (const [status, error, expected] of others) {
-    test(`but ${status} "${error}" says nothing about it`, () => {
+    test(`but ${status} "${error}" does not concern the grant`, () => {
       for (const grant of ['refresh_token', 'authorization_code'])
         assert.equal(codeFor(grant, status, error), expected, grant);
     });
   }
 
-  test('a code is refused for its redirect as well, which a refresh has none of', () => {
+  test('a code can be rejected for its redirect as well, which a refresh does not have', () => {
     const error = 'Invalid Params: redirect_uri mismatch';
     assert.equal(codeFor('authorization_code', 503, error), 'redirect_mismatch, settings');
     assert.equal(codeFor('refresh_token', 503, error), 'token_refused, login');
@@ -155,7 +155,7 @@ describe('on the notify service', () => {
     [401, 'access_refused', 'access'],
     [503, 'invalid_params', 'defect'],
   ] as const) {
-    test(`${status} is ${code}, and what to do about it is said`, () => {
+    test(`${status} is ${code}, with a hint`, () => {
       const trouble = classify('/notify', { status, error: '', waitSeconds: undefined });
       assert.deepEqual([trouble.code, trouble.recovery], [code, expected]);
       if (expected !== 'access') assert.ok(trouble.hint);
@@ -164,7 +164,7 @@ describe('on the notify service', () => {
   }
 });
 
-test('on the signature service every refusal is about the client', () => {
+test('every rejection of the signature service concerns the client', () => {
   for (const status of [...all('100-102, 200, 401'), 503, 342])
     assert.equal(classify('/v2/signature', { status, error: '', waitSeconds: undefined }).code, 'wrong_client');
 });
@@ -173,22 +173,22 @@ describe('being throttled', () => {
   const wait = (waitSeconds: number | undefined) =>
     classify('/measure', { status: 601, error: 'Too Many Requests', waitSeconds }).waitMs ?? assert.fail();
 
-  test('waits as long as Withings says', () => assert.equal(wait(42), 42_000));
+  test('waits as long as Withings requires', () => assert.equal(wait(42), 42_000));
 
-  test('waits a minute or a little more where Withings does not say', () => {
+  test('waits a minute or a little more without a time from Withings', () => {
     assert.ok(wait(undefined) >= 60_000 && wait(undefined) <= 70_000);
   });
 
-  test('waits 12 s at least: a retry at once would be refused again', () => {
+  test('waits at least 12 s, because an immediate retry would be rejected again', () => {
     for (const seconds of [Number.MIN_VALUE, 0.001, 1, 11.9]) assert.equal(wait(seconds), 12_000, String(seconds));
     assert.equal(wait(13), 13_000);
   });
 
-  test('never waits for days, or for ever', () => {
+  test('never waits for days', () => {
     for (const seconds of [1e6, Number.MAX_VALUE, Number.POSITIVE_INFINITY]) assert.ok(wait(seconds) <= 86_400_000);
   });
 
-  test('by the same arguments waits at least 12 s, for the guard counts 10', () => {
+  test('by the same arguments waits at least 12 s, because the guard of Withings covers 10', () => {
     const error = 'Same arguments in less than 10 seconds';
     for (const endpoint of ['/measure', '/v2/oauth2'] as const) {
       const { waitMs = 0 } = classify(endpoint, { status: 601, error, waitSeconds: undefined });
@@ -197,13 +197,13 @@ describe('being throttled', () => {
   });
 });
 
-test('a refusal says the number, the text and where', () => {
+test('a rejection is reported with its number, text and endpoint', () => {
   const { message } = classify('/measure', { status: 2555, error: 'Unknown error', waitSeconds: undefined });
   assert.match(message, /2555.*Unknown error.*\/measure/);
   assert.doesNotMatch(classify('/measure', { status: 2555, error: '', waitSeconds: undefined }).message, /""/);
 });
 
-test('a front end that fails and a network that is down pass by themselves', () => {
+test('a failing front end and a missing network are temporary', () => {
   for (const trouble of [badAnswer('/measure', 'HTTP 502'), unreachable('wbsapi.withings.net', 'ENOTFOUND')]) {
     assert.ok(trouble instanceof Trouble);
     assert.equal(trouble.recovery, 'retry');
@@ -211,7 +211,7 @@ test('a front end that fails and a network that is down pass by themselves', () 
   assert.match(unreachable('wbsapi.withings.net', 'ENOTFOUND').message, /wbsapi\.withings\.net.*ENOTFOUND/);
 });
 
-test('what cannot be reached says where to look', () => {
+test('an unreachable server is reported with a hint', () => {
   const hint = (code: string) => unreachable('wbsapi.withings.net', code).hint ?? '';
   // A command that ends does not try again.
   for (const code of ['CERT_HAS_EXPIRED', 'EAI_AGAIN', 'ECONNREFUSED']) assert.doesNotMatch(hint(code), /again/);

@@ -23,7 +23,7 @@ function mostInAMinute(times: readonly number[]): number {
   return Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + MINUTE).length));
 }
 
-test('there are never more than 120 calls in any minute, and all of them go out', async () => {
+test('the limiter sends at most 120 requests in any minute, and all of them in the end', async () => {
   const { clock, went, call } = createBench();
   for (let count = 0; count < 500; count += 1) void call();
   await clock.advance(10 * MINUTE);
@@ -31,7 +31,7 @@ test('there are never more than 120 calls in any minute, and all of them go out'
   assert.equal(mostInAMinute(went), 120);
 });
 
-test('nor do more than 120 arrive in any minute where the first are two seconds on their way and the next are not', async () => {
+test('the limiter lets at most 120 requests arrive in any minute, whatever their delays are', async () => {
   const { clock, went, call } = createBench();
   for (let count = 0; count < 240; count += 1) void call();
   await clock.advance(10 * MINUTE);
@@ -39,7 +39,7 @@ test('nor do more than 120 arrive in any minute where the first are two seconds 
   assert.equal(mostInAMinute(arrived), 120);
 });
 
-test('background work leaves room, so that a person on the scale is served at once', async () => {
+test('background work leaves room, so that a new weigh-in is fetched at once', async () => {
   const { clock, went, call } = createBench();
   for (let count = 0; count < 500; count += 1) void call({ urgent: false });
   await clock.advance(90_000);
@@ -50,7 +50,7 @@ test('background work leaves room, so that a person on the scale is served at on
   assert.equal(went.at(-1), 90_000);
 });
 
-test('the same call waits for twelve seconds; another does not', async () => {
+test('an equal request waits for twelve seconds, and another does not', async () => {
   const { clock, went, call } = createBench();
   void call({ key: 'same' });
   void call({ key: 'same' });
@@ -59,7 +59,7 @@ test('the same call waits for twelve seconds; another does not', async () => {
   assert.deepEqual(went, [0, 0, 12_000]);
 });
 
-test('when Withings has had enough, nobody calls, and everybody is told for how long', async () => {
+test('a throttle stops all requests, and every caller gets the remaining time', async () => {
   const { clock, rateLimit, went, call } = createBench();
   rateLimit.pause(42_000);
   await assert.rejects(call(), { code: 'throttled', recovery: 'throttled', waitMs: 42_000 });
@@ -68,7 +68,7 @@ test('when Withings has had enough, nobody calls, and everybody is told for how 
   assert.deepEqual(went, [42_000]);
 });
 
-test('a pause that begins while somebody waits for a turn ends the waiting', async () => {
+test('a throttle ends the waits that began before it', async () => {
   const { clock, rateLimit, call } = createBench();
   await call({ key: 'same' });
   const waiting = assert.rejects(call({ key: 'same' }), { recovery: 'throttled' });
@@ -77,7 +77,7 @@ test('a pause that begins while somebody waits for a turn ends the waiting', asy
   await waiting;
 });
 
-test('whoever waits for a turn is let go when the program stops', async () => {
+test('a waiting caller is released when the program stops', async () => {
   const { clock, stop, call } = createBench();
   await call({ key: 'same' });
   const waiting = assert.rejects(call({ key: 'same' }));

@@ -22,7 +22,7 @@ const PAGE = { updatetime: 1793780000, timezone: 'Europe/Vienna', more: 0, offse
 const someMeasures = fc.array(altered(MEASURE), { maxLength: 2 }).map((measures) => ({ ...GROUP, measures }));
 const someGroup = fc.oneof(altered(GROUP), someMeasures, anything);
 
-/** What comes of it, or undefined when it is refused in the one way that is promised. */
+/** Returns the result, or undefined for the documented rejection. */
 function accepted<T>(parse: () => T): T | undefined {
   try {
     return parse();
@@ -49,8 +49,8 @@ function assertGroup(group: MeasureGroup): void {
   }
 }
 
-describe('whatever Withings answers', () => {
-  test('an envelope has a whole number for a status and one line for an error, or it is refused', () => {
+describe('for any answer of Withings', () => {
+  test('an envelope has a whole number for a status and one line for an error, or is rejected', () => {
     const envelopes = altered({ status: 0, error: 'no', body: {} }).map((fields) => printed(fields));
     check(
       fc.property(fc.oneof(jsonText, envelopes), (answer) => {
@@ -62,7 +62,7 @@ describe('whatever Withings answers', () => {
     );
   });
 
-  test('a pair of tokens is fit for a header and a file, or it is refused', () => {
+  test('a pair of tokens is fit for a header and a file, or is rejected', () => {
     check(
       fc.property(fc.oneof(altered(TOKENS), anything), (body) => {
         const tokens = accepted(() => parseTokenSet(body));
@@ -75,12 +75,12 @@ describe('whatever Withings answers', () => {
     );
   });
 
-  test('a pause is more than nothing, or there is none', () => {
+  test('a throttle time is positive or missing', () => {
     const bodies = fc.oneof(altered({ wait_seconds: 30 }), anything);
     check(fc.property(bodies, (body) => (parseWaitSeconds(body) ?? 1) > 0));
   });
 
-  test('a page holds nothing but times, whole numbers and short lines, or it is refused', () => {
+  test('a page contains only times, whole numbers and short lines, or is rejected', () => {
     const groups = fc.array(someGroup, { maxLength: 4 }).map((measuregrps) => ({ ...PAGE, measuregrps }));
     check(
       fc.property(fc.oneof(altered(PAGE), groups, anything), (body) => {
@@ -93,7 +93,7 @@ describe('whatever Withings answers', () => {
     );
   });
 
-  test('every group that can be read is kept in its place, and each that cannot is named', () => {
+  test('every readable group is kept in its position, and each unreadable one is named', () => {
     check(
       fc.property(fc.array(someGroup, { maxLength: 8 }), (measuregrps) => {
         const alone = measuregrps.map((group) => parseMeasurePage({ ...PAGE, measuregrps: [group] }));
@@ -112,7 +112,7 @@ describe('whatever Withings answers', () => {
 });
 
 describe('a value and its power of ten', () => {
-  test('are the decimal that a person would write, to the last digit', () => {
+  test('become the decimal that a person would write, to the last digit', () => {
     check(
       fc.property(fc.maxSafeInteger(), fc.integer({ min: -30, max: 30 }), (value, exponent) => {
         const [group] = parseMeasurePage({
@@ -123,7 +123,7 @@ describe('a value and its power of ten', () => {
     );
   });
 
-  test('make a number of any number, however small or large', () => {
+  test('become a number for any size', () => {
     const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
     check(
       fc.property(
@@ -135,7 +135,7 @@ describe('a value and its power of ten', () => {
   });
 });
 
-test('every measure has a name of its own, of letters and digits, and the whole body is one place', () => {
+test('every measure has a unique name of letters and digits, and the whole body is one position', () => {
   const whole = [undefined, 6, 7];
   const measure = fc.record({
     type: fc.oneof(fc.nat(260), fc.maxSafeInteger()),
@@ -151,14 +151,14 @@ test('every measure has a name of its own, of letters and digits, and the whole 
   );
 });
 
-/** `value` × 10^`exponent` with its point where it belongs, by moving digits and nothing else. */
+/** Writes `value` × 10^`exponent` by moving the point within the digits. */
 function written(value: bigint, exponent: number): string {
   if (exponent >= 0) return String(value * 10n ** BigInt(exponent));
   const digits = String(value < 0n ? -value : value).padStart(1 - exponent, '0');
   return `${value < 0n ? '-' : ''}${digits.slice(0, exponent)}.${digits.slice(exponent)}`;
 }
 
-/** As JSON, or as nothing where it is none. */
+/** Formats a value as JSON, or as an empty text if that is impossible. */
 function printed(value: unknown): string {
   try {
     return JSON.stringify(value) ?? '';

@@ -49,13 +49,13 @@ describe('getdevice', () => {
   };
   const scales = (...devices: readonly unknown[]) => parseScales({ devices });
 
-  test('gives each scale with its model, battery and last contact', () => {
+  test('returns each scale with its model, battery and last contact', () => {
     const lastContact = new Date(1793780000 * 1000);
     const id = SCALE.deviceid;
     assert.deepEqual(scales(SCALE), [{ id, model: 'Body+', battery: 'medium', lastContact }]);
   });
 
-  test('leaves out what is unknown of a scale, and the scale only where it has no id that can be a topic', () => {
+  test('omits unknown fields of a scale, and a scale without an id for a topic', () => {
     const known = { id: 'x', model: 'model_13', battery: undefined, lastContact: undefined };
     const strange = { deviceid: 'x', battery: 'empty', last_session_date: null, model: null, model_id: 13 };
     assert.deepEqual(scales({ ...SCALE, ...strange }), [known]);
@@ -64,7 +64,7 @@ describe('getdevice', () => {
       assert.deepEqual(scales({ ...SCALE, deviceid }), []);
   });
 
-  test('is about scales alone', () => {
+  test('returns only scales', () => {
     assert.deepEqual(scales({ ...SCALE, type: 'Sleep Monitor' }, { ...SCALE, type: undefined }, null, 'x'), []);
     complains(() => parseScales({}), /body\.devices is not a list/);
   });
@@ -109,13 +109,13 @@ describe('a Body Scan weigh-in and a manual entry', () => {
     });
   });
 
-  test('has a pulse, changed hours later', () => {
+  test('has a pulse that was changed hours later', () => {
     assert.deepEqual(pulse?.measures, { heart_rate: 58, afib_ecg: 0 });
     assert.deepEqual(pulse?.takenAt, TAKEN);
     assert.deepEqual(pulse?.modifiedAt, new Date('2026-11-03T10:42:43Z'));
   });
 
-  test('has vessels and nerves of the same moment', () => {
+  test('has vessels and nerves at the same moment', () => {
     assert.deepEqual(vessels?.measures, { pulse_wave_velocity: 6.82, vascular_age: 38.5 });
     assert.deepEqual(nerves?.measures, {
       nerve_response_score: 58.125,
@@ -160,7 +160,7 @@ describe('paging', () => {
     ['empty', undefined, 0],
   ];
   for (const [name, nextOffset, groups] of table) {
-    test(`${name} goes on at ${nextOffset ?? 'nothing'}`, () => {
+    test(`${name} continues at ${nextOffset ?? 'nothing'}`, () => {
       const answer = parseMeasurePage(parseEnvelope(fixtures('pages.json')[name] ?? '').body);
       assert.equal(answer.nextOffset, nextOffset);
       assert.equal(answer.groups.length, groups);
@@ -168,13 +168,13 @@ describe('paging', () => {
     });
   }
 
-  test('says when Withings has answered, as a number or as a string', () => {
+  test('contains the time of the answer, as a number or as a string', () => {
     assert.deepEqual(page({ updatetime: 1793780000 }).updatedAt, new Date(1793780000_000));
     assert.deepEqual(page({ updatetime: '1793780000' }).updatedAt, new Date(1793780000_000));
     assert.equal(page({ updatetime: undefined }).updatedAt, undefined);
   });
 
-  test('that does not say where to go on is kept, and is never taken for the whole', () => {
+  test('without the next offset is kept, and never counts as complete', () => {
     for (const fields of [{ more: 1 }, { more: true, offset: null }, { more: true, offset: 'next' }]) {
       const { groups, nextOffset, isCutOff } = page({ ...fields, measuregrps: [GROUP] });
       assert.deepEqual([groups.length, nextOffset, isCutOff], [1, undefined, true]);
@@ -182,7 +182,7 @@ describe('paging', () => {
     assert.equal(page({ more: 0 }).isCutOff, false);
   });
 
-  test('ends where the answer to more is a text for no', () => {
+  test('ends if "more" is a text for no', () => {
     for (const more of ['0', 'false', '']) assert.equal(page({ more, offset: 300 }).nextOffset, undefined);
     assert.equal(page({ more: '1', offset: '300' }).nextOffset, 300);
   });
@@ -205,7 +205,7 @@ describe('a token answer', () => {
     });
   }
 
-  test('is used even when it does not say whose it is or how long it lasts', () => {
+  test('is used even without its user and lifetime', () => {
     const { userId: whose, expiresInMs } = parseTokenSet({ access_token: 'A', refresh_token: 'R' });
     assert.equal(whose, undefined);
     assert.equal(expiresInMs, 10_800_000);
@@ -214,19 +214,19 @@ describe('a token answer', () => {
     }
   });
 
-  test('lasts as long as Withings says', () => {
+  test('is valid as long as Withings reports', () => {
     assert.equal(parseTokenSet({ ...body, expires_in: 600 }).expiresInMs, 600_000);
   });
 
   for (const field of ['access_token', 'refresh_token']) {
     for (const value of [undefined, null, '', 17, 'two words', 'line\nbreak', '"quoted"', 'x'.repeat(5000)]) {
-      test(`with ${JSON.stringify(value)?.slice(0, 20)} for ${field} is refused, and the field is named`, () => {
+      test(`with ${JSON.stringify(value)?.slice(0, 20)} for ${field} is rejected, and the field is named`, () => {
         complains(() => parseTokenSet({ ...body, [field]: value }), new RegExp(`body\\.${field}`));
       });
     }
   }
 
-  test('is never repeated in a complaint', () => {
+  test('is never repeated in an error', () => {
     const broken = { access_token: 'SECRET-ACCESS', refresh_token: 'SECRET REFRESH' };
     assert.throws(
       () => parseTokenSet(broken),
@@ -248,14 +248,14 @@ describe('the envelope', () => {
     ['callbackUnreachable', 293, 'callback url not reachable', undefined],
   ];
   for (const [name, status, error, waitSeconds] of table) {
-    test(`of ${name} says ${status} and why, and how long to wait where it does`, () => {
+    test(`of ${name} contains ${status}, its reason, and the time to wait if there is one`, () => {
       const envelope = parseEnvelope(answers[name] ?? '');
       assert.deepEqual([envelope.status, envelope.error], [status, error]);
       assert.equal(parseWaitSeconds(envelope.body), waitSeconds);
     });
   }
 
-  test('asks for a wait only with a positive number', () => {
+  test('contains a time to wait only as a positive number', () => {
     for (const wait_seconds of [0, -5, null, 'a while', Number.NaN, {}]) {
       assert.equal(parseWaitSeconds({ wait_seconds }), undefined, String(wait_seconds));
     }
@@ -287,7 +287,7 @@ describe('the envelope', () => {
   });
 });
 
-describe('a field that is not what it should be', () => {
+describe('an invalid field', () => {
   const body: readonly (readonly [fields: unknown, named: RegExp])[] = [
     [undefined, /^body /],
     [null, /^body /],
@@ -343,7 +343,7 @@ describe('a field that is not what it should be', () => {
     }),
   ];
   for (const [changes, named] of table) {
-    test(`is named, and the groups beside it are read: ${JSON.stringify(changes)}`, () => {
+    test(`is named, and the groups next to it are read: ${JSON.stringify(changes)}`, () => {
       const bad = typeof changes === 'object' && changes !== null ? { ...GROUP, ...changes } : changes;
       const { groups, unreadable } = page({ measuregrps: [{ ...GROUP, grpid: 1 }, bad, { ...GROUP, grpid: 3 }] });
       assert.equal(unreadable.length, 1);
@@ -357,7 +357,7 @@ describe('a field that is not what it should be', () => {
     });
   }
 
-  test('costs that measure only, and the group only where no measure is left', () => {
+  test('loses that measure only, and the group only without another measure', () => {
     const bad = { ...good, value: null };
     const { groups, unreadable } = page({
       measuregrps: [
@@ -373,8 +373,8 @@ describe('a field that is not what it should be', () => {
   });
 });
 
-describe('what nobody has described yet', () => {
-  test('passes through: a type, an attribution, a model, a position, a field', () => {
+describe('undocumented data', () => {
+  test('are kept: a type, an attribution, a model, a position, a field', () => {
     const { attribution, model, measures } = group({
       attrib: 42,
       model: 'Body Hologram',
@@ -387,7 +387,7 @@ describe('what nobody has described yet', () => {
     assert.deepEqual(measures, [{ type: 999, value: 1.5, position: 77 }]);
   });
 
-  test('a device without a name goes by its number, in both spellings', () => {
+  test('include a device without a name by its number, in both spellings', () => {
     assert.equal(group({ model: null, modelid: 777 }).model, 'model_777');
     assert.equal(group({ model: undefined, modelid: undefined, model_id: 778 }).model, 'model_778');
     assert.equal(group({ model: null, modelid: null }).model, undefined);
@@ -395,13 +395,13 @@ describe('what nobody has described yet', () => {
 });
 
 describe('a measure group', () => {
-  test('was changed when it was made, or taken, where nothing else is said', () => {
+  test('was changed at its creation or measurement, without another time', () => {
     assert.deepEqual(group({}).modifiedAt, new Date(1793685570_000));
     assert.deepEqual(group({ modified: null }).modifiedAt, new Date(1793685569_000));
     assert.deepEqual(group({ modified: undefined, created: undefined }).modifiedAt, new Date(1793685500_000));
   });
 
-  test('is in its own zone, or else in the one of the account', () => {
+  test('is in its own zone, or else in the zone of the account', () => {
     assert.equal(group({}).timeZone, 'Europe/Lisbon');
     assert.equal(group({ timezone: undefined }).timeZone, 'Europe/Vienna');
     assert.equal(group({ timezone: null }).timeZone, 'Europe/Vienna');
@@ -427,7 +427,7 @@ describe('a measure group', () => {
     assert.deepEqual(weights, [72.35, 72.35, 72.35]);
   });
 
-  test('may have no measures', () => assert.deepEqual(group({ measures: [] }).measures, []));
+  test('can have no measures', () => assert.deepEqual(group({ measures: [] }).measures, []));
 
   test('has names that fit on one line of a log', () => {
     const { model, deviceId } = group({ model: 'Body\n{"event":"x"}\u001b[2J', deviceid: `D${'x'.repeat(10_000)}` });

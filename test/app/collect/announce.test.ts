@@ -13,7 +13,7 @@ const MONDAY = new Date('2026-11-16T06:01:02Z');
 const TUESDAY = new Date('2026-11-17T06:01:02Z');
 const PEOPLE: People = { names: new Map([[ANNA, 'Anna']]), unit: 'kg' };
 
-/** Takes groups in, one fetch after another, and returns what the log then says at info and above. */
+/** Stores groups, one fetch after another, and returns the log lines at info and above. */
 async function told(
   fetches: readonly (readonly MeasureGroup[])[],
   { people = PEOPLE, who = ANNA, now = TUESDAY } = {},
@@ -28,20 +28,20 @@ async function told(
 const texts = async (...args: Parameters<typeof told>) => (await told(...args)).map(({ text }) => text);
 const pulse = { measures: [{ type: 11, value: 64, position: undefined }] };
 
-test('a weigh-in is one line with the change, the person, the time where it was taken, and the device', async () => {
+test('the log line of a weigh-in has the change, the person, the local time and the device', async () => {
   assert.deepEqual(await texts([[weighIn(80.85, MONDAY)], [weighIn(81.25, TUESDAY)]]), [
     'Anna (1234): 80.85 kg, measured 2026-11-16T07:01:02+01:00, Body+',
     'Anna (1234): 81.25 kg (+0.40), measured 2026-11-17T07:01:02+01:00, Body+',
   ]);
 });
 
-test('somebody without a name goes by the number alone', async () => {
+test('the log line names a person without a name by number', async () => {
   assert.deepEqual(await texts([[weighIn(81.25, TUESDAY)]], { who: BO }), [
     'User 5678: 81.25 kg, measured 2026-11-17T07:01:02+01:00, Body+',
   ]);
 });
 
-test('pounds and stones are for people; the fields stay in kilograms', async () => {
+test('the log line has pounds or stones, and its fields have kilograms', async () => {
   const fetches = [[weighIn(80.85, MONDAY)], [weighIn(81.25, TUESDAY)]];
   const inPounds = await told(fetches, { people: { ...PEOPLE, unit: 'lb' } });
   assert.match(inPounds[1]?.text ?? '', /^Anna \(1234\): 179\.1 lb \(\+0\.9\), /);
@@ -52,7 +52,7 @@ test('pounds and stones are for people; the fields stay in kilograms', async () 
   );
 });
 
-test('one weigh-in in several groups is one line, in whichever order and fetch they come', async () => {
+test('several groups of one weigh-in are one line, in any order and from any fetch', async () => {
   const weight = weighIn(81.25, TUESDAY);
   const heart = weighIn(0, TUESDAY, pulse);
   assert.equal((await texts([[weight, heart]])).length, 1);
@@ -60,7 +60,7 @@ test('one weigh-in in several groups is one line, in whichever order and fetch t
   assert.equal((await texts([[weight], [heart]])).length, 1);
 });
 
-test('a measurement without a weight is told with what it has', async () => {
+test('a measurement without a weight is announced with the values it has', async () => {
   assert.deepEqual(await texts([[weighIn(0, TUESDAY, { ...pulse, model: 'BPM Connect' })]]), [
     'Anna (1234): heart_rate 64 bpm, measured 2026-11-17T07:01:02+01:00, BPM Connect',
   ]);
@@ -71,7 +71,7 @@ test('two weigh-ins within a minute are two lines', async () => {
   assert.equal((await texts([[weighIn(81.25, TUESDAY), weighIn(81.25, again)]])).length, 2);
 });
 
-test('a group that may be somebody else is told as nobody: no reading, and no part of the next change', async () => {
+test('an ambiguous group is not announced as a reading and does not affect the next change', async () => {
   const held = await told([[weighIn(80, MONDAY)], [weighIn(30, TUESDAY, { attribution: 1 })]]);
   assert.deepEqual(
     held.map(({ event }) => event),
@@ -86,7 +86,7 @@ test('a group that may be somebody else is told as nobody: no reading, and no pa
   assert.match(after[2] ?? '', /\(\+0\.50\)/);
 });
 
-test('an ambiguous group is announced when Withings has made up its mind', async () => {
+test('an ambiguous group is announced after Withings assigns it to the person', async () => {
   const group = weighIn(81.25, TUESDAY, { attribution: 1 });
   const settled = { ...group, attribution: 7, modifiedAt: new Date(TUESDAY.getTime() + 60_000) };
   assert.deepEqual(
@@ -95,7 +95,7 @@ test('an ambiguous group is announced when Withings has made up its mind', async
   );
 });
 
-test('a group that is changed afterwards is told again only where the weight has changed', async () => {
+test('a changed group is announced again only if the weight changed', async () => {
   const group = weighIn(81.25, TUESDAY);
   const modifiedAt = new Date(TUESDAY.getTime() + 60_000);
   assert.equal((await texts([[group], [{ ...group, modifiedAt }]])).length, 1);
@@ -104,19 +104,19 @@ test('a group that is changed afterwards is told again only where the weight has
   assert.match(corrected[1] ?? '', /^Anna \(1234\): corrected to 80\.90 kg \(was 81\.25 kg\)/);
 });
 
-test('an entry by hand says so', async () => {
+test('a manual entry is marked as manual', async () => {
   const [text] = await texts([[weighIn(81.25, TUESDAY, { attribution: 2, model: undefined, deviceId: undefined })]]);
   assert.match(text ?? '', / entered by hand$/);
 });
 
-test('a weigh-in that arrives long after it was taken is marked as late', async () => {
+test('a weigh-in that arrives late is marked as late', async () => {
   const [entry] = await told([[weighIn(81.25, MONDAY)]]);
   assert.equal(entry?.['late'], true);
   const [fresh] = await told([[weighIn(81.25, TUESDAY)]]);
   assert.equal(fresh?.['late'], undefined);
 });
 
-test('what Withings has not described is kept as it came and reported once', async () => {
+test('an undocumented value is stored unchanged and reported once', async () => {
   const strange = { attribution: 42, model: 'model_99', measures: [{ type: 999, value: 1, position: undefined }] };
   const entries = await told([[weighIn(0, MONDAY, strange)], [weighIn(0, TUESDAY, strange)]]);
   const unknown = entries.filter(({ event }) => event === 'unknown').map(({ text }) => text);
@@ -125,7 +125,7 @@ test('what Withings has not described is kept as it came and reported once', asy
   assert.match(entries.find(({ event }) => event === 'reading')?.text ?? '', /type_999 1,/);
 });
 
-test('a hundred thousand unknown types in a group are one line, and later ones are not reported any more', async () => {
+test('a hundred thousand unknown types in a group are one line, and later unknown types are not reported', async () => {
   const types = (from: number, count: number) =>
     Array.from({ length: count }, (_, index) => ({ type: from + index, value: 1, position: undefined }));
   const many = weighIn(0, MONDAY, { measures: types(1_000, 100_000) });

@@ -17,19 +17,19 @@ const DAY = 24 * HOUR;
 const YEARS = history(2_000, new Date('2012-03-04T05:06:07Z'), new Date(NOW.getTime() - 2 * DAY));
 const ago = (ms: number) => new Date(NOW.getTime() - ms);
 
-/** The journal's groups, in the order they came in. */
+/** Returns the groups of the journal in the order of their arrival. */
 const journalled = ({ journal }: Bench) => journal.lines.map(({ groupId }) => groupId);
 const ids = (groups: readonly RawGroup[]) => groups.map(({ grpid }) => grpid);
 const refusal = (status: number, error: string, body: object = {}): Fault => ({
   text: JSON.stringify({ status, body, error }),
 });
-/** What a call meets before it is carried out. */
+/** A hook that runs before each request is processed. */
 const first = (meet: (call: Call) => Fault | undefined) => (call: Call, answer: Answer | undefined) =>
   answer === undefined ? meet(call) : undefined;
 const days = (...texts: readonly string[]) => texts.map((text) => new Date(`${text}T00:00:00Z`));
 
 describe('a backfill', () => {
-  test('brings every group into the journal once, the oldest first, page by page and within the limits', async () => {
+  test('appends every group to the journal once, oldest first, page by page', async () => {
     const groups = history(5_000, new Date('2012-03-04T05:06:07Z'), ago(2 * DAY));
     const rules = watchCalls();
     const fault = first((call) => {
@@ -43,12 +43,12 @@ describe('a backfill', () => {
     assert.deepEqual(state.first, bench.journal.lines[0]?.takenAt);
     assert.deepEqual(state.last, bench.journal.lines.at(-1)?.takenAt);
     rules.assertRules();
-    assert.ok(rules.busiestMinute() <= 91, 'background work leaves room for somebody on the scale');
+    assert.ok(rules.busiestMinute() <= 91, 'background work leaves room for a new weigh-in');
     assert.deepEqual([...new Set(bench.calls.map(({ status }) => status))], [0]);
     assert.equal(bench.store.held, undefined);
   });
 
-  test('takes a window of many thousand groups part by part', async () => {
+  test('fetches a window of many thousand groups in parts', async () => {
     const groups = history(7_000, ago(32 * DAY), ago(2 * DAY));
     await using bench = await createBackfillBench({ groups, pageSize: 500 });
     const sizes: number[] = [];
@@ -64,7 +64,7 @@ describe('a backfill', () => {
     assert.deepEqual([state.first, state.last], [new Date(first * 1000), new Date(last * 1000)]);
   });
 
-  test('doubles nothing that the journal has, and takes in what Withings has changed since', async () => {
+  test('adds no duplicates to the journal, and adds groups that Withings changed since', async () => {
     await using bench = await createBackfillBench({ groups: YEARS });
     await bench.run();
     const [old] = YEARS;
@@ -76,7 +76,7 @@ describe('a backfill', () => {
     assert.equal(bench.journal.lines.at(-1)?.attribution, 7);
   });
 
-  test('keeps to the range that was asked for: from its beginning, up to its end and without it', async () => {
+  test('fetches only the requested range, with its start and without its end', async () => {
     const [since = NOW, until = NOW] = days('2020-01-01', '2021-01-01');
     const at = (moment: Date, seconds: number) => new Date(moment.getTime() + seconds * 1000);
     const moments = [at(since, -1), since, at(since, 1), at(until, -1), until, at(until, 1)];
@@ -85,21 +85,21 @@ describe('a backfill', () => {
     assert.deepEqual(journalled(bench), [1, 2, 3]);
   });
 
-  test('takes a group on the edge of two windows once', async () => {
+  test('adds a group at the boundary of two windows once', async () => {
     const edge = new Date(SINCE.getTime() + 90 * DAY);
     await using bench = await createBackfillBench({ groups: [rawGroup(1, edge)] });
     const state = await bench.run();
     assert.deepEqual([state.groups, state.added], [1, 1]);
   });
 
-  test('finds nothing where there is nothing, in a call for each three months', async () => {
+  test('makes one request for each three months, and finds nothing in an empty history', async () => {
     await using bench = await createBackfillBench();
     const state = await bench.run();
     assert.deepEqual([state.groups, state.first, state.last], [0, undefined, undefined]);
     assert.equal(bench.asked.length, Math.ceil((NOW.getTime() - DAY - SINCE.getTime()) / (90 * DAY)));
   });
 
-  test('tells how far it has come after each window', async () => {
+  test('reports its progress after each window', async () => {
     await using bench = await createBackfillBench({ groups: YEARS });
     await bench.run();
     const { states } = bench.told;
@@ -110,7 +110,7 @@ describe('a backfill', () => {
 });
 
 describe('news', () => {
-  test('is left to the daemon: what was measured, or changed, in the last 24 hours', async () => {
+  test('is left to the daemon: groups measured or changed in the last 24 hours', async () => {
     const [yesterday, old] = [ago(25 * HOUR), ago(300 * DAY)];
     const changed = Math.floor(ago(HOUR).getTime() / 1000);
     await using bench = await createBackfillBench({
@@ -128,22 +128,22 @@ describe('news', () => {
     assert.deepEqual(state.end, ago(DAY));
   });
 
-  test('is news by the clock of Withings where ours is ahead', async () => {
+  test('follows the clock of Withings when the local clock is ahead', async () => {
     await using bench = await createBackfillBench({ groups: [rawGroup(1, ago(HOUR)), rawGroup(2, ago(2 * DAY))] });
     const ahead = { ...bench.clock, now: () => new Date(bench.clock.now().getTime() + 400 * DAY) };
     await bench.run(ALL, { clock: ahead });
     assert.deepEqual(journalled(bench), [2]);
   });
 
-  test('is all there is to a range of today', async () => {
+  test('is the whole of a range that covers only today', async () => {
     await using bench = await createBackfillBench({ groups: [rawGroup(1, ago(HOUR))] });
     const state = await bench.run({ since: ago(2 * HOUR), until: undefined });
     assert.deepEqual([state.groups, bench.asked.length, bench.store.held], [0, 0, undefined]);
   });
 });
 
-describe('trouble that passes', () => {
-  test('is waited for, ever longer, and told', async () => {
+describe('a temporary failure', () => {
+  test('is reported, and the backfill waits longer after each one', async () => {
     let failures = 0;
     const fault = first(() => (++failures > 10 && failures <= 18 ? 'cut' : undefined));
     await using bench = await createBackfillBench({ groups: YEARS, fault });
@@ -154,7 +154,7 @@ describe('trouble that passes', () => {
     assert.ok(bench.told.waits.every(([{ code }]) => code === 'unreachable'));
   });
 
-  test('of a page fails its window, which is asked for again as a whole', async () => {
+  test('of a page makes the backfill request the whole window again', async () => {
     let pages = 0;
     const fault = first(({ form }) =>
       form.get('offset') === '20' && ++pages === 3 ? { httpStatus: 502, text: '<html>' } : undefined,
@@ -165,7 +165,7 @@ describe('trouble that passes', () => {
     assert.deepEqual(journalled(bench), ids(YEARS));
   });
 
-  test('that says how long it lasts is believed', async () => {
+  test('with a retry time makes the backfill wait exactly that time', async () => {
     let calls = 0;
     const fault = first(() => (++calls === 10 ? refusal(601, 'Too Many Requests', { wait_seconds: 300 }) : undefined));
     await using bench = await createBackfillBench({ groups: YEARS, fault });
@@ -178,7 +178,7 @@ describe('trouble that passes', () => {
     assert.deepEqual(journalled(bench), ids(YEARS));
   });
 
-  test('of the disk loses nothing and counts nothing twice', async () => {
+  test('of the disk causes no loss and no double count', async () => {
     await using bench = await createBackfillBench({ groups: YEARS });
     const full = new Trouble('cannot write', { code: 'disk_full', recovery: 'retry' });
     let [appends, saves] = [0, 0];
@@ -198,7 +198,7 @@ describe('trouble that passes', () => {
     assert.deepEqual([state.groups, state.added], [YEARS.length, YEARS.length]);
   });
 
-  test('of the clock is waited for, and does not move the end', async () => {
+  test('of the clock makes the backfill wait, and the end of the range stays', async () => {
     await using bench = await createBackfillBench({ groups: YEARS });
     let looks = 0;
     const { now } = bench.clock;
@@ -210,8 +210,8 @@ describe('trouble that passes', () => {
   });
 });
 
-describe('a refused access token', () => {
-  test('is refreshed once, and the call replayed', async () => {
+describe('a rejected access token', () => {
+  test('is refreshed once, and the request is repeated', async () => {
     let calls = 0;
     await using bench = await createBackfillBench({
       groups: YEARS,
@@ -225,7 +225,7 @@ describe('a refused access token', () => {
     assert.deepEqual(bench.told.waits, []);
   });
 
-  test('that is refused for good is a matter of the login, and ends it', async () => {
+  test('that Withings rejects again means the person must link again, and the backfill ends', async () => {
     const fault = ({ path }: { readonly path: string }) =>
       path === '/measure' ? refusal(401, 'invalid_token') : undefined;
     await using bench = await createBackfillBench({ groups: YEARS, fault });
@@ -236,10 +236,10 @@ describe('a refused access token', () => {
 });
 
 for (const [what, answer, recovery] of [
-  ['a login that is refused', refusal(503, 'Invalid Params: invalid refresh_token'), 'login'],
+  ['a rejected login', refusal(503, 'Invalid Params: invalid refresh_token'), 'login'],
   ['a wrong client secret', refusal(503, 'Invalid Params: invalid client id/secret'), 'settings'],
 ] as const) {
-  test(`${what} ends it at once, and where it was is kept`, async () => {
+  test(`${what} ends the backfill at once, and the backfill keeps its position`, async () => {
     const life = { refused: false, over: false };
     await using bench = await createBackfillBench({
       groups: YEARS,
@@ -263,8 +263,8 @@ for (const [what, answer, recovery] of [
   });
 }
 
-describe('a backfill that was stopped', () => {
-  /** Runs until so many windows are done, and is told to stop then. */
+describe('a stopped backfill', () => {
+  /** Runs the backfill until so many windows are done, and then stops it. */
   async function stopAfter(bench: Bench, windows: number, range = ALL) {
     const stop = new AbortController();
     let saves = 0;
@@ -285,7 +285,7 @@ describe('a backfill that was stopped', () => {
     assert.equal(failure, stop.signal.reason);
   }
 
-  test('has finished the step in hand, and goes on with the next', async () => {
+  test('finishes the step in hand, and continues with the next one', async () => {
     await using bench = await createBackfillBench({ groups: YEARS });
     await stopAfter(bench, 30);
     const { length: first } = bench.asked;
@@ -296,7 +296,7 @@ describe('a backfill that was stopped', () => {
     assert.equal(bench.store.held, undefined);
   });
 
-  test('begins anew for another range, and then at the beginning of that', async () => {
+  test('starts over for another range', async () => {
     await using bench = await createBackfillBench({ groups: YEARS });
     await stopAfter(bench, 60);
     const [since = NOW, until = NOW] = days('2013-01-01', '2014-01-01');
@@ -308,7 +308,7 @@ describe('a backfill that was stopped', () => {
     assert.equal(bench.journal.lines.length, YEARS.length);
   });
 
-  test('ends at once while it waits', async () => {
+  test('ends at once during a wait', async () => {
     const stop = new AbortController();
     await using bench = await createBackfillBench({ groups: YEARS, fault: () => 'cut' });
     const { watch } = {
@@ -318,7 +318,7 @@ describe('a backfill that was stopped', () => {
     assert.equal(bench.clock.sleeps.length, 1);
   });
 
-  test('doubles nothing when it was killed between the journal and its own note', async () => {
+  test('adds no duplicates after a kill between the journal and its own progress file', async () => {
     await using bench = await createBackfillBench({ groups: YEARS });
     const { load, remove } = { load: () => bench.store.load(ANNA), remove: () => bench.store.remove(ANNA) };
     const { lock } = bench.store;
@@ -334,7 +334,7 @@ describe('a backfill that was stopped', () => {
   });
 });
 
-test('a group that cannot be read is told of and left out, and keeps none of the others', async () => {
+test('an unreadable group is reported and skipped, and all other groups are stored', async () => {
   const [first, broken, last] = history(3, ago(400 * DAY), ago(300 * DAY));
   assert.ok(first !== undefined && broken !== undefined && last !== undefined);
   const unreadable = { ...broken, date: 'yesterday' };
@@ -353,7 +353,7 @@ test('a group that cannot be read is told of and left out, and keeps none of the
   assert.match(bench.told.unreadable[0] ?? '', /date/);
 });
 
-test('a newer version that can be read in part only does not replace one that was read whole', async () => {
+test('a newer version that is only partly readable does not replace a complete one', async () => {
   const [whole] = history(1, ago(400 * DAY), ago(300 * DAY));
   assert.ok(whole !== undefined);
   await using bench = await createBackfillBench({ groups: [whole] });
@@ -367,7 +367,7 @@ test('a newer version that can be read in part only does not replace one that wa
   assert.deepEqual([journalled(bench), state.unreadable], [[whole.grpid], 1]);
 });
 
-test('a window that Withings cuts off is not passed', async () => {
+test('the backfill does not continue past a window that Withings cut off', async () => {
   const [group] = history(1, ago(400 * DAY), ago(300 * DAY));
   assert.ok(group !== undefined);
   let isCut = true;

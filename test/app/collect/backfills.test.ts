@@ -32,7 +32,7 @@ const DOWN = new Trouble('cannot reach Withings', {
   hint: 'Check the network.',
 });
 
-/** A fetch that does what the test says. */
+/** A fetch under the control of the test. */
 function open() {
   const log = createRecordingLog();
   const stop = new AbortController();
@@ -67,7 +67,7 @@ function open() {
 }
 
 describe('a backfill from the page', () => {
-  test('fetches everything, one person at a time, and tells how far it has come', async () => {
+  test('fetches all measurements, one person at a time, and reports its progress', async () => {
     const { backfills, begun, watch, finish, lines } = open();
     assert.equal(backfills.newest(), undefined);
     backfills.begin(ANNA);
@@ -102,7 +102,7 @@ describe('a backfill from the page', () => {
     assert.equal(begun.length, 2, 'the next one may begin');
   });
 
-  test('says why it failed, and may be asked for again', async () => {
+  test('reports why it failed, and can be started again', async () => {
     const { backfills, begun, fail, lines } = open();
     backfills.begin(ANNA);
     await fail(DOWN);
@@ -113,7 +113,7 @@ describe('a backfill from the page', () => {
     assert.deepEqual([begun.length, backfills.newest()?.state], [2, 'running']);
   });
 
-  test('ends with the daemon, which waits for it, without an alarm', async () => {
+  test('ends with the daemon, which waits for the backfill and logs no error', async () => {
     const { backfills, begun, stop, fail, lines } = open();
     backfills.begin(ANNA);
     stop.abort();

@@ -39,7 +39,7 @@ async function createBench({ hasSecret = true, wrap = (beds: BedEvents) => beds 
 }
 
 describe('a bed notification', () => {
-  test('of now is kept, and the log has a line', async () => {
+  test('with a current date is stored, and logged in one line', async () => {
     await using bench = await createBench();
     await bench.send(50, bench.ago(MINUTE));
     assert.equal(bench.beds.newest(ANNA)?.kind, 'in_bed');
@@ -74,7 +74,7 @@ describe('a bed notification', () => {
     });
   }
 
-  test('that comes again is no news, at once and later', async () => {
+  test('that arrives twice counts once, at once and later', async () => {
     await using bench = await createBench();
     const at = bench.ago(MINUTE);
     await Promise.all(Array.from({ length: 7 }, () => bench.send(50, at)));
@@ -85,7 +85,7 @@ describe('a bed notification', () => {
     assert.deepEqual(bench.refused(), []);
   });
 
-  test('with an older date that comes late does not turn the state back', async () => {
+  test('with an older date that arrives late does not change the state back', async () => {
     await using bench = await createBench();
     await bench.send(51, bench.ago(MINUTE));
     await bench.send(50, bench.ago(2 * MINUTE));
@@ -93,7 +93,7 @@ describe('a bed notification', () => {
   });
 });
 
-test('a flood costs a person twenty events an hour and one line, and the other person nothing', async () => {
+test('a flood is limited to twenty events an hour and one line for one person, and spares the other', async () => {
   await using bench = await createBench();
   for (let each = 0; each < 500; each += 1) await bench.send(50 + (each % 2), bench.ago(each * 1_000));
   assert.equal(bench.beds.last, 20);
@@ -105,7 +105,7 @@ test('a flood costs a person twenty events an hour and one line, and the other p
   assert.equal(bench.beds.last, 22);
 });
 
-test('replays do not use up what a person has in an hour', async () => {
+test('repeated events do not use up the hourly limit of a person', async () => {
   await using bench = await createBench();
   const at = bench.ago(0);
   for (let each = 0; each < 100; each += 1) await bench.send(50, at);
@@ -113,7 +113,7 @@ test('replays do not use up what a person has in an hour', async () => {
   assert.equal(bench.beds.newest(ANNA)?.kind, 'out_of_bed');
 });
 
-test('on a full disk the newest event waits for room, and is told of when it is kept', async () => {
+test('the newest event waits for room on a full disk, and is announced once it is stored', async () => {
   const disk = { isFull: true, tries: 0 };
   const full = new Trouble('no room', { code: 'disk_full', recovery: 'retry' });
   await using bench = await createBench({
@@ -139,7 +139,7 @@ test('on a full disk the newest event waits for room, and is told of when it is 
   assert.equal(bench.log.texts('out_of_bed').length, 1);
 });
 
-test('an event that Withings sends again while it waits for room is done when it is kept', async () => {
+test('an event that Withings resends during a wait for room is done once it is stored', async () => {
   let isFull = true;
   const full = new Trouble('no room', { code: 'disk_full', recovery: 'retry' });
   await using bench = await createBench({
@@ -159,7 +159,7 @@ test('an event that Withings sends again while it waits for room is done when it
   assert.equal(bench.beds.last, 1);
 });
 
-test('a stop ends the waiting for room, and Withings must send the event again', async () => {
+test('a stop ends the wait for room, and Withings must send the event again', async () => {
   const full = new Trouble('no room', { code: 'disk_full', recovery: 'retry' });
   await using bench = await createBench({ wrap: (beds) => ({ ...beds, append: () => Promise.reject(full) }) });
   const sent = bench.send(50, bench.ago(0));

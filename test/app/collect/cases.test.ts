@@ -20,7 +20,7 @@ const TAKEN = new Date(1_795_154_462_000);
 const NOW = new Date(TAKEN.getTime() + 20 * 60_000);
 const HOUR = 3_600_000;
 
-/** Fetches what it is given, one answer after another, into a journal that reviews what comes in. */
+/** Fetches the given answers in turn into a journal that reviews new groups. */
 function setUp() {
   const clock = createFakeClock(NOW);
   const log = createRecordingLog();
@@ -62,15 +62,15 @@ function setUp() {
     cursors,
     unreadable,
     take,
-    /** Takes groups as they come over the wire. */
+    /** Decodes groups from the wire format. */
     fetch: (groups: readonly unknown[], userId?: UserId) => take(answerWith(groups, NOW), userId),
     last: (userId = ANNA) => journal.lastWeighIn(userId)?.kilograms,
     told: () => log.entries.filter(({ level }) => level !== 'debug').map(({ event, text }) => `${event}: ${text}`),
   };
 }
 
-describe('an input from the field', () => {
-  test('body-scan-four-groups.json is one weigh-in, told once and complete', async () => {
+describe('a recorded input', () => {
+  test('body-scan-four-groups.json is one complete weigh-in, announced once', async () => {
     const bench = setUp();
     await bench.fetch(readCase('body-scan-four-groups.json'));
     assert.equal(bench.told().length, 1);
@@ -83,7 +83,7 @@ describe('an input from the field', () => {
     assert.equal(bench.journal.lines.length, 4, 'one line a group');
   });
 
-  test('body-scan-four-groups.json, the last one hours later, is an addition and no weigh-in of its own', async () => {
+  test('the late last group of body-scan-four-groups.json is an addition, not another weigh-in', async () => {
     const bench = setUp();
     const groups = readCase('body-scan-four-groups.json');
     await bench.fetch(groups.slice(0, 3));
@@ -99,7 +99,7 @@ describe('an input from the field', () => {
     ['group-emptied.json', 'Withings emptied it'],
     ['group-becomes-ambiguous.json', "Withings changed it to ambiguous: may be another household member's"],
   ] as const) {
-    test(`${name} is taken back, and one line says so`, async () => {
+    test(`${name} is withdrawn, and the log reports it in one line`, async () => {
       const bench = setUp();
       const [first, second] = readCase(name);
       await bench.take({ ...answerWith([], NOW), groups: [weighIn(80, new Date(TAKEN.getTime() - 24 * HOUR))] });
@@ -114,7 +114,7 @@ describe('an input from the field', () => {
     });
   }
 
-  test('group-moved.json is taken back from the first person, whose next change is right', async () => {
+  test('group-moved.json is withdrawn from the first person, whose next change is correct', async () => {
     const bench = setUp();
     const { '1234': annas, '5678': bos } = readCase('group-moved.json');
     await bench.take({ ...answerWith([], NOW), groups: [weighIn(61.8, new Date(TAKEN.getTime() - 24 * HOUR))] });
@@ -130,7 +130,7 @@ describe('an input from the field', () => {
     assert.match(bench.told()[4] ?? '', /^reading: Anna \(1234\): 61\.90 kg \(\+0\.10\)/);
   });
 
-  test('group-future.json is kept, marked, told once, and never the newest', async () => {
+  test('group-future.json is stored, marked and announced once, and is never the newest', async () => {
     const bench = setUp();
     const groups = readCase('group-future.json');
     await bench.fetch(groups);
@@ -143,7 +143,7 @@ describe('an input from the field', () => {
     assert.match(entry?.text ?? '', /^Anna \(1234\): held 90\.00 kg, .*\(dated ahead of this computer's clock\)$/);
   });
 
-  test('group-odd-values.json costs what cannot be read, and holds what no scale can weigh', async () => {
+  test('group-odd-values.json loses only its unreadable values, and an impossible weight is held', async () => {
     const bench = setUp();
     const groups = readCase('group-odd-values.json');
     await bench.fetch(groups);
@@ -172,14 +172,14 @@ describe('an input from the field', () => {
     );
   });
 
-  test('group-numeric-device.json keeps device and model as text', async () => {
+  test('group-numeric-device.json has its device and model stored as text', async () => {
     const bench = setUp();
     await bench.fetch(readCase('group-numeric-device.json'));
     const [line] = bench.journal.lines;
     assert.deepEqual([line?.deviceId, line?.model, line && weightOf(line)], ['4711', '6', 81.25]);
   });
 
-  test('page-more-text.json is no more where it says "0", and kept where it does not say where to go on', async () => {
+  test('page-more-text.json ends a list where "more" is "0", and stays valid without an offset', async () => {
     const [whole, cutOff] = readCase('page-more-text.json').map(({ body }: { body: unknown }) =>
       parseMeasurePage(body),
     );
@@ -188,10 +188,10 @@ describe('an input from the field', () => {
   });
 });
 
-describe('what is held', () => {
+describe('a held weigh-in', () => {
   const day = (days: number) => new Date(TAKEN.getTime() - days * 24 * HOUR);
 
-  test('says how far it is and what releases it, and is told as the weigh-in it is when it is released', async () => {
+  test('is logged with its jump and the release condition, and is announced as a weigh-in on release', async () => {
     const bench = setUp();
     const take = (...groups: readonly ReturnType<typeof weighIn>[]) => bench.take({ ...answerWith([], NOW), groups });
     await take(weighIn(81.2, day(2)));
@@ -210,7 +210,7 @@ describe('what is held', () => {
     );
   });
 
-  test('of a new version says which weight no longer counts', async () => {
+  test('is logged with the weight that no longer counts, if it is a new version', async () => {
     const bench = setUp();
     const group = weighIn(81, TAKEN);
     const measures = [{ type: 1, value: 0, position: undefined }];
@@ -220,7 +220,7 @@ describe('what is held', () => {
   });
 });
 
-test('a new version without the weight says that the weight was taken back', async () => {
+test('a new version without the weight withdraws the weight, and the log reports it', async () => {
   const bench = setUp();
   const group = weighIn(81, TAKEN);
   const measures = [{ type: 6, value: 17.3, position: undefined }];

@@ -29,7 +29,7 @@ test('a notification is fetched at once, and once', async () => {
   );
 });
 
-test('the query is about the window of the notification, with a margin on both sides', async () => {
+test('the query covers the window of the notification, with a margin on both sides', async () => {
   const bench = createCollectorBench(() => answerOf([GROUP], TAKEN));
   bench.collector.notify(ANNA, WINDOW);
   await bench.clock.advance(0);
@@ -38,7 +38,7 @@ test('the query is about the window of the notification, with a margin on both s
   assert(query.window.start < WINDOW.start && query.window.end > WINDOW.end);
 });
 
-test('ten thousand notifications in a burst cost three fetches at most and are announced once', async () => {
+test('ten thousand notifications in a burst cause at most three fetches and one announcement', async () => {
   const group = weighIn(81.25, TAKEN);
   const bench = createCollectorBench(async () => {
     await bench.clock.sleep(300);
@@ -56,7 +56,7 @@ test('ten thousand notifications in a burst cost three fetches at most and are a
   assert.equal(bench.announced.length, 1);
 });
 
-test('a notification that comes during a fetch causes another one, twelve seconds later', async () => {
+test('a notification during a fetch causes another fetch twelve seconds later', async () => {
   const groups = [weighIn(81.25, TAKEN)];
   const bench = createCollectorBench(async () => {
     const answer = answerOf([...groups], TAKEN);
@@ -72,7 +72,7 @@ test('a notification that comes during a fetch causes another one, twelve second
   assert.equal(bench.journal.lines.length, 2);
 });
 
-test('rumours that bring nothing new are looked into ever more seldom', async () => {
+test('notifications without new data are fetched less and less often', async () => {
   const group = weighIn(81.25, TAKEN);
   const bench = createCollectorBench(() => answerOf([group], TAKEN));
   for (let count = 0; count < 3600; count += 1) {
@@ -83,7 +83,7 @@ test('rumours that bring nothing new are looked into ever more seldom', async ()
   assert(bench.calls.length <= 10, `${bench.calls.length} fetches in an hour`);
 });
 
-test('half an hour after a flood of rumours, a notification is fetched at once again', async () => {
+test('half an hour after a flood of notifications, a notification is fetched at once again', async () => {
   const bench = createCollectorBench(() => answerOf([], TAKEN));
   for (let count = 0; count < 600; count += 1) {
     bench.collector.notify(ANNA, WINDOW);
@@ -96,7 +96,7 @@ test('half an hour after a flood of rumours, a notification is fetched at once a
   assert.equal(bench.calls.length, before + 1);
 });
 
-test('a weigh-in of somebody whom a stranger keeps lying about is there within twenty minutes', async () => {
+test('a weigh-in arrives within twenty minutes although a stranger keeps sending forged notifications about the person', async () => {
   const start = Date.parse('2026-11-20T06:00:00Z');
   for (const minutes of [0, 1, 7, 30, 55]) {
     const takenAt = new Date(start + minutes * MINUTE);
@@ -125,14 +125,14 @@ test('a second weigh-in right after the first is fetched at once', async () => {
   assert.deepEqual(times(bench.calls), [0, 0, 2 * SECOND]);
 });
 
-test('an empty window is looked at again after 15 s, 60 s, 5 min and 10 min, and then left to the reconcile', async () => {
+test('an empty window is fetched again after 15 s, 60 s, 5 min and 10 min, then by the reconcile', async () => {
   const bench = createCollectorBench(() => answerOf([], TAKEN));
   bench.collector.notify(ANNA, WINDOW);
   await bench.clock.advance(HOUR);
   assert.deepEqual(times(bench.calls), [0, 15 * SECOND, 75 * SECOND, 375 * SECOND, 975 * SECOND]);
 });
 
-test('a measurement that shows up late is found by the second look', async () => {
+test('a measurement that appears late is found by the second fetch', async () => {
   const group = weighIn(81.25, TAKEN);
   const bench = createCollectorBench(({ atMs }) => answerOf(atMs === 0 ? [] : [group], TAKEN));
   bench.collector.notify(ANNA, WINDOW);
@@ -141,7 +141,7 @@ test('a measurement that shows up late is found by the second look', async () =>
   assert.equal(bench.journal.lines.length, 1);
 });
 
-test('a window of years is not fetched; the cursor finds what it can be about', async () => {
+test('a window of years is not fetched, because the cursor finds its changes', async () => {
   const bench = createCollectorBench(() => answerOf([GROUP], TAKEN));
   bench.collector.notify(ANNA, { start: new Date(0), end: TAKEN });
   await bench.clock.advance(0);
@@ -151,7 +151,7 @@ test('a window of years is not fetched; the cursor finds what it can be about', 
   );
 });
 
-test('a passing fault is retried for as long as it lasts, ever more slowly, and then everything is there', async () => {
+test('a temporary failure is retried with growing delays, and no data is lost', async () => {
   const bench = createCollectorBench(({ atMs }) => {
     if (atMs < 12 * HOUR) throw trouble('retry');
     return answerOf([GROUP], TAKEN);
@@ -166,7 +166,7 @@ test('a passing fault is retried for as long as it lasts, ever more slowly, and 
   assert.equal(bench.log.texts('recovered').length, 1);
 });
 
-test('after trouble the window is asked for again, and then everything since the cursor', async () => {
+test('after a failure the collector requests the window again, and then everything since the cursor', async () => {
   const bench = createCollectorBench(({ atMs }) => {
     if (atMs === 0) throw trouble('retry');
     return answerOf([GROUP], TAKEN);
@@ -179,7 +179,7 @@ test('after trouble the window is asked for again, and then everything since the
   );
 });
 
-test('a notification during an outage brings the next try forward, but never under twelve seconds', async () => {
+test('a notification during an outage brings the next attempt forward, but keeps twelve seconds between attempts', async () => {
   const bench = createCollectorBench(() => {
     throw trouble('retry');
   });
@@ -193,7 +193,7 @@ test('a notification during an outage brings the next try forward, but never und
   assert(bench.calls.length > before && bench.calls.length - before <= 6);
 });
 
-test('a throttled call waits exactly as long as Withings says, whatever notifications say meanwhile', async () => {
+test('a throttled request waits exactly as long as Withings requires, despite new notifications', async () => {
   const bench = createCollectorBench(({ atMs }) => {
     if (atMs === 0) throw trouble('throttled', 42 * SECOND);
     return answerOf([GROUP], TAKEN);
@@ -205,7 +205,7 @@ test('a throttled call waits exactly as long as Withings says, whatever notifica
   assert.deepEqual(times(bench.calls), [0, 42 * SECOND]);
 });
 
-test('a clock that was wrong for hours does not slow down what comes after', async () => {
+test('a clock that was wrong for hours does not delay later fetches', async () => {
   const start = new Date('2026-11-20T06:00:00Z');
   const bench = createCollectorBench(() => {
     throw trouble('retry');
@@ -219,7 +219,7 @@ test('a clock that was wrong for hours does not slow down what comes after', asy
   assert.deepEqual(gaps.slice(0, 3), [0, 15 * SECOND, 30 * SECOND]);
 });
 
-test('of two weigh-ins in one fetch, the one that is not there yet is looked for again', async () => {
+test('a fetch that returns one of two weigh-ins is repeated for the missing one', async () => {
   const later = new Date(TAKEN.getTime() + 10 * MINUTE);
   const second = weighIn(82, later);
   const bench = createCollectorBench(({ atMs }) => answerOf(atMs < MINUTE ? [GROUP] : [GROUP, second], TAKEN));
@@ -229,7 +229,7 @@ test('of two weigh-ins in one fetch, the one that is not there yet is looked for
   assert.equal(bench.journal.lines.length, 2);
 });
 
-test('a reconcile that cannot be done now does not keep anybody waiting', async () => {
+test('a reconcile that must wait delays no other person', async () => {
   const bench = createCollectorBench(() => {
     throw trouble('settings');
   });
@@ -238,7 +238,7 @@ test('a reconcile that cannot be done now does not keep anybody waiting', async 
   assert.equal(bench.calls.length, 1);
 });
 
-test('a request right after the last one was done is not forgotten', async () => {
+test('a request right after the end of the last fetch is not lost', async () => {
   for (let ticks = 0; ticks < 5; ticks += 1) {
     const bench = createCollectorBench(() => answerOf([], TAKEN));
     await bench.collector.reconcile(ANNA);
@@ -249,7 +249,7 @@ test('a request right after the last one was done is not forgotten', async () =>
   }
 });
 
-test("one person's success does not end another's trouble", async () => {
+test('the success of one person does not end the trouble of another', async () => {
   const bench = createCollectorBench(({ userId }) => {
     if (userId === BO) throw new Trouble('no', { code: 'unreadable', recovery: 'retry' });
     return answerOf([GROUP], TAKEN);
@@ -262,7 +262,7 @@ test("one person's success does not end another's trouble", async () => {
   assert.match(bench.log.texts('trouble')[0] ?? '', /^User 5678: no/);
 });
 
-test('a refused access token costs one refresh and one replay', async () => {
+test('a rejected access token costs one refresh and one repeated request', async () => {
   const bench = createCollectorBench(({ token }) => {
     if (token === 'access-1') throw trouble('access');
     return answerOf([GROUP], TAKEN);
@@ -276,7 +276,7 @@ test('a refused access token costs one refresh and one replay', async () => {
   assert.equal(bench.journal.lines.length, 1);
 });
 
-test('an access token that is refused again means that the login is dead, and is tried hourly', async () => {
+test('a second rejection of the access token means a rejected login, which is retried hourly', async () => {
   const bench = createCollectorBench(() => {
     throw trouble('access');
   });
@@ -288,7 +288,7 @@ test('an access token that is refused again means that the login is dead, and is
   assert.equal(bench.calls.length, 4);
 });
 
-test('a dead login is told once, tried hourly, and works again as soon as somebody has linked', async () => {
+test('a rejected login is reported once, retried hourly, and works once the person links again', async () => {
   const bench = createCollectorBench(() => answerOf([GROUP], TAKEN));
   bench.tokens.failure = trouble('login');
   bench.collector.notify(ANNA, WINDOW);
@@ -303,7 +303,7 @@ test('a dead login is told once, tried hourly, and works again as soon as somebo
   assert.deepEqual(bench.collector.needLogin(), []);
 });
 
-test("one person's trouble does not hold up another", async () => {
+test('the trouble of one person does not delay another', async () => {
   const bench = createCollectorBench(async ({ userId }) => {
     if (userId === ANNA) await bench.clock.sleep(HOUR);
     return answerOf([GROUP], TAKEN);
@@ -338,7 +338,7 @@ test('one person has one fetch at a time', async () => {
   assert.equal(most, 1);
 });
 
-test('somebody on the scale does not wait behind background work', async () => {
+test('a notification does not wait behind background work', async () => {
   const bench = createCollectorBench(async ({ urgent }) => {
     await bench.clock.sleep(urgent ? 100 : HOUR);
     return answerOf([GROUP], TAKEN);
@@ -349,7 +349,7 @@ test('somebody on the scale does not wait behind background work', async () => {
   assert.equal(bench.journal.lines.length, 1);
 });
 
-test('somebody who steps on the scale while waiting among the others goes first', async () => {
+test('a notification moves a waiting person to the front of the queue', async () => {
   const bench = createCollectorBench(async ({ urgent }) => {
     await bench.clock.sleep(urgent ? 100 : HOUR);
     return answerOf([GROUP], TAKEN);
@@ -365,7 +365,7 @@ test('somebody who steps on the scale while waiting among the others goes first'
 });
 
 for (const recovery of ['unlinked', 'login', 'settings', 'retry'] as const) {
-  test(`a reconcile that comes while an attempt runs ends with it, where that fails with "${recovery}"`, async () => {
+  test(`a reconcile during an attempt ends with a failure of that attempt: "${recovery}"`, async () => {
     const bench = createCollectorBench(async () => {
       await bench.clock.sleep(SECOND);
       throw trouble(recovery);
@@ -381,7 +381,7 @@ for (const recovery of ['unlinked', 'login', 'settings', 'retry'] as const) {
   });
 }
 
-test('while the clock says 1970 nothing is asked; when it is set, everything is', async () => {
+test('while the clock shows 1970, the collector requests nothing; later it fetches everything', async () => {
   const bench = createCollectorBench(() => answerOf([GROUP], TAKEN));
   bench.clock.jumpTo(new Date(5000));
   bench.collector.notify(ANNA, WINDOW);
@@ -393,7 +393,7 @@ test('while the clock says 1970 nothing is asked; when it is set, everything is'
   assert.equal(bench.journal.lines.length, 1);
 });
 
-test('a defect in the program does not end the queue, and says where it is', async () => {
+test('a bug does not stop the queue, and is logged with its location', async () => {
   const bench = createCollectorBench(({ atMs }) => {
     if (atMs === 0) throw new TypeError('undefined is not a function');
     return answerOf([GROUP], TAKEN);
@@ -404,7 +404,7 @@ test('a defect in the program does not end the queue, and says where it is', asy
   assert.equal(bench.journal.lines.length, 1);
 });
 
-test('somebody who is no longer linked is left alone', async () => {
+test('a person who is no longer linked is not fetched', async () => {
   const bench = createCollectorBench(() => answerOf([], TAKEN));
   bench.tokens.failure = trouble('unlinked');
   bench.collector.notify(ANNA, WINDOW);
@@ -413,7 +413,7 @@ test('somebody who is no longer linked is left alone', async () => {
   assert.equal(bench.clock.sleepers, 0);
 });
 
-test('disposing waits for the fetch in hand and begins no other', async () => {
+test('disposing waits for the current fetch and starts no other', async () => {
   let finish = () => {};
   const bench = createCollectorBench(async () => {
     await new Promise<void>((resolve) => {
@@ -432,7 +432,7 @@ test('disposing waits for the fetch in hand and begins no other', async () => {
   assert.equal(bench.journal.lines.length, 1);
 });
 
-test('what was missed while nobody ran does not wait behind notifications that bring nothing new', async () => {
+test('weigh-ins missed during downtime do not wait behind notifications without new data', async () => {
   const missed = weighIn(80, new Date(TAKEN.getTime() - 3 * HOUR));
   const bench = createCollectorBench(({ query }) => answerOf('since' in query ? [missed] : [GROUP], TAKEN));
   await bench.journal.append([toReading(ANNA, GROUP)]);

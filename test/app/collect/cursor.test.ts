@@ -12,34 +12,34 @@ const HOUR = 3_600_000;
 const since = ({ query }: { readonly query: object }) =>
   'since' in query && query.since instanceof Date ? query.since : undefined;
 
-test('somebody without a cursor is looked at for one day, so that years of history do not pour out', async () => {
+test('a person without a cursor is fetched for one day, not for years', async () => {
   const bench = createCollectorBench(() => answerOf([], UPDATED));
   await bench.collector.reconcile(ANNA);
   const hours = (bench.clock.now().getTime() - (since(bench.calls[0] ?? { query: {} })?.getTime() ?? 0)) / HOUR;
   assert(hours >= 24 && hours < 27, `${hours} h`);
 });
 
-test('the cursor is the time at Withings when it answered', async () => {
+test('the cursor is the time of Withings in its answer', async () => {
   const bench = createCollectorBench(() => answerOf([weighIn(81, TAKEN)], UPDATED));
   await bench.collector.reconcile(ANNA);
   assert.deepEqual(bench.cursors.get(ANNA), UPDATED);
 });
 
-test('the next query begins at least two hours before the cursor', async () => {
+test('the next query starts at least two hours before the cursor', async () => {
   const bench = createCollectorBench(() => answerOf([], UPDATED));
   bench.cursors.set(ANNA, new Date('2026-11-10T00:00:00Z'));
   await bench.collector.reconcile(ANNA);
   assert((since(bench.calls[0] ?? { query: {} })?.getTime() ?? 0) <= Date.parse('2026-11-09T22:00:00Z'));
 });
 
-test('the cursor does not move when the journal cannot be written', async () => {
+test('the cursor stays if the journal cannot be written', async () => {
   const bench = createCollectorBench(() => answerOf([weighIn(81, TAKEN)], UPDATED));
   bench.journal.append = () => Promise.reject(new Error('disk full'));
   await bench.collector.reconcile(ANNA);
   assert.equal(bench.cursors.has(ANNA), false);
 });
 
-test('a group that cannot be read holds back neither the others nor the cursor, and is told once', async () => {
+test('an unreadable group delays neither other groups nor the cursor, and is reported once', async () => {
   const bench = createCollectorBench(() => ({
     ...answerOf([weighIn(81, TAKEN)], UPDATED),
     unreadable: [{ raw: '{"date":"today"}', what: 'measuregrps[3].date is not a time' }],
@@ -65,13 +65,13 @@ const brokenOff = (ascends: boolean) => ({
   ascends,
 });
 
-test('where an answer breaks off, the cursor moves as far as it was read', async () => {
+test('an answer that breaks off moves the cursor as far as it was read', async () => {
   const bench = createCollectorBench(() => brokenOff(true));
   await bench.collector.reconcile(ANNA);
   assert.deepEqual(bench.cursors.get(ANNA), READ);
 });
 
-test('where an answer with the newest changes first breaks off, the cursor stays, and the log says so', async () => {
+test('an answer that breaks off with the newest changes first leaves the cursor, and the log reports it', async () => {
   const bench = createCollectorBench(() => brokenOff(false));
   bench.cursors.set(ANNA, TAKEN);
   await bench.collector.reconcile(ANNA);
@@ -80,14 +80,14 @@ test('where an answer with the newest changes first breaks off, the cursor stays
   assert.match(bench.log.texts('trouble').join(), /does not show how to ask for them/);
 });
 
-test('where the answer for a window breaks off, the changes since the cursor are asked for', async () => {
+test('an answer that breaks off for a window leads to a request for all changes since the cursor', async () => {
   const bench = createCollectorBench(({ query }) => ('window' in query ? brokenOff(false) : answerOf([], UPDATED)));
   bench.collector.notify(ANNA, { start: TAKEN, end: TAKEN });
   await bench.clock.advance(HOUR);
   assert.deepEqual(bench.cursors.get(ANNA), UPDATED);
 });
 
-/** A minute later with each part. */
+/** Each part is dated a minute later. */
 const changedAt = (part: number) => new Date(TAKEN.getTime() - 60_000 * (100 - part));
 const partOf = (part: number, next: number | undefined, modifiedAt = changedAt(part)) => ({
   ...answerOf(
@@ -99,7 +99,7 @@ const partOf = (part: number, next: number | undefined, modifiedAt = changedAt(p
   next,
 });
 
-test('an answer in parts is journalled part by part, and the cursor is the time of the first one', async () => {
+test('an answer in parts is stored part by part, and the cursor is the time of the first part', async () => {
   const known: number[] = [];
   const bench = createCollectorBench(({ offset = 0 }) => {
     known.push(bench.journal.lines.length);
@@ -118,11 +118,11 @@ test('an answer in parts is journalled part by part, and the cursor is the time 
   assert.deepEqual(bench.cursors.get(ANNA), UPDATED);
 });
 
-test('a group that slips through between two pages comes with the second answer, before the cursor moves', async () => {
+test('a group that slips between two pages comes with the second answer, before the cursor moves', async () => {
   const groups = [1, 2, 3, 4, 5].map((groupId) => weighIn(80, changedAt(groupId), { groupId }));
   const bench = createCollectorBench(() => {
     const first = groups.slice(0, 2);
-    // Withings removes the first one now, so that the third is the second.
+    // Withings removes the first group now, so that the third moves to the second position.
     if (bench.calls.length === 1) groups.shift();
     return { ...answerOf([...first, ...groups.slice(2)], UPDATED), isPaged: true };
   });
@@ -139,7 +139,7 @@ test('a group that slips through between two pages comes with the second answer,
   assert.deepEqual(bench.cursors.get(ANNA), UPDATED);
 });
 
-test('the cursor stays where one of several parts fails, and the parts before are in the journal', async () => {
+test('the cursor stays if one of several parts fails, and the earlier parts are in the journal', async () => {
   const bench = createCollectorBench(({ offset = 0 }) => {
     if (offset === 2) throw new Error('the network is down');
     return partOf(offset, offset + 1);
@@ -149,7 +149,7 @@ test('the cursor stays where one of several parts fails, and the parts before ar
   assert.equal(bench.journal.lines.length, 2);
 });
 
-test('of an answer without end so much is read, then the cursor goes as far, and the rest comes from there', async () => {
+test('an endless answer is read up to a limit, and the next fetch continues from there', async () => {
   const bench = createCollectorBench(({ offset = 0, query }) => {
     if (bench.calls.length > 41) return answerOf([], UPDATED);
     assert(bench.calls.length <= 40 || (since({ query })?.getTime() ?? 0) < changedAt(39).getTime());
@@ -161,15 +161,15 @@ test('of an answer without end so much is read, then the cursor goes as far, and
   assert.equal(bench.journal.lines.length, 40);
   assert.deepEqual(bench.cursors.get(ANNA), changedAt(39));
   await bench.clock.advance(HOUR);
-  assert.equal(bench.calls.length, 42, 'goes on soon, and by itself');
+  assert.equal(bench.calls.length, 42, 'continues soon and automatically');
   assert.deepEqual(bench.log.texts('trouble'), []);
 });
 
 for (const [what, modifiedAt] of [
-  ['does not get any further', () => changedAt(0)],
+  ['makes no progress', () => changedAt(0)],
   ['is not in the order of its changes', (part: number) => changedAt(99 - part)],
 ] as const) {
-  test(`the cursor stays where an answer without end ${what}, and the log says so`, async () => {
+  test(`the cursor stays if an endless answer ${what}, and the log reports it`, async () => {
     const bench = createCollectorBench(({ offset = 0 }) => partOf(offset, offset + 1, modifiedAt(offset)));
     bench.cursors.set(ANNA, changedAt(0));
     await bench.collector.reconcile(ANNA);
@@ -179,7 +179,7 @@ for (const [what, modifiedAt] of [
   });
 }
 
-test('a change that is dated ahead of Withings’ own time holds up the cursor no longer than others', async () => {
+test('a change dated ahead of the time of Withings delays the cursor no more than others', async () => {
   const modifiedAt = new Date(UPDATED.getTime() + 24 * HOUR);
   const bench = createCollectorBench(() => answerOf([weighIn(81, TAKEN, { modifiedAt })], UPDATED));
   await bench.collector.reconcile(ANNA);
@@ -187,13 +187,13 @@ test('a change that is dated ahead of Withings’ own time holds up the cursor n
   assert.equal(bench.journal.lines.length, 1);
 });
 
-test('the cursor never runs ahead of our clock, whatever Withings says its time is', async () => {
+test('the cursor never passes the local clock, whatever the time of Withings is', async () => {
   const bench = createCollectorBench(() => answerOf([], new Date('2099-01-01T00:00:00Z')));
   await bench.collector.reconcile(ANNA);
   assert((bench.cursors.get(ANNA) ?? 0) <= bench.clock.now());
 });
 
-test('a lost cursor goes on from the newest change in the journal', async () => {
+test('a lost cursor is replaced by the newest change in the journal', async () => {
   const old = new Date('2026-11-01T06:00:00Z');
   const bench = createCollectorBench(({ query }) => answerOf('window' in query ? [weighIn(81, old)] : [], UPDATED));
   bench.collector.notify(ANNA, { start: old, end: old });
@@ -203,7 +203,7 @@ test('a lost cursor goes on from the newest change in the journal', async () => 
   assert(asked !== undefined && asked < old && asked.getTime() > old.getTime() - 3 * HOUR);
 });
 
-test('with our clock a year ahead, the question is asked again by the time at Withings', async () => {
+test('with the local clock a year ahead, the query is repeated with the time of Withings', async () => {
   const group = weighIn(81, TAKEN);
   const bench = createCollectorBench(({ query }) => {
     const from = 'since' in query ? query.since : new Date(0);
@@ -216,7 +216,7 @@ test('with our clock a year ahead, the question is asked again by the time at Wi
   assert.deepEqual(bench.cursors.get(ANNA), UPDATED);
 });
 
-test('a cursor in the future is mended by the time at Withings', async () => {
+test('a cursor in the future is replaced by the time of Withings', async () => {
   const bench = createCollectorBench(() => answerOf([], UPDATED));
   bench.cursors.set(ANNA, new Date('2030-01-01T00:00:00Z'));
   await bench.collector.reconcile(ANNA);
@@ -235,7 +235,7 @@ test('an answer without a time does not move the cursor', async () => {
   assert.equal(bench.cursors.has(ANNA), false);
 });
 
-test('a window does not move the cursor: it says nothing about what else has changed', async () => {
+test('a window does not move the cursor, because other changes may be missing from it', async () => {
   const bench = createCollectorBench(() => answerOf([weighIn(81, TAKEN)], UPDATED));
   bench.collector.notify(ANNA, { start: TAKEN, end: TAKEN });
   await bench.clock.advance(HOUR);
@@ -243,7 +243,7 @@ test('a window does not move the cursor: it says nothing about what else has cha
   assert.equal(bench.cursors.has(ANNA), false);
 });
 
-test('a window that was fetched first does not hide what happened the day before', async () => {
+test('a window that was fetched first does not hide weigh-ins of the day before', async () => {
   const yesterday = new Date('2026-11-19T20:00:00Z');
   const before = weighIn(80, yesterday);
   const bench = createCollectorBench(({ query }) => {
@@ -256,7 +256,7 @@ test('a window that was fetched first does not hide what happened the day before
   assert.equal(bench.journal.lines.length, 2);
 });
 
-test('a window that was fetched first does not hide what was missed while there was no cursor', async () => {
+test('a window that was fetched first does not hide changes missed without a cursor', async () => {
   const daysAgo = (days: number) => new Date(TAKEN.getTime() - days * 24 * HOUR);
   const [old, missed, fresh] = [10, 5, 0].map((days, at) => weighIn(80 + at, daysAgo(days), { groupId: at + 1 }));
   assert(old !== undefined && missed !== undefined && fresh !== undefined);
@@ -278,7 +278,7 @@ test('a window that was fetched first does not hide what was missed while there 
   assert.deepEqual(bench.journal.lines.map(({ groupId }) => groupId).sort(), [1, 2, 3]);
 });
 
-test('a time before this program existed is no time at Withings', async () => {
+test('a time before this program existed is not a valid time of Withings', async () => {
   const bench = createCollectorBench(() => answerOf([], new Date(1000)));
   await bench.collector.reconcile(ANNA);
   assert.equal(bench.cursors.has(ANNA), false);

@@ -15,7 +15,7 @@ const TAKEN = new Date('2026-11-20T05:50:00Z');
 const WINDOW = { start: TAKEN, end: new Date(TAKEN.getTime() + SECOND) };
 const UPDATED = new Date('2026-11-20T06:30:00Z');
 
-/** A Withings with these groups, and a journal that has them. */
+/** Creates a Withings and a journal with these groups. */
 async function setUp(
   groups: readonly MeasureGroup[],
   change: (answer: MeasureAnswer, call: RecordedCall) => MeasureAnswer = (answer) => answer,
@@ -37,7 +37,7 @@ const one = weighIn(81, TAKEN);
 const other = weighIn(80, new Date(TAKEN.getTime() - DAY));
 
 describe('a window that a notification names', () => {
-  test('takes back what two complete answers lack, a minute apart', async () => {
+  test('withdraws groups after two complete answers without them, a minute apart', async () => {
     const bench = await setUp([one, other]);
     bench.there.delete(one);
     bench.collector.notify(ANNA, WINDOW);
@@ -57,7 +57,7 @@ describe('a window that a notification names', () => {
     assert.equal(bench.announced.at(-1)?.reading.withdrawn, 'deleted');
   });
 
-  test('takes nothing back where the answers come in parts', async () => {
+  test('withdraws nothing if the answers come in parts', async () => {
     const bench = await setUp([one, other], (answer, { offset }) =>
       offset === undefined ? { ...answer, complete: false, next: 1 } : answerOf([], UPDATED),
     );
@@ -67,7 +67,7 @@ describe('a window that a notification names', () => {
     assert.deepEqual(bench.withdrawn(), []);
   });
 
-  test('also where something else is left in it', async () => {
+  test('withdraws a missing group also if other groups remain in the window', async () => {
     const beside = weighIn(60, TAKEN);
     const bench = await setUp([one, beside]);
     bench.there.delete(one);
@@ -79,7 +79,7 @@ describe('a window that a notification names', () => {
     );
   });
 
-  test('takes nothing back that is there again in the second answer', async () => {
+  test('withdraws nothing that is back in the second answer', async () => {
     const bench = await setUp([one], (answer, { atMs }) => (atMs < 20 * SECOND ? { ...answer, groups: [] } : answer));
     bench.collector.notify(ANNA, WINDOW);
     await bench.clock.advance(2 * HOUR);
@@ -92,7 +92,7 @@ describe('a window that a notification names', () => {
   const unreadable = [{ raw: '{}', what: 'measuregrps[0].date is not a time' }];
   for (const [what, change] of [
     ['that breaks off', (answer) => ({ ...answer, complete: false })],
-    ['with something unreadable', (answer) => ({ ...answer, unreadable })],
+    ['with an unreadable group', (answer) => ({ ...answer, unreadable })],
     ['that was changed meanwhile', (answer) => ({ ...answer, groups: [weighIn(70, TAKEN, { modifiedAt: UPDATED })] })],
     [
       'that fails',
@@ -101,7 +101,7 @@ describe('a window that a notification names', () => {
       },
     ],
   ] as readonly (readonly [string, (answer: MeasureAnswer) => MeasureAnswer])[]) {
-    test(`takes nothing back after an answer ${what}`, async () => {
+    test(`withdraws nothing after an answer ${what}`, async () => {
       const bench = await setUp([one], change);
       bench.there.delete(one);
       bench.collector.notify(ANNA, WINDOW);
@@ -110,7 +110,7 @@ describe('a window that a notification names', () => {
     });
   }
 
-  test('costs one call for a weigh-in, as before', async () => {
+  test('costs one request for a weigh-in, as before', async () => {
     const bench = await setUp([other]);
     bench.there.add(one);
     bench.collector.notify(ANNA, WINDOW);
@@ -122,7 +122,7 @@ describe('a window that a notification names', () => {
 describe('the weekly check', () => {
   const groups = [0, 1, 2, 3].map((days) => weighIn(80 + days, new Date(TAKEN.getTime() - days * DAY)));
   const old = weighIn(90, new Date(TAKEN.getTime() - 100 * DAY));
-  /** Reconciles every hour, and whenever a second look is due, as the daemon does. */
+  /** Reconciles every hour, and at every due second fetch, as the daemon does. */
   async function pass(bench: Awaited<ReturnType<typeof setUp>>, ms: number) {
     for (let atMs = 0; atMs < ms; atMs += MINUTE) {
       if (atMs % HOUR === 0 || bench.collector.awaitCheck().length > 0) void bench.collector.reconcile(ANNA);
@@ -130,7 +130,7 @@ describe('the weekly check', () => {
     }
   }
 
-  test('takes back what two answers lack, and costs two calls of its own', async () => {
+  test('withdraws the groups that two answers lack, with two requests of its own', async () => {
     const bench = await setUp([...groups, old]);
     bench.states.set(ANNA, NOTHING_KNOWN);
     bench.there.delete(groups[1] as MeasureGroup);
@@ -148,7 +148,7 @@ describe('the weekly check', () => {
     assert.ok(bench.states.get(ANNA)?.checkedAt !== undefined);
   });
 
-  test('costs one call a week where nothing is missing', async () => {
+  test('costs one request a week if no group is missing', async () => {
     const bench = await setUp(groups);
     for (let day = 0; day < 21; day += 1) {
       await bench.collector.reconcile(ANNA);
@@ -160,7 +160,7 @@ describe('the weekly check', () => {
     );
   });
 
-  test('believes nothing where most is missing, and says so once', async () => {
+  test('ignores an answer that lacks most groups, and logs it once', async () => {
     const bench = await setUp(groups);
     bench.states.set(ANNA, NOTHING_KNOWN);
     for (const group of groups.slice(0, 3)) bench.there.delete(group);
@@ -171,7 +171,7 @@ describe('the weekly check', () => {
     assert.match(bench.log.texts('missing')[0] ?? '', /^User 1234: .*fewer than half .*sharing is paused/);
   });
 
-  test('that fails costs no weigh-in, and is made again a day later', async () => {
+  test('does not lose a weigh-in if it fails, and is repeated a day later', async () => {
     const bench = await setUp(groups, (answer, { query, atMs }) => {
       if ('window' in query && atMs < HOUR) throw new Trouble('no', { code: 'no', recovery: 'retry' });
       return answer;
@@ -182,7 +182,7 @@ describe('the weekly check', () => {
     assert.deepEqual(bench.log.texts('trouble'), []);
   });
 
-  test('is made soon after a notification of many days, which is answered with what has changed since', async () => {
+  test('follows soon after a notification of many days, which fetches only changes', async () => {
     const bench = await setUp(groups);
     await pass(bench, HOUR);
     bench.there.delete(groups[2] as MeasureGroup);
@@ -196,7 +196,7 @@ describe('the weekly check', () => {
     assert.equal(bench.days().length, 2, 'the check alone');
   });
 
-  test('is not made for a person with an empty journal, nor while a person waits', async () => {
+  test('is skipped for a person with an empty journal, and while a notification waits', async () => {
     const bench = await setUp([]);
     bench.states.set(ANNA, NOTHING_KNOWN);
     bench.there.add(one);

@@ -13,12 +13,12 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const SAME_CALL_MS = 12 * SECOND;
 const QUIET_MS = 15 * MINUTE;
-/** Six at ten minutes' distance, as many that may pass, and what the first half-hour and the empty windows add. */
+/** The limit allows six fetches ten minutes apart, six more, and those of the first half-hour and of empty windows. */
 const MOST_FRUITLESS_AN_HOUR = 30;
 
-/** How one fetch ends: with an answer, or in trouble. */
+/** The result of a fetch: an answer, or a trouble. */
 type End =
-  /** With something in the first so many of its windows. */
+  /** So many of its windows contain new data, from the first one. */
   | { readonly found: number; readonly fruitful: boolean }
   | { readonly recovery: Recovery; readonly waitMs: number | undefined; readonly random: number };
 
@@ -60,7 +60,7 @@ const stepsWith = (end: fc.Arbitrary<End>) => {
   return fc.array(step, { maxLength: 60 });
 };
 
-/** A queue with the loop around it that the collector is, and a memory of what it owes. */
+/** A queue with the loop of the collector around it, and a record of its outstanding requests. */
 function createBench() {
   const queue = createFetchQueue(ANNA);
   let nowMs = 0;
@@ -112,7 +112,7 @@ function createBench() {
 
 function assertAsksFor(taken: Request, owed: Request): void {
   assert.ok(taken.since || !owed.since, 'everything since the cursor');
-  assert.ok(taken.urgent || !owed.urgent, 'that somebody waits');
+  assert.ok(taken.urgent || !owed.urgent, 'a person waits');
   assert.ok(areCovered(owed.windows, taken.windows), 'the windows');
 }
 
@@ -121,9 +121,9 @@ function areCovered(inner: readonly TimeWindow[], outer: readonly TimeWindow[]):
 }
 
 /**
- * Asks every second for so long, for windows that wander, and makes each fetch that is due. Says when each was made.
+ * Requests moving windows every second for so long, makes each due fetch, and returns their times.
  *
- * @param wanderMs how far the windows have moved with each request
+ * @param wanderMs the move of the windows with each request
  */
 function flood({ requests, wanderMs }: Flood, ends: readonly End[], ms: number): number[] {
   const bench = createBench();
@@ -152,8 +152,8 @@ function shift({ start, end }: TimeWindow, ms: number): TimeWindow {
 
 const some = <T>(of: fc.Arbitrary<T>) => fc.array(of, { minLength: 1, maxLength: 20 });
 
-describe('whatever happens in whichever order', () => {
-  test('what is asked for is due within an hour until a fetch asks for all of it, and nothing else is', () => {
+describe('events in any order', () => {
+  test('a request stays due within an hour until a fetch covers it, and causes nothing else', () => {
     check(
       fc.property(stepsWith(fc.oneof(answer, trouble)), (steps) => {
         const bench = createBench();
@@ -166,7 +166,7 @@ describe('whatever happens in whichever order', () => {
     );
   });
 
-  test('waiting is enough: the time that is said to be due does not move away while nothing happens', () => {
+  test('waiting is enough: the due time does not move while no event occurs', () => {
     check(
       fc.property(stepsWith(fc.oneof(answer, trouble)), fc.double({ min: 0, max: 1, noNaN: true }), (steps, part) => {
         const bench = createBench();
@@ -185,7 +185,7 @@ describe('whatever happens in whichever order', () => {
         const bench = createBench();
         steps.forEach(bench.run);
         for (const [index, { startedMs, request: again }] of bench.attempts.entries()) {
-          // Everything since the cursor is another question, unless the window goes first.
+          // A query since the cursor is a different query, unless the window comes first.
           if (again.windows.length === 0 || (again.since && !again.isRetry)) continue;
           const isTwin = bench.attempts
             .slice(0, index)
@@ -197,7 +197,7 @@ describe('whatever happens in whichever order', () => {
     );
   });
 
-  test('a login is needed after a fetch that was refused for one, until a fetch ends otherwise', () => {
+  test('the person must link again after a rejected login, until a fetch ends otherwise', () => {
     check(
       fc.property(some(fc.oneof(answer, trouble)), (ends) => {
         const bench = createBench();
@@ -210,7 +210,7 @@ describe('whatever happens in whichever order', () => {
 });
 
 describe('a notification after a quiet quarter of an hour', () => {
-  test('is due at once, whatever went before, where the last fetch has worked', () => {
+  test('is due at once if the last fetch worked', () => {
     check(
       fc.property(stepsWith(answer), answer, request, fc.nat(HOUR), (steps, end, asked, moreMs) => {
         const bench = createBench();
@@ -223,7 +223,7 @@ describe('a notification after a quiet quarter of an hour', () => {
     );
   });
 
-  test('is due at once after an outage too, but not where asking again cannot help', () => {
+  test('is due at once also after an outage, unless a retry cannot help', () => {
     check(
       fc.property(stepsWith(fc.oneof(answer, trouble)), trouble, request, (steps, end, asked) => {
         const bench = createBench();
@@ -246,11 +246,11 @@ describe('a flood', () => {
     requests: some(request),
     wanderMs: fc.constantFrom(0, SECOND, -SECOND, HOUR),
   });
-  /** The most within any so long a time. */
+  /** Returns the maximum within any period of this length. */
   const most = (times: readonly number[], ms: number) =>
     Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + ms).length));
 
-  test('that brings nothing new costs few fetches an hour, whatever is in its windows', () => {
+  test('without new data costs few fetches an hour, whatever its windows contain', () => {
     const nothingNew = fc.nat(3).map((found) => ({ found, fruitful: false }));
     check(
       fc.property(asks, some(nothingNew), (requests, ends) => {
@@ -261,7 +261,7 @@ describe('a flood', () => {
     );
   });
 
-  test('costs at most one attempt in seven seconds where Withings is out of order', () => {
+  test('costs at most one attempt in seven seconds while Withings fails', () => {
     const outage = trouble.filter(({ waitMs }) => waitMs === undefined);
     check(
       fc.property(asks, some(outage), (requests, ends) => most(flood(requests, ends, HOUR), 7 * SECOND) <= 1),
@@ -269,7 +269,7 @@ describe('a flood', () => {
     );
   });
 
-  test('costs at most four attempts in twelve seconds, whatever comes of them', () => {
+  test('costs at most four attempts in twelve seconds, whatever their results are', () => {
     const ends = some(fc.oneof(answer, trouble));
     check(
       fc.property(asks, ends, (requests, each) => most(flood(requests, each, HOUR), SAME_CALL_MS) <= 4),

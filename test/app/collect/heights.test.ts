@@ -11,7 +11,7 @@ const DAY = 24 * 3_600_000;
 
 const START = createFakeClock().now();
 
-/** A height that was entered so many days before the beginning. */
+/** A height that was entered so many days before the start. */
 const entered = (metres: number, daysAgo: number, changes: Partial<MeasureGroup> = {}) => {
   const takenAt = new Date(START.getTime() - daysAgo * DAY);
   return weighIn(0, takenAt, {
@@ -21,16 +21,18 @@ const entered = (metres: number, daysAgo: number, changes: Partial<MeasureGroup>
   });
 };
 
-/** A person of whom the journal has a weight, and nothing is known otherwise; `news` comes with the usual answers. */
+/** Creates a person with a weight in the journal. `news` comes with the usual answers. */
 function setUp(...heights: readonly MeasureGroup[]) {
   const news: MeasureGroup[] = [];
   const bench = createCollectorBench(() => answerOf([...groups, ...news], bench.clock.now()));
-  /** The journal is asked before the first answer is in it, so the height is due at the second reconcile. */
+  /**
+   * The collector reads the journal before the first answer is stored, so the height is due at the second reconcile.
+   */
   const groups = [weighIn(81.25, new Date(bench.clock.now().getTime() - 60_000))];
   bench.heights.groups = heights;
   const checkedAt = bench.clock.now();
   bench.states.set(ANNA, { ...NOTHING_KNOWN, checkedAt });
-  /** Lives so many days, with a reconcile each. */
+  /** Runs so many days with a reconcile each. */
   const live = async (days: number) => {
     for (let day = 0; day < days; day += 1) {
       await bench.collector.reconcile(ANNA);
@@ -42,7 +44,7 @@ function setUp(...heights: readonly MeasureGroup[]) {
 }
 
 describe('the height', () => {
-  test('is the newest that Withings has, and is asked for as soon as there is a weight, and then once a week', async () => {
+  test('is the newest at Withings, requested with the first weight and then weekly', async () => {
     const bench = setUp(entered(1.79, 3000), entered(1.81, 400), entered(1.8, 900));
     await bench.live(2);
     assert.deepEqual([bench.height(), bench.heights.asked], [1.81, 1]);
@@ -50,7 +52,7 @@ describe('the height', () => {
     assert.equal(bench.heights.asked, 3);
   });
 
-  test('may have been entered when the account was made, and is nothing that can be another person’s or an error', async () => {
+  test('may come from the creation of the account, but never from another person or an error', async () => {
     const bench = setUp(
       entered(1.78, 3000, { attribution: 4 }),
       entered(1.2, 5, { attribution: 1 }),
@@ -61,7 +63,7 @@ describe('the height', () => {
     assert.equal(bench.height(), 1.78);
   });
 
-  test('comes with a usual answer as well, where it is newer', async () => {
+  test('is also taken from a usual answer if it is newer', async () => {
     const bench = setUp(entered(1.81, 400));
     await bench.live(2);
     bench.news.push(entered(1.7, 500), entered(1.82, 1));
@@ -71,7 +73,7 @@ describe('the height', () => {
     assert.equal(bench.height(), 1.82, 'the older one that Withings still has does not cover it');
   });
 
-  test('goes back to an older one where the newer was deleted, if the answer is whole', async () => {
+  test('returns to an older one if Withings deleted the newer one and the answer is complete', async () => {
     const bench = setUp(entered(1.8, 400), entered(1.08, 5));
     await bench.live(2);
     assert.equal(bench.height(), 1.08);
@@ -88,7 +90,7 @@ describe('the height', () => {
     assert.deepEqual([bench.height(), bench.heights.asked], [1.8, 4]);
   });
 
-  test('is never journalled for its own sake, and stays where Withings has none any more', async () => {
+  test('is never stored on its own, and stays if Withings has none any longer', async () => {
     const bench = setUp(entered(1.81, 400));
     await bench.live(2);
     bench.heights.groups = [];
@@ -101,7 +103,7 @@ describe('the height', () => {
   });
 
   for (const recovery of ['access', 'login', 'settings', 'defect'] as const) {
-    test(`that is refused (${recovery}) costs neither an error, nor a warning, nor the login`, async () => {
+    test(`causes neither an error, nor a warning, nor a lost login if rejected (${recovery})`, async () => {
       const bench = setUp();
       bench.heights.failure = new Trouble('no', { code: 'no', recovery });
       await bench.live(14);
@@ -111,12 +113,12 @@ describe('the height', () => {
         [],
       );
       assert.deepEqual(bench.troubles.current(), []);
-      // A refused access token is tried anew once.
+      // The client retries once with a new access token.
       assert.equal(bench.heights.asked, recovery === 'access' ? 4 : 2);
     });
   }
 
-  test('that could not be asked for is asked for again a day later', async () => {
+  test('is requested again a day after a failed request', async () => {
     const bench = setUp(entered(1.81, 400));
     bench.heights.failure = new Trouble('away', { code: 'away', recovery: 'retry' });
     await bench.live(2);
@@ -125,7 +127,7 @@ describe('the height', () => {
     assert.deepEqual([bench.height(), bench.heights.asked], [1.81, 2]);
   });
 
-  test('is not asked for where there is no weight', async () => {
+  test('is not requested without a weight', async () => {
     const bench = createCollectorBench(() => answerOf([], new Date('2026-11-20T06:00:00Z')));
     bench.states.set(ANNA, NOTHING_KNOWN);
     await bench.collector.reconcile(ANNA);

@@ -49,7 +49,7 @@ function createBench(users: UserId[], bed?: BedIntake) {
   const linkedUsers = createLinkedUsers({ tokens, clock });
   const intake = createIntake({ linkedUsers, accessTokens, collector, bed, clock, log });
   const warnings = () => log.entries.filter(({ level }) => level === 'warn').map(({ text }) => text);
-  /** Delivers all of them at the same time, and lets time pass until each is dealt with. */
+  /** Delivers all notifications at once, and advances the clock until each one is processed. */
   const deliver = async (...notifications: readonly Notification[]) => {
     const done = Promise.all(notifications.map((notification) => intake(notification, CALLER)));
     await clock.advance(2000);
@@ -67,13 +67,13 @@ const about = (who: UserId, appli: number, action?: string) => ({
   deviceId: undefined,
 });
 
-test('a notification about measures is handed to the collector with its window', async () => {
+test('a notification about measures goes to the collector with its window', async () => {
   const { deliver, notified } = createBench([ANNA]);
   await deliver(...[1, 2, 4, 58, 62].map((appli) => about(ANNA, appli)));
   assert.deepEqual(notified, Array(5).fill({ userId: ANNA, window }));
 });
 
-test('a bed is its own intake, of linked people alone, and of no use where APPLIS asks for none', async () => {
+test('a bed notification goes to its own intake, for linked people only and if APPLIS names beds', async () => {
   const got: Notification[] = [];
   const { deliver, notified, warnings } = createBench([ANNA], async (notification) => {
     got.push(notification);
@@ -93,7 +93,7 @@ test('a bed is its own intake, of linked people alone, and of no use where APPLI
   assert.match(without.warnings()[0] ?? '', /You can remove this subscription/);
 });
 
-test('an unknown user is warned of once an hour, and nothing else happens', async () => {
+test('a notification about an unknown user causes one warning an hour and nothing else', async () => {
   const { clock, deliver, notified, warnings } = createBench([ANNA]);
   await deliver(...Array(100).fill(about(BO, 1)));
   assert.equal(warnings().length, 1);
@@ -104,7 +104,7 @@ test('an unknown user is warned of once an hour, and nothing else happens', asyn
   assert.deepEqual(notified, []);
 });
 
-test('somebody who has been linked since is known at the next notification', async () => {
+test('a person who linked since is accepted at the next notification', async () => {
   const { clock, deliver, notified, users } = createBench([ANNA]);
   await deliver(about(BO, 1));
   users.push(BO);
@@ -116,14 +116,14 @@ test('somebody who has been linked since is known at the next notification', asy
   );
 });
 
-test('a stranger who makes up users costs fifty lines an hour at most, and one look into the directory a second', async () => {
+test('invented users cause at most fifty lines an hour and one directory read a second', async () => {
   const { deliver, warnings, looks } = createBench([ANNA]);
   await deliver(...Array.from({ length: 5000 }, (_, index) => about(userId(`${100_000 + index}`), 1)));
   assert.equal(warnings().length, 50);
   assert(looks() <= 2);
 });
 
-test('a stranger who makes up users does not silence what is said of a category', async () => {
+test('invented users do not suppress warnings about a category', async () => {
   const { deliver, warnings } = createBench([ANNA]);
   await deliver(...Array.from({ length: 5000 }, (_, index) => about(userId(`${100_000 + index}`), 1)));
   await deliver(...Array.from({ length: 100 }, (_, index) => about(ANNA, 1000 + index)));
@@ -132,14 +132,14 @@ test('a stranger who makes up users does not silence what is said of a category'
   assert.match(warnings().at(-1) ?? '', /unlink/);
 });
 
-test('nor does a stranger who makes up categories silence what is said of users', async () => {
+test('invented categories do not suppress warnings about users', async () => {
   const { deliver, warnings } = createBench([ANNA]);
   await deliver(...Array.from({ length: 100 }, (_, index) => about(ANNA, 1000 + index)));
   await deliver(about(BO, 1));
   assert.match(warnings().at(-1) ?? '', /unknown user 5678/);
 });
 
-test('a category nobody uses is warned of once an hour per user and fetches nothing', async () => {
+test('an unused category causes one warning an hour per user and no fetch', async () => {
   const { deliver, notified, warnings } = createBench([ANNA, BO]);
   await deliver(...Array(10).fill(about(ANNA, 44)));
   await deliver(about(BO, 44));
@@ -147,7 +147,7 @@ test('a category nobody uses is warned of once an hour per user and fetches noth
   assert.deepEqual(notified, []);
 });
 
-test('the word that somebody has unlinked is not believed but tried, once an hour', async () => {
+test('a notification that a person unlinked is verified by a fetch once an hour', async () => {
   for (const action of ['unlink', 'delete']) {
     const { deliver, notified, forgotten, warnings } = createBench([ANNA]);
     await deliver(...Array(10).fill(about(ANNA, 46, action)));
@@ -157,7 +157,7 @@ test('the word that somebody has unlinked is not believed but tried, once an hou
   }
 });
 
-test('a profile that was only changed is nothing to do', async () => {
+test('a changed profile needs no action', async () => {
   const { deliver, notified, warnings } = createBench([ANNA]);
   await deliver(about(ANNA, 46, 'update'));
   assert.deepEqual([notified, warnings()], [[], []]);

@@ -19,10 +19,10 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const PEOPLE = [ANNA, BO];
-/** Withings takes up to this from the scale to the answer. */
+/** The maximum time from the scale to the answer of Withings. */
 const WITHINGS_MS = 2 * MINUTE;
 
-/** What Withings answers: the groups that it has by then, by the time of change, or by the time of the weigh-in. */
+/** Withings returns its current groups by the time of change, or by the time of the weigh-in. */
 function answers(groupsOf: (userId: UserId) => readonly MeasureGroup[], now: () => Date) {
   return ({ userId, query }: RecordedCall) => {
     const isAskedFor = ({ modifiedAt, takenAt }: MeasureGroup) =>
@@ -32,7 +32,7 @@ function answers(groupsOf: (userId: UserId) => readonly MeasureGroup[], now: () 
   };
 }
 
-/** A week in a household that Withings cannot call. */
+/** Runs a week in a household without notifications. */
 function startWeek(seed: number) {
   const random = createRandom(seed);
   const groups = new Map<UserId, MeasureGroup[]>(PEOPLE.map((userId) => [userId, []]));
@@ -50,7 +50,7 @@ function startWeek(seed: number) {
     hasCallback: false,
     pollMs: 10 * MINUTE,
     reconcileMs: 6 * HOUR,
-    // Shorter than the time from poll to poll.
+    // The age limit is shorter than the poll interval.
     maxAgeMs: MINUTE,
     remembered: personStates.remembered,
   });
@@ -74,13 +74,13 @@ function startWeek(seed: number) {
     schedule,
     clock,
   });
-  // Due in the middle of the week.
+  // The weekly check is due in the middle of the week.
   const checkedAt = new Date(clock.now().getTime() - 4 * DAY);
   for (const userId of PEOPLE) bench.states.set(userId, { ...NOTHING_KNOWN, checkedAt });
   for (const [userId, taken] of groups) {
     const weighIns = 10 + Math.floor(random() * 30);
     for (let count = 0; count < weighIns; count += 1) {
-      // At random, but no two of a person in one minute: those would be one weigh-in.
+      // The times are random, but two weigh-ins of a person in one minute would count as one.
       const slotMs = (7 * DAY - HOUR) / weighIns;
       const takenMs = clock.now().getTime() + count * slotMs + MINUTE + random() * (slotMs - 2 * MINUTE);
       const modifiedAt = new Date(takenMs + random() * WITHINGS_MS);
@@ -96,7 +96,7 @@ function startWeek(seed: number) {
 
 describe('a week without a callback URL', () => {
   for (const seed of [1, 2, 3])
-    test(`each weigh-in is announced once, within ten minutes and a bit, and all is well; seed ${seed}`, async () => {
+    test(`each weigh-in is announced once, about ten minutes later at most, without trouble; seed ${seed}`, async () => {
       const { clock, log, calls, groups, told, liveStatus } = startWeek(seed);
       for (let hours = 0; hours < 7 * 24; hours += 1) {
         await clock.advance(HOUR);
@@ -123,7 +123,7 @@ describe('a week without a callback URL', () => {
         const polls = theirs.filter(({ query }) => 'since' in query).map(({ atMs }) => atMs);
         for (const [index, atMs] of polls.entries())
           assert.ok(index === 0 || atMs - (polls[index - 1] ?? 0) >= 10 * MINUTE);
-        // With 8 token refreshes.
+        // The count includes 8 token refreshes.
         for (let day = 0; day < 7; day += 1) {
           const ofDay = theirs.filter(({ atMs }) => atMs >= day * DAY && atMs < (day + 1) * DAY).length;
           assert.ok(ofDay >= 135 && ofDay + 8 <= 150, `${ofDay} calls on day ${day}`);
@@ -143,18 +143,18 @@ describe('a fresh weigh-in', () => {
       ...changes,
     }).maxAgeMs(ANNA);
 
-  test('is at most as old as ANNOUNCE_MAX_AGE after a downtime, also where weighbridge polls', () => {
+  test('is at most as old as ANNOUNCE_MAX_AGE after a downtime, also if weighbridge polls', () => {
     assert.equal(maxAgeMs({}), HOUR);
   });
 
-  test('was measured since the poll before, where that is longer', () => {
+  test('was measured since the last poll, if that is longer', () => {
     for (const pollMs of [10 * MINUTE, 2 * HOUR]) {
       const age = maxAgeMs({ pollMs, maxAgeMs: MINUTE });
       assert.ok(age > pollMs + WITHINGS_MS && age < pollMs * 1.1 + 6 * MINUTE, `${age}`);
     }
   });
 
-  test('is so too while Withings cannot reach the callback URL, and not otherwise', () => {
+  test('follows the same rule only while Withings cannot reach the callback URL', () => {
     const hitch = { since: new Date(), reason: 'no head', code: 'callback_unreachable' };
     const unreachable = { ...NOTHING_KNOWN, subscription: { applis: [], hitch } };
     assert.ok(maxAgeMs({ hasCallback: true, maxAgeMs: MINUTE }, unreachable) > 10 * MINUTE);

@@ -14,7 +14,7 @@ const window: fc.Arbitrary<TimeWindow> = fc
   .tuple(moment, fc.nat(86_400))
   .map(([start, seconds]) => ({ start, end: new Date(start.getTime() + seconds * 1000) }));
 
-/** How much time passes before each query, and how far the wall clock is moved meanwhile. */
+/** The time before each query, and the change of the wall clock in between. */
 const steps = (move: fc.Arbitrary<number>) =>
   fc.array(fc.record({ passMs: fc.nat(14_500), moveMs: fc.oneof(fc.constant(0), move) }), { maxLength: 60 });
 
@@ -34,17 +34,17 @@ function assertNoTwins(taken: readonly { readonly passMs: number; readonly moveM
   }
 }
 
-test('no two queries within twelve seconds are the same, however the clock is set back in between', () => {
+test('no two queries within twelve seconds are equal, even if the clock is set back', () => {
   check(fc.property(steps(fc.integer({ min: -366 * 86_400_000, max: 0 })), assertNoTwins));
 });
 
-test('no two queries within twelve seconds are the same, however the clock is set forward in between', () => {
+test('no two queries within twelve seconds are equal, even if the clock is set forward', () => {
   const rounds = fc.nat(1000).map((count) => count * 14_000);
   const forward = fc.oneof(fc.nat(366 * 86_400_000), rounds);
   check(fc.property(steps(forward), assertNoTwins));
 });
 
-test('a query asks for all of its window, and for everything since its cursor', () => {
+test('a query covers all of its window, and everything since its cursor', () => {
   const { start, end }: TimeWindow = { start: new Date(0), end: new Date(8.64e15) };
   const asksFor = (query: MeasureQuery) => ('window' in query ? query.window : { start: query.since, end });
   check(
@@ -57,7 +57,7 @@ test('a query asks for all of its window, and for everything since its cursor', 
   );
 });
 
-test('the union of windows is the smallest that covers them all, in whichever order they come', () => {
+test('the union of windows is the smallest range that covers them, in any order', () => {
   check(
     fc.property(window, window, window, (one, other, third) => {
       const both = union(one, other);

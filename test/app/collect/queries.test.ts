@@ -6,7 +6,7 @@ import { createFakeClock } from '../../support/fake-clock.ts';
 const CURSOR = new Date('2026-11-20T05:00:00Z');
 const WINDOW = { start: CURSOR, end: CURSOR };
 
-test('no two queries within twelve seconds have the same arguments, however fast they follow each other', async () => {
+test('no two queries within twelve seconds have equal arguments, however fast they follow', async () => {
   const clock = createFakeClock();
   const queries = createQueries(clock);
   const recent: { readonly atMs: number; readonly text: string }[] = [];
@@ -20,7 +20,7 @@ test('no two queries within twelve seconds have the same arguments, however fast
   }
 });
 
-test('a process that was restarted does not repeat the query of the one before', async () => {
+test('a restarted process does not repeat the query of the previous process', async () => {
   const clock = createFakeClock();
   const seen = new Set<string>();
   for (let restart = 0; restart < 40; restart += 1) {
@@ -30,7 +30,7 @@ test('a process that was restarted does not repeat the query of the one before',
   assert.equal(seen.size, 40);
 });
 
-test('a query since a cursor begins two hours before it at least, and twelve minutes more at most', async () => {
+test('a query since a cursor starts between two hours and two hours twelve minutes before it', async () => {
   const clock = createFakeClock();
   const queries = createQueries(clock);
   for (let count = 0; count < 700; count += 1) {
@@ -41,12 +41,12 @@ test('a query since a cursor begins two hours before it at least, and twelve min
   }
 });
 
-test('a query is never about a time before 1970', () => {
+test('a query never covers a time before 1970', () => {
   const queries = createQueries(createFakeClock());
   assert.deepEqual(queries.since(new Date(1000)), { since: new Date(0) });
 });
 
-test('the union of two windows holds both, in whichever order they come', () => {
+test('the union of two windows contains both, in any order', () => {
   const early = { start: new Date(1000), end: new Date(2000) };
   const late = { start: new Date(5000), end: new Date(6000) };
   const both = { start: new Date(1000), end: new Date(6000) };

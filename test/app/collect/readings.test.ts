@@ -12,13 +12,13 @@ const WHOLE = weighIn(81, TAKEN, { groupId: 1 });
 const PART = { ...WHOLE, modifiedAt: LATER, measures: [{ type: 6, value: 20, position: undefined }], isPartial: true };
 
 for (const [what, known, version, isTaken] of [
-  ['replaces nothing that counts', WHOLE, PART, false],
-  ['replaces nothing that counts, also with another date', WHOLE, { ...PART, takenAt: LATER }, false],
-  ['replaces nothing that is held', { ...WHOLE, takenAt: new Date('2030-01-01T00:00:00Z') }, PART, false],
-  ['takes a weight back, of which Withings is no longer sure', WHOLE, { ...PART, attribution: 1 }, true],
-  ['is taken in where there is no other', weighIn(80, TAKEN, { groupId: 2 }), PART, true],
+  ['replaces no counted group', WHOLE, PART, false],
+  ['replaces no counted group, also with another date', WHOLE, { ...PART, takenAt: LATER }, false],
+  ['replaces no held group', { ...WHOLE, takenAt: new Date('2030-01-01T00:00:00Z') }, PART, false],
+  ['withdraws a weight that Withings is no longer sure of', WHOLE, { ...PART, attribution: 1 }, true],
+  ['is stored if there is no other', weighIn(80, TAKEN, { groupId: 2 }), PART, true],
 ] as const) {
-  test(`a version that was read in part ${what}`, async () => {
+  test(`a partly read version ${what}`, async () => {
     const journal = createMemoryJournal({ review: createReview({ jumpShare: 0.2 }), now: () => LATER });
     await journal.append([toReading(ANNA, known)]);
     const readings = readingsOf(ANNA, [version], journal);

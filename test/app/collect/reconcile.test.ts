@@ -83,7 +83,7 @@ function start(options: { readonly users: UserId[]; readonly takesMs?: number; r
   };
 }
 
-test('everybody is checked at start and every interval', async () => {
+test('every person is checked at start and at every interval', async () => {
   const { clock, done } = start({ users: [ANNA, BO] });
   await clock.advance(0);
   assert.deepEqual(
@@ -97,7 +97,7 @@ test('everybody is checked at start and every interval', async () => {
   );
 });
 
-test('somebody whose token is put into the directory by hand is noticed within a minute', async () => {
+test('a token that is put into the directory by hand is noticed within a minute', async () => {
   const { clock, done, users } = start({ users: [ANNA] });
   await clock.advance(HOUR);
   users.push(BO);
@@ -108,7 +108,7 @@ test('somebody whose token is put into the directory by hand is noticed within a
   );
 });
 
-test('somebody whose token goes away and comes back is checked again', async () => {
+test('a person whose token disappears and returns is checked again', async () => {
   const { clock, done, users } = start({ users: [ANNA] });
   await clock.advance(HOUR);
   users.pop();
@@ -118,7 +118,7 @@ test('somebody whose token goes away and comes back is checked again', async () 
   assert.equal(done.length, 2);
 });
 
-test('a dead login is tried as soon as another token is in its place', async () => {
+test('a rejected login is retried as soon as a new token replaces it', async () => {
   const { clock, done, logins } = start({ users: [ANNA] });
   logins.stuck = [ANNA];
   await clock.advance(HOUR);
@@ -136,7 +136,7 @@ test('thousands of people are checked a few at a time', async () => {
   assert.equal(most(), 2);
 });
 
-test('a directory that cannot be read for a while is said, and read again', async () => {
+test('a temporarily unreadable directory is reported and read again', async () => {
   const { clock, log, done, tokens } = start({ users: [ANNA] });
   const { list } = tokens;
   await clock.advance(5 * HOUR);
@@ -154,7 +154,7 @@ describe('without a callback URL', () => {
     return times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0));
   };
 
-  test('each person is polled every ten minutes and a bit, and never sooner', async () => {
+  test('each person is polled about every ten minutes, and never sooner', async () => {
     const { clock, done } = start({ users: [ANNA, BO], takesMs: 700, hasCallback: false });
     await clock.advance(24 * HOUR);
     for (const userId of [ANNA, BO]) {
@@ -165,7 +165,7 @@ describe('without a callback URL', () => {
     }
   });
 
-  test('people who were polled together at start are spread', async () => {
+  test('people who were polled together at start are polled at different times later', async () => {
     const users = Array.from({ length: 6 }, (_, index) => `${index + 1}` as UserId);
     const { clock, done } = start({ users, hasCallback: false });
     await clock.advance(HOUR);
@@ -174,7 +174,7 @@ describe('without a callback URL', () => {
       assert.ok(index === 0 || atMs - (times[index - 1] ?? 0) >= 9_000, `${times}`);
   });
 
-  test('a refused login is left to the collector, which tries it every hour', async () => {
+  test('a rejected login is left to the collector, which retries it hourly', async () => {
     const { clock, done, logins } = start({ users: [ANNA], hasCallback: false });
     logins.stuck = [ANNA];
     await clock.advance(6 * HOUR);
@@ -182,7 +182,7 @@ describe('without a callback URL', () => {
   });
 });
 
-test('a person whom Withings cannot call about is polled until it can, and the log has both', async () => {
+test('a person is polled until notifications work again, and the log reports both changes', async () => {
   const { clock, done, states, log } = start({ users: [ANNA, BO] });
   await clock.advance(HOUR);
   const hitch = { since: clock.now(), reason: 'no head', code: 'callback_unreachable' };
@@ -200,7 +200,7 @@ test('a person whom Withings cannot call about is polled until it can, and the l
   ]);
 });
 
-test('it ends when it is asked to', async () => {
+test('polling ends on request', async () => {
   const { clock, stop, ended } = start({ users: [ANNA] });
   await clock.advance(HOUR);
   stop.abort();

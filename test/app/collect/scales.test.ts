@@ -9,13 +9,13 @@ import { ANNA, BO } from '../../support/people.ts';
 const HOUR = 3_600_000;
 const BODY: Omit<Scale, 'seenAt'> = { id: 'b0d7', model: 'Body+', battery: 'high', lastContact: undefined };
 
-/** A household that has not been asked for its scales yet. */
+/** Creates a household without a request for its scales yet. */
 function setUp(...users: readonly UserId[]) {
   const bench = createCollectorBench(() => answerOf([], bench.clock.now()));
   const describeScale = (battery: Scale['battery'], ...whose: readonly UserId[]) => {
     for (const userId of whose) bench.scales.of.set(userId, [{ ...BODY, battery }]);
   };
-  /** So many hours, with a reconcile each of everyone. */
+  /** Runs so many hours with a reconcile of every person each. */
   const live = async (hours: number) => {
     for (let hour = 0; hour < hours; hour += 1) {
       await Promise.all(users.map((userId) => bench.collector.reconcile(userId)));
@@ -26,13 +26,13 @@ function setUp(...users: readonly UserId[]) {
   return { ...bench, describeScale, live, warnings };
 }
 
-/** Forgets that a person was asked for, as before the first start. */
+/** Removes the record of the last request, as before the first start. */
 async function forget({ personStates }: ReturnType<typeof setUp>, ...users: readonly UserId[]) {
   for (const userId of users) await personStates.change(userId, (state) => ({ ...state, scalesAskedAt: undefined }));
 }
 
 describe('the scales of a person', () => {
-  test('are asked for once a day, beside a reconcile, however often that is', async () => {
+  test('are requested once a day with a reconcile', async () => {
     const bench = setUp(ANNA);
     await forget(bench, ANNA);
     bench.describeScale('medium', ANNA);
@@ -46,7 +46,7 @@ describe('the scales of a person', () => {
     assert.deepEqual(bench.warnings(), []);
   });
 
-  test('are not asked for by a notification, nor where the fetch before failed', async () => {
+  test('are not requested by a notification, nor after a failed fetch', async () => {
     const bench = setUp(ANNA);
     await forget(bench, ANNA);
     bench.collector.notify(ANNA, undefined);
@@ -58,7 +58,7 @@ describe('the scales of a person', () => {
   });
 
   for (const recovery of ['access', 'login', 'settings', 'retry', 'defect'] as const) {
-    test(`stay as they are after a refusal (${recovery}): one debug line a day, one call, and the same login`, async () => {
+    test(`stay unchanged after a rejection (${recovery}): one debug line a day, one request, the same login`, async () => {
       const bench = setUp(ANNA);
       await forget(bench, ANNA);
       bench.describeScale('high', ANNA);
@@ -78,7 +78,7 @@ describe('the scales of a person', () => {
     });
   }
 
-  test('keep a battery and a last contact that Withings leaves out once', async () => {
+  test('keep a battery and a last contact that Withings once omits', async () => {
     const bench = setUp(ANNA);
     await forget(bench, ANNA);
     const lastContact = new Date('2026-11-19T06:00:00Z');
@@ -90,7 +90,7 @@ describe('the scales of a person', () => {
     assert.deepEqual([scale?.battery, scale?.lastContact], ['high', lastContact]);
   });
 
-  test('are gone when Withings has them no more', async () => {
+  test('are removed when Withings no longer has them', async () => {
     const bench = setUp(ANNA);
     await forget(bench, ANNA);
     bench.describeScale('high', ANNA);
@@ -105,7 +105,7 @@ describe('a low battery', () => {
   const told = ({ log }: ReturnType<typeof setUp>) =>
     log.entries.filter(({ event }) => event === 'battery_low').map(({ level, text }) => [level, text]);
 
-  test('is told once when it becomes low, and again only after it was not', async () => {
+  test('is reported once, and again only after the battery was not low', async () => {
     const bench = setUp(ANNA);
     await forget(bench, ANNA);
     bench.describeScale('medium', ANNA);
@@ -121,7 +121,7 @@ describe('a low battery', () => {
     assert.deepEqual(told(bench), [line, line]);
   });
 
-  test('is told once of a scale that two people share, also where both ask in the same moment', async () => {
+  test('is reported once for a scale of two people, even with simultaneous requests', async () => {
     const bench = setUp(ANNA, BO);
     await forget(bench, ANNA, BO);
     bench.describeScale('low', ANNA, BO);

@@ -18,7 +18,7 @@ const FOREVER = new Promise<void>(() => undefined);
 const MINUTE = 60_000;
 const unused = () => assert.fail('not a part of this');
 
-/** A household whose processes come and go, and codes of Withings by whose they are. */
+/** A household with processes that start and end, and with codes of Withings by person. */
 async function setUp() {
   const directory = await temporaryDirectory();
   const clock = createFakeClock();
@@ -85,9 +85,9 @@ async function setUp() {
     adopted,
     trouble,
     directory: directory.path,
-    /** A process with a memory of its own. */
+    /** Starts a process with a memory of its own. */
     start: () => createLinker(ports),
-    /** Asks for a link; returns where the browser comes back to with a code of this user. */
+    /** Requests a link, and returns the redirect URL of the browser with a code of this user. */
     ask() {
       const state = consent.request({ demo: false, subscribe: true }).link.searchParams.get('state') ?? '';
       return (code: string, userId?: UserId): Redirect => {
@@ -103,7 +103,7 @@ const kindOf = (outcome: object | 'working') =>
   'kind' in Object(outcome) ? (outcome as { kind: string }).kind : outcome;
 const codeOf = (outcome: object | 'working') => (outcome as { code?: string }).code;
 
-test('a person who has not granted what APPLIS needs is linked, and told what is missing', async () => {
+test('a person who did not grant all that APPLIS needs is linked, and the gaps are reported', async () => {
   await using at = await setUp();
   for (const [scope, hitches] of [
     ['user.info,user.metrics', 1],
@@ -118,8 +118,8 @@ test('a person who has not granted what APPLIS needs is linked, and told what is
   }
 });
 
-describe('a link that has linked a person', () => {
-  test('links no stranger, before and after a restart, and in another process', async () => {
+describe('a link that linked a person', () => {
+  test('links no other person, before and after a restart, and in another process', async () => {
     await using at = await setUp();
     const back = at.ask();
     const first = at.start();
@@ -131,7 +131,7 @@ describe('a link that has linked a person', () => {
     assert.deepEqual([at.exchanged, at.adopted], [['anna'], [ANNA]]);
   });
 
-  test('is refused also where the same person has linked with another link since', async () => {
+  test('is rejected also after the same person linked with another link', async () => {
     await using at = await setUp();
     const [back, next] = [at.ask(), at.ask()];
     await at.start().link(back('one', ANNA), FOREVER);
@@ -139,7 +139,7 @@ describe('a link that has linked a person', () => {
     assert.deepEqual(await at.start().link(back('stranger', BO), FOREVER), { kind: 'already', userId: ANNA });
   });
 
-  test('links one of two who come to two processes at the same moment', async () => {
+  test('links one of two people who reach two processes at the same moment', async () => {
     await using at = await setUp();
     let answer = () => {};
     at.trouble.exchange = new Promise((resolve) => {
@@ -153,7 +153,7 @@ describe('a link that has linked a person', () => {
     assert.equal(at.adopted.length, 1);
   });
 
-  test('is refused when the clock is set back', async () => {
+  test('is rejected if the clock is set back', async () => {
     await using at = await setUp();
     const back = at.ask();
     await at.start().link(back('anna', ANNA), FOREVER);
@@ -164,7 +164,7 @@ describe('a link that has linked a person', () => {
     assert.equal(kindOf(await at.start().link(back('stranger', BO), FOREVER)), 'already');
   });
 
-  test('leaves a file, which goes after a month when the next person links', async () => {
+  test('leaves a file, which the next link removes after a month', async () => {
     await using at = await setUp();
     await at.start().link(at.ask()('one', ANNA), FOREVER);
     const [old = ''] = await readdir(`${at.directory}/links`);
@@ -177,8 +177,8 @@ describe('a link that has linked a person', () => {
   });
 });
 
-describe('a link that has not', () => {
-  test('may be opened again a minute after the disk failed in the middle', async () => {
+describe('a link that did not link a person yet', () => {
+  test('can be opened again a minute after a disk failure during the link', async () => {
     await using at = await setUp();
     const back = at.ask();
     await at.start().link(back('one', ANNA), FOREVER);
@@ -192,7 +192,7 @@ describe('a link that has not', () => {
     assert.match(await readFile(path, 'utf8'), /^[0-9]+\n$/);
   });
 
-  test('may be opened again where the login could not be stored', async () => {
+  test('can be opened again if the login could not be stored', async () => {
     await using at = await setUp();
     const back = at.ask();
     at.trouble.adopt = new Trouble('full', { code: 'disk_full', recovery: 'retry' });
@@ -201,7 +201,7 @@ describe('a link that has not', () => {
     assert.equal(kindOf(await at.start().link(back('two', ANNA), FOREVER)), 'linked');
   });
 
-  test('takes each code once, and ten codes', async () => {
+  test('accepts each code once, and ten codes at most', async () => {
     await using at = await setUp();
     const [back, linker] = [at.ask(), at.start()];
     for (let number = 0; number < 10; number += 1)
@@ -211,7 +211,7 @@ describe('a link that has not', () => {
     assert.equal(at.exchanged.length, 10);
   });
 
-  test('is good for a quarter of an hour', async () => {
+  test('is valid for a quarter of an hour', async () => {
     await using at = await setUp();
     const [early, late] = [at.ask(), at.ask()];
     await at.clock.advance(15 * MINUTE - 1_000);

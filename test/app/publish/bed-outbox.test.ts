@@ -13,7 +13,7 @@ import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** A publisher that takes what comes, unless it is told to fail. */
+/** A publisher that accepts every event, unless the test makes it fail. */
 async function createBench() {
   const place = await bedPlace();
   const clock = createFakeClock();
@@ -41,13 +41,13 @@ async function createBench() {
   return { ...place, clock, got, fails, offsets, start, now };
 }
 
-/** Files take real time. */
+/** File operations take real time. */
 async function until(clock: FakeClock, isTrue: () => boolean | Promise<boolean>): Promise<void> {
   for (let turn = 0; turn < 2_000 && !(await isTrue()); turn += 1) await clock.advance(0);
   assert.ok(await isTrue());
 }
 
-test('a publisher gets each event that comes, in order, and nothing of before its first start', async () => {
+test('a publisher gets each event in order, and none from before its first start', async () => {
   await using bench = await createBench();
   const beds = await bench.open();
   await beds.append(bedEvent('in_bed', bench.now(HOUR)));
@@ -61,7 +61,7 @@ test('a publisher gets each event that comes, in order, and nothing of before it
   assert.equal(bench.clock.sleepers, 0, 'it sleeps until there is an event');
 });
 
-test('what came while it was off is delivered at the next start, marked as late where it is', async () => {
+test('events from the downtime are delivered at the next start, marked as late if they are', async () => {
   await using bench = await createBench();
   const beds = await bench.open();
   {
@@ -76,7 +76,7 @@ test('what came while it was off is delivered at the next start, marked as late 
   assert.deepEqual(bench.got, ['in_bed late', 'out_of_bed', 'in_bed late']);
 });
 
-test('what fails is retried, and too old when it works again', async () => {
+test('failed events are retried, and count as late after the recovery', async () => {
   await using bench = await createBench();
   const beds = await bench.open();
   await using _outbox = bench.start(beds);
@@ -91,7 +91,7 @@ test('what fails is retried, and too old when it works again', async () => {
   assert.deepEqual(bench.got, ['in_bed late']);
 });
 
-test('what a publisher gives up on is logged, and the next follows', async () => {
+test('an event that a publisher drops is logged, and the next one follows', async () => {
   await using bench = await createBench();
   const beds = await bench.open();
   await using _outbox = bench.start(beds);
@@ -105,7 +105,7 @@ test('what a publisher gives up on is logged, and the next follows', async () =>
   assert.equal(bench.log.texts('given_up').length, 1);
 });
 
-test('a stop cuts off a delivery that hangs, and it comes again', async () => {
+test('a stop ends a hanging delivery, and the next start repeats it', async () => {
   await using bench = await createBench();
   const beds = await bench.open();
   const outbox = bench.start(beds);
@@ -124,7 +124,7 @@ test('a stop cuts off a delivery that hangs, and it comes again', async () => {
   await until(bench.clock, () => bench.got.length === 1);
 });
 
-test('a file of events that was removed between two starts holds nothing up', async () => {
+test('an event file that was removed between two starts does not stop the outbox', async () => {
   await using bench = await createBench();
   await bench.offsets.save('hook', 500);
   const beds = await bench.open();
@@ -134,7 +134,7 @@ test('a file of events that was removed between two starts holds nothing up', as
   await until(bench.clock, () => bench.got.length === 1);
 });
 
-test('events that cannot be read at the start are not delivered again once they can be', async () => {
+test('events that are unreadable at start are not delivered again once they are readable', async () => {
   await using bench = await createBench();
   await (await bench.open()).append(bedEvent('in_bed', bench.now(MINUTE)));
   await bench.offsets.save('hook', 1);

@@ -10,7 +10,7 @@ import { ANNA, BO, weighIn } from '../../support/people.ts';
 const NOON = new Date('2026-11-26T12:00:00Z');
 const seconds = (count: number) => new Date(NOON.getTime() + count * 1000);
 
-/** A line of the journal: Anna's group of one weight at noon, unless it is changed. */
+/** A journal line with Anna's group of one weight at noon by default. */
 function group(groupId: number, changes: Partial<Reading> = {}): Reading {
   return { ...toReading(ANNA, weighIn(80, NOON, { groupId })), timeZone: '+01:00', ...changes };
 }
@@ -31,7 +31,7 @@ function createLines() {
         lines.push({ reading, history, at, next: { bytes: at + 100, file: 'f', marks: [] } });
       }
     },
-    /** What is delivered now of the lines from that one on. */
+    /** Returns the current deliveries of the lines from this one on. */
     deliver(from = 0, isOld = (_reading: Reading) => false): readonly Delivery[] {
       const { contextOf } = index;
       return runsOf(lines.slice(from)).flatMap((run) => describeRun(run, { contextOf, isOld }) ?? []);
@@ -39,7 +39,7 @@ function createLines() {
   };
 }
 
-/** Kind, groups and weight of what is delivered for lines that are all there before anything is. */
+/** Returns kind, groups and weight of the deliveries if all lines exist before the first delivery. */
 function told(...readings: readonly Reading[]) {
   const lines = createLines();
   lines.append(...readings);
@@ -48,8 +48,8 @@ function told(...readings: readonly Reading[]) {
 const short = (deliveries: readonly Delivery[]) =>
   deliveries.map(({ kind, groupIds, reading }) => [kind, groupIds.join(' '), reading.measures['weight']]);
 
-describe('the kinds', () => {
-  test('a weight that is new is a weigh-in', () => {
+describe('the kind of a delivery', () => {
+  test('a new weight is a weigh-in', () => {
     assert.deepEqual(told(WEIGHT), [['weigh_in', '1', 80]]);
   });
 
@@ -57,7 +57,7 @@ describe('the kinds', () => {
     assert.deepEqual(told(HEART), [['reading', '2', undefined]]);
   });
 
-  test('what is held, and what Withings is not sure of, is held and late', () => {
+  test('a held or ambiguous group is of kind held and late', () => {
     const lines = createLines();
     lines.append({ ...WEIGHT, held: 'jump' }, group(3, { attribution: 1, ambiguous: true }));
     assert.deepEqual(
@@ -69,7 +69,7 @@ describe('the kinds', () => {
     );
   });
 
-  test('a group that is taken back is withdrawn, late, with the measures of its last version', () => {
+  test('a withdrawn group is late, and has the measures of its last version', () => {
     const lines = createLines();
     lines.append(WEIGHT);
     lines.append({ ...WEIGHT, withdrawn: 'deleted' });
@@ -77,13 +77,13 @@ describe('the kinds', () => {
     assert.equal(lines.deliver(1)[0]?.late, true);
   });
 
-  test('a group that never counted is taken back without a word', () => {
+  test('a group that never counted is withdrawn silently', () => {
     const lines = createLines();
     lines.append({ ...WEIGHT, held: 'jump' }, { ...WEIGHT, withdrawn: 'deleted' });
     assert.deepEqual(short(lines.deliver(1)), []);
   });
 
-  test('a group that does not count any more is told once, whatever takes it back again', () => {
+  test('a group that no longer counts is delivered once, whatever withdraws it again', () => {
     const unsure = { attribution: 1, ambiguous: true };
     const versions = [
       WEIGHT,
@@ -100,7 +100,7 @@ describe('the kinds', () => {
     assert.deepEqual(short(lines.deliver(6)), [['withdrawn', '1', 80]], 'it counted again');
   });
 
-  test('a newer version of what counted is a correction, and late', () => {
+  test('a newer version of a counted group is a correction, and late', () => {
     const lines = createLines();
     lines.append(WEIGHT);
     lines.append({ ...WEIGHT, ...LATER, measures: { weight: 79.5 } });
@@ -108,13 +108,13 @@ describe('the kinds', () => {
     assert.deepEqual([delivery?.kind, delivery?.correction, delivery?.late], ['correction', true, true]);
   });
 
-  test('history is not delivered', () => {
+  test('a group of history is not delivered', () => {
     const lines = createLines();
     lines.append({ ...WEIGHT, history: true });
     assert.deepEqual(lines.deliver(), []);
   });
 
-  test('what is old is late, whatever its kind', () => {
+  test('an old group is late, whatever its kind', () => {
     const lines = createLines();
     lines.append(WEIGHT);
     assert.deepEqual([lines.deliver(0, () => true)[0]?.late, lines.deliver()[0]?.late], [true, false]);
@@ -122,7 +122,7 @@ describe('the kinds', () => {
 });
 
 describe('the parts of a weigh-in', () => {
-  test('are one delivery, the group with the weight first, with the measures of all', () => {
+  test('are one delivery with the measures of all, the group with the weight first', () => {
     const lines = createLines();
     lines.append(HEART, WEIGHT, group(3, { takenAt: seconds(2), measures: { visceral_fat: 3 } }));
     const [delivery, ...others] = lines.deliver();
@@ -131,7 +131,7 @@ describe('the parts of a weigh-in', () => {
     assert.deepEqual(delivery?.reading.measures, { weight: 80, heart_rate: 61, visceral_fat: 3 });
   });
 
-  test('of one person are not those of another, nor of another moment', () => {
+  test('are separate for each person and for each moment', () => {
     const bo = { userId: BO };
     assert.deepEqual(told(WEIGHT, { ...HEART, groupId: 4, ...bo }, HEART, group(5, { takenAt: seconds(3) })), [
       ['weigh_in', '1', 80],
@@ -141,28 +141,28 @@ describe('the parts of a weigh-in', () => {
     ]);
   });
 
-  test('that a later fetch brings are an addition', () => {
+  test('are an addition if a later fetch brings them', () => {
     const lines = createLines();
     lines.append(WEIGHT);
     lines.append(HEART);
     assert.deepEqual(short(lines.deliver(1)), [['addition', '2', undefined]]);
   });
 
-  test('that come before the weight are a reading, and the weight is a weigh-in', () => {
+  test('are a reading before the weight, and the weight is a weigh-in', () => {
     const lines = createLines();
     lines.append(HEART);
     lines.append(WEIGHT);
     assert.deepEqual(short(lines.deliver(1)), [['weigh_in', '1', 80]]);
   });
 
-  test('do not hold back each other: one that is held is a delivery of its own', () => {
+  test('do not hold back each other: a held part is a separate delivery', () => {
     assert.deepEqual(told({ ...WEIGHT, held: 'impossible' }, HEART), [
       ['held', '1', 80],
       ['reading', '2', undefined],
     ]);
   });
 
-  test('with a new version of the weight among them are an addition', () => {
+  test('are an addition if they contain a new version of the weight', () => {
     const lines = createLines();
     lines.append(WEIGHT);
     lines.append({ ...WEIGHT, ...LATER, measures: { weight: 79.5 } }, HEART);
@@ -170,19 +170,19 @@ describe('the parts of a weigh-in', () => {
   });
 });
 
-describe('what has changed before it is delivered', () => {
-  test('is told as it is now, once, and as new', () => {
+describe('a group that changed before its delivery', () => {
+  test('is delivered once in its current version, and as new', () => {
     assert.deepEqual(told(WEIGHT, { ...WEIGHT, ...LATER, measures: { weight: 79.5 } }), [['weigh_in', '1', 79.5]]);
   });
 
-  test('is passed over where it was taken back, and so is its part of a weigh-in', () => {
+  test('is skipped if it was withdrawn, and so is its part of a weigh-in', () => {
     assert.deepEqual(told(WEIGHT, HEART, { ...WEIGHT, withdrawn: 'deleted' }), [
       ['reading', '2', undefined],
       ['withdrawn', '1', 80],
     ]);
   });
 
-  test('is passed over where it was held, and told where it was released', () => {
+  test('is skipped if it was held, and delivered if it was released', () => {
     const next = group(3, { takenAt: seconds(3600), measures: { weight: 81 } });
     const lines = createLines();
     lines.append({ ...WEIGHT, held: 'jump' });
@@ -194,14 +194,14 @@ describe('what has changed before it is delivered', () => {
     assert.equal(lines.deliver()[1]?.previousWeight, 80);
   });
 
-  test('is not taken back where it is there again', () => {
+  test('is not withdrawn if it exists again', () => {
     assert.deepEqual(told(WEIGHT, { ...WEIGHT, withdrawn: 'deleted' }, WEIGHT), [
       ['weigh_in', '1', 80],
       ['correction', '1', 80],
     ]);
   });
 
-  test('is taken back from one person, and told of the other', () => {
+  test('is withdrawn from one person and delivered for the other', () => {
     assert.deepEqual(told(WEIGHT, { ...WEIGHT, withdrawn: 'moved' }, { ...WEIGHT, userId: BO }), [
       ['withdrawn', '1', 80],
       ['weigh_in', '1', 80],
@@ -209,7 +209,7 @@ describe('what has changed before it is delivered', () => {
   });
 });
 
-test('a delivery that is made again after a kill has the same kind, whatever has come since', () => {
+test('a repeated delivery after a kill has the same kind, whatever followed', () => {
   const lines = createLines();
   const versions = [WEIGHT, HEART, group(3, { takenAt: seconds(60) }), { ...HEART, ...LATER }];
   const before = versions.map((reading, at) => {

@@ -10,15 +10,15 @@ import { createMemoryPublisher, createOutboxBench, HOUR_MS, reading, until } fro
 import { ANNA, BO } from '../../support/people.ts';
 
 const AWAY = () => new Trouble('cannot reach the other side', { code: 'unreachable', recovery: 'retry' });
-/** What `--expose-gc` gives, without the flag. */
+/** Returns the function that `--expose-gc` provides, without the flag. */
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
 const LOOK_MS = 30_000;
-/** Nothing happens: there is no moment to wait for, so some real time passes. */
+/** Waits for some real time, because no event marks the absence of a delivery. */
 const nothing = () => new Promise((resolve) => setTimeout(resolve, 60));
 
 describe('an outbox', () => {
-  test('begins at the end of the journal, and delivers what comes at once and in order', async () => {
+  test('starts at the end of the journal, and delivers new readings at once and in order', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     await journal.append([reading(clock, 80)]);
@@ -39,7 +39,7 @@ describe('an outbox', () => {
     );
   });
 
-  test('goes on where it left off, also with what came while nobody ran', async () => {
+  test('continues at its offset, also with readings from the downtime', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -58,12 +58,12 @@ describe('an outbox', () => {
     );
   });
 
-  test('that was killed before its first delivery does not take the end of the journal for its place', async () => {
+  test('does not take the end of the journal for its offset after a kill before the first delivery', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
     publisher.fail = AWAY;
-    // Never disposed, as after a kill.
+    // The outbox is not disposed, as after a kill.
     bench.start(publisher, journal);
     await until(() => bench.saves.length === 1);
     await journal.append([reading(clock, 81)]);
@@ -72,7 +72,7 @@ describe('an outbox', () => {
     await until(() => next.got.length === 1);
   });
 
-  test('has one small file that only its owner reads, and writes it when something was delivered', async () => {
+  test('has one small private file, and writes it after each delivery', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -92,7 +92,7 @@ describe('an outbox', () => {
     assert.equal(bench.saves.length, 2, 'not for history, and not for a look');
   });
 
-  test('passes over what a backfill has fetched', async () => {
+  test('skips readings of a backfill', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -104,7 +104,7 @@ describe('an outbox', () => {
     assert.deepEqual(publisher.groups, [fresh.groupId]);
   });
 
-  test('finds what another process has appended within 30 s', async () => {
+  test('finds readings that another process appended within 30 s', async () => {
     await using bench = await createOutboxBench();
     const publisher = createMemoryPublisher();
     await using _outbox = bench.start(publisher, bench.journal);
@@ -116,7 +116,7 @@ describe('an outbox', () => {
     await until(() => publisher.got.length === 1);
   });
 
-  test('never takes half a line: neither one that is being written nor one that was torn', async () => {
+  test('never reads half a line, whether it is being written or torn', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -145,7 +145,7 @@ describe('an outbox', () => {
 });
 
 describe('a delivery', () => {
-  test('knows the weight before, and the offset of the place', async () => {
+  test('contains the weight before, and the offset of the reading', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     await journal.append([reading(clock, 80, 60 * 24)], { history: true });
@@ -157,7 +157,7 @@ describe('a delivery', () => {
     assert.equal(publisher.got[0]?.reading.timeZone, '+01:00');
   });
 
-  test('is late by its age at that moment, however long it was tried before', async () => {
+  test('is late by its age at the delivery, however long the retries took', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -178,7 +178,7 @@ describe('a delivery', () => {
     assert.equal(publisher.got[3]?.late, true);
   });
 
-  test('is late where the clock has not been set yet', async () => {
+  test('is late if the clock has not been set yet', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -190,7 +190,7 @@ describe('a delivery', () => {
     assert.equal(publisher.got[0]?.late, true);
   });
 
-  test('of a group that Withings has changed is a correction, and late where it could be told before', async () => {
+  test('of a changed group is a correction, and late if an earlier delivery was possible', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -211,11 +211,11 @@ describe('a delivery', () => {
         [80.9, true, true],
         [82, true, false],
       ],
-      'what nobody could be told of is news when it is somebody’s',
+      'an ambiguous group is news once it has a person',
     );
   });
 
-  test('of a group that was there before a restart is a correction as well', async () => {
+  test('of a group from before a restart is a correction as well', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const told = reading(clock, 81);
@@ -231,7 +231,7 @@ describe('a delivery', () => {
 });
 
 describe('a publisher that fails', () => {
-  test('is tried again after 1 s, and after 10 min at the latest, for ever, in order; told once, reminded of, and over', async () => {
+  test('is retried in order after 1 s to 10 min, and reported once, reminded of and resolved', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock, log } = bench;
     const publisher = createMemoryPublisher('mqtt');
@@ -267,7 +267,7 @@ describe('a publisher that fails', () => {
     );
   });
 
-  test('is tried again after the time that it asks for', async () => {
+  test('is retried after the time that the publisher requests', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -281,7 +281,7 @@ describe('a publisher that fails', () => {
     assert.equal(publisher.tries, 2);
   });
 
-  test('holds up neither the journal nor another publisher, and each keeps its own place', async () => {
+  test('delays neither the journal nor another publisher, and each keeps its own offset', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const [one, two] = [createMemoryPublisher('one'), createMemoryPublisher('two')];
@@ -307,7 +307,7 @@ describe('a publisher that fails', () => {
     assert.deepEqual(one.groups, three.groups);
   });
 
-  test('and gives up on one delivery is told so, goes on with the next, and is over with that', async () => {
+  test('reports a dropped delivery, and continues with the next one', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock, log } = bench;
     const publisher = createMemoryPublisher();
@@ -332,7 +332,7 @@ describe('a publisher that fails', () => {
     assert.match(log.texts('given_up').join(), /^test: skipped weigh-in \d+ after repeated errors: enough\. look$/);
   });
 
-  test('by a mistake of ours says so, is tried again, and given up after a day so that the others go on', async () => {
+  test('because of a bug reports it, retries, and drops the delivery after a day', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock, log } = bench;
     const publisher = createMemoryPublisher();
@@ -361,7 +361,7 @@ describe('a journal', () => {
   for (const [how, change] of [
     ['is another file', async (path: string) => rename(`${path}.new`, path)],
     [
-      'is begun anew in the same file',
+      'was started over in the same file',
       async (path: string) => {
         const text = await readFile(`${path}.new`);
         await truncate(path, 0);
@@ -369,7 +369,7 @@ describe('a journal', () => {
       },
     ],
   ] as const) {
-    test(`that ${how} is delivered from its beginning, what is old as late, and that is said once`, async () => {
+    test(`that ${how} is delivered from the start, old readings as late, and the log reports it once`, async () => {
       await using bench = await createOutboxBench();
       const { journal, clock, log } = bench;
       const publisher = createMemoryPublisher();
@@ -396,9 +396,9 @@ describe('a journal', () => {
 
   for (const [which, more] of [
     ['a copy', 0],
-    ['a copy that has gone on', 1],
+    ['a continued copy', 1],
   ] as const) {
-    test(`that is ${which} of what it was is gone on with from the same place`, async () => {
+    test(`that is ${which} of its former content is continued at the same offset`, async () => {
       await using bench = await createOutboxBench();
       const { journal, clock, log } = bench;
       const publisher = createMemoryPublisher();
@@ -433,7 +433,7 @@ describe('a journal', () => {
     ['as another file', rename],
     ['into the same file', copyFile],
   ] as const) {
-    test(`that was restored from an older backup, ${how}, is delivered again as far as the backup may be younger than what is known of it`, async () => {
+    test(`that was restored from an older backup, ${how}, is delivered again from the possible age of the backup`, async () => {
       await using bench = await createOutboxBench();
       const { journal, clock, log } = bench;
       const publisher = createMemoryPublisher();
@@ -463,7 +463,7 @@ describe('a journal', () => {
     });
   }
 
-  test('whose last line somebody has changed is delivered again from there', async () => {
+  test('whose last line was edited is delivered again from that line', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -479,7 +479,7 @@ describe('a journal', () => {
     assert.equal(publisher.got[3]?.reading.measures['weight'], 83);
   });
 
-  test('of another household with as many bytes is delivered from its beginning', async () => {
+  test('of another household with equal length is delivered from the start', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -502,7 +502,7 @@ describe('a journal', () => {
     );
   });
 
-  test('that is gone is waited for, without a word', async () => {
+  test('that is missing is waited for silently', async () => {
     await using bench = await createOutboxBench();
     const publisher = createMemoryPublisher();
     await using _outbox = bench.start(publisher, bench.journal);
@@ -515,8 +515,8 @@ describe('a journal', () => {
   });
 });
 
-describe('a place', () => {
-  test('that cannot be read is said once, and makes it begin with the first line', async () => {
+describe('an offset', () => {
+  test('that cannot be read is reported once, and the outbox starts with the first line', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock, log } = bench;
     await writeFile(`${bench.directory}/test`, '\0\0\0\0');
@@ -528,7 +528,7 @@ describe('a place', () => {
     assert.equal(log.texts('journal_replaced').length, 0);
   });
 
-  test('without marks counts in its own file, is marked at the first look, and is not to be found in a copy', async () => {
+  test('without marks counts in its own file, gets marks at the first read, and does not match a copy', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     await journal.append([reading(clock, 80), reading(clock, 81)]);
@@ -555,7 +555,7 @@ describe('a place', () => {
     await until(() => publisher.got.length === 2);
   });
 
-  test('that cannot be saved is told, and nothing is delivered twice meanwhile', async () => {
+  test('that cannot be saved is reported, and no reading is delivered twice meanwhile', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock, log } = bench;
     const disk = { isFull: false };
@@ -576,7 +576,7 @@ describe('a place', () => {
     assert.equal(log.texts('recovered').length, 1);
   });
 
-  test('is saved once a second where many are behind, and at the end of them', async () => {
+  test('is saved once a second during a long queue, and at its end', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -590,7 +590,7 @@ describe('a place', () => {
 });
 
 describe('a stop', () => {
-  test('lets the delivery in hand finish, keeps its place, and begins no other', async () => {
+  test('lets the current delivery finish, saves the offset, and starts no other', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     let finish = () => {};
@@ -614,7 +614,7 @@ describe('a stop', () => {
     );
   });
 
-  test('cuts the delivery in hand off when the time is over that the publisher has for that, without a word; it is delivered after the next start', async () => {
+  test('cancels the current delivery silently at its time limit, and the next start delivers it', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock, log } = bench;
     const publisher = { ...createMemoryPublisher(), stopMs: 3_000 };
@@ -640,7 +640,7 @@ describe('a stop', () => {
     await until(() => publisher.got.length === 1);
   });
 
-  test('does not wait for a publisher that is away', async () => {
+  test('does not wait for an unavailable publisher', async () => {
     await using bench = await createOutboxBench();
     const { journal, clock } = bench;
     const publisher = createMemoryPublisher();
@@ -654,7 +654,7 @@ describe('a stop', () => {
   });
 });
 
-test('a hundred thousand lines behind are delivered in order, page by page', async (t) => {
+test('a queue of a hundred thousand lines is delivered in order, page by page', async (t) => {
   await using bench = await createOutboxBench();
   const { clock } = bench;
   const users = [undefined, { userId: BO }];
@@ -671,7 +671,7 @@ test('a hundred thousand lines behind are delivered in order, page by page', asy
       last = groupId;
       count += 1;
       if (count % 5_000 === 0) {
-        // Only what is held counts, and not what waits to be collected.
+        // Only reachable memory counts, and not the garbage.
         collectGarbage();
         most = Math.max(most, process.memoryUsage().heapUsed);
       }

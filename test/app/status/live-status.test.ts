@@ -24,13 +24,13 @@ const before = (ms: number) => new Date(START.getTime() - ms);
 const REFUSED: Hitch = { since: before(HOUR), reason: 'refused' };
 const UNREACHABLE = { ...REFUSED, code: 'callback_unreachable' };
 
-/** Vitals over files in memory, as a daemon finds them that has just started. */
+/** Creates the status over files in memory, as at the start of the daemon. */
 function createBench(options: { readonly intervalMs?: number; readonly hasCallback?: boolean } = {}) {
   const clock = createFakeClock(START);
   const log = createRecordingLog();
   const logins = new Map<UserId, RefreshToken>([[ANNA, refreshToken('anna')]]);
   const tokens = createMemoryTokens(logins);
-  /** By whom Withings has handed out an access token, when each login was written, and the records and cursors. */
+  /** The people with a new access token, the dates of all logins, the status files and the cursors. */
   const handedOut = new Set<UserId>();
   const written = new Map<UserId, Date>();
   const personStates = new Map<UserId, PersonState>();
@@ -115,27 +115,27 @@ function createBench(options: { readonly intervalMs?: number; readonly hasCallba
   return { clock, ...files, fetches, subscribing, publish, liveStatus, look, anna };
 }
 
-const trouble = (recovery: Recovery, code = 'no') => new Trouble('it broke', { code, recovery, hint: 'mend it' });
+const trouble = (recovery: Recovery, code = 'no') => new Trouble('it broke', { code, recovery, hint: 'fix it' });
 
 describe('a login', () => {
-  test('that nobody has tried yet is said to be so', async () => {
+  test('without an attempt yet is not checked yet', async () => {
     const { anna } = createBench();
     assert.deepEqual((await anna()).login, { state: 'not_tried' });
   });
 
-  test('that Withings has handed out works, before it is used again', async () => {
+  test('that Withings just issued works, before its first use', async () => {
     const { anna, handedOut } = createBench();
     handedOut.add(ANNA);
     assert.deepEqual((await anna()).login, { state: 'works' });
   });
 
-  test('works when a fetch has worked', async () => {
+  test('works after a successful fetch', async () => {
     const { anna, liveStatus } = createBench();
     liveStatus.contacted(ANNA);
     assert.deepEqual((await anna()).login, { state: 'works' });
   });
 
-  test('that was refused before the restart needs login since then, for the same reason', async () => {
+  test('that was rejected before the restart must be linked again since then, for the same reason', async () => {
     const { anna, note, handedOut, look } = createBench();
     handedOut.add(ANNA);
     note(ANNA, { needsLogin: REFUSED });
@@ -143,14 +143,14 @@ describe('a login', () => {
     assert.equal(isWell(await look()), false);
   });
 
-  test('that somebody has replaced since it was refused has not been tried', async () => {
+  test('that was replaced after a rejection is not checked yet', async () => {
     const { anna, note, written } = createBench();
     note(ANNA, { needsLogin: REFUSED });
     written.set(ANNA, before(MINUTE));
     assert.deepEqual((await anna()).login, { state: 'not_tried' });
   });
 
-  test('that was replaced and is refused again needs login', async () => {
+  test('that was replaced and is rejected again must be linked again', async () => {
     const { anna, note, written, fetches } = createBench();
     note(ANNA, { needsLogin: REFUSED });
     written.set(ANNA, before(MINUTE));
@@ -158,7 +158,7 @@ describe('a login', () => {
     assert.deepEqual((await anna()).login, { state: 'needs_login', ...REFUSED });
   });
 
-  test('works again as soon as somebody has linked again, also before a fetch has shown it', async () => {
+  test('works as soon as the person links again, before the next fetch', async () => {
     const { clock, anna, note, look, handedOut, fetches } = createBench();
     note(ANNA, { needsLogin: REFUSED });
     fetches.report(ANNA, trouble('login', 'token_refused'));
@@ -170,13 +170,13 @@ describe('a login', () => {
     assert.deepEqual((await look()).troubles, []);
   });
 
-  test('whose file holds none needs login, and says what is wrong with the file', async () => {
+  test('with a file that holds no token must be linked again, with the fault of the file', async () => {
     const { anna, broken } = createBench();
     broken.load = trouble('login');
     assert.deepEqual((await anna()).login, { state: 'needs_login', since: undefined, reason: 'it broke' });
   });
 
-  test('whose file cannot be reached is unknown', async () => {
+  test('with an unreachable file is unknown', async () => {
     const { anna, broken, look } = createBench();
     broken.load = trouble('retry');
     assert.deepEqual((await anna()).login, { state: 'unknown', reason: 'it broke' });
@@ -184,8 +184,8 @@ describe('a login', () => {
   });
 });
 
-describe('contact', () => {
-  test('is the last fetch that worked, and before the first one what the cursor says', async () => {
+describe('the last contact', () => {
+  test('is the last successful fetch, and before the first one the time of the cursor', async () => {
     const { clock, anna, cursors, liveStatus } = createBench();
     cursors.set(ANNA, before(3 * HOUR));
     assert.deepEqual((await anna()).lastContact?.at, before(3 * HOUR));
@@ -194,7 +194,7 @@ describe('contact', () => {
     assert.equal((await anna()).lastContact?.agoMs, MINUTE);
   });
 
-  test('that lasts longer than two reconciles are apart is a trouble', async () => {
+  test('is a trouble if it is older than two reconcile intervals', async () => {
     const { clock, look, liveStatus } = createBench({ intervalMs: HOUR });
     liveStatus.contacted(ANNA);
     await clock.advance(2 * HOUR - 10_000);
@@ -210,14 +210,14 @@ describe('contact', () => {
     assert.equal(isWell(await look()), true);
   });
 
-  test('that has never been there counts from when somebody was seen first', async () => {
+  test('counts from the first sight of the person if there was none', async () => {
     const { clock, look } = createBench({ intervalMs: HOUR });
     assert.equal(isWell(await look()), true);
     await clock.advance(2 * HOUR);
     assert.equal(isWell(await look()), false);
   });
 
-  test('does not depend on the wall clock once there was one', async () => {
+  test('does not depend on the wall clock after the first contact', async () => {
     const { clock, look, liveStatus } = createBench({ intervalMs: HOUR });
     liveStatus.contacted(ANNA);
     clock.jumpTo(new Date('2030-01-01T00:00:00Z'));
@@ -227,7 +227,7 @@ describe('contact', () => {
     assert.equal(vital.uptimeMs, 0);
   });
 
-  test('in the future, by a clock that was wrong, is just now', async () => {
+  test('is just now if it is in the future by a wrong clock', async () => {
     const { clock, anna, cursors } = createBench();
     cursors.set(ANNA, START);
     clock.jumpTo(new Date(0));
@@ -236,7 +236,7 @@ describe('contact', () => {
 });
 
 describe('a notification', () => {
-  test('is remembered of those who are linked, and of nobody else', async () => {
+  test('is remembered for linked people only', async () => {
     const { anna, look, logins, clock, liveStatus } = createBench();
     await look();
     liveStatus.notified(ANNA);
@@ -257,11 +257,11 @@ describe('a notification', () => {
 
 describe('a subscription', () => {
   for (const [what, subscription, hasCallback, state] of [
-    ['has not been looked at yet', undefined, true, 'none'],
-    ['is there', { applis: [1], hitch: undefined }, true, 'works'],
-    ['cannot be had', { applis: [], hitch: REFUSED }, true, 'lost'],
-    ['is not wanted, for there is no callback URL', { applis: [], hitch: REFUSED }, false, 'polling'],
-    ['waits for a callback URL that can be reached', { applis: [], hitch: UNREACHABLE }, true, 'polling'],
+    ['was not checked yet', undefined, true, 'none'],
+    ['exists', { applis: [1], hitch: undefined }, true, 'works'],
+    ['cannot be created', { applis: [], hitch: REFUSED }, true, 'lost'],
+    ['is not used without a callback URL', { applis: [], hitch: REFUSED }, false, 'polling'],
+    ['waits for a reachable callback URL', { applis: [], hitch: UNREACHABLE }, true, 'polling'],
   ] as const) {
     test(`that ${what} is "${state}"`, async () => {
       const { anna, note, look } = createBench({ hasCallback });
@@ -273,7 +273,7 @@ describe('a subscription', () => {
 });
 
 describe('polling', () => {
-  test('says how often, and why', async () => {
+  test('shows its interval and its reason', async () => {
     const { anna } = createBench({ hasCallback: false });
     assert.deepEqual((await anna()).subscription, {
       state: 'polling',
@@ -284,7 +284,7 @@ describe('polling', () => {
     });
   });
 
-  test('makes a callback URL that Withings cannot reach no reason for alarm, however long', async () => {
+  test('makes an unreachable callback URL harmless, however long it lasts', async () => {
     const { clock, look, note, subscribing } = createBench();
     note(ANNA, { subscription: { applis: [], hitch: UNREACHABLE } });
     subscribing.report(ANNA, trouble('retry', 'callback_unreachable'));
@@ -297,7 +297,7 @@ describe('polling', () => {
     assert.equal(isWell(status), true);
   });
 
-  test('that has found nothing but silence for an hour is a reason for alarm', async () => {
+  test('without an answer for an hour is a reason for alarm', async () => {
     const { clock, look, liveStatus } = createBench({ hasCallback: false });
     await look();
     liveStatus.contacted(ANNA);
@@ -312,12 +312,12 @@ describe('polling', () => {
 });
 
 describe('a trouble', () => {
-  test('that may pass by itself is shown at once, and a reason for alarm after a quarter of an hour', async () => {
+  test('that may be temporary is shown at once, and is a reason for alarm after a quarter of an hour', async () => {
     const { clock, look, fetches } = createBench();
     fetches.report(ANNA, trouble('retry', 'unreachable'));
     const { troubles } = await look();
     assert.deepEqual(troubles, [
-      { userId: undefined, code: 'unreachable', text: 'it broke. mend it', since: START, isLasting: false },
+      { userId: undefined, code: 'unreachable', text: 'it broke. fix it', since: START, isLasting: false },
     ]);
     await clock.advance(15 * MINUTE);
     fetches.report(ANNA, trouble('retry', 'unreachable'));
@@ -327,19 +327,19 @@ describe('a trouble', () => {
   });
 
   for (const recovery of ['settings', 'defect'] as const) {
-    test(`that waiting does not mend is a reason for alarm at once: ${recovery}`, async () => {
+    test(`that needs a person is a reason for alarm at once: ${recovery}`, async () => {
       const { look, fetches } = createBench();
       fetches.report(ANNA, trouble(recovery));
       const liveStatus = await look();
       assert.deepEqual(
         liveStatus.troubles.map(({ text }) => text),
-        ['Anna (1234): it broke. mend it'],
+        ['Anna (1234): it broke. fix it'],
       );
       assert.equal(isWell(liveStatus), false);
     });
   }
 
-  test('that fetches and subscriptions both have is shown once, the oldest first', async () => {
+  test('of fetches and subscriptions is shown once, the oldest first', async () => {
     const { clock, look, fetches, subscribing } = createBench();
     subscribing.report(ANNA, trouble('retry', 'callback_unreachable'));
     await clock.advance(MINUTE);
@@ -359,7 +359,7 @@ describe('a trouble', () => {
     assert.deepEqual([people[0]?.login.state, troubles.map(({ code }) => code)], ['works', ['access_refused']]);
   });
 
-  test('of somebody whose token file is gone is gone as well', async () => {
+  test('of a person disappears with the token file', async () => {
     const { clock, look, fetches, logins } = createBench();
     fetches.report(ANNA, trouble('settings'));
     fetches.report(ANNA, trouble('retry', 'unreachable'));
@@ -370,7 +370,7 @@ describe('a trouble', () => {
     assert.equal(isWell(liveStatus), true);
   });
 
-  test('with the tokens directory is shown, with those who were seen before', async () => {
+  test('with the tokens directory is shown, with all people seen before', async () => {
     const { clock, look, broken } = createBench();
     await look();
     broken.list = trouble('settings', 'no_permission');
@@ -378,7 +378,7 @@ describe('a trouble', () => {
     const liveStatus = await look();
     assert.deepEqual(
       [liveStatus.people.length, liveStatus.troubles.map(({ code, text }) => [code, text])],
-      [1, [['no_permission', 'it broke. mend it']]],
+      [1, [['no_permission', 'it broke. fix it']]],
     );
     delete broken.list;
     await clock.advance(5000);
@@ -387,7 +387,7 @@ describe('a trouble', () => {
 });
 
 describe('a publisher', () => {
-  test('is not tried until its other side was there, and works from then on', async () => {
+  test('is not checked until its first connection, and works from then on', async () => {
     const { clock, look, publish } = createBench();
     const mqtt = publish('mqtt');
     const unknown = { since: undefined, problem: undefined, lastContact: undefined };
@@ -400,7 +400,7 @@ describe('a publisher', () => {
     assert.deepEqual([liveStatus?.state, liveStatus?.since, liveStatus?.lastContact?.agoMs], ['works', began, 0]);
   });
 
-  test('in trouble says since when and why, like every trouble; and works again when that is over', async () => {
+  test('shows the start and reason of its trouble, and works again after the trouble', async () => {
     const { clock, look, publish } = createBench();
     const hook = publish('hook');
     hook.contacted();
@@ -413,13 +413,13 @@ describe('a publisher', () => {
     const [liveStatus] = publishers;
     assert.deepEqual(
       [liveStatus?.state, liveStatus?.since, liveStatus?.problem],
-      ['trouble', began, 'hook: it broke. mend it'],
+      ['trouble', began, 'hook: it broke. fix it'],
     );
     assert.deepEqual(
       troubles.map(({ code, text, userId: user }) => [code, text, user]),
       [
-        ['one', 'hook: it broke. mend it', undefined],
-        ['two', 'hook: it broke. mend it', undefined],
+        ['one', 'hook: it broke. fix it', undefined],
+        ['two', 'hook: it broke. fix it', undefined],
       ],
     );
     hook.over(new Set(['one']));
@@ -431,7 +431,7 @@ describe('a publisher', () => {
     assert.deepEqual(after.troubles, []);
   });
 
-  test('that cannot reach the other side is no reason for alarm before a quarter of an hour is over', async () => {
+  test('without a connection is a reason for alarm only after a quarter of an hour', async () => {
     const { clock, look, publish, logins } = createBench();
     logins.clear();
     const mqtt = publish('mqtt');
@@ -439,17 +439,17 @@ describe('a publisher', () => {
     await clock.advance(15 * MINUTE - 3000);
     assert.equal(isWell(await look()), true);
     await clock.advance(3000);
-    assert.equal(isWell(await look()), false, 'also where nobody is linked');
+    assert.equal(isWell(await look()), false, 'also without a linked person');
   });
 
-  test('that somebody has to mend is a reason for alarm at once', async () => {
+  test('that needs a person is a reason for alarm at once', async () => {
     const { look, publish } = createBench();
     publish('mqtt').report(trouble('settings', 'mqtt_login'));
     assert.equal(isWell(await look()), false);
   });
 });
 
-test('ten thousand people are read once, and looked at in a moment from then on', async () => {
+test('ten thousand people are read once, and then checked in a moment', async () => {
   const { clock, look, logins, reads } = createBench();
   logins.clear();
   for (let number = 1; number <= 10_000; number += 1) {
@@ -465,7 +465,7 @@ test('ten thousand people are read once, and looked at in a moment from then on'
   assert.deepEqual([people.length, people[9999]?.userId, reads.length], [10_000, '10000', 10_000]);
 });
 
-describe('what is held', () => {
+describe('a held weigh-in', () => {
   const group = (groupId: number, takenAt: Date): GroupState => ({
     groupId,
     takenAt,
@@ -475,7 +475,7 @@ describe('what is held', () => {
     withdrawn: undefined,
   });
 
-  test('is shown for 30 days and never alarms', async () => {
+  test('is shown for 30 days and never causes an alarm', async () => {
     const { anna, held, unreadable, look } = createBench();
     const days = (count: number) => before(count * 24 * HOUR);
     held.set(ANNA, [group(1, days(31)), group(2, days(29)), group(3, days(-400))]);
@@ -490,7 +490,7 @@ describe('what is held', () => {
   });
 });
 
-test('a trouble that fetches and subscriptions have both noticed is listed once', async () => {
+test('a trouble of both fetches and subscriptions is listed once', async () => {
   const { fetches, subscribing, look } = createBench();
   const both = trouble('settings', 'wrong_client');
   fetches.report(ANNA, both);
@@ -503,7 +503,7 @@ test('a trouble that fetches and subscriptions have both noticed is listed once'
   ]);
 });
 
-test('a disk that does not answer keeps no one waiting: the last state is shown, and that the disk is silent', async () => {
+test('a disk that does not answer delays no reader: the last status and the silent disk are shown', async () => {
   const { clock, look, liveStatus, broken } = createBench();
   await look();
   let thaw = () => {};
@@ -522,7 +522,7 @@ test('a disk that does not answer keeps no one waiting: the last state is shown,
   assert.deepEqual((await look()).troubles, []);
 });
 
-test('a bed event of before the person was linked is not shown', async () => {
+test('a bed event from before the link is not shown', async () => {
   const { anna, beds, note } = createBench();
   beds.set(ANNA, { ...bedEvent('in_bed', before(HOUR)), number: 1 });
   assert.equal((await anna()).bed?.kind, 'in_bed');

@@ -13,7 +13,7 @@ function start(people: PersonStore) {
   return { log, states: createPersonStates({ people, log }) };
 }
 
-test('a state is remembered as it was read or changed last', async () => {
+test('the store returns a status as it was read or changed last', async () => {
   const { states } = start({ load: async () => LINKED, save: async () => undefined });
   assert.equal(states.remembered(ANNA), undefined);
   await states.of(ANNA);
@@ -22,7 +22,7 @@ test('a state is remembered as it was read or changed last', async () => {
   assert.equal(states.remembered(ANNA), NOTHING_KNOWN);
 });
 
-test('a state that the disk does not take is remembered all the same, and told of', async () => {
+test('a status that the disk rejects is remembered and reported', async () => {
   const { states, log } = start({
     load: async () => NOTHING_KNOWN,
     save: () => Promise.reject(new Error('full')),
@@ -32,7 +32,7 @@ test('a state that the disk does not take is remembered all the same, and told o
   assert.equal(states.remembered(ANNA), LINKED);
 });
 
-test('a state that the disk does not take counts until it is saved, or until the file says something else', async () => {
+test('a status that the disk rejects counts until it is saved or the file has another', async () => {
   let stored = NOTHING_KNOWN;
   let isFull = true;
   const save = async (_user: unknown, state: PersonState) => {
@@ -56,7 +56,7 @@ test('a state that the disk does not take counts until it is saved, or until the
   assert.deepEqual(await states.of(ANNA), stored, 'another process has linked the person again');
 });
 
-test('what has not changed is not written', async () => {
+test('an unchanged status is not written', async () => {
   const { states, log } = start({
     load: async () => LINKED,
     save: () => Promise.reject(new Error('full')),
@@ -65,7 +65,7 @@ test('what has not changed is not written', async () => {
   assert.deepEqual(log.texts('trouble'), []);
 });
 
-test('a read beside a change does not bring back what was there before', async () => {
+test('a concurrent read does not restore an older status', async () => {
   let stored = NOTHING_KNOWN;
   const { states } = start({
     load: async () => {

@@ -66,7 +66,7 @@ function start({
   return { clock, log, stop, state, ended, all, pings };
 }
 
-test('it is ready first, alive twice in the time there is, and stopping at the end', async () => {
+test('the watchdog reports ready first, alive twice per interval, and stopping at the end', async () => {
   const { clock, stop, ended, all, pings } = start();
   await clock.advance(20_000);
   assert.equal(all()[0], 'READY=1');
@@ -77,7 +77,7 @@ test('it is ready first, alive twice in the time there is, and stopping at the e
   assert.equal(pings().length, 5);
 });
 
-test('it gives no sign of life while the work stands still, and says why', async () => {
+test('the watchdog sends no sign of life during a standstill, and logs why', async () => {
   const { clock, log, state, pings } = start();
   await clock.advance(5_000);
   state.stuck = 'no person was checked for 11 min';
@@ -88,7 +88,7 @@ test('it gives no sign of life while the work stands still, and says why', async
   );
 });
 
-test('without a watchdog it says how things stand, and no more', async () => {
+test('without a watchdog interval the daemon only reports its status', async () => {
   const { clock, state, all, pings } = start({ isWatched: false });
   await clock.advance(5 * MINUTE);
   assert.deepEqual(pings(), []);
@@ -99,7 +99,7 @@ test('without a watchdog it says how things stand, and no more', async () => {
   assert.equal(told().length, 2);
 });
 
-test('a supervisor that cannot be reached is told of once, and tried on', async () => {
+test('an unreachable supervisor is reported once and retried', async () => {
   let isDeaf = true;
   const notify = async () => {
     if (isDeaf) throw new Error('ECONNREFUSED');
@@ -116,7 +116,7 @@ test('a supervisor that cannot be reached is told of once, and tried on', async 
   assert.equal(pings().length, 7);
 });
 
-test('how things stand is said without names and weights, which are nobody elseâ€™s business', () => {
+test('the status contains no names and no weights', () => {
   const say = (...people: readonly PersonStatus[]) => describeStatus(status(people), 'Europe/Berlin');
   assert.equal(say(), 'no person is linked yet (run "weighbridge login")');
   const older = { kilograms: 92, takenAt: new Date('2026-10-01T06:00:00Z'), agoMs: 0 };
@@ -131,7 +131,7 @@ test('how things stand is said without names and weights, which are nobody elseâ
   assert.match(describeStatus(status([person()], [trouble]), 'UTC'), /a problem \(run "weighbridge doctor"\)$/);
 });
 
-test('the work stands still when no round has begun for ten minutes, or a fetch takes an hour', async () => {
+test('the work stands still after ten minutes without a round, or an hour of one fetch', async () => {
   const clock = createFakeClock();
   let busyMs = 0;
   const liveness = createLiveness(clock, () => busyMs);
@@ -149,7 +149,7 @@ test('the work stands still when no round has begun for ten minutes, or a fetch 
   assert.match(liveness.stuck() ?? '', /a fetch has not ended for 61 min/);
 });
 
-test('the work stands still when no file operation has ended for three minutes', () => {
+test('the work stands still after three minutes without a finished file operation', () => {
   const files = { wait: undefined as { doing: string; ms: number } | undefined };
   const liveness = createLiveness(
     createFakeClock(),
@@ -165,7 +165,7 @@ test('the work stands still when no file operation has ended for three minutes',
   }
 });
 
-test('a file operation that hangs is logged once, and its end', async () => {
+test('a hanging file operation is logged once, and so is its end', async () => {
   const clock = createFakeClock();
   const log = createRecordingLog();
   const stop = new AbortController();

@@ -19,7 +19,7 @@ const FOREIGN = 'https://home.example.org/api/webhook/9f2c';
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
 
-/** Withings' notify service in memory, and what keeps it as it should be. */
+/** A notify service of Withings in memory, with the code that maintains the subscriptions. */
 function createBench({ applis = [1], users = [ANNA] }: { applis?: readonly number[]; users?: readonly UserId[] } = {}) {
   const clock = createFakeClock();
   const log = createRecordingLog();
@@ -98,10 +98,10 @@ const unreachable = () =>
 
 const notAllowed = () => new Trouble('277', { code: 'not_allowed', recovery: 'settings' });
 
-describe('a category whose scope the person has not granted', () => {
+describe('a category without the granted scope', () => {
   const lacks = /^the login lacks the scope user\.sleepevents, which APPLIS needs$/;
 
-  test('is reported as such where Withings refuses it, and the others are subscribed', async () => {
+  test('is reported if Withings rejects it, and all others are subscribed', async () => {
     const { stored, state, subscriptions, clock } = createBench({ applis: [1, 50] });
     state.people.set(ANNA, { ...NOTHING_KNOWN, scope: 'user.info,user.metrics' });
     state.refused = 50;
@@ -116,7 +116,7 @@ describe('a category whose scope the person has not granted', () => {
     assert.match(state.people.get(ANNA)?.subscription?.hitch?.reason ?? '', lacks);
   });
 
-  test('is tried all the same, for Withings decides, and a refusal for another reason keeps that', async () => {
+  test('is requested anyway, and keeps the reason of another rejection', async () => {
     const { stored, state, subscriptions, clock } = createBench({ applis: [1, 50] });
     state.people.set(ANNA, { ...NOTHING_KNOWN, scope: 'user.info,user.metrics' });
     const repaired = subscriptions.repair(ANNA, { urgent: true });
@@ -125,7 +125,7 @@ describe('a category whose scope the person has not granted', () => {
     assert.equal(stored.get(ANNA)?.length, 2);
     stored.set(ANNA, []);
     state.refused = 50;
-    // The login in use says more than what was noted.
+    // The current login is more reliable than the stored status.
     state.scopes.set(ANNA, 'user.metrics,user.sleepevents');
     const refusal = assert.rejects(subscriptions.repair(ANNA, { urgent: true }), { code: 'not_allowed' });
     await clock.advance(MINUTE);
@@ -146,7 +146,7 @@ describe('a category whose scope the person has not granted', () => {
 });
 
 describe('subscriptions', () => {
-  test('are listed first; what is missing is added, what led here once is removed, what is not ours is left', async () => {
+  test('are listed first: missing ones are added, old ones of weighbridge removed, foreign ones left', async () => {
     const { stored, subscriptions, clock, whats } = createBench();
     const foreign = [subscription(FOREIGN), subscription(FOREIGN, 50)];
     stored.set(ANNA, [
@@ -162,7 +162,7 @@ describe('subscriptions', () => {
     assert.deepEqual(whats(), ['list 1234', 'subscribe 1234 1', 'revoke 1234 1', 'revoke 1234 4', 'revoke 1234 16']);
   });
 
-  test('are left alone when all is well, however often they are looked at', async () => {
+  test('are left unchanged if they are correct, however often they are checked', async () => {
     const { stored, subscriptions, whats } = createBench();
     stored.set(ANNA, [subscription(URL_NOW)]);
     await subscriptions.repair(ANNA, { urgent: true });
@@ -170,7 +170,7 @@ describe('subscriptions', () => {
     assert.deepEqual(whats(), ['list 1234', 'list 1234']);
   });
 
-  test('are asked for 5 s apart and removed 1 s apart', async () => {
+  test('are requested 5 s apart and removed 1 s apart', async () => {
     const { stored, subscriptions, clock, calls } = createBench({ applis: [1, 2, 4] });
     stored.set(ANNA, [subscription(`${URL_NOW}?old`, 1), subscription(`${URL_NOW}?old`, 2)]);
     const healed = subscriptions.repair(ANNA, { urgent: true });
@@ -182,7 +182,7 @@ describe('subscriptions', () => {
     );
   });
 
-  test('that lead here now are not given up for new ones that Withings refuses', async () => {
+  test('that work now are not given up for new ones that Withings rejects', async () => {
     const { stored, subscriptions, state } = createBench();
     const old = subscription('https://wb.example.net/withingsWebhook/old-secret');
     stored.set(ANNA, [old]);
@@ -192,7 +192,7 @@ describe('subscriptions', () => {
     assert.match(state.people.get(ANNA)?.subscription?.hitch?.reason ?? '', /277/);
   });
 
-  test('of one category that Withings refuses keep back neither the others nor the clean-up', async () => {
+  test('of one rejected category delay neither the others nor the clean-up', async () => {
     const { stored, subscriptions, state, clock } = createBench({ applis: [4, 1] });
     const old = subscription('https://wb.example.net/withingsWebhook/old-secret', 1);
     const oldOfRefused = subscription('https://wb.example.net/withingsWebhook/old-secret', 4);
@@ -212,7 +212,7 @@ describe('subscriptions', () => {
     assert.deepEqual(whats(), ['list 1234']);
   });
 
-  test('are all removed on demand, and nobody else’s', async () => {
+  test('are all removed on request, and foreign ones are left', async () => {
     const { stored, subscriptions, clock } = createBench({ applis: [1, 4] });
     const foreign = subscription(FOREIGN);
     stored.set(ANNA, [subscription(URL_NOW), subscription(URL_NOW, 4), foreign]);
@@ -222,10 +222,10 @@ describe('subscriptions', () => {
     assert.deepEqual(stored.get(ANNA), [foreign]);
   });
 
-  /** So many old ones of ours, as a Withings would list them that has lost count. */
+  /** Creates so many old subscriptions of weighbridge, as after repeated faults of Withings. */
   const old = (count: number) => Array.from({ length: count }, (_, index) => subscription(`${URL_NOW}?old=${index}`));
 
-  test('are not touched when they are not ours, however many there are', async () => {
+  test('are left if they are foreign, however many there are', async () => {
     const { stored, subscriptions, whats } = createBench({ applis: [1, 4] });
     const foreign = Array.from({ length: 20_000 }, (_, index) => subscription(`${FOREIGN}?${index}`, 1, 'weighbridge'));
     stored.set(ANNA, [...foreign, subscription(URL_NOW), subscription(URL_NOW, 4)]);
@@ -233,7 +233,7 @@ describe('subscriptions', () => {
     assert.deepEqual(whats(), ['list 1234']);
   });
 
-  test('are removed fifty a round when there are thousands, and the next round goes on', async () => {
+  test('are removed fifty a round if there are thousands, and the next round continues', async () => {
     const { stored, subscriptions, clock, whats } = createBench();
     const foreign = subscription(FOREIGN);
     stored.set(ANNA, [...old(20_000), foreign, subscription(URL_NOW)]);
@@ -246,7 +246,7 @@ describe('subscriptions', () => {
     assert.equal(whats().filter((what) => what.startsWith('revoke')).length, 100);
   });
 
-  test('that are removed on demand are fifty at most as well, and the rest is counted', async () => {
+  test('are removed fifty at most on request as well, and the rest is counted', async () => {
     const { stored, subscriptions, clock } = createBench();
     stored.set(ANNA, old(60));
     const removed = subscriptions.remove(ANNA, { urgent: true });
@@ -271,7 +271,7 @@ describe('subscriptions', () => {
     assert.deepEqual(whats(), ['list 1234', 'revoke 1234 1', 'revoke 1234 4']);
   });
 
-  test('that fail are noted with the time of the first failure in a row', async () => {
+  test('that fail are stored with the time of the first failure in a row', async () => {
     const { stored, subscriptions, state, clock } = createBench();
     const hitch = () => state.people.get(ANNA)?.subscription?.hitch;
     state.refused = 1;
@@ -292,7 +292,7 @@ describe('subscriptions', () => {
   });
 });
 
-describe('what is ours:', () => {
+describe('the owner of a subscription', () => {
   const hook = new URL('https://wb.example.net/hook?k=SECRET');
   const route = new URL(URL_NOW);
   for (const [what, ours, callbackUrl, comment, expected] of [
@@ -315,7 +315,7 @@ describe('what is ours:', () => {
       true,
     ],
     [
-      'another path of the same parent that nobody has marked',
+      'another path of the same parent without a mark',
       new URL('https://wb.example.net/x/1'),
       'https://wb.example.net/x/2',
       undefined,
@@ -327,14 +327,14 @@ describe('what is ours:', () => {
     ['another host that ends like ours', hook, 'https://evil-wb.example.net/hook', undefined, false],
     ['no URL at all', hook, 'nonsense', 'weighbridge', false],
   ] as const) {
-    test(`${what} is ${expected ? 'ours' : "somebody else's"}`, () => {
+    test(`of ${what} is ${expected ? 'weighbridge' : 'another program'}`, () => {
       assert.equal(isOurs(subscription(callbackUrl, 1, comment), ours), expected);
     });
   }
 });
 
-describe('keeping them', () => {
-  test('everybody is looked at at start and every interval, and a loss in between is mended and told once', async () => {
+describe('keeping subscriptions', () => {
+  test('every person is checked at start and at every interval, and a loss is repaired and logged once', async () => {
     const { start, stored, clock, stop, log, whats } = createBench({ users: [ANNA, BO] });
     const ended = start();
     await clock.advance(MINUTE);
@@ -350,7 +350,7 @@ describe('keeping them', () => {
     await ended;
   });
 
-  test('nothing is asked in the first 12 s: the process before may have asked right before it ended', async () => {
+  test('no request is sent in the first 12 s, because the previous process may have sent one', async () => {
     const { start, clock, stop, calls } = createBench();
     const ended = start();
     await clock.advance(11_999);
@@ -361,7 +361,7 @@ describe('keeping them', () => {
     await ended;
   });
 
-  test('a callback that Withings cannot reach is tried for ever, ever less often, told once a quarter of a day, and its end is told', async () => {
+  test('an unreachable callback is retried with growing delays, logged once in six hours, and logged when resolved', async () => {
     const { start, state, stored, clock, stop, log, calls } = createBench();
     state.failure = unreachable();
     const ended = start();
@@ -379,7 +379,7 @@ describe('keeping them', () => {
     await ended;
   });
 
-  test('somebody who must link again is not asked about until they have', async () => {
+  test('a person who must link again is not requested until the link', async () => {
     const { start, state, clock, stop, calls } = createBench();
     state.needLogin = [ANNA];
     const ended = start();
@@ -392,7 +392,7 @@ describe('keeping them', () => {
     await ended;
   });
 
-  test('an outage that the fetches tell of is not told twice, unless it lasts here', async () => {
+  test('an outage that fetches report is not reported twice, unless it lasts longer here', async () => {
     const { start, state, clock, stop, log } = createBench();
     state.failure = new Trouble('cannot reach Withings', { code: 'unreachable', recovery: 'retry' });
     const ended = start();
@@ -404,7 +404,7 @@ describe('keeping them', () => {
     await ended;
   });
 
-  test('somebody who has linked again is looked after at once, not in hours', async () => {
+  test('a person who links again is checked at once', async () => {
     const { start, state, stored, clock, stop } = createBench();
     const ended = start();
     await clock.advance(MINUTE);
@@ -418,7 +418,7 @@ describe('keeping them', () => {
     await ended;
   });
 
-  test('somebody whose subscriptions were removed on purpose is left alone until they are asked for again', async () => {
+  test('a person without notifications on purpose is left unchanged until the next subscribe', async () => {
     const { start, stored, clock, stop, subscriptions } = createBench();
     const ended = start();
     await clock.advance(MINUTE);
@@ -435,7 +435,7 @@ describe('keeping them', () => {
     await ended;
   });
 
-  test('does not begin while the clock is wrong', async () => {
+  test('the check does not start while the clock is wrong', async () => {
     const { start, clock, stop, calls } = createBench();
     clock.jumpTo(new Date('1970-01-01T00:01:00Z'));
     const ended = start();
@@ -446,7 +446,7 @@ describe('keeping them', () => {
   });
 });
 
-test('with the real daemon: the lost one is back, the one with our old secret is gone, the foreign one untouched', async () => {
+test('the real daemon restores a lost subscription, removes one with an old secret, and leaves a foreign one', async () => {
   await using home = await startHome();
   await home.link('1234');
   const port = await freePort();

@@ -26,10 +26,10 @@ import { ANNA, accessToken, put, token } from '../../support/token-store.contrac
 import { diskError, failOneByOne, failureOf, watchFiles } from '../../support/watched-files.ts';
 
 const CHILD = childScript('rotate-child');
-/** The guard is not what these tests are about, and would cost 10 s for each. */
+/** The guard of the sandbox is off, because these tests do not need it and it would cost 10 s each. */
 const NO_LIMITS = { callsPerMinute: 100_000, sameArgumentsMs: 0 };
 let skippedMs = 0;
-/** Waits for nothing, and time has passed all the same. */
+/** Returns at once from every wait, and advances the clock. */
 const impatient: Clock = {
   ...realClock,
   elapsedMs: () => realClock.elapsedMs() + skippedMs,
@@ -38,7 +38,7 @@ const impatient: Clock = {
   },
 };
 
-/** A Withings, and a tokens directory with Anna's login. */
+/** Creates a Withings and a tokens directory with Anna's login. */
 async function setUp(options: Partial<SandboxOptions> = {}) {
   const client = { clientId: 'id', clientSecret: 'secret' };
   const refreshes: string[] = [];
@@ -81,7 +81,7 @@ function connect(sandbox: Sandbox, clock: Clock = impatient): TokenIssuer & Meas
   });
 }
 
-/** Lets another process rotate once and use what it got; says how that process ended. */
+/** Makes another process rotate once and use the token, and returns how the process ended. */
 async function rotateElsewhere(place: SystemPaths, how: Omit<RotateTask, 'apiUrl' | 'directory' | 'userId'> = {}) {
   const task: RotateTask = { apiUrl: place.sandbox.url.href, directory: place.directory, userId: ANNA, ...how };
   const child = spawn(process.execPath, [CHILD, JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit'] });
@@ -89,14 +89,14 @@ async function rotateElsewhere(place: SystemPaths, how: Omit<RotateTask, 'apiUrl
   return signal ?? code;
 }
 
-/** The promise: whatever happened, the file holds a login that works, and nobody else reads it. */
+/** Asserts the promise: the file contains a working login, and only its owner can read it. */
 async function assertLoginLives({ sandbox, file }: SystemPaths, when: string) {
   const token = readToken(await readFile(file, 'utf8'));
   assert.ok(token !== undefined && sandbox.grants.accepts(token), `the login is lost ${when}`);
   assert.equal((await stat(file)).mode & 0o777, 0o600, when);
 }
 
-/** Rotates and uses the login, as the next run does. */
+/** Rotates and uses the login, as the next start does. */
 async function assertNextRunWorks(place: SystemPaths, when: string) {
   const withings = connect(place.sandbox);
   const { tokens } = place;
@@ -129,7 +129,7 @@ describe('no login is lost', () => {
     }
   });
 
-  test('when the process is killed with the answer of the refresh in its hands', async () => {
+  test('when the process is killed after the answer of the refresh arrived', async () => {
     await using place = await setUp();
     assert.equal(await rotateElsewhere(place, { dieAfterRefresh: true }), 'SIGKILL');
     assert.equal(place.refreshes.length, 1);
@@ -137,7 +137,7 @@ describe('no login is lost', () => {
     await assertNextRunWorks(place, 'after the refresh');
   });
 
-  test('when the connection breaks after Withings has rotated', async () => {
+  test('when the connection breaks after Withings rotated the token', async () => {
     let isCut = true;
     const fault: SandboxOptions['fault'] = (_call, answer) => (isCut && answer !== undefined ? 'cut' : undefined);
     await using place = await setUp({ fault });
@@ -152,7 +152,7 @@ describe('no login is lost', () => {
   });
 
   for (const code of ['ENOSPC', 'EIO']) {
-    test(`when any of its file operations fails with ${code}; and it is told`, async () => {
+    test(`when any file operation fails with ${code}, which is reported`, async () => {
       for await (const { files, failed } of failOneByOne(code, 3)) {
         await using place = await setUp();
         const tokens = createTokenFiles(place.directory, files);
@@ -169,7 +169,7 @@ describe('no login is lost', () => {
     });
   }
 
-  test('when the disk has no room for another file: then nothing is asked of Withings', async () => {
+  test('when the disk has no room for another file, and no request is sent to Withings', async () => {
     await using place = await setUp();
     const before = await readFile(place.file, 'utf8');
     const full = watchFiles(async ({ name, path }, run) => {
@@ -185,7 +185,7 @@ describe('no login is lost', () => {
     await assertNextRunWorks(place, 'with a full disk');
   });
 
-  test('when Withings refuses it: the file stays as it is', async () => {
+  test('when Withings rejects the refresh, and the file stays unchanged', async () => {
     await using place = await setUp();
     place.sandbox.grants.unlink(ANNA);
     const before = await readFile(place.file, 'utf8');
@@ -198,7 +198,7 @@ describe('no login is lost', () => {
   });
 });
 
-test('the access token is given to nobody before the refresh token is on the disk', async () => {
+test('no caller gets the access token before the refresh token is on the disk', async () => {
   await using place = await setUp();
   let isGiven = false;
   const done: string[] = [];
@@ -223,11 +223,11 @@ test('the access token is given to nobody before the refresh token is on the dis
   await assertLoginLives(place, 'after the first use');
 });
 
-test('a login that was tried and not replaced is sent again when 12 s have passed, not before', async (t) => {
+test('a login that was tried and not replaced is sent again after 12 s, not earlier', async (t) => {
   const fake = createFakeClock();
   await using place = await setUp({ clock: fake, limits: WITHINGS_LIMITS });
   assert.equal(await rotateElsewhere(place, { dieAfterRefresh: true }), 'SIGKILL');
-  // Two seconds go by, for the file and for Withings.
+  // Two seconds pass, for the file and for Withings.
   const triedAt = Date.now() - 2_000;
   await utimes(`${place.directory}/.1234.lock`, new Date(triedAt), new Date(triedAt));
   await fake.advance(2_000);
@@ -242,12 +242,12 @@ test('a login that was tried and not replaced is sent again when 12 s have passe
   };
   const { tokens, accesses } = place;
   const ports = { tokens, accesses, issuer: connect(place.sandbox, clock), clock };
-  const late = once(t.signal, 'abort').then(() => assert.fail('it waits for ever'));
+  const late = once(t.signal, 'abort').then(() => assert.fail('it waits without end'));
   late.catch(() => undefined);
   const slept = once(sleeps, 'sleep');
   const rotating = obtainLogin(ports, ANNA, { urgent: true });
   const [ms] = await Promise.race([slept, rotating.then(() => assert.fail('it did not wait'))]);
-  // File times are kept with fractions of a millisecond.
+  // The file system stores times with fractions of a millisecond.
   assert.ok(ms <= 10_001 && ms >= 11_999 - (Date.now() - triedAt), `it waits ${ms} ms`);
   assert.equal(place.refreshes.length, 1);
   await fake.advance(10_001);
@@ -256,7 +256,7 @@ test('a login that was tried and not replaced is sent again when 12 s have passe
   await assertLoginLives(place, 'after the second try');
 });
 
-test('the log says whether a login was rotated or shared, and no file is read for that', async () => {
+test('the log reports whether a login was rotated or shared, without reading a file', async () => {
   await using place = await setUp();
   const issuer = connect(place.sandbox);
   const log = createRecordingLog();
@@ -276,7 +276,7 @@ test('the log says whether a login was rotated or shared, and no file is read fo
   assert.deepEqual(log.texts('refresh'), ['rotated the login of user 1234', 'shared the login of user 1234']);
 });
 
-/** The login lives in the token file, or beside it; and the next run works with it. */
+/** Asserts that the login is in the token file or next to it, and works after the next start. */
 async function assertLoginSurvives(place: SystemPaths, when: string) {
   const { sandbox, directory } = place;
   const files = [place.file, `${directory}/.1234.spare`];
@@ -288,7 +288,7 @@ async function assertLoginSurvives(place: SystemPaths, when: string) {
 }
 
 describe('while the answer of a rotation is on its way,', () => {
-  /** Rotates; `meanwhile` happens before Withings gets the request, or after it has answered. */
+  /** Rotates. `meanwhile` runs before Withings gets the request, or after its answer. */
   async function rotate(place: SystemPaths, isAnswered: boolean, meanwhile: () => Promise<unknown>) {
     const client = connect(place.sandbox);
     const issuer: TokenIssuer = {
@@ -343,7 +343,7 @@ describe('while the answer of a rotation is on its way,', () => {
   }
 });
 
-test('a spare that Withings refuses as well is removed, and the refusal is about the login', async () => {
+test('a spare that Withings rejects as well is removed, and the failure names the login', async () => {
   await using place = await setUp();
   await writeFile(`${place.directory}/.1234.spare`, 'refused-as-well\n');
   await writeFile(place.file, 'refused\n');
@@ -356,7 +356,7 @@ test('a spare that Withings refuses as well is removed, and the refusal is about
   assert.equal(place.refreshes.length, 3);
 });
 
-test('a spare is not tried where Withings does not answer', async () => {
+test('a spare is not tried if Withings does not answer', async () => {
   await using place = await setUp({ fault: () => 'cut' });
   const spare = place.sandbox.grants.link(ANNA);
   await writeFile(`${place.directory}/.1234.spare`, spare);
@@ -366,7 +366,7 @@ test('a spare is not tried where Withings does not answer', async () => {
   assert.equal(await readFile(`${place.directory}/.1234.spare`, 'utf8'), spare);
 });
 
-test('the login of another user is rotated and stored all the same, and the trouble names the right file', async () => {
+test('the login of another user is rotated and stored, and the trouble names the right file', async () => {
   await using place = await setUp();
   const before = place.sandbox.grants.link('5678');
   await writeFile(place.file, before);
@@ -378,7 +378,7 @@ test('the login of another user is rotated and stored all the same, and the trou
   await assertLoginLives(place, 'of another user');
 });
 
-test('a consent is stored though the lock is held for minutes, and given up after four tries', async () => {
+test('a consent is stored although the lock is held for minutes, and fails after four attempts', async () => {
   for (const [failures, isStored] of [
     [3, true],
     [4, false],
@@ -401,7 +401,7 @@ test('a consent is stored though the lock is held for minutes, and given up afte
   }
 });
 
-test('an access token is used until two minutes before its end, and one of a login that was not stored never', async () => {
+test('an access token is used until two minutes before its end, and never without a stored login', async () => {
   await using place = await setUp();
   const { tokens } = place;
   const time = { ms: 0 };
@@ -426,7 +426,7 @@ test('an access token is used until two minutes before its end, and one of a log
 });
 
 describe('with the token file changed by another program', () => {
-  /** Another consent of the same person, put there by hand. */
+  /** Stores another consent of the same person by hand. */
   const byHand = (place: SystemPaths) => place.sandbox.grants.link(ANNA);
 
   for (const then of ['goes on', 'fails', 'is slow'] as const) {
@@ -442,7 +442,7 @@ describe('with the token file changed by another program', () => {
             isPlaced = !path.includes('.access') && !path.includes('.spare');
           if (count !== index) return await run();
           await writeFile(place.file, `${newer}\n`);
-          // A close that fails has let go of the file all the same.
+          // A failed close still closes the file.
           if (then === 'fails' && name === 'close') await run();
           if (then === 'fails') throw diskError('EIO');
           if (then === 'is slow') await new Promise((resolve) => setTimeout(resolve, 20));
@@ -454,7 +454,7 @@ describe('with the token file changed by another program', () => {
         await failureOf(obtainLogin(ports, ANNA, { urgent: true }));
         const isOver = count < index;
         const when = `with a change before operation ${index}, which ${then}`;
-        // Between the last look and the rename there is no other way.
+        // A change between the last check and the rename cannot be prevented.
         if (!isOver && !isPlaced) assert.equal(await isAlive(place, newer), true, when);
         await assertLoginSurvives(place, when);
         if (isOver) break;
@@ -462,7 +462,7 @@ describe('with the token file changed by another program', () => {
     });
   }
 
-  /** Whether the newer login, or what came of it, is in the token file. */
+  /** Returns whether the token file contains the newer login, or its successor. */
   async function isAlive({ file, sandbox }: SystemPaths, newer: string) {
     const stored = readToken(await readFile(file, 'utf8'));
     return stored === newer || (stored !== undefined && sandbox.grants.accepts(stored));
@@ -481,7 +481,7 @@ describe('with the token file changed by another program', () => {
     }
   });
 
-  test('while a consent is stored, whichever file operation fails, a login works', async () => {
+  test('while a consent is stored, a login still works after any failed file operation', async () => {
     for (const index of sweep(3)) {
       await using place = await setUp();
       const [newer, consented] = [byHand(place), byHand(place)];
@@ -505,8 +505,8 @@ describe('with the token file changed by another program', () => {
   });
 });
 
-describe('at once', () => {
-  test('20 who need an access token get one rotation', async () => {
+describe('concurrent requests', () => {
+  test('of 20 callers in one process cause one rotation', async () => {
     await using place = await setUp();
     const { tokens, accesses } = place;
     const issuer = connect(place.sandbox);
@@ -519,7 +519,7 @@ describe('at once', () => {
     await assertLoginLives(place, 'after 20 at once');
   });
 
-  test('several processes get one rotation between them, and each an access token that works', async () => {
+  test('of several processes cause one rotation, and each process gets a working access token', async () => {
     await using place = await setUp();
     const ended = await Promise.all([1, 2, 3].map(() => rotateElsewhere(place)));
     assert.deepEqual(ended, [0, 0, 0]);
@@ -528,7 +528,7 @@ describe('at once', () => {
     await assertNextRunWorks(place, 'after three processes');
   });
 
-  test('one that is killed does not keep the others out', async () => {
+  test('do not wait for a killed process', async () => {
     await using place = await setUp();
     const ended = await Promise.all([
       rotateElsewhere(place, { dieAfterRefresh: true, alone: true }),
@@ -540,8 +540,8 @@ describe('at once', () => {
   });
 });
 
-describe('an access token that Withings refuses', () => {
-  /** A Withings whose measure service refuses while `refuses` says so, and what one process asks it. */
+describe('an access token that Withings rejects', () => {
+  /** Creates a Withings whose measure service rejects requests while `refuses` is true, and a process that uses it. */
   async function ask(refuses: (accessToken: string) => boolean) {
     const place = await setUp({
       fault: ({ path, accessToken }, answer) =>
@@ -557,13 +557,13 @@ describe('an access token that Withings refuses', () => {
     const withAccess = createWithAccess(accessTokens);
     const sinceMs = Date.parse('2026-11-20');
     let calls = 0;
-    /** Never the same twice, for the second would wait. */
+    /** Each request is different, because a repeated one would wait. */
     const nextQuery = () => ({ since: new Date(sinceMs + 1_000 * ++calls) });
     return {
       place,
       time,
       accessTokens,
-      /** As a fetch does: the token first, then the call. */
+      /** Gets the token first and then sends the request, as a fetch does. */
       async round() {
         await accessTokens.get(ANNA, { urgent: true });
         return await withAccess(ANNA, { urgent: true }, (account) =>
@@ -575,7 +575,7 @@ describe('an access token that Withings refuses', () => {
   }
   const refusal = { code: 'access_refused', recovery: 'login' };
 
-  test('though it is fresh costs one rotation an hour, and the advice is more than linking', async () => {
+  test('although it is fresh costs one rotation an hour, and the message advises more than linking', async () => {
     await using asked = await ask(() => true);
     const failure = await failureOf(asked.round());
     assert.ok(failure instanceof Trouble);
@@ -596,7 +596,7 @@ describe('an access token that Withings refuses', () => {
     await assertLoginLives(asked.place, 'though its access tokens are refused');
   });
 
-  test('costs one rotation where it has worked before, and the call is replayed', async () => {
+  test('costs one rotation if it worked before, and the request is repeated', async () => {
     const refused = new Set<string>();
     await using asked = await ask((token) => refused.has(token));
     await asked.round();
@@ -606,7 +606,7 @@ describe('an access token that Withings refuses', () => {
     assert.equal(asked.place.refreshes.length, 2);
   });
 
-  test('costs one rotation where another process has left it, and none after that', async () => {
+  test('costs one rotation if another process stored it, and none after that', async () => {
     const state = { refuses: false };
     await using asked = await ask(() => state.refuses);
     await rotateElsewhere(asked.place);
@@ -617,14 +617,14 @@ describe('an access token that Withings refuses', () => {
     assert.equal(asked.place.refreshes.length, 2);
   });
 
-  test('costs several who ask at once one rotation', async () => {
+  test('costs several concurrent callers one rotation', async () => {
     await using asked = await ask(() => true);
     const rounds = await Promise.allSettled([asked.round(), asked.round(), asked.round()]);
     assert.deepEqual(new Set(rounds.map(({ status }) => status)), new Set(['rejected']));
     assert.equal(asked.place.refreshes.length, 1);
   });
 
-  test('is asked for at once when the person has linked again', async () => {
+  test('is requested at once after the person links again', async () => {
     const state = { refuses: true };
     await using asked = await ask(() => state.refuses);
     await assert.rejects(asked.round(), refusal);

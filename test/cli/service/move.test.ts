@@ -26,7 +26,7 @@ import { sweep } from '../../support/sweep.ts';
 import { failureOf } from '../../support/watched-files.ts';
 
 const CHILD = childScript('move-child');
-/** The account `nobody`, which owns nothing else. */
+/** The account `nobody` owns no other files. */
 const STRANGER = 65_534;
 const FILES = {
   'tokens/1234': 'anna\n',
@@ -35,7 +35,7 @@ const FILES = {
   'data/cursors/1234': '1\n',
 };
 
-/** A folder with a set-up, and a machine for the service, on one file system or on two. */
+/** Creates a set-up folder and a machine for the service, on one file system or on two. */
 async function openMachine({ isFar = false } = {}) {
   const near = await mkdtemp('/tmp/weighbridge-test-');
   const far = isFar ? await mkdtemp('/dev/shm/weighbridge-test-') : near;
@@ -84,13 +84,13 @@ async function assertMoved({ folder, state }: OpenMachine, when = '') {
 
 for (const isFar of [false, true]) {
   describe(isFar ? 'a move to another file system' : 'a move', () => {
-    test('leaves nothing behind, and every file as it was', async () => {
+    test('leaves nothing behind, and every file unchanged', async () => {
       await using machine = await openMachine({ isFar });
       await machine.move();
       await assertMoved(machine);
     });
 
-    test('that is killed at any file operation goes on at the next call, and no login is at work twice', async () => {
+    test('continues at the next call after a kill at any file operation, and no login is used twice', async () => {
       for (const index of sweep(8)) {
         await using machine = await openMachine({ isFar });
         const { folder, root, state } = machine;
@@ -124,7 +124,7 @@ test('a move waits for the process that rotates a login', async () => {
   assert.equal(await readFile(`${machine.state}/tokens/1234`, 'utf8'), 'rotated\n');
 });
 
-test('what the service has stays', async () => {
+test('the files of the service stay', async () => {
   await using machine = await openMachine();
   await mkdir(`${machine.state}/tokens`, { recursive: true });
   await writeFile(`${machine.state}/tokens/1234`, 'newer\n');
@@ -133,8 +133,8 @@ test('what the service has stays', async () => {
   assert.equal(await readFile(`${machine.folder}/tokens/1234`, 'utf8'), 'anna\n');
 });
 
-describe('a move that was interrupted', () => {
-  /** One of the logins has arrived. */
+describe('an interrupted move', () => {
+  /** Interrupts the move after one login. */
   const cutOff = async ({ paths, folder, state }: OpenMachine) => {
     await mkdir(paths.settings, { recursive: true });
     await writeFile(`${paths.settings}/.moving-tokens`, `${folder}/tokens`);
@@ -154,7 +154,7 @@ describe('a move that was interrupted', () => {
     await assertMoved(machine);
   });
 
-  test('replaces nothing that the service has written meanwhile', async () => {
+  test('replaces no file that the service wrote meanwhile', async () => {
     await using machine = await openMachine();
     await cutOff(machine);
     await writeFile(`${machine.state}/tokens/5678`, 'newer\n');
@@ -163,7 +163,7 @@ describe('a move that was interrupted', () => {
     assert.equal(await readFile(`${machine.folder}/tokens/5678`, 'utf8'), 'bo\n');
   });
 
-  test('ends where the folder is gone', async () => {
+  test('ends if the folder is missing', async () => {
     await using machine = await openMachine();
     await cutOff(machine);
     await rm(machine.folder, { recursive: true });
@@ -173,7 +173,7 @@ describe('a move that was interrupted', () => {
   });
 });
 
-test('a link in the place of the directory of the service is refused', async () => {
+test('a link in place of the directory of the service is rejected', async () => {
   await using machine = await openMachine();
   await mkdir(`${machine.far}/elsewhere`);
   await mkdir(machine.state, { recursive: true });
@@ -189,7 +189,7 @@ test('a link among the measurements is not followed to another file system', asy
   assert.equal((await filesBelow(machine.state))['data/linked'], undefined);
 });
 
-/** Another user, who swaps the directory for a link and back as fast as it can. */
+/** Runs another user who replaces the directory with a link and back as fast as possible. */
 function swap(state: string, target: string): ChildProcess {
   const script = `
     const fs = require('node:fs');
@@ -208,7 +208,7 @@ function swap(state: string, target: string): ChildProcess {
   });
 }
 
-test('links that are swapped in as fast as possible get nothing of root', async (t) => {
+test('links that are swapped in as fast as possible get no access to files of root', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('not root');
   for (let round = 0; round < Number(process.env['TORTURE_ROUNDS'] ?? 10); round += 1) {
     await using machine = await openMachine();
@@ -222,7 +222,7 @@ test('links that are swapped in as fast as possible get nothing of root', async 
     for (const path of [state, `${state}/tokens`]) await chown(path, STRANGER, STRANGER);
     const swapper = swap(state, secrets);
     await once(swapper.stdout ?? assert.fail(), 'data');
-    // It may fail, where a link is in the place of the directory, and is called again then.
+    // The move can fail at a link, and then runs again.
     await failureOf(machine.move());
     swapper.kill('SIGKILL');
     await once(swapper, 'close');

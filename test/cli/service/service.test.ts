@@ -24,15 +24,15 @@ const SETTINGS = 'WITHINGS_CLIENT_ID=my-id\nWITHINGS_CLIENT_SECRET=hush-client-s
 interface MachineOptions {
   readonly isRoot?: boolean;
   readonly settings?: string;
-  /** What `systemctl show` says. */
+  /** The output of `systemctl show`. */
   readonly state?: Readonly<Record<string, string>>;
-  /** What else a program answers, by its first words. */
+  /** The output of other programs, by their first words. */
   readonly answers?: Readonly<Record<string, Partial<Ran>>>;
 }
 
 const STOPPED = { LoadState: 'not-found', ActiveState: 'inactive' };
 
-/** A machine of one's own: its files under a directory, a systemd that does as it is told, and somebody's folder. */
+/** A machine with its files under a directory, a scripted systemd, and the folder of a user. */
 async function openMachine(options: MachineOptions = {}) {
   const { isRoot = true, settings = SETTINGS, answers = {} } = options;
   const directory = await temporaryDirectory();
@@ -92,7 +92,7 @@ async function filesBelow(path: string): Promise<readonly string[]> {
 }
 
 describe('service install', () => {
-  it('makes a service of the folder: settings, logins and measurements move, and it is started', async () => {
+  it('makes a service of the folder: settings, logins and measurements move, and the service starts', async () => {
     await using machine = await openMachine();
     machine.machine.state = { ...RUNNING, ActiveState: 'inactive' };
     await machine.install();
@@ -114,7 +114,7 @@ describe('service install', () => {
     assert.doesNotMatch(machine.said() + machine.printed(), /hush|a-token/);
   });
 
-  it('only says so in a dry run, for everybody, and prints the unit', async () => {
+  it('prints the steps and the unit in a dry run, for every user', async () => {
     await using machine = await openMachine({ isRoot: false });
     const before = await filesBelow(machine.path);
     assert.equal(await machine.install(true), 0);
@@ -124,7 +124,7 @@ describe('service install', () => {
     assert.match(machine.printed(), /^\[Service\]$/m);
   });
 
-  it('is for root', async () => {
+  it('requires root', async () => {
     await using machine = await openMachine({ isRoot: false });
     const before = await filesBelow(machine.path);
     assert.equal(await machine.install(), 1);
@@ -132,7 +132,7 @@ describe('service install', () => {
     assert.deepEqual(await filesBelow(machine.path), before);
   });
 
-  it('can be called again, and keeps what the service has', async () => {
+  it('can be run again, and keeps the files of the service', async () => {
     await using machine = await openMachine();
     machine.machine.state = RUNNING;
     assert.equal(await machine.install(), 0);
@@ -147,7 +147,7 @@ describe('service install', () => {
     assert.match(await readFile(join(machine.folder, '.env'), 'utf8'), /other/);
   });
 
-  it('leaves a unit alone that somebody has changed', async () => {
+  it('leaves a unit that was edited by hand', async () => {
     await using machine = await openMachine();
     machine.machine.state = RUNNING;
     await machine.install();
@@ -184,7 +184,7 @@ describe('service install', () => {
     ['a hook is at home', `${SETTINGS}HOOK_COMMAND="sh /home/pi/hook.sh"\n`, /cannot see \/home\/pi\/hook\.sh/],
     ['a certificate is at home', `${SETTINGS}MQTT_URL=mqtts://broker\nMQTT_CA_FILE=/root/ca.pem\n`, /MQTT_CA_FILE/],
   ] as const) {
-    it(`ends with 78 and changes nothing where ${what}`, async () => {
+    it(`exits 78 and changes nothing if ${what}`, async () => {
       await using machine = await openMachine({ settings });
       const before = await filesBelow(machine.path);
       assert.equal(await machine.install(), 78);
@@ -195,7 +195,7 @@ describe('service install', () => {
     });
   }
 
-  it('refuses where a weighbridge runs outside of the service, and changes nothing', async () => {
+  it('rejects a folder with a running weighbridge outside the service, and changes nothing', async () => {
     const app = createPublicApp({
       path: '/withingsWebhook',
       query: new URLSearchParams(),
@@ -221,7 +221,7 @@ describe('service install', () => {
     ['wrong settings', { settings: `${SETTINGS}PORT=80a\n` }],
     ['no systemd', { answers: { 'systemctl --version': { code: undefined, stdout: '' } } }],
   ] as const) {
-    it(`tells in a dry run what install would refuse, and what it would do, with ${what}`, async () => {
+    it(`reports in a dry run what install would reject and do, with ${what}`, async () => {
       await using machine = await openMachine({ ...options, isRoot: false });
       assert.equal(await machine.install(true), 0);
       const said = machine.said();
@@ -249,7 +249,7 @@ describe('service install', () => {
     ['1.0.0', '1.0.0-rc.1'],
     ['1.0.0-rc.10', '1.0.0-rc.9'],
   ] as const) {
-    it(`refuses ${older} after ${installed}, unless it is forced`, async () => {
+    it(`rejects ${older} after ${installed} unless it is forced`, async () => {
       await using machine = await openMachine();
       machine.machine.state = RUNNING;
       await machine.setVersion(installed);
@@ -268,7 +268,7 @@ describe('service install', () => {
     });
   }
 
-  it('tells of a folder whose settings differ from those of the service, by name', async () => {
+  it('names the settings of the folder that differ from those of the service', async () => {
     await using machine = await openMachine();
     machine.machine.state = RUNNING;
     await machine.install();
@@ -280,13 +280,13 @@ describe('service install', () => {
     assert.doesNotMatch(said, /hush/);
   });
 
-  it('says that there is no systemd', async () => {
+  it('reports a missing systemd', async () => {
     await using machine = await openMachine({ answers: { 'systemctl --version': { code: undefined, stdout: '' } } });
     assert.equal(await machine.install(), 1);
     assert.match(machine.said(), /systemd is not available/);
   });
 
-  it('shows what the service said when it does not start', async () => {
+  it('shows the log of the service if it does not start', async () => {
     const answers = {
       'systemctl restart': { code: 1, stderr: 'Job failed.' },
       journalctl: { stdout: '2026-11-20T07:00:00 pi weighbridge[7]: cannot listen on 0.0.0.0:3000' },
@@ -305,7 +305,7 @@ describe('service install', () => {
     '@reboot cd /opt/scale && node dist/src/main.js',
     '@reboot cd /opt/scale && node dist/bundle/main.js serve',
   ]) {
-    it(`tells of a line of cron that would start another one: ${line}`, async () => {
+    it(`reports a line of cron that would start another weighbridge: ${line}`, async () => {
       const stdout = `# my table\n${line}\n`;
       await using machine = await openMachine({ answers: { crontab: { stdout } } });
       await machine.install(true);
@@ -313,7 +313,7 @@ describe('service install', () => {
     });
   }
 
-  it('says nothing of other lines of cron, nor of one that is a comment', async () => {
+  it('does not report other lines of cron, nor a comment', async () => {
     const stdout = `# ${documented}\n@reboot /usr/bin/node /opt/other/main.js serve\n`;
     await using machine = await openMachine({ answers: { crontab: { stdout } } });
     await machine.install(true);
@@ -339,7 +339,7 @@ describe('service uninstall', () => {
     assert.match(machine.said(), /no service is installed/);
   });
 
-  it('keeps a unit that somebody has changed, out of the way', async () => {
+  it('keeps a backup of a unit that was edited by hand', async () => {
     await using machine = await openMachine();
     machine.machine.state = RUNNING;
     await machine.install();
@@ -369,7 +369,7 @@ describe('service status', () => {
     ],
     [{ ...RUNNING, ActiveState: 'activating', Result: 'watchdog' }, 1, /starting, or waiting to restart/],
   ] as const) {
-    it(`says in words: ${words}`, async () => {
+    it(`describes the state: ${words}`, async () => {
       await using machine = await openMachine({ state });
       assert.equal(await machine.status(), code);
       assert.match(machine.printed(), words);
@@ -400,7 +400,7 @@ describe('the doctor', () => {
     dropIns: [],
   };
 
-  it('knows of the service, where there is one', () => {
+  it('checks the service, if there is one', () => {
     assert.deepEqual(judgeService(undefined), []);
     assert.deepEqual(judgeService({ ...state, isInstalled: false }), []);
     for (const [changes, mark, text] of [

@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { openQuestions } from '../../../src/cli/setup/questions.ts';
 
-test('a pasted book is refused at once, as a whole, and the question is asked again', async () => {
+test('a very long pasted answer is rejected at once, and the question is repeated', async () => {
   const keyboard = new PassThrough();
-  // As standard error, which no question can end.
+  // A question cannot end standard error, nor this stream.
   const terminal: PassThrough = Object.assign(new PassThrough(), { columns: 80, end: () => terminal });
   const said: string[] = [];
   let drawn = '';

@@ -29,8 +29,8 @@ function storedIn(name: string, dotenv: string): string {
   return new RegExp(`^${name}=(.*)$`, 'm').exec(dotenv)?.[1] ?? '';
 }
 
-describe('a new callback URL is shown, for the dashboard', () => {
-  test('where the client is an option', async () => {
+describe('setup shows a new callback URL for the dashboard', () => {
+  test('if the client is an option', async () => {
     await using folder = await startSetUpFolder();
     const code = await folder.run({ hostName: 'me.example.org', link: false, ...CLIENT_OPTIONS });
     assert.equal(code, ExitCode.done, folder.text());
@@ -40,7 +40,7 @@ describe('a new callback URL is shown, for the dashboard', () => {
     assert.ok(folder.text().split('\n').includes(url), folder.text());
   });
 
-  test('where it replaces another one, and not where nothing changes', async () => {
+  test('if it replaces another one, and not if nothing changes', async () => {
     await using folder = await startSetUpFolder(KNOWN);
     await folder.run({ link: false });
     assert.doesNotMatch(folder.text(), ENTER_URL);
@@ -54,7 +54,7 @@ describe('a new callback URL is shown, for the dashboard', () => {
     );
   });
 
-  test('once, where the form of the dashboard is shown as well', async () => {
+  test('once, if setup shows the form of the dashboard as well', async () => {
     await using folder = await startSetUpFolder();
     const session = await folder.session({ hostName: 'me.example.org' }, [CLIENT.clientId, CLIENT.clientSecret]);
     await takeClient(session, await chooseWayIn(session));
@@ -64,7 +64,7 @@ describe('a new callback URL is shown, for the dashboard', () => {
 });
 
 describe('the way in', () => {
-  test('can be changed where it does not work, whatever the options said', async () => {
+  test('can be changed if it does not work, whatever the options were', async () => {
     await using folder = await startSetUpFolder(KNOWN);
     const nothing = `http://127.0.0.1:${await freePort()}`;
     const answers = ['again', 'change', 'ngrok', `http://127.0.0.1:${folder.port}`];
@@ -76,7 +76,7 @@ describe('the way in', () => {
     assert.ok(url.startsWith(`http://127.0.0.1:${folder.port}/`), url);
   });
 
-  test('can be given up: --way none removes the callback URL, so that weighbridge polls', async () => {
+  test('can be removed: --way none removes the callback URL, so that weighbridge polls', async () => {
     await using folder = await startSetUpFolder(KNOWN);
     await folder.write(`CALLBACK_URL=${KNOWN.CALLBACK_URL}\n`);
     const session = await folder.session({ way: 'none', redirectUrl: 'http://localhost:3000/x' });
@@ -87,7 +87,7 @@ describe('the way in', () => {
     assert.doesNotMatch(folder.text(), /Trying/);
   });
 
-  test('has a recipe in a file that is there', async () => {
+  test('has a recipe in an existing file', async () => {
     await using folder = await startSetUpFolder(KNOWN);
     await chooseWayIn(await folder.session({ way: 'cloudflare', hostName: 'me.example.org' }));
     const [, path = ''] = /follow the recipe "Cloudflare Tunnel" in (\S+)\.$/m.exec(folder.text()) ?? [];
@@ -103,7 +103,7 @@ describe('the way in', () => {
     'https:me.example.org',
     ' https://me.example.org/login?a=b ',
   ])
-    test(`takes the host name ${typed}`, async () => {
+    test(`accepts the host name ${typed}`, async () => {
       await using folder = await startSetUpFolder(KNOWN);
       await chooseWayIn(await folder.session({ hostName: typed }));
       assert.match(await folder.dotenv(), /^CALLBACK_URL=https:\/\/me\.example\.org\/withingsWebhook\/[0-9a-f]{32}$/m);
@@ -116,7 +116,7 @@ describe('the way in', () => {
     ['192.168.1.2', 'has an IP address (192.168.1.2), but Withings needs a domain name. A tunnel such as ngrok'],
     ['raspberrypi.local', 'has a host name of your own network (raspberrypi.local), but Withings needs a public one.'],
   ] as const)
-    test(`refuses the host name "${typed}" in words for this question`, async () => {
+    test(`rejects the host name "${typed}" with a message for this question`, async () => {
       await using folder = await startSetUpFolder(KNOWN);
       const refused: string[] = [];
       await assert.rejects(
@@ -130,7 +130,7 @@ describe('the way in', () => {
 });
 
 describe('the client', () => {
-  test('is taken without quotes, and not with a space', async () => {
+  test('is accepted without its quotes, and rejected with a space', async () => {
     await using folder = await startSetUpFolder({ CALLBACK_URL: KNOWN.CALLBACK_URL });
     const refused: string[] = [];
     const answers = ['test client', `"${CLIENT.clientId}"`, `'${CLIENT.clientSecret}'`];
@@ -140,7 +140,7 @@ describe('the client', () => {
     assert.equal(storedIn('WITHINGS_CLIENT_SECRET', await folder.dotenv()), CLIENT.clientSecret);
   });
 
-  test('cannot be tried without a network, and setup says what to do then', async () => {
+  test('cannot be checked without a network, and setup then names the next step', async () => {
     await using folder = await startSetUpFolder({ ...KNOWN, WITHINGS_API_URL: 'http://127.0.0.1:9' });
     await assert.rejects(folder.run({ link: false }), ({ code, message }) => {
       assert.match(message, /Check the network connection\..* Then run "weighbridge setup" again\.$/);
@@ -149,7 +149,7 @@ describe('the client', () => {
   });
 });
 
-test('a name with a comma is refused in words', async () => {
+test('a name with a comma is rejected with a reason', async () => {
   await using folder = await startSetUpFolder(KNOWN);
   await folder.link('1234');
   const refused: string[] = [];
@@ -158,8 +158,8 @@ test('a name with a comma is refused in words', async () => {
   assert.equal(storedIn('USER_NAMES', await folder.dotenv()), '1234:Anna');
 });
 
-describe('where weighbridge polls, a person is linked', () => {
-  /** A folder that polls, with a callback on this computer, and a terminal that could show a QR code. */
+describe('linking a person while weighbridge polls', () => {
+  /** Creates a folder that polls, with a callback on this computer and a terminal for QR codes. */
   async function startPolling() {
     const folder = await startSetUpFolder({ ...KNOWN, CALLBACK_URL: '' });
     const redirectUrl = `http://localhost:${folder.port}/withingsWebhook`;
@@ -178,7 +178,7 @@ describe('where weighbridge polls, a person is linked', () => {
     yield* [];
   }
 
-  test('by the browser on this computer', async () => {
+  test('works with the browser on this computer', async () => {
     await using folder = await startPolling();
     const exited = folder.run(silence);
     assert.match((await browse(await folder.until(LINK))).text, /1234 is linked/);
@@ -187,7 +187,7 @@ describe('where weighbridge polls, a person is linked', () => {
     assert.match(folder.text(), /Anna \(1234\) is linked\.\n[\s\S]*Start weighbridge now/);
   });
 
-  test('by the address, with a line break in it', async () => {
+  test('works with the pasted address, with a line break in it', async () => {
     await using folder = await startPolling();
     const exited = folder.run(async function* () {
       const { href } = await consent(await folder.until(LINK));
@@ -198,7 +198,7 @@ describe('where weighbridge polls, a person is linked', () => {
     assert.match(folder.text(), /Anna \(1234\) is linked\./);
   });
 
-  test('beside a running weighbridge, by the browser or the address; its restart is asked for', async () => {
+  test('works next to a running weighbridge by browser or address, and setup asks for a restart', async () => {
     await using folder = await startPolling();
     const env = { ...folder.env, WEBHOOK_PATH: '', REDIRECT_URL: `http://localhost:${folder.port}/withingsWebhook` };
     await using daemon = await folder.serve(env);
@@ -231,14 +231,14 @@ describe('where weighbridge polls, a person is linked', () => {
   });
 });
 
-describe('Ctrl-C while setup works stops at once, which is no error', () => {
+describe('Ctrl-C stops setup at once without an error', () => {
   for (const [what, settings, options] of [
     ['the callback URL', (url: string) => ({ ...KNOWN, CALLBACK_URL: `http://${url}/hook/0123456789` }), { try: true }],
     ['the client', (url: string) => ({ ...KNOWN, WITHINGS_API_URL: `http://${url}` }), {}],
     ['the broker', () => KNOWN, { mqtt: 'mqtt://HOST', service: false }],
   ] as const)
-    test(`tries ${what}`, async () => {
-      // It accepts, and answers nothing.
+    test(`while setup checks ${what}`, async () => {
+      // The server accepts connections and sends no answer.
       const server = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
       await once(server, 'listening');
       const address = server.address();

@@ -34,7 +34,7 @@ const trouble = (isLasting: boolean): Status => ({
 });
 
 describe('/healthz', () => {
-  test('tells how many readings are held, the newest of them, and how many cannot be read', async () => {
+  test('reports the number of held weigh-ins, the newest one, and the number of unreadable ones', async () => {
     const state = { counts: false, withdrawn: undefined } as const;
     const held = [
       { ...state, groupId: 7, takenAt: new Date('2026-11-19T07:00:00Z'), weight: 116.25, held: 'jump' },
@@ -66,7 +66,7 @@ describe('/healthz', () => {
     assert.deepEqual([users[0].scales, users[1].scales], [[told], [told]]);
   });
 
-  test('tells everything about everybody', async () => {
+  test('reports all data of every person', async () => {
     await using port = await openPort();
     const { status, headers, body } = await ask(port.port);
     assert.equal(status, 200);
@@ -111,7 +111,7 @@ describe('/healthz', () => {
     });
   });
 
-  test('is read afresh each time, and by nobody else', async () => {
+  test('is read afresh each time, and not cached', async () => {
     await using port = await openPort();
     const { headers } = await ask(port.port);
     assert.equal(headers['cache-control'], 'no-store');
@@ -135,7 +135,7 @@ describe('/healthz', () => {
     ['there was never a callback URL', bo({ subscription: { ...NO_SUBSCRIPTION, state: 'off' } }), 200],
     ['a trouble has just begun', trouble(false), 200],
     ['a trouble lasts', trouble(true), 503],
-    ['somebody needs login', bo({ login: { state: 'needs_login', since: SINCE, reason: 'refused' } }), 503],
+    ['a person must link again', bo({ login: { state: 'needs_login', since: SINCE, reason: 'refused' } }), 503],
     ['a token file cannot be reached', bo({ login: { state: 'unknown', reason: 'EACCES' } }), 503],
     ['a subscription is lost', bo({ subscription: { ...NO_SUBSCRIPTION, state: 'lost' } }), 503],
   ] as const) {
@@ -146,7 +146,7 @@ describe('/healthz', () => {
     });
   }
 
-  test('says since when and why somebody needs login, and what is wrong besides', async () => {
+  test('reports since when and why a person must link again, and all other troubles', async () => {
     const login = { state: 'needs_login', since: SINCE, reason: 'Withings rejected the login' } as const;
     const status = { ...bo({ login }), troubles: trouble(true).troubles };
     await using port = await openPort({ look: () => Promise.resolve(status) });
@@ -159,7 +159,7 @@ describe('/healthz', () => {
     assert.deepEqual(troubles, [{ code: 'disk_full', text: 'the disk is full', since: '2026-11-20T05:00:00+00:00' }]);
   });
 
-  test('answers a defect with 500 and an empty body, and logs where it was', async () => {
+  test('answers a bug with 500 and an empty body, and logs its location', async () => {
     await using port = await openPort({ look: () => Promise.reject(new Error('oops')) });
     const { status, body } = await ask(port.port);
     assert.deepEqual([status, body], [500, '']);
@@ -190,7 +190,7 @@ describe('everything else', () => {
   }
 
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND']) {
-    test(`is 405 with what is allowed: ${method} /healthz`, async () => {
+    test(`is 405 with the allowed methods: ${method} /healthz`, async () => {
       await using port = await openPort();
       const { status, headers } = await ask(port.port, {}, { method });
       assert.deepEqual([status, headers.allow], [405, 'GET, HEAD']);
@@ -198,7 +198,7 @@ describe('everything else', () => {
     });
   }
 
-  test('is cut off when it is no path', async () => {
+  test('is closed if the target is not a path', async () => {
     await using port = await openPort();
     const socket = connect(port.port, '127.0.0.1');
     socket.end('GET http://evil.example/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n');
@@ -206,10 +206,10 @@ describe('everything else', () => {
   });
 });
 
-describe('the name it is asked by', () => {
+describe('the host name in a request', () => {
   const OWN = ['127.0.0.1', '127.0.0.1:3001', 'localhost', 'LOCALHOST:3001', '[::1]:3001', '[::1]', '192.168.1.7:3001'];
   for (const host of OWN) {
-    test(`may be ${host}`, async () => {
+    test(`can be ${host}`, async () => {
       await using port = await openPort();
       assert.equal((await ask(port.port, { host })).status, 200);
     });
@@ -234,7 +234,7 @@ describe('the name it is asked by', () => {
     '127.0.0.1:3001:80',
     '127.0.0.1, evil.example',
   ]) {
-    test(`must not be "${host}", to which somebody could have any name lead`, async () => {
+    test(`cannot be "${host}", which a stranger could point at any address`, async () => {
       await using port = await openPort();
       const { status, body, headers } = await ask(port.port, { host });
       assert.equal(status, 421);
@@ -245,7 +245,7 @@ describe('the name it is asked by', () => {
   }
 
   for (const head of ['HTTP/1.0', 'HTTP/1.1\r\nHost:']) {
-    test(`must be said, which "${head.replace('\r\n', ' ')}" does not`, async () => {
+    test(`is required, but missing in "${head.replace('\r\n', ' ')}"`, async () => {
       await using port = await openPort();
       const socket = connect(port.port, '127.0.0.1');
       socket.end(`GET /healthz ${head}\r\n\r\n`);
@@ -253,7 +253,7 @@ describe('the name it is asked by', () => {
     });
   }
 
-  test("may be this machine's where the port faces the network, and still no other", async () => {
+  test('can be the name of this machine if the port faces the network, and no other', async () => {
     await using port = await openPort({ names: ['RaspberryPi', 'RaspberryPi.local'] });
     for (const host of ['raspberrypi:3001', 'raspberrypi.local', 'RASPBERRYPI.LOCAL:3001'])
       assert.equal((await ask(port.port, { host })).status, 200, host);
@@ -270,7 +270,7 @@ describe('another site in the browser', () => {
   });
 
   for (const site of ['none', 'same-origin', 'same-site']) {
-    test(`is not what asks when the browser says ${site}`, async () => {
+    test(`is not the sender of a request if the browser reports ${site}`, async () => {
       await using port = await openPort();
       assert.equal((await ask(port.port, { 'sec-fetch-site': site })).status, 200);
     });
@@ -281,12 +281,12 @@ describe('a password', () => {
   const password = 'correct-horse:bättery';
   const wrong = (number: number) => basic(`wrong ${number}`);
 
-  test('opens, with any user name', async () => {
+  test('grants access with any user name', async () => {
     await using port = await openPort({ password });
     for (const user of ['', 'anna', 'admin']) assert.equal((await ask(port.port, basic(password, user))).status, 200);
   });
 
-  test('is asked for when there is none, also where there is nothing to see', async () => {
+  test('is required also for an unknown path', async () => {
     await using port = await openPort({ password });
     for (const path of ['/healthz', '/', '/elsewhere']) {
       const { status, headers } = await ask(port.port, {}, { path });
@@ -307,14 +307,14 @@ describe('a password', () => {
     ['it as a bearer', { authorization: basic(password).authorization.replace('Basic', 'Bearer') }],
     ['rubbish', { authorization: 'Basic ' }],
   ] as const) {
-    test(`is wrong when it is ${what}`, async () => {
+    test(`is wrong if it is ${what}`, async () => {
       await using port = await openPort({ password });
       assert.equal((await ask(port.port, headers)).status, 401);
       assert.equal(port.looks(), 0);
     });
   }
 
-  test('is not looked at after ten wrong ones, for the rest of the minute; then it opens', async () => {
+  test('is not checked after ten wrong ones within a minute, and then grants access', async () => {
     await using port = await openPort({ password });
     for (let number = 0; number < 10; number += 1) assert.equal((await ask(port.port, wrong(number))).status, 401);
     await port.clock.advance(20_000);
@@ -328,7 +328,7 @@ describe('a password', () => {
     assert.equal((await ask(port.port, basic(password))).status, 200);
   });
 
-  test('guessed for an hour is tried six hundred times, and told of once', async () => {
+  test('that is guessed for an hour is checked six hundred times, and logged once', async () => {
     await using port = await openPort({ password });
     let tried = 0;
     for (let second = 0; second < 3600; second += 4) {
@@ -340,7 +340,7 @@ describe('a password', () => {
     assert.equal(JSON.stringify(port.log.entries).includes('wrong 0'), false, 'what was tried is not logged');
   });
 
-  test('guessed so slowly that it is never too fast is told of all the same', async () => {
+  test('that is guessed slowly is logged all the same', async () => {
     await using port = await openPort({ password });
     for (let number = 0; number < 36; number += 1) {
       assert.equal(port.log.texts('wrong_passwords').length, number < 30 ? 0 : 1, `after ${number}`);
@@ -350,7 +350,7 @@ describe('a password', () => {
     assert.equal(port.log.texts('wrong_passwords').length, 1);
   });
 
-  test('that is old is no guess, though a monitor brings it for hours', async () => {
+  test('that is old is not a guess, even if a monitor sends it for hours', async () => {
     await using port = await openPort({ password });
     for (let minute = 0; minute < 150; minute += 1) {
       await ask(port.port, basic('old'));
@@ -359,13 +359,13 @@ describe('a password', () => {
     assert.deepEqual(port.log.texts('wrong_passwords'), []);
   });
 
-  test('that is old shuts nobody out, however often a monitor brings it', async () => {
+  test('that is old locks no user out, however often a monitor sends it', async () => {
     await using port = await openPort({ password });
     for (let count = 0; count < 30; count += 1) assert.equal((await ask(port.port, basic('old'))).status, 401);
     assert.equal((await ask(port.port, basic(password))).status, 200);
   });
 
-  test('is asked for where the port faces the network, and a stranger is not told the name of the machine', async () => {
+  test('is required if the port faces the network, and the answer hides the name of the machine', async () => {
     await using port = await openPort({ password, names: ['pi', 'pi.local'] });
     const { status, body } = await ask(port.port, { host: 'evil.example' });
     assert.deepEqual(
@@ -375,7 +375,7 @@ describe('a password', () => {
     assert.equal((await ask(port.port, { ...basic(password), host: 'pi.local' })).status, 200);
   });
 
-  test('does not help under another name', async () => {
+  test('does not grant access under another host name', async () => {
     await using port = await openPort({ password });
     assert.equal((await ask(port.port, { ...basic(password), host: 'evil.example' })).status, 421);
   });

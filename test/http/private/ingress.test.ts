@@ -7,7 +7,7 @@ import { type Answer, ask, basic, openPort, page } from '../../support/private-p
 
 const PASSWORD = 'correct-horse-battery-staple';
 const PATHS = ['/', '/link', '/healthz', '/healthz?live', '/assets/page.css', '/elsewhere', '/backfill/1234'];
-/** What an address may try besides: the headers of the Supervisor, names of others, guesses. */
+/** Headers that a client may try: those of the Supervisor, other host names, guesses. */
 const TRIALS = [
   {},
   { 'x-ingress-path': '/api/hassio_ingress/x', 'x-forwarded-for': INGRESS_ADDRESS },
@@ -18,7 +18,7 @@ const TRIALS = [
   basic(PASSWORD),
 ];
 
-/** What a program in Home Assistant's network may send, or a browser through the Supervisor. */
+/** Headers that a program in Home Assistant's network may send, or a browser through the Supervisor. */
 const ODD: readonly Readonly<Record<string, string>>[] = [
   { 'x-ingress-path': '//evil.example' },
   { 'x-ingress-path': 'javascript:alert(1)' },
@@ -41,8 +41,8 @@ const PAGE = page({
   draw: async (_parameters, isFramed) => `framed: ${isFramed}`,
 });
 
-describe('Home Assistant at the private port', () => {
-  test('needs no password, and no name of ours', async () => {
+describe('Home Assistant at the status port', () => {
+  test('needs no password and no host name of weighbridge', async () => {
     await using played = await playSupervisor();
     await using port = await openPort({ password: PASSWORD, ingress: INGRESS_ADDRESS, page: PAGE });
     played.lead(port.port);
@@ -57,7 +57,7 @@ describe('Home Assistant at the private port', () => {
       assert.equal((await throughHomeAssistant(`${played.pageUrl}${path}`)).status, 200, path);
   });
 
-  test('lets no other site ask through it', async () => {
+  test('forwards no request of another site', async () => {
     await using played = await playSupervisor();
     await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE });
     played.lead(port.port);
@@ -65,7 +65,7 @@ describe('Home Assistant at the private port', () => {
     assert.equal(answer.status, 403);
   });
 
-  test('decides nothing by a header: no name, path or address from there stands in an answer', async () => {
+  test('is not recognised by a header, and its header values appear in no answer', async () => {
     await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE }, INGRESS_ADDRESS);
     const paths = ['/', '/link', '/healthz', '/assets/page.css', '//evil.example/', '/%2f%2fevil.example'];
     for (const path of paths) {
@@ -78,7 +78,7 @@ describe('Home Assistant at the private port', () => {
     assert.equal((await ask(port.port, {}, { path: '//evil.example/' })).status, 404);
   });
 
-  test('is an address, and nothing that a header can name', async () => {
+  test('is recognised by its address, and not by a header', async () => {
     await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE }, '172.30.33.9');
     for (const headers of ODD) {
       const { status } = await ask(port.port, headers, { path: '/' });
@@ -86,7 +86,7 @@ describe('Home Assistant at the private port', () => {
     }
   });
 
-  test('takes no request that a line break in a header would make', async () => {
+  test('rejects a request that a line break in a header would create', async () => {
     await using port = await openPort({ ingress: INGRESS_ADDRESS, page: PAGE }, INGRESS_ADDRESS);
     for (const odd of ['/x\rY: 1', '/x\0', '/x\n /healthz HTTP/1.1'])
       assert.match(
@@ -97,7 +97,7 @@ describe('Home Assistant at the private port', () => {
     assert.doesNotMatch(await sendRaw(port.port, two), /other/);
   });
 
-  test('changes nothing for any other address', async () => {
+  test('changes nothing for other addresses', async () => {
     await using before = await openPort({ password: PASSWORD, page: PAGE });
     await using port = await openPort({ password: PASSWORD, ingress: INGRESS_ADDRESS, page: PAGE });
     const statuses = new Set<number | undefined>();
@@ -112,7 +112,7 @@ describe('Home Assistant at the private port', () => {
     assert.deepEqual([...statuses].toSorted(), [200, 303, 401, 403, 404, 421]);
   });
 
-  test('is, besides this machine, the only one where there is no password', async () => {
+  test('is, besides this machine, the only client without a password', async () => {
     for (const [caller, expected] of [
       ['172.30.33.9', 403],
       ['::ffff:192.168.1.7', 403],
@@ -130,27 +130,27 @@ describe('Home Assistant at the private port', () => {
 });
 
 describe('/healthz?live', () => {
-  test('is well as long as a restart would not help', async () => {
+  test('is OK as long as a restart would not help', async () => {
     const look = () => Promise.reject(new Error('not looked at'));
     await using port = await openPort({ look });
     const { status, body } = await ask(port.port, {}, { path: '/healthz?live' });
     assert.deepEqual([status, body], [200, 'alive\n']);
   });
 
-  test('tells what has come to a standstill', async () => {
+  test('names the part that stands still', async () => {
     await using port = await openPort({ stuck: () => 'a fetch has not ended for 61 min' });
     const { status, body } = await ask(port.port, {}, { path: '/healthz?live=' });
     assert.deepEqual([status, body], [503, 'a fetch has not ended for 61 min\n']);
   });
 });
 
-/** As a browser in Home Assistant's frame asks. */
+/** Sends a request as a browser in Home Assistant's frame does. */
 async function throughHomeAssistant(url: string, headers: Readonly<Record<string, string>> = {}) {
   const answer = await fetch(url, { headers: { 'sec-fetch-site': 'same-origin', ...headers }, redirect: 'manual' });
   return { status: answer.status, headers: answer.headers, body: await answer.text() };
 }
 
-/** What a server answers to bytes that no client library would send. */
+/** Returns the answer of a server to bytes that no client library would send. */
 async function sendRaw(port: number, request: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.end(request);

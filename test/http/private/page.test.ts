@@ -35,7 +35,7 @@ async function serveWithPage(home: Home, env: Readonly<Record<string, string>> =
   return { ...daemon, port };
 }
 
-/** Server-sent events as they come. */
+/** Yields server-sent events on arrival. */
 async function follow(port: number, headers: Readonly<Record<string, string>> = {}) {
   const sent = request({ host: '127.0.0.1', port, path: '/changes', headers, agent: false }).end();
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
@@ -53,7 +53,7 @@ async function follow(port: number, headers: Readonly<Record<string, string>> = 
   return { response, ended, until, received: () => received, leave: () => sent.destroy() };
 }
 
-/** Fails instead of waiting for ever. */
+/** Fails instead of waiting without limit. */
 async function within(event: Promise<void>): Promise<void> {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   const late = once(patience, 'abort').then(() => assert.fail('it did not happen'));
@@ -61,7 +61,7 @@ async function within(event: Promise<void>): Promise<void> {
 }
 
 describe('the page', () => {
-  test('runs nothing that is not a file of ours, and is in nobody’s cache or frame', async () => {
+  test('runs only its own files, and cannot be cached or framed', async () => {
     await using port = await openPort();
     const { status, headers } = await ask(port.port, {}, { path: '/' });
     assert.equal(status, 200);
@@ -80,7 +80,7 @@ describe('the page', () => {
     assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
   });
 
-  test('and everything else on its port has each header that keeps it here', async () => {
+  test('and every other answer on its port have all security headers', async () => {
     const asset = () => Promise.resolve({ content: 'x', hash: 'h' });
     await using port = await openPort({ page: page({ asset, draw: () => Promise.reject(new Error('oops')) }) });
     for (const [path, expected] of [
@@ -100,7 +100,7 @@ describe('the page', () => {
     }
   });
 
-  test('gets the parameters of the address, and takes no other method', async () => {
+  test('gets the parameters of the address, and rejects other methods', async () => {
     const asked: (string | null)[] = [];
     const draw = (parameters: URLSearchParams) => {
       asked.push(parameters.get('range'));
@@ -119,14 +119,14 @@ describe('the page', () => {
     assert.equal(asked.length, 3);
   });
 
-  test('answers a defect with 500 and an empty body, and logs where it was', async () => {
+  test('answers a bug with 500 and an empty body, and logs its location', async () => {
     await using port = await openPort({ page: page({ draw: () => Promise.reject(new Error('oops')) }) });
     const { status, body } = await ask(port.port, {}, { path: '/' });
     assert.deepEqual([status, body], [500, '']);
     assert.match(port.log.texts('defect')[0] ?? '', /oops/);
   });
 
-  test('gives out its files and no others, for ever where the address names their content', async () => {
+  test('serves its own files only, and lets browsers cache hashed ones permanently', async () => {
     await using home = await startHome();
     await using daemon = await serveWithPage(home);
     const { body } = await ask(daemon.port, {}, { path: '/' });
@@ -150,7 +150,7 @@ describe('the page', () => {
       assert.equal((await ask(daemon.port, {}, { path })).status, 404, path);
   });
 
-  test('has nothing of it on the public port', async () => {
+  test('does not appear on the public port', async () => {
     await using home = await startHome();
     await using daemon = await serveWithPage(home);
     const { origin } = new URL(daemon.url);
@@ -160,7 +160,7 @@ describe('the page', () => {
     }
   });
 
-  test('is there without a password on this machine alone, and wants it for every part of it where there is one', async () => {
+  test('needs no password on this machine, and a configured password covers every part', async () => {
     const password = 'correct-horse';
     await using home = await startHome();
     await using daemon = await serveWithPage(home, { STATUS_PASSWORD: password });
@@ -173,7 +173,7 @@ describe('the page', () => {
     assert.equal((await ask(daemon.port, basic(password), { path: '/' })).status, 200);
   });
 
-  test('takes ten wrong passwords a minute, whatever part of it is asked for', async () => {
+  test('accepts ten wrong passwords a minute over all its parts', async () => {
     await using port = await openPort({ password: 'correct-horse' });
     for (let guess = 0; guess < 10; guess += 1)
       assert.equal((await ask(port.port, basic(`guess ${guess}`), { path: guess % 2 ? '/' : '/link' })).status, 401);
@@ -182,7 +182,7 @@ describe('the page', () => {
     assert.equal((await ask(port.port, basic('correct-horse'), { path: '/' })).status, 200);
   });
 
-  test('is for no other name and no other site, except that a link may lead here', async () => {
+  test('rejects other host names and other sites, but accepts links to it', async () => {
     await using port = await openPort({ page: page({ link: () => new URL('https://account.example/x') }) });
     for (const path of ['/', '/link', '/changes', '/assets/page.css']) {
       assert.equal((await ask(port.port, { host: 'evil.example' }, { path })).status, 421, path);
@@ -196,7 +196,7 @@ describe('the page', () => {
     assert.equal((await ask(port.port, followed, { path: '/', method: 'POST' })).status, 403);
   });
 
-  test('does not wait for somebody who keeps the journal locked', async () => {
+  test('does not wait for a process that holds the lock of the journal', async () => {
     await using home = await startHome();
     await using daemon = await serveWithPage(home);
     await daemon.line(({ event }) => event === 'listening');
@@ -205,12 +205,12 @@ describe('the page', () => {
     await appendFile(`${data}/measures.jsonl`, '\n');
     const started = performance.now();
     const { status } = await ask(daemon.port, {}, { path: '/' });
-    // Half a second; whoever waits for the lock does so for a minute.
+    // The page takes half a second. Waiting for the lock would take a minute.
     assert.ok(performance.now() - started < 30_000);
     assert.equal(status, 200);
   });
 
-  test('shows names as they are, whatever they are made of', async () => {
+  test('shows names unchanged, whatever characters they have', async () => {
     await using home = await startHome();
     await home.link('1234');
     const name = '<script>alert(1)</script>"\'&amp;';
@@ -222,7 +222,7 @@ describe('the page', () => {
 });
 
 describe('the CSV of a person', () => {
-  test('is what the export prints of that person, and a download', async () => {
+  test('is a download of the export of that person', async () => {
     await using home = await startHome();
     await home.link('1234');
     const lines = [
@@ -256,7 +256,7 @@ describe('the CSV of a person', () => {
     assert.equal((await ask(daemon.port, {}, { path: '/csv/1234', method: 'POST' })).status, 405);
   });
 
-  test('is behind the same gate as the page', async () => {
+  test('requires the same checks as the page', async () => {
     const csv = () => assert.fail('asked for');
     await using port = await openPort({ password: 'correct-horse', page: page({ csv }) });
     assert.equal((await ask(port.port, {}, { path: '/csv/1234' })).status, 401);
@@ -265,7 +265,7 @@ describe('the CSV of a person', () => {
     assert.equal((await ask(port.port, foreign, { path: '/csv/1234' })).status, 403);
   });
 
-  test('comes piece by piece, and is cut off where the journal fails', async () => {
+  test('is streamed, and ends early if the journal fails', async () => {
     let given = 0;
     const csv = async function* () {
       for (given = 0; given < 2; given += 1) yield 'a row\r\n';
@@ -278,7 +278,7 @@ describe('the CSV of a person', () => {
 });
 
 describe('the link', () => {
-  test('leads to the consent page, anew each time, and back to a login', async () => {
+  test('leads to a new consent page each time, and back to a login', async () => {
     await using home = await startHome();
     const port = await freePort();
     const callbackUrl = `http://127.0.0.1:${port}${CALLBACK_PATH}`;
@@ -297,7 +297,7 @@ describe('the link', () => {
     assert.match(await home.tokenFile('1234'), /\S/);
   });
 
-  test('is Withings’ own in Home Assistant, where another browser opens it, and other links are as before', async () => {
+  test('leads to Withings in Home Assistant, where another browser opens it, and other links stay', async () => {
     await using home = await startHome();
     await using played = await playSupervisor();
     const port = await freePort();
@@ -319,7 +319,7 @@ describe('the link', () => {
     await changes.body?.cancel();
   });
 
-  test('is followed by a pasted address in Home Assistant, where the browser does not come back', async () => {
+  test('is followed by a pasted address in Home Assistant, where the browser does not return', async () => {
     await using home = await startHome();
     await using played = await playSupervisor();
     const env = { CALLBACK_URL: '', REDIRECT_URL: 'https://example.org/landing', STATUS_INGRESS: INGRESS_ADDRESS };
@@ -349,7 +349,7 @@ describe('the link', () => {
     assert.doesNotMatch(body, /<form class="paste"|oauth2_user/);
   });
 
-  test('leads back to the page where there is no callback URL', async () => {
+  test('returns to the page without a callback URL', async () => {
     await using port = await openPort();
     const { status, headers } = await ask(port.port, {}, { path: '/link' });
     assert.deepEqual([status, headers.location], [303, './']);
@@ -364,7 +364,7 @@ describe('the button for past years', () => {
     return { port: await openPort({ page: page({ backfill }), ...options }, caller), asked };
   };
 
-  test('begins by POST alone, for a person who is there, and leads back to the page', async () => {
+  test('starts a backfill by POST only, for a linked person, and returns to the page', async () => {
     const { port: opened, asked } = await open();
     await using port = opened;
     const { status, headers, body } = await ask(port.port, {}, POST);
@@ -383,7 +383,7 @@ describe('the button for past years', () => {
       assert.equal((await ask(port.port, {}, { path, method: 'POST' })).status, expected, path);
   });
 
-  test('is for our own page and for programs, however another site sends the form', async () => {
+  test('accepts the own page and programs, and rejects forms of other sites', async () => {
     for (const caller of [undefined, INGRESS_ADDRESS]) {
       const { port: opened, asked } = await open({ ingress: INGRESS_ADDRESS, names: ['pi.local'] }, caller);
       await using port = opened;
@@ -413,7 +413,7 @@ describe('the button for past years', () => {
     }
   });
 
-  test('is behind the name and the password', async () => {
+  test('requires the host name and the password', async () => {
     const { port: opened, asked } = await open({ password: 'correct-horse' });
     await using port = opened;
     assert.equal((await ask(port.port, {}, POST)).status, 401);
@@ -439,7 +439,7 @@ describe('with STATUS_LINK=off', () => {
     const { status, body } = await ask(daemon.port, {}, { path: '/' });
     assert.equal(status, 200);
     assert.doesNotMatch(body, /href="\.?\/link"|Link another|Fetch past years|<form/);
-    // What `login` relies on is on the other port.
+    // `login` uses the callback, which is on the other port.
     const callback = await fetch(`${daemon.url}?code=x&state=y`);
     assert.match(await callback.text(), /link/);
   });
@@ -461,8 +461,8 @@ test('SIGUSR1 does not open the inspector of the daemon', async () => {
   assert.doesNotMatch(daemon.output(), /Debugger listening|Starting inspector/);
 });
 
-describe('the changes', () => {
-  test('say when somebody has stepped on the scale', async () => {
+describe('the stream of changes', () => {
+  test('reports a weigh-in', async () => {
     await using home = await startHome();
     await home.link('1234');
     await using daemon = await serveWithPage(home);
@@ -471,7 +471,7 @@ describe('the changes', () => {
     assert.match(String(events.response.headers['content-type']), /^text\/event-stream/);
     assert.equal(events.response.headers['cache-control'], 'no-store');
     await home.sandbox.subscribe('1234', daemon.url, 1);
-    // Each time the page is told to have changed it is asked for, as a browser does, until it has.
+    // The client requests the page after each change event, as a browser does, until the page is new.
     let seen = 0;
     await home.sandbox.weigh('1234', { kilograms: 81.25, date: Math.floor(Date.now() / 1000) - 2 });
     do {
@@ -481,7 +481,7 @@ describe('the changes', () => {
     events.leave();
   });
 
-  test('end when the daemon stops', async () => {
+  test('ends with the daemon', async () => {
     await using home = await startHome();
     const daemon = await serveWithPage(home);
     const events = await follow(daemon.port);
@@ -492,7 +492,7 @@ describe('the changes', () => {
     assert.equal(code, 0, stderr);
   });
 
-  test('end at once when the daemon stops, also while nothing is sent', async () => {
+  test('ends at once with the daemon, also without traffic', async () => {
     const stop = new AbortController();
     await using port = await openPort({ signal: stop.signal });
     const events = await follow(port.port);
@@ -506,7 +506,7 @@ describe('the changes', () => {
     assert.deepEqual([events.response.complete, late.response.complete], [true, true]);
   });
 
-  test('are watched for while a browser listens; one that comes after all have left gets beats as well', async () => {
+  test('runs while a browser listens, and sends beats to later browsers as well', async () => {
     let watching = 0;
     const watch = () => {
       watching += 1;
@@ -530,19 +530,19 @@ describe('the changes', () => {
     }
   });
 
-  test('are not kept for somebody who does not read them', async () => {
+  test('is not buffered for a client that does not read', async () => {
     const clock = createFakeClock();
     const { signal } = new AbortController();
     const watch = () => ({ [Symbol.dispose]: () => undefined });
     const app = express();
     app.use((request, response, next) => {
-      // As if so much were on its way and nobody took it.
+      // The header simulates unread bytes in the socket.
       const unread = Number(request.headers['x-unread']);
       Object.defineProperty(response, 'writableLength', { get: () => unread });
       next();
     });
     app.get('/changes', createLive({ watch, clock, signal }));
-    // Of Node alone, which does not close silent connections.
+    // The test uses a plain Node server, which does not close silent connections.
     const server = createServer(app).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const port = server.address() as AddressInfo;
@@ -556,7 +556,7 @@ describe('the changes', () => {
     server.close();
   });
 
-  test('beat within the time after which silence is hung up on', async () => {
+  test('sends beats within the idle limit of the browser', async () => {
     await using port = await openPort();
     const events = await follow(port.port);
     await port.clock.advance(10_000);
@@ -564,7 +564,7 @@ describe('the changes', () => {
     events.leave();
   });
 
-  test('are told to so many at most; the oldest makes room', async () => {
+  test('is limited in clients, and a new one replaces the oldest', async () => {
     await using port = await openPort();
     const first = await follow(port.port);
     const others = await Promise.all(Array.from({ length: 32 }, () => follow(port.port)));
@@ -573,7 +573,7 @@ describe('the changes', () => {
     for (const { leave } of others) leave();
   });
 
-  test('of vitals are noticed; that time passes is none', async () => {
+  test('reports a changed status, but not the passing of time', async () => {
     const clock = createFakeClock();
     const stop = new AbortController();
     let status: Status = WELL;
@@ -613,7 +613,7 @@ describe('the changes', () => {
     stop.abort();
   });
 
-  test('are told of once, and are of trouble and set-up as well, but not of how long a trouble has lasted', async () => {
+  test('reports a change once, and troubles and set-up as well, but not the duration of a trouble', async () => {
     const clock = createFakeClock();
     const silent = { userId: ANNA, code: 'no_contact', since: clock.now(), isLasting: true };
     let status = WELL;
@@ -654,7 +654,7 @@ describe('the changes', () => {
     assert.equal(told, 3, 'a concern');
   });
 
-  test('that come together are told of once', async () => {
+  test('reports simultaneous changes once', async () => {
     const clock = createFakeClock();
     let told = 0;
     let grow: () => void = () => undefined;

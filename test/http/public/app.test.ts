@@ -18,11 +18,11 @@ import { createRecordingLog } from '../../support/recording-log.ts';
 const FORM = 'application/x-www-form-urlencoded';
 const PATH = '/withingsWebhook/9f2c';
 const WEIGH_IN = 'userid=1234&appli=1&startdate=1795154462&enddate=1795154463';
-/** A notification of so many bytes, with one long field that nobody knows. */
+/** Returns a notification of so many bytes, with one long unknown field. */
 const long = (bytes: number) => `${WEIGH_IN}&note=`.padEnd(bytes, 'x');
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
-/** The public port as the daemon sets it up, and what it does in order. */
+/** Opens the public port as the daemon does, and records the order of its actions. */
 async function openPort(options: Partial<PublicAppOptions> = {}) {
   const handed: Notification[] = [];
   const callers: string[] = [];
@@ -68,7 +68,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** Sends the path as it is, which fetch would not; a body is a form unless the headers say otherwise. */
+/** Sends the path unchanged, unlike fetch. A body is a form by default. */
 async function send(port: number, { method = 'POST', path = PATH, headers, body, agent }: Sent): Promise<Answer> {
   const type = body === undefined ? {} : { 'content-type': FORM };
   return await new Promise((resolve, reject) => {
@@ -98,7 +98,7 @@ describe('the callback path', () => {
     });
   }
 
-  it('answers a notification with ok, and hands it over only when the answer is out', async () => {
+  it('answers a notification with ok, and processes the notification only after the answer', async () => {
     await using port = await openPort();
     assert.deepEqual(bare(await send(port.port, { body: WEIGH_IN })), OK);
     await until(() => port.handed.length > 0);
@@ -117,12 +117,12 @@ describe('the callback path', () => {
 
   const fields = Array.from({ length: 100 }, (_, index) => `f${index}=1`).join('&');
   for (const [what, body] of [
-    ['a category that nobody knows', 'userid=1234&appli=999'],
+    ['an unknown category', 'userid=1234&appli=999'],
     ['a date as a day', 'userid=1234&appli=16&date=2026-11-20'],
     ['a date in seconds', 'userid=1234&appli=50&date=1795154462&deviceid=abc'],
     ['an unlinked profile', 'userid=1234&appli=46&action=unlink'],
-    ['fields beyond those known', `${WEIGH_IN}&colour=red&__proto__=1&constructor=2&hasOwnProperty=3`],
-    ['a hundred fields beyond those known', `${WEIGH_IN}&${fields}`],
+    ['unknown fields', `${WEIGH_IN}&colour=red&__proto__=1&constructor=2&hasOwnProperty=3`],
+    ['a hundred unknown fields', `${WEIGH_IN}&${fields}`],
     ['4096 bytes', long(4096)],
   ] as const) {
     it(`accepts ${what}`, async () => {
@@ -145,7 +145,7 @@ describe('the callback path', () => {
   }
 
   for (const body of fixture('notification-forms.txt').trimEnd().split('\n')) {
-    it(`accepts the form ${body}, and takes its window only where it is whole`, async () => {
+    it(`accepts the form ${body}, and uses its window only if it is complete`, async () => {
       await using port = await openPort();
       assert.deepEqual(bare(await send(port.port, { body })), OK);
       await until(() => port.handed.length > 0);
@@ -155,7 +155,7 @@ describe('the callback path', () => {
   }
 
   for (const body of ['userid=1234&appli=1&startdate=2&enddate=1', `${WEIGH_IN}\r\n`, 'userid=1234&appli=1\r\n']) {
-    it(`accepts a form without a window that can be used: ${JSON.stringify(body)}`, async () => {
+    it(`accepts a form without a valid window: ${JSON.stringify(body)}`, async () => {
       await using port = await openPort();
       assert.deepEqual(bare(await send(port.port, { body })), OK);
       await until(() => port.handed.length > 0);
@@ -173,7 +173,7 @@ describe('the callback path', () => {
   }
 
   for (const name of ['sec-purpose', 'purpose', 'x-purpose', 'x-moz']) {
-    it(`does not use up the code of a page that ${name} marks as fetched beforehand`, async () => {
+    it(`does not use the code of a page that ${name} marks as a prefetch`, async () => {
       let redirects = 0;
       const onRedirect = () => {
         redirects += 1;
@@ -188,7 +188,7 @@ describe('the callback path', () => {
     });
   }
 
-  it('sends the page after a consent with each header that keeps its address and its content here', async () => {
+  it('sends the page after a consent with all headers against leaks and caching', async () => {
     const outcomes: readonly (LinkOutcome | 'working')[] = [
       'working',
       { kind: 'failed', code: 'expired', title: 'Link expired', problem: 'Too late.', remedy: 'Open the link again.' },
@@ -219,9 +219,9 @@ describe('the callback path', () => {
     ['another path with a notification', 404, { path: '/elsewhere', body: WEIGH_IN }],
     ['no user', 400, { body: 'appli=1' }],
     ['a long body', 413, { body: long(4097) }],
-    ['what is no form', 415, { headers: { 'content-type': 'application/json' }, body: '{}' }],
+    ['a body that is not a form', 415, { headers: { 'content-type': 'application/json' }, body: '{}' }],
   ] as const) {
-    it(`closes the connection after it has refused ${what}`, async () => {
+    it(`closes the connection after rejecting ${what}`, async () => {
       await using port = await openPort();
       using agent = keepAliveAgent();
       const answer = await send(port.port, { ...sent, agent: agent.agent });
@@ -229,7 +229,7 @@ describe('the callback path', () => {
     });
   }
 
-  it('does not say what it is made of', async () => {
+  it('does not reveal its software', async () => {
     await using port = await openPort();
     for (const method of ['GET', 'POST', 'PUT']) {
       const { headers } = await send(port.port, { method });
@@ -238,7 +238,7 @@ describe('the callback path', () => {
   });
 });
 
-/** Bodies that are no notification, and the word that the reason must contain. */
+/** Bodies that are not notifications, and the word that the reason must contain. */
 const MALFORMED: Readonly<Record<string, string>> = {
   'appli=1': 'userid',
   'userid=&appli=1': 'userid',
@@ -257,7 +257,7 @@ const MALFORMED: Readonly<Record<string, string>> = {
   'userid=1&appli=1&x=1&x=2': 'x',
 };
 
-describe('a POST that is no notification', () => {
+describe('a POST that is not a notification', () => {
   for (const [body, word] of Object.entries(MALFORMED)) {
     it(`is answered 400 with a short reason: ${body}`, async () => {
       await using port = await openPort();
@@ -270,7 +270,7 @@ describe('a POST that is no notification', () => {
     });
   }
 
-  it('is answered 400 when the form is empty', async () => {
+  it('is answered 400 if the form is empty', async () => {
     await using port = await openPort();
     assert.equal((await send(port.port, { body: '' })).status, 400);
     assert.equal((await send(port.port, { headers: { 'content-type': FORM } })).status, 400);
@@ -281,7 +281,7 @@ describe('a POST that is no notification', () => {
     ['one byte over 4 KiB', { 'content-type': FORM }, long(4097)],
     ['chunked and endless', { 'content-type': FORM, 'transfer-encoding': 'chunked' }, long(100_000)],
   ] as const) {
-    it(`is answered 413 when it is ${what}`, async () => {
+    it(`is answered 413 if it is ${what}`, async () => {
       await using port = await openPort();
       assert.equal((await send(port.port, { headers, body })).status, 413);
       assert.deepEqual(port.handed, []);
@@ -295,7 +295,7 @@ describe('a POST that is no notification', () => {
     ['compressed', { 'content-type': FORM, 'content-encoding': 'gzip' }, gzipSync(WEIGH_IN)],
     ['of a type that only begins like a form', { 'content-type': `${FORM}-2` }, WEIGH_IN],
   ] as const) {
-    it(`is answered 415 when it is ${what}`, async () => {
+    it(`is answered 415 if it is ${what}`, async () => {
       await using port = await openPort();
       const sent = body === undefined ? { headers } : { headers, body };
       assert.equal((await send(port.port, sent)).status, 415);
@@ -346,7 +346,7 @@ describe('a stranger', () => {
 describe('a secret in the query of the callback URL', () => {
   const SECRET = { path: '/hook', query: new URLSearchParams('key=s3cret') };
 
-  it('opens the port to whoever brings it', async () => {
+  it('gives access to every request that contains it', async () => {
     await using port = await openPort(SECRET);
     assert.equal((await send(port.port, { method: 'HEAD', path: '/hook?key=s3cret' })).status, 200);
     assert.equal((await send(port.port, { method: 'GET', path: '/hook?x=1&key=s3cret' })).status, 200);
@@ -355,7 +355,7 @@ describe('a secret in the query of the callback URL', () => {
     assert.deepEqual(bare(await send(port.port, { path: '/hook', body: `${WEIGH_IN}&key=s3cret` })), OK);
   });
 
-  it('may have several parameters, and each must come back', async () => {
+  it('can have several parameters, and each is required', async () => {
     await using port = await openPort({ path: '/hook', query: new URLSearchParams('key=a+b&key=c&home=') });
     const status = async (path: string) => (await send(port.port, { path, body: WEIGH_IN })).status;
     assert.equal(await status('/hook?home=&key=a%20b&key=c'), 200);
@@ -376,14 +376,14 @@ describe('a secret in the query of the callback URL', () => {
     ['twice in the form', '/hook', `${WEIGH_IN}&key=s3cret&key=s3cret`],
     ['missing', '/hook', WEIGH_IN],
   ] as const) {
-    it(`is answered 404 when it is ${what}`, async () => {
+    it(`is answered 404 if it is ${what}`, async () => {
       await using port = await openPort(SECRET);
       assert.deepEqual(bare(await send(port.port, { path, body })), NOT_FOUND);
       assert.deepEqual(port.handed, []);
     });
   }
 
-  it('shows nothing but the 404 of any path while it is missing, whatever else is wrong', async () => {
+  it('hides everything behind a 404 while it is missing, whatever else is wrong', async () => {
     await using port = await openPort(SECRET);
     const elsewhere = await send(port.port, { method: 'GET', path: '/elsewhere' });
     const attempts: readonly Sent[] = [
@@ -411,10 +411,10 @@ describe('a secret in the query of the callback URL', () => {
   });
 });
 
-describe('whose call it is', () => {
+describe('the sender of a request', () => {
   const claim = '6.6.6.6, 203.0.113.9';
   const callers = [
-    ['this machine, where nobody says anything', 'loopback', undefined, '127.0.0.1'],
+    ['this machine without a header', 'loopback', undefined, '127.0.0.1'],
     ['who called the proxy on this machine, whatever the caller claims', 'loopback', claim, '203.0.113.9'],
     ['who called it by IPv6', 'loopback', '2001:db8::7', '2001:db8::7'],
     ['who called it by IPv4, where the proxy writes that as IPv6', 'loopback', '::ffff:203.0.113.9', '203.0.113.9'],
@@ -438,7 +438,7 @@ describe('whose call it is', () => {
 describe('a notification about a bed', () => {
   const IN_BED = 'userid=1234&appli=50&date=1795154462';
 
-  it('is answered when it is kept', async () => {
+  it('is answered after it is stored', async () => {
     const disk = new EventEmitter();
     await using port = await openPort({ onNotification: () => once(disk, 'kept').then(() => true) });
     const answer = send(port.port, { body: IN_BED });
@@ -461,8 +461,8 @@ describe('a notification about a bed', () => {
   }
 });
 
-describe('a defect of its own', () => {
-  it('is answered 500 with nothing in it, and logged', async () => {
+describe('a bug in a handler', () => {
+  it('is answered with an empty 500, and logged', async () => {
     await using port = await openPort();
     const { send: original } = port.app.response;
     port.app.response.send = function send(body) {
@@ -474,7 +474,7 @@ describe('a defect of its own', () => {
     assert.equal((await send(port.port, { method: 'HEAD' })).status, 200);
   });
 
-  it('in what a notification sets off is logged, and the port stays open', async () => {
+  it('after the answer to a notification is logged, and the port stays open', async () => {
     await using port = await openPort({
       onNotification: () => Promise.reject(new Error('a bug')),
     });
@@ -487,7 +487,7 @@ describe('a defect of its own', () => {
 
 const HEAD_OF_A_POST = `POST ${PATH} HTTP/1.1\r\nHost: x\r\n`;
 
-/** Clients that hold the port, and the longest that it may take to be rid of them. */
+/** Clients that hold a connection, and the longest time until the port closes it. */
 const SLOW: Readonly<Record<string, { readonly first: string; readonly drip: string; readonly limitMs: number }>> = {
   'headers, byte by byte': { first: HEAD_OF_A_POST, drip: 'x', limitMs: 8_000 },
   'a body, byte by byte': {
@@ -501,7 +501,7 @@ const SLOW: Readonly<Record<string, { readonly first: string; readonly drip: str
 
 describe('the listener', { concurrency: true }, () => {
   for (const [what, { first, drip, limitMs }] of Object.entries(SLOW)) {
-    it(`cuts off a client that sends ${what}, and answers others meanwhile`, async () => {
+    it(`closes the connection of a client that sends ${what}, and answers others meanwhile`, async () => {
       await using port = await openPort();
       const client = await openSocket(port.port);
       client.write(first);
@@ -516,13 +516,13 @@ describe('the listener', { concurrency: true }, () => {
     });
   }
 
-  it('tells which port it took when asked for any', async () => {
+  it('reports the port that it took for port 0', async () => {
     await using port = await openPort();
     assert.equal(port.host, '127.0.0.1');
     assert.ok(port.port > 0);
   });
 
-  it('says that a port is taken', async () => {
+  it('reports that a port is taken', async () => {
     await using port = await openPort();
     await assert.rejects(
       listen(() => undefined, { host: '127.0.0.1', port: port.port }),
@@ -536,14 +536,14 @@ describe('the listener', { concurrency: true }, () => {
     );
   });
 
-  it('says that an address is not one of this machine', async () => {
+  it('reports that an address does not belong to this machine', async () => {
     await assert.rejects(
       listen(() => undefined, { host: '192.0.2.1', port: 0 }),
       (error) => error instanceof Trouble && error.code === 'cannot_listen' && /192\.0\.2\.1/.test(error.message),
     );
   });
 
-  it('lets the running answer finish when it is disposed, and takes no new connection', async () => {
+  it('lets the current answer finish on disposal, and accepts no new connection', async () => {
     let release: () => void = () => undefined;
     const arrived = new Promise<void>((resolve) => {
       release = resolve;
@@ -563,7 +563,7 @@ describe('the listener', { concurrency: true }, () => {
     assert.ok(await within(patient(2_000), disposed), 'it waits for the connection after the answer');
   });
 
-  it('closes idle keep-alive connections when it is disposed', async () => {
+  it('closes idle keep-alive connections on disposal', async () => {
     const port = await openPort();
     using agent = keepAliveAgent();
     const { headers } = await send(port.port, { method: 'HEAD', agent: agent.agent });
@@ -571,11 +571,11 @@ describe('the listener', { concurrency: true }, () => {
     assert.ok(await within(patient(2_000), port[Symbol.asyncDispose]()), 'it waits for an idle connection');
   });
 
-  it('does not wait for half a request when it is disposed', async () => {
+  it('does not wait for half a request on disposal', async () => {
     const port = await openPort();
     const client = await openSocket(port.port);
     client.write(HEAD_OF_A_POST);
-    // the server has seen the half when it has answered a request that came after it
+    // The server has received the half once it has answered a later request.
     await send(port.port, { method: 'HEAD' });
     const inTime = await within(patient(7_000), port[Symbol.asyncDispose]());
     client.destroy();
@@ -596,7 +596,7 @@ function keepAliveAgent(): Disposable & { readonly agent: Agent } {
   return { agent, [Symbol.dispose]: () => agent.destroy() };
 }
 
-/** Whether it happens in time. */
+/** Returns whether the event occurs in time. */
 async function within(ms: number, happening: PromiseLike<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
@@ -607,7 +607,7 @@ async function within(ms: number, happening: PromiseLike<unknown>): Promise<bool
   return inTime;
 }
 
-/** Lets the event loop turn until it is so. */
+/** Waits through turns of the event loop until the condition is true. */
 async function until(isSo: () => boolean): Promise<void> {
   const deadline = performance.now() + 100_000;
   while (!isSo()) {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { createCallbackGate } from '../../../src/http/public/callback-gate.ts';
 import { check } from '../../support/property.ts';
 
-/** As a URL can carry it: halves of surrogate pairs do not travel. */
+/** A URL cannot contain halves of surrogate pairs. */
 const word = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.constantFrom('k', 'K', '', '__proto__', 'constructor', '["a"]', 'a,b'),
@@ -13,7 +13,7 @@ const pairs = fc.array(fc.tuple(word, word), { maxLength: 5 });
 const query = pairs.map((all) => new URLSearchParams(all));
 
 describe('the gate', () => {
-  test('opens the path it was given and no other', () => {
+  test('opens only its own path', () => {
     check(
       fc.property(word, word, (path, other) => {
         const gate = createCallbackGate(path, new URLSearchParams());
@@ -23,7 +23,7 @@ describe('the gate', () => {
     );
   });
 
-  test('lets in who brings its parameters, whatever else they bring and in whichever order', () => {
+  test('accepts a request with its parameters, in any order and with any others', () => {
     const order = query.chain((own) =>
       fc.tuple(
         fc.constant(own),
@@ -42,7 +42,7 @@ describe('the gate', () => {
     );
   });
 
-  test('says of any parameters whether one is wrong, else whether one is missing', () => {
+  test('reports for any parameters whether one is wrong, else whether one is missing', () => {
     check(
       fc.property(query, query, pairs, (own, other, more) => {
         for (const given of [other, new URLSearchParams([...own, ...more]), new URLSearchParams([...own].slice(1))]) {
@@ -55,7 +55,7 @@ describe('the gate', () => {
     );
   });
 
-  test('does not take one value with a comma, or of JSON, for several', () => {
+  test('does not accept one value with a comma, or of JSON, as several', () => {
     check(
       fc.property(fc.array(word, { minLength: 2, maxLength: 4 }), (values) => {
         const gate = createCallbackGate(

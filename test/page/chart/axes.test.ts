@@ -10,7 +10,7 @@ const labels = (ticks: readonly Tick[]) =>
 const weight = (unit: 'kg' | 'lb' | 'st') => quantityOf('weight', unit);
 
 describe('the scale of values', () => {
-  it('counts in steps that people count in, in the unit of the household', () => {
+  it('has familiar steps in the unit of the household', () => {
     assert.deepEqual(labels(valueAxis(weight('kg'), 80.2, 83.9, { about: 5, least: 4 }).ticks), [
       '80',
       '81',
@@ -45,7 +45,7 @@ describe('the scale of values', () => {
     ]);
   });
 
-  it('cuts stones into pounds, halves and quarters of a stone and whole ones, and into nothing odd', () => {
+  it('divides stones into pounds, quarters, halves and wholes only', () => {
     const steps = [1, 2, 7, 14, 28, 70, 140, 280];
     for (let kilograms = 1; kilograms < 400; kilograms *= 1.1) {
       const { low, high, ticks } = valueAxis(weight('st'), 60, 60 + kilograms, { about: 5, least: 4 });
@@ -56,13 +56,13 @@ describe('the scale of values', () => {
     }
   });
 
-  it('has ticks where their values are', () => {
+  it('has ticks within the values', () => {
     const { low, high, ticks } = valueAxis(weight('kg'), 80, 84, { about: 5, least: 4 });
     for (const { position, label } of ticks) assert.ok(Math.abs(low + position * (high - low) - Number(label)) < 1e-9);
     assert.ok(low < 80 && high > 84);
   });
 
-  it('does not blow up noise, for any quantity', () => {
+  it('does not magnify noise for any quantity', () => {
     for (const [key, least] of [
       ['weight', 2],
       ['fat_ratio', 2],
@@ -79,7 +79,7 @@ describe('the scale of values', () => {
     assert.ok(labels(ticks).includes('0'));
   });
 
-  it('has four ticks at least and few more, whatever is measured', () => {
+  it('has at least four ticks and few more, for any quantity', () => {
     for (let highest = 0.001; highest < 1e6; highest *= 1.7) {
       const { ticks } = valueAxis(quantityOf('type_999', 'kg'), 0, highest, { about: 5, least: 4 });
       assert.ok(ticks.length >= 4 && ticks.length <= 6, `${highest}: ${labels(ticks)}`);
@@ -89,7 +89,7 @@ describe('the scale of values', () => {
 });
 
 describe('the scale of time', () => {
-  it('counts weeks in a month, months in a year and years in a life', () => {
+  it('has weeks in a month, months in a year and years in a longer span', () => {
     inZone('Europe/Vienna', () => {
       assert.deepEqual(labels(timeTicks(span('2026-10-21T00:00+02:00', '2026-11-21T07:04+01:00'))), [
         '26 Oct',
@@ -119,7 +119,7 @@ describe('the scale of time', () => {
     });
   });
 
-  it('begins months at midnight here, also where clocks were changed in between', () => {
+  it('starts months at local midnight, also across a clock change', () => {
     for (const zone of ['Europe/Vienna', 'America/New_York', 'Australia/Lord_Howe', 'Pacific/Apia', 'UTC']) {
       inZone(zone, () => {
         const { fromMs, toMs } = span('2026-01-10T12:00Z', '2026-12-30T12:00Z');
@@ -131,7 +131,7 @@ describe('the scale of time', () => {
     }
   });
 
-  it('has room for its labels on a phone, whatever is shown', () => {
+  it('has room for its labels on a phone in any range', () => {
     for (let length = 28; length < 40_000; length = Math.ceil(length * 1.07)) {
       const toMs = new Date(2026, 10, 21, 7).getTime();
       const ticks = timeTicks({ fromMs: toMs - length * 86_400_000, toMs });
@@ -142,7 +142,7 @@ describe('the scale of time', () => {
 });
 
 describe('a quantity', () => {
-  it('is told in the unit of the household', () => {
+  it('is shown in the unit of the household', () => {
     const tell = (key: string, unit: 'kg' | 'lb' | 'st', value: number) => {
       const { format, suffix } = quantityOf(key, unit);
       return format(value) + suffix;
@@ -157,14 +157,14 @@ describe('a quantity', () => {
     assert.equal(tell('type_999', 'lb', 2), '2.0');
   });
 
-  it('has a name that people understand, of whatever part of the body', () => {
+  it('has a readable name for any body part', () => {
     assert.equal(quantityOf('segment_muscle_mass_10', 'kg').title, 'Segment muscle mass, left leg');
     assert.equal(quantityOf('segment_fat_mass_27', 'kg').title, 'Segment fat mass, position 27');
     assert.equal(quantityOf('pulse_wave_velocity', 'kg').title, 'Pulse wave velocity');
     assert.equal(quantityOf('type_999', 'kg').title, 'Type 999');
   });
 
-  it('may be called as anything is in JavaScript', () => {
+  it('can have the name of a property of every JavaScript object', () => {
     for (const key of ['constructor', 'toString', '__proto__', 'valueOf']) {
       const { title, format } = quantityOf(key, 'kg');
       assert.equal(title.toLowerCase(), key.toLowerCase().replaceAll('_', ' '));
@@ -173,7 +173,7 @@ describe('a quantity', () => {
     }
   });
 
-  it('stands after those that matter more', () => {
+  it('follows the more important ones', () => {
     assert.deepEqual(sortQuantities(['height', 'zeta', 'bone_mass', 'weight', 'alpha', 'fat_ratio', 'fat_mass']), [
       'fat_ratio',
       'bone_mass',

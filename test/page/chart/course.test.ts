@@ -12,7 +12,7 @@ const at = (iso: string) => new Date(iso).getTime();
 const all = { fromMs: 0, toMs: at('2100-01-01T00:00:00Z') };
 const local = (ms: number) => new Date(ms).toLocaleString('sv-SE');
 
-/** When the buckets of values at these moments begin. */
+/** Returns the starts of the buckets with values at these moments. */
 const starts = (unit: BucketUnit, ...moments: readonly string[]) =>
   fillBuckets(
     moments.map((iso) => ({ takenMs: at(iso), value: 80 })),
@@ -21,7 +21,7 @@ const starts = (unit: BucketUnit, ...moments: readonly string[]) =>
   ).map(({ startMs }) => local(startMs));
 
 describe('a calendar', () => {
-  it('knows days of 23 and of 25 hours', () => {
+  it('has days of 23 and of 25 hours', () => {
     inZone('Europe/Vienna', () => {
       const spring = starts('day', '2026-03-28T23:30:00Z', '2026-03-29T21:30:00Z', '2026-03-29T22:30:00Z');
       assert.deepEqual(spring, ['2026-03-29 00:00:00', '2026-03-30 00:00:00']);
@@ -34,20 +34,20 @@ describe('a calendar', () => {
     });
   });
 
-  it('knows days without a midnight', () => {
+  it('has days without a midnight', () => {
     inZone('Africa/Cairo', () => {
       const days = starts('day', '2026-04-24T12:00:00Z', '2026-04-24T20:30:00Z', '2026-04-24T21:30:00Z');
       assert.deepEqual(days, ['2026-04-24 01:00:00', '2026-04-25 00:00:00']);
     });
   });
 
-  it('begins weeks on Monday, in every zone its own', () => {
+  it('starts weeks on Monday in every zone', () => {
     const sunday = '2026-11-22T23:30:00Z';
     inZone('UTC', () => assert.deepEqual(starts('week', sunday), ['2026-11-16 00:00:00']));
     inZone('Asia/Kolkata', () => assert.deepEqual(starts('week', sunday), ['2026-11-23 00:00:00']));
   });
 
-  it('goes a month back to a day that exists', () => {
+  it('goes one month back to an existing day', () => {
     inZone('UTC', () => {
       assert.equal(local(monthsBefore(at('2026-03-31T07:00:00Z'), 1)), '2026-02-28 00:00:00');
       assert.equal(local(monthsBefore(at('2026-01-15T07:00:00Z'), 3)), '2025-10-15 00:00:00');
@@ -60,7 +60,7 @@ describe('a span', () => {
   const now = new Date('2026-11-21T07:04:00Z');
   const value = (iso: string): TimedValue => ({ takenMs: at(iso), value: 80 });
 
-  it('reaches from the same day of an earlier month to now', () => {
+  it('lasts from the same day of an earlier month to now', () => {
     inZone('UTC', () => {
       assert.equal(local(spanOf('month', now, [[]]).fromMs), '2026-10-21 00:00:00');
       assert.equal(local(spanOf('quarter', now, [[]]).fromMs), '2026-08-21 00:00:00');
@@ -69,7 +69,7 @@ describe('a span', () => {
     });
   });
 
-  it('begins with the first day of anything when all is shown, and is four weeks long at least', () => {
+  it('starts with the first day of any measurement in the range All, and lasts at least four weeks', () => {
     inZone('UTC', () => {
       const series = [[value('2020-05-04T06:00:00Z')], [value('2019-01-02T06:00:00Z')]];
       assert.equal(local(spanOf('all', now, series).fromMs), '2019-01-02 00:00:00');
@@ -78,13 +78,13 @@ describe('a span', () => {
     });
   });
 
-  it('ends with what was measured by a clock that was ahead', () => {
+  it('ends with a measurement of a clock that was ahead', () => {
     assert.equal(spanOf('month', now, [[value('2026-11-23T06:00:00Z')]]).toMs, at('2026-11-23T06:00:00Z'));
   });
 });
 
 describe('buckets', () => {
-  it('hold the mean of a day by the calendar of this machine, and how many it is of', () => {
+  it('contain the mean of a day by the local calendar, and its number of weigh-ins', () => {
     const values = [
       { takenMs: at('2026-11-20T06:00:00Z'), value: 81 },
       { takenMs: at('2026-11-20T22:30:00Z'), value: 82 },
@@ -116,7 +116,7 @@ describe('buckets', () => {
     });
   });
 
-  it('leave out what lies outside of the span, and are never empty', () => {
+  it('exclude values outside the span, and are never empty', () => {
     inZone('UTC', () => {
       const values = [1, 2, 40, 41, 300].map((day) => ({
         takenMs: at('2026-01-01T06:00:00Z') + day * DAY_MS,
@@ -142,7 +142,7 @@ describe('buckets', () => {
     });
   });
 
-  it('are as fine as so many points allow', () => {
+  it('are as fine as the number of points allows', () => {
     const days = (count: number) => ({ fromMs: 0, toMs: count * DAY_MS });
     assert.equal(bucketUnit(days(366), 400), 'day');
     assert.equal(bucketUnit(days(401), 400), 'week');
@@ -150,7 +150,7 @@ describe('buckets', () => {
     assert.equal(bucketUnit(days(2801), 400), 'month');
   });
 
-  it('find where a span begins by halves', () => {
+  it('find the start of a span by binary search', () => {
     const values = [10, 20, 20, 30].map((takenMs) => ({ takenMs, value: 0 }));
     assert.deepEqual(
       [5, 10, 11, 20, 21, 30, 31].map((fromMs) => firstFrom(values, fromMs)),
@@ -160,8 +160,8 @@ describe('buckets', () => {
   });
 });
 
-describe('what is believable', () => {
-  it('is dated at most on the day after this one, to the end of it', () => {
+describe('a believable date', () => {
+  it('is at most the end of the next day', () => {
     inZone('Europe/Vienna', () => {
       const moments = ['2026-11-20T06:00:00Z', '2026-11-22T22:59:59Z', '2026-11-22T23:00:00Z', '2026-12-02T06:00:00Z'];
       const weight = moments.map((iso) => ({ takenMs: at(iso), value: 80 }));

@@ -35,7 +35,7 @@ const DERIVED: Derived = {
 };
 
 describe('a hook', () => {
-  test('gets the line of the journal and some more on its standard input', async () => {
+  test('gets the line of the journal with additional fields on its standard input', async () => {
     await using bench = await createHookBench('cat > "$1/in"', { derived: DERIVED });
     await bench.deliver();
     const text = await bench.read('in');
@@ -59,7 +59,7 @@ describe('a hook', () => {
     });
   });
 
-  test('gets the main fields in its environment, and nothing that it was not to have', async () => {
+  test('gets the main fields in its environment, and no secret', async () => {
     await using bench = await createHookBench('env > "$1/env"', { derived: DERIVED });
     await bench.deliver();
     const lines = (await bench.read('env')).trim().split('\n');
@@ -87,7 +87,7 @@ describe('a hook', () => {
     });
   });
 
-  test('is told what is not known by null, and by no variable', async () => {
+  test('gets null for unknown fields, and no variable', async () => {
     await using bench = await createHookBench('cat > "$1/in"; env | grep ^WEIGHBRIDGE_ | sort > "$1/env"');
     const reading = { ...READING, userId: BO, deviceId: undefined, model: undefined, measures: { heart_rate: 61 } };
     await bench.deliver({
@@ -110,7 +110,7 @@ describe('a hook', () => {
     [{ heart_rate: 61 }, null, 'Anna: heart_rate 61 bpm withdrawn'],
     [{}, null, 'Anna: a reading withdrawn'],
   ] as const) {
-    test(`gets a group that is taken back without a weight: ${text}`, async () => {
+    test(`gets a withdrawn group without a weight: ${text}`, async () => {
       await using bench = await createHookBench('cat > "$1/in"; env > "$1/env"');
       const reading = { ...READING, measures, withdrawn: 'deleted' } as const;
       await bench.deliver({ ...DELIVERY, kind: 'withdrawn', reading, late: true, correction: true });
@@ -126,7 +126,7 @@ describe('a hook', () => {
     [{ held: 'jump' }, 'jump'],
     [{ attribution: 1, ambiguous: true }, 'ambiguous'],
   ] as const) {
-    test(`runs for what is held (${reason}) only where HOOK_HELD is on`, async () => {
+    test(`runs for held weigh-ins (${reason}) only if HOOK_HELD is on`, async () => {
       const held = { ...DELIVERY, kind: 'held', reading: { ...READING, ...changes }, late: true } as const;
       await using deaf = await createHookBench('touch "$1/ran"');
       await deaf.deliver(held);
@@ -139,7 +139,7 @@ describe('a hook', () => {
     });
   }
 
-  test('runs for bed events only where HOOK_BED is on', async () => {
+  test('runs for bed events only if HOOK_BED is on', async () => {
     await using deaf = await createHookBench('touch "$1/ran"');
     assert.equal(deaf.hook.deliverBed, undefined);
     await using bench = await createHookBench('cat > "$1/in"; env > "$1/env"', { hearsBed: true });
@@ -160,7 +160,7 @@ describe('a hook', () => {
       assert.match(variables, new RegExp(`^WEIGHBRIDGE_${line}$`, 'm'));
   });
 
-  test('that fails at a bed event is tried as often as at a reading, which comes beside it', async () => {
+  test('that fails for a bed event is retried as often as for a reading, which is delivered meanwhile', async () => {
     const clock = createFakeClock();
     await using bench = await createHookBench('exit 1', { clock, hearsBed: true });
     const event = bedEvent('in_bed', new Date('2026-11-20T06:58:00Z'));
@@ -187,20 +187,20 @@ describe('a hook', () => {
     assert.equal(await bench.read('out'), 'begin\nend\nbegin\nend\n');
   });
 
-  test('knows all groups of a weigh-in', async () => {
+  test('gets all groups of a weigh-in', async () => {
     await using bench = await createHookBench('cat > "$1/in"');
     await bench.deliver({ ...DELIVERY, groupIds: [READING.groupId, 7, 8] });
     const { groups, grpid } = JSON.parse(await bench.read('in'));
     assert.deepEqual([groups, grpid], [[READING.groupId, 7, 8], READING.groupId]);
   });
 
-  test('gets its arguments as they are, and no shell looks at them', async () => {
+  test('gets its arguments unchanged, without a shell', async () => {
     await using bench = await createHookBench(undefined, { command: ['printf', '%s|', '$HOME', 'a b', '*', '; x'] });
     await bench.deliver();
     assert.deepEqual(bench.log.texts('hook'), ['hook: $HOME|a b|*|; x|']);
   });
 
-  test('is heard line by line: standard output at info, standard error at warn', async () => {
+  test('has its output logged line by line: standard output at info, standard error at warn', async () => {
     await using bench = await createHookBench('echo one; echo; printf "two\\r\\nthree"; echo four >&2');
     await bench.deliver();
     const lines = bench.log.entries.map(({ level, text, grpid, userid }) => [level, text, grpid, userid]);
@@ -216,7 +216,7 @@ describe('a hook', () => {
     assert.deepEqual(lines[0]?.slice(2), [6123456789, '1234']);
   });
 
-  test('that floods its output is drained, and a hundred short lines of it are kept', async () => {
+  test('that floods its output does not block, and a hundred short lines are logged', async () => {
     await using bench = await createHookBench('head -c 20000000 /dev/zero | tr "\\0" x; echo; yes | head -n 1000000');
     await bench.deliver();
     const texts = bench.log.texts('hook');
@@ -225,7 +225,7 @@ describe('a hook', () => {
     assert.equal(texts.at(-1), 'hook: left out 999901 more lines');
   });
 
-  test('that sends 20 MB without a line end is not kept in memory', async () => {
+  test('that prints 20 MB without a line end does not fill the memory', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const script = 'head -c 20000000 /dev/zero | tr "\\0" x; touch "$1/sent"; until [ -e "$1/go" ]; do sleep 0.1; done';
@@ -233,7 +233,7 @@ describe('a hook', () => {
     collect();
     const before = process.memoryUsage().heapUsed;
     const delivered = bench.deliver();
-    // All of it but what the pipe holds has been read by then.
+    // The hook's output was read by then, except the content of the pipe.
     while (!existsSync(`${bench.directory}/sent`)) await new Promise((resolve) => setImmediate(resolve));
     collect();
     const grown = process.memoryUsage().heapUsed - before;
@@ -242,13 +242,13 @@ describe('a hook', () => {
     assert.ok(grown < 5_000_000, `${grown} bytes`);
   });
 
-  test('need not read what it gets, however much that is', async () => {
+  test('does not have to read its input, however long the input is', async () => {
     await using bench = await createHookBench('exec <&-; sleep 0.1');
     const measures = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`type_${at}`, at]));
     await bench.deliver({ ...DELIVERY, reading: { ...READING, measures: { ...measures, weight: 81 } } });
   });
 
-  test('may leave something running that keeps its output open', async () => {
+  test('can leave a program that keeps its output open', async () => {
     await using bench = await createHookBench('sleep 30 & echo $! > "$1/pid"; echo started');
     const startedAt = performance.now();
     await bench.deliver();
@@ -261,7 +261,7 @@ describe('a hook', () => {
 });
 
 describe('a hook that fails', () => {
-  test('is tried again after 10 s, 1 and 5 min, then the reading is parked as it came, and the next waits 10 s at most', async () => {
+  test('is retried after 10 s, 1 and 5 min, then the reading is parked and the next one follows', async () => {
     await using bench = await createHookBench('cat > "$1/in"; echo no >&2; exit 3');
     const waits: unknown[] = [];
     for (let tries = 0; tries < 3; tries += 1) {
@@ -283,27 +283,27 @@ describe('a hook that fails', () => {
     assert.equal((await failure(bench.deliver(next))).code, 'given_up');
   });
 
-  test('parks behind what is there, also where half a line is', async () => {
+  test('parks after existing lines, also after half a line', async () => {
     await using bench = await createHookBench('exit 1');
     await writeFile(`${bench.directory}/hook.parked.jsonl`, '{"userid":"1","gr');
     for (let tries = 0; tries < 4; tries += 1) await failure(bench.deliver());
     assert.match(await bench.read('hook.parked.jsonl'), /^\{"userid":"1","gr\n\{"userid":"1234",[^\n]*\}\n$/);
   });
 
-  test('by a signal says by which', async () => {
+  test('has its signal reported', async () => {
     await using bench = await createHookBench('kill -SEGV $$');
     assert.match((await failure(bench.deliver())).message, /was stopped by SIGSEGV/);
   });
 
   for (const [how, script, endMs] of [
-    ['and everything it has started is asked to end after 30 s', 'sleep 600 & echo $! > "$1/pid"; wait', 0],
+    ['gets SIGTERM after 30 s, with everything that it started', 'sleep 600 & echo $! > "$1/pid"; wait', 0],
     [
-      'and will not end is killed 2 s later, with everything it has started',
+      'is killed 2 s later if it does not end, with everything that it started',
       'trap "" TERM; sleep 600 & echo $! > "$1/pid"; while :; do sleep 1; done',
       2_000,
     ],
   ] as const) {
-    test(`to end ${how}`, async () => {
+    test(`${how}`, async () => {
       const clock = createFakeClock();
       await using bench = await createHookBench(script, { clock });
       const delivered = failure(bench.deliver());
@@ -323,7 +323,7 @@ describe('a hook that fails', () => {
     });
   }
 
-  test('because it is stopped is no failure of the reading', async () => {
+  test('does not fail the reading if a stop ended it', async () => {
     const stop = new AbortController();
     await using bench = await createHookBench(
       'trap "echo bye > \\"$1/bye\\"; exit 1" TERM; : > "$1/on"; sleep 60 & wait',
@@ -336,13 +336,13 @@ describe('a hook that fails', () => {
   });
 });
 
-describe('a program', () => {
+describe('an unavailable program', () => {
   for (const [how, prepare] of [
     ['that is missing', async () => undefined],
     ['that may not be executed', async (path: string) => writeFile(path, 'echo\n', { mode: 0o644 })],
     ['whose interpreter is missing', async (path: string) => writeFile(path, '#!/no/such\n', { mode: 0o755 })],
   ] as const) {
-    test(`${how} is tried for ever, and the reading waits`, async () => {
+    test(`${how} is retried without limit, and the reading waits`, async () => {
       await using bench = await createHookBench(undefined);
       await prepare(bench.program);
       for (let tries = 0; tries < 10; tries += 1) {

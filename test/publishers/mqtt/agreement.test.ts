@@ -27,7 +27,10 @@ const derivedIn = (home: MqttHome) => async (userId: UserId) => {
 };
 const startBench = (url: string, home: MqttHome) => startMqttBench(url, home, { derived: derivedIn(home) });
 
-/** Every retained topic agrees with the journal and with each other one: no value without a sensor, and the reverse. */
+/**
+ * Asserts that the retained topics agree with the journal and each other: each value has a sensor, and each sensor a
+ * value.
+ */
 async function assertAgreement(url: string, home: MqttHome) {
   const kept = await retainedOn(url);
   const expected = new Map<string, unknown>([['weighbridge/status', 'online']]);
@@ -61,7 +64,7 @@ const BROKERS = [
 ] as const satisfies readonly { name: string; start: () => Promise<Broker>; skip: string | false }[];
 
 for (const { name, start, skip } of BROKERS) {
-  describe(`what is retained agrees, with ${name}`, { skip }, () => {
+  describe(`the retained topics agree with the journal, with ${name}`, { skip }, () => {
     it('after a withdrawal, a restart, and a broker that has lost everything', async () => {
       const home = createMqttHome(ANNA, BO);
       const taken = wrong();
@@ -81,7 +84,7 @@ for (const { name, start, skip } of BROKERS) {
       await assertAgreement(broker.url, home);
     });
 
-    it('where the withdrawal comes while the broker is away, and weighbridge starts again before it is back', async () => {
+    it('after a withdrawal during an outage of the broker, and a restart within the outage', async () => {
       const home = createMqttHome(ANNA, BO);
       const taken = wrong();
       await using broker = await start();
@@ -98,7 +101,7 @@ for (const { name, start, skip } of BROKERS) {
       await assertAgreement(broker.url, home);
     });
 
-    it('where everything of a person is taken back, and the broker loses everything before the next start', async () => {
+    it('after all data of a person are withdrawn, and the broker loses everything before the next start', async () => {
       const home = createMqttHome(ANNA, BO);
       const [only, taken] = [bos(), wrong()];
       {

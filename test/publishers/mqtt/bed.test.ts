@@ -35,8 +35,8 @@ function startBed(url: string, home = createMqttHome(ANNA), known: readonly BedE
 const componentsIn = (config = '{}') => JSON.parse(config).components ?? {};
 
 for (const { name, start, skip } of BROKERS) {
-  describe(`who is in bed, with ${name}`, { skip }, () => {
-    it('is retained with its time, announced once, and Home Assistant finds it', async () => {
+  describe(`the bed state, with ${name}`, { skip }, () => {
+    it('is retained with its time, announced once, and discovered by Home Assistant', async () => {
       await using broker = await start();
       await using listener = await listenTo(broker.url);
       await using bench = startBed(broker.url);
@@ -61,7 +61,7 @@ for (const { name, start, skip } of BROKERS) {
       assert.equal(bed.state_topic, BED_EVENT);
     });
 
-    it('stays as it is when an older event comes late, and that one is not announced', async () => {
+    it('ignores an older event that arrives late, and does not announce it', async () => {
       await using broker = await start();
       await using listener = await listenTo(broker.url);
       await using bench = startBed(broker.url);
@@ -84,7 +84,7 @@ for (const { name, start, skip } of BROKERS) {
       );
     });
 
-    it('is there again after a restart, also where the broker has lost everything', async () => {
+    it('is published again after a restart, also if the broker lost everything', async () => {
       await using broker = await start();
       const home = createMqttHome(ANNA);
       const event = bedEvent('in_bed', at('41'));
@@ -102,7 +102,7 @@ for (const { name, start, skip } of BROKERS) {
       assert.deepEqual(listener.on(BED_EVENT), []);
     });
 
-    it('leaves topic and entities when APPLIS does not ask for it any more', async () => {
+    it('has its topic and entities removed if APPLIS no longer includes it', async () => {
       await using broker = await start();
       const home = createMqttHome(ANNA);
       {

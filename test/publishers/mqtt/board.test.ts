@@ -17,7 +17,7 @@ import { createRecordingLog } from '../../support/recording-log.ts';
 
 const URL_OF_BROKER = new URL('mqtt://broker');
 
-/** A broker of MQTT 5 that says so where a user may not write, or not now. */
+/** A broker of MQTT 5 that rejects topics with a reason, permanently or for now. */
 function createConnection(reasonFor: (topic: string) => number | undefined): Connection & {
   readonly taken: readonly Message[];
 } {
@@ -43,7 +43,7 @@ function createConnection(reasonFor: (topic: string) => number | undefined): Con
   };
 }
 
-test('the reason says how often weighbridge polls, and nothing is a problem then', () => {
+test('the reason includes the poll interval, and polling is not a problem', () => {
   const polled = { hasCallback: false, pollMs: 600_000 };
   const fine = { needs_login: false, subscription_lost: false, since: null, linked_at: null };
   assert.deepEqual(JSON.parse(problemPayload(NOTHING_KNOWN, polled)), { ...fine, reason: 'polling every 10 min' });
@@ -84,7 +84,7 @@ function setUp(home = createMqttHome(ANNA), beds?: Pick<BedEvents, 'newest' | 'l
 const WEIGHT = 'weighbridge/1234/weight';
 const RATIO = 'weighbridge/1234/fat_ratio';
 
-test('topics that a broker does not take are told of once, hold up no others, and are over when it takes them all', async () => {
+test('rejected topics are reported once, delay no others, and are resolved once the broker accepts them', async () => {
   const { log, board } = setUp();
   const forbidden = new Set([WEIGHT, RATIO]);
   const connection = createConnection((topic) => (forbidden.has(topic) ? 135 : undefined));
@@ -113,7 +113,7 @@ test('topics that a broker does not take are told of once, hold up no others, an
   assert.equal(log.texts('recovered').length, 1);
 });
 
-test('a value that a broker does not take now is said at the next look, as it is then, and that is over', async () => {
+test('a rejected value is published at the next check in its current form, which ends the trouble', async () => {
   const { log, board } = setUp();
   const busy = new Set([WEIGHT]);
   const connection = createConnection((topic) => (busy.has(topic) ? 151 : undefined));
@@ -133,7 +133,7 @@ test('a value that a broker does not take now is said at the next look, as it is
 });
 
 for (const reason of [135, 151]) {
-  test(`what a broker does not let us clear (reason ${reason}) is cleared in a later life`, async () => {
+  test(`a topic that a broker does not clear (reason ${reason}) is cleared after a restart`, async () => {
     const { home, board } = setUp();
     let isForbidden = false;
     const connection = createConnection((topic) => (isForbidden && topic === WEIGHT ? reason : undefined));
@@ -156,7 +156,7 @@ for (const reason of [135, 151]) {
   });
 }
 
-test('the device of a person who leaves is cleared before its values, so that no sensor sees an empty one', async () => {
+test('the device of a removed person is cleared before its values, so that no sensor is empty', async () => {
   const { home, board } = setUp();
   const taken: Message[] = [];
   const connection = { ...createConnection(() => undefined), publish: async (each: Message) => void taken.push(each) };
@@ -170,7 +170,7 @@ test('the device of a person who leaves is cleared before its values, so that no
   assert.deepEqual(cleared.slice(1).sort(), [RATIO, 'weighbridge/1234/health', WEIGHT].sort());
 });
 
-test('what the broker has of a bed stays until the bed events can be read', async () => {
+test('the bed topics on the broker stay until the bed events are readable', async () => {
   let isReadable = false;
   const load = async () => {
     if (isReadable) return 0;
@@ -194,7 +194,7 @@ test('what the broker has of a bed stays until the bed events can be read', asyn
   );
 });
 
-test('a person who links again is not in bed since before, and the next event shows the bed again', async () => {
+test('a person who links again has no bed state until the next event', async () => {
   const at = (minute: number) => new Date(Date.UTC(2026, 10, 20, 5, minute));
   let newest = { ...bedEvent('in_bed', at(0)), number: 1 };
   const { home, board } = setUp(createMqttHome(ANNA), { newest: () => newest, load: async () => 1 });

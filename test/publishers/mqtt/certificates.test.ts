@@ -14,7 +14,7 @@ import { temporaryDirectory } from '../../support/temporary.ts';
 
 const CA_FILE = fixturePath('tls/ca.pem');
 
-describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
+describe('a client certificate', { skip: OPENSSL_IS_MISSING }, () => {
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
   let authority: LocalAuthority;
   before(async () => {
@@ -38,7 +38,7 @@ describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
       assert.ok(cert && key && ca);
     });
 
-    it('is told of by its setting where a file cannot be read', async () => {
+    it('is reported by its setting if a file is unreadable', async () => {
       assert.match(
         await troubleWith({ certFile: '/nowhere/a.pem' }),
         /\/nowhere\/a\.pem \(ENOENT\); Set MQTT_CERT_FILE to/,
@@ -49,7 +49,7 @@ describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
       );
     });
 
-    it('is told of where a file is a FIFO, a device, or huge', async () => {
+    it('is reported if a file is a FIFO, a device, or huge', async () => {
       const fifo = `${directory.path}/fifo.pem`;
       execFileSync('mkfifo', [fifo]);
       const huge = `${directory.path}/huge.pem`;
@@ -60,7 +60,7 @@ describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
       assert.match(await troubleWith({ certFile: huge }), /huge\.pem \(too large: 1073741824 bytes\)/);
     });
 
-    it('is told of where a file holds something else, the key is of another one, or has a passphrase', async () => {
+    it('is reported if a file has other content, another key, or a passphrase', async () => {
       const odd = `${directory.path}/odd.pem`;
       await writeFile(odd, 'not a certificate\n');
       assert.match(await troubleWith({ certFile: odd }), /odd\.pem is not a PEM certificate/);
@@ -77,7 +77,7 @@ describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
   });
 
   for (const version of ['tlsv1.3', 'tlsv1.2']) {
-    describe(`with a Mosquitto that asks for one (${version})`, { skip: MOSQUITTO_IS_MISSING }, () => {
+    describe(`with a Mosquitto that requires one (${version})`, { skip: MOSQUITTO_IS_MISSING }, () => {
       const start = (): Promise<Broker> =>
         startMosquitto({
           settings: [
@@ -110,7 +110,7 @@ describe('the certificate of a client', { skip: OPENSSL_IS_MISSING }, () => {
         assert.match(await check(broker, ours()), /^ok .* accepts weighbridge .* and its messages/);
       });
 
-      it('is told of as one that wants a certificate, where it gets none or that of a stranger', async () => {
+      it('is reported as required if it is missing or issued by a stranger', async () => {
         await using broker = await start();
         const wanted = /requires a different client certificate \(ERR_SSL_\w+\); Set MQTT_CERT_FILE and MQTT_KEY_FILE/;
         await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { broker: { caFile: CA_FILE } });

@@ -6,7 +6,7 @@ import { connectAsAllowed } from '../../../src/publishers/mqtt/connection.ts';
 import { startAedes } from '../../support/broker.ts';
 import { startMqtt5Broker } from '../../support/mqtt5-broker.ts';
 
-test('a connection that lasts for months holds nothing of what it has published', async () => {
+test('a connection of months keeps none of its published messages in memory', async () => {
   await using broker = await startAedes();
   const will = { topic: 'test/status', payload: 'offline', retain: true };
   const options = { url: new URL(broker.url), username: undefined, password: undefined, caFile: undefined };
@@ -21,7 +21,7 @@ test('a connection that lasts for months holds nothing of what it has published'
   await ended;
 });
 
-test('a broker that has frozen is told of as one that does not answer, and is asked in one version', async () => {
+test('a frozen broker is reported as not answering, and is tried in one version', async () => {
   const sockets: Socket[] = [];
   const frozen = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
   await once(frozen, 'listening');
@@ -44,16 +44,16 @@ const options = (url: string) => {
 };
 const { signal: never } = new AbortController();
 
-test('a broker is asked for a new session, and is sent a sign of life within half a minute', async () => {
+test('a broker gets a request for a new session, and a sign of life within half a minute', async () => {
   await using broker = await startMqtt5Broker(() => undefined);
   const connection = await connectAsAllowed(options(broker.url), 5, never);
   await connection.close();
   const [connect] = broker.connects;
-  // Behind the name: level 5, flags, keep-alive. The flags have Clean Start alone.
+  // The bytes after the name are level 5, flags and keep-alive. The flags contain only Clean Start.
   assert.deepEqual([...(connect?.subarray(6, 10) ?? [])], [5, 0b10, 0, 30]);
 });
 
-test('a broker that acknowledges nothing for 20 s is left, and not earlier', async () => {
+test('a broker without an acknowledgement is left after 20 s, and not earlier', async () => {
   await using broker = await startMqtt5Broker(() => 'silence');
   const connection = await connectAsAllowed(options(broker.url), 5, never);
   mock.timers.enable({ apis: ['setTimeout'] });
@@ -74,7 +74,7 @@ test('a broker that acknowledges nothing for 20 s is left, and not earlier', asy
 
 const message = { topic: 'test/value', payload: '1', retain: false };
 
-test('one message at a time is on its way', async () => {
+test('only one message at a time is in flight', async () => {
   await using broker = await startMqtt5Broker(() => 'silence');
   const connection = await connectAsAllowed(options(broker.url), 5, never);
   const published = [1, 2].map(() => connection.publish(message).catch(() => undefined));
@@ -85,14 +85,14 @@ test('one message at a time is on its way', async () => {
   await Promise.all(published);
 });
 
-test('a connection that ends in the middle of a message has not ended idle', async () => {
+test('a connection that ends during a message was not idle', async () => {
   await using broker = await startMqtt5Broker(() => ({ disconnect: 0 }), { version: 4 });
   const connection = await connectAsAllowed(options(broker.url), 5, never);
   await assert.rejects(connection.publish(message), { code: 'mqtt_lost' });
   assert.equal(connection.endedIdle, false);
 });
 
-test('an answer that cannot be read ends the connection at once', async () => {
+test('an unreadable answer ends the connection at once', async () => {
   await using broker = await startMqtt5Broker(() => ({ puback: 149 }));
   const connection = await connectAsAllowed(options(broker.url), 5, never);
   const startedMs = performance.now();

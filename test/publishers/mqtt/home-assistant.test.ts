@@ -46,7 +46,10 @@ function device(changes: Partial<DeviceOptions> = {}): Device {
   return JSON.parse(devicePayload({ ...golden, topics: TOPICS, ...changes }));
 }
 
-/** Which units a device class takes: https://developers.home-assistant.io/docs/core/entity/sensor/#available-device-classes */
+/**
+ * The valid units of a device class: https://developers.home-assistant.io/docs/core/entity/sensor/#available-device-
+ * classes
+ */
 const UNITS: Readonly<Record<string, readonly (string | undefined)[]>> = {
   weight: ['kg', 'g', 'mg', 'µg', 'oz', 'lb', 'st'],
   temperature: ['°C', '°F', 'K'],
@@ -55,7 +58,7 @@ const UNITS: Readonly<Record<string, readonly (string | undefined)[]>> = {
   timestamp: [undefined],
 };
 
-/** The options a platform takes: https://www.home-assistant.io/integrations/sensor.mqtt/ and its neighbours. */
+/** The valid options of a platform: https://www.home-assistant.io/integrations/sensor.mqtt/ and its neighbours. */
 const COMMON = [
   'platform',
   'unique_id',
@@ -75,11 +78,11 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   binary_sensor: COMMON,
   event: [...COMMON, 'event_types'],
 };
-/** Not of the platform's options as documented: sent for a release that takes it, dropped without a word by the others. */
+/** The documents of the platform lack this option: one release accepts it, and others drop it silently. */
 const HOPED_FOR = ['suggested_unit_of_measurement'];
 
 describe('Home Assistant', () => {
-  it('is told of a bed in options that it takes, and forgets a bed that is gone', () => {
+  it('gets a bed with valid options, and the removal of a bed', () => {
     const { components } = device({ bed: 'known' });
     const { in_bed = {}, bed = {} } = components;
     for (const each of [in_bed, bed]) {
@@ -95,7 +98,7 @@ describe('Home Assistant', () => {
     assert.equal('in_bed' in device().components, false);
   });
 
-  it('is told of a person with everything it needs', () => {
+  it('gets a person with all required fields', () => {
     assert.equal(deviceTopic('homeassistant', ANNA, TOPICS), 'homeassistant/device/weighbridge_1234/config');
     const weight = 'weighbridge/1234/weight';
     const health = 'weighbridge/1234/health';
@@ -202,7 +205,7 @@ describe('Home Assistant', () => {
     }
   });
 
-  it('gets ids of each weighbridge’s own, where two with two prefixes have the same person', () => {
+  it('gets different ids from two weighbridges with two prefixes and the same person', () => {
     const idsOf = (prefix: string) => {
       const topics = createTopics(prefix);
       const { device: about, components } = device({ topics });
@@ -215,7 +218,7 @@ describe('Home Assistant', () => {
     assert.equal(idsOf('weighbridge').at(-1), 'homeassistant/device/weighbridge_1234/config');
   });
 
-  it('gets an allowed unit with every device class, of every quantity there is', () => {
+  it('gets a valid unit with every device class, for every quantity', () => {
     for (const [key, component] of Object.entries(device({ quantities: ALL, unit: 'st' }).components)) {
       const { platform, device_class: deviceClass, state_class: stateClass } = component;
       if (platform !== 'sensor' || deviceClass === undefined) continue;
@@ -228,14 +231,14 @@ describe('Home Assistant', () => {
     }
   });
 
-  it('is asked to show weights in the unit of the household, and gets kilograms', () => {
+  it('gets kilograms, and a suggestion of the unit of the household', () => {
     const { weight, fat_ratio: ratio } = device({ unit: 'lb' }).components;
     assert.equal(weight?.['unit_of_measurement'], 'kg');
     assert.equal(weight?.['suggested_unit_of_measurement'], 'lb');
     assert.equal(ratio?.['suggested_unit_of_measurement'], undefined);
   });
 
-  it('calls limbs by their names, and a number without a name by its number', () => {
+  it('gets the names of limbs, and a number for a quantity without a name', () => {
     const { components } = device({ quantities: ALL });
     const nameOf = (key: string) => components[key]?.['name'];
     assert.equal(nameOf('segment_muscle_mass_2'), 'Segment muscle mass, right arm');
@@ -246,7 +249,7 @@ describe('Home Assistant', () => {
     assert.equal(components['type_999']?.['unit_of_measurement'], undefined);
   });
 
-  it('makes ids of names in Latin letters, and of the number where no letter of them is left', () => {
+  it('gets ids from names in Latin letters, or from the number without such letters', () => {
     const idOf = (name: string | undefined) => device({ name }).components['weight']?.['default_entity_id'];
     assert.equal(idOf('Bärbel O’Hara'), 'sensor.barbel_o_hara_weight');
     for (const [name, id] of [
@@ -267,7 +270,7 @@ describe('Home Assistant', () => {
 
   // https://developers.home-assistant.io/blog/2022/07/10/entity_naming and …/2023/07/21/change-naming-mqtt-entities: the
   // id is made of the name of the device and that of the entity.
-  it('is asked for ids of the names, and of the old name where a quantity got another one', () => {
+  it('gets ids from the names, and the old id of a renamed quantity', () => {
     const { device: about, components } = device({ name: 'Anna Lena', quantities: ALL });
     const old: Readonly<Record<string, string>> = { 'Body fat': 'Fat ratio', 'Body water': 'Hydration' };
     const ids = Object.values(components).map(({ platform, name, default_entity_id: id }) => {
@@ -278,7 +281,7 @@ describe('Home Assistant', () => {
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  it('gets the names that the page has', () => {
+  it('gets the names of the page', () => {
     const keys = [...ALL, 'segment_muscle_mass_3', 'bmi', 'type_999'];
     const { components } = device({ quantities: keys });
     for (const key of keys) assert.equal(components[key]?.['name'], quantityOf(key, 'kg').title, key);
@@ -286,23 +289,23 @@ describe('Home Assistant', () => {
     assert.equal(components['spo2']?.['name'], 'Blood oxygen');
   });
 
-  it('is heard where it says that it has started, wherever discovery was moved to', () => {
+  it('is observed for its start message, wherever discovery was moved', () => {
     assert.deepEqual(birthTopics('homeassistant'), ['homeassistant/status']);
     assert.deepEqual(birthTopics('ha'), ['homeassistant/status', 'ha/status']);
   });
 
-  it('is told to forget a quantity that was taken back, and with the weight the time of it', () => {
+  it('gets the removal of a withdrawn quantity, and of the time with the weight', () => {
     const { components } = device({ quantities: ['fat_ratio'], gone: ['height', 'weight'] });
     for (const key of ['height', 'weight', 'measured_at']) assert.deepEqual(components[key], { platform: 'sensor' });
     assert.equal(components['fat_ratio']?.['name'], 'Body fat');
   });
 
-  it('says nothing of a last weigh-in where there was none', () => {
+  it('shows no last weigh-in if there was none', () => {
     assert.equal(device({ quantities: ['heart_rate'] }).components['measured_at'], undefined);
   });
 });
 
-it('takes the line of a journal with a name that every object has for a quantity like any other', () => {
+it('gets a quantity with the name of an object property like any other', () => {
   const line = parseLine(
     '{"userid":"1234","grpid":9000000081,"timestamp":1795154462,"modified":1795154552,"attrib":0,"measures":{"weight":81.25,"constructor":80,"__proto__x":1}}',
   );
@@ -315,7 +318,7 @@ it('takes the line of a journal with a name that every object has for a quantity
   assert.equal(quantityOf('constructor', 'kg').title, 'Constructor');
 });
 
-describe('what weighbridge derives', () => {
+describe('a derived value', () => {
   const DERIVED = ['bmi', 'weight_goal', 'weight_per_week', 'weight_to_goal', 'weight_trend'];
   const facts = (unit: 'kg' | 'lb' | 'st', key: string) => {
     const { components } = device({ quantities: DERIVED, unit });
@@ -326,7 +329,7 @@ describe('what weighbridge derives', () => {
   const VALUE = '{{ value_json.value }}';
   const none = undefined;
 
-  it('is a sensor with a unit, an icon and as many digits as the page has', () => {
+  it('is a sensor with a unit, an icon and the precision of the page', () => {
     const sensors = DERIVED.map((key) => facts('kg', key));
     assert.deepEqual(sensors, [
       ['BMI', none, 'kg/m²', 'measurement', 'mdi:human', 1, none, VALUE],
@@ -337,7 +340,7 @@ describe('what weighbridge derives', () => {
     ]);
   });
 
-  it('is in the unit of the household; what Home Assistant cannot convert is converted in the template', () => {
+  it('is in the unit of the household, by a template if Home Assistant cannot convert it', () => {
     assert.equal(facts('lb', 'weight_trend')[6], 'lb');
     assert.equal(facts('st', 'weight_to_goal')[6], 'st');
     for (const unit of ['lb', 'st'] as const) {
@@ -348,7 +351,7 @@ describe('what weighbridge derives', () => {
   });
 });
 
-/** What Home Assistant refuses, or drops without a word. */
+/** Returns the parts that Home Assistant rejects or drops silently. */
 function objectionsTo({ device: about, origin, components }: Device): readonly string[] {
   const unknown = (what: string, fields: Readonly<Record<string, unknown>>, known: readonly string[]) =>
     Object.keys(fields).flatMap((field) => (known.includes(field) ? [] : [`${what}: ${field}`]));
@@ -374,10 +377,10 @@ const DEVICE_FIELDS = [
   'configuration_url',
 ] as const;
 
-describe('a person with everything', () => {
+describe('a person with every quantity', () => {
   const PARTS = [2, 3, 10, 11, 12];
   const SEGMENTS = ['segment_fat_free_mass', 'segment_fat_mass', 'segment_muscle_mass'];
-  /** Every kind of measure, the limbs and the torso of a Body Scan, and all that is derived. */
+  /** The list has every kind of measure, the limbs and the torso of a Body Scan, and all derived values. */
   const EVERYTHING = [
     ...Object.values(MEASURE_TYPES).map(({ key }) => key),
     ...SEGMENTS.flatMap((segment) => PARTS.map((part) => `${segment}_${part}`)),
@@ -395,14 +398,14 @@ describe('a person with everything', () => {
     });
 
   for (const unit of ['kg', 'lb', 'st'] as const) {
-    it(`has a discovery message that Home Assistant takes whole, in ${unit}`, () => {
+    it(`has a discovery message that Home Assistant accepts entirely, in ${unit}`, () => {
       const hoped = unit === 'kg' ? [] : HOPED_FOR;
       const rest = objectionsTo(everything({ unit })).filter((each) => !hoped.some((field) => each.endsWith(field)));
       assert.deepEqual(rest, []);
     });
   }
 
-  it('has one that is as long as what the doctor tries, to the next thousand bytes', () => {
+  it('has a discovery message as long as the test message of the doctor, to a thousand bytes', () => {
     const lengths = (['kg', 'lb', 'st'] as const).map((unit) =>
       Buffer.byteLength(JSON.stringify(everything({ unit }))),
     );
@@ -415,7 +418,7 @@ describe('a person with everything', () => {
       assert.ok(component['device_class'] !== undefined || /^mdi:[a-z-]+$/.test(`${component['icon']}`), key);
   });
 
-  it('gets a number of digits for each unit that is calculated, shown in another one or made of two', () => {
+  it('gets a precision for each unit that is calculated, converted or composed', () => {
     const calculated = Object.entries(everything().components).filter(
       ([, { device_class: deviceClass, unit_of_measurement: unit }]) =>
         unit !== undefined &&
@@ -428,7 +431,7 @@ describe('a person with everything', () => {
     }
   });
 
-  it('has diagnostics apart from what is measured', () => {
+  it('has diagnostics apart from measurements', () => {
     const found = Object.entries(everything().components).filter(
       ([, each]) => each['entity_category'] === 'diagnostic',
     );
@@ -438,7 +441,7 @@ describe('a person with everything', () => {
     );
   });
 
-  it('leads to the page where other computers reach it, and else nowhere', () => {
+  it('has a link to the page only if other computers can reach the page', () => {
     assert.equal(everything().device['configuration_url'], 'http://raspberrypi.local:3001/');
     assert.equal('configuration_url' in device().device, false);
   });
@@ -456,7 +459,7 @@ describe('a scale', () => {
   const scale = (changes: Partial<Parameters<typeof scaleDevicePayload>[0]> = {}): Device =>
     JSON.parse(scaleDevicePayload({ ...SCALE, ...changes }, { topics: TOPICS, program: PROGRAM }));
 
-  it('is a device of its own below that of a person, with two diagnostics', () => {
+  it('is a device of its own below the device of a person, with two diagnostics', () => {
     assert.equal(
       scaleDeviceTopic('homeassistant', SCALE.id, TOPICS),
       'homeassistant/device/weighbridge_scale_0123abc/config',
@@ -499,12 +502,12 @@ describe('a scale', () => {
 
   // https://developers.home-assistant.io/docs/core/entity/sensor/: `battery` is a percentage; `enum` has neither a unit
   // nor a state class.
-  it('says its battery in words that the device class takes', () => {
+  it('reports its battery in the values of the device class', () => {
     const { battery = {} } = scale().components;
     assert.deepEqual([battery['unit_of_measurement'], battery['state_class']], [undefined, undefined]);
   });
 
-  it('has no sensor for what Withings does not say, and a name without a model', () => {
+  it('has no sensor for a field that Withings omits, and a name without a model', () => {
     const { device: about, components } = scale({ model: undefined, battery: undefined, lastContact: undefined });
     assert.deepEqual([about['name'], 'model' in about, components], ['Withings scale', false, {}]);
     const [key] = Object.keys(scale({ model: undefined, battery: undefined }).components);

@@ -29,10 +29,10 @@ const WEIGHT = 'weighbridge/1234/weight';
 const EVENT = 'weighbridge/1234/event';
 
 const at = (time: string) => `2026-11-20T${time}:00Z`;
-/** So many quantities that the discovery message has more than 20 KB. */
+/** The discovery message has more than 20 KB with so many quantities. */
 const MANY = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`type_${1000 + index}`, index]));
 
-/** What the operator sees of troubles. */
+/** Returns the log lines about troubles. */
 function told({ log }: MqttBench): string {
   const seen = log.entries.filter(({ level, event }) => event !== 'recovered' && level !== 'debug' && level !== 'info');
   return seen.map(({ text }) => text).join('\n');
@@ -42,7 +42,7 @@ describe('a packet that is too long for weighbridge', () => {
   /** Sends 200 MB as one message, as fast as they are taken. */
   const flood = (socket: Socket, sent: { bytes: number }) => {
     const topic = Buffer.from(`\0${String.fromCharCode(BIRTH.length)}${BIRTH}`);
-    // 200 MB in groups of seven bits.
+    // The length is 200 MB in groups of seven bits.
     socket.write(Buffer.concat([Buffer.from([0x31, 0x80, 0x84, 0xaf, 0x5f]), topic]));
     const chunk = Buffer.alloc(65_536);
     const more = () => {
@@ -56,7 +56,7 @@ describe('a packet that is too long for weighbridge', () => {
   };
 
   for (const version of [5, 4] as const) {
-    it(`is not waited for, its sender is told of, and the rest goes on without that topic (MQTT ${version})`, async () => {
+    it(`is dropped, its sender is reported, and the rest continues without the topic (MQTT ${version})`, async () => {
       const sent = { bytes: 0 };
       let isFlooding = true;
       await using broker = await startMqtt5Broker(() => undefined, {
@@ -83,22 +83,22 @@ describe('a packet that is too long for weighbridge', () => {
     });
   }
 
-  it('is what a broker of MQTT 5 is asked not to send, and nothing that is retained either', async () => {
+  it('is excluded for a broker of MQTT 5, also as a retained message', async () => {
     await using broker = await startMqtt5Broker(() => undefined);
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     await bench.deliver(reading(ANNA, 81.25, at('05:59')));
     // The properties stand behind name, level, flags and keep-alive: Maximum Packet Size, of four bytes.
     assert.deepEqual([...(broker.connects[0]?.subarray(10, 16) ?? [])], [5, 39, 0, 0, 0x40, 0]);
-    // QoS 1, and Retain Handling 2.
+    // The options are QoS 1 and Retain Handling 2.
     assert.equal(broker.subscribes[0]?.at(-1), 0x21);
   });
 
-  it('may be retained where Home Assistant says that it has started: Mosquitto', { skip: MOSQUITTO_IS_MISSING }, () =>
+  it('can be retained on the start topic of Home Assistant: Mosquitto', { skip: MOSQUITTO_IS_MISSING }, () =>
     startMosquitto().then(birthIsHeard),
   );
-  it('may be retained there: a broker of MQTT 3.1.1', () => startAedes().then(birthIsHeard));
+  it('can be retained there: a broker of MQTT 3.1.1', () => startAedes().then(birthIsHeard));
 
-  /** A small message may be retained there as well; a birth that comes later is heard. */
+  /** A small message can be retained there as well, and a later start message is received. */
   async function birthIsHeard(started: Broker) {
     await using broker = started;
     await using listener = await listenTo(broker.url);
@@ -107,7 +107,7 @@ describe('a packet that is too long for weighbridge', () => {
     await eventually(bench, () => bench.log.texts('mqtt_connected').length > 0);
     await deliverAtLast(bench, reading(ANNA, 81.25, at('05:59')));
     await listener.publish(BIRTH, 'online', true);
-    // Where the long one was heard of, weighbridge listens again after an hour.
+    // weighbridge subscribes again an hour after the long message.
     await bench.clock.advance(3_700_000);
     await listener.publish(BIRTH, 'offline', true);
     await eventually(bench, async () => {
@@ -119,7 +119,7 @@ describe('a packet that is too long for weighbridge', () => {
     });
   }
 
-  it('is not collected from web sockets either', async () => {
+  it('is not buffered from web sockets either', async () => {
     const port = await freePort();
     await using bench = startMqttBench(`ws://127.0.0.1:${port}/mqtt`, createMqttHome(ANNA));
     const server = new WebSocketServer({ port, host: '127.0.0.1' });
@@ -145,7 +145,7 @@ describe('the limits of a broker', () => {
         longest.push(payload.length);
         return undefined;
       },
-      // Maximum Packet Size: 1,000.
+      // The property is Maximum Packet Size with 1,000.
       { limits: [39, 0, 0, 3, 0xe8] },
     );
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
@@ -162,7 +162,7 @@ describe('the limits of a broker', () => {
   });
 
   it('are not exceeded: no retained messages, and no QoS 1', async () => {
-    // Retain Available: 0. Maximum QoS: 0.
+    // The properties are Retain Available with 0 and Maximum QoS with 0.
     await using broker = await startMqtt5Broker(() => undefined, { limits: [37, 0, 36, 0] });
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     await bench.deliver(reading(ANNA, 81.25, at('05:59')));
@@ -215,7 +215,7 @@ describe('the limits of a broker', () => {
     ['neither', ['retain_available false', 'max_qos 0'], /does not keep messages[\s\S]*only messages with QoS 0/],
   ];
   for (const [name, settings, message] of LIMITS) {
-    it(`of Mosquitto stop one message and nothing else, and the log names them: ${name}`, {
+    it(`of Mosquitto stop only one message, and the log names the limits: ${name}`, {
       skip: MOSQUITTO_IS_MISSING,
     }, async () => {
       await using broker = await startMosquitto({ settings });
@@ -235,13 +235,13 @@ describe('the limits of a broker', () => {
     });
   }
 
-  /** They close the connection instead of an answer, as a broker of MQTT 3.1.1 must. */
+  /** The broker closes the connection instead of answering, as a broker of MQTT 3.1.1 must. */
   const closing = (isForbidden: (topic: string) => boolean): Promise<AedesBroker> =>
     startAedes({
       authorizePublish: (_client, packet, done) => done(isForbidden(packet.topic) ? new Error('forbidden') : null),
     });
 
-  it('of MQTT 3.1.1 close the connection: such a topic rests for an hour, and the others go on', async () => {
+  it('of MQTT 3.1.1 close the connection: the topic rests for an hour, and the others continue', async () => {
     const forbidden = new Set([CONFIG, EVENT]);
     await using broker = await closing((topic) => forbidden.has(topic));
     await using listener = await listenTo(broker.url);
@@ -268,7 +268,7 @@ describe('the limits of a broker', () => {
     assert.equal(bench.log.texts('mqtt_connected').length, connections);
   });
 
-  it('are not suspected where a connection ends once, or where another message has come through', async () => {
+  it('are not suspected if a connection ends once, or if another message arrived', async () => {
     let ends = 1;
     const answer = (topic: string): Answer | undefined => {
       if (topic !== EVENT || ends === 0) return undefined;
@@ -285,7 +285,7 @@ describe('the limits of a broker', () => {
     assert.doesNotMatch(told(bench), /closed the connection at/);
   });
 
-  it('end the connection with their reason: once is enough', async () => {
+  it('end the connection with a reason, and once is enough', async () => {
     let ends = 0;
     await using broker = await startMqtt5Broker((topic) => {
       if (topic !== CONFIG) return undefined;

@@ -4,8 +4,8 @@ import { listenTo, startAedes } from '../../support/broker.ts';
 import { createMqttHome, deliverAtLast, eventually, reading, startMqttBench } from '../../support/mqtt-bench.ts';
 import { ANNA } from '../../support/people.ts';
 
-describe('a login that something else than the settings decides', () => {
-  it('is asked for before each connection, so that a new password is used after the broker has refused the old one', {
+describe('a login from outside the settings', () => {
+  it('is requested before each connection, so that a new password works after a rejection', {
     timeout: 60_000,
   }, async () => {
     let password = 'first';

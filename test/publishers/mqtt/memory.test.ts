@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { connectAsAllowed } from '../../../src/publishers/mqtt/connection.ts';
 import { startMqtt5Broker } from '../../support/mqtt5-broker.ts';
 
-// Alone in its process: other users of the package fill its cache.
-test('the package keeps no cache of numbers as bytes, which takes 10 MB', async () => {
+// The test has a process of its own, because other users of the package fill its cache.
+test('the MQTT package has no cache of numbers as bytes, which would use 10 MB', async () => {
   await using broker = await startMqtt5Broker(() => undefined);
   const login = { username: undefined, password: undefined, caFile: undefined, clientId: 'test', will: undefined };
   const connection = await connectAsAllowed({ url: new URL(broker.url), ...login }, 5, new AbortController().signal);

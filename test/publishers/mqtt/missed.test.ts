@@ -19,13 +19,13 @@ const missedBy = (...deliveries: readonly Delivery[]) => {
   return missed;
 };
 
-test('what Home Assistant hears is not kept', () => {
+test('weigh-ins that Home Assistant received are not kept', () => {
   const missed = createMissed();
   missed.keep(delivery(1));
   assert.deepEqual(missed.list(), []);
 });
 
-test('a weigh-in is kept from the moment it leaves until it is told, also before the discovery messages', () => {
+test('a weigh-in is kept from its departure until its delivery, also before the discovery messages', () => {
   const missed = missedBy(delivery(1));
   missed.born();
   assert.deepEqual([missed.isWaiting, missed.isHearing], [true, false]);
@@ -39,13 +39,13 @@ test('a weigh-in is kept from the moment it leaves until it is told, also before
   assert.deepEqual(missed.list(), [second]);
 });
 
-test('discovery messages that are published while it is away are not read', () => {
+test('discovery messages during an absence do not count as received', () => {
   const missed = missedBy();
   missed.introduced();
   assert.deepEqual([missed.isWaiting, missed.isHearing], [false, false]);
 });
 
-test('of many the newest twenty are kept', () => {
+test('the newest twenty of many are kept', () => {
   const groupIds = Array.from({ length: 23 }, (_, at) => at + 1);
   const kept = missedBy(...groupIds.map((groupId) => delivery(groupId))).list();
   assert.deepEqual(
@@ -55,7 +55,7 @@ test('of many the newest twenty are kept', () => {
 });
 
 for (const kind of ['withdrawn', 'held'] as const) {
-  test(`one that is ${kind} meanwhile is not told, and the others are`, () => {
+  test(`a weigh-in that is ${kind} meanwhile is not announced, and the others are`, () => {
     const missed = missedBy(delivery(1), delivery(2));
     missed.change(delivery(1, kind));
     assert.deepEqual(
@@ -65,7 +65,7 @@ for (const kind of ['withdrawn', 'held'] as const) {
   });
 }
 
-test('one that is corrected meanwhile is told as corrected, and a correction of another is no weigh-in', () => {
+test('a weigh-in that is corrected meanwhile is announced as corrected, and a correction is not a weigh-in', () => {
   const missed = missedBy(delivery(1));
   const correction = delivery(1, 'correction');
   missed.change(correction);

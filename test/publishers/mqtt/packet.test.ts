@@ -11,8 +11,8 @@ function header(length: number): Buffer {
 }
 const packet = (length: number) => Buffer.concat([header(length), Buffer.alloc(length, 0xff)]);
 
-describe('the watch over incoming packets', () => {
-  it('lets pass what is not too long, however it is cut into pieces', () => {
+describe('the guard of incoming packets', () => {
+  it('accepts packets within the limit, however they are split', () => {
     const bytes = Buffer.concat([0, 1, 127, 128, 300, 997, 0].map(packet));
     for (const step of [1, 2, 3, 7, 1_000, bytes.length]) {
       const longestOf = createPacketWatch(1_000);
@@ -21,7 +21,7 @@ describe('the watch over incoming packets', () => {
     }
   });
 
-  it('sees a packet that is too long in its header, also behind others and byte by byte', () => {
+  it('detects a long packet by its header, also after others and byte by byte', () => {
     const bytes = Buffer.concat([packet(5), packet(300), header(200_000_000)]);
     for (const step of [1, bytes.length]) {
       const longestOf = createPacketWatch(1_000);
@@ -32,7 +32,7 @@ describe('the watch over incoming packets', () => {
     }
   });
 
-  it('counts the header of a packet', () => {
+  it('includes the header of a packet', () => {
     assert.equal(createPacketWatch(1_000)(packet(997)), undefined);
     assert.equal(createPacketWatch(1_000)(packet(998)), 998);
   });
@@ -42,7 +42,7 @@ describe('the length of a message on the wire', () => {
   const lengthOf = (bytes: number, version: 4 | 5, qos: 0 | 1) =>
     publishBytes({ topic: 'ä', payload: 'x'.repeat(bytes), retain: false }, { version, qos });
 
-  it('has header, topic, packet id and properties', () => {
+  it('includes header, topic, packet id and properties', () => {
     assert.equal(lengthOf(10, 4, 0), 2 + 4 + 10);
     assert.equal(lengthOf(10, 4, 1), 2 + 4 + 2 + 10);
     assert.equal(lengthOf(10, 5, 1), 2 + 4 + 2 + 1 + 10);

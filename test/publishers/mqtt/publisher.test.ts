@@ -29,7 +29,7 @@ const CA_FILE = fixturePath('tls/ca.pem');
 const at = (time: string) => `2026-11-20T${time}:00Z`;
 const value = (kilograms: number, time: string) => JSON.stringify({ value: kilograms, measured_at: at(time) });
 
-/** Both are brokers; only the real one speaks MQTT 5. */
+/** Only Mosquitto supports MQTT 5. */
 const BROKERS = [
   { name: 'a broker of MQTT 3.1.1', start: () => startAedes(), says: 'MQTT 3.1.1', skip: false },
   { name: 'Mosquitto', start: () => startMosquitto(), says: 'MQTT 5', skip: MOSQUITTO_IS_MISSING },
@@ -37,7 +37,7 @@ const BROKERS = [
 
 for (const { name, start, says, skip } of BROKERS) {
   describe(`MQTT, with ${name}`, { skip }, () => {
-    it('keeps the newest value of each quantity for whoever comes later', async () => {
+    it('retains the newest value of each quantity for later subscribers', async () => {
       await using broker = await start();
       await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
       await bench.deliver(reading(ANNA, 81.25, at('05:01'), { measures: { weight: 81.25, fat_ratio: 17.3 } }));
@@ -52,7 +52,7 @@ for (const { name, start, says, skip } of BROKERS) {
       assert.match(bench.log.texts('mqtt_connected').join(), new RegExp(`\\(${says}\\)`));
     });
 
-    it('announces a fresh weigh-in once, with QoS 1 and everything about it, and keeps nothing of that', async () => {
+    it('announces a fresh weigh-in once with QoS 1 and all its data, and does not retain it', async () => {
       await using broker = await start();
       await using listener = await listenTo(broker.url);
       await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
@@ -81,7 +81,7 @@ for (const { name, start, says, skip } of BROKERS) {
       assert.equal((await retainedOn(broker.url)).has('home/weight'), false);
     });
 
-    it('tells of two equal weights on two days twice', async () => {
+    it('announces two equal weights on two days twice', async () => {
       await using broker = await start();
       await using listener = await listenTo(broker.url);
       await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
@@ -92,7 +92,7 @@ for (const { name, start, says, skip } of BROKERS) {
       assert.equal(listener.on(WEIGHT).length, 2);
     });
 
-    it('shows what comes late in its order, announces none of it, and never puts an older weight over a newer one', async () => {
+    it('publishes late weigh-ins in order, announces none, and never replaces a newer weight', async () => {
       await using broker = await start();
       await using listener = await listenTo(broker.url);
       await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { channel: 'home/weight' });
@@ -109,7 +109,7 @@ for (const { name, start, says, skip } of BROKERS) {
       assert.deepEqual([...listener.on(EVENT), ...listener.on('home/weight')], []);
     });
 
-    it('introduces everybody again when Home Assistant has started', async () => {
+    it('publishes every person again after a start of Home Assistant', async () => {
       await using broker = await start();
       await using listener = await listenTo(broker.url);
       await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
@@ -127,7 +127,7 @@ for (const { name, start, says, skip } of BROKERS) {
       assert.equal(listener.on(WEIGHT).length, 1, 'a value that has not changed is not said again');
     });
 
-    it('says good-bye when it stops', async () => {
+    it('publishes offline at a stop', async () => {
       await using broker = await start();
       await using listener = await listenTo(broker.url);
       const bench = startMqttBench(broker.url, createMqttHome(ANNA));
@@ -138,7 +138,7 @@ for (const { name, start, says, skip } of BROKERS) {
       assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
     });
 
-    it('is away for a while, comes back by itself, and passes on what failed meanwhile', async () => {
+    it('reconnects automatically after an outage, and publishes the failed readings', async () => {
       await using broker = await start();
       await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
       await bench.deliver(reading(ANNA, 81.25, at('05:01')));
@@ -157,7 +157,7 @@ for (const { name, start, says, skip } of BROKERS) {
 }
 
 describe('MQTT', () => {
-  it('waits for a broker that starts later, says so once, and what to do', async () => {
+  it('waits for a broker that starts later, and logs that once with a hint', async () => {
     const port = await freePort();
     await using bench = startMqttBench(`mqtt://127.0.0.1:${port}`, createMqttHome(ANNA));
     const trouble = await failure(bench.deliver(reading(ANNA, 81.25, at('05:01'))));
@@ -169,7 +169,7 @@ describe('MQTT', () => {
     ]);
   });
 
-  it('says when the password is wrong, and lets the right one in', async () => {
+  it('reports a wrong password, and accepts the right one', async () => {
     await using broker = await startAedes({
       authenticate: (_client, username, password, done) => {
         const isRight = username === 'weighbridge' && String(password) === 'right-horse';
@@ -190,7 +190,7 @@ describe('MQTT', () => {
     await right.deliver(reading(ANNA, 81.25, at('05:01')));
   });
 
-  it('says so of Mosquitto too', { skip: MOSQUITTO_IS_MISSING }, async () => {
+  it('reports a wrong password of Mosquitto too', { skip: MOSQUITTO_IS_MISSING }, async () => {
     await using broker = await startMosquitto({ users: { weighbridge: 'right-horse' } });
     const login = { username: 'weighbridge', password: 'wrong-horse' };
     await using wrong = startMqttBench(broker.url, createMqttHome(ANNA), { broker: login });
@@ -201,7 +201,7 @@ describe('MQTT', () => {
     await right.deliver(reading(ANNA, 81.25, at('05:01')));
   });
 
-  it('trusts the certificate authority of one’s own, and nobody without it', async () => {
+  it('trusts the configured certificate authority, and no server without it', async () => {
     await using broker = await startAedes({ tls: true });
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { broker: { caFile: CA_FILE } });
     await bench.deliver(reading(ANNA, 81.25, at('05:01')));
@@ -213,7 +213,7 @@ describe('MQTT', () => {
     assert.match((await failure(lost.deliver(reading(ANNA, 81.25, at('05:01'))))).message, /\/nowhere\/ca\.pem/);
   });
 
-  it('comes through web sockets, to the path that MQTT_URL names and to no other', async () => {
+  it('connects through web sockets, to the path of MQTT_URL and to no other', async () => {
     await using broker = await startAedes({ path: '/mqtt' });
     const bench = startMqttBench(broker.url, createMqttHome(ANNA));
     await bench.deliver(reading(ANNA, 81.25, at('05:01')));
@@ -226,7 +226,7 @@ describe('MQTT', () => {
     assert.match(trouble.message, /cannot be reached|closed the connection/);
   });
 
-  it('comes through web sockets with TLS, and trusts one’s own certificate authority there too', async () => {
+  it('connects through web sockets with TLS, and trusts the configured certificate authority', async () => {
     await using broker = await startAedes({ path: '/mqtt', tls: true });
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { broker: { caFile: CA_FILE } });
     await bench.deliver(reading(ANNA, 81.25, at('05:01')));
@@ -234,7 +234,7 @@ describe('MQTT', () => {
     assert.equal((await failure(stranger.deliver(reading(ANNA, 81.25, at('05:01'))))).code, 'mqtt_certificate');
   });
 
-  it('is away behind web sockets too, and comes back', async () => {
+  it('reconnects through web sockets too after an outage', async () => {
     await using broker = await startAedes({ path: '/mqtt' });
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     await bench.deliver(reading(ANNA, 81.25, at('05:01')));
@@ -245,7 +245,7 @@ describe('MQTT', () => {
     await bench.deliver(reading(ANNA, 81.05, at('05:02')));
   });
 
-  it('says when it is TLS that is missing, on either side', async () => {
+  it('reports missing TLS on either side', async () => {
     await using plain = await startAedes();
     await using tls = await startAedes({ tls: true });
     await using one = startMqttBench(plain.url.replace('mqtt:', 'mqtts:'), createMqttHome(ANNA));
@@ -255,7 +255,7 @@ describe('MQTT', () => {
     assert.match(`${trouble.message} ${trouble.hint}`, /TLS/);
   });
 
-  it('publishes again what the broker has not acknowledged', async () => {
+  it('publishes messages without an acknowledgement again', async () => {
     let drops = 1;
     await using broker: AedesBroker = await startAedes({
       authorizePublish: (client, packet, done) => {
@@ -277,7 +277,7 @@ describe('MQTT', () => {
     assert.equal(listener.on(EVENT).length, 1);
   });
 
-  it('leaves a will that the broker carries out with QoS 1 when it has gone without a word', async () => {
+  it('leaves a will that the broker publishes with QoS 1 after a silent end', async () => {
     await using broker: AedesBroker = await startAedes({
       authorizePublish: (client, packet, done) => {
         if (packet.topic === EVENT) client?.conn.destroy();
@@ -292,7 +292,7 @@ describe('MQTT', () => {
     assert.equal((await retainedOn(broker.url)).get('weighbridge/status'), 'offline');
   });
 
-  it('says that it may not listen for Home Assistant, and when it may again', async () => {
+  it('reports a missing right to subscribe to Home Assistant, and its return', async () => {
     let isForbidden = true;
     await using broker = await startAedes({
       authorizeSubscribe: (_client, subscription, done) =>
@@ -309,7 +309,7 @@ describe('MQTT', () => {
     );
   });
 
-  it('announces a weigh-in once where the broker forbids the plain topic, and tells so', {
+  it('announces a weigh-in once if the broker forbids the plain topic, and reports that', {
     skip: MOSQUITTO_IS_MISSING,
   }, async () => {
     await using broker = await startMosquitto({ rights: ['weighbridge/#', 'homeassistant/#', 'test/#'] });
@@ -325,7 +325,7 @@ describe('MQTT', () => {
     [151, 'its quota'],
     [131, 'a reason of its own'],
   ] as const) {
-    it(`announces a weigh-in that a broker has refused for ${what} when it takes it, and nothing of it twice`, async () => {
+    it(`announces a weigh-in once the broker accepts it after ${what}, and only once`, async () => {
       let refusals = 2;
       const refuses = [EVENT, 'home/weight'];
       await using broker = await startMqtt5Broker((topic) => {
@@ -348,7 +348,7 @@ describe('MQTT', () => {
     });
   }
 
-  it('tells the reason with which a broker ends the connection, also one that is in no table', async () => {
+  it('reports the reason of a broker for closing, also an unknown one', async () => {
     await using broker = await startMqtt5Broker((topic) => (topic === EVENT ? { disconnect: 151 } : undefined));
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     const trouble = await failure(bench.deliver(reading(ANNA, 81.25, at('05:59'))));
@@ -356,20 +356,20 @@ describe('MQTT', () => {
     assert.match(trouble.message, /has gone away \(reason 151\)$/);
   });
 
-  it('gives up an event that a broker will never take, and goes on', async () => {
+  it('drops an event that a broker never accepts, and continues', async () => {
     await using broker = await startMqtt5Broker((topic) => (topic === EVENT ? { puback: 135 } : undefined));
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     await bench.deliver(reading(ANNA, 81.25, at('05:59')));
     assert.match(told(bench).join('\n'), /does not take weighbridge\/1234\/event \(reason 135\)/);
   });
 
-  it('leaves the process enough of its 8 s for a good-bye and the rest of a stop', async () => {
+  it('leaves enough of the 8 s of a stop for its last message and the rest', async () => {
     await using broker = await startAedes();
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     assert.ok(bench.publisher.stopMs <= 5_000, 'a delivery may take as long as a hook, and the good-bye 1 s more');
   });
 
-  it('stops within its time although the broker has fallen silent', async () => {
+  it('stops in time although the broker is silent', async () => {
     await using broker = await startAedes();
     const bench = startMqttBench(broker.url, createMqttHome(ANNA));
     await bench.deliver(reading(ANNA, 81.25, at('05:59')));
@@ -379,7 +379,7 @@ describe('MQTT', () => {
     assert.ok(performance.now() - startedMs < 5_000);
   });
 
-  it('does so too where the broker has accepted the connection and nothing after it', async () => {
+  it('stops in time although the broker is silent since the connection', async () => {
     let asked = 0;
     const authorizePublish = () => {
       asked += 1;
@@ -396,7 +396,7 @@ describe('MQTT', () => {
     ['', {}],
     [' behind web sockets', { path: '/mqtt' }],
   ] as const) {
-    it(`stops when the time of the delivery in hand is over, although the broker${way} has frozen in the middle of it`, async () => {
+    it(`stops after the time for the current delivery although the broker${way} is frozen`, async () => {
       await using broker = await startAedes(options);
       await using freezer = await startFreezer(broker);
       const bench = startMqttBench(freezer.url, createMqttHome(ANNA));
@@ -414,7 +414,7 @@ describe('MQTT', () => {
       assert.deepEqual(told(bench), [], 'a stop is no trouble');
     });
 
-    it(`stops although the broker${way} takes its good-bye and does not hang up`, async () => {
+    it(`stops although the broker${way} does not close after the last message`, async () => {
       await using broker = await startAedes(options);
       await using freezer = await startFreezer(broker, { hangsUp: false });
       const bench = startMqttBench(freezer.url, createMqttHome(ANNA));
@@ -424,7 +424,7 @@ describe('MQTT', () => {
     });
   }
 
-  it('stops at once although nobody has answered yet', async () => {
+  it('stops at once before any answer', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as { port: number };
@@ -434,7 +434,7 @@ describe('MQTT', () => {
     silent.close();
   });
 
-  it('shows everybody to a broker that knows nothing', async () => {
+  it('publishes every person to an empty broker', async () => {
     await using old = await startAedes();
     const home = createMqttHome(ANNA, BO);
     {
@@ -452,7 +452,7 @@ describe('MQTT', () => {
     assert.equal(listener.on(EVENT).length, 0);
   });
 
-  it('begins with what stands in the journal, as far as it is known whose it is', async () => {
+  it('starts with the values of the journal, as far as their person is certain', async () => {
     const home = createMqttHome(ANNA);
     home.latest.learn(reading(ANNA, 81.25, at('05:01')));
     home.latest.learn(reading(ANNA, 95, at('05:02'), { attribution: 1 }));
@@ -465,7 +465,7 @@ describe('MQTT', () => {
     assert.deepEqual(listener.on(WEIGHT), [value(81.25, '05:01')]);
   });
 
-  it('goes on where the broker was left, however often it was started meanwhile', async () => {
+  it('continues at its offset, however often the broker was restarted', async () => {
     const home = createMqttHome(ANNA);
     home.latest.learn(reading(ANNA, 80, at('01:00')));
     const port = await freePort();
@@ -487,7 +487,7 @@ describe('MQTT', () => {
     ]);
   });
 
-  it('clears everything of a person who is not linked any more', async () => {
+  it('clears all topics of a person who is no longer linked', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     const home = createMqttHome(ANNA, BO);
@@ -512,7 +512,7 @@ describe('MQTT', () => {
     assert.deepEqual([...(await retainedOn(broker.url)).keys()].sort(), ['weighbridge/status']);
   });
 
-  it('clears what stood under another prefix', async () => {
+  it('clears all topics under an old prefix', async () => {
     await using broker = await startAedes();
     const home = createMqttHome(ANNA);
     {
@@ -525,7 +525,7 @@ describe('MQTT', () => {
     assert.deepEqual(kept, [CONFIG, 'weighbridge/1234/health', WEIGHT, 'weighbridge/status']);
   });
 
-  it('introduces everybody once, however often Home Assistant says meanwhile that it has started', async () => {
+  it('publishes every person once, however often Home Assistant reports its start meanwhile', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA), { random: () => 0.5 });
@@ -534,7 +534,7 @@ describe('MQTT', () => {
     const before = listener.on(CONFIG).length;
     for (const round of [1, 2]) {
       for (let births = 0; births < 20; births += 1) await listener.publish('homeassistant/status', 'online');
-      // Its acknowledgement comes after them.
+      // The acknowledgement of the delivery follows them.
       await bench.deliver(reading(ANNA, 81.25, at(`05:1${round}`)));
       while (listener.on(CONFIG).length < before + round) {
         await bench.clock.advance(5_000);
@@ -546,7 +546,7 @@ describe('MQTT', () => {
     }
   });
 
-  it('leaves the device of another weighbridge alone, which has another prefix and the same person', async () => {
+  it('leaves the device of another weighbridge with another prefix and the same person', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
@@ -568,7 +568,7 @@ describe('MQTT', () => {
     );
   });
 
-  it('introduces a quantity that appears for the first time, before its value', async () => {
+  it('publishes the discovery of a new quantity before its value', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
@@ -584,7 +584,7 @@ describe('MQTT', () => {
     assert.equal(listener.on(EVENT).length, 1, 'a pulse is no weigh-in');
   });
 
-  it('follows what the journal learns without a delivery: history, and what Withings takes back', async () => {
+  it('follows changes of the journal without a delivery: history and withdrawals', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     const home = createMqttHome(ANNA);
@@ -603,7 +603,7 @@ describe('MQTT', () => {
     });
   });
 
-  it('takes down what Withings takes back where nothing comes in its place: the sensor first, and then the value', async () => {
+  it('removes a withdrawn quantity without a replacement: the sensor first, and then the value', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
@@ -629,7 +629,7 @@ describe('MQTT', () => {
     assert.equal((await retainedOn(broker.url)).get(WEIGHT), value(81.25, '05:03'));
   });
 
-  it('takes nothing down where the journal has nothing for a moment', async () => {
+  it('removes nothing if the journal is empty for a moment', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     const home = createMqttHome(ANNA);
@@ -653,7 +653,7 @@ describe('MQTT', () => {
     assert.deepEqual(listener.on(WEIGHT), [value(81.25, '05:01'), value(81.05, '05:11')]);
   });
 
-  it('goes on with those who were linked while that cannot be seen, also from an earlier life, and says so once', async () => {
+  it('keeps the linked people while their directory is unreadable, also after a restart, and reports that once', async () => {
     await using broker = await startAedes();
     const home = createMqttHome(ANNA);
     {
@@ -674,7 +674,7 @@ describe('MQTT', () => {
     assert.equal(bench.log.texts('recovered').length, 1);
   });
 
-  it('tells how things stand with a person when that has changed', async () => {
+  it('publishes the status of a person after a change', async () => {
     await using broker = await startAedes();
     await using listener = await listenTo(broker.url);
     const home = createMqttHome(ANNA);
@@ -695,7 +695,7 @@ describe('MQTT', () => {
     });
   });
 
-  it('goes on with the rest where the note of what is kept cannot be written', async () => {
+  it('continues with the rest if the file of retained topics cannot be written', async () => {
     await using broker = await startAedes();
     const home = createMqttHome(ANNA);
     const full = new Trouble('cannot write x (ENOSPC)', { code: 'disk_full', recovery: 'retry' });
@@ -715,7 +715,7 @@ describe('Home Assistant', () => {
     const broker = await startAedes();
     const listener = await listenTo(broker.url);
     const bench = startMqttBench(broker.url, home, { channel: CHANNEL, subscribeMs: SUBSCRIBE_MS });
-    /** Lets time pass in small steps until it is so. */
+    /** Advances the clock in small steps until the condition is true. */
     const passUntil = async (isSo: () => boolean) => {
       while (!isSo()) {
         await bench.clock.advance(100);
@@ -727,7 +727,7 @@ describe('Home Assistant', () => {
       listener,
       url: broker.url,
       passUntil,
-      /** Delivers, however long it has to wait. */
+      /** Delivers after any wait. */
       async tell(...args: Parameters<typeof bench.deliver>) {
         let isOver = false;
         const delivered = bench.deliver(...args).finally(() => {
@@ -745,10 +745,10 @@ describe('Home Assistant', () => {
     };
   }
 
-  /** Everything about Home Assistant that is known of an event. */
+  /** Returns the groups of the events on the topic. */
   const groupsOf = (listener: Listener) => listener.on(EVENT).map((text) => JSON.parse(text).grpid);
 
-  it('that subscribes 1 s after the discovery message hears the first weigh-in of a person, and its values at once', async () => {
+  it('that subscribes 1 s after the discovery message receives the first weigh-in of a person and its values', async () => {
     await using bench = await setUp();
     const { listener, clock } = bench;
     const first = reading(ANNA, 81.25, at('05:59'));
@@ -767,7 +767,7 @@ describe('Home Assistant', () => {
     assert.deepEqual([groupsOf(late), listener.on(CHANNEL)], [[first.groupId], ['81.3']]);
   });
 
-  it('waits for nothing where the person is known since long', async () => {
+  it('causes no wait if the person is already known', async () => {
     await using bench = await setUp();
     await bench.tell(reading(ANNA, 81.25, at('05:58')));
     await bench.clock.advance(SUBSCRIBE_MS);
@@ -776,7 +776,7 @@ describe('Home Assistant', () => {
     assert.equal(bench.clock.elapsedMs(), startedMs);
   });
 
-  it('that was away hears what it missed once more when it is back, with the same payload, and nothing that is stale', async () => {
+  it('receives missed weigh-ins once on its return, with the same payload, and no late ones', async () => {
     await using bench = await setUp();
     const { listener, clock } = bench;
     const [heard, stale, fresh, wrong] = [
@@ -808,7 +808,7 @@ describe('Home Assistant', () => {
     assert.deepEqual(groupsOf(back), [fresh.groupId], 'once');
   });
 
-  it('that has only started again hears nothing twice', async () => {
+  it('receives nothing twice after a mere restart', async () => {
     await using bench = await setUp();
     await bench.tell(reading(ANNA, 81, at('05:59')));
     for (const status of ['offline', 'online', 'online']) await bench.listener.publish('homeassistant/status', status);
@@ -817,7 +817,7 @@ describe('Home Assistant', () => {
     assert.equal(bench.listener.on(EVENT).length, 1);
   });
 
-  it('is not waited for at a stop', async () => {
+  it('causes no wait at a stop', async () => {
     const bench = await setUp();
     const cut = new AbortController();
     const delivered = failureOf(bench.deliver(reading(ANNA, 81, at('05:59')), {}, cut.signal));
@@ -828,7 +828,7 @@ describe('Home Assistant', () => {
   });
 });
 
-describe('a delivery that is no weigh-in', () => {
+describe('a delivery that is not a weigh-in', () => {
   for (const kind of ['addition', 'reading'] as const) {
     it(`of the kind ${kind} sets values and announces nothing`, async () => {
       await using broker = await startAedes();
@@ -850,7 +850,7 @@ describe('a delivery that is no weigh-in', () => {
     assert.doesNotMatch(JSON.stringify(listener.heard), /116/);
   });
 
-  it('of the kind correction sets the board to what the journal has, also where it is older or less', async () => {
+  it('of the kind correction sets the values to those of the journal, also if older or fewer', async () => {
     await using broker = await startAedes();
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     const first = reading(ANNA, 81, at('05:59'), { measures: { weight: 81, fat_ratio: 17 } });
@@ -865,7 +865,7 @@ describe('a delivery that is no weigh-in', () => {
   });
 });
 
-it('a quantity with a name that every object has is published as any other', async () => {
+it('a quantity with the name of an object property is published like any other', async () => {
   await using broker = await startAedes();
   await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
   const measures = Object.fromEntries([
@@ -880,7 +880,7 @@ it('a quantity with a name that every object has is published as any other', asy
   assert.deepEqual(told(bench), []);
 });
 
-/** What the operator sees of troubles. */
+/** Returns the log lines about troubles. */
 function told({ log }: MqttBench): string[] {
   return log.entries.filter(({ level, event }) => event === 'trouble' && level !== 'debug').map(({ text }) => text);
 }

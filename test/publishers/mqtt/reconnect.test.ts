@@ -13,7 +13,7 @@ import { createRecordingLog } from '../../support/recording-log.ts';
 
 const trouble = (code: string) => new Trouble(code, { code, recovery: 'retry' });
 
-/** A connection that ends when it is told to. */
+/** Creates a connection that the test ends. */
 function createConnection(endedIdle = true) {
   let end: (reason: Trouble) => void = () => undefined;
   let isOpen = true;
@@ -67,7 +67,7 @@ function setUp(connect: (clock: Clock) => Promise<Connection>, greet: () => Prom
 }
 
 describe('the connection to a broker', () => {
-  it('is tried again after pauses that double up to a minute', async () => {
+  it('is retried after delays that double up to a minute', async () => {
     const triesMs: number[] = [];
     await using bench = setUp((clock) => {
       triesMs.push(clock.elapsedMs());
@@ -80,7 +80,7 @@ describe('the connection to a broker', () => {
     );
   });
 
-  it('is closed where the greeting fails', async () => {
+  it('is closed if the first messages fail', async () => {
     const made: ReturnType<typeof createConnection>[] = [];
     await using bench = setUp(
       () => {
@@ -98,7 +98,7 @@ describe('the connection to a broker', () => {
     );
   });
 
-  /** Connections that another client ends, each after a second, as often as it should. */
+  /** Opens so many connections, which another client ends after a second each. */
   const flap = async (times: number, endedIdle: boolean | readonly boolean[], openMs = 1_000) => {
     const made: ReturnType<typeof createConnection>[] = [];
     const bench = setUp(() => {
@@ -117,7 +117,7 @@ describe('the connection to a broker', () => {
   const isTakenOver =
     /closed 3 connections in a row without a reason; most likely another weighbridge with the same MQTT_PREFIX/;
 
-  it('is taken over where the broker closes three in a row without a reason: told once, and over when one lasts', async () => {
+  it('counts as taken over after three closings in a row without a reason, until one lasts', async () => {
     await using bench = await flap(12, true);
     const about = bench.log.entries.filter(({ code }) => code === 'mqtt_taken_over');
     const loud = about.filter(({ level }) => level === 'error');
@@ -131,7 +131,7 @@ describe('the connection to a broker', () => {
     assert.match(bench.log.texts('recovered').join('\n'), /closed 3 connections in a row/);
   });
 
-  it('is not taken over where it ends twice, in the middle of a message, or now and then', async () => {
+  it('does not count as taken over after two closings, or closings during a message', async () => {
     for (const [times, endedIdle, openMs] of [
       [2, true, 1_000],
       [6, false, 1_000],
@@ -147,7 +147,7 @@ describe('the connection to a broker', () => {
     ['Mosquitto', () => startMosquitto(), MOSQUITTO_IS_MISSING],
     ['a broker of MQTT 3.1.1', () => startAedes(), false],
   ] as const satisfies readonly (readonly [string, () => Promise<Broker>, string | false])[]) {
-    it(`is told of as taken over where two have one prefix: ${name}`, { skip }, async () => {
+    it(`is reported as taken over if two clients have one prefix: ${name}`, { skip }, async () => {
       await using broker = await start();
       await using one = startMqttBench(broker.url, createMqttHome(ANNA));
       await using other = startMqttBench(broker.url, createMqttHome(ANNA));

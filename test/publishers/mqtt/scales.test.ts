@@ -27,7 +27,7 @@ function describeTo(home: MqttHome, whose: readonly UserId[], ...scales: readonl
   for (const userId of whose) home.states.set(userId, { ...NOTHING_KNOWN, scales });
 }
 
-/** A broker with a subscriber that hears everything, and a publisher that begins to tell of the scales of a home. */
+/** Starts a broker with a listener, and a publisher of the scales of a home. */
 async function openStage(start: (typeof BROKERS)[number]['start'], home: MqttHome) {
   const broker = await start();
   const listener = await listenTo(broker.url);
@@ -67,7 +67,7 @@ for (const { name, start, skip } of BROKERS) {
       assert.ok(topics.indexOf('homeassistant/device/weighbridge_1234/config') < topics.indexOf(CONFIG));
     });
 
-    it('is no device while nothing is known of it', async () => {
+    it('is not a device without data', async () => {
       const home = createMqttHome(ANNA);
       describeTo(home, [ANNA], { ...SCALE, battery: undefined, lastContact: undefined }, { ...SCALE, id: 'z' });
       await using stage = await openStage(start, home);
@@ -76,7 +76,7 @@ for (const { name, start, skip } of BROKERS) {
       assert.deepEqual([listener.on(CONFIG), listener.on(STATE)], [[], []]);
     });
 
-    it('is published again when its battery is another one, and the device only where that has changed', async () => {
+    it('is published again after a change of the battery, and the device only after its own change', async () => {
       const home = createMqttHome(ANNA);
       describeTo(home, [ANNA], SCALE);
       await using stage = await openStage(start, home);
@@ -89,7 +89,7 @@ for (const { name, start, skip } of BROKERS) {
       assert.deepEqual([listener.on(CONFIG).length, listener.on(STATE).length], [1, 2]);
     });
 
-    it('is introduced again when Home Assistant starts', async () => {
+    it('is published again after a start of Home Assistant', async () => {
       const home = createMqttHome(ANNA);
       describeTo(home, [ANNA], SCALE);
       await using stage = await openStage(start, home);
@@ -101,7 +101,7 @@ for (const { name, start, skip } of BROKERS) {
       assert.equal(listener.on(STATE).length, 1);
     });
 
-    it('stays while one person has it, and is cleared, device first, when no linked person has it', async () => {
+    it('stays for one remaining person, and is cleared, device first, without a linked person', async () => {
       const home = createMqttHome(ANNA, BO);
       describeTo(home, [ANNA, BO], SCALE);
       await using stage = await openStage(start, home);
@@ -122,7 +122,7 @@ for (const { name, start, skip } of BROKERS) {
       );
     });
 
-    it('is cleared after a restart as well, and one that is still there is not touched meanwhile', async () => {
+    it('is cleared after a restart as well, and an existing one stays', async () => {
       await using broker = await start();
       const home = createMqttHome(ANNA);
       const other = { ...SCALE, id: '0ther' };

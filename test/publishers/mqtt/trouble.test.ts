@@ -5,7 +5,7 @@ import { asBrokerTrouble, lost } from '../../../src/publishers/mqtt/trouble.ts';
 const BROKER = new URL('mqtt://broker.lan');
 const withCode = (code: string | number) => Object.assign(new Error('refused'), { code });
 
-describe('what the broker’s reason says', () => {
+describe('the reason code of the broker', () => {
   for (const [reasons, code, recovery, message] of [
     [[1, 132], 'mqtt_version', 'retry', 'does not support this MQTT version'],
     [[2], 'mqtt_client_id', 'settings', 'rejected the client id of weighbridge'],
@@ -44,7 +44,7 @@ describe('what the broker’s reason says', () => {
     });
   }
 
-  test('another one is named, and tried again', () => {
+  test('is shown and retried if it is unknown', () => {
     assert.deepEqual(
       [asBrokerTrouble(withCode(200), BROKER), lost(BROKER, 200)].map(({ code, recovery }) => [code, recovery]),
       [

@@ -8,7 +8,7 @@ import { userId } from '../../support/people.ts';
 
 const NOW = new Date('2026-11-21T07:00:00Z');
 
-/** How far a step on the scale may lie from the mean of the last month. */
+/** The largest distance of a weigh-in from the mean of the last month. */
 const NEAR: Readonly<Record<string, number>> = {
   weight: 1.5,
   fat_ratio: 1,
@@ -17,9 +17,9 @@ const NEAR: Readonly<Record<string, number>> = {
   heart_rate: 8,
 };
 
-describe('what the scale of the demo sends', () => {
+describe('a weigh-in of the demo', () => {
   for (const person of PEOPLE) {
-    test(`goes on from the history of ${person.name}`, () => {
+    test(`continues the history of ${person.name}`, () => {
       const month = imagine({ ...person, userId: userId(person.userId) }, NOW).slice(-20);
       const date = NOW.getTime() / 1000;
       for (const difference of [-0.4, 0, 0.4]) {

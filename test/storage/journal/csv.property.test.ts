@@ -9,10 +9,10 @@ import { formatLine, type JournalLine, parseLine } from '../../../src/storage/jo
 import { userId } from '../../support/people.ts';
 import { text as anyText, check } from '../../support/property.ts';
 
-/** What can stand in a file: halves of surrogate pairs cannot. */
+/** A file cannot contain halves of surrogate pairs. */
 const text = anyText.map((each) => Buffer.from(each).toString('utf8'));
 
-/** A reader that somebody else has written, held to RFC 4180. */
+/** An independent CSV reader that follows RFC 4180. */
 function readCsv(csv: string): Record<string, string>[] {
   return parse(csv, { columns: true, record_delimiter: '\r\n', relax_quotes: false, relax_column_count: false });
 }
@@ -39,10 +39,10 @@ const line: fc.Arbitrary<JournalLine> = fc
   .map((reading) => parseLine(formatLine(reading)))
   .filter((decoded) => decoded !== undefined);
 
-/** As a person would mark a text in a spreadsheet. */
+/** Marks a text as a person would in a spreadsheet. */
 const guarded = (text: string) => (/^[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text);
 
-test('every field of every line, whatever is in it, comes back from a CSV reader', () => {
+test('every field of every line is read back unchanged by a CSV reader', () => {
   check(
     fc.property(fc.array(fc.tuple(line, text), { minLength: 1, maxLength: 5 }), (rows) => {
       const csv = CSV_HEADER + rows.map(([each, name]) => formatCsvRow(each, name)).join('');
@@ -81,7 +81,7 @@ test('every field of every line, whatever is in it, comes back from a CSV reader
   );
 });
 
-test('the columns are these, in this order, and kinds that may come stand before the last two', () => {
+test('the columns have a fixed order, and future columns come before the last two', () => {
   assert.deepEqual(CSV_COLUMNS.slice(0, 12), [
     ...['userid', 'name', 'grpid', 'date', 'timestamp', 'modified', 'attrib', 'ambiguous', 'deviceid', 'model'],
     ...['weight', 'height'],
@@ -96,7 +96,7 @@ test('the columns are these, in this order, and kinds that may come stand before
   assert.equal(new Set(CSV_COLUMNS).size, CSV_COLUMNS.length);
 });
 
-test('a text that a spreadsheet would run is marked as text, and a negative number stays a number', () => {
+test('a text that a spreadsheet would run is marked as text, and a negative number is unchanged', () => {
   const reading = {
     ...{ userId: userId('1234'), groupId: 1, attribution: 0, ambiguous: false, timeZone: undefined },
     takenAt: new Date(1_795_154_462_000),

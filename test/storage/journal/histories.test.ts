@@ -26,7 +26,7 @@ function open() {
 }
 
 describe('the histories', () => {
-  test('hold every quantity of everybody by time, in whatever order it came', () => {
+  test('contain every quantity of every person by time, in any order of arrival', () => {
     const { histories, index } = open();
     index.learn(reading(ANNA, 82, at('07:00')));
     index.learn(reading(ANNA, 81, at('06:00'), { measures: { weight: 81, fat_ratio: 17.3 } }));
@@ -43,7 +43,7 @@ describe('the histories', () => {
     assert.deepEqual([...histories.valuesOf(BO, 'fat_ratio')], []);
   });
 
-  test('follow what Withings changes, moves and takes back, and know no quantity that is gone', () => {
+  test('follow changes, moves and withdrawals, and contain no removed quantity', () => {
     const { histories, index } = open();
     const only = reading(ANNA, 82, at('07:00'));
     index.learn(only);
@@ -54,7 +54,7 @@ describe('the histories', () => {
     assert.deepEqual(histories.quantitiesOf(ANNA), []);
   });
 
-  test('are those of the last line of each group, for any order of lines', () => {
+  test('contain the last line of each group, for any order of lines', () => {
     const line = fc.record({
       groupId: fc.integer({ min: 1, max: 6 }),
       minute: fc.integer({ min: 0, max: 5 }),
@@ -68,7 +68,7 @@ describe('the histories', () => {
         for (const { groupId, minute, attribution, kilograms } of lines) {
           const taken = { ...reading(ANNA, kilograms, at(`07:0${minute}`)), groupId, attribution };
           index.learn(taken);
-          // Among those of one moment the last line counts last, also one that comes again.
+          // The last line counts last among lines of one moment, also if it repeats an earlier one.
           lastOf.delete(groupId);
           lastOf.set(groupId, taken);
         }
@@ -81,7 +81,7 @@ describe('the histories', () => {
     );
   });
 
-  test('come to know what another process has appended when somebody looks', async () => {
+  test('contain lines of another process at the next read', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/measures.jsonl`;
     const journal = await openJournal(path, createRecordingLog());

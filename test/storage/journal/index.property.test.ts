@@ -24,7 +24,9 @@ const GROUPS = [1, 2, 3, 6_123_456_789, -5];
 const START_MS = new Date('2026-11-20T06:00:00Z').getTime();
 const QUANTITIES = ['weight', 'heart_rate', 'type_999'];
 
-/** Few people, groups and moments, so that lines meet: corrections, moves, the same moment, back in time. */
+/**
+ * Readings have few people, groups and moments, so that lines meet: corrections, moves, and equal or earlier moments.
+ */
 const reading: fc.Arbitrary<Reading> = fc.record({
   userId: fc.constantFrom(...USERS),
   groupId: fc.constantFrom(...GROUPS),
@@ -51,7 +53,7 @@ const journal = fc.record({
   torn: fc.constantFrom('', '{"userid":"1234","gr'),
 });
 
-/** The journal as a list of its lines: each answer is looked for from the beginning. */
+/** A model of the journal as a list of lines, which searches every answer from the start. */
 function createModel(lines: readonly Placed[]) {
   const of = (user: string) => lines.filter((each) => each.reading.userId === user);
   const linesOf = (user: string, group: number) => of(user).filter((each) => each.reading.groupId === group);
@@ -129,7 +131,7 @@ function createModel(lines: readonly Placed[]) {
 const byTime = <T extends { readonly takenAt: Date; readonly groupId: number }>(states: readonly T[]) =>
   states.toSorted((one, other) => +one.takenAt - +other.takenAt || one.groupId - other.groupId);
 
-test('the journal answers as a list of its lines would, whatever stands in them', async () => {
+test('the index returns the same as a list of the lines, for any content', async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/measures.jsonl`;
   await checkAsync(

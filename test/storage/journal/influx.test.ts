@@ -5,7 +5,7 @@ import { formatInfluxLine } from '../../../src/storage/journal/influx.ts';
 import { text as anyText, check } from '../../support/property.ts';
 import { READING } from '../../support/sample-reading.ts';
 
-/** Splits at a sign that no backslash stands before, as InfluxDB does. */
+/** Splits at a character without a backslash before it, as InfluxDB does. */
 const split = (text: string, sign: string) => text.split(new RegExp(`(?<!\\\\)${sign}`, 'u'));
 const unquote = (text: string) => text.replace(/\\([,= ])/g, '$1');
 
@@ -17,11 +17,11 @@ test('a point has the values of the reading at its time, and the person as its t
   );
 });
 
-test('a reading without values is no point', () => {
+test('a reading without values is not a point', () => {
   assert.equal(formatInfluxLine({ ...READING, measures: {} }), '');
 });
 
-test('every name comes back whole, but for line breaks and backslashes at its end', () => {
+test('every name is read back complete, except line breaks and backslashes at its end', () => {
   check(
     fc.property(fc.oneof(anyText, fc.string({ unit: fc.constantFrom(',', '=', ' ', '\\', '\n', 'a') })), (name) => {
       const line = formatInfluxLine(READING, name);

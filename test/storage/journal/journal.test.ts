@@ -40,7 +40,7 @@ async function setUp(content?: string) {
     log,
     open: (files: FileSystem = nodeFiles) => openJournal(path, log, { files }),
     text: () => readFile(path, 'utf8'),
-    /** The group ids of the lines, in order; fails where a line is not whole. */
+    /** Returns the group ids of the lines in order. Fails if a line is not whole. */
     async groups() {
       const text = await readFile(path, 'utf8');
       assert.match(text, /^$|\n$/);
@@ -66,7 +66,7 @@ const added = async (journal: Journal, ...readings: Reading[]) =>
 describe('a line of the journal', () => {
   test('is exactly what the contract shows', async () => assert.equal(await linesOf(READING), LINE));
 
-  test('says that a group may be of somebody else, and leaves nothing out that is not known', async () => {
+  test('marks a possibly different person, and omits no unknown field', async () => {
     const line = await linesOf({
       ...READING,
       attribution: 1,
@@ -84,7 +84,7 @@ describe('a line of the journal', () => {
     );
   });
 
-  test('says that it is history where a backfill has fetched it, and only then', async () => {
+  test('marks history only for groups of a backfill', async () => {
     await using place = await setUp();
     const journal = await place.open();
     await journal.append([FIRST], { history: true });
@@ -93,7 +93,7 @@ describe('a line of the journal', () => {
     assert.deepEqual(await added(await place.open(), FIRST, SECOND, THIRD), [3], 'and is known like any other');
   });
 
-  test('stands in a file that only its owner reads', async () => {
+  test('is in a private file', async () => {
     await using place = await setUp();
     await place.open();
     assert.equal((await stat(place.path)).mode & 0o777, 0o600);
@@ -102,7 +102,7 @@ describe('a line of the journal', () => {
 });
 
 describe('a group', () => {
-  test('is written once, however often it is given', async () => {
+  test('is written once, however often it is passed', async () => {
     await using place = await setUp();
     const journal = await place.open();
     assert.deepEqual(await added(journal, FIRST, SECOND), [1, 2]);
@@ -112,18 +112,18 @@ describe('a group', () => {
     assert.deepEqual(await place.groups(), [1, 2, 3]);
   });
 
-  test('that is given twice in one call is written once', async () => {
+  test('that is passed twice in one call is written once', async () => {
     await using place = await setUp();
     assert.deepEqual(await added(await place.open(), FIRST, { ...FIRST }), [1]);
     assert.deepEqual(await place.groups(), [1]);
   });
 
-  test('is another one when it has the same number and another user', async () => {
+  test('is a different one if it has the same number and another user', async () => {
     await using place = await setUp();
     assert.deepEqual(await added(await place.open(), FIRST, { ...FIRST, userId: BO }), [1, 1]);
   });
 
-  test('that Withings has changed is appended again, and says what it replaces', async () => {
+  test('that Withings changed is appended again, with a reference to the replaced version', async () => {
     await using place = await setUp();
     const journal = await place.open();
     const ambiguous = weighIn(1, 0, 80, { attribution: 1, ambiguous: true });
@@ -136,7 +136,7 @@ describe('a group', () => {
     assert.deepEqual(await place.groups(), [1, 1]);
   });
 
-  test('is told with the weight before it in time, whatever came in last', async () => {
+  test('is returned with the weight before it in time, in any order of arrival', async () => {
     await using place = await setUp();
     const journal = await place.open();
     await journal.append([THIRD, FIRST, weighIn(7, -5, 60, { userId: BO })]);
@@ -145,7 +145,7 @@ describe('a group', () => {
       weighIn(5, 0.7, 0, { measures: {} }),
     ]);
     const [entry] = await journal.append([SECOND]);
-    assert.equal(entry?.previousWeight, 80, 'neither a later one, nor of somebody else, nor a doubtful one');
+    assert.equal(entry?.previousWeight, 80, 'neither a later one, nor of another person, nor a doubtful one');
     const [next] = await journal.append([weighIn(8, 1.5, 83)]);
     assert.equal(next?.previousWeight, 81, 'the nearest in time');
     const [late] = await journal.append([weighIn(9, 0.2, 84), weighIn(10, 1.7, 85)]);
@@ -156,7 +156,7 @@ describe('a group', () => {
     assert.equal(oldest?.previousWeight, undefined);
   });
 
-  test('and the one before it may come in one call, in any order', async () => {
+  test('and the one before it can come in one call, in any order', async () => {
     await using place = await setUp();
     const entries = await (await place.open()).append([SECOND, FIRST]);
     assert.deepEqual(
@@ -168,7 +168,7 @@ describe('a group', () => {
     );
   });
 
-  test('is known to be part of a weigh-in whose weight is in another group, whichever comes first', async () => {
+  test('belongs to a weigh-in whose weight is in another group, in any order', async () => {
     const pulse = weighIn(9, 0, 0, { measures: { heart_rate: 60 } });
     await using place = await setUp();
     const journal = await place.open();
@@ -181,7 +181,7 @@ describe('a group', () => {
 });
 
 describe('opening', () => {
-  test('knows everything that was written: what is there, the weight before, and the newest change', async () => {
+  test('restores all written groups, the weight before, and the newest change', async () => {
     await using place = await setUp();
     const changed = { ...FIRST, modifiedAt: new Date(READING.takenAt.getTime() + 600_000), measures: { weight: 80.5 } };
     await (await place.open()).append([FIRST, SECOND]);
@@ -197,14 +197,14 @@ describe('opening', () => {
     assert.deepEqual(place.log.entries, []);
   });
 
-  test('a journal of years, longer than any buffer, is read whole', async () => {
+  test('reads a journal of years, longer than any buffer, completely', async () => {
     const many = Array.from({ length: 4000 }, (_, index) => weighIn(index + 1, index, 80));
     await using place = await setUp();
     await (await place.open()).append(many);
     assert.deepEqual(await added(await place.open(), ...many, weighIn(5000, 5000, 80)), [5000]);
   });
 
-  test('cuts off a last line that is torn, says so, and goes on whole', async () => {
+  test('cuts off a torn last line, reports it, and continues with whole lines', async () => {
     await using place = await setUp(LINE + (await linesOf(FIRST)).slice(0, 60));
     const journal = await place.open();
     assert.equal(await place.text(), LINE);
@@ -216,13 +216,13 @@ describe('opening', () => {
     assert.deepEqual(await place.groups(), [READING.groupId, 1]);
   });
 
-  test('cuts off the zeros that a power cut leaves', async () => {
+  test('cuts off the zeros of a power cut', async () => {
     await using place = await setUp(`${LINE}${'\0'.repeat(4000)}`);
     await place.open();
     assert.equal(await place.text(), LINE);
   });
 
-  test('keeps a last line that lacks nothing but its newline', async () => {
+  test('keeps a last line that lacks only its newline', async () => {
     await using place = await setUp(LINE.trimEnd());
     const journal = await place.open();
     assert.deepEqual(await added(journal, READING, FIRST), [1]);
@@ -230,7 +230,7 @@ describe('opening', () => {
     assert.deepEqual(place.log.texts('journal_torn'), []);
   });
 
-  test('after a power cut at any byte keeps the whole lines, and the rest comes again', async () => {
+  test('keeps the whole lines after a power cut at any byte, and accepts the rest again', async () => {
     const all = [FIRST, SECOND];
     const text = await linesOf(...all);
     const firstEnd = text.indexOf('\n') + 1;
@@ -253,7 +253,7 @@ describe('opening', () => {
     }
   });
 
-  test('leaves a line alone that it cannot read, and says where it is', async () => {
+  test('leaves an unreadable line, and reports its position', async () => {
     const [first, second] = [await linesOf(FIRST), await linesOf(SECOND)];
     await using place = await setUp(`${first}a note by hand\n\n{"userid":"x"}\n${second}`);
     const journal = await place.open();
@@ -269,7 +269,7 @@ describe('opening', () => {
     );
   });
 
-  test('a directory that is missing is a trouble', async () => {
+  test('fails with a trouble if the directory is missing', async () => {
     await assert.rejects(openJournal('/nowhere/measures.jsonl', createRecordingLog()), Trouble);
   });
 });
@@ -281,7 +281,7 @@ describe('a file that changes under a running journal', async () => {
     'cut in the middle of its first line': (path) => truncate(path, 20),
   };
   for (const [what, change] of Object.entries(changes)) {
-    test(`and is ${what} gets what it has lost when that is given again`, async () => {
+    test(`and is ${what} stores lost groups that are passed again`, async () => {
       await using place = await setUp();
       const journal = await place.open();
       await journal.append([FIRST, SECOND]);
@@ -290,7 +290,7 @@ describe('a file that changes under a running journal', async () => {
       assert.deepEqual(await place.groups(), [1, 2]);
     });
 
-    test(`and is ${what} goes on with what is new, and knows what it has lost`, async () => {
+    test(`and is ${what} continues with new groups, without the lost ones`, async () => {
       await using place = await setUp();
       const journal = await place.open();
       await journal.append([FIRST]);
@@ -316,7 +316,7 @@ describe('a file that changes under a running journal', async () => {
     ['is longer and ends in an empty line as it did', `${first}\n`, `${third}${first}\n`],
   ] as const) {
     // nano, `cp` and `cat … > measures.jsonl` keep the file.
-    test(`and is written over, and ${what}, is known as it is now`, async () => {
+    test(`and is overwritten, and ${what}, has its current content`, async () => {
       await using place = await setUp(before);
       const journal = await place.open();
       await writeFile(place.path, after);
@@ -327,7 +327,7 @@ describe('a file that changes under a running journal', async () => {
       assert.match(await place.text(), /"grpid":2,/);
     });
 
-    test(`and is written over, and ${what}, is seen at a look, and publishers are woken`, async () => {
+    test(`and is overwritten, and ${what}, is noticed at the next check, which wakes publishers`, async () => {
       await using place = await setUp(before);
       const journal = await place.open();
       let woken = 0;
@@ -339,11 +339,11 @@ describe('a file that changes under a running journal', async () => {
       assert.deepEqual(journal.lastWeighIn(ANNA), { kilograms: 82, takenAt: THIRD.takenAt });
       assert.equal(woken, 1);
       await journal.look();
-      assert.equal(woken, 1, 'and nobody when nothing has changed');
+      assert.equal(woken, 1, 'and no publisher without a change');
     });
   }
 
-  test('and is begun anew by another process is read from its start', async () => {
+  test('and is started over by another process is read from its start', async () => {
     await using place = await setUp();
     // ext4 gives the number of a deleted inode to the next file.
     const sameInode = watchFiles(async (_operation, run) => {
@@ -361,7 +361,7 @@ describe('a file that changes under a running journal', async () => {
 });
 
 describe('two processes with one journal', () => {
-  test('see what the other has written, and never write a group twice', async () => {
+  test('see the lines of the other process, and never write a group twice', async () => {
     await using place = await setUp();
     const [one, two] = [await place.open(), await place.open()];
     await one.append([FIRST]);
@@ -372,7 +372,7 @@ describe('two processes with one journal', () => {
     assert.deepEqual(await place.groups(), [1, 2, 3]);
   });
 
-  test('write each group once when both get everything at the same time', async () => {
+  test('write each group once if both get all groups at the same time', async () => {
     await using place = await setUp();
     const journals = [await place.open(), await place.open()];
     const groups = Array.from({ length: 10 }, (_, index) => weighIn(index + 1, index, 80));
@@ -384,7 +384,7 @@ describe('two processes with one journal', () => {
     assert.equal(entries.flat().length, groups.length, 'and only one of them tells of it');
   });
 
-  test('repair what the other one has left when it was killed in the middle of a line', async () => {
+  test('repair a line that the other process left incomplete after a kill', async () => {
     await using place = await setUp();
     const journal = await place.open();
     await journal.append([FIRST]);
@@ -393,7 +393,7 @@ describe('two processes with one journal', () => {
     assert.deepEqual(await place.groups(), [1, 3]);
   });
 
-  test('20 appends at once are 20 lines, each told once', async () => {
+  test('make 20 simultaneous appends 20 lines, each announced once', async () => {
     await using place = await setUp();
     const journal = await place.open();
     const groups = Array.from({ length: 20 }, (_, index) => weighIn(index + 1, index, 80));
@@ -409,7 +409,7 @@ describe('two processes with one journal', () => {
 describe('10,000 readings in one append', () => {
   const many = Array.from({ length: 10_000 }, (_, index) => weighIn(index + 1, index, 80 + (index % 10)));
 
-  test('leave the event loop some hundred turns, and readers see nothing of them before all are known', async (t) => {
+  test('yield the event loop some hundred times, and become visible together', async (t) => {
     await using place = await setUp();
     const journal = await place.open();
     const { bytes: before } = journal.feed.end();
@@ -425,12 +425,12 @@ describe('10,000 readings in one append', () => {
     delay.disable();
     assert.equal(entries.length, many.length);
     assert.equal(entries.at(-1)?.previousWeight, many.at(-2)?.measures['weight']);
-    // 100 readings at a time, and four things to do: choose, encode, learn, describe what they follow.
+    // Each turn processes 100 readings in one of four steps: choose, encode, learn, describe.
     assert.ok(yields >= 4 * 99, `${yields} times`);
     t.diagnostic(`gave way ${yields} times, at most ${Math.round(delay.max / 1e6)} ms apart`);
   });
 
-  test('of as many groups, each given twice, are written once, the newest of each', async () => {
+  test('of as many groups, each passed twice, are written once in the newest version', async () => {
     await using place = await setUp();
     const newer = many.map((each) => ({ ...each, modifiedAt: new Date(each.modifiedAt.getTime() + 1_000) }));
     const journal = await place.open();
@@ -443,7 +443,7 @@ describe('10,000 readings in one append', () => {
 });
 
 describe('a disk that fails', () => {
-  test('with half a line written leaves none of it, and the next append is whole', async () => {
+  test('with half a line written removes it, and the next append is whole', async () => {
     await using place = await setUp();
     await (await place.open()).append([FIRST]);
     let isFull = true;
@@ -461,7 +461,7 @@ describe('a disk that fails', () => {
   });
 
   for (const code of ['ENOSPC', 'EIO']) {
-    test(`with ${code} at any step adds all and tells of it, or nothing, and then takes it another time`, async () => {
+    test(`with ${code} at any step adds and announces all lines or none, and a retry succeeds`, async () => {
       for await (const { files, failed } of failOneByOne(code)) {
         await using place = await setUp(await linesOf(FIRST));
         const appending = place.open(files).then((journal) => added(journal, SECOND));
@@ -474,7 +474,7 @@ describe('a disk that fails', () => {
       }
     });
 
-    test(`with ${code} at any step of an append lets the same journal go on`, async () => {
+    test(`with ${code} at any step of an append does not stop the same journal`, async () => {
       for await (const { files, failed } of failOneByOne(code)) {
         await using place = await setUp(await linesOf(FIRST));
         let isReady = false;
@@ -496,12 +496,12 @@ describe('a disk that fails', () => {
     ['appendFile', false],
   ] as const) {
     const when = look ? ' and a look at the file' : '';
-    test(`with EIO at the ${step} and at the truncate after it tells of each line once${when}`, async () => {
+    test(`with EIO at the ${step} and at the truncate after it announces each line once${when}`, async () => {
       await using place = await setUp();
       let isBroken = false;
       const files = watchFiles(async ({ name, path, handle, args }, run) => {
         if (!isBroken || path !== place.path || (name !== step && name !== 'truncate')) return await run();
-        // One line and a half reach the disk.
+        // One and a half lines reach the disk.
         const text = String(args[0]);
         if (name === 'appendFile') await handle?.appendFile(text.slice(0, text.indexOf('\n') + 40));
         throw diskError('EIO');
@@ -525,7 +525,7 @@ describe('a disk that fails', () => {
     });
   }
 
-  test('with EIO leaves nothing to tell of that another process has written', async () => {
+  test('with EIO does not announce lines of another process again', async () => {
     await using place = await setUp();
     let isBroken = false;
     const files = watchFiles(async ({ name, path }, run) => {
@@ -541,7 +541,7 @@ describe('a disk that fails', () => {
     assert.deepEqual(await added(journal, SECOND, THIRD), [2]);
   });
 
-  test('and is really full takes whole lines or none, and goes on when there is room', async (t) => {
+  test('and is really full accepts whole lines or none, and continues with free room', async (t) => {
     await using disk = await mountSmallDisk();
     if (disk === undefined) return t.skip(NO_MOUNT);
     const path = `${disk.path}/measures.jsonl`;
@@ -558,8 +558,8 @@ describe('a disk that fails', () => {
   });
 });
 
-describe('before anybody is told', () => {
-  test('the lines are on the disk, and the name of a fresh file with them', async () => {
+describe('before an append returns', () => {
+  test('the lines are on the disk, and so is the name of a new file', async () => {
     await using place = await setUp();
     const steps: string[] = [];
     const files = watchFiles(async ({ name, path }, run) => {
@@ -574,7 +574,7 @@ describe('before anybody is told', () => {
     assert.ok(steps.lastIndexOf('sync journal') > steps.lastIndexOf('appendFile journal'), `${steps}`);
   });
 
-  test('lines that a killed process has not synced are, before they count as known', async () => {
+  test('the lines that a killed process did not sync are synced', async () => {
     await using place = await setUp(await linesOf(FIRST));
     let isSynced = false;
     const files = watchFiles(async ({ name, path }, run) => {
@@ -586,7 +586,7 @@ describe('before anybody is told', () => {
   });
 });
 
-/** Calls `look` whenever a loop lets the event loop go on, however long a turn takes on this machine. */
+/** Runs `look` whenever a loop yields, however long a turn takes on this machine. */
 function onYield(look: () => void): Disposable {
   const hook = createHook({
     init(_id, type) {
@@ -596,7 +596,7 @@ function onYield(look: () => void): Disposable {
   return { [Symbol.dispose]: () => void hook.disable() };
 }
 
-/** Whichever files `choose` says at the moment. */
+/** Uses the file system that `choose` returns at the moment. */
 function switchFiles(choose: () => FileSystem): FileSystem {
   return {
     open: (...args) => choose().open(...args),

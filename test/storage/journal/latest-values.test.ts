@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../../support/temporary.ts';
 const at = (time: string) => `2026-11-20T${time}:00Z`;
 
 describe('the latest values', () => {
-  it('are those measured last, whatever the order of the journal', () => {
+  it('are the last measured ones, in any order of the journal', () => {
     const latest = createLatest();
     latest.learn(reading(ANNA, 82, at('07:00')));
     latest.learn(reading(ANNA, 81, at('06:00'), { measures: { weight: 81, height: 1.7 } }));
@@ -21,7 +21,7 @@ describe('the latest values', () => {
     });
   });
 
-  it('follow what Withings changes and takes back, and know nothing of what is nobody’s for sure', () => {
+  it('follow changes and withdrawals, and exclude values of an uncertain person', () => {
     const latest = createLatest();
     const weight = () => latest.of(ANNA).get('weight')?.value;
     const last = reading(ANNA, 82, at('07:00'));
@@ -37,7 +37,7 @@ describe('the latest values', () => {
     assert.equal(weight(), 81);
   });
 
-  it('are known of a journal that was there before, and of what comes into it', async () => {
+  it('include an existing journal, and its later lines', async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/measures.jsonl`;
     const open = () => openJournal(path, createRecordingLog());

@@ -33,7 +33,7 @@ const line = fc.oneof(
     }
   }),
 );
-/** Numbers that JSON can say and a date or a weight cannot be. */
+/** Numbers that are valid in JSON, but not as a date or a weight. */
 const number = fc.constantFrom('1e999', '-1e999', '9007199254740991', '-9007199254740991', '-0', '1e-400', '81.25');
 const strangeLine = fc.tuple(number, number, number).map(([timestamp, modified, weight]) => {
   const fields = `"userid":"1","grpid":1,"timestamp":${timestamp},"modified":${modified},"attrib":0`;
@@ -46,7 +46,7 @@ const value = fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) =
 const foreign = fc.option(text, { nil: undefined });
 const attributed = fc.nat(20).map((attribution) => ({ attribution, ambiguous: attribution === 1 }));
 
-/** Whatever `wire` can make of an answer, and more. */
+/** Readings that `wire` can make of an answer, and others. */
 const reading: fc.Arbitrary<Reading> = fc
   .record({
     userId: fc.bigInt({ min: 0n, max: 10n ** 20n - 1n }).map((id) => userId(String(id))),
@@ -63,7 +63,7 @@ const reading: fc.Arbitrary<Reading> = fc
   .chain((fields) => attributed.map((more) => ({ ...fields, ...more })));
 
 describe('a line of the journal', () => {
-  test('is one line, and says all of the reading, of its zone the offset', () => {
+  test('is one line with the whole reading, including the offset of its zone', () => {
     check(
       fc.property(reading, (original) => {
         const written = formatLine(original);
@@ -74,7 +74,7 @@ describe('a line of the journal', () => {
     );
   });
 
-  test('is the same line when it is written again from what it says, history or not', () => {
+  test('is the same line after reading and writing, history or not', () => {
     check(
       fc.property(reading, fc.boolean(), (original, history) => {
         const written = formatLine(original, history);
@@ -86,7 +86,7 @@ describe('a line of the journal', () => {
     );
   });
 
-  test('tells the moment in the time of its zone, and means the same moment', () => {
+  test('has the moment in the time of its zone, and keeps the moment', () => {
     check(
       fc.property(reading, (original) => {
         const { date }: { date: string } = JSON.parse(formatLine(original));
@@ -96,7 +96,7 @@ describe('a line of the journal', () => {
     );
   });
 
-  test('is a reading with real times and numbers, or none, whatever somebody has made of it', () => {
+  test('is a valid reading or none, whatever an editor changed', () => {
     check(
       fc.property(fc.oneof(line, strangeLine), (anyText) => {
         const found = parseLine(anyText)?.reading;
@@ -111,7 +111,7 @@ describe('a line of the journal', () => {
   });
 });
 
-test('a journal of any bytes opens, keeps its whole lines, and remembers what is appended', async () => {
+test('in a journal of any bytes: the journal opens, keeps its whole lines and later appends', async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/measures.jsonl`;
   const lines = fc
@@ -123,7 +123,7 @@ test('a journal of any bytes opens, keeps its whole lines, and remembers what is
     )
     .map((all) => all.join('\n'));
   const bytes = fc.oneof(lines.map(Buffer.from), fc.uint8Array().map(Buffer.from));
-  // Withings sends no reading that is held or withdrawn: the journal decides that.
+  // Withings sends no held or withdrawn readings, because the journal decides that.
   const fetched = reading.map((each) => ({ ...each, held: undefined, withdrawn: undefined }));
   await checkAsync(
     fc.asyncProperty(bytes, fc.array(fetched, { maxLength: 5 }), async (before, readings) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addMark, markOf } from '../../../src/storage/journal/mark.ts';
 
-test('between two marks is at most as much as behind them, and however long a journal gets they stay few', () => {
+test('the gaps between marks are at most as long as the rest, and the marks stay few', () => {
   let marks: readonly ReturnType<typeof markOf>[] = [];
   for (let line = 1; line <= 100_000; line += 1) {
     marks = addMark(marks, { bytes: line * 300, length: 300, hash: '0' });
@@ -17,7 +17,7 @@ test('between two marks is at most as much as behind them, and however long a jo
   assert.ok(marks.length <= 40, `${marks.length} marks`);
 });
 
-test('a mark is of the last half KB before a place, or of what there is', () => {
+test('a mark covers the last half KB before an offset, or all bytes there', () => {
   const long = Buffer.from('x'.repeat(600));
   assert.equal(markOf(long, 600).length, 512);
   assert.equal(markOf(long, 600).hash, markOf(long.subarray(88), 512).hash);

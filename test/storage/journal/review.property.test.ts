@@ -24,7 +24,7 @@ const answers = fc.array(fc.uniqueArray(group, { minLength: 1, maxLength: 3, sel
   maxLength: 7,
 });
 
-test('whatever is held and released: no version is lost, what cannot be right does not count, and a group without a weight follows its weight', async () => {
+test('holds and releases lose no version, count nothing impossible, and keep groups with their weight', async () => {
   const property = fc.asyncProperty(answers, async (given) => {
     let nowMs = START.getTime();
     const journal = createMemoryJournal({ review: createReview({ jumpShare: 0.2 }), now: () => new Date(nowMs) });

@@ -48,7 +48,7 @@ const of = (userId: Reading['userId'], ...groups: readonly MeasureGroup[]) =>
 const weights = (journal: Awaited<ReturnType<typeof openJournal>>, userId = ANNA) =>
   [...journal.histories.valuesOf(userId, 'weight')].map(({ value }) => value);
 
-describe('a group is taken back', () => {
+describe('a group is withdrawn', () => {
   const FIRST = group(1, 80, 3);
   const SECOND = group(2, 80.5, 1);
 
@@ -73,7 +73,7 @@ describe('a group is taken back', () => {
     });
   }
 
-  test('when another person has it, in the same write', async () => {
+  test('if another person has it, in the same write', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, FIRST, SECOND));
@@ -91,7 +91,7 @@ describe('a group is taken back', () => {
     assert.deepEqual(await journal.append(of(ANNA, SECOND)), [], 'the old version does not bring it back');
   });
 
-  test('and an older version that comes late does not take it from the other person', async () => {
+  test('and a late older version does not withdraw it from the other person', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(BO, { ...SECOND, attribution: 7, modifiedAt: NOW }));
@@ -99,7 +99,7 @@ describe('a group is taken back', () => {
     assert.deepEqual([weights(journal), weights(journal, BO)], [[80], [80.5]]);
   });
 
-  test('and comes back to the first person when Withings changes its mind', async () => {
+  test('and returns to the first person if Withings reassigns it', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, FIRST, SECOND));
@@ -108,7 +108,7 @@ describe('a group is taken back', () => {
     assert.deepEqual([weights(journal), weights(journal, BO)], [[80, 80.5], []]);
   });
 
-  test('when it is deleted, and counts again when Withings has it again', async () => {
+  test('if Withings deletes it, and counts again if Withings restores it', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, FIRST, SECOND));
@@ -120,7 +120,7 @@ describe('a group is taken back', () => {
     assert.deepEqual(weights(journal), [80, 80.5]);
   });
 
-  test('by hand for good, also where it was deleted before', async () => {
+  test('by hand permanently, also after an earlier deletion', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, FIRST, SECOND));
@@ -129,7 +129,7 @@ describe('a group is taken back', () => {
     assert.deepEqual(await journal.append(of(ANNA, SECOND)), []);
   });
 
-  test('when it moved away, and counts again where no other person has it', async () => {
+  test('if it moved away, and counts again if no other person has it', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, FIRST, SECOND));
@@ -139,7 +139,7 @@ describe('a group is taken back', () => {
     assert.deepEqual([weights(journal), weights(journal, BO)], [[80, 80.5], []]);
   });
 
-  test('by hand for good', async () => {
+  test('by hand permanently', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, FIRST, SECOND));
@@ -149,7 +149,7 @@ describe('a group is taken back', () => {
     assert.deepEqual(weights(again), [80]);
   });
 
-  test('whole or not at all, wherever a power cut tears the write', async () => {
+  test('entirely or not at all, wherever a power cut tears the write', async () => {
     const moved = { ...SECOND, attribution: 7, modifiedAt: NOW };
     await using home = await setUp();
     const journal = await home.open();
@@ -166,10 +166,10 @@ describe('a group is taken back', () => {
   });
 });
 
-describe('a weight that cannot be this person’s is held', () => {
+describe('a weight of a possibly different person is held', () => {
   const USUAL = [group(1, 81.2, 3), group(2, 81.4, 2)];
 
-  test('and a second one like it releases both, across a restart', async () => {
+  test('and a similar second one releases both, across a restart', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, ...USUAL, group(3, 62, 1)));
@@ -192,7 +192,7 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.deepEqual(again.heldOf(ANNA), []);
   });
 
-  test('also where both come at once', async () => {
+  test('also if both arrive at once', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, ...USUAL, group(3, 62, 1), group(4, 62.4)));
@@ -209,7 +209,7 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.equal(journal.heldOf(ANNA)[0]?.weight, 116.1);
   });
 
-  test('by the later one of two clocks', async () => {
+  test('by the later of two clocks', async () => {
     await using home = await setUp();
     const journal = await home.open();
     const early = group(3, 81.3, -1);
@@ -220,7 +220,7 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.equal(journal.lastWeighIn(ANNA)?.takenAt.getTime(), early.takenAt.getTime());
   });
 
-  test('together with the heart rate of the same weigh-in, also where that comes later', async () => {
+  test('together with the heart rate of the same weigh-in, even a late one', async () => {
     await using home = await setUp();
     const journal = await home.open();
     const heart = (groupId: number) =>
@@ -238,7 +238,7 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.equal(again.histories.valuesOf(ANNA, 'heart_rate').length, 2);
   });
 
-  test('also the composition that came one fetch earlier, and both count when the weight is corrected', async () => {
+  test('also with the composition of the previous fetch, and both count after a correction', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, ...USUAL, fat(4, 5, 1)));
@@ -249,7 +249,7 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.equal(journal.latest.of(ANNA).get('fat_ratio')?.value, 5);
   });
 
-  test('and a new version of the composition that comes with the weight is kept', async () => {
+  test('and a new version of the composition that arrives with the weight is kept', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, ...USUAL, fat(3, 20, 1)));
@@ -268,7 +268,7 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.deepEqual(weights(await home.open()), [81.2, 81.4, 116.5, 116, 117]);
   });
 
-  test('where two groups of one weigh-in say the same', async () => {
+  test('if two groups of one weigh-in report the same', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, ...USUAL, group(3, 116, 1), group(4, 116, 1)));
@@ -283,7 +283,7 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.deepEqual(weights(journal), [81.2, 81.4, 62.4, 62]);
   });
 
-  test('until its date has passed, where the clock of the scale is some minutes ahead', async () => {
+  test('until its date is past, if the clock of the scale is some minutes ahead', async () => {
     await using home = await setUp();
     const journal = await home.open();
     const early = { ...group(3, 81.3), takenAt: new Date(NOW.getTime() + 10 * 60_000) };
@@ -295,7 +295,7 @@ describe('a weight that cannot be this person’s is held', () => {
     assert.equal(journal.lastWeighIn(ANNA)?.kilograms, 81.3);
   });
 
-  test('until its date has passed, also where nothing new comes', async () => {
+  test('until its date is past, also without new groups', async () => {
     await using home = await setUp();
     const journal = await home.open();
     const early = { ...group(3, 81.3), takenAt: new Date(NOW.getTime() + 3 * 3_600_000) };
@@ -308,7 +308,7 @@ describe('a weight that cannot be this person’s is held', () => {
     );
   });
 
-  test('until its date has passed, and then releases one like it', async () => {
+  test('until its date is past, and then releases a similar one', async () => {
     await using home = await setUp();
     const journal = await home.open();
     const early = { ...group(4, 62.3), takenAt: new Date(NOW.getTime() + 10 * 60_000) };
@@ -322,7 +322,7 @@ describe('a weight that cannot be this person’s is held', () => {
     ['of a weight that no scale can weigh', [group(3, 62, 1), group(4, 500, 1)], group(5, 62.5), [62, 62.5]],
     ['of a cat', [group(3, 116, 1), group(4, 4, 1)], group(3, 81.3, 1, {}, 5), [81.3]],
   ] as const) {
-    test(`where another one of the same second is released, ${what}`, async () => {
+    test(`if another weight of the same second is released: one ${what}`, async () => {
       await using home = await setUp();
       const journal = await home.open();
       await journal.append(of(ANNA, ...USUAL, ...first));
@@ -363,7 +363,7 @@ describe('a weight that cannot be this person’s is held', () => {
     });
   }
 
-  test('and can be taken back while it is held, together with its composition', async () => {
+  test('and can be withdrawn during the hold, together with its composition', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, ...USUAL, group(3, 116, 1), fat(4, 40, 1)));
@@ -403,7 +403,7 @@ describe('while a backfill appends', () => {
   const history = async ({ lines }: Awaited<ReturnType<typeof setUp>>, groupId: number) =>
     (await lines()).filter(({ grpid }) => grpid === groupId).at(-1)?.['history'];
 
-  test('what is fetched is history, and what it releases stays news', async () => {
+  test('the fetched groups are history, and groups that they release stay news', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, ...USUAL, early));
@@ -413,7 +413,7 @@ describe('while a backfill appends', () => {
     assert.deepEqual([await history(home, 50), await history(home, 3)], [true, undefined]);
   });
 
-  test('what it brought stays history when a weigh-in releases it', async () => {
+  test('its groups stay history if a weigh-in releases them', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, ...USUAL, group(3, 62, 1)), { history: true });
@@ -421,7 +421,7 @@ describe('while a backfill appends', () => {
     assert.deepEqual([await history(home, 3), await history(home, 4)], [true, undefined]);
   });
 
-  test('what counted and is held now is news', async () => {
+  test('a counted group that is held now is news', async () => {
     await using home = await setUp();
     const journal = await home.open();
     await journal.append(of(ANNA, ...USUAL));
@@ -430,7 +430,7 @@ describe('while a backfill appends', () => {
   });
 });
 
-test('a group that is deleted and comes back is news, also after the journal was edited by hand', async () => {
+test('a group that is deleted and restored is news, also after an edit of the journal by hand', async () => {
   await using home = await setUp();
   const journal = await home.open();
   await journal.append(of(ANNA, group(1, 81.2, 3), group(2, 81.4, 2)));
