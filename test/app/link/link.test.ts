@@ -34,7 +34,7 @@ async function setUp() {
   const exchanged: string[] = [];
   const adopted: UserId[] = [];
   const codes = new Map<string, UserId>();
-  const trouble: { adopt?: Trouble | undefined; exchange?: Promise<void>; scope?: string } = {};
+  const trouble: { adopt?: Trouble | undefined; exchange?: Promise<void>; fetch?: Trouble; scope?: string } = {};
   const ports: LinkerPorts = {
     consent,
     usedLinks: createLinkFiles(`${directory.path}/links`),
@@ -76,11 +76,14 @@ async function setUp() {
     clock,
     log,
     signal: new AbortController().signal,
-    fetch: async () => undefined,
+    async fetch() {
+      if (trouble.fetch !== undefined) throw trouble.fetch;
+    },
     isDaemon: true,
   };
   return {
     clock,
+    log,
     exchanged,
     adopted,
     trouble,
@@ -116,6 +119,15 @@ test('a person who did not grant all that APPLIS needs is linked, and the gaps a
     if (hitches === 1)
       assert.match(outcome.hitches[0] ?? '', /lacks the scope user\.sleepevents.*\. Run "weighbridge login"/);
   }
+});
+
+test('a person is linked although the first fetch fails, and page and log report why', async () => {
+  await using at = await setUp();
+  at.trouble.fetch = new Trouble('no disk', { code: 'disk_full', recovery: 'settings', hint: 'Delete files.' });
+  const outcome = await at.start().link(at.ask()('code', ANNA), FOREVER);
+  assert.ok(outcome !== 'working' && outcome.kind === 'linked');
+  assert.deepEqual(outcome.hitches.slice(0, 1), ['no disk. Delete files.']);
+  assert.deepEqual(at.log.texts('trouble'), ['User 1234: no disk. Delete files.']);
 });
 
 describe('a link that linked a person', () => {
