@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, test } from 'node:test';
-import { codeIn, DOCUMENTS, readDocument } from './support/documents.ts';
+import { codeIn, DOCUMENTS, readDocument, USER_DOCUMENTS } from './support/documents.ts';
 import { ROOT } from './support/packed.ts';
 
 const withoutFences = (text: string) => text.replaceAll(/^( *)```.*?^\1```$/gms, '');
@@ -173,6 +173,11 @@ describe('the prose of a document', () => {
     [/\bbeside\b/i, 'next to'],
     [/\bbelongs? into\b/i, 'belongs in'],
     [/\bNot taken\b/, 'Rejected'],
+    [/\btak(e[sn]?|ing) (\w+ ){0,2}back\b/i, 'withdraw'],
+    [/\bclient ID\b/, 'client id'],
+    [/\bplayed\b/i, 'simulated'],
+    [/\bprotection against robots\b/i, 'bot protection'],
+    [/\bwithout rights\b/i, 'without privileges'],
   ];
 
   /** The rules of prose quote bad examples. */
@@ -226,6 +231,14 @@ describe('the prose of a document', () => {
       const text = readDocument(path);
       assert.deepEqual(findingsIn(piecesOf(path === 'CONTRIBUTING.md' ? text.replace(RULES, '') : text)), []);
     });
+  }
+
+  for (const path of [...USER_DOCUMENTS, 'SECURITY.md', 'CHANGELOG.md', 'deploy/home-assistant-app/DOCS.md']) {
+    test(`calls the program by its name: ${path}`, () =>
+      assert.deepEqual(
+        piecesOf(readDocument(path)).filter((piece) => /\bdaemon\b/i.test(piece)),
+        [],
+      ));
   }
 
   for (const path of COMMENTED) {

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { chmod, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 type Manifest = Readonly<Record<string, unknown>> & { readonly repository: string; readonly files: readonly string[] };
 
@@ -19,7 +20,32 @@ export async function writePackage(root: string, directory: string): Promise<voi
     await cp(join(root, path), join(directory, path), { recursive: true, filter });
   }
   await writeFile(join(directory, 'package.json'), `${JSON.stringify(shippedManifest(manifest), null, 2)}\n`);
+  await makeLinksWork(directory, manifest.repository);
   await levelModes(directory);
+}
+
+/** Rewrites the documents of the package. */
+async function makeLinksWork(directory: string, repository: string): Promise<void> {
+  const isShipped = (path: string) => existsSync(join(directory, path));
+  for (const name of await readdir(directory, { recursive: true })) {
+    if (!name.endsWith('.md')) continue;
+    const path = join(directory, name);
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, shippedDocument(text, { path: name, repository, isShipped }));
+  }
+}
+
+/** Returns a document whose links to files outside the package lead to the repository. */
+export function shippedDocument(
+  text: string,
+  at: { readonly path: string; readonly repository: string; readonly isShipped: (path: string) => boolean },
+): string {
+  return text.replaceAll(/(\]\(|\b(?:src|srcset|href)=")([^)\s"#]+)/g, (whole, before: string, link: string) => {
+    const target = join(dirname(at.path), link);
+    if (/^[a-z]+:/.test(link) || at.isShipped(target)) return whole;
+    // GitHub shows a document as a page (blob), and sends the bytes of a picture (raw).
+    return `${before}${at.repository}/${target.endsWith('.png') ? 'raw' : 'blob'}/main/${target}`;
+  });
 }
 
 /** Returns `package.json` without the parts for builds and tests, because the bundle contains its imports. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Appends each weight to a CSV file: HOOK_COMMAND=append-csv.sh 'weights.csv'
-# Weigh-ins only: the file keeps what Withings changes or takes back later. `weighbridge export` has the current state.
+# Weigh-ins only: the file keeps what Withings changes or withdraws later. `weighbridge export` has the current state.
 set -eu
 
 file=${1:-weights.csv}

@@ -148,7 +148,7 @@ describe('the app for Home Assistant', () => {
   });
 
   test('names the tested versions', () => {
-    assert.match(read('DOCS.md'), /tried on a played Supervisor only/);
+    assert.match(read('DOCS.md'), /tried on a simulated Supervisor only/);
     assert.equal(CONFIG.stage, 'experimental');
   });
 });

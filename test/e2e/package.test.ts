@@ -47,8 +47,44 @@ describe('the package', () => {
     );
     assert.deepEqual(
       [...folders].sort(),
-      ['.env.example', 'CHANGELOG.md', 'LICENSE', 'README.md', 'deploy', 'dist/bundle', 'docs', 'package.json'].sort(),
+      [
+        '.env.example',
+        'CHANGELOG.md',
+        'LICENSE',
+        'README.md',
+        'deploy',
+        'dist/bundle',
+        'docs',
+        'package.json',
+        'SECURITY.md',
+      ].sort(),
     );
+  });
+
+  it('has no relative link that leads nowhere', async () => {
+    const root = join(place.path, 'prefix', INSTALLED);
+    const documents = (await measureInstalled(root)).files.filter((file) => file.endsWith('.md'));
+    const links = documents.map(async (file) => {
+      const text = await readFile(file, 'utf8');
+      const found = [...text.matchAll(/\]\(([^)\s]+)\)|\b(?:src|srcset|href)="([^"]+)"/g)];
+      const relatives = found
+        .map(([, link, source]) => link ?? source ?? '')
+        .filter((link) => !/^([a-z]+:|#)/.test(link));
+      return relatives.map((link) => ({
+        file: relative(root, file),
+        link,
+        target: join(dirname(file), link.replace(/#.*/, '')),
+      }));
+    });
+    const all = (await Promise.all(links)).flat();
+    assert.ok(all.length > 100, `${all.length} links`);
+    assert.deepEqual(
+      all.filter(({ target }) => !existsSync(target)).map(({ file, link }) => `${file}: ${link}`),
+      [],
+    );
+    const readme = await readFile(join(root, 'README.md'), 'utf8');
+    const { repository } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+    assert.ok(readme.includes(`](${repository}/blob/main/src/README.md)`));
   });
 
   it('runs no scripts at installation, and needs no other package', async () => {

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { build } from 'esbuild';
-import { shippedManifest } from '../../tools/package.ts';
+import { shippedDocument, shippedManifest } from '../../tools/package.ts';
 import { ROOT } from '../support/packed.ts';
 
 const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
@@ -71,6 +71,34 @@ describe('the package.json of the tarball', () => {
     assert.deepEqual(shipped['repository'], { type: 'git', url: 'git+https://example.org/anna/weighbridge.git' });
     assert.equal(shipped['homepage'], 'https://example.org/anna/weighbridge#readme');
     assert.equal(shipped['bugs'], 'https://example.org/anna/weighbridge/issues');
+  });
+});
+
+describe('a document of the tarball', () => {
+  const isShipped = (path: string) => ['LICENSE', 'docs/mqtt.md'].includes(path);
+  const ship = (path: string, text: string) =>
+    shippedDocument(text, { path, repository: 'https://example.org/anna/weighbridge', isShipped });
+
+  it('links to the repository for what the tarball does not contain', () => {
+    assert.equal(
+      ship('README.md', '[a](src/README.md#map), [b](docs/decisions/README.md)'),
+      '[a](https://example.org/anna/weighbridge/blob/main/src/README.md#map), ' +
+        '[b](https://example.org/anna/weighbridge/blob/main/docs/decisions/README.md)',
+    );
+    assert.equal(
+      ship('docs/mqtt.md', '[a](../bench/README.md)'),
+      '[a](https://example.org/anna/weighbridge/blob/main/bench/README.md)',
+    );
+    assert.equal(
+      ship('README.md', '<img alt="" src="docs/images/page.png">'),
+      '<img alt="" src="https://example.org/anna/weighbridge/raw/main/docs/images/page.png">',
+    );
+  });
+
+  it('keeps all other links', () => {
+    const text = '[a](#map) [b](docs/mqtt.md#events) [c](https://example.org/x.md) [d](LICENSE) (src/main.ts)';
+    assert.equal(ship('README.md', text), text);
+    assert.equal(ship('docs/faq.md', '[a](mqtt.md) [b](../LICENSE)'), '[a](mqtt.md) [b](../LICENSE)');
   });
 });
 
