@@ -72,7 +72,11 @@ describe('Home Assistant at the status port', () => {
       const expected = await ask(port.port, {}, { path });
       for (const headers of ODD) {
         const answer = await ask(port.port, headers, { path });
-        assert.deepEqual(timeless(answer), timeless(expected), `${path} ${JSON.stringify(headers)}`);
+        assert.deepEqual(
+          comparable(answer, port.port),
+          comparable(expected, port.port),
+          `${path} ${JSON.stringify(headers)}`,
+        );
       }
     }
     assert.equal((await ask(port.port, {}, { path: '//evil.example/' })).status, 404);
