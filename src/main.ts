@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ExitCode, ExitError, type Run, type Shell } from './cli/shell.ts';
-import { errorCode, explain, REPORT, Trouble } from './domain/trouble.ts';
+import { errorCode, explainAtEnd, REPORT, Trouble } from './domain/trouble.ts';
 import type { OwnFiles } from './runtime/version.ts';
 import { fileWatch } from './storage/file-watch.ts';
 import { goesToJournald, withPriority } from './systemd/journald.ts';
@@ -174,7 +174,7 @@ async function run(command: Run, whenStuck: ExitCode = ExitCode.failed): Promise
 }
 
 function describe(error: unknown): string {
-  if (error instanceof Trouble) return `error: ${explain(error)}`;
+  if (error instanceof Trouble) return `error: ${explainAtEnd(error)}`;
   if (error instanceof Error && errorCode(error) !== undefined) return `error: ${error.message}`;
   return `bug in weighbridge: ${error instanceof Error ? error.stack : error}\n${REPORT}`;
 }

@@ -2,10 +2,9 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { SettingError, userNames } from '../config/readers.ts';
-import { parseUserId } from '../domain/token.ts';
 import { type OwnFiles, readManifest } from '../runtime/version.ts';
 import { DATE_EXAMPLE, DATE_HELP, parseSince, parseUntil } from './dates.ts';
-import { ExitCode, type Run } from './shell.ts';
+import { ExitCode, type Run, readUserId } from './shell.ts';
 
 /** How commands run. */
 export interface Runners {
@@ -42,7 +41,6 @@ function argument<T>(read: (text: string) => T | undefined, what: string, exampl
   };
 }
 
-const userId = argument(parseUserId, 'a user id', '1234');
 const groupId = argument((text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : undefined), 'a group id', '6123456789');
 const port = argument(
   (text) => (/^[0-9]{1,5}$/.test(text) && Number(text) < 65_536 ? Number(text) : undefined),
@@ -181,7 +179,7 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
   program
     .command('export')
     .description('print all measurements, oldest first')
-    .option('--user <userid>', 'only this person', userId)
+    .option('--user <userid>', 'only this person')
     .addOption(since('from this day or time on'))
     .addOption(until('up to this day or time'))
     .addOption(
@@ -191,10 +189,15 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     )
     .addHelpText('after', DATE_HELP)
     .addHelpText('after', '\nExample: weighbridge export --since 2026-01-01 > weights.csv')
-    .action((options) => runBeside(async (at) => (await import('./export.ts')).exportJournal(at, options)));
+    .action(({ user: word, ...options }) =>
+      runBeside(async (at) => {
+        const user = word === undefined ? undefined : readUserId(word);
+        return await (await import('./export.ts')).exportJournal(at, { ...options, user });
+      }),
+    );
   program
     .command('backfill')
-    .argument('<userid>', USER_ID, userId)
+    .argument('<userid>', USER_ID)
     .description("fetch a person's past weigh-ins from Withings")
     .addOption(since('from this day or time on (default: 2009)'))
     .addOption(until('up to this day or time (default: a day ago)'))
@@ -203,18 +206,21 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     .addHelpText('after', '"weighbridge serve" fetches and publishes the last 24 hours.')
     .addHelpText('after', 'After a stop, the same command continues where it stopped.')
     .action((user, options) =>
-      runBeside(async (at) => (await import('./backfill.ts')).backfillUser(at, user, options)),
+      runBeside(async (at) => (await import('./backfill.ts')).backfillUser(at, readUserId(user), options)),
     );
   program
     .command('forget')
-    .argument('<userid>', USER_ID, userId)
-    .argument('<grpid>', 'measure group; 0 lists the newest five', groupId)
+    .usage('[options] <userid> <grpid>')
+    .argument('<userid>', USER_ID)
+    .argument('[grpid]', 'measure group; 0 lists the newest five', groupId)
     .description('withdraw a weigh-in permanently')
     .addHelpText('after', '\nThe journal keeps the measure group, marked as withdrawn.')
     .addHelpText('after', 'A running weighbridge updates the page and MQTT within a minute,')
     .addHelpText('after', 'and runs the hook with the event "withdrawn".')
     .addHelpText('after', '\nExample: weighbridge forget 1234 6123456789')
-    .action((user, group) => runBeside(async (at) => (await import('./forget.ts')).forget(at, user, group)));
+    .action((user, group) =>
+      runBeside(async (at) => (await import('./forget.ts')).forget(at, readUserId(user), group)),
+    );
 
   program.commandsGroup('Diagnose:');
   program

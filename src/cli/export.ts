@@ -8,19 +8,24 @@ import { formatInfluxLine } from '../storage/journal/influx.ts';
 import type { JournalLine } from '../storage/journal/line.ts';
 import { type JournalReader, openJournalReader, type Wanted } from '../storage/journal/reader.ts';
 import { type DateRange, describeEmptyRange, isEmptyRange } from './dates.ts';
-import { readSettings } from './open-command.ts';
+import { listLinked, notLinked, readSettings } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
 /** Prints the journal: the last line of each group that is not taken back, by time. Reads one file, writes none. */
 export async function exportJournal(
   shell: Shell,
-  options: DateRange & { readonly user?: UserId; readonly format: keyof typeof WRITERS },
+  options: DateRange & { readonly user: UserId | undefined; readonly format: keyof typeof WRITERS },
 ): Promise<ExitCode> {
   const { user: userId, since, until, format } = options;
   if (isEmptyRange(options)) throw new ExitError(ExitCode.usage, describeEmptyRange(options));
   const config = readSettings(shell, 'files');
   const path = journalIn(config.directories.data);
   const journal = await openJournalReader(path);
+  const isUnknown = userId !== undefined && (journal?.read({ userId }).next().done ?? true);
+  if (isUnknown) {
+    const linked = await listLinked(config.directories.tokens);
+    if (!linked.includes(userId)) throw notLinked(userId, linked);
+  }
   if (journal === undefined)
     shell.say(`No measurements yet: ${path} does not exist. To link a person, run "weighbridge login".`);
   if (journal?.unreadable !== undefined) {
@@ -30,7 +35,6 @@ export async function exportJournal(
     );
   }
   const lines = read(journal, { userId, since, until }, () => {
-    const isUnknown = userId !== undefined && journal?.read({ userId }).next().done === true;
     shell.say(isUnknown ? `${path} has no measurements of user ${userId}.` : 'No measurements match.');
   });
   try {

@@ -9,17 +9,32 @@ import { openJournalReader } from '../storage/journal/reader.ts';
 import { openMessages, readSettings } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
 
-/** How many groups are listed if the group is unknown. */
+/** How many groups are listed for group 0, or if the group is unknown. */
 const MOST_LISTED = 5;
 
-/** Takes a measure group back by hand, with or without a running daemon. */
-export async function forget(shell: Shell, userId: UserId, groupId: number): Promise<ExitCode> {
+/**
+ * Takes a measure group back by hand, with or without a running daemon.
+ *
+ * @param groupId 0 lists the newest groups
+ */
+export async function forget(shell: Shell, userId: UserId, groupId: number | undefined): Promise<ExitCode> {
+  if (groupId === undefined) {
+    const message = `expected a measure group. To list the newest, run "weighbridge forget ${userId} 0".`;
+    throw new ExitError(ExitCode.usage, message);
+  }
   const config = readSettings(shell, 'files');
   const { people } = config;
   const path = journalIn(config.directories.data);
   const readings = await readOf(userId, path);
   const reading = readings.find((each) => each.groupId === groupId);
-  if (reading === undefined) throw new ExitError(ExitCode.failed, unknown(userId, groupId, readings, people));
+  if (reading === undefined) {
+    const name = nameOf(userId, people);
+    const newest = listNewest(readings, people);
+    if (newest === undefined) throw new ExitError(ExitCode.failed, `${name} has no measure groups in the journal`);
+    if (groupId !== 0) throw new ExitError(ExitCode.failed, `${name} has no measure group ${groupId}. ${newest}`);
+    shell.print(`${name}: ${newest}`);
+    return ExitCode.done;
+  }
 
   const journal = await openJournal(path, openMessages(shell, config));
   const [entry] = await journal.withdraw(userId, [groupId], 'forgotten');
@@ -27,6 +42,7 @@ export async function forget(shell: Shell, userId: UserId, groupId: number): Pro
   shell.print(
     `${nameOf(userId, people)}: ${entry === undefined ? `${what}, was withdrawn before` : `withdrew ${what}`}.`,
   );
+  if (weightOf(reading) === undefined) return ExitCode.done;
   const last = journal.lastWeighIn(userId);
   if (last === undefined) shell.print(`${nameOf(userId, people)} has no weight left.`);
   else {
@@ -43,13 +59,13 @@ async function readOf(userId: UserId, path: string): Promise<readonly Reading[]>
   return [...journal.read({ userId })].map(({ reading }) => reading);
 }
 
-function unknown(userId: UserId, groupId: number, readings: readonly Reading[], people: People): string {
-  const name = nameOf(userId, people);
+/** The newest groups that count or are held, the newest first, each as a command. Undefined if there are none. */
+function listNewest(readings: readonly Reading[], people: People): string | undefined {
   const known = readings.filter((each) => counts(each) || each.held !== undefined).slice(-MOST_LISTED);
-  if (known.length === 0) return `${name} has no measure groups in the journal`;
-  const lines = known.map((each) => `  weighbridge forget ${userId} ${each.groupId}   # ${summary(each, people)}`);
-  const newest = known.length === 1 ? 'Newest measure group' : `The ${known.length} newest measure groups`;
-  return [`${name} has no measure group ${groupId}. ${newest}:`, ...lines].join('\n');
+  if (known.length === 0) return undefined;
+  const lines = known.map((each) => `  weighbridge forget ${each.userId} ${each.groupId}   # ${summary(each, people)}`);
+  const heading = known.length === 1 ? 'Newest measure group:' : `The ${known.length} newest measure groups:`;
+  return [heading, ...lines.reverse()].join('\n');
 }
 
 function summary(reading: Reading, { unit }: People): string {

@@ -20,7 +20,10 @@ export async function printHealthz(shell: Shell): Promise<ExitCode> {
     shell.print((await answer.text()).trimEnd());
     return answer.status === 200 ? ExitCode.done : ExitCode.failed;
   } catch (error) {
-    shell.say(`error: weighbridge does not answer at ${url} (${reasonOf(error)})`);
+    const reason = reasonOf(error);
+    shell.say(`error: weighbridge does not answer at ${url} (${reason})`);
+    if (reason === 'ECONNREFUSED')
+      shell.say('Start it with "weighbridge serve". For a service: sudo weighbridge service status.');
     return ExitCode.failed;
   }
 }

@@ -13,6 +13,7 @@ import { ExitCode, ExitError, type Shell } from './shell.ts';
  */
 export async function importLogin(shell: Shell, file: string | undefined): Promise<ExitCode> {
   const config = readSettings(shell, 'files');
+  if (file === undefined && shell.keyboard !== undefined) shell.say('Paste the token response, then press Ctrl-D.');
   const text = file === undefined ? await shell.readInput() : await readAnswerFile(file);
   const { userId, refreshToken } = readAnswer(text);
   const { tokens: directory } = config.directories;

@@ -1,13 +1,16 @@
+import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type Config, formatProblem, formatWarning, isForSetup, parseConfig } from '../config/config.ts';
 import { createCore, type WithingsConfig } from '../daemon/core.ts';
 import { LOCAL_ZONE } from '../domain/clock.ts';
 import type { Log } from '../domain/log.ts';
 import { secretsOfUrl } from '../domain/secrets.ts';
-import { parseUserId, type TokenStore, type UserId } from '../domain/token.ts';
+import type { TokenStore, UserId } from '../domain/token.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { realClock } from '../runtime/real-clock.ts';
-import { ExitCode, ExitError, type Shell } from './shell.ts';
+import { isMissing } from '../storage/files.ts';
+import { createTokenFiles } from '../storage/token-files.ts';
+import { ExitCode, ExitError, readUserId, type Shell } from './shell.ts';
 
 /** Reads the settings. Prints all their problems, and ends the command if there are any. */
 export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config {
@@ -20,6 +23,7 @@ export function readSettings(shell: Shell, needs: 'withings' | 'files'): Config 
   if (problems.length > 0 && shell.homeAssistant !== undefined) {
     shell.say('The settings are the options of the app. In Home Assistant, open the app and its tab "Configuration".');
   } else if (problems.some(isForSetup)) {
+    sayIfNoDotenv(shell);
     shell.say('Run "weighbridge setup". It asks for everything, and writes the settings to .env.');
     shell.say('Withings gives you the client id and secret: https://developer.withings.com/dashboard');
     shell.say(`All settings: ${fileURLToPath(new URL('.env.example', shell.files.manifest))}`);
@@ -45,6 +49,12 @@ export function openCommand(shell: Shell) {
   return { config, log, core: createCore(config, log, { clock: realClock, signal: shell.signal }) };
 }
 
+/** Settings come from a file in nearly every set-up, so without one the folder may be the wrong one. */
+export function sayIfNoDotenv({ settingsFiles, homeAssistant, say }: Shell): void {
+  if (settingsFiles.length > 0 || homeAssistant !== undefined) return;
+  say('There is no .env in this folder. Run weighbridge in your folder, or with sudo if it is a service.');
+}
+
 export const NO_PERSON = 'No person is linked yet. Run "weighbridge login".';
 
 /** The user in the argument, or all linked people without one. */
@@ -58,11 +68,25 @@ export async function readPeople(
     if (linked.length === 0) shell.say(NO_PERSON);
     return linked;
   }
-  const userId = parseUserId(argument);
-  if (userId !== undefined && linked.includes(userId)) return [userId];
+  const userId = readUserId(argument);
+  if (!linked.includes(userId)) throw notLinked(userId, linked);
+  return [userId];
+}
+
+/** The linked people, by the files of their logins. Before the first start there is no directory, which is not an error. */
+export async function listLinked(directory: string): Promise<UserId[]> {
+  try {
+    await stat(directory);
+  } catch (error) {
+    if (isMissing(error)) return [];
+  }
+  return await createTokenFiles(directory).list();
+}
+
+/** The error about a person without a login. */
+export function notLinked(userId: UserId, linked: readonly UserId[]): ExitError {
   const known = linked.length === 0 ? 'no person is' : `linked: ${linked.join(', ')}`;
-  const message = `user ${argument} is not linked (${known}). Run "weighbridge login".`;
-  throw new ExitError(ExitCode.failed, message);
+  return new ExitError(ExitCode.failed, `user ${userId} is not linked (${known}). Run "weighbridge login".`);
 }
 
 /** The log of a long-running command, on standard output. */

@@ -1,3 +1,4 @@
+import { parseUserId, type UserId } from '../domain/token.ts';
 import type { HomeAssistant } from '../home-assistant/open.ts';
 import type { OwnFiles } from '../runtime/version.ts';
 
@@ -70,6 +71,14 @@ export class ExitError extends Error {
     super(message);
     this.code = code;
   }
+}
+
+/** @throws ExitError if the word is not a user id */
+export function readUserId(word: string): UserId {
+  const userId = parseUserId(word);
+  if (userId !== undefined) return userId;
+  const message = `"${word}" is not a user id. Expected a user id, e.g. 1234. Run "weighbridge users".`;
+  throw new ExitError(ExitCode.usage, message);
 }
 
 /** A command: works and returns its exit code. It throws an `ExitError` or a `Trouble`; anything else is a defect. */

@@ -2,9 +2,9 @@ import { nameAppli, type Subscriptions } from '../app/subscribe/subscriptions.ts
 import { makeDirectories, type WithingsConfig } from '../daemon/core.ts';
 import { nameOf } from '../domain/household.ts';
 import { retry, WHILE_WAITED_FOR } from '../domain/retry.ts';
-import { isOurs, leadsTo } from '../domain/subscription.ts';
+import { isOurs, leadsTo, type Subscription } from '../domain/subscription.ts';
 import type { UserId } from '../domain/token.ts';
-import { asTrouble, explain, type Trouble } from '../domain/trouble.ts';
+import { asTrouble, explainAtEnd, type Trouble } from '../domain/trouble.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { openCommand, readPeople } from './open-command.ts';
 import { ExitCode, ExitError, type Shell } from './shell.ts';
@@ -31,7 +31,8 @@ export async function unsubscribe(
   argument: string | undefined,
   { all = false }: { readonly all?: boolean },
 ): Promise<ExitCode> {
-  if ((argument === undefined) !== all)
+  if (argument !== undefined && all) throw new ExitError(ExitCode.usage, 'Give a user id or --all, not both.');
+  if (argument === undefined && !all)
     throw new ExitError(
       ExitCode.usage,
       'expected a user id, e.g. "weighbridge unsubscribe 1234", or --all for everyone',
@@ -52,19 +53,24 @@ export async function listSubscriptions(
   options: { readonly json?: boolean },
 ): Promise<ExitCode> {
   return await forEach(shell, argument, async (userId, subscriptions, { people, callbackUrl }) => {
-    for (const each of await subscriptions.list(userId, { urgent: true })) {
-      const host = URL.canParse(each.callbackUrl) ? new URL(each.callbackUrl).host : '(no URL)';
-      const ours = isOurs(each, new URL(callbackUrl));
-      const current = leadsTo(each, new URL(callbackUrl));
-      const whose = current ? 'this weighbridge' : ours ? 'this weighbridge, outdated' : 'another program';
-      const fields = { userid: userId, appli: each.appli, host, ours, current, comment: each.comment };
-      shell.print(
-        options.json
-          ? JSON.stringify(fields)
-          : `${nameOf(userId, people)}  ${nameAppli(each.appli)}  ${host}  ${whose}`,
-      );
+    const name = nameOf(userId, people);
+    const found = await subscriptions.list(userId, { urgent: true });
+    if (found.length === 0 && !options.json) shell.print(`${name}: no subscription`);
+    for (const each of found) {
+      const { appli, host, whose, ...rest } = describe(each, new URL(callbackUrl));
+      const fields = { userid: userId, appli, host, ...rest };
+      shell.print(options.json ? JSON.stringify(fields) : `${name}  ${nameAppli(appli)}  ${host}  ${whose}`);
     }
   });
+}
+
+function describe(subscription: Subscription, callbackUrl: URL) {
+  const { appli, callbackUrl: url, comment } = subscription;
+  const host = URL.canParse(url) ? new URL(url).host : '(no URL)';
+  const ours = isOurs(subscription, callbackUrl);
+  const current = leadsTo(subscription, callbackUrl);
+  const whose = current ? 'this weighbridge' : ours ? 'this weighbridge, outdated' : 'another program';
+  return { appli, host, ours, current, comment, whose };
 }
 
 /** Works for one person after the other. A failure for one does not stop the others. */
@@ -88,7 +94,7 @@ async function forEach(shell: Shell, argument: string | undefined, work: Work): 
       await retry(() => work(userId, subscriptions, { ...config, callbackUrl }), options);
     } catch (error) {
       if (shell.signal.aborted) return ExitCode.failed;
-      shell.say(`error: ${nameOf(userId, config.people)}: ${explain(asTrouble(error))}`);
+      shell.say(`error: ${nameOf(userId, config.people)}: ${explainAtEnd(asTrouble(error))}`);
       code = ExitCode.failed;
     }
   }

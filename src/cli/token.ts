@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
-import { parseUserId } from '../domain/token.ts';
 import { openCommand, readPeople } from './open-command.ts';
-import { ExitCode, ExitError, type Shell } from './shell.ts';
+import { ExitCode, readUserId, type Shell } from './shell.ts';
 
 /** Prints an access token that is valid for a call now. Rotates only if no process on this machine has one. */
 export async function printToken(
@@ -9,12 +8,7 @@ export async function printToken(
   argument: string,
   options: { readonly json?: boolean },
 ): Promise<ExitCode> {
-  const userId = parseUserId(argument);
-  if (userId === undefined)
-    throw new ExitError(
-      ExitCode.usage,
-      `"${argument}" is not a user id. Expected a user id, e.g. 1234. Run "weighbridge users".`,
-    );
+  const userId = readUserId(argument);
   const { core, config } = openCommand(shell);
   if (existsSync(config.directories.tokens)) await readPeople(shell, core.tokens, argument);
   const { accessToken, refreshToken, expiresInMs, scope } = await core.obtainLogin(userId);

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { describeSubscription, readStoredStatus } from '../app/status/stored-status.ts';
 import { nameAppli } from '../app/subscribe/subscriptions.ts';
 import type { Config } from '../config/config.ts';
@@ -24,11 +23,9 @@ import type { UserId } from '../domain/token.ts';
 import { encodePerson } from '../http/private/healthz.ts';
 import { realClock } from '../runtime/real-clock.ts';
 import { readBedFile } from '../storage/bed-file.ts';
-import { isMissing } from '../storage/files.ts';
 import { openJournalReader } from '../storage/journal/reader.ts';
-import { createTokenFiles } from '../storage/token-files.ts';
 import { openUnreadableFile } from '../storage/unreadable-file.ts';
-import { NO_PERSON, openMessages, readSettings } from './open-command.ts';
+import { listLinked, NO_PERSON, openMessages, readSettings, sayIfNoDotenv } from './open-command.ts';
 import { ExitCode, type Shell } from './shell.ts';
 
 /**
@@ -38,8 +35,10 @@ import { ExitCode, type Shell } from './shell.ts';
 export async function listUsers(shell: Shell, options: { readonly json?: boolean }): Promise<ExitCode> {
   const config = readSettings(shell, 'files');
   const persons = await readPersons(shell, config);
-  if (persons.length === 0) shell.say(NO_PERSON);
-  else if (options.json) for (const person of persons) shell.print(JSON.stringify(encodePerson(person)));
+  if (persons.length === 0) {
+    if (config.withings.credentials === undefined) sayIfNoDotenv(shell);
+    shell.say(NO_PERSON);
+  } else if (options.json) for (const person of persons) shell.print(JSON.stringify(encodePerson(person)));
   else for (const line of formatTable(tableOf(persons, config.people))) shell.print(line);
   return ExitCode.done;
 }
@@ -77,16 +76,6 @@ async function readPersons(shell: Shell, config: Config): Promise<PersonStatus[]
     });
   }
   return persons;
-}
-
-/** Before the first start there is no directory, which is not an error. */
-async function listLinked(directory: string): Promise<UserId[]> {
-  try {
-    await stat(directory);
-  } catch (error) {
-    if (isMissing(error)) return [];
-  }
-  return await createTokenFiles(directory).list();
 }
 
 /** Each person's newest bed event, if `APPLIS` has a bed category. */

@@ -156,7 +156,12 @@ const FARTHEST = 3;
 
 /** An unknown name, with the setting that was probably meant. */
 export function warnOfUnknown(name: string, known: readonly string[]): Warning {
+  return { message: `${name} is not a weighbridge setting`, hint: suggest(name, known) };
+}
+
+/** `Did you mean ntfy.sh?`, unless no known name is like the given one. */
+export function suggest(name: string, known: readonly string[]): string | undefined {
+  if (known.length === 0) return undefined;
   const guess = closest(name, known);
-  const isNear = distance(name, guess) * FARTHEST <= name.length;
-  return { message: `${name} is not a weighbridge setting`, hint: isNear ? `Did you mean ${guess}?` : undefined };
+  return distance(name, guess) * FARTHEST <= name.length ? `Did you mean ${guess}?` : undefined;
 }

@@ -132,6 +132,7 @@ export async function startDaemon(
   const backfills = createBackfills({
     backfill: (watch, ...whose) => core.backfill({ journal, unreadable, random, watch }, ...whose),
     people,
+    clock,
     log,
     signal,
   });

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, readdir, stat } from 'node:fs/promises';
+import { suggest } from '../config/checks.ts';
 import type { HookConfig, MqttConfig } from '../config/config.ts';
 import { asTrouble, errorCode, Trouble } from '../domain/trouble.ts';
 import { broken, type Finding, findingOf, ok, TIMEOUT_MS, warning } from './finding.ts';
@@ -40,8 +41,10 @@ export async function checkHook({ command: [program = ''], environment }: HookCo
     const remedy = `If it is a program, run "chmod +x" on it. This user must be able to read its directory.`;
     return broken('hook', `HOOK_COMMAND starts with ${program}, which this user cannot run`, remedy);
   }
+  const known = isPath(program) ? [] : await Promise.all(directories.map(namesIn));
   const where = isPath(program) ? 'does not exist' : 'is not in PATH';
   const remedy =
+    suggest(program, known.flat()) ??
     'Start HOOK_COMMAND with the path of the program. A relative path starts in the folder of weighbridge.';
   return broken('hook', `HOOK_COMMAND starts with ${program}, which ${where}`, remedy);
 }
@@ -49,6 +52,11 @@ export async function checkHook({ command: [program = ''], environment }: HookCo
 /** The rule of execvp(3): a name without a slash is looked up in `PATH` at every run. */
 export function isPath(program: string): boolean {
   return program.includes('/');
+}
+
+/** The names in a directory of `PATH`, which may be missing. */
+async function namesIn(directory: string): Promise<readonly string[]> {
+  return await readdir(directory).catch(() => []);
 }
 
 async function stateOf(path: string): Promise<'runnable' | 'other' | 'missing'> {

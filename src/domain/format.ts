@@ -1,4 +1,4 @@
-import { decimal, readMeasureKey } from './measure.ts';
+import { decimal, nameQuantity, readMeasureKey } from './measure.ts';
 import type { Reading } from './reading.ts';
 
 /** The units of displayed weights. Data is always kilograms. */
@@ -68,14 +68,22 @@ export function formatInterval(ms: number): string {
 /** Twice the measures of a Body Scan. If Withings ever sends more, that must not fill the log. */
 const MOST_LISTED = 100;
 
-/** `81.25 kg, fat_ratio 17.3 %`: all measures of a reading, for people. */
+/** `81.25 kg, body fat 17.3 %`: all measures of a reading, for people. */
 export function listMeasures(reading: Reading, unit: WeightUnit): string {
   const all = Object.entries(reading.measures);
   const listed = all
     .slice(0, MOST_LISTED)
-    .map(([key, value]) => (key === 'weight' ? formatWeight(value, unit) : `${key} ${value}${unitSuffix(key)}`));
+    .map(([key, value]) =>
+      key === 'weight' ? formatWeight(value, unit) : `${nameInside(key)} ${value}${unitSuffix(key)}`,
+    );
   const left = all.length - listed.length;
   return [...listed, ...(left > 0 ? [`and ${left} more`] : [])].join(', ');
+}
+
+/** `body fat`, but `BMI`: the name of a quantity inside a sentence. One without a name keeps its key, `type_999`. */
+function nameInside(key: string): string {
+  if (key.startsWith('type_')) return key;
+  return nameQuantity(key).replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase());
 }
 
 function unitSuffix(key: string): string {

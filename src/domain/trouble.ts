@@ -49,6 +49,12 @@ export function explain({ message, hint }: Pick<Trouble, 'message' | 'hint'>): s
   return `${message}${/[.!?…]$/.test(message) ? '' : '.'} ${hint}`;
 }
 
+/** What happened, and the fix, for a command that ends: the hint omits what only a running weighbridge does. */
+export function explainAtEnd({ message, hint }: Pick<Trouble, 'message' | 'hint'>): string {
+  const left = hint?.replace(/(^| )weighbridge (polls [^.]* and )?retries[^.]*\./, '').trim();
+  return explain({ message, hint: left || undefined });
+}
+
 const STOPPING = new Trouble('weighbridge is stopping', {
   code: 'stopping',
   recovery: 'retry',

@@ -286,7 +286,7 @@ const CAUSES: Readonly<Record<string, Cause>> = {
   EROFS: {
     name: 'read_only',
     hint: (directory) =>
-      `The file system is read-only. SD cards often become read-only when they fail. Back up the files, then run sudo mount -o remount,rw "$(findmnt -no TARGET -T ${quote(directory)})"`,
+      `The file system is read-only. SD cards often become read-only when they fail. Back up the files. Then make it writable: sudo mount -o remount,rw "$(findmnt -no TARGET -T ${quote(directory)})"`,
   },
   ...Object.fromEntries(Object.entries(TOO_MANY_OPEN).map(([code, hint]) => [code, { name: 'too_many_open', hint }])),
   EACCES: NO_PERMISSION,

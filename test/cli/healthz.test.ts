@@ -60,7 +60,9 @@ describe('weighbridge healthz', () => {
     assert.deepEqual([code, printed], [1, []]);
     assert.match(
       said.join(),
-      new RegExp(`does not answer at http://127\\.0\\.0\\.1:${STATUS_PORT}/.* \\(ECONNREFUSED\\)`),
+      new RegExp(
+        `does not answer at http://127\\.0\\.0\\.1:${STATUS_PORT}/.* \\(ECONNREFUSED\\),Start it with "weighbridge serve"\\. For a service: sudo weighbridge service status\\.$`,
+      ),
     );
   });
 

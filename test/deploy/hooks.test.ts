@@ -132,7 +132,7 @@ for (const [name, { file, request, body }] of Object.entries(messengers)) {
       await hook.deliverBed(false);
       const texts = [
         'Zoë & "A" 81.65 kg (+0.40)',
-        'Zoë & "A" heart_rate 61 bpm',
+        'Zoë & "A" heart rate 61 bpm',
         'Zoë & "A" 81.65 kg (held: jump)',
         'Zoë & "A" is in bed',
       ];

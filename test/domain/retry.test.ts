@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type RetryOptions, retry, retryDelayMs, WHILE_WAITED_FOR } from '../../src/domain/retry.ts';
-import { type Recovery, Trouble } from '../../src/domain/trouble.ts';
+import { explainAtEnd, type Recovery, Trouble } from '../../src/domain/trouble.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 
 const HOUR_MS = 3_600_000;
@@ -107,4 +107,21 @@ describe('a retry', () => {
     assert.equal(triesMs.length, 1);
     assert.equal(clock.sleepers, 0);
   });
+});
+
+describe('the explanation of a trouble at the end of a command', () => {
+  for (const [hint, left] of [
+    ['Check the network connection. weighbridge retries automatically.', ' Check the network connection.'],
+    ['Run "weighbridge login". weighbridge retries every hour.', ' Run "weighbridge login".'],
+    [
+      'Run "weighbridge doctor". weighbridge polls until it works, and retries automatically.',
+      ' Run "weighbridge doctor".',
+    ],
+    ['weighbridge retries automatically. Check the log of the broker.', ' Check the log of the broker.'],
+    ['weighbridge retries automatically.', ''],
+    [undefined, ''],
+  ] as const)
+    test(`promises no retry: ${hint}`, () => {
+      assert.equal(explainAtEnd({ message: 'It failed.', hint }), `It failed.${left}`);
+    });
 });

@@ -126,6 +126,8 @@ for (const [typed, meant] of [
   });
 }
 
+const NOT_A_USER_ID = 'error: "Anna" is not a user id. Expected a user id, e.g. 1234. Run "weighbridge users".\n';
+
 /** These messages were once unclear. Each line stands as it is printed. */
 for (const [args, settings, expected] of [
   [
@@ -142,6 +144,16 @@ for (const [args, settings, expected] of [
     'error: --until (2026-01-01) is not after --since (2027-01-01)',
   ],
   [['token', '1234x'], SERVABLE, 'error: "1234x" is not a user id. Expected a user id, e.g. 1234.'],
+  ...[['token'], ['backfill'], ['subscribe'], ['unsubscribe'], ['subscriptions'], ['export', '--user']].map(
+    (words) => [[...words, 'Anna'], SERVABLE, NOT_A_USER_ID] as const,
+  ),
+  [['forget', 'Anna', '1'], SERVABLE, NOT_A_USER_ID],
+  [
+    ['forget', '1234'],
+    SERVABLE,
+    'error: expected a measure group. To list the newest, run "weighbridge forget 1234 0".\n',
+  ],
+  [['export', '--user', '99'], SERVABLE, 'error: user 99 is not linked (no person is). Run "weighbridge login".\n'],
   [['import', 'nofile'], SERVABLE, /^error: cannot read \S+nofile: no such file\n/],
   [
     ['serve'],
@@ -168,7 +180,24 @@ it('the example for a missing setting can be copied unchanged', async () => {
   assert.match(stderr, /^ {7}e\.g\. WITHINGS_CLIENT_ID=1a2b3c4d5e6f$/m);
 });
 
+const NO_DOTENV =
+  /^There is no \.env in this folder\. Run weighbridge in your folder, or with sudo if it is a service\.$/m;
+
 describe('the configuration', () => {
+  for (const [args, code] of [
+    [['token', '1234'], 78],
+    [['users'], 0],
+  ] as const) {
+    it(`is missed in a folder without .env, and not elsewhere: weighbridge ${args.join(' ')}`, async () => {
+      const { code: exited, stderr } = await run(args);
+      assert.equal(exited, code);
+      assert.match(stderr, NO_DOTENV);
+      await using directory = await temporaryDirectory();
+      await writeFile(join(directory.path, '.env'), 'LOG_LEVEL=info\n');
+      assert.doesNotMatch((await runProgram(args, { cwd: directory.path })).stderr, NO_DOTENV);
+    });
+  }
+
   for (const args of [[], ['serve']]) {
     it(`exits 78 if it is missing, with the source of the settings: weighbridge ${args.join(' ')}`, async () => {
       const { code, stdout, stderr } = await run(args);
@@ -177,6 +206,7 @@ describe('the configuration', () => {
         assert.ok(stderr.includes(word), stderr);
       }
       assert.match(stderr, /weighbridge demo/);
+      assert.match(stderr, NO_DOTENV);
     });
   }
 

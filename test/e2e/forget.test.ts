@@ -10,10 +10,16 @@ const TAKEN = Date.parse('2026-01-31T06:00:00Z') / 1000;
 const DAY_S = 24 * 3_600;
 
 /** A line as the daemon writes it, so many days after the first. */
-function line(grpid: number, kilograms: number, days: number, userid = '1234'): string {
+function line(
+  grpid: number,
+  kilograms: number,
+  days: number,
+  userid = '1234',
+  measures: object = { weight: kilograms },
+): string {
   const timestamp = TAKEN + days * DAY_S;
   const date = `${new Date(timestamp * 1000).toISOString().slice(0, -'.000Z'.length)}+00:00`;
-  const rest = { attrib: 0, ambiguous: false, deviceid: 'd1', model: 'Body+', measures: { weight: kilograms } };
+  const rest = { attrib: 0, ambiguous: false, deviceid: 'd1', model: 'Body+', measures };
   return `${JSON.stringify({ userid, grpid, date, timestamp, modified: timestamp + 60, ...rest })}\n`;
 }
 
@@ -71,8 +77,20 @@ describe('weighbridge forget', () => {
     const [first, ...listed] = stderr.trim().split('\n');
     assert.equal(first, 'error: Anna (1234) has no measure group 99. The 5 newest measure groups:');
     assert.equal(listed.length, 5);
-    assert.match(listed[4] ?? '', /^ {2}weighbridge forget 1234 6 +# 86\.00 kg, measured 2026-02-06T06:00:00\+00:00$/);
+    assert.match(listed[0] ?? '', /^ {2}weighbridge forget 1234 6 +# 86\.00 kg, measured 2026-02-06T06:00:00\+00:00$/);
+    assert.match(listed[4] ?? '', /^ {2}weighbridge forget 1234 2 /);
+    const asked = await home.run('forget', '1234', '0');
+    assert.deepEqual([asked.code, asked.stderr], [0, '']);
+    assert.deepEqual(asked.stdout.trim().split('\n'), ['Anna (1234): The 5 newest measure groups:', ...listed]);
     assert.equal(await home.journal(), before);
+  });
+
+  test('of a group without a weight names what it has, and reports no weight', async () => {
+    await using home = await withJournal(line(1, 81.25, 0), line(2, 0, 1, '1234', { heart_rate: 61, fat_ratio: 17.3 }));
+    const { code, stdout } = await home.run('forget', '1234', '2');
+    assert.equal(code, 0);
+    const expected = 'Anna (1234): withdrew heart rate 61 bpm, body fat 17.3 %, measured 2026-02-01T06:00:00+00:00.\n';
+    assert.equal(stdout, expected);
   });
 
   test('reports a missing journal, and explains the argument if it is not a group', async () => {

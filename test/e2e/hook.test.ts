@@ -248,6 +248,8 @@ describe('at the start', { concurrency: 4 }, () => {
     await using daemon = await home.serve({ HOOK_COMMAND: 'no-such-program' });
     const { text } = await daemon.line(({ event, check }) => event === 'doctor' && check === 'hook');
     assert.match(String(text), /^hook: HOOK_COMMAND starts with no-such-program, which is not in PATH\. /);
+    const typo = await home.start({ HOOK_COMMAND: 'ntfi.sh' }, ['doctor']).exited;
+    assert.match(typo.stdout, /ntfi\.sh, which is not in PATH[\s\S]*Did you mean ntfy\.sh\?/);
     const { stdout } = await home.start({ HOOK_COMMAND: 'sh -c true' }, ['doctor']).exited;
     assert.match(stdout, /✓ hook +sh can be run/);
   });

@@ -172,7 +172,7 @@ describe('weighbridge token', { concurrency: true }, () => {
     home.sandbox.grants.unlink('1234');
     const { code, stderr } = await home.token('1234').exited;
     assert.equal(code, 1);
-    assert.match(stderr, /must link again, on the status page or with "weighbridge login"/);
+    assert.match(stderr, /must link again, on the status page or with "weighbridge login"\.\n$/);
     assert.equal(await home.tokenFile('1234'), before);
   });
 

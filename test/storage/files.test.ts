@@ -263,7 +263,10 @@ describe('a failed write is reported with the command that helps', () => {
 
   test('a read-only file system', () => {
     const hint = failure('EROFS', { path: '/data/tokens/.1234.tmp', syscall: 'open' });
-    assert.match(hint, /sudo mount -o remount,rw "\$\(findmnt -no TARGET -T \/data\/tokens\)"/);
+    assert.match(
+      hint,
+      /\. Then make it writable: sudo mount -o remount,rw "\$\(findmnt -no TARGET -T \/data\/tokens\)"/,
+    );
   });
 
   test('a file of another user: the directory above it, or the directory itself', () => {

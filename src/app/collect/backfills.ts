@@ -1,4 +1,5 @@
 import type { BackfillRange, BackfillRun } from '../../domain/backfill.ts';
+import type { Clock } from '../../domain/clock.ts';
 import { nameOf, type People } from '../../domain/household.ts';
 import type { Log } from '../../domain/log.ts';
 import type { UserId } from '../../domain/token.ts';
@@ -16,9 +17,12 @@ import {
 
 const EVERYTHING: BackfillRange = { since: BEFORE_THE_FIRST_SCALE, until: undefined };
 
+/** A finished run finds the same again, and each uses up calls that weigh-ins need. */
+const SAME_AGAIN_MS = 600_000;
+
 /** The backfills that the page starts, one at a time. */
 export interface Backfills extends AsyncDisposable {
-  /** Fetches all past years of a person, unless a run is going on. */
+  /** Fetches all past years of a person, unless a run is going on or theirs has just ended well. */
   begin(userId: UserId): void;
   /** The current state of the newest run since the start. */
   newest(): BackfillRun | undefined;
@@ -28,10 +32,12 @@ export interface Backfills extends AsyncDisposable {
 export function createBackfills(ports: {
   readonly backfill: (watch: BackfillWatch, userId: UserId, range: BackfillRange) => Promise<BackfillState>;
   readonly people: People;
+  readonly clock: Pick<Clock, 'elapsedMs'>;
   readonly log: Log;
   readonly signal: AbortSignal;
 }): Backfills {
-  const { backfill, people, log, signal } = ports;
+  const { backfill, people, clock, log, signal } = ports;
+  const doneMs = new Map<UserId, number>();
   let newest: BackfillRun | undefined;
   let running: Promise<void> | undefined;
 
@@ -55,6 +61,7 @@ export function createBackfills(ports: {
         unreadable: (window, what) => tell('warn', describeUnreadable(window, what)),
       };
       const state = await backfill(watch, userId, EVERYTHING);
+      doneMs.set(userId, clock.elapsedMs());
       change({ state: 'done', share: 1, text: describeResult(state) });
       tell('info', `past years: ${now.text}`);
     } catch (error) {
@@ -65,7 +72,8 @@ export function createBackfills(ports: {
 
   return {
     begin(userId) {
-      if (signal.aborted) return;
+      const sinceMs = clock.elapsedMs() - (doneMs.get(userId) ?? Number.NEGATIVE_INFINITY);
+      if (signal.aborted || sinceMs < SAME_AGAIN_MS) return;
       running ??= run(userId).finally(() => {
         running = undefined;
       });

@@ -93,7 +93,7 @@ async function planInstall(shell: Shell, machine: Machine, { force }: InstallOpt
     ...(state?.isInstalled && moves.steps.length > 0 ? [stop] : []),
     ...moves.steps,
     // This comes after the moves: the settings name the directories of the files, even after an interrupted move.
-    ...(source === paths.env ? [] : [moveSettings(source, paths.env)]),
+    ...(source === paths.env || settings === undefined ? [] : [moveSettings(source, paths.env)]),
     { text: `write ${paths.unit}`, run: () => writePublic(paths.unit, unit) },
     { text: 'reload systemd', run: () => systemctl(run, 'daemon-reload') },
     { text: 'enable start at boot', run: () => systemctl(run, 'enable', unitName) },

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts';
 import { createCore } from '../../daemon/core.ts';
-import { asTrouble, explain, type Trouble } from '../../domain/trouble.ts';
+import { asTrouble, explainAtEnd, type Trouble } from '../../domain/trouble.ts';
 import { realClock } from '../../runtime/real-clock.ts';
 import { openMessages } from '../open-command.ts';
 import { ExitCode, ExitError } from '../shell.ts';
@@ -36,7 +36,7 @@ export async function takeClient(session: Session, isNewUrl: boolean): Promise<v
       return;
     }
     if (trouble.code !== 'wrong_client')
-      throw new ExitError(ExitCode.failed, `${explain(trouble)} Then run "weighbridge setup" again.`);
+      throw new ExitError(ExitCode.failed, `${explainAtEnd(trouble)} Then run "weighbridge setup" again.`);
     const wrong = 'Withings rejects the client id or the secret. Copy both again from the dashboard.';
     if (questions === undefined) throw new ExitError(ExitCode.configuration, wrong);
     say(wrong);

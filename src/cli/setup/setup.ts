@@ -21,7 +21,8 @@ export async function setUp(shell: Shell, options: SetupOptions): Promise<ExitCo
     return await takeAll(shell, options);
   } catch (error) {
     if (!(error instanceof Stopped || shell.signal.aborted)) throw error;
-    shell.say('Stopped. Your answers are saved in .env. To continue, run "weighbridge setup" again.');
+    const saved = existsSync('.env') ? 'Your answers are saved in .env.' : 'No answer is saved yet.';
+    shell.say(`Stopped. ${saved} To continue, run "weighbridge setup" again.`);
     return ExitCode.failed;
   }
 }

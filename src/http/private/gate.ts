@@ -13,7 +13,6 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** More than typing errors: it must be a program that stays below the limit. */
 const MANY_AN_HOUR = 30;
 
-const BY_ADDRESS = 'Open this page by IP address or as localhost, e.g. http://127.0.0.1:3001/\n';
 /** The text omits the name, because a stranger's page could read it. */
 const BY_NAME = 'Open this page by IP address, as localhost, or by the name of this computer.\n';
 const CLOSED = 'Set STATUS_PASSWORD to open this port to other computers.\n';
@@ -71,10 +70,14 @@ export function createPrivateGate({ names, password, ingress, clock, log }: Priv
     const isIngress = ingress !== undefined && callerOf(request) === ingress;
     response.locals['isIngress'] = isIngress;
     const isNamed = isIngress || isOwnName(request.headers.host, names);
-    if (!isNamed) refuse(response, 421, names.length === 0 ? BY_ADDRESS : BY_NAME);
-    else if (isForeign(request)) refuse(response, 403, 'Blocked: the request came from another website.\n');
+    if (!isNamed) refuse(response, 421, names.length === 0 ? byAddress(request) : BY_NAME);
+    else if (isForeign(request, isIngress)) refuse(response, 403, 'Blocked: the request came from another website.\n');
     else if (isIngress || isAllowed(request, response)) next();
   };
+}
+
+function byAddress({ socket }: Request): string {
+  return `Open this page by IP address or as localhost, e.g. http://127.0.0.1:${socket.localPort}/\n`;
 }
 
 /** Whether the request came through Home Assistant. */
@@ -134,17 +137,21 @@ function isOwnName(host: string | undefined, names: readonly string[]): boolean 
  * Another site may link here, and learns nothing by that. It may not load, embed or request anything. Writing is only
  * for our own page, and for programs other than browsers.
  */
-function isForeign({ method, headers }: Request): boolean {
+function isForeign({ method, headers }: Request, isIngress: boolean): boolean {
   const site = headers['sec-fetch-site'];
   if (method !== 'GET' && method !== 'HEAD')
-    return site === undefined ? isOtherOrigin(headers) : site !== 'same-origin';
+    return site === undefined ? isOtherOrigin(headers, isIngress) : site !== 'same-origin';
   return site === 'cross-site' && headers['sec-fetch-dest'] !== 'document';
 }
 
-/** Browsers send `Sec-Fetch-Site` only to localhost and over TLS, but `Origin` with every form. */
-function isOtherOrigin({ origin, host }: IncomingHttpHeaders): boolean {
+/**
+ * Browsers send `Sec-Fetch-Site` only to localhost and over TLS, but `Origin` with every form. So a request without
+ * the first came over http, unless Home Assistant reports another scheme.
+ */
+function isOtherOrigin({ origin, host, 'x-forwarded-proto': forwarded }: IncomingHttpHeaders, isIngress: boolean) {
   if (origin === undefined) return false;
-  return !URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase();
+  const [scheme] = (isIngress && forwarded?.toString().split(',')) || ['http'];
+  return !URL.canParse(`${scheme}://${host}`) || origin !== new URL(`${scheme}://${host}`).origin;
 }
 
 /** The password of HTTP Basic (RFC 7617); undefined without one. */

@@ -62,7 +62,7 @@ test('several groups of one weigh-in are one line, in any order and from any fet
 
 test('a measurement without a weight is announced with the values it has', async () => {
   assert.deepEqual(await texts([[weighIn(0, TUESDAY, { ...pulse, model: 'BPM Connect' })]]), [
-    'Anna (1234): heart_rate 64 bpm, measured 2026-11-17T07:01:02+01:00, BPM Connect',
+    'Anna (1234): heart rate 64 bpm, measured 2026-11-17T07:01:02+01:00, BPM Connect',
   ]);
 });
 

@@ -6,6 +6,7 @@ import { createBackfills } from '../../../src/app/collect/backfills.ts';
 import type { BackfillRange } from '../../../src/domain/backfill.ts';
 import type { UserId } from '../../../src/domain/token.ts';
 import { Trouble } from '../../../src/domain/trouble.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
 import { ANNA, BO } from '../../support/people.ts';
 import { createRecordingLog } from '../../support/recording-log.ts';
 
@@ -34,6 +35,7 @@ const DOWN = new Trouble('cannot reach Withings', {
 
 /** A fetch under the control of the test. */
 function open() {
+  const clock = createFakeClock();
   const log = createRecordingLog();
   const stop = new AbortController();
   const begun: [UserId, BackfillRange][] = [];
@@ -51,11 +53,13 @@ function open() {
       });
     },
     people: { names: new Map([[ANNA, 'Anna']]), unit: 'kg' },
+    clock,
     log,
     signal: stop.signal,
   });
   return {
     backfills,
+    clock,
     log,
     stop,
     begun,
@@ -100,6 +104,23 @@ describe('a backfill from the page', () => {
     );
     backfills.begin(BO);
     assert.equal(begun.length, 2, 'the next one may begin');
+  });
+
+  test('that is done starts again only after ten minutes, and another person at once', async () => {
+    const { backfills, clock, begun, finish } = open();
+    const started = () => begun.map(([userId]) => userId);
+    backfills.begin(ANNA);
+    await finish(HALF);
+    await clock.advance(599_999);
+    backfills.begin(ANNA);
+    assert.deepEqual(started(), [ANNA]);
+    assert.equal(backfills.newest()?.state, 'done');
+    backfills.begin(BO);
+    assert.deepEqual(started(), [ANNA, BO]);
+    await finish(HALF);
+    await clock.advance(1);
+    backfills.begin(ANNA);
+    assert.deepEqual(started(), [ANNA, BO, ANNA]);
   });
 
   test('reports why it failed, and can be started again', async () => {

@@ -480,8 +480,13 @@ test('the real daemon restores a lost subscription, removes one with an old secr
   const refused = await home.start(said, ['unsubscribe']).exited;
   assert.equal(refused.code, 2, 'it does not unsubscribe everyone');
   assert.equal(home.sandbox.subscriptions.of('1234').length, 2);
+  const both = await home.start(said, ['unsubscribe', '1234', '--all']).exited;
+  assert.deepEqual([both.code, both.stderr], [2, 'error: Give a user id or --all, not both.\n']);
   const { code, stderr } = await home.start(said, ['unsubscribe', '1234']).exited;
   assert.equal(code, 0, stderr);
   assert.match(stderr, /^Anna \(1234\): unsubscribed from notifications$/m);
   assert.doesNotMatch(stderr, /old subscription|removed/);
+  home.sandbox.subscriptions.drop(({ callbackurl }) => callbackurl === FOREIGN);
+  const none = await home.start(said, ['subscriptions']).exited;
+  assert.deepEqual([none.code, none.stdout], [0, 'Anna (1234): no subscription\n']);
 });

@@ -227,6 +227,7 @@ describe('service install', () => {
       const said = machine.said();
       assert.match(said, /^would refuse: [^\n]+\n(would (?!refuse)[^\n]+\n?)+$/);
       assert.match(machine.printed(), /^ExecStart=/m);
+      assert.equal(said.includes('would move the settings'), what !== 'no settings');
     });
   }
 

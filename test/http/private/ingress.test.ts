@@ -72,7 +72,11 @@ describe('Home Assistant at the status port', () => {
       const expected = await ask(port.port, {}, { path });
       for (const headers of ODD) {
         const answer = await ask(port.port, headers, { path });
-        assert.deepEqual(timeless(answer), timeless(expected), `${path} ${JSON.stringify(headers)}`);
+        assert.deepEqual(
+          comparable(answer, port.port),
+          comparable(expected, port.port),
+          `${path} ${JSON.stringify(headers)}`,
+        );
       }
     }
     assert.equal((await ask(port.port, {}, { path: '//evil.example/' })).status, 404);
@@ -106,7 +110,11 @@ describe('Home Assistant at the status port', () => {
         const how = { path, method: path.startsWith('/backfill') ? 'POST' : 'GET' };
         const expected = await ask(before.port, headers, how);
         statuses.add(expected.status);
-        assert.deepEqual(timeless(await ask(port.port, headers, how)), timeless(expected), path);
+        assert.deepEqual(
+          comparable(await ask(port.port, headers, how), port.port),
+          comparable(expected, before.port),
+          path,
+        );
       }
     }
     assert.deepEqual([...statuses].toSorted(), [200, 303, 401, 403, 404, 421]);
@@ -157,6 +165,7 @@ async function sendRaw(port: number, request: string): Promise<string> {
   return await text(socket);
 }
 
-function timeless({ status, headers, body }: Answer) {
-  return { status, body, headers: { ...headers, date: '' } };
+/** The answer without what differs between two ports. */
+function comparable({ status, headers, body }: Answer, port: number) {
+  return { status, body: body.replace(`:${port}/`, ':PORT/'), headers: { ...headers, date: '', 'content-length': '' } };
 }

@@ -398,6 +398,7 @@ describe('the button for past years', () => {
         { origin: 'https://evil.example' },
         { origin: `http://${host}.evil.example` },
         { origin: 'http://pi.local:8123' },
+        { origin: `https://${host}` },
         { origin: `http://evil.example@pi.local:8123` },
         { origin: 'javascript:alert(1)' },
         { origin: '' },
@@ -410,6 +411,8 @@ describe('the button for past years', () => {
         { 'sec-fetch-site': 'same-origin', origin: 'http://by.a.proxy' },
       ])
         assert.equal((await ask(port.port, { host, ...headers }, POST)).status, 303, JSON.stringify(headers));
+      const secure = { host, origin: `https://${host}`, 'x-forwarded-proto': 'https' };
+      assert.equal((await ask(port.port, secure, POST)).status, caller === INGRESS_ADDRESS ? 303 : 403);
     }
   });
 

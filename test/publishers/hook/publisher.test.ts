@@ -100,14 +100,14 @@ describe('a hook', () => {
     });
     const { name, weight, previous_weight, change, late, correction, text } = JSON.parse(await bench.read('in'));
     assert.deepEqual([name, weight, previous_weight, change, late, correction], [null, null, null, null, true, true]);
-    assert.equal(text, '5678 heart_rate 61 bpm');
+    assert.equal(text, '5678 heart rate 61 bpm');
     assert.doesNotMatch(await bench.read('env'), /NAME|WEIGHT|CHANGE/);
     assert.match(await bench.read('env'), /^WEIGHBRIDGE_LATE=true$/m);
   });
 
   for (const [measures, weight, text] of [
     [{ weight: 81.65, fat_ratio: 17.3 }, 81.65, 'Anna: 81.65 kg withdrawn'],
-    [{ heart_rate: 61 }, null, 'Anna: heart_rate 61 bpm withdrawn'],
+    [{ heart_rate: 61 }, null, 'Anna: heart rate 61 bpm withdrawn'],
     [{}, null, 'Anna: a reading withdrawn'],
   ] as const) {
     test(`gets a withdrawn group without a weight: ${text}`, async () => {
