@@ -339,7 +339,7 @@ describe('MQTT', () => {
       for (const topic of [EVENT, 'home/weight']) {
         const trouble = await failure(bench.deliver(fresh));
         assert.deepEqual([trouble.code, trouble.recovery], ['mqtt_not_now', 'retry']);
-        assert.match(trouble.message, new RegExp(`does not take ${topic} now \\(reason ${reason}\\)`));
+        assert.match(trouble.message, new RegExp(`does not accept ${topic} now \\(reason ${reason}\\)`));
       }
       await bench.deliver(fresh);
       await bench.deliver(reading(ANNA, 81.25, '2026-11-20T06:00:00Z'));
@@ -353,14 +353,14 @@ describe('MQTT', () => {
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     const trouble = await failure(bench.deliver(reading(ANNA, 81.25, at('05:59'))));
     assert.equal(trouble.code, 'mqtt_lost');
-    assert.match(trouble.message, /has gone away \(reason 151\)$/);
+    assert.match(trouble.message, /closed the connection \(reason 151\)$/);
   });
 
   it('drops an event that a broker never accepts, and continues', async () => {
     await using broker = await startMqtt5Broker((topic) => (topic === EVENT ? { puback: 135 } : undefined));
     await using bench = startMqttBench(broker.url, createMqttHome(ANNA));
     await bench.deliver(reading(ANNA, 81.25, at('05:59')));
-    assert.match(told(bench).join('\n'), /does not take weighbridge\/1234\/event \(reason 135\)/);
+    assert.match(told(bench).join('\n'), /does not accept weighbridge\/1234\/event \(reason 135\)/);
   });
 
   it('leaves enough of the 8 s of a stop for its last message and the rest', async () => {
