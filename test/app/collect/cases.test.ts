@@ -91,7 +91,7 @@ describe('a recorded input', () => {
     assert.equal(bench.told().length, 1);
     assert.match(
       bench.log.texts('addition').join(),
-      /^Anna \(1234\): addition pulse_wave_velocity 7\.2 m\/s, vascular_age 41 years/,
+      /^Anna \(1234\): addition pulse wave velocity 7\.2 m\/s, vascular age 41 years/,
     );
   });
 
