@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, test } from 'node:test';
 import { codeIn, DOCUMENTS, readDocument, USER_DOCUMENTS } from './support/documents.ts';
+import { type Habit, habitsIn, MOST_WORDS } from './support/habits.ts';
 import { ROOT } from './support/packed.ts';
 
 const withoutFences = (text: string) => text.replaceAll(/^( *)```.*?^\1```$/gms, '');
@@ -152,26 +153,8 @@ describe('a decision', () => {
 });
 
 describe('the prose of a document', () => {
-  const MOST_WORDS = 25;
-  const INSTEAD: readonly (readonly [habit: RegExp, instead: string])[] = [
-    [/\b(somebody|nobody|whoever|everybody)\b/i, 'a named person, or the passive'],
-    [/\bmend/i, 'fix'],
-    [/\bletter by letter\b/i, 'exactly'],
-    [/\bby (itself|themselves)\b/i, 'automatically'],
-    [/(?<!\bthere )\bis no (?!longer\b)/i, 'is not a'],
-    [/\b(is|are) tried again\b/i, 'retries'],
-    [/\bnothing listens\b/i, 'connection refused'],
-    [/\b(has|is) signed (by )?itself\b/i, 'self-signed'],
-    [/\bfor ever\b/i, 'always'],
-    [/\benough calls\b/i, 'rate limit'],
-    [/\bruns since\b/i, 'running since'],
-    [/\bpass(es|ed)? (it |them |everything )?on\b|\btells? of\b|\bis told\b/i, 'forward, publish, report'],
-    [/\blets? us in\b|\bhangs? up\b|\bhas gone away\b/i, 'reject, close'],
-    [/\bWithings (calls|says|tells|knows)\b/i, 'sends a notification, reports'],
-    [/\bprivate port\b/i, 'status port'],
-    [/\bneeds login\b/i, 'must link again'],
-    [/\bbeside\b/i, 'next to'],
-    [/\bbelongs? into\b/i, 'belongs in'],
+  /** Only documents are judged by these. */
+  const IN_DOCUMENTS: readonly Habit[] = [
     [/\bNot taken\b/, 'Rejected'],
     [/\btak(e[sn]?|ing) (\w+ ){0,2}back\b/i, 'withdraw'],
     [/\bclient ID\b/, 'client id'],
@@ -199,7 +182,7 @@ describe('the prose of a document', () => {
     const sentences = piece.split(/[.!?:]["”*)]*(?=\s|$)/);
     const wordsOf = (sentence: string) => sentence.split(/\s+/).filter((word) => /[\p{L}\d]/u.test(word));
     return [
-      ...INSTEAD.flatMap(([habit, instead]) => (habit.test(piece) ? [`${habit} is ${instead}`] : [])),
+      ...habitsIn(piece, IN_DOCUMENTS),
       ...(/[^"]\?(\s|$)/.test(piece) && !/^\s*#|^\s*- (\*\*How do I|Why not Home)/.test(piece)
         ? ['a question as a hint']
         : []),

@@ -1,36 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { type Habit, habitsIn, MOST_WORDS } from './support/habits.ts';
 import { collectHints, collectTexts, hintsIn, isToDo, textsIn } from './support/texts.ts';
 
-/** Words that make a reader stop, and the common ones. */
-const INSTEAD: readonly (readonly [habit: RegExp, instead: string])[] = [
-  [/\b(somebody|nobody|whoever|everybody)\b/i, 'a named person, or the passive'],
-  [/\bmend/i, 'fix'],
-  [/\bletter by letter\b/i, 'exactly'],
-  [/\bby itself\b|\bby themselves\b/i, 'automatically'],
-  [/(?<!\bthere )\bis no (?!longer\b)/i, 'is not a'],
-  [/\bis tried again\b/i, 'retries'],
-  [/\bnothing listens\b/i, 'connection refused'],
-  [/\bhas signed itself\b|\bsigned by itself\b/i, 'self-signed'],
-  [/\bfor ever\b/i, 'always'],
-  [/\bhad enough calls\b/i, 'rate limit'],
-  [/\bruns since\b/i, 'running since'],
-  [/\blets? us in\b|\bhangs up\b|\bhas gone away\b/i, 'reject, close'],
-  [/\bprivate port\b/i, 'status port'],
-  [/\bneeds login\b/i, 'must link again'],
+/** Only texts of the program are judged by these. */
+const IN_TEXTS: readonly Habit[] = [
   [/\bdefect of weighbridge\b/i, 'bug'],
-  [/\bpass(es|ed)? (it |them |everything )?on\b|\btells? of\b|\bis told\b/i, 'forward, publish, report'],
   [/\bno number\b/i, 'a domain name'],
-  [/\bbeside\b/i, 'next to'],
-  [/\bWithings (calls|says|tells|knows)\b/i, 'sends a notification, reports'],
   [/\b(says|knows) (it|that|whether|which|why)\b/i, 'reports'],
   [/\bhas (expired|been|asked|failed)\b/i, 'the past tense'],
-  [/\bbelongs? into\b/i, 'belongs in'],
   [/\bnpm start\b/, '"weighbridge serve", or the service'],
   [/\bno more\b|\banew\b|\bwhat is weighed\b/i, 'no longer, again, weigh-ins'],
 ];
-
-const MOST_WORDS = 25;
 
 /** Questions of setup and of the consent page, which a person answers, and the one suggestion. */
 const QUESTIONS =
@@ -41,13 +22,12 @@ const LISTS = /^\n? ?201-213|^default-src|^\{\{|^M[0-9]/;
 
 /** The worst habits in a text. */
 function objections(text: string): readonly string[] {
-  const habits = INSTEAD.flatMap(([habit, instead]) => (habit.test(text) ? [`${habit} is ${instead}`] : []));
   const semicolons = text.split(';').length - 1;
   const sentences = text
     .split(/[.!?:](?=\s|$)|\n/)
     .map((each) => each.split(/\s+/).filter((word) => /\p{L}/u.test(word)));
   return [
-    ...habits,
+    ...habitsIn(text, IN_TEXTS),
     ...(semicolons > 1 ? [`${semicolons} semicolons`] : []),
     ...(/\?$|\? /.test(text) && !QUESTIONS.test(text) ? ['a question as a hint'] : []),
     ...sentences.filter(({ length }) => length > MOST_WORDS).map(({ length }) => `${length} words in a sentence`),
