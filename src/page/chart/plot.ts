@@ -40,7 +40,7 @@ export function drawPlot(plot: Plot): Html {
   return html`<div class="plot" data-table="t${table}" data-value="${columns.value}" data-trend="${columns.trend}"
  data-count="${columns.count}" data-suffix="${quantity.suffix}">
 <svg role="img" aria-label="${description}">
-${quantity.axisUnit !== '' && html`<text class="value" x="-8" y="-12">${quantity.axisUnit}</text>`}
+${quantity.axisUnit !== '' && html`<text class="value" y="-16">${quantity.axisUnit}</text>`}
 ${timeTicks.map(drawTimeTick)}${axis.ticks.map(drawValueTick)}
 <svg viewBox="0 0 ${SIDE} ${SIDE}" preserveAspectRatio="none" overflow="visible">
 <path class="band" d="${paths.band}"/><path class="dots" d="${paths.dots}"/><path class="trend" d="${paths.trend}"/>${
@@ -56,7 +56,7 @@ ${goal && drawGoal(goal)}<g class="cursor" visibility="hidden"><line y2="100%"/>
 
 function drawValueTick({ position, label }: Tick): Html {
   const y = percent(1 - position);
-  return html`<line class="grid" y1="${y}" y2="${y}" x2="100%"/><text class="value" x="-8" y="${y}" dy=".32em">${label}</text>`;
+  return html`<line class="grid" y1="${y}" y2="${y}" x2="100%"/><text class="value" y="${y}">${label}</text>`;
 }
 
 /** The ends of the axis have no line, and their labels do not stick out. */
@@ -64,7 +64,7 @@ function drawTimeTick({ position, label, below }: Tick): Html {
   const x = percent(position);
   const end = position === 0 ? ' from' : position === 1 ? ' to' : '';
   const line = end === '' && html`<line class="time" x1="${x}" x2="${x}" y2="100%"/>`;
-  return html`${line}<text class="time${end}" x="${x}" y="100%" dy="1.6em">${label}${below && html`<tspan x="${x}" dy="1.2em">${below}</tspan>`}</text>`;
+  return html`${line}<text class="time${end}" x="${x}" y="100%">${label}${below && html`<tspan x="${x}" dy="1.2em">${below}</tspan>`}</text>`;
 }
 
 function drawGoal({ position, label }: Tick): Html {

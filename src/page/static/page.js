@@ -182,42 +182,57 @@ function tick() {
 
 // Points
 
-/** @typedef {{ x: number, y: number, name: string, value: string, rest: string }} Point */
-/** @typedef {{ input: HTMLInputElement, points: Point[], go: (at: number) => void, show: (at: number) => void, rest: () => void, isTelling: () => boolean }} Scrubber */
+/** @typedef {{ name: string, value: string, rest: string }} Reading */
+/** @typedef {Reading & { x: number, y: number }} Point */
+/** @typedef {{ input: HTMLInputElement, points: () => Point[], day: () => string | undefined, reset: () => void, show: (at: number) => void, rest: () => void, isTelling: () => boolean }} Scrubber */
 /** @type {WeakMap<Element, Scrubber>} */
 const scrubbers = new WeakMap();
 
 /**
- * Reads the positions of the points from the picture, and their texts from the table.
+ * Reads the values of a plot from its table, the newest first.
  *
- * @type {(plot: HTMLElement) => Point[]}
+ * @type {(plot: HTMLElement) => Generator<Reading>}
  */
-function pointsOf({ dataset: { table = '', value, trend, count, suffix = '' }, children }) {
-  const bodies = all(`#${table} tbody`);
-  const rows = bodies.flatMap((body) => {
-    const [group, ...days] = all('tr', body).map((row) => [...row.children].map((cell) => cell.textContent?.trim()));
-    return days.map((cells) => ({ cells, name: `${cells[0]} ${group?.[0]}` }));
-  });
-  const dots = all('.dots', children[0])[0]?.getAttribute('d') ?? '';
-  const places = [...dots.matchAll(/M(-?\d+) (-?\d+)/g)];
-  return rows
-    .reverse()
-    .filter(({ cells }) => cells[Number(value)])
-    .map(({ cells, name }, at) => {
+function* readingsOf({ dataset: { table = '', value, trend, count, suffix = '' } }) {
+  for (const body of all(`#${table} tbody`)) {
+    const [group, ...days] = all('tr', body);
+    for (const { children } of days) {
+      const cells = [...children].map((cell) => cell.textContent?.trim() ?? '');
+      if (!cells[Number(value)]) continue;
+      const name = `${cells[0]} ${group?.textContent?.trim()}`;
       const rest = [name];
       if (trend) rest.push(`trend ${cells[Number(trend)]}${suffix}`);
       if (count && cells[Number(count)] !== '1') rest.push(`average of ${cells[Number(count)]}`);
-      const [x, y] = (places[at] ?? []).slice(1).map((place) => Number(place) / 10);
-      return { x: x ?? 0, y: y ?? 0, name, value: cells[Number(value)] + suffix, rest: rest.join(' · ') };
-    });
+      yield { name, value: cells[Number(value)] + suffix, rest: rest.join(' · ') };
+    }
+  }
+}
+
+/**
+ * Adds the positions, which the picture has.
+ *
+ * @type {(plot: HTMLElement) => Point[]}
+ */
+function pointsOf(plot) {
+  const places = [...(all('.dots', plot)[0]?.getAttribute('d') ?? '').matchAll(/M(-?\d+) (-?\d+)/g)];
+  return [...readingsOf(plot)].reverse().map((reading, at) => {
+    const [x, y] = (places[at] ?? []).slice(1).map((place) => Number(place) / 10);
+    return { ...reading, x: x ?? 0, y: y ?? 0 };
+  });
 }
 
 /** @type {(plot: HTMLElement) => Scrubber} */
 function scrubberOf(plot) {
   const input = /** @type {HTMLInputElement} */ (plot.lastElementChild);
-  const points = pointsOf(plot);
   const [tip, value, rest] = all('.tip, .tip > *', plot);
   const [cursor] = all('.cursor', plot);
+  /** @type {Point[] | undefined} */
+  let read;
+  // Most visitors look at few pictures, and a year has hundreds of points.
+  const points = () => {
+    read ??= pointsOf(plot);
+    return read;
+  };
   let isTelling = false;
   /** @type {(isVisible: boolean) => void} */
   const turn = (isVisible) => {
@@ -225,19 +240,23 @@ function scrubberOf(plot) {
     cursor?.setAttribute('visibility', isVisible ? 'visible' : 'hidden');
     isTelling = isVisible;
   };
-  /** @type {(at: number) => void} */
-  const go = (at) => {
-    input.value = String(at);
-    input.setAttribute('aria-valuetext', `${points[at]?.value} · ${points[at]?.rest}`);
+  /** @type {(at: string, reading: Reading) => void} */
+  const set = (at, reading) => {
+    input.value = at;
+    input.setAttribute('aria-valuetext', `${reading.value} · ${reading.rest}`);
   };
   return {
     input,
     points,
-    go,
+    day: () => read?.[Number(input.value)]?.name,
+    reset() {
+      const [newest] = readingsOf(plot);
+      if (newest) set(input.max, newest);
+    },
     show(at) {
-      const point = points[at];
+      const point = points()[at];
       if (!point) return;
-      go(at);
+      set(String(at), point);
       for (const [name, place] of Object.entries({ x1: point.x, x2: point.x, cx: point.x, cy: point.y }))
         for (const shape of cursor?.children ?? []) shape.setAttribute(name, `${place}%`);
       turn(true);
@@ -269,12 +288,12 @@ function enhance() {
     const before = scrubbers.get(plot);
     const scrubber = scrubberOf(plot);
     scrubbers.set(plot, scrubber);
+    const day = before?.day();
     // The same day, though it may now be another point.
-    const day = before?.points[Number(scrubber.input.value)]?.name;
-    const at = scrubber.points.findIndex(({ name }) => name === day);
-    if (document.activeElement === scrubber.input) scrubber.show(at === -1 ? scrubber.points.length - 1 : at);
+    const at = day === undefined ? -1 : scrubber.points().findIndex(({ name }) => name === day);
+    if (document.activeElement === scrubber.input) scrubber.show(at === -1 ? Number(scrubber.input.max) : at);
     else if (before?.isTelling() && at !== -1) scrubber.show(at);
-    else scrubber.go(Number(scrubber.input.max));
+    else scrubber.reset();
   }
 }
 
@@ -282,7 +301,7 @@ function enhance() {
 function point(event, plot, { input, points, show }) {
   const { left, width } = plot.getBoundingClientRect();
   const x = ((event.clientX - left) / width) * 100;
-  const distances = points.map((each) => Math.abs(each.x - x));
+  const distances = points().map((each) => Math.abs(each.x - x));
   show(distances.indexOf(Math.min(...distances)));
   if (event.type === 'pointerdown') input.focus({ preventScroll: true });
 }
