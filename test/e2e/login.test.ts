@@ -195,13 +195,17 @@ describe('weighbridge login', { concurrency: true }, () => {
     }
     await daemon.line(({ event, userid }) => event === 'linked' && userid === '1234');
     const quiet = { ...home.env, LOG_FORMAT: 'text', LOG_LEVEL: 'warn' };
-    const run = async (...args: readonly string[]) => assert.equal((await home.start(quiet, args).exited).code, 0);
+    const run = async (...args: readonly string[]) => {
+      const { code, stderr } = await home.start(quiet, args).exited;
+      assert.equal(code, 0);
+      return stderr;
+    };
     const state = async () => JSON.parse(await readFile(join(home.directory, 'data/people/1234'), 'utf8'));
     assert.equal((await state()).leave_unsubscribed, true);
-    await run('subscribe', '1234');
+    assert.match(await run('subscribe', '1234'), /^Anna \(1234\): subscribed to notifications about weight \(1\)\n$/m);
     assert.equal((await state()).leave_unsubscribed, undefined);
     assert.equal(home.subscriptions('1234').length, 1);
-    await run('unsubscribe', '1234');
+    assert.match(await run('unsubscribe', '1234'), /^Anna \(1234\): unsubscribed from notifications\n$/m);
     assert.equal((await state()).leave_unsubscribed, true);
     assert.equal(home.subscriptions('1234').length, 0);
   });

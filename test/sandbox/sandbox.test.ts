@@ -244,6 +244,18 @@ describe('the guard against repeated arguments', () => {
   }
 });
 
+it('refuses more calls than the limit, and says when the next is allowed', async () => {
+  await using place = await setUp({ limits: { callsPerMinute: 2, sameArgumentsMs: 0 } });
+  const ask = () => place.call('/measure', { action: 'getmeas' });
+  await ask();
+  await place.clock.advance(20_000);
+  assert.equal((await ask()).status, 0);
+  const { status, body } = await ask();
+  assert.deepEqual([status, body], [601, { wait_seconds: 40 }]);
+  await place.clock.advance(40_000);
+  assert.equal((await ask()).status, 0);
+});
+
 describe('notify', () => {
   it('subscribes after a HEAD, gets, updates one thing, lists and revokes', async () => {
     await using place = await setUp();

@@ -62,7 +62,11 @@ export async function createOutboxBench() {
     saves,
     journal: await open(),
     open,
-    start(publisher: Publisher, journal: OpenJournal, ports: { offsets?: OffsetStore; maxAgeMs?: () => number } = {}) {
+    start(
+      publisher: Publisher,
+      journal: OpenJournal,
+      ports: Partial<Pick<Parameters<typeof startOutbox>[0], 'offsets' | 'maxAgeMs' | 'troubles'>> = {},
+    ) {
       const troubles = createPublisherTroubles({ clock, log, publisher: publisher.name });
       const common = {
         publisher,

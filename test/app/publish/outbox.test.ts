@@ -3,6 +3,7 @@ import { copyFile, readdir, readFile, rename, rm, stat, truncate, writeFile } fr
 import { describe, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { createPublisherTroubles } from '../../../src/app/status/troubles.ts';
 import { GIVEN_UP, type Publisher } from '../../../src/domain/publisher.ts';
 import { Trouble } from '../../../src/domain/trouble.ts';
 import { formatLine } from '../../../src/storage/journal/line.ts';
@@ -37,6 +38,18 @@ describe('an outbox', () => {
         [false, false],
       ],
     );
+  });
+
+  test('notes when the other side took a reading', async () => {
+    await using bench = await createOutboxBench();
+    const { journal, clock, log, saves } = bench;
+    const troubles = createPublisherTroubles({ clock, log, publisher: 'mqtt' });
+    const publisher = createMemoryPublisher('mqtt');
+    await using _outbox = bench.start(publisher, journal, { troubles });
+    await clock.advance(5_000);
+    await journal.append([reading(clock, 81)]);
+    await until(() => publisher.got.length === 1 && saves.length > 0);
+    assert.deepEqual(troubles.contact, { sinceMs: 5_000, lastMs: 5_000 });
   });
 
   test('continues at its offset, also with readings from the downtime', async () => {
