@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmod, chown, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { doctor } from '../../src/cli/doctor.ts';
+import { standIn } from '../../src/doctor/daemon.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
 import type { Clock } from '../../src/domain/clock.ts';
 import { probeCallback } from '../../src/http/probe.ts';
 import { realClock } from '../../src/runtime/real-clock.ts';
 import { assertFinding, assertOnlyBroken, PERSON, type SetUp, startSetUp } from '../support/examination.ts';
 import { createFastClock } from '../support/fast-clock.ts';
+import { freePort } from '../support/free-port.ts';
 import { CALLBACK_PATH, CLIENT, URL_SECRET } from '../support/home.ts';
 import { runProgram } from '../support/program.ts';
+import { createRecordingLog } from '../support/recording-log.ts';
 import { http, startScriptedServer } from '../support/scripted-server.ts';
 import { createShell } from '../support/shell.ts';
 import { mountSmallDisk, NO_MOUNT } from '../support/small-disk.ts';
@@ -83,6 +86,22 @@ describe('a good set-up', () => {
     assertFinding(findings, 'daemon', 'warning', /weighbridge is not running \(doctor answers/, /weighbridge serve/);
     assertFinding(findings, 'callback', 'ok', /weighbridge itself answers CALLBACK_URL with 200/);
     assert.equal(findings.filter(({ mark }) => mark !== 'ok').length, 1);
+  });
+
+  it('answers a browser that comes back from Withings meanwhile', async () => {
+    const port = await freePort();
+    const clock = realClock;
+    const options = {
+      path: '/',
+      query: new URLSearchParams(),
+      prove: () => '',
+      probe: probeCallback,
+      log: createRecordingLog(),
+    };
+    await using _stand = await standIn({ host: '127.0.0.1', port, clock, ...options });
+    const page = await (await fetch(`http://127.0.0.1:${port}/?code=a&state=b`)).text();
+    for (const text of ['weighbridge is not running', 'is checking this address.', 'Open the link again in a minute.'])
+      assert.ok(page.includes(text), page);
   });
 
   for (const beside of ['a running daemon', 'no daemon']) {
@@ -286,6 +305,13 @@ describe('a login', () => {
     const findings = await setUp.examine();
     assertFinding(findings, 'login', 'broken', /User 99 must link again: .*is empty/, /weighbridge login/);
     assertFinding(findings, 'login', 'ok', /1234: OK, the access token/);
+  });
+
+  it('in a file with the name of another person is broken', async () => {
+    await using setUp = await startSetUp();
+    await rename(join(setUp.tokens, PERSON), join(setUp.tokens, '99'));
+    const hint = /^Rename the file to 1234\. Or run "weighbridge login"\.$/;
+    assertFinding(await setUp.examine(), 'login', 'broken', /^User 99 must link again: .* belongs to user 1234$/, hint);
   });
 
   it('that works although it was rejected is a warning', async () => {

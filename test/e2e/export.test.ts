@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
@@ -276,6 +276,16 @@ describe('the export', () => {
       assert.deepEqual(await readdir(home.cwd), []);
     });
   }
+
+  test('to a full disk fails and says so', async () => {
+    await using home = await withJournal(journalOf(line(1)));
+    await using full = await open('/dev/full', 'w');
+    const child = spawn(process.execPath, [MAIN, 'export'], { cwd: home.cwd, stdio: ['ignore', full.fd, 'pipe'] });
+    assert.ok(child.stderr);
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: ENOSPC/);
+  });
 
   for (const args of [
     ['--since', 'yesterday'],

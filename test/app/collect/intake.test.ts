@@ -55,7 +55,7 @@ function createBench(users: UserId[], bed?: BedIntake) {
     await clock.advance(2000);
     await done;
   };
-  return { clock, deliver, notified, forgotten, warnings, looks: () => looks, users };
+  return { clock, log, deliver, notified, forgotten, warnings, looks: () => looks, users };
 }
 
 const about = (who: UserId, appli: number, action?: string) => ({
@@ -102,6 +102,17 @@ test('a notification about an unknown user causes one warning an hour and nothin
   await deliver(about(BO, 1));
   assert.equal(warnings().length, 2);
   assert.deepEqual(notified, []);
+});
+
+test('each line about a notification has the caller', async () => {
+  const { log, deliver } = createBench([ANNA]);
+  await deliver(about(ANNA, 1), about(ANNA, 46, 'unlink'), about(ANNA, 52), about(BO, 1));
+  assert.deepEqual(
+    log.entries.map(({ event, caller }) => [event, caller]).toSorted(),
+    ['notification', 'notification', 'notification', 'notification', 'unknown_appli', 'unknown_user', 'unlinked'].map(
+      (event) => [event, CALLER],
+    ),
+  );
 });
 
 test('a person who linked since is accepted at the next notification', async () => {
