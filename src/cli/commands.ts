@@ -216,7 +216,7 @@ function describeProgram({ run, runBeside, files }: Runners): Command {
     .description('withdraw a weigh-in permanently')
     .addHelpText('after', '\nThe journal keeps the measure group, marked as withdrawn.')
     .addHelpText('after', 'A running weighbridge updates the page and MQTT within a minute,')
-    .addHelpText('after', 'and runs the hook with the event "withdrawn".')
+    .addHelpText('after', 'and runs the hook with the kind "withdrawn".')
     .addHelpText('after', '\nExample: weighbridge forget 1234 6123456789')
     .action((user, group) =>
       runBeside(async (at) => (await import('./forget.ts')).forget(at, readUserId(user), group)),

@@ -245,7 +245,7 @@ describe('weighbridge setup without a terminal', { concurrency: true }, () => {
   const CLIENT_OPTIONS = ['--client-id', CLIENT.clientId, '--client-secret', CLIENT.clientSecret];
 
   for (const [args, missing] of [
-    [[], '--way, --host-name, --client-id, --client-secret'],
+    [[], '--way, --host-name (with --way none: --redirect-url), --client-id, --client-secret'],
     [['--way', 'ngrok'], '--host-name, --client-id, --client-secret'],
     [['--host-name', 'me.example.org', '--client-id', 'x'], '--client-secret'],
     [['--way', 'none', ...CLIENT_OPTIONS], '--redirect-url'],

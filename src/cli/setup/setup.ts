@@ -60,7 +60,8 @@ function demandOptions({ options, setting, config, shell }: Session): void {
   const isClientKnown = config().withings.credentials !== undefined;
   const missing = {
     '--way': !hasWay,
-    '--host-name': !isGiven(hostName) && (isGiven(way) ? way !== 'none' : !hasWay),
+    '--host-name (with --way none: --redirect-url)': !hasWay,
+    '--host-name': isGiven(way) && way !== 'none' && !isGiven(hostName),
     '--redirect-url': !isGiven(redirectUrl) && way === 'none',
     '--client-id': !isClientKnown && ![clientId, setting('WITHINGS_CLIENT_ID')].some(isGiven),
     '--client-secret': !isClientKnown && ![clientSecret, setting('WITHINGS_CLIENT_SECRET')].some(isGiven),

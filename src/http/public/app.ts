@@ -131,7 +131,7 @@ export function createPublicApp(options: PublicAppOptions): Express {
 /** The caller's address, as `trust proxy` allows. No decision depends on it. */
 function callerOf({ ip, socket }: Request): string {
   // A proxy may forward anything, and people read this in a log.
-  const address = ip !== undefined && isIP(ip) !== 0 ? ip : (socket.remoteAddress ?? 'somebody');
+  const address = ip !== undefined && isIP(ip) !== 0 ? ip : (socket.remoteAddress ?? 'an unknown address');
   return address.replace(/^::ffff:(?=[0-9.]+$)/, '');
 }
 
