@@ -218,19 +218,19 @@ export function nameQuantity(key: string): string {
   return part === undefined ? title : `${title}, ${part}`;
 }
 
-/** How sure Withings is of a group's person. Groups without `announced` are journalled but not announced. */
-export const ATTRIBUTIONS: Readonly<Record<number, { readonly meaning: string; readonly announced: boolean }>> = {
-  0: { meaning: 'measured by the device', announced: true },
-  1: { meaning: "ambiguous: may be another household member's", announced: false },
-  2: { meaning: 'entered by hand', announced: true },
-  3: { meaning: 'picked by the user', announced: true },
-  4: { meaning: 'entered when the account was made, may be inaccurate', announced: false },
-  5: { meaning: 'best of several blood pressures', announced: true },
-  7: { meaning: 'confirmed by the user', announced: true },
-  8: { meaning: 'measured by the device', announced: true },
-  10: { meaning: 'one foot of a pulse wave measurement', announced: true },
-  15: { meaning: 'measured under guidance', announced: true },
-  17: { meaning: 'measured under guidance', announced: true },
+/** How sure Withings is of a group's person. Groups that are `isUnsure` are journalled but not announced. */
+export const ATTRIBUTIONS: Readonly<Record<number, { readonly meaning: string; readonly isUnsure?: true }>> = {
+  0: { meaning: 'measured by the device' },
+  1: { meaning: "ambiguous: may be another household member's", isUnsure: true },
+  2: { meaning: 'entered by hand' },
+  3: { meaning: 'picked by the user' },
+  4: { meaning: 'entered when the account was made, may be inaccurate', isUnsure: true },
+  5: { meaning: 'best of several blood pressures' },
+  7: { meaning: 'confirmed by the user' },
+  8: { meaning: 'measured by the device' },
+  10: { meaning: 'one foot of a pulse wave measurement' },
+  15: { meaning: 'measured under guidance' },
+  17: { meaning: 'measured under guidance' },
 };
 
 export const AMBIGUOUS = 1;

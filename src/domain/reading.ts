@@ -81,7 +81,7 @@ function toSeconds(date: Date): number {
 
 /** Whether Withings is sure that the reading is this person's. An undocumented attribution is trusted. */
 export function isSure({ attribution }: Reading): boolean {
-  return ATTRIBUTIONS[attribution]?.announced ?? true;
+  return !ATTRIBUTIONS[attribution]?.isUnsure;
 }
 
 /** Whether the reading counts as this person's: Withings is sure, and it is neither held nor taken back. */

@@ -419,6 +419,19 @@ describe('import', () => {
     });
   }
 
+  it('names the way out if another user owns the file', async () => {
+    await using directory = await temporaryDirectory();
+    const cwd = directory.path;
+    await chmod(cwd, 0o777);
+    const path = join(cwd, 'answer.json');
+    await writeFile(path, JSON.stringify(LOGIN), { mode: 0o000 });
+    const uid = process.getuid?.() === 0 ? { uid: NOBODY } : {};
+    const { code, stderr } = await runProgram(['import', path], { cwd, ...uid });
+    assert.equal(code, 1);
+    const expected = `error: the user that owns the logins cannot read ${path}. Run "weighbridge import < FILE".\n`;
+    assert.ok(stderr.endsWith(expected), stderr);
+  });
+
   it('replaces the login of the same person and no other', async () => {
     await using directory = await temporaryDirectory();
     const cwd = directory.path;
