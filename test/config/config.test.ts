@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'dotenv';
 import express from 'express';
-import { type Config, formatProblem, formatWarning, type Parsed, parseConfig } from '../../src/config/config.ts';
+import {
+  type Config,
+  describeProblem,
+  formatProblem,
+  formatWarning,
+  type Parsed,
+  parseConfig,
+} from '../../src/config/config.ts';
 import { SETTINGS } from '../../src/config/settings.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -526,6 +533,8 @@ describe('a secret in a file of its own', () => {
           [`${name}_FILE`],
         );
         for (const problem of problems) assert.match(formatProblem(problem), message);
+        const hint = `e.g. ${name}_FILE=/run/secrets/${name.toLowerCase()}`;
+        for (const problem of problems) assert.equal(describeProblem(problem).hint, hint);
       }
     }
   });

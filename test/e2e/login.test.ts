@@ -210,6 +210,25 @@ describe('weighbridge login', { concurrency: true }, () => {
     assert.equal(home.subscriptions('1234').length, 0);
   });
 
+  test('subscriptions says whose each one is', async () => {
+    await using home = await setUp({ limits: { callsPerMinute: 1_000, sameArgumentsMs: 0 } });
+    await using _daemon = await home.serve();
+    {
+      await using login = home.login();
+      await browse(await linkOf(login));
+      assert.equal((await login.exited).code, 0);
+    }
+    const url = home.env.CALLBACK_URL;
+    for (const [callback, whose] of [
+      [url, 'this weighbridge'],
+      [`${url}?secret=old`, 'this weighbridge, outdated'],
+      ['https://me.example.org/withingsWebhook', 'another program'],
+    ] as const) {
+      const { code, stdout } = await home.start({ ...home.env, CALLBACK_URL: callback }, ['subscriptions']).exited;
+      assert.deepEqual([code, stdout], [0, `Anna (1234)  weight (1)  ${new URL(url).host}  ${whose}\n`]);
+    }
+  });
+
   test('two at once each end with their own person, and the second takes over from the first', async () => {
     await using home = await setUp();
     await using first = home.login();

@@ -52,6 +52,16 @@ describe('the page', () => {
     includes(text, 'Add person', 'weighbridge 0.1.0, up since Wednesday');
   });
 
+  it('describes each picture in a sentence', () => {
+    const markup = draw(VIEWS['well']);
+    includes(
+      markup,
+      'aria-label="Weight of Bo from 21 August to today: 71.39 kg at first, 70.47 kg at last, between 69.85 kg and 71.39 kg. The table has the daily averages."',
+      'aria-label="Body fat of Anna, from 21.2 % to 19.8 %, between 19.8 % and 21.2 %"',
+      'aria-label="Weight of Bo, point by point"',
+    );
+  });
+
   it('fetches past years by a form, one person at a time, and shows the progress', () => {
     const button = (markup: string, user: string) =>
       new RegExp(`<form method="post" action="./backfill/${user}"><button([^>]*)>Fetch past years<`).exec(markup)?.[1];
