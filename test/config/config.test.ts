@@ -304,6 +304,26 @@ describe('a problem', () => {
   });
 });
 
+for (const name of [
+  'WITHINGS_CLIENT_SECRET',
+  'CALLBACK_URL',
+  'WEBHOOK_PATH',
+  'STATUS_PASSWORD',
+  'MQTT_URL',
+  'MQTT_PASSWORD',
+  'HOOK_COMMAND',
+  'WITHINGS_API_URL',
+  'WITHINGS_ACCOUNT_URL',
+]) {
+  it(`masks ${name} whatever is wrong with it`, () => {
+    for (const value of ['“hush”', 'hush…']) {
+      const problem = parseConfig({ ...CREDENTIALS, [name]: value }).problems.find((each) => each.name === name);
+      assert.ok(problem);
+      assert.doesNotMatch(JSON.stringify(problem) + formatProblem(problem), /hush/);
+    }
+  });
+}
+
 describe('an unknown setting', () => {
   it('is a warning with the nearest known name, and no problem', () => {
     const { config, problems, warnings } = parseConfig({ ...CREDENTIALS, WITHINGS_CLIENT_SECRT: 'hush-hush' });

@@ -172,6 +172,17 @@ describe('getmeas', () => {
     assert.deepEqual([first.date, first.hash_deviceid, first.comment], [START + 120, first.deviceid, null]);
   });
 
+  it('has each value with its own power of ten', async () => {
+    await using place = await withGroups();
+    const weighIn = { kilograms: 80, date: START + 600, body: { fatRatio: 20, pulse: 60 } };
+    place.sandbox.store('1234', weighIn, START + 630);
+    const { body } = await place.get({ startdate: `${START + 600}` });
+    const values: [number, number][] = body.measuregrps
+      .flatMap(({ measures }: { measures: { type: number; value: number; unit: number }[] }) => measures)
+      .map(({ type, value, unit }: { type: number; value: number; unit: number }) => [type, value / 10 ** -unit]);
+    assert.deepEqual(Object.fromEntries(values), { 1: 80, 5: 64, 6: 20, 8: 16, 11: 60, 76: 60.8, 88: 3.01 });
+  });
+
   it('filters by measure type and category', async () => {
     await using place = await withGroups();
     const typesOf = ({ body }: Reply) => body.measuregrps[0].measures.map(({ type }: { type: number }) => type);

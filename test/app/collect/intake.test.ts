@@ -107,12 +107,15 @@ test('a notification about an unknown user causes one warning an hour and nothin
 test('each line about a notification has the caller', async () => {
   const { log, deliver } = createBench([ANNA]);
   await deliver(about(ANNA, 1), about(ANNA, 46, 'unlink'), about(ANNA, 52), about(BO, 1));
-  assert.deepEqual(
-    log.entries.map(({ event, caller }) => [event, caller]).toSorted(),
-    ['notification', 'notification', 'notification', 'notification', 'unknown_appli', 'unknown_user', 'unlinked'].map(
-      (event) => [event, CALLER],
-    ),
-  );
+  assert.deepEqual(log.entries.map(({ event, appli, caller }) => `${event} ${appli} ${caller}`).toSorted(), [
+    `notification 1 ${CALLER}`,
+    `notification 1 ${CALLER}`,
+    `notification 46 ${CALLER}`,
+    `notification 52 ${CALLER}`,
+    `unknown_appli 52 ${CALLER}`,
+    `unknown_user undefined ${CALLER}`,
+    `unlinked undefined ${CALLER}`,
+  ]);
 });
 
 test('a person who linked since is accepted at the next notification', async () => {
