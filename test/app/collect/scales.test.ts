@@ -69,8 +69,8 @@ describe('the scales of a person', () => {
       assert.equal(bench.scales.calls.length, 2);
       const lines = bench.log.entries.filter(({ event }) => event === 'scales_unknown');
       assert.deepEqual(
-        lines.map(({ level, text }) => [level, text]),
-        [['debug', 'cannot fetch the scales of user 1234: no scope user.info']],
+        lines.map(({ level, text, userid }) => [level, text, userid]),
+        [['debug', 'cannot fetch the scales of user 1234: no scope user.info', ANNA]],
       );
       assert.deepEqual([bench.warnings(), bench.troubles.current()], [[], []]);
       assert.equal(bench.tokens.issued, issued, 'the login was not rotated for it');

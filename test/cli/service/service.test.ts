@@ -57,7 +57,7 @@ async function openMachine(options: MachineOptions = {}) {
     const found = Object.entries(answers).find(([beginning]) => words.startsWith(beginning))?.[1] ?? {};
     const states = Object.entries(machine.state).map(([name, value]) => `${name}=${value}`);
     const known = words.startsWith('systemctl --version') ? 'systemd 257 (257)' : '';
-    const stdout = words.startsWith('systemctl show') ? states.join('\n') : known;
+    const stdout = words.startsWith('systemctl show weighbridge.service') ? states.join('\n') : known;
     return { code: 0, stdout, stderr: '', ...found };
   };
   const shell = createShell({
