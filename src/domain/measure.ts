@@ -218,7 +218,7 @@ export function nameQuantity(key: string): string {
   return part === undefined ? title : `${title}, ${part}`;
 }
 
-/** How sure Withings is of a group's person. Groups that are `isUnsure` are journalled but not announced. */
+/** How sure Withings is of a group's person. Groups with `isUnsure` are journalled but not announced. */
 export const ATTRIBUTIONS: Readonly<Record<number, { readonly meaning: string; readonly isUnsure?: true }>> = {
   0: { meaning: 'measured by the device' },
   1: { meaning: "ambiguous: may be another household member's", isUnsure: true },

@@ -14,7 +14,7 @@ import { assertFinding, assertOnlyBroken, PERSON, type SetUp, startSetUp } from 
 import { createFastClock } from '../support/fast-clock.ts';
 import { freePort } from '../support/free-port.ts';
 import { CALLBACK_PATH, CLIENT, URL_SECRET } from '../support/home.ts';
-import { runProgram } from '../support/program.ts';
+import { OTHER_UID, runProgram, WITHOUT_ROOT } from '../support/program.ts';
 import { createRecordingLog } from '../support/recording-log.ts';
 import { http, startScriptedServer } from '../support/scripted-server.ts';
 import { createShell } from '../support/shell.ts';
@@ -23,7 +23,6 @@ import { temporaryDirectory } from '../support/temporary.ts';
 import { startTlsServer } from '../support/tls-server.ts';
 
 const MINUTE_MS = 60_000;
-const NOBODY = 65_534;
 
 /** Runs the real program on the set-up, with a callback URL on this machine, so that no request leaves the machine. */
 async function run(setUp: SetUp, env: Readonly<Record<string, string>> = {}) {
@@ -234,13 +233,12 @@ describe('a directory', () => {
     await using setUp = await startSetUp();
     await chmod(setUp.home.directory, 0o755);
     await chmod(setUp.data, 0o555);
-    const uid = process.getuid?.() === 0 ? { uid: NOBODY } : {};
     const env = {
       DATA_DIR: setUp.data,
       TOKENS_DIR: join(setUp.home.directory, 'none'),
       WITHINGS_API_URL: 'http://127.0.0.1:9',
     };
-    const { code, stdout } = await runProgram(['doctor'], { cwd: setUp.home.directory, env, ...uid });
+    const { code, stdout } = await runProgram(['doctor'], { cwd: setUp.home.directory, env, ...WITHOUT_ROOT });
     assert.equal(code, 1);
     assert.match(
       stdout,
@@ -252,7 +250,7 @@ describe('a directory', () => {
   it('of another user is not written to by root, and its logins stay unchanged', async (t) => {
     if (process.getuid?.() !== 0) return t.skip('giving files away needs root');
     await using setUp = await startSetUp();
-    for (const path of [setUp.tokens, join(setUp.tokens, PERSON)]) await chown(path, NOBODY, NOBODY);
+    for (const path of [setUp.tokens, join(setUp.tokens, PERSON)]) await chown(path, OTHER_UID, OTHER_UID);
     const before = await setUp.home.tokenFile(PERSON);
     const findings = await setUp.examine();
     assertFinding(findings, 'tokens', 'warning', /belongs to user 65534/, /sudo -u '#65534'/);

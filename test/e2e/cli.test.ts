@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { fixture, fixturePath } from '../support/fixture.ts';
 import { freePort } from '../support/free-port.ts';
 import { patient } from '../support/patience.ts';
-import { COMPILED, type Program, runProgram, startProgram } from '../support/program.ts';
+import { COMPILED, type Program, runProgram, startProgram, WITHOUT_ROOT } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const COMMANDS = [
@@ -29,7 +29,6 @@ const COMMANDS = [
   'service',
   'setup',
 ];
-const NOBODY = 65_534;
 
 /** The settings that `serve` needs to start in a directory of its own, and to stay on this machine. */
 const SERVABLE = {
@@ -256,9 +255,8 @@ describe('serve', () => {
       await mkdir(locked);
       await chmod(locked, 0o555);
       await chmod(cwd, 0o777);
-      const uid = process.getuid?.() === 0 ? { uid: NOBODY } : {};
       const env = { ...SERVABLE, [setting]: locked };
-      const { code, stdout, stderr } = await runProgram(['serve'], { cwd, env, ...uid });
+      const { code, stdout, stderr } = await runProgram(['serve'], { cwd, env, ...WITHOUT_ROOT });
       assert.equal(code, 1, stderr);
       const lines = linesOf(stdout + stderr);
       assert.equal(lines.length, 1, stdout + stderr);
@@ -425,8 +423,7 @@ describe('import', () => {
     await chmod(cwd, 0o777);
     const path = join(cwd, 'answer.json');
     await writeFile(path, JSON.stringify(LOGIN), { mode: 0o000 });
-    const uid = process.getuid?.() === 0 ? { uid: NOBODY } : {};
-    const { code, stderr } = await runProgram(['import', path], { cwd, ...uid });
+    const { code, stderr } = await runProgram(['import', path], { cwd, ...WITHOUT_ROOT });
     assert.equal(code, 1);
     const expected = `error: the user that owns the logins cannot read ${path}. Run "weighbridge import < FILE".\n`;
     assert.ok(stderr.endsWith(expected), stderr);

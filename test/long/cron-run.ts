@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { realClock } from '../../src/runtime/real-clock.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { CALLBACK_PATH, CLIENT } from '../support/home.ts';
+import { OTHER_UID } from '../support/program.ts';
 
 /**
  * `npm run cron-test` starts weighbridge by real cron at `@reboot`, as an ordinary user with an empty environment. It
@@ -21,7 +22,6 @@ const MACHINE = '10.9.9.9';
 const NETWORK_AFTER_MS = 60_000;
 const CLOCK_AFTER_MS = 30_000;
 const PORT = 3000;
-const NOBODY = 65_534;
 const LIBFAKETIME = ['x86_64-linux-gnu', 'aarch64-linux-gnu', 'arm-linux-gnueabihf']
   .map((each) => `/usr/lib/${each}/faketime/libfaketime.so.1`)
   .find((path) => existsSync(path));
@@ -99,7 +99,7 @@ async function boot(home: string): Promise<void> {
   writeFileSync(table, `${crontab}\n`);
   chmodSync(table, 0o600);
   sh(`chown nobody:crontab ${table}; chown -R nobody ${home}; chmod 755 ${home}`);
-  chownSync(home, NOBODY, NOBODY);
+  chownSync(home, OTHER_UID, OTHER_UID);
   say(`the crontab of nobody:\n${crontab}`);
 
   const cron = spawn('cron', ['-f'], { stdio: 'inherit' });

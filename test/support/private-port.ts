@@ -9,7 +9,7 @@ import { createFakeClock } from './fake-clock.ts';
 import { ANNA } from './people.ts';
 import { createRecordingLog } from './recording-log.ts';
 
-export const NOBODY: Status = {
+export const NO_PEOPLE: Status = {
   startedAt: new Date('2026-11-20T06:00:00Z'),
   uptimeMs: 61_500,
   people: [],
@@ -17,7 +17,7 @@ export const NOBODY: Status = {
   troubles: [],
 };
 export const WELL: Status = {
-  ...NOBODY,
+  ...NO_PEOPLE,
   people: [
     {
       userId: ANNA,

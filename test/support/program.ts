@@ -12,6 +12,11 @@ const SHIPPED = fileURLToPath(new URL('../../bundle/main.js', import.meta.url));
 /** The bundle starts in half the time. `WEIGHBRIDGE_MAIN=dist/src/main.js` selects the compiler's output. */
 export const MAIN = resolve(process.env['WEIGHBRIDGE_MAIN'] ?? SHIPPED);
 
+/** An account without files and rights. */
+export const OTHER_UID = 65_534;
+/** The option that starts a program without root's rights, which tests may have. */
+export const WITHOUT_ROOT = process.getuid?.() === 0 ? { uid: OTHER_UID } : {};
+
 /** The script of a process in `test/support/`, bundled like the program. */
 export function childScript(name: `${string}-child`): string {
   const folder = MAIN === COMPILED ? '../support' : '../children';

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import { createNotify, watchdogMs } from '../../src/systemd/notify.ts';
 import { CLIENT, startHome } from '../support/home.ts';
-import { MAIN, runProgram } from '../support/program.ts';
+import { MAIN, OTHER_UID, runProgram } from '../support/program.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 /** Receives datagrams, and prints each on one line with its sender. */
@@ -159,7 +159,6 @@ describe('the credentials of systemd', () => {
 });
 
 const isRoot = process.geteuid?.() === 0;
-const NOBODY = 65_534;
 
 describe('root, next to a daemon of another user', { skip: isRoot ? false : 'this is for root' }, () => {
   it('works as that user, who can read the written files', async () => {
@@ -167,7 +166,7 @@ describe('root, next to a daemon of another user', { skip: isRoot ? false : 'thi
     const cwd = directory.path;
     const tokens = join(cwd, 'tokens');
     await mkdir(tokens);
-    for (const path of [cwd, tokens]) await chown(path, NOBODY, NOBODY);
+    for (const path of [cwd, tokens]) await chown(path, OTHER_UID, OTHER_UID);
     await writeFile(join(cwd, '.env'), 'TOKENS_DIR=tokens\nLOG_LEVEL=loud\n', { mode: 0o600 });
     const input = JSON.stringify({ userid: '1234', refresh_token: 'abc' });
     const refused = await runProgram(['import'], { cwd, input });
@@ -175,7 +174,7 @@ describe('root, next to a daemon of another user', { skip: isRoot ? false : 'thi
     assert.match(refused.stderr, /LOG_LEVEL/, 'settings that only root may read count');
     const { code, stderr } = await runProgram(['import'], { cwd, input, env: { LOG_LEVEL: 'warn' } });
     assert.equal(code, 0, stderr);
-    for (const name of ['1234', '.1234.lock']) assert.equal((await stat(join(tokens, name))).uid, NOBODY, name);
+    for (const name of ['1234', '.1234.lock']) assert.equal((await stat(join(tokens, name))).uid, OTHER_UID, name);
     assert.equal(await readFile(join(tokens, '1234'), 'utf8'), 'abc\n');
   });
 });

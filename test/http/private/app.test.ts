@@ -5,12 +5,12 @@ import { describe, test } from 'node:test';
 import { NOTHING_DERIVED } from '../../../src/domain/derived.ts';
 import type { Status } from '../../../src/domain/status.ts';
 import { BO } from '../../support/people.ts';
-import { ask, basic, NOBODY, openPort, WELL } from '../../support/private-port.ts';
+import { ask, basic, NO_PEOPLE, openPort, WELL } from '../../support/private-port.ts';
 
 const NO_SUBSCRIPTION = { state: 'none', applis: [], since: undefined, reason: undefined } as const;
 const SINCE = new Date('2026-11-20T05:00:00Z');
 const bo = (changes: Partial<Status['people'][number]>): Status => ({
-  ...NOBODY,
+  ...NO_PEOPLE,
   people: [
     {
       userId: BO,
@@ -130,7 +130,7 @@ describe('/healthz', () => {
   });
 
   for (const [what, known, status] of [
-    ['no person is linked yet', NOBODY, 200],
+    ['no person is linked yet', NO_PEOPLE, 200],
     ['a login has not been tried yet', bo({ login: { state: 'not_tried' } }), 200],
     ['there was never a callback URL', bo({ subscription: { ...NO_SUBSCRIPTION, state: 'off' } }), 200],
     ['a trouble has just begun', trouble(false), 200],
